@@ -1,0 +1,190 @@
+"""What a challenge is: its events, split, working points, target and rules.
+
+These are the values of `data_manifest.yaml`. Nothing else in the harness knows how many objects
+an event holds or which signals there are.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+# Names become file names and URL parts: lower case only, so that no two differ by case alone.
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+
+
+class Value(BaseModel):
+    """A frozen value that crosses a file boundary; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ObjectGroup(Value):
+    """Consecutive rows of an event that hold one kind of object, by falling pT."""
+
+    name: Name
+    n_slots: int = Field(ge=1, le=1000)
+
+
+class EventLayout(Value):
+    """How an event is laid out: rows of objects, columns of features.
+
+    `events` are float32 of shape ``(n, n_objects, n_features)``.
+    """
+
+    objects: tuple[ObjectGroup, ...] = Field(min_length=1)
+    features: tuple[Name, ...] = ("pt", "eta", "phi")
+
+    @property
+    def n_objects(self) -> int:
+        """Rows of an event."""
+        return sum(group.n_slots for group in self.objects)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of one event."""
+        return self.n_objects, len(self.features)
+
+    @property
+    def n_values(self) -> int:
+        """Numbers in one event."""
+        return self.n_objects * len(self.features)
+
+
+class DataFile(Value):
+    """One file of a challenge.
+
+    Attributes
+    ----------
+    name : str
+        File name, as its publisher wrote it.
+    role : str
+        ``background``, ``signal``, ``hidden`` (a signal kept secret) or ``blackbox``.
+    process : str
+        Name of the process that the card and the page use, such as ``ato4l``.
+    title : str
+        How the process is printed, such as "A → 4ℓ".
+    record : str or None
+        Zenodo record that holds the file.
+    url : str or None
+        Where else the file is to be had; ``package:`` names a file shipped with the harness.
+    checksum : str or None
+        ``algorithm:hex`` or None where none was published.
+    n_events : int or None
+        Events that the file is known to hold.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")
+    role: Literal["background", "signal", "hidden", "blackbox"]
+    process: Name
+    title: str = Field(min_length=1, max_length=80)
+    record: str | None = Field(default=None, pattern=r"^[0-9]{1,12}$")
+    url: str | None = Field(default=None, max_length=1000)
+    checksum: str | None = Field(default=None, pattern=r"^(md5|sha256):[0-9a-f]{32,64}$")
+    n_bytes: int | None = Field(default=None, ge=1)
+    n_events: int | None = Field(default=None, ge=1)
+
+
+class Split(Value):
+    """How background events are shared out, by a keyed hash of each event's content."""
+
+    key: str = Field(min_length=1, max_length=64)
+    train: Fraction
+    validation: Fraction
+    test: Fraction
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Split:
+        if abs(self.train + self.validation + self.test - 1.0) > 1e-9:
+            total = self.train + self.validation + self.test
+            raise ValueError(f"train + validation + test is {total:g}, not 1")
+        return self
+
+
+class Budget(Value):
+    """The most of each resource that an entry may use; None where the challenge sets no limit."""
+
+    lut: int | None = Field(default=None, ge=1)
+    ff: int | None = Field(default=None, ge=1)
+    dsp: int | None = Field(default=None, ge=0)
+    bram18: int | None = Field(default=None, ge=0)
+
+
+class Target(Value):
+    """The firmware's target: part, clock, time limits and the share of the part to be used."""
+
+    part: str = Field(min_length=1, max_length=64)
+    clock_period_ns: Positive
+    max_latency_ns: Positive
+    max_interval_ns: Positive
+    budget: Budget
+
+
+Evidence = Literal["estimate", "rtl", "csynth", "post_route"]
+# The ladder of evidence, weakest first.
+EVIDENCE_LADDER: tuple[Evidence, ...] = ("estimate", "rtl", "csynth", "post_route")
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if list(values) != sorted(set(values)):
+        raise ValueError("must rise strictly")
+    return values
+
+
+class RankingRules(Value):
+    """Who is ranked, and by what."""
+
+    signal_weights: dict[Name, Positive] = Field(default_factory=dict)
+    accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
+    accept_handed_in: bool = False
+    resource_classes_lut: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (
+        1_000,
+        10_000,
+        100_000,
+    )
+    deadline: str | None = None
+
+
+class Challenge(Value):
+    """One version of one data set with the rules of scoring on it."""
+
+    name: Name
+    title: str = Field(min_length=1, max_length=120)
+    version: str = Field(min_length=1, max_length=40)
+    description: str = Field(default="", max_length=2000)
+    synthetic: bool
+    licence: str = Field(min_length=1, max_length=80)
+    references: tuple[str, ...] = ()
+    layout: EventLayout
+    files: tuple[DataFile, ...] = Field(min_length=1)
+    split: Split
+    seed: int = Field(ge=0, lt=2**63)
+    false_positive_rates: Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
+    working_point: Positive
+    collision_rate_hz: Positive = 40e6
+    target: Target
+    ranking: RankingRules = Field(default_factory=RankingRules)
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Challenge:
+        names = [file.name for file in self.files]
+        processes = [file.process for file in self.files]
+        if len(set(names)) != len(names) or len(set(processes)) != len(processes):
+            raise ValueError("two files share a name or a process")
+        if not any(file.role == "background" for file in self.files):
+            raise ValueError("no file has the role background")
+        if self.working_point not in self.false_positive_rates:
+            raise ValueError("working_point is not among false_positive_rates")
+        return self
+
+    def processes(self, *roles: str) -> tuple[str, ...]:
+        """Names of the processes whose files have one of `roles`, in the manifest's order."""
+        return tuple(file.process for file in self.files if file.role in roles)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the scored signals."""
+        return self.processes("signal", "hidden")

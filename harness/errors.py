@@ -1,0 +1,108 @@
+"""What can go wrong, whose fault it is, and what the user reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line: each says whose fault a failure was."""
+
+    SCORED = 0
+    SUBMISSION_FAILED = 1
+    USAGE = 2
+    INVALID = 3
+    LIMIT = 4
+    ENVIRONMENT = 5
+    INTEGRITY = 6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong, told so that its reader can mend it.
+
+    Attributes
+    ----------
+    what : str
+        What was found, with the offending value.
+    where : str
+        File, field, event or layer in which it was found; empty if there is no such place.
+    expected : str
+        What would have been right.
+    fix : str
+        What to do about it.
+    """
+
+    what: str
+    where: str = ""
+    expected: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        """Tell the problem in one to four short lines."""
+        head = f"{self.where}: {self.what}" if self.where else self.what
+        details = (("expected", self.expected), ("to do", self.fix))
+        return "\n".join([head, *(f"  {name}: {text}" for name, text in details if text)])
+
+
+class HarnessError(Exception):
+    """A failure with a reason that the user can act on; never shown as a traceback.
+
+    Parameters
+    ----------
+    *problems : Problem or str
+        All that is wrong; a plain string is a problem without place or remedy.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems: Sequence[Problem] = tuple(
+            Problem(what=problem) if isinstance(problem, str) else problem for problem in problems
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class SubmissionError(HarnessError):
+    """The participant's code failed while it ran."""
+
+    exit_code = ExitCode.SUBMISSION_FAILED
+
+
+class UsageError(HarnessError):
+    """The command was asked for something that does not exist or makes no sense."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InvalidSubmissionError(HarnessError):
+    """The submission, or what came back from it, does not keep the contract."""
+
+    exit_code = ExitCode.INVALID
+
+
+class LimitError(HarnessError):
+    """The submission ran into a limit of time, memory, processes or output."""
+
+    exit_code = ExitCode.LIMIT
+
+
+class EnvironmentFaultError(HarnessError):
+    """This machine lacks something: a tool, disk space, isolation, a package."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class DataError(HarnessError):
+    """A data file is missing, broken, or not the one that the manifest names."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class IntegrityError(HarnessError):
+    """Two witnesses of the same figure disagree, or a digest does not match."""
+
+    exit_code = ExitCode.INTEGRITY

@@ -1,0 +1,366 @@
+"""The score card: the one immutable record of a scoring, and all that it holds.
+
+A card is read by the leaderboard, the ranking and the pull-request comment, so every figure
+carries what is needed to judge it: an interval, an evidence, or the reason why it is missing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from harness.challenge import Evidence, Name, Target, Value
+
+SCHEMA_VERSION = 1
+# Raised whenever the same scores would give other figures; only cards of one version are ranked
+# together.
+SCORER_VERSION = 1
+
+Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
+Text = Annotated[str, Field(max_length=4000)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class NotMeasured(Value):
+    """Stands where a figure would: it was not measured, for this reason."""
+
+    not_measured: Text
+
+
+class Interval(Value):
+    """A confidence interval."""
+
+    lower: float
+    upper: float
+    level: Probability = 0.95
+    method: Text
+
+
+class Auc(Value):
+    """Area under the ROC curve; tied scores count half."""
+
+    value: Probability
+    interval: Interval
+
+
+class SignalRate(Value):
+    """Signal efficiency at one working point.
+
+    Attributes
+    ----------
+    tpr : float
+        ``n_passing / n_events``: per preselected event.
+    interval : Interval
+        Holds the uncertainty of the threshold and that of the signal count.
+    significance_improvement : float
+        TPR / sqrt(FPR) at the working point's nominal FPR.
+    """
+
+    n_passing: Count
+    n_events: Count
+    tpr: Probability
+    interval: Interval
+    significance_improvement: float
+
+
+class WorkingPoint(Value):
+    """A threshold on the score, set on test background.
+
+    An event passes if ``score >= threshold``, or ``score > threshold`` if `is_strict`.
+
+    Attributes
+    ----------
+    fpr : float
+        The false positive rate aimed at.
+    n_allowed : int
+        k = floor(fpr (N + 1)): background events that may pass.
+    n_passing : int
+        Background events that pass; at most k.
+    is_low_statistics : bool
+        k < 10: shown, never ranked.
+    rates : mapping of signal to SignalRate
+        What each signal keeps.
+    """
+
+    fpr: Probability
+    threshold: float
+    is_strict: bool
+    n_allowed: Count
+    n_passing: Count
+    fpr_realised: Probability
+    is_low_statistics: bool
+    rates: dict[Name, SignalRate]
+
+
+class UnreachedWorkingPoint(Value):
+    """A working point that the test background is too small for."""
+
+    fpr: Probability
+    not_measured: Text
+
+
+class RocPoints(Value):
+    """Log-spaced points of a ROC curve: TPR at the tightest threshold that keeps each FPR."""
+
+    fpr: tuple[Probability, ...]
+    tpr: tuple[Probability, ...]
+
+
+class Histogram(Value):
+    """Counts of scores in common bins, for plots; `edges` has one entry more than counts."""
+
+    edges: tuple[float, ...]
+    counts: dict[Name, tuple[Count, ...]]
+
+
+class Physics(Value):
+    """How well one set of scores tells signals from background.
+
+    Attributes
+    ----------
+    arithmetic : str
+        Whose scores these are: the ``float`` network's or the ``firmware``'s.
+    replicates : mapping of signal to tuple of float
+        TPR at the challenge's working point in each of the keyed bootstrap replicates; replicate
+        i of two cards of one challenge weighs every event alike, so cards can be compared in
+        pairs.
+    """
+
+    arithmetic: Literal["float", "firmware"]
+    n_background: Count
+    auc: dict[Name, Auc]
+    working_points: tuple[WorkingPoint | UnreachedWorkingPoint, ...]
+    replicates: dict[Name, tuple[Probability, ...]]
+    roc: dict[Name, RocPoints]
+    scores: Histogram | None = None
+
+    def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
+        """Return the working point whose nominal FPR is `fpr`.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        for point in self.working_points:
+            if point.fpr == fpr:
+                return point
+        raise KeyError(fpr)
+
+
+class Cost(Value):
+    """What one event costs the network.
+
+    Attributes
+    ----------
+    flops : int or NotMeasured
+        Floating-point operations as TensorFlow's profiler counts them (MAC = 2).
+    uncounted_operations : mapping of str to int
+        Graph operations that the profiler has no formula for.
+    bops : int or NotMeasured
+        Bit operations: sum over multiplications of the product of the operands' widths.
+    weight_bits : int
+        Bits to store all weights at their own widths.
+    """
+
+    n_parameters: Count
+    n_trainable: Count
+    flops: Count | NotMeasured
+    flops_by_operation: dict[str, Count] = Field(default_factory=dict)
+    uncounted_operations: dict[str, Count] = Field(default_factory=dict)
+    macs: Count | NotMeasured
+    bops: Count | NotMeasured
+    weight_bits: Count | NotMeasured
+
+
+class Figure(Value):
+    """A figure of the firmware with the kind of evidence behind it.
+
+    Attributes
+    ----------
+    source : str
+        The tool, its version and what it read the figure from.
+    """
+
+    value: float
+    evidence: Evidence
+    source: Text
+
+
+class Verdict(Value):
+    """One requirement of the challenge held against one figure."""
+
+    requirement: Name
+    limit: float
+    value: float
+    unit: str = Field(max_length=16)
+    is_passed: bool
+    evidence: Evidence
+
+
+class Agreement(Value):
+    """Two witnesses that computed the scores of the same events, bit for bit."""
+
+    witnesses: tuple[str, str]
+    n_events: Count
+    n_different: Count
+    is_independent: bool
+    note: Text = ""
+
+
+class Artefact(Value):
+    """A file kept beside the card."""
+
+    name: str = Field(max_length=200)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    n_bytes: Count
+
+
+class Firmware(Value):
+    """The firmware of a network: its timing and resources, each with its evidence."""
+
+    backend: Name
+    is_handed_in: bool = False
+    target: Target
+    latency_cycles: Figure | NotMeasured
+    interval_cycles: Figure | NotMeasured
+    clock_period_ns: Figure | NotMeasured
+    latency_ns: Figure | NotMeasured
+    lut: Figure | NotMeasured
+    ff: Figure | NotMeasured
+    dsp: Figure | NotMeasured
+    bram18: Figure | NotMeasured
+    other_cells: dict[str, Count] = Field(default_factory=dict)
+    available: dict[Name, Count] = Field(default_factory=dict)
+    input_bits: Count | NotMeasured
+    output_bits: Count | NotMeasured
+    overflow: dict[str, Probability] = Field(default_factory=dict)
+    agreements: tuple[Agreement, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    artefacts: tuple[Artefact, ...] = ()
+    notes: tuple[Text, ...] = ()
+
+    @property
+    def is_within_target(self) -> bool:
+        """Whether every requirement was measured and passed."""
+        return bool(self.verdicts) and all(verdict.is_passed for verdict in self.verdicts)
+
+
+class Check(Value):
+    """One integrity check of the scores.
+
+    Attributes
+    ----------
+    outcome : str
+        ``same`` (bit for bit), ``noise`` (within the arithmetic's tolerance), ``leak`` (a score
+        depends on more than its own event) or ``diagnostic`` (no verdict is drawn).
+    max_difference : float
+        Largest difference, in units of the spread of the scores.
+    """
+
+    name: Name
+    outcome: Literal["same", "noise", "leak", "diagnostic"]
+    n_events: Count
+    max_difference: float
+    detail: Text = ""
+
+
+class Submitted(Value):
+    """What the participants say of their entry, and the digest of the folder that was scored."""
+
+    team: Name
+    title: Text
+    authors: tuple[Text, ...]
+    division: Literal["trigger", "open"]
+    description: Text
+    training_data: Text
+    is_supervised: bool
+    references: tuple[Text, ...]
+    licence: Text
+    digest: Digest
+
+
+class ScoredFile(Value):
+    """A data file that took part, as it was found."""
+
+    name: str = Field(max_length=200)
+    process: Name
+    checksum: Digest
+    n_events: Count
+    n_scored: Count
+
+
+class ScoredChallenge(Value):
+    """The data and the rules that the scores were made with."""
+
+    name: Name
+    title: Text
+    version: str
+    synthetic: bool
+    files: tuple[ScoredFile, ...]
+    split_key: str
+    split_fractions: tuple[Probability, Probability, Probability]
+    seed: int
+    working_point: Probability
+    target: Target
+
+
+class IsolationRecord(Value):
+    """How untrusted code was kept apart: ``bwrap``, or ``none`` after an explicit ``--unsafe``."""
+
+    kind: Literal["bwrap", "none"]
+    detail: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class StepUsage(Value):
+    """What a stage used."""
+
+    wall_s: float = Field(ge=0)
+    cpu_s: float = Field(ge=0)
+    peak_memory_bytes: Count
+
+
+class Environment(Value):
+    """What the scorer ran on."""
+
+    harness: str
+    git_revision: str | NotMeasured
+    python: str
+    platform: str
+    processor: str
+    n_cores: Count
+    packages: dict[str, str]
+
+
+class ScoreCard(Value):
+    """The record of one scoring.
+
+    Attributes
+    ----------
+    scorer_version : int
+        Cards of different scorer versions are never ranked together.
+    is_official : bool
+        Whether the whole data set was scored in isolation with every stage that the division
+        asks for; why not stands in `unofficial_because`.
+    """
+
+    schema_version: Literal[1] = 1
+    scorer_version: int = SCORER_VERSION
+    created: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    is_official: bool
+    unofficial_because: tuple[Text, ...] = ()
+    submission: Submitted
+    challenge: ScoredChallenge
+    model_digest: Digest | NotMeasured
+    float_physics: Physics | NotMeasured
+    firmware_physics: Physics | NotMeasured
+    cost: Cost | NotMeasured
+    firmware: Firmware | NotMeasured
+    checks: tuple[Check, ...] | NotMeasured
+    isolation: IsolationRecord
+    usage: dict[Name, StepUsage]
+    environment: Environment
+    scores: Artefact | NotMeasured
+    warnings: tuple[Text, ...] = ()

@@ -1,0 +1,124 @@
+"""A step: the one form in which untrusted work is handed to a sandbox.
+
+The stages that need untrusted work done (submission, cost, firmware) describe it as a `Step`
+and are given a `RunStep` by the pipeline; they never meet the sandbox itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import JsonValue
+
+MIB = 1024**2
+GIB = 1024**3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one step may use before everything in it is killed.
+
+    Attributes
+    ----------
+    wall_s, cpu_s : float
+        Wall-clock and processor seconds (all processes of the step together count for the first).
+    memory_bytes : int
+        Private data memory of each process (memory maps of input files do not count).
+    n_processes, n_open_files : int
+        Processes and threads; file descriptors of each process.
+    scratch_bytes : int
+        Size of the step's temporary file system.
+    """
+
+    wall_s: float = 600.0
+    cpu_s: float = 2400.0
+    memory_bytes: int = 8 * GIB
+    n_processes: int = 256
+    n_open_files: int = 1024
+    scratch_bytes: int = 256 * MIB
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One piece of work for a sandbox.
+
+    Attributes
+    ----------
+    name : str
+        Shown to the user and recorded in the card: "export", "score", ...
+    entry : str
+        ``package.module:function`` of the harness; called in the sandbox as
+        ``function(request, inputs, outputs)`` and returns the report.
+    request : mapping
+        JSON that the entry receives.
+    inputs : mapping of str to Path
+        Files or folders bound read-only; the entry receives where they lie in the sandbox.
+    outputs : mapping of str to int
+        Files that the entry may write, with the most bytes that each may hold.
+    tools : tuple of Path
+        Further host paths bound read-only at their own place (compilers, netlist tools).
+    limits : Limits
+        What the step may use.
+    """
+
+    name: str
+    entry: str
+    request: Mapping[str, JsonValue] = field(default_factory=dict)
+    inputs: Mapping[str, Path] = field(default_factory=dict)
+    outputs: Mapping[str, int] = field(default_factory=dict)
+    tools: tuple[Path, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a step used: seconds of wall clock and processor, peak resident bytes."""
+
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepResult:
+    """What came back from a step; nothing of it is trusted beyond its form.
+
+    Attributes
+    ----------
+    report : dict
+        The JSON object that the entry returned, of bounded size and depth.
+    outputs : mapping of str to Path
+        The regular files that the entry wrote, in a folder that belongs to the caller.
+    usage : Usage
+        What the step used.
+    log : str
+        What it printed (standard output and error together), capped and stripped of controls.
+    """
+
+    report: dict[str, JsonValue]
+    outputs: Mapping[str, Path]
+    usage: Usage
+    log: str
+
+
+class RunStep(Protocol):
+    """The function that runs a step in a sandbox and reads back what it made."""
+
+    def __call__(self, step: Step, folder: Path) -> StepResult:
+        """Run `step`; its outputs are written below `folder`, which exists and is empty.
+
+        Raises
+        ------
+        SubmissionError
+            The entry raised; the message holds the end of the participant's own traceback.
+        InvalidSubmissionError
+            The entry reported problems of the submission.
+        LimitError
+            A limit was reached.
+        EnvironmentFaultError
+            The sandbox could not be set up.
+        """
+        ...
