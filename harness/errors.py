@@ -91,7 +91,7 @@ class LimitError(HarnessError):
 
 
 class EnvironmentFaultError(HarnessError):
-    """This machine lacks something: a tool, disk space, isolation, a package."""
+    """The machine lacks something: a tool, disk space, isolation, a package."""
 
     exit_code = ExitCode.ENVIRONMENT
 

@@ -1,0 +1,53 @@
+# The commands of the project. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SUBMISSION ?= submissions/team_x
+
+.DEFAULT_GOAL := help
+.PHONY: help setup score test test-slow check format bench hostile leaderboard lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+
+setup: $(READY)  ## create .venv and install the locked dependencies
+
+$(READY): requirements.lock pyproject.toml tools/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh tools/setup.sh
+
+score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submissions/team_x)
+	@$(BIN)/harness score "$(SUBMISSION)"
+
+test: $(READY)  ## run the tests
+	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile
+
+test-slow: $(READY)  ## run the tests that take long (full coverage toys, 100 kills, ...)
+	$(BIN)/pytest -m slow
+
+hostile: $(READY)  ## run the corpus of attacks and print what got through
+	$(BIN)/pytest -q tests/hostile
+
+check: $(READY)  ## lint, types, layers, doctests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pytest -q --doctest-modules harness
+
+format: $(READY)  ## format the code
+	$(BIN)/ruff check --fix-only -q .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## run the benchmarks and print their tables
+	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+leaderboard: $(READY)  ## open the leaderboard on the cards in results/
+	$(BIN)/harness leaderboard --serve
+
+lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
+	  --no-emit-index-url --no-emit-find-links --upgrade -q pyproject.toml -o requirements.lock
+
+clean:  ## remove the environment and all that tools have left
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
