@@ -1,0 +1,116 @@
+"""Cards are written whole or not at all, and kept scores come back as they were."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness import cards
+from harness.errors import DataError, EnvironmentFaultError
+from harness.records import ScoreCard
+
+
+@pytest.fixture
+def card(golden_card: ScoreCard) -> ScoreCard:
+    return golden_card
+
+
+def _kept(card: ScoreCard, rng: np.random.Generator) -> cards.KeptScores:
+    def draw() -> dict[str, np.ndarray]:
+        return {file.process: rng.normal(size=file.n_scored) for file in card.challenge.files}
+
+    return cards.KeptScores(float_scores=draw(), firmware_scores=draw())
+
+
+def _write(card: ScoreCard, results: Path) -> tuple[Path, cards.KeptScores]:
+    kept = _kept(card, np.random.default_rng(1))
+    packed = cards.pack_scores(kept)
+    card = card.model_copy(update={"scores": cards.describe_bytes("scores.zst", packed)})
+    return cards.write_card(card, results, scores=packed), kept
+
+
+def test_a_card_and_its_scores_come_back_as_they_were(card, tmp_path):
+    path, kept = _write(card, tmp_path)
+
+    back = cards.read_scores(path)
+
+    for process, scores in kept.float_scores.items():
+        np.testing.assert_array_equal(back.float_scores[process], scores)
+        np.testing.assert_array_equal(
+            back.firmware_scores[process], kept.firmware_scores[process]
+        )
+    assert cards.read_card(path).submission == card.submission
+
+
+def test_changed_scores_are_refused(card, tmp_path):
+    path, _ = _write(card, tmp_path)
+    scores = path.with_suffix(cards.SCORES_SUFFIX)
+    scores.write_bytes(scores.read_bytes()[:-1] + b"\0")
+
+    with pytest.raises(DataError, match="sha256"):
+        cards.read_scores(path)
+
+
+def test_what_a_killed_run_left_is_swept_and_whole_cards_stay(card, tmp_path):
+    path, _ = _write(card, tmp_path)
+    torn = path.parent / ".20260101T000000Z-00000000.json.part"
+    orphan = path.parent / f"20260101T000000Z-00000000{cards.SCORES_SUFFIX}"
+    torn.write_text("{")
+    orphan.write_bytes(b"x")
+
+    second, _ = _write(card.model_copy(update={"created": "2026-12-01T00:00:00Z"}), tmp_path)
+
+    assert not torn.exists()
+    assert not orphan.exists()
+    assert path.exists()
+    assert second.exists()
+    assert path.with_suffix(cards.SCORES_SUFFIX).exists()
+
+
+def test_a_full_disk_leaves_no_card_and_says_so(card, tmp_path, monkeypatch):
+    def no_space(descriptor: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(cards.os, "fsync", no_space)
+
+    with pytest.raises(EnvironmentFaultError, match="No space left"):
+        cards.write_card(card, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+def test_results_that_are_a_file_are_told(card, tmp_path):
+    results = tmp_path / "results"
+    results.write_text("")
+
+    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+        cards.write_card(card, results)
+    assert stat.S_ISREG(results.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "whole file"),
+        (b"{", "whole file"),
+        (b"[]", "whole file"),
+        (b'{"schema_version": 2}', "schema_version"),
+    ],
+)
+def test_what_is_no_card_is_refused_with_the_field(content, told, tmp_path):
+    path = tmp_path / "card.json"
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=told):
+        cards.read_card(path)
+
+
+def test_a_card_that_is_too_large_is_not_parsed(tmp_path):
+    path = tmp_path / "card.json"
+    path.write_bytes(b" " * (cards.MAX_CARD_BYTES + 1))
+
+    with pytest.raises(DataError, match="larger than"):
+        cards.read_card(path)
