@@ -1,0 +1,207 @@
+"""What the terminal shows: score cards, problems and figures in the field's own notation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.errors import HarnessError
+from harness.records import (
+    Cost,
+    Figure,
+    Firmware,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    UnreachedWorkingPoint,
+)
+
+_DASH = "–"
+
+
+def print_error(error: HarnessError, console: Console) -> None:
+    """Print every problem of `error`: what, where, what was expected, what to do."""
+    for problem in error.problems:
+        head = f"{problem.where}: {problem.what}" if problem.where else problem.what
+        console.print(Text.assemble(("error: ", "bold red"), head), soft_wrap=True)
+        for label, text in (("expected", problem.expected), ("to do", problem.fix)):
+            if text:
+                console.print(Text.assemble((f"  {label}: ", "bold"), text), soft_wrap=True)
+
+
+def format_rate(value: float) -> str:
+    """Write a rate with three significant digits; small ones as a power of ten.
+
+    Examples
+    --------
+    >>> format_rate(0.0), format_rate(0.01234), format_rate(1e-05)
+    ('0', '0.0123', '1.00e-05')
+    """
+    if value == 0:
+        return "0"
+    return f"{value:.3g}" if value >= 1e-3 else f"{value:.2e}"
+
+
+def format_interval(lower: float, upper: float) -> str:
+    """Write an interval."""
+    return f"[{format_rate(lower)}, {format_rate(upper)}]"
+
+
+def card_view(card: ScoreCard) -> RenderableType:
+    """Draw a whole card."""
+    parts: list[RenderableType] = [_heading(card)]
+    if not isinstance(card.firmware_physics, NotMeasured):
+        parts.append(_physics_table(card, card.firmware_physics, "firmware"))
+    if not isinstance(card.float_physics, NotMeasured):
+        parts.append(_physics_table(card, card.float_physics, "float network"))
+    if isinstance(card.firmware_physics, NotMeasured) and card.submission.division == "trigger":
+        parts.append(_missing("firmware scores", card.firmware_physics))
+    parts += [_cost_view(card.cost), _firmware_view(card.firmware), _checks_view(card)]
+    parts += [Text(f"warning: {warning}", style="yellow") for warning in card.warnings]
+    return Group(*parts)
+
+
+def _heading(card: ScoreCard) -> Panel:
+    submission, challenge = card.submission, card.challenge
+    lines = [
+        f"{submission.title} · team {submission.team} · {submission.division} division",
+        f"{challenge.title} ({challenge.name} {challenge.version})",
+    ]
+    if challenge.synthetic:
+        lines.append("synthetic events: no prediction for the real data")
+    if not card.is_official:
+        lines.append("UNOFFICIAL: " + "; ".join(card.unofficial_because))
+    lines.append(f"isolation {card.isolation.kind} · {card.created} · {submission.digest[:19]}…")
+    return Panel(Text("\n".join(lines)), title="score card", title_align="left", expand=False)
+
+
+def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
+    """AUC and TPR of each signal with their 95 % intervals."""
+    table = Table(
+        title=f"{name}: {physics.n_background:,} test background events",
+        title_justify="left",
+        title_style="bold",
+    )
+    table.add_column("signal")
+    table.add_column("AUC")
+    for point in physics.working_points:
+        star = "*" if point.fpr == card.challenge.working_point else ""
+        table.add_column(f"TPR at FPR {point.fpr:.0e}{star}")
+    for signal, auc in physics.auc.items():
+        cells = [
+            escape(signal),
+            f"{auc.value:.4f}\n[{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
+        ]
+        for point in physics.working_points:
+            if isinstance(point, UnreachedWorkingPoint):
+                cells.append(_DASH)
+                continue
+            rate = point.rates[signal]
+            interval = format_interval(rate.interval.lower, rate.interval.upper)
+            cells.append(f"{format_rate(rate.tpr)}\n{interval}")
+        table.add_row(*cells)
+    table.caption = _working_point_caption(physics)
+    table.caption_justify = "left"
+    return table
+
+
+def _working_point_caption(physics: Physics) -> str:
+    notes = []
+    for point in physics.working_points:
+        if isinstance(point, UnreachedWorkingPoint):
+            notes.append(f"FPR {point.fpr:.0e}: not measured, {point.not_measured}")
+        elif point.is_low_statistics:
+            notes.append(
+                f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background events may pass"
+            )
+    notes.append("95 % intervals; per preselected event; * the challenge's working point")
+    return "\n".join(notes)
+
+
+def _missing(name: str, missing: NotMeasured) -> Text:
+    return Text.assemble((f"{name}: ", "bold"), f"not measured: {missing.not_measured}")
+
+
+def _rows(title: str, rows: Iterable[Sequence[str]], header: Sequence[str]) -> Table:
+    table = Table(*header, title=title, title_justify="left", title_style="bold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _count(value: int | NotMeasured) -> str:
+    if isinstance(value, NotMeasured):
+        return f"not measured: {value.not_measured}"
+    return f"{value:,}"
+
+
+def _cost_view(cost: Cost | NotMeasured) -> RenderableType:
+    if isinstance(cost, NotMeasured):
+        return _missing("cost", cost)
+    rows = [
+        ("parameters", _count(cost.n_parameters)),
+        ("FLOPs", _count(cost.flops)),
+        ("MACs", _count(cost.macs)),
+        ("bit operations", _count(cost.bops)),
+        ("weight bits", _count(cost.weight_bits)),
+    ]
+    if cost.uncounted_operations:
+        names = ", ".join(f"{name} x{n}" for name, n in cost.uncounted_operations.items())
+        rows.append(("operations without a FLOPs formula", names))
+    return _rows("cost per event", rows, ("", "value"))
+
+
+def _figure(figure: Figure | NotMeasured, unit: str = "") -> tuple[str, str]:
+    if isinstance(figure, NotMeasured):
+        return _DASH, figure.not_measured
+    return f"{figure.value:,.6g} {unit}".rstrip(), f"{figure.evidence}: {figure.source}"
+
+
+def _firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
+    if isinstance(firmware, NotMeasured):
+        return _missing("firmware", firmware)
+    figures = (
+        ("latency", firmware.latency_cycles, "cycles"),
+        ("latency", firmware.latency_ns, "ns"),
+        ("initiation interval", firmware.interval_cycles, "cycles"),
+        ("clock period", firmware.clock_period_ns, "ns"),
+        ("LUT", firmware.lut, ""),
+        ("FF", firmware.ff, ""),
+        ("DSP", firmware.dsp, ""),
+        ("BRAM18", firmware.bram18, ""),
+    )
+    rows = [(name, *_figure(figure, unit)) for name, figure, unit in figures]
+    table = _rows(
+        f"firmware for {firmware.target.part} ({firmware.backend})",
+        rows,
+        ("", "value", "evidence"),
+    )
+    return Group(table, *(_verdict_lines(firmware)), *(Text(note) for note in firmware.notes))
+
+
+def _verdict_lines(firmware: Firmware) -> list[Text]:
+    lines = []
+    for verdict in firmware.verdicts:
+        mark, style = ("passed", "green") if verdict.is_passed else ("FAILED", "bold red")
+        share = verdict.value / verdict.limit if verdict.limit else float("inf")
+        text = (
+            f"{verdict.requirement}: {verdict.value:,.6g} of {verdict.limit:,.6g} {verdict.unit} "
+            f"({share:.1%}, {verdict.evidence}) "
+        )
+        lines.append(Text.assemble(text, (mark, style)))
+    return lines
+
+
+def _checks_view(card: ScoreCard) -> RenderableType:
+    if isinstance(card.checks, NotMeasured):
+        return _missing("integrity checks", card.checks)
+    rows = [
+        (check.name, check.outcome, f"{check.n_events:,}", f"{check.max_difference:.2g}")
+        for check in card.checks
+    ]
+    return _rows("integrity checks", rows, ("check", "outcome", "events", "largest difference"))
