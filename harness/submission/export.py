@@ -1,0 +1,188 @@
+"""The step that turns a submission into a graph and weights: it runs in a sandbox without events."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from pydantic import JsonValue
+
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.network import (
+    check_network,
+    export_network,
+    load_keras,
+    model_digest,
+    rebuild,
+)
+from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+N_PROBES = 256
+# Scores of one event in two batches may differ by the order of float32 sums: some units in the
+# last place of the largest intermediate value. A leak is of the order of the score itself.
+PROBE_TOLERANCE = 1e-3
+
+
+def export_submission(
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> dict[str, JsonValue]:
+    """Import `model.py`, call ``network()`` and export what it returns.
+
+    Parameters
+    ----------
+    request : mapping
+        ``event_shape``: ``[n_objects, n_features]`` of the challenge.
+    inputs : mapping
+        ``submission``: the folder.
+    outputs : mapping
+        ``graph`` and ``weights``: the files to write.
+
+    Returns
+    -------
+    dict
+        ``model_digest``, ``input_shape``, ``layers`` (name and class of each) and
+        ``n_parameters``.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The network does not keep the contract, or differs between two calls of ``network()``.
+    SubmissionError
+        The participant's code failed.
+    """
+    shape = cast("list[int]", request["event_shape"])
+    event_shape = (shape[0], shape[1])
+    load_keras()
+    folder = inputs["submission"].resolve()
+    function = find_function(load_plugin(folder), "network")
+    model = _call_network(function, folder, event_shape)
+    probes = probe_events(event_shape).reshape(N_PROBES, *model.input_shape[1:])
+    with blamed_on_submission(folder, "while the network computed a few events"):
+        scores = _scores(model, probes)
+    report = _describe(model)
+    export_network(model, outputs["graph"], outputs["weights"])
+    digest = model_digest(outputs["graph"], outputs["weights"])
+    _check_repeats(function, folder, event_shape, digest)
+    rebuilt = rebuild(outputs["graph"], outputs["weights"])
+    problems = [*_rebuilt_problems(rebuilt, probes, scores), *_leak_problems(rebuilt, probes)]
+    if problems:
+        raise InvalidSubmissionError(*problems)
+    return {"model_digest": digest, **report}
+
+
+def _call_network(
+    function: Callable[..., object], folder: Path, event_shape: tuple[int, int]
+) -> keras.Model:
+    import keras
+
+    # Names that Keras makes up count upwards; from the same start, two calls give the same names.
+    keras.utils.clear_session(free_memory=False)
+    with blamed_on_submission(folder, "in network()"):
+        model = function()
+    if problems := check_network(model, event_shape):
+        raise InvalidSubmissionError(*problems)
+    return cast("keras.Model", model)
+
+
+def _check_repeats(
+    function: Callable[..., object], folder: Path, event_shape: tuple[int, int], digest: str
+) -> None:
+    model = _call_network(function, folder, event_shape)
+    with tempfile.TemporaryDirectory() as scratch:
+        graph, weights = Path(scratch) / "graph", Path(scratch) / "weights"
+        export_network(model, graph, weights)
+        if model_digest(graph, weights) == digest:
+            return
+    raise InvalidSubmissionError(
+        Problem(
+            what="gives another network at its second call",
+            where="model.py, network()",
+            expected="the same graph and weights at every call",
+            fix="load trained weights from a file of the submission; initialise nothing at random",
+        )
+    )
+
+
+def probe_events(event_shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Make events to try a network on: of no physics, but of the form and size of real ones.
+
+    Returns
+    -------
+    ndarray of float32, shape (`N_PROBES`, n_objects, n_features)
+        First feature falling exponentially from some 30 (GeV), the others within +-3; objects
+        missing from the end of the event on.
+    """
+    rng = np.random.default_rng(57)
+    n_objects, n_features = event_shape
+    events = rng.uniform(-3.0, 3.0, (N_PROBES, n_objects, n_features))
+    events[..., 0] = rng.exponential(30.0, (N_PROBES, n_objects))
+    n_present = rng.integers(1, n_objects + 1, N_PROBES)
+    events[np.arange(n_objects) >= n_present[:, None]] = 0.0
+    return events.astype(np.float32)
+
+
+def _scores(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.generic]:
+    import keras
+
+    output = keras.ops.convert_to_numpy(model(events, training=False))
+    return np.asarray(output).reshape(len(events))
+
+
+def _rebuilt_problems(
+    model: keras.Model, probes: NDArray[np.float32], scores: NDArray[np.generic]
+) -> list[Problem]:
+    """Hold the rebuilt network against the participant's own, bit for bit."""
+    rebuilt = _scores(model, probes)
+    n_different = int(np.count_nonzero(rebuilt.tobytes() != scores.tobytes()))
+    if not n_different:
+        return []
+    differing = ~((rebuilt == scores) | (np.isnan(rebuilt) & np.isnan(scores)))
+    if not differing.any():
+        return []
+    return [
+        Problem(
+            what=f"the exported network scores {int(differing.sum())} of {len(probes)} events "
+            "differently",
+            where="model.py, network()",
+            expected="a network whose configuration and weights say all that it computes",
+            fix="use no custom function with the name of an activation, and no layer whose "
+            "behaviour was changed after it was made",
+        )
+    ]
+
+
+def _leak_problems(model: keras.Model, probes: NDArray[np.float32]) -> list[Problem]:
+    """Find a score that depends on the other events of its batch."""
+    together = _scores(model, probes).astype(np.float64)
+    kept = len(probes) // 4
+    others = probes.copy()
+    others[kept:] = 10.0 * others[kept:][::-1]
+    apart = _scores(model, others).astype(np.float64)[:kept]
+    scale = np.nanmax(np.abs(together), initial=0.0)
+    with np.errstate(invalid="ignore"):
+        difference = np.nan_to_num(np.abs(together[:kept] - apart))
+    if not np.isfinite(scale) or difference.max() <= PROBE_TOLERANCE * max(scale, 1e-30):
+        return []
+    return [
+        Problem(
+            what="the score of an event depends on the other events of its batch",
+            where="model.py, network()",
+            expected="a score of each event alone",
+            fix="reduce over axis=-1, never over axis 0 or over all axes",
+        )
+    ]
+
+
+def _describe(model: keras.Model) -> dict[str, JsonValue]:
+    return {
+        "input_shape": list(model.input_shape[1:]),
+        "layers": [[layer.name, type(layer).__name__] for layer in model.layers],
+        "n_parameters": int(model.count_params()),
+    }

@@ -1,0 +1,49 @@
+"""Functions that a lookup table in a network may hold, beyond the activations of Keras.
+
+An exported network names functions, it never carries them; these are the ones that both sides
+know. `exponential`, `sigmoid`, `tanh` and the like of Keras need no entry here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.submission.layers import TABLE_FUNCTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keras import KerasTensor
+
+__all__ = ["TABLE_FUNCTIONS", "exp_negative", "log1p", "reciprocal", "register_functions"]
+
+
+def exp_negative(x: KerasTensor) -> KerasTensor:
+    """Return exp(-x), the inverse variance of a log-variance."""
+    from keras import ops
+
+    return ops.exp(ops.negative(x))
+
+
+def reciprocal(x: KerasTensor) -> KerasTensor:
+    """Return 1/x, and 0 at x = 0, where a table must hold something finite."""
+    from keras import ops
+
+    return ops.divide_no_nan(ops.ones_like(x), x)
+
+
+def log1p(x: KerasTensor) -> KerasTensor:
+    """Return log(1 + x) for x >= 0 and 0 below: a compressing scale for transverse momenta."""
+    from keras import ops
+
+    return ops.log1p(ops.maximum(x, ops.zeros_like(x)))
+
+
+def register_functions() -> Mapping[str, Callable[[KerasTensor], KerasTensor]]:
+    """Make the functions known to Keras's serialisation; needed before a network is read."""
+    import keras
+
+    functions = {"exp_negative": exp_negative, "log1p": log1p, "reciprocal": reciprocal}
+    for function in functions.values():
+        keras.saving.register_keras_serializable(package="harness")(function)
+    return functions

@@ -1,0 +1,362 @@
+"""The steps that score events: they run in a sandbox, on memory-mapped events without labels.
+
+How the network runs was chosen by `benchmarks/inference.py`: compiled by XLA for one fixed chunk
+of `CHUNK_EVENTS` events, the last chunk filled up with empty events. Networks whose widths leave
+every sum exact in float32 (those that HGQ2 quantises to 24 bits or fewer) give the same bits in
+every chunking and order; others differ by the order of their sums.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from pydantic import JsonValue
+
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.network import load_keras, rebuild
+from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+# Measured by benchmarks/inference.py on 2 cores: see docs/submission.md for the table.
+CHUNK_EVENTS = 8_192
+OPEN_CHUNK_EVENTS = 65_536
+PROGRESS_SECONDS = 0.2
+
+Scorer = Callable[["NDArray[np.float32]"], "NDArray[np.generic]"]
+
+
+def score_network(
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> dict[str, JsonValue]:
+    """Score events with an exported network.
+
+    Parameters
+    ----------
+    request : mapping
+        ``jobs``, optional: a list of ``{"events": name of an input, "scores": name of an output,
+        "chunk": events at once}``, all scored by the one network; by default one job from
+        ``events`` to ``scores`` in chunks of `CHUNK_EVENTS`.
+    inputs : mapping
+        ``graph``, ``weights``, and the events of each job: float32 .npy of shape
+        ``(n, n_objects, n_features)``.
+    outputs : mapping
+        The scores of each job: exactly n little-endian float64, higher = more anomalous.
+        ``progress``, optional: a file that holds ``done total`` while the step runs.
+
+    Returns
+    -------
+    dict
+        ``n_events``, ``arithmetic`` (``xla`` or ``graph``), ``load_s`` and ``score_s``.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The graph is not allowed, or the scores are not finite or all the same.
+    """
+    start = time.monotonic()
+    model = rebuild(inputs["graph"], inputs["weights"])
+    scorers: dict[int, tuple[Scorer, str]] = {}
+    loaded = time.monotonic()
+    n_events = 0
+    arithmetic = ""
+    for job in _jobs(request, CHUNK_EVENTS):
+        events = open_events(inputs[job.events])
+        _check_fits(model, events)
+        if job.chunk not in scorers:
+            scorers[job.chunk] = compile_network(model, job.chunk)
+        scorer, arithmetic = scorers[job.chunk]
+        _score_all(scorer, events, job, outputs)
+        n_events += len(events)
+    return {
+        "n_events": n_events,
+        "arithmetic": arithmetic,
+        "load_s": round(loaded - start, 3),
+        "score_s": round(time.monotonic() - loaded, 3),
+    }
+
+
+def score_open(
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> dict[str, JsonValue]:
+    """Score events with ``score(events)`` of an open-division submission.
+
+    Parameters
+    ----------
+    request : mapping
+        ``jobs`` as for `score_network`; chunks are of `OPEN_CHUNK_EVENTS` by default.
+    inputs : mapping
+        ``submission``: the folder; and the events of each job.
+    outputs : mapping
+        As for `score_network`.
+
+    Returns
+    -------
+    dict
+        ``n_events``, ``is_input_modified`` (whether ``score`` wrote into what it was given) and
+        ``score_s``.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        ``score`` is missing, or returned what is no score of each event.
+    SubmissionError
+        The participant's code failed.
+    """
+    folder = inputs["submission"].resolve()
+    function = find_function(load_plugin(folder), "score")
+    start = time.monotonic()
+    scorer = _OpenScorer(function, folder)
+    n_events = 0
+    for job in _jobs(request, OPEN_CHUNK_EVENTS):
+        events = open_events(inputs[job.events])
+        _score_all(scorer, events, job, outputs)
+        n_events += len(events)
+    return {
+        "n_events": n_events,
+        "is_input_modified": scorer.is_input_modified,
+        "score_s": round(time.monotonic() - start, 3),
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Job:
+    """One file of events to be scored into one file of scores."""
+
+    events: str
+    scores: str
+    chunk: int
+
+
+def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[_Job]:
+    entries = request.get("jobs") or [{}]
+    return [
+        _Job(
+            events=str(entry.get("events", "events")),
+            scores=str(entry.get("scores", "scores")),
+            chunk=int(cast("int", entry.get("chunk", chunk))),
+        )
+        for entry in cast("list[dict[str, JsonValue]]", entries)
+    ]
+
+
+def open_events(path: Path) -> NDArray[np.float32]:
+    """Map events into memory, read-only.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_objects, n_features)
+        Backed by the file.
+    """
+    events = np.load(path, mmap_mode="r", allow_pickle=False)
+    if events.dtype != np.float32 or events.ndim != 3:
+        raise ValueError(f"events are {events.dtype} {events.shape}, not float32 (n, rows, columns)")
+    return cast("NDArray[np.float32]", events)
+
+
+def _check_fits(model: keras.Model, events: NDArray[np.float32]) -> None:
+    from harness.submission.network import check_network
+
+    if problems := check_network(model, (events.shape[1], events.shape[2])):
+        raise InvalidSubmissionError(*problems)
+
+
+def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
+    """Compile a network for chunks of one size.
+
+    Parameters
+    ----------
+    model : keras.Model
+        One input, one output.
+    chunk : int
+        Events at once.
+
+    Returns
+    -------
+    callable, str
+        Function from float32 events of shape ``(chunk, *input_shape)`` to scores of shape
+        ``(chunk,)`` or ``(chunk, 1)``; and how it computes: ``xla``, or ``graph`` where XLA does
+        not know one of the operations.
+    """
+    import tensorflow as tf
+
+    load_keras()
+    shape = (chunk, *model.input_shape[1:])
+
+    def call(events: tf.Tensor) -> tf.Tensor:
+        return model(events, training=False)
+
+    def compiled(*, jit_compile: bool) -> Scorer:
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        function = tf.function(call, input_signature=signature, jit_compile=jit_compile)
+
+        def score(events: NDArray[np.float32]) -> NDArray[np.generic]:
+            return cast("NDArray[np.generic]", function(tf.constant(events)).numpy())
+
+        score(np.zeros(shape, np.float32))
+        return score
+
+    try:
+        return compiled(jit_compile=True), "xla"
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+        return compiled(jit_compile=False), "graph"
+
+
+@dataclass(slots=True)
+class _OpenScorer:
+    """A participant's ``score``, held to its contract."""
+
+    function: Callable[..., object]
+    folder: Path
+    is_input_modified: bool = field(default=False, init=False)
+
+    def __call__(self, events: NDArray[np.float32]) -> NDArray[np.generic]:
+        given = np.array(events)
+        with blamed_on_submission(self.folder, "in score()"):
+            scores = np.asarray(self.function(given))
+        self.is_input_modified = self.is_input_modified or not np.array_equal(
+            given, events, equal_nan=True
+        )
+        if problem := _open_problem(scores, len(events)):
+            raise InvalidSubmissionError(problem)
+        return scores
+
+
+def _open_problem(scores: NDArray[np.generic], n_events: int) -> Problem | None:
+    where = "model.py, score()"
+    expected = f"({n_events},) real numbers, one for each event"
+    if scores.shape not in ((n_events,), (n_events, 1)):
+        return Problem(
+            what=f"returned shape {scores.shape} for {n_events} events",
+            where=where,
+            expected=expected,
+            fix="return one score for each event, in the order of the events",
+        )
+    if scores.dtype.kind not in "fiub":
+        return Problem(
+            what=f"returned numbers of type {scores.dtype}", where=where, expected=expected
+        )
+    return None
+
+
+def _score_all(
+    scorer: Scorer, events: NDArray[np.float32], job: _Job, outputs: Mapping[str, Path]
+) -> None:
+    """Score events chunk by chunk into a file, and look at the scores on the way."""
+    survey = _Survey(n_events=len(events))
+    progress = _Progress(outputs.get("progress"), len(events))
+    pads = not isinstance(scorer, _OpenScorer)
+    with outputs[job.scores].open("wb") as file:
+        for start in range(0, len(events), job.chunk):
+            given = events[start : start + job.chunk]
+            scores = _score_chunk(scorer, given, job.chunk if pads else len(given))
+            survey.add(scores, given, start)
+            file.write(scores.astype("<f8").tobytes())
+            progress.show(start + len(given))
+    if problems := survey.problems():
+        raise InvalidSubmissionError(*problems)
+
+
+def _score_chunk(
+    scorer: Scorer, events: NDArray[np.float32], size: int
+) -> NDArray[np.generic]:
+    n_events = len(events)
+    if isinstance(scorer, _OpenScorer):
+        return scorer(events).reshape(n_events)
+    if n_events < size:
+        padded = np.zeros((size, *events.shape[1:]), np.float32)
+        padded[:n_events] = events
+        events = padded
+    return scorer(events).reshape(size)[:n_events]
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What is wrong with the scores, gathered chunk by chunk."""
+
+    n_events: int
+    n_nan: int = 0
+    n_infinite: int = 0
+    first: dict[str, str] = field(default_factory=dict)
+    dtype: str = ""
+    lowest: float = np.inf
+    highest: float = -np.inf
+
+    def add(
+        self, scores: NDArray[np.generic], events: NDArray[np.float32], start: int
+    ) -> None:
+        values = scores.astype(np.float64)
+        self.dtype = str(scores.dtype)
+        finite = np.isfinite(values)
+        if finite.all():
+            self.lowest = min(self.lowest, float(values.min()))
+            self.highest = max(self.highest, float(values.max()))
+            return
+        nan = np.isnan(values)
+        self.n_nan += int(nan.sum())
+        self.n_infinite += int((~finite & ~nan).sum())
+        for kind, bad in (("NaN", nan), ("infinite", ~finite & ~nan)):
+            if bad.any() and kind not in self.first:
+                index = int(np.argmax(bad))
+                self.first[kind] = _describe_event(events[index], start + index)
+
+    def problems(self) -> list[Problem]:
+        found = []
+        for kind, count in (("NaN", self.n_nan), ("infinite", self.n_infinite)):
+            if count:
+                found.append(
+                    Problem(
+                        what=f"the score of {count} of {self.n_events} events is {kind}; the "
+                        f"first is {self.first[kind]}",
+                        where="scores",
+                        expected="finite scores",
+                        fix=_remedy(kind, self.dtype),
+                    )
+                )
+        if not found and self.n_events > 1 and self.lowest == self.highest:
+            found.append(
+                Problem(
+                    what=f"all {self.n_events} events have the score {self.lowest:g}",
+                    where="scores",
+                    expected="scores that differ",
+                    fix="load the trained weights; check that no quantiser has lost all its bits",
+                )
+            )
+        return found
+
+
+def _remedy(kind: str, dtype: str) -> str:
+    if dtype == "float16":
+        return "the output is float16, which ends at 65,504: compute the score in float32"
+    if kind == "NaN":
+        return "look for 0/0, the logarithm of 0 and infinity minus infinity, for empty objects too"
+    return "keep the scale of the inputs in the network, and look for division by 0 and exp"
+
+
+def _describe_event(event: NDArray[np.float32], index: int) -> str:
+    n_objects = int(np.count_nonzero(np.any(event != 0, axis=1)))
+    largest = float(np.max(np.abs(event)))
+    return f"event {index} ({n_objects} objects, largest value {largest:.6g})"
+
+
+class _Progress:
+    """Tells how far a job is, in a file that the parent may read at any time."""
+
+    def __init__(self, path: Path | None, total: int) -> None:
+        self._path = path
+        self._total = total
+        self._last = 0.0
+
+    def show(self, done: int) -> None:
+        now = time.monotonic()
+        is_due = now - self._last >= PROGRESS_SECONDS or done == self._total
+        if self._path is not None and is_due:
+            self._last = now
+            self._path.write_text(f"{done} {self._total}\n", encoding="ascii")

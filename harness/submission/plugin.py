@@ -1,0 +1,141 @@
+"""Import of a participant's `model.py`; called in a sandbox only."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from harness.errors import HarnessError, InvalidSubmissionError, Problem, SubmissionError
+
+MAX_MESSAGE = 600
+MAX_TRACEBACK_LINES = 30
+
+
+def load_plugin(folder: Path) -> ModuleType:
+    """Import `model.py` of a submission, with its folder on the path and as working directory.
+
+    Parameters
+    ----------
+    folder : Path
+        The submission.
+
+    Returns
+    -------
+    ModuleType
+        The imported module.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        There is no `model.py`, or it is not Python.
+    SubmissionError
+        It failed while it was imported; the message holds the participant's own frames.
+    """
+    path = folder / "model.py"
+    spec = importlib.util.spec_from_file_location("model", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise InvalidSubmissionError(
+            Problem(what="no such file", where="model.py", fix="run `harness new` for a skeleton")
+        )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["model"] = module
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    os.chdir(folder)
+    with blamed_on_submission(folder, "while model.py was imported"):
+        spec.loader.exec_module(module)
+    return module
+
+
+def find_function(module: ModuleType, name: str) -> Callable[..., object]:
+    """Return the function `name` of a plugin.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The plugin has no such function.
+    """
+    function = getattr(module, name, None)
+    if callable(function):
+        return function  # type: ignore[no-any-return]
+    what = f"has no function {name}" if function is None else f"{name} is no function"
+    raise InvalidSubmissionError(
+        Problem(
+            what=what,
+            where="model.py",
+            expected="network() -> keras.Model in the trigger division, score(events) in the open",
+            fix="define it, or set the division in submission.yaml",
+        )
+    )
+
+
+@contextmanager
+def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
+    """Turn whatever a participant's code raises into a failure of the submission.
+
+    Parameters
+    ----------
+    folder : Path
+        The submission; only frames of its files are shown.
+    when : str
+        What was being done, for the message.
+    """
+    try:
+        yield
+    except HarnessError:
+        raise
+    except SyntaxError as error:
+        where = Path(error.filename or "model.py").name
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"syntax error: {error.msg}",
+                where=f"{where}, line {error.lineno}",
+                expected="Python that this interpreter reads",
+                fix="correct the line; `harness validate` finds it without a run",
+            )
+        ) from error
+    except SystemExit as error:
+        raise SubmissionError(
+            Problem(
+                what=f"called sys.exit({str(error.code)[:40]}) {when}",
+                where=_last_place(error, folder),
+                fix="leave sys.exit out, or put it under `if __name__ == '__main__':`",
+            )
+        ) from error
+    except BaseException as error:
+        # Not Exception alone: a plugin may raise what derives from BaseException only.
+        raise SubmissionError(
+            Problem(
+                what=f"{type(error).__name__} {when}: {str(error)[:MAX_MESSAGE]}",
+                where=_last_place(error, folder),
+                fix=_own_frames(error, folder),
+            )
+        ) from error
+
+
+def _frames_in(error: BaseException, folder: Path) -> list[traceback.FrameSummary]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
+
+
+def _last_place(error: BaseException, folder: Path) -> str:
+    frames = _frames_in(error, folder)
+    if not frames:
+        return "model.py"
+    return f"{Path(frames[-1].filename).relative_to(folder)}, line {frames[-1].lineno}"
+
+
+def _own_frames(error: BaseException, folder: Path) -> str:
+    lines = [
+        f"{Path(frame.filename).relative_to(folder)}:{frame.lineno} in {frame.name}: {frame.line}"
+        for frame in _frames_in(error, folder)
+    ]
+    if not lines:
+        return ""
+    return "see " + "; ".join(lines[-MAX_TRACEBACK_LINES:])
