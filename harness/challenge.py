@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+# A time in UTC; such strings sort as the times do.
+Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 
 class Value(BaseModel):
@@ -135,8 +137,24 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 class RankingRules(Value):
-    """Who is ranked, and by what."""
+    """Who is ranked, and by what.
 
+    Attributes
+    ----------
+    metric : str
+        How the TPRs of the signals become one figure of merit, each floored at the working
+        point's FPR: their geometric mean, their arithmetic mean, or the lowest of them.
+    signal_weights : mapping of signal to float
+        Weights of the means; empty: every signal weighs the same. Where it is not empty only the
+        signals named in it count.
+    deadline : str or None
+        Submissions received later don't count.
+    retracted : mapping of card to str
+        Cards that the organiser took back, by ``<team>/<file name without its ending>``, with
+        the reason; they stay listed.
+    """
+
+    metric: Literal["geometric_mean_tpr", "mean_tpr", "lowest_tpr"] = "geometric_mean_tpr"
     signal_weights: dict[Name, Positive] = Field(default_factory=dict)
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
@@ -145,7 +163,8 @@ class RankingRules(Value):
         10_000,
         100_000,
     )
-    deadline: str | None = None
+    deadline: Utc | None = None
+    retracted: dict[str, str] = Field(default_factory=dict)
 
 
 class Challenge(Value):

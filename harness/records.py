@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from harness.challenge import Evidence, Name, Target, Value
+from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -157,8 +157,12 @@ class Cost(Value):
     ----------
     flops : int or NotMeasured
         Floating-point operations as TensorFlow's profiler counts them (MAC = 2).
+    flops_on_weights : int
+        Operations on weights alone, such as batch normalisation's scale: done once, not per
+        event, and so not among `flops`; keras-flops's own total is the sum of both.
     uncounted_operations : mapping of str to int
-        Graph operations that the profiler has no formula for.
+        Graph operations that the profiler has no formula for, with the number of values that
+        they give per event.
     bops : int or NotMeasured
         Bit operations: sum over multiplications of the product of the operands' widths.
     weight_bits : int
@@ -169,6 +173,7 @@ class Cost(Value):
     n_trainable: Count
     flops: Count | NotMeasured
     flops_by_operation: dict[str, Count] = Field(default_factory=dict)
+    flops_on_weights: Count = 0
     uncounted_operations: dict[str, Count] = Field(default_factory=dict)
     macs: Count | NotMeasured
     bops: Count | NotMeasured
@@ -210,6 +215,13 @@ class Agreement(Value):
     note: Text = ""
 
 
+class StageLatency(Value):
+    """Clock cycles that one stage of the firmware takes; the stages of a network add up."""
+
+    stage: str = Field(max_length=120)
+    cycles: float = Field(ge=0)
+
+
 class Artefact(Value):
     """A file kept beside the card."""
 
@@ -237,6 +249,7 @@ class Firmware(Value):
     input_bits: Count | NotMeasured
     output_bits: Count | NotMeasured
     overflow: dict[str, Probability] = Field(default_factory=dict)
+    stages: tuple[StageLatency, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     artefacts: tuple[Artefact, ...] = ()
@@ -267,8 +280,86 @@ class Check(Value):
     detail: Text = ""
 
 
+class Distribution(Value):
+    """Counts of events in bins of one observable; the outermost bins also hold what lies beyond.
+
+    Attributes
+    ----------
+    name, title, unit : str
+        ``met``, "Missing transverse momentum", "GeV"; the unit of a count is empty.
+    edges : tuple of float
+        One more than there are bins.
+    counts : mapping of process to tuple of int
+        Events of each process in each bin.
+    """
+
+    name: Name
+    title: str = Field(max_length=80)
+    unit: str = Field(max_length=16)
+    edges: tuple[float, ...]
+    counts: dict[Name, tuple[Count, ...]]
+
+
+class Share(Value):
+    """How many events of one origin there are, and how many of them pass."""
+
+    n_events: Count
+    n_passing: Count
+
+
+class Accepted(Value):
+    """What the entry accepts at the challenge's working point.
+
+    Attributes
+    ----------
+    arithmetic : str
+        Whose scores chose the events.
+    passing, every : tuple of Distribution
+        The same observables of the events that pass and of every test event.
+    composition : mapping of origin to Share, or NotMeasured
+        Of which processes the accepted background is made, where the simulation knows it.
+    """
+
+    fpr: Probability
+    arithmetic: Literal["float", "firmware"]
+    passing: tuple[Distribution, ...]
+    every: tuple[Distribution, ...]
+    composition: dict[Name, Share] | NotMeasured
+
+
+class Gain(Value):
+    """TPR of the entry over that of today's cuts at the same rate; paired interval."""
+
+    ratio: float = Field(ge=0)
+    interval: Interval
+
+
+class TriggerCuts(Value):
+    """What a trigger of simple cuts keeps at the same rate: any of its observables over its cut.
+
+    Attributes
+    ----------
+    thresholds : mapping of observable to float
+        The cuts [GeV], each passed by the same number of background events.
+    point : WorkingPoint
+        Rate and TPR of the cuts together.
+    gain : mapping of signal to Gain or NotMeasured
+        TPR of the entry divided by that of the cuts.
+    """
+
+    thresholds: dict[Name, float]
+    point: WorkingPoint
+    gain: dict[Name, Gain | NotMeasured]
+
+
 class Submitted(Value):
-    """What the participants say of their entry, and the digest of the folder that was scored."""
+    """What the participants say of their entry, and the digest of the folder that was scored.
+
+    Attributes
+    ----------
+    received : str or None
+        When the organiser received it, which counts for the deadline; None: when it was scored.
+    """
 
     team: Name
     title: Text
@@ -280,20 +371,39 @@ class Submitted(Value):
     references: tuple[Text, ...]
     licence: Text
     digest: Digest
+    received: Utc | None = None
 
 
 class ScoredFile(Value):
-    """A data file that took part, as it was found."""
+    """A data file that took part, as it was found.
+
+    Attributes
+    ----------
+    role : str or None
+        As in the manifest; figures of a ``hidden`` signal are never shown to the public.
+    title : str
+        How the process is printed; empty: by its name.
+    """
 
     name: str = Field(max_length=200)
     process: Name
+    role: Literal["background", "signal", "hidden", "blackbox"] | None = None
+    title: str = Field(default="", max_length=80)
     checksum: Digest
     n_events: Count
     n_scored: Count
 
 
 class ScoredChallenge(Value):
-    """The data and the rules that the scores were made with."""
+    """The data and the rules that the scores were made with.
+
+    Attributes
+    ----------
+    ranking : RankingRules
+        The rules as they stood; a board ranks by those of its newest card, or by the manifest's.
+    collision_rate_hz : float or None
+        Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
+    """
 
     name: Name
     title: Text
@@ -305,6 +415,8 @@ class ScoredChallenge(Value):
     seed: int
     working_point: Probability
     target: Target
+    ranking: RankingRules = Field(default_factory=RankingRules)
+    collision_rate_hz: float | None = Field(default=None, gt=0)
 
 
 class IsolationRecord(Value):
@@ -348,7 +460,7 @@ class ScoreCard(Value):
 
     schema_version: Literal[1] = 1
     scorer_version: int = SCORER_VERSION
-    created: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    created: Utc
     is_official: bool
     unofficial_because: tuple[Text, ...] = ()
     submission: Submitted
@@ -363,4 +475,54 @@ class ScoreCard(Value):
     usage: dict[Name, StepUsage]
     environment: Environment
     scores: Artefact | NotMeasured
+    accepted: Accepted | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     warnings: tuple[Text, ...] = ()
+
+
+class ProcessSummary(Value):
+    """One process of a challenge.
+
+    Attributes
+    ----------
+    occupancy : mapping of object to tuple of float
+        Fraction of events that fill each slot of the object, in the order of the slots.
+    """
+
+    process: Name
+    title: str = Field(max_length=80)
+    role: Literal["background", "signal", "blackbox"]
+    n_events: Count
+    occupancy: dict[Name, tuple[Probability, ...]]
+
+
+class EventObject(Value):
+    """One reconstructed object: transverse momentum [GeV], pseudorapidity, azimuth [rad]."""
+
+    kind: Name
+    pt: float
+    eta: float
+    phi: float
+
+
+class ExampleEvent(Value):
+    """One event for the event display."""
+
+    process: Name
+    objects: tuple[EventObject, ...]
+
+
+class DataSummary(Value):
+    """What the events of a challenge are, small enough for a page; written beside the cards.
+
+    Hidden signals are never in it.
+    """
+
+    schema_version: Literal[1] = 1
+    challenge: Name
+    title: Text
+    version: str
+    synthetic: bool
+    processes: tuple[ProcessSummary, ...]
+    distributions: tuple[Distribution, ...]
+    examples: tuple[ExampleEvent, ...]
