@@ -1,0 +1,335 @@
+"""The cache: every file of a challenge as one memory-mapped float32 array.
+
+``<root>/<challenge>/<process>/`` holds
+
+- ``events.npy``: float32, shape (n, n_objects, n_features);
+- ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
+- ``about.json``: what they were made from, written last, so that it vouches for the others.
+
+All are written under another name and moved into place; a lock keeps two processes apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+import harness
+from harness.challenge import Challenge, DataFile, Value
+from harness.data.progress import Progress, no_progress
+from harness.data.split import chunks, event_hashes
+from harness.data.structure import StructureCheck, StructureReport
+from harness.errors import DataError, EnvironmentFaultError, Problem
+
+CACHE_VARIABLE = "HARNESS_CACHE"
+EVENTS_NAME = "events.npy"
+ABOUT_NAME = "about.json"
+# Decoded chunks of this many events are 15 MB of float32 (57 values).
+CHUNK_EVENTS = 65_536
+# Room to leave on a disk, bytes.
+SPARE_BYTES = 64 * 1024**2
+
+
+class CacheRecord(Value):
+    """What ``about.json`` says of one cached process.
+
+    Attributes
+    ----------
+    checksum : str
+        Of the source file (``md5:`` or ``sha256:``), as it was checked.
+    """
+
+    format: Literal[1] = 1
+    process: str
+    source: str
+    checksum: str
+    shape: tuple[int, ...]
+    structure: StructureReport
+    made_with: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def n_events(self) -> int:
+        """Events in the cache."""
+        return self.shape[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventSource:
+    """Events on their way into the cache.
+
+    Attributes
+    ----------
+    chunks : iterable of (events, classes)
+        float32 events of shape (m, n_objects, n_features) and the class column or None.
+    n_events : int
+        How many there will be in all.
+    checksum : str
+        Of the source file.
+    """
+
+    chunks: Iterable[tuple[NDArray[np.float32], NDArray[np.floating] | None]]
+    n_events: int
+    checksum: str
+
+
+def cache_root(root: Path | None = None) -> Path:
+    """Return where caches lie: `root`, or `HARNESS_CACHE`, or the user's cache folder."""
+    import platformdirs
+
+    if root is not None:
+        return root.expanduser().absolute()
+    stated = os.environ.get(CACHE_VARIABLE)
+    if stated:
+        return Path(stated).expanduser().absolute()
+    return platformdirs.user_cache_path("harness", appauthor=False)
+
+
+def process_folder(challenge: Challenge, process: str, root: Path) -> Path:
+    """Return the folder of one process in the cache at `root`."""
+    return root / challenge.name / process
+
+
+def find_cached(challenge: Challenge, file: DataFile, root: Path) -> CacheRecord | str:
+    """Look for a sound cache of `file`.
+
+    Returns
+    -------
+    CacheRecord or str
+        What is there; or the reason why nothing there can be used.
+    """
+    folder = process_folder(challenge, file.process, root)
+    try:
+        record = CacheRecord.model_validate_json((folder / ABOUT_NAME).read_bytes())
+    except FileNotFoundError:
+        return "not in the cache"
+    except (OSError, ValidationError) as error:
+        return f"{folder / ABOUT_NAME} is not readable: {str(error).splitlines()[0]}"
+    return _difference(challenge, file, folder, record) or record
+
+
+def _difference(
+    challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord
+) -> str | None:
+    """Tell in what the cache differs from the manifest or from what was written."""
+    if record.shape[1:] != challenge.layout.shape:
+        return f"the cache holds events of shape {record.shape[1:]}"
+    if file.n_events is not None and record.n_events != file.n_events:
+        return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
+    if file.checksum is not None and record.checksum != file.checksum:
+        return f"the cache was made from a file with {record.checksum}"
+    expected = _npy_bytes(record.shape, "<f4")
+    if _size(folder / EVENTS_NAME) != expected:
+        return f"{folder / EVENTS_NAME} is not the {expected:,} bytes that were written"
+    return None
+
+
+def store_events(
+    challenge: Challenge,
+    file: DataFile,
+    source: EventSource,
+    root: Path,
+    *,
+    progress: Progress = no_progress,
+) -> CacheRecord:
+    """Write the events of `source` to the cache, checking their structure on the way.
+
+    The caller holds the lock of `lock_process`. Memory stays bounded by the chunks.
+
+    Raises
+    ------
+    DataError
+        The events are broken, or not as many as the manifest says.
+    EnvironmentFaultError
+        The disk is full or not writable.
+    """
+    _check_count(file, source.n_events)
+    folder = process_folder(challenge, file.process, root)
+    shape = (source.n_events, *challenge.layout.shape)
+    key = challenge.split.key
+    hashes_name = _hashes_name(key)
+    check = StructureCheck(source=file.name, layout=challenge.layout)
+    with _writing(folder, EVENTS_NAME) as events, _writing(folder, hashes_name) as hashes:
+        check_space(folder, _npy_bytes(shape, "<f4") + _npy_bytes(shape[:1], "<u8"))
+        _write_npy_header(events, shape, "<f4")
+        _write_npy_header(hashes, shape[:1], "<u8")
+        done = 0
+        for given, classes in source.chunks:
+            chunk = given + np.float32(0.0)  # -0.0 becomes 0.0: equal events have equal bytes
+            check.add(chunk, classes)
+            events.write(np.ascontiguousarray(chunk, "<f4").data)
+            hashes.write(event_hashes(chunk, key).astype("<u8", copy=False).data)
+            done += len(chunk)
+            progress(f"convert {file.name}", done, source.n_events, "events")
+        if done != source.n_events:
+            raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
+        (folder / ABOUT_NAME).unlink(missing_ok=True)
+    record = CacheRecord(
+        process=file.process,
+        source=file.name,
+        checksum=source.checksum,
+        shape=shape,
+        structure=check.report(),
+        made_with={"harness": harness.__version__, "numpy": np.__version__},
+    )
+    with _writing(folder, ABOUT_NAME) as stream:
+        stream.write(record.model_dump_json(indent=2).encode())
+    return record
+
+
+def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.float32]:
+    """Map the cached events of `process`, read-only; shape (n, n_objects, n_features)."""
+    path = process_folder(challenge, process, root) / EVENTS_NAME
+    array: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint64]:
+    """Map the hashes of `process` under the challenge's key; made first if they are missing."""
+    folder = process_folder(challenge, process, root)
+    path = folder / _hashes_name(challenge.split.key)
+    events = open_events(challenge, process, root)
+    expected = _npy_bytes((len(events),), "<u8")
+    if _size(path) != expected:
+        with lock_process(challenge, process, root):
+            if _size(path) != expected:
+                _write_hashes(path, events, challenge.split.key)
+    array: NDArray[np.uint64] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def lock_process(challenge: Challenge, process: str, root: Path) -> FileLock:
+    """Return the lock that a writer of `process` holds."""
+    folder = process_folder(challenge, process, root)
+    make_folder(folder)
+    return FileLock(folder / ".lock")
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and its parents.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _disk_fault(folder, error) from error
+
+
+def check_space(folder: Path, n_bytes: int) -> None:
+    """Hold the free space of the disk of `folder` against the bytes to be written.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        There is too little.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < n_bytes + SPARE_BYTES:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"{free / 1e9:.2f} GB are free",
+                where=str(folder),
+                expected=f"{(n_bytes + SPARE_BYTES) / 1e9:.2f} GB",
+                fix=f"make room, or name a folder on another disk in {CACHE_VARIABLE}",
+            )
+        )
+
+
+def file_checksum(path: Path, algorithm: str = "sha256", progress: Progress = no_progress) -> str:
+    """Return ``algorithm:hex`` of the file at `path`."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    total = path.stat().st_size
+    with path.open("rb") as stream:
+        while block := stream.read(4 * 1024**2):
+            digest.update(block)
+            progress(f"checksum of {path.name}", stream.tell(), total, "bytes")
+    return f"{algorithm}:{digest.hexdigest()}"
+
+
+def _check_count(file: DataFile, n_events: int) -> None:
+    if file.n_events is None or file.n_events == n_events:
+        return
+    raise DataError(
+        Problem(
+            what=f"holds {n_events:,} events",
+            where=file.name,
+            expected=f"{file.n_events:,}, as the manifest says",
+            fix="get the right version of the file, or state the number in a manifest of your own",
+        )
+    )
+
+
+def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
+    with _writing(path.parent, path.name) as stream:
+        _write_npy_header(stream, (len(events),), "<u8")
+        for chunk in chunks(len(events), CHUNK_EVENTS):
+            stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
+
+
+def _hashes_name(key: str) -> str:
+    return f"hashes-{hashlib.sha256(key.encode()).hexdigest()[:8]}.npy"
+
+
+def _write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+
+
+def _npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    header = io.BytesIO()
+    _write_npy_header(header, shape, dtype)
+    return len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
+@contextmanager
+def _writing(folder: Path, name: str) -> Iterator[BinaryIO]:
+    """Open ``folder/name`` for writing under another name; moved into place if all went well.
+
+    The other name is always the same, so what a killed process left is written over.
+    """
+    partial = folder / f"{name}.part"
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(folder / name)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _disk_fault(folder, error) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _disk_fault(folder: Path, error: OSError) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        Problem(
+            what=f"can't write: {error.strerror or error}",
+            where=str(folder),
+            fix=f"make room or mend its permissions, or name another folder in {CACHE_VARIABLE}",
+        )
+    )

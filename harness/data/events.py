@@ -1,0 +1,355 @@
+"""Events of a challenge: what is scored, and what participants may train on.
+
+`EventStore` serves the scorer, all parts of it. `training_events` and `validation_events` serve
+participants: they never hold a test event. With public files and a public key that is a convention
+which this module keeps; only a private file enforces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import Challenge, DataFile
+from harness.data import sample as sample_file
+from harness.data.cache import (
+    CacheRecord,
+    EventSource,
+    cache_root,
+    find_cached,
+    lock_process,
+    open_events,
+    open_hashes,
+    store_events,
+)
+from harness.data.manifest import load_manifest
+from harness.data.progress import Progress, no_progress
+from harness.data.split import Part, chunks, is_in_part
+from harness.errors import DataError, Problem, UsageError
+
+PACKAGE_SCHEME = "package:"
+PACKAGE_FOLDER = Path(__file__).parent / "files"
+
+# Told the process and the positions of events whenever a selection gathers some.
+AccessRecord = Callable[[str, NDArray[np.int64]], None]
+
+
+class EventSelection:
+    """Some events of one process, gathered from the memory map when they are asked for.
+
+    It has a length, a shape and a dtype, is indexed like an array along its first axis, is turned
+    into one by `numpy.asarray` (which holds all of it in memory), and gives it piece by piece by
+    `chunks`.
+
+    Parameters
+    ----------
+    process : str
+        Name of the process.
+    events : ndarray of float32, shape (n, n_objects, n_features)
+        All events of the process.
+    indices : ndarray of int64, shape (m,)
+        Positions of the selected ones, rising.
+    on_access : callable, optional
+        Told the process and the positions of the events that are gathered.
+    """
+
+    def __init__(
+        self,
+        process: str,
+        events: NDArray[np.float32],
+        indices: NDArray[np.int64],
+        on_access: AccessRecord | None = None,
+    ) -> None:
+        self.process = process
+        self._events = events
+        self._indices = indices
+        self._on_access = on_access
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array that the selection stands for."""
+        return (len(self._indices), *self._events.shape[1:])
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._events.ndim
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """Float32."""
+        return self._events.dtype
+
+    def __len__(self) -> int:
+        """Return the number of selected events."""
+        return len(self._indices)
+
+    def __repr__(self) -> str:
+        """Tell what is selected."""
+        return f"<EventSelection {self.process} {self.shape} {self.dtype}>"
+
+    def __getitem__(
+        self, key: int | slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]
+    ) -> NDArray[np.float32]:
+        """Gather events: an integer gives one, a slice, positions or a mask give several."""
+        chosen = self._indices[key]
+        if self._on_access is not None:
+            self._on_access(self.process, np.atleast_1d(chosen))
+        gathered: NDArray[np.float32] = np.array(self._events[chosen])
+        return gathered
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        """Give one event after the other."""
+        for chunk in self.chunks():
+            yield from chunk
+
+    def __array__(
+        self,
+        dtype: np.typing.DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 - NumPy's protocol
+    ) -> NDArray[np.float32]:
+        """Gather all; there is no array to share, so ``copy=False`` is refused."""
+        if copy is False:
+            raise ValueError("a selection is gathered from a file: it can't be had without a copy")
+        return self[:].astype(dtype or self.dtype, copy=False)
+
+    def chunks(self, n_events: int = 65_536) -> Iterator[NDArray[np.float32]]:
+        """Give the selected events in order, at most `n_events` at a time."""
+        for chunk in chunks(len(self), n_events):
+            yield self[chunk]
+
+
+class EventStore:
+    """All events of one challenge, memory-mapped.
+
+    Parameters
+    ----------
+    challenge : Challenge
+        Whose events.
+    root : Path
+        The cache, which holds them.
+    records : mapping of process to CacheRecord
+        What the cache says of each process.
+    on_access : callable, optional
+        Passed on to the selections.
+    """
+
+    def __init__(
+        self,
+        challenge: Challenge,
+        root: Path,
+        records: dict[str, CacheRecord],
+        on_access: AccessRecord | None = None,
+    ) -> None:
+        self.challenge = challenge
+        self.root = root
+        self._records = records
+        self._on_access = on_access
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Processes whose events are here, in the manifest's order."""
+        return tuple(self._records)
+
+    def record(self, process: str) -> CacheRecord:
+        """Return what the cache says of `process`: checksum, counts, structure.
+
+        Raises
+        ------
+        UsageError
+            The challenge has no such process, or its file was not fetched.
+        """
+        try:
+            return self._records[process]
+        except KeyError:
+            raise UsageError(
+                Problem(
+                    what=f"no events of {process!r} are here",
+                    where=f"challenge {self.challenge.name}",
+                    expected=f"one of {', '.join(self.processes)}",
+                    fix=f"harness fetch {self.challenge.name}",
+                )
+            ) from None
+
+    def n_events(self, process: str) -> int:
+        """Count the events of `process`, all parts together."""
+        return self.record(process).n_events
+
+    def checksum(self, process: str) -> str:
+        """Return the checksum of the source file (``md5:`` or ``sha256:``)."""
+        return self.record(process).checksum
+
+    def events(self, process: str) -> NDArray[np.float32]:
+        """Map all events of `process`, read-only; shape (n, n_objects, n_features)."""
+        self.record(process)
+        return open_events(self.challenge, process, self.root)
+
+    def hashes(self, process: str) -> NDArray[np.uint64]:
+        """Map the keyed hashes of all events of `process`; shape (n,)."""
+        self.record(process)
+        return open_hashes(self.challenge, process, self.root)
+
+    def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
+        """Tell the positions of the events of `process` that are in `part`, rising.
+
+        Background is split by its hashes. All events of every other process are test events.
+
+        Raises
+        ------
+        UsageError
+            A part other than ``test`` of a process that is no background.
+        """
+        if self._is_background(process):
+            is_chosen = is_in_part(self.hashes(process), self.challenge.split, part)
+            return np.flatnonzero(is_chosen).astype(np.int64, copy=False)
+        if part != "test":
+            raise UsageError(f"only background has a {part} part; {process} is for testing")
+        return np.arange(self.n_events(process), dtype=np.int64)
+
+    def select(self, process: str, part: Part) -> EventSelection:
+        """Return the events of `process` in `part`, gathered when they are asked for."""
+        events, indices = self.events(process), self.indices(process, part)
+        return EventSelection(process, events, indices, self._on_access)
+
+    def _is_background(self, process: str) -> bool:
+        self.record(process)
+        return process in self.challenge.processes("background")
+
+
+def open_store(
+    challenge: Challenge,
+    root: Path | None = None,
+    *,
+    progress: Progress = no_progress,
+    on_access: AccessRecord | None = None,
+) -> EventStore:
+    """Open the events of `challenge`; those that come with the harness are decoded first.
+
+    Parameters
+    ----------
+    challenge : Challenge
+        Whose events.
+    root : Path, optional
+        The cache; see `harness.data.cache.cache_root`.
+    progress : Progress
+        Told how far the decoding is.
+    on_access : callable, optional
+        Told of every event that a selection gathers.
+
+    Raises
+    ------
+    DataError
+        Files are missing from the cache or unsound; all are named.
+    """
+    root = cache_root(root)
+    records: dict[str, CacheRecord] = {}
+    problems: list[Problem] = []
+    for file in challenge.files:
+        found = find_cached(challenge, file, root)
+        if isinstance(found, str) and is_packaged(file):
+            found = _decode_packaged(challenge, file, root, progress)
+        if isinstance(found, CacheRecord):
+            records[file.process] = found
+        elif file.role != "blackbox":
+            problems.append(
+                Problem(what=found, where=file.name, fix=f"harness fetch {challenge.name}")
+            )
+    if problems:
+        raise DataError(*problems)
+    return EventStore(challenge, root, records, on_access)
+
+
+def training_events(
+    challenge: str | Challenge = "sample",
+    *,
+    root: Path | None = None,
+    manifest: Path | None = None,
+    on_access: AccessRecord | None = None,
+) -> EventSelection:
+    """Return the background events to train on; no signal and no test event is among them.
+
+    Parameters
+    ----------
+    challenge : str or Challenge
+        A challenge or its name.
+    root : Path, optional
+        The cache; by default the one that all commands use.
+    manifest : Path, optional
+        A manifest of your own that holds the challenge.
+    on_access : callable, optional
+        Told the process and the positions of the events that are gathered.
+
+    Returns
+    -------
+    EventSelection
+        float32, shape (n, n_objects, n_features): pT [GeV], eta, phi [rad].
+    """
+    return _background(challenge, "train", root, manifest, on_access)
+
+
+def validation_events(
+    challenge: str | Challenge = "sample",
+    *,
+    root: Path | None = None,
+    manifest: Path | None = None,
+    on_access: AccessRecord | None = None,
+) -> EventSelection:
+    """Return the background events to validate on; as `training_events`, of another part."""
+    return _background(challenge, "validation", root, manifest, on_access)
+
+
+def is_packaged(file: DataFile) -> bool:
+    """Whether `file` comes with the harness."""
+    return (file.url or "").startswith(PACKAGE_SCHEME)
+
+
+def _background(
+    challenge: str | Challenge,
+    part: Part,
+    root: Path | None,
+    manifest: Path | None,
+    on_access: AccessRecord | None,
+) -> EventSelection:
+    if isinstance(challenge, str):
+        challenge = load_manifest(manifest).challenge(challenge)
+    store = open_store(challenge, root, on_access=on_access)
+    backgrounds = challenge.processes("background")
+    if len(backgrounds) != 1:
+        raise UsageError(f"{challenge.name} has {len(backgrounds)} background files, expected one")
+    return store.select(backgrounds[0], part)
+
+
+def _decode_packaged(
+    challenge: Challenge, file: DataFile, root: Path, progress: Progress
+) -> CacheRecord | str:
+    """Decode the events of `file` from the package into the cache."""
+    with lock_process(challenge, file.process, root):
+        found = find_cached(challenge, file, root)
+        if isinstance(found, CacheRecord):
+            return found
+        source = _packaged_source(challenge, file)
+        return store_events(challenge, file, source, root, progress=progress)
+
+
+def _packaged_source(challenge: Challenge, file: DataFile) -> EventSource:
+    path = PACKAGE_FOLDER / (file.url or "").removeprefix(PACKAGE_SCHEME)
+    members = sample_file.read_members(path, challenge.layout)
+    member = next((member for member in members if member.process == file.process), None)
+    if member is None or member.checksum != (file.checksum or member.checksum):
+        raise DataError(
+            Problem(
+                what=f"holds no events of {file.process} with the manifest's checksum",
+                where=str(path),
+                expected=str(file.checksum),
+                fix="restore the file and the manifest of one version of the harness",
+            )
+        )
+    decoded = sample_file.decode_member(path, member, challenge.layout)
+    return EventSource(
+        chunks=((events, None) for events in decoded),
+        n_events=member.n_events,
+        checksum=member.checksum,
+    )

@@ -1,0 +1,127 @@
+"""HDF5 files in the layout of ADC2021, read in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import EventLayout
+from harness.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    import h5py
+
+DATASET = "Particles"
+# 65,536 events of 19 x 4 float64 are 40 MB.
+CHUNK_EVENTS = 65_536
+# Whole HDF5 chunks are read at a time as long as they hold no more events than this (320 MB).
+MAX_CHUNK_EVENTS = 524_288
+# HDF5's own cache of decompressed chunks; one row of chunks must fit.
+_CHUNK_CACHE_BYTES = 256 * 1024**2
+
+EventChunk = tuple[NDArray[np.float32], NDArray[np.float64]]
+
+
+def count_events(path: Path, layout: EventLayout) -> int:
+    """Check that `path` is laid out as `layout` says, and count its events.
+
+    Parameters
+    ----------
+    path : Path
+        Holds the dataset ``Particles``, shape (N, n_objects, n_features + 1): the features and
+        the class of each object.
+    layout : EventLayout
+        What the events should look like.
+
+    Raises
+    ------
+    DataError
+        The file can't be read, or is laid out otherwise, or holds no events.
+    """
+    with _open(path) as dataset:
+        shape = tuple(dataset.shape)
+        tail = (layout.n_objects, len(layout.features) + 1)
+        if shape[1:] != tail:
+            raise _wrong(path, f"{DATASET} has the shape {shape}", f"(N, {tail[0]}, {tail[1]})")
+        if dataset.dtype.kind != "f":
+            raise _wrong(path, f"{DATASET} holds {dataset.dtype}", "floating-point numbers")
+        if shape[0] == 0:
+            raise _wrong(path, "it holds no events", "one event at least")
+        return int(shape[0])
+
+
+def read_chunks(
+    path: Path, layout: EventLayout, *, chunk_events: int = CHUNK_EVENTS
+) -> Iterator[EventChunk]:
+    """Read events and classes chunk by chunk.
+
+    Parameters
+    ----------
+    path, layout
+        As for `count_events`.
+    chunk_events : int
+        Least number of events to read at a time.
+
+    Yields
+    ------
+    events : ndarray of float32, shape (m, n_objects, n_features)
+    classes : ndarray of float64, shape (m, n_objects)
+
+    Raises
+    ------
+    DataError
+        The file is truncated or broken.
+    """
+    n_features = len(layout.features)
+    with _open(path) as dataset:
+        step = _step(dataset.chunks, chunk_events)
+        for start in range(0, len(dataset), step):
+            block = dataset[start : start + step]
+            # A value that float32 can't hold becomes inf and is then refused as not finite.
+            with np.errstate(over="ignore"):
+                events = block[..., :n_features].astype(np.float32)
+            yield events, block[..., n_features].astype(np.float64)
+
+
+def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int) -> int:
+    """Read whole rows of HDF5 chunks, so that none is decompressed twice."""
+    rows = hdf5_chunks[0] if hdf5_chunks else 1
+    if rows > MAX_CHUNK_EVENTS:
+        return chunk_events
+    return rows * max(1, -(-chunk_events // rows))
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.Dataset]:
+    import h5py
+
+    try:
+        with h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES) as file:
+            dataset = file.get(DATASET)
+            if not isinstance(dataset, h5py.Dataset):
+                held = ", ".join(sorted(map(str, file))[:10]) or "nothing"
+                raise _wrong(path, f"it has no dataset {DATASET}; it holds {held}", DATASET)
+            yield dataset
+    except FileNotFoundError as error:
+        raise DataError(Problem(what="there is no such file", where=str(path))) from error
+    except (OSError, RuntimeError, KeyError) as error:
+        # h5py raises OSError for a truncated file and for a chunk that does not decompress.
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        problem = Problem(
+            what=f"HDF5 can't read it: {reason}",
+            where=str(path),
+            expected="a whole HDF5 file",
+            fix="delete it and get it again",
+        )
+        raise DataError(problem) from error
+
+
+def _wrong(path: Path, what: str, expected: str) -> DataError:
+    return DataError(
+        Problem(what=what, where=str(path), expected=expected, fix="is it the right file?")
+    )

@@ -1,0 +1,186 @@
+"""The split: a keyed hash of each event's content, and the part that the hash puts it in.
+
+The hash of an event depends on the bytes of its float32 values and on the split's key, and on
+nothing else: not on the order of the file, the position in it, the machine or the size of the
+chunks. Equal events always fall into one part.
+
+Its construction: the values, as little-endian 32-bit words padded with one zero word to an even
+number, are read as 64-bit words ``w_i``. With constants drawn from SHAKE-256 of the key, each word
+goes through a bijection of its own (add, then two rounds of xor-shift and odd multiplication, as
+in MurmurHash3's and SplitMix64's finalisers), the results are added modulo 2**64, and the sum goes
+through one finaliser more. Events that differ in a single word can therefore never collide; others
+collide by chance alone (once in 2**64 pairs).
+
+References
+----------
+G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
+doi:10.1145/2660193.2660195 (the finaliser and its constants).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import Split
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+
+# The domain of the key's expansion; a change of the construction needs another name.
+_DOMAIN = b"harness event hash 1\x00"
+_MASK = 2**64 - 1
+# SplitMix64's finaliser: (30, A), (27, B), 31.
+_MIX_A = 0xBF58476D1CE4E5B9
+_MIX_B = 0x94D049BB133111EB
+# 29 words x 2,048 events x 8 bytes = 464 kB: stays in the second-level cache.
+_BLOCK_EVENTS = 2048
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HashConstants:
+    """The constants that a key stands for.
+
+    Attributes
+    ----------
+    offsets, first, second : ndarray of uint64, shape (n_words,)
+        What is added to each word, and its two odd multipliers.
+    seed : int
+        What the sum starts from.
+    """
+
+    offsets: NDArray[np.uint64]
+    first: NDArray[np.uint64]
+    second: NDArray[np.uint64]
+    seed: int
+
+
+def hash_constants(key: str, n_values: int) -> HashConstants:
+    """Draw the constants of `key` for events of `n_values` numbers."""
+    n_words = (n_values + 1) // 2
+    shake = hashlib.shake_256(_DOMAIN + n_values.to_bytes(4, "little") + key.encode())
+    drawn = np.frombuffer(shake.digest(8 * (3 * n_words + 1)), dtype="<u8").astype(np.uint64)
+    table = drawn[1:].reshape(3, n_words)
+    odd = np.uint64(1)
+    return HashConstants(
+        offsets=table[0].copy(), first=table[1] | odd, second=table[2] | odd, seed=int(drawn[0])
+    )
+
+
+def event_hashes(
+    events: NDArray[np.float32], key: str, *, block_events: int = _BLOCK_EVENTS
+) -> NDArray[np.uint64]:
+    """Hash each event's content under `key`.
+
+    Parameters
+    ----------
+    events : ndarray of float32, shape (n, ...)
+        Finite values; negative zeros must have been made positive.
+    key : str
+        The split's key.
+    block_events : int
+        Events hashed at a time; has no influence on the hashes.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n,)
+
+    Examples
+    --------
+    >>> event_hashes(np.zeros((2, 19, 3), np.float32), "key").tolist()
+    [8254853352497044459, 8254853352497044459]
+    """
+    if events.dtype != np.float32:
+        raise TypeError(f"events are {events.dtype}, expected float32")
+    n_events = len(events)
+    n_values = int(np.prod(events.shape[1:]))
+    constants = hash_constants(key, n_values)
+    hashes = np.empty(n_events, np.uint64)
+    for start in range(0, n_events, block_events):
+        block = np.asarray(events[start : start + block_events])
+        hashes[start : start + len(block)] = _hash_block(_words(block, n_values), constants)
+    return hashes
+
+
+def part_of(hashes: NDArray[np.uint64], split: Split) -> NDArray[np.uint8]:
+    """Tell the part of each event as its index in `PARTS`.
+
+    Parameters
+    ----------
+    hashes : ndarray of uint64, shape (n,)
+        From `event_hashes` under the split's key.
+    split : Split
+        The fractions.
+    """
+    parts = np.empty(len(hashes), np.uint8)
+    for index, part in enumerate(PARTS):
+        parts[is_in_part(hashes, split, part)] = index
+    return parts
+
+
+def is_in_part(hashes: NDArray[np.uint64], split: Split, part: Part) -> NDArray[np.bool_]:
+    """Tell which events belong to `part`.
+
+    The hashes are cut at ``train`` and ``train + validation`` of their range, so a fraction of
+    zero gives an empty part.
+    """
+    first, second = _boundaries(split)
+    if part == "train":
+        return _below(hashes, first)
+    if part == "validation":
+        return _below(hashes, second) & ~_below(hashes, first)
+    return ~_below(hashes, second)
+
+
+def _boundaries(split: Split) -> tuple[int, int]:
+    # Decimal fractions as they are written: 0.5 + 0.1 must be 0.6 on every machine.
+    train, validation = Fraction(repr(split.train)), Fraction(repr(split.validation))
+    whole = 2**64
+    second = whole if split.test == 0.0 else int((train + validation) * whole)
+    return int(train * whole), second
+
+
+def _below(hashes: NDArray[np.uint64], boundary: int) -> NDArray[np.bool_]:
+    if boundary > _MASK:
+        return np.ones(len(hashes), np.bool_)
+    return hashes < np.uint64(boundary)
+
+
+def _words(block: NDArray[np.float32], n_values: int) -> NDArray[np.uint64]:
+    """Bring a block of events to 64-bit words, shape (n_words, n_events)."""
+    padded = np.zeros((len(block), n_values + n_values % 2), "<f4")
+    padded[:, :n_values] = block.reshape(len(block), n_values)
+    return np.ascontiguousarray(padded.view("<u8").T, dtype=np.uint64)
+
+
+def _hash_block(words: NDArray[np.uint64], constants: HashConstants) -> NDArray[np.uint64]:
+    shifted = np.empty_like(words)
+    words += constants.offsets[:, None]
+    for shift, multipliers in ((32, constants.first), (29, constants.second)):
+        np.right_shift(words, np.uint64(shift), out=shifted)
+        words ^= shifted
+        words *= multipliers[:, None]
+    total = np.add.reduce(words, axis=0, dtype=np.uint64)
+    total += np.uint64(constants.seed)
+    return _finalise(total)
+
+
+def _finalise(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(_MIX_A)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(_MIX_B)
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def chunks(n_events: int, chunk_events: int) -> Iterator[slice]:
+    """Cut ``range(n_events)`` into slices of at most `chunk_events`."""
+    for start in range(0, n_events, chunk_events):
+        yield slice(start, min(start + chunk_events, n_events))

@@ -1,0 +1,166 @@
+"""The structure of events, checked chunk by chunk while they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from harness.challenge import EventLayout, Value
+from harness.errors import DataError, Problem
+
+# float32(pi) lies 9e-8 above pi; a file rounded to three decimals may hold 3.142.
+PHI_TOLERANCE = 1e-3
+
+
+class StructureReport(Value):
+    """What was seen while a file was read.
+
+    None of these counts makes a file unusable: they are told, and kept with the cache.
+
+    Attributes
+    ----------
+    n_unsorted : int
+        Events in which pT rises from one slot to the next within one kind of object.
+    n_gaps : int
+        Events with a filled slot after an empty one.
+    n_padding : int
+        Events in which a slot with pT = 0 holds an angle.
+    n_phi_out_of_range : int
+        Events with |phi| > pi (with a tolerance of 0.001).
+    n_class_differs : int
+        Events in which the class column does not just repeat slot and padding.
+    max_pt, max_abs_eta, max_abs_phi : float
+        Extremes [GeV, 1, rad].
+    n_filled : tuple of int
+        Events that fill each slot.
+    """
+
+    n_events: int = Field(ge=0)
+    n_unsorted: int = Field(ge=0)
+    n_gaps: int = Field(ge=0)
+    n_padding: int = Field(ge=0)
+    n_phi_out_of_range: int = Field(ge=0)
+    n_class_differs: int = Field(ge=0)
+    max_pt: float
+    max_abs_eta: float
+    max_abs_phi: float
+    n_filled: tuple[int, ...]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is unusual, in words; empty for a file as described."""
+        told = (
+            (self.n_unsorted, "events are not sorted by falling pT"),
+            (self.n_gaps, "events have a filled slot after an empty one"),
+            (self.n_padding, "events have an angle in an empty slot"),
+            (self.n_phi_out_of_range, "events have |phi| > pi"),
+            (self.n_class_differs, "events have a class that does not follow from the slot"),
+        )
+        return tuple(f"{count:,} {text}" for count, text in told if count)
+
+
+@dataclass(kw_only=True, slots=True)
+class StructureCheck:
+    """Gathers a `StructureReport` over the chunks of one file.
+
+    Attributes
+    ----------
+    source : str
+        File name, for messages.
+    layout : EventLayout
+        What the events should look like.
+    """
+
+    source: str
+    layout: EventLayout
+    _counts: dict[str, int] = field(default_factory=dict)
+    _extremes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    _filled: NDArray[np.int64] | None = None
+    _n_events: int = 0
+
+    def add(self, events: NDArray[np.float32], classes: NDArray[np.floating] | None = None) -> None:
+        """Check one chunk.
+
+        Parameters
+        ----------
+        events : ndarray of float32, shape (n, n_objects, n_features)
+            The next events of the file.
+        classes : ndarray, shape (n, n_objects), optional
+            The class column, if the file has one.
+
+        Raises
+        ------
+        DataError
+            A value is not finite, or a pT is negative.
+        """
+        self._refuse(~np.isfinite(events), events, "is not finite")
+        pt = events[..., 0]
+        self._refuse(pt[..., None] < 0, events, "is a negative pT")
+        is_filled = pt > 0
+        self._count("n_unsorted", self._pairs(pt[:, 1:] > pt[:, :-1]))
+        self._count("n_gaps", self._pairs(is_filled[:, 1:] & ~is_filled[:, :-1]))
+        self._count("n_padding", _any_row(events.any(axis=2) & ~is_filled))
+        if classes is not None:
+            self._count("n_class_differs", _any_row(classes != self._classes() * is_filled))
+        if "phi" in self.layout.features:
+            phi = events[..., self.layout.features.index("phi")]
+            is_out = np.abs(phi) > np.pi + PHI_TOLERANCE
+            self._count("n_phi_out_of_range", _any_row(is_out))
+        if len(events):
+            extremes = np.abs(events).max(axis=(0, 1)).astype(np.float64)[:3]
+            self._extremes[: len(extremes)] = np.maximum(self._extremes[: len(extremes)], extremes)
+        filled = is_filled.sum(axis=0)
+        self._filled = filled if self._filled is None else self._filled + filled
+        self._n_events += len(events)
+
+    def report(self) -> StructureReport:
+        """Return what was seen so far."""
+        filled = () if self._filled is None else self._filled.tolist()
+        names = ("n_unsorted", "n_gaps", "n_padding", "n_phi_out_of_range", "n_class_differs")
+        return StructureReport(
+            n_events=self._n_events,
+            **{name: self._counts.get(name, 0) for name in names},
+            max_pt=float(self._extremes[0]),
+            max_abs_eta=float(self._extremes[1]),
+            max_abs_phi=float(self._extremes[2]),
+            n_filled=tuple(filled),
+        )
+
+    def _count(self, name: str, is_odd: NDArray[np.bool_]) -> None:
+        self._counts[name] = self._counts.get(name, 0) + int(np.count_nonzero(is_odd))
+
+    def _pairs(self, is_odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which events have an odd pair of neighbours within one kind of object."""
+        starts = np.cumsum([group.n_slots for group in self.layout.objects])[:-1]
+        is_within = np.ones(is_odd.shape[1], np.bool_)
+        is_within[starts - 1] = False
+        return _any_row(is_odd & is_within)
+
+    def _classes(self) -> NDArray[np.int64]:
+        sizes = [group.n_slots for group in self.layout.objects]
+        return np.repeat(np.arange(1, len(sizes) + 1), sizes)
+
+    def _refuse(
+        self, is_bad: NDArray[np.bool_], events: NDArray[np.float32], complaint: str
+    ) -> None:
+        if not is_bad.any():
+            return
+        event, row, feature = (int(index[0]) for index in np.nonzero(is_bad))
+        name = self.layout.features[feature]
+        raise DataError(
+            Problem(
+                what=f"{name} = {events[event, row, feature]} {complaint}",
+                where=f"{self.source}, event {self._n_events + event}, row {row}",
+                expected="finite values, pT >= 0",
+                fix="get the file again, or have its publisher mend it",
+            )
+        )
+
+
+def _any_row(is_odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which rows hold a true value; shape (n, m) to (n,)."""
+    found: NDArray[np.bool_] = np.asarray(is_odd.any(axis=1))
+    return found

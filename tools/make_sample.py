@@ -1,0 +1,237 @@
+"""Make the embedded sample from full-precision HDF5 files in the layout of ADC2021.
+
+    python tools/make_sample.py build FOLDER --out harness/data/files/sample.events
+    python tools/make_sample.py compare FOLDER --sample harness/data/files/sample.events
+
+`build` writes the sample, decodes it again, holds every event against the quantised original, and
+prints the manifest's entries. `compare` prints AUC and TPR of two simple scores on the sample and
+on the full-precision files, with their intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import beta, poisson, rankdata
+
+from harness.challenge import Challenge
+from harness.data.manifest import load_manifest
+from harness.data.sample import decode_member, dequantise, quantise, read_members, write_sample
+from harness.data.split import event_hashes, is_in_part
+
+# The hard limit on the file, in bytes.
+MAX_BYTES = 30_000_000
+CHUNK_EVENTS = 2**18
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Source:
+    """One full-precision file."""
+
+    name: str
+    role: str
+    process: str
+    title: str
+
+
+SOURCES = (
+    Source(
+        name="background_for_training.h5",
+        role="background",
+        process="background",
+        title="Background",
+    ),
+    Source(
+        name="Ato4l_lepFilter_13TeV_filtered.h5", role="signal", process="ato4l", title="A → 4ℓ"
+    ),
+    Source(
+        name="leptoquark_LOWMASS_lepFilter_13TeV_filtered.h5",
+        role="signal",
+        process="lq",
+        title="LQ → bτ",
+    ),
+    Source(name="hToTauTau_13TeV_PU20_filtered.h5", role="signal", process="h0", title="h⁰ → ττ"),
+    Source(
+        name="hChToTauNu_13TeV_PU20_filtered.h5",
+        role="signal",
+        process="hplus",
+        title="h⁺ → τν",
+    ),
+)
+
+
+def read_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
+    """Read (n, 19, 3) float32 events, chunk by chunk."""
+    with h5py.File(path) as file:
+        particles = file["Particles"]
+        for start in range(0, len(particles), CHUNK_EVENTS):
+            yield particles[start : start + CHUNK_EVENTS, :, :3].astype(np.float32)
+
+
+def build(folder: Path, out: Path, challenge: Challenge) -> None:
+    """Write the sample to `out` and check it against the files in `folder`."""
+    chunks = [
+        (source.process, map(quantise, read_chunks(folder / source.name))) for source in SOURCES
+    ]
+    write_sample(out, challenge.layout, chunks)
+    n_bytes = out.stat().st_size
+    print(f"{out}: {n_bytes:,} bytes")
+    if n_bytes > MAX_BYTES:
+        sys.exit(f"larger than {MAX_BYTES:,} bytes")
+    for source, member in zip(SOURCES, read_members(out, challenge.layout), strict=True):
+        n_test, n_repeated = check(folder / source.name, out, source.process, challenge)
+        print(f"      # {n_test:,} test events; {n_repeated:,} repeat an earlier event")
+        print(f"      - name: {source.process}.events")
+        print(f"        role: {source.role}")
+        print(f"        process: {source.process}")
+        print(f"        title: {source.title}")
+        print(f"        url: package:{out.name}")
+        print(f"        checksum: {member.checksum}")
+        print(f"        n_events: {member.n_events}")
+
+
+def check(path: Path, sample: Path, process: str, challenge: Challenge) -> tuple[int, int]:
+    """Hold the decoded events against the original; count test events and repeated events."""
+    member = next(m for m in read_members(sample, challenge.layout) if m.process == process)
+    hashes: list[NDArray[np.uint64]] = []
+    decoded = decode_member(sample, member, challenge.layout)
+    for original, events in zip(read_chunks(path), decoded, strict=True):
+        if not np.array_equal(dequantise(quantise(original)), events):
+            sys.exit(f"{process}: decoded events differ from the quantised originals")
+        check_precision(original, events)
+        hashes.append(event_hashes(events, challenge.split.key))
+    all_hashes = np.concatenate(hashes)
+    n_repeated = len(all_hashes) - len(np.unique(all_hashes))
+    return int(is_in_part(all_hashes, challenge.split, "test").sum()), n_repeated
+
+
+def check_precision(original: NDArray[np.float32], events: NDArray[np.float32]) -> None:
+    """Hold quantised events against the promises made for them."""
+    difference = np.abs(events - original).max(axis=(0, 1))
+    promises = {
+        "pT within 1/4 GeV (1/8 but for objects below one step)": difference[0] <= 0.25,
+        "angles within 1/256": (difference[1:] <= 1 / 256 + 1e-6).all(),
+        "same slots filled": ((events[..., 0] > 0) == (original[..., 0] > 0)).all(),
+        "|phi| <= pi": (np.abs(events[..., 2]) <= np.pi).all(),
+    }
+    broken = [name for name, is_kept in promises.items() if not is_kept]
+    if broken:
+        sys.exit(f"not kept: {', '.join(broken)}")
+
+
+def sum_pt(events: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum pT over all objects, the missing energy among them."""
+    total: NDArray[np.float64] = events[..., 0].sum(axis=1, dtype=np.float64)
+    return total
+
+
+def leading_lepton_pt(events: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the pT of the leading electron or muon."""
+    leading: NDArray[np.float64] = events[:, 1:9, 0].max(axis=1).astype(np.float64)
+    return leading
+
+
+SCORES = {"sum of pT": sum_pt, "leading lepton pT": leading_lepton_pt}
+
+
+def compare(folder: Path, sample: Path, challenge: Challenge) -> None:
+    """Print AUC and TPR of `SCORES` on the same test events at both precisions."""
+    scores = {
+        source.process: test_scores(folder / source.name, sample, source, challenge)
+        for source in SOURCES
+    }
+    print("| score | signal | figure | sample | full precision |")
+    print("|---|---|---|---|---|")
+    fpr = challenge.working_point
+    for name in SCORES:
+        background = scores["background"][name]
+        for source in SOURCES[1:]:
+            signal = scores[source.process][name]
+            pairs = [(signal[index], background[index]) for index in (0, 1)]
+            aucs = [format_auc(*pair) for pair in pairs]
+            tprs = [format_tpr(*pair, fpr) for pair in pairs]
+            print(f"| {name} | {source.title} | AUC | {aucs[0]} | {aucs[1]} |")
+            print(f"| {name} | {source.title} | TPR at {fpr:g} | {tprs[0]} | {tprs[1]} |")
+
+
+def test_scores(
+    path: Path, sample: Path, source: Source, challenge: Challenge
+) -> dict[str, NDArray[np.float64]]:
+    """Score test events at both precisions; for each score, shape (2, n): sample, full."""
+    member = next(m for m in read_members(sample, challenge.layout) if m.process == source.process)
+    gathered: dict[str, list[NDArray[np.float64]]] = {name: [] for name in SCORES}
+    decoded = decode_member(sample, member, challenge.layout)
+    for original, events in zip(read_chunks(path), decoded, strict=True):
+        is_test = np.ones(len(events), np.bool_)
+        if source.role == "background":
+            hashes = event_hashes(events, challenge.split.key)
+            is_test = is_in_part(hashes, challenge.split, "test")
+        for name, score in SCORES.items():
+            gathered[name].append(np.stack([score(events[is_test]), score(original[is_test])]))
+    return {name: np.concatenate(parts, axis=1) for name, parts in gathered.items()}
+
+
+def format_auc(signal: NDArray[np.float64], background: NDArray[np.float64]) -> str:
+    """Write the AUC with its 95 % interval.
+
+    J. A. Hanley and B. J. McNeil, doi:10.1148/radiology.143.1.7063747.
+    """
+    ranks = rankdata(np.concatenate([signal, background]))[: len(signal)]
+    n, m = len(signal), len(background)
+    auc = (ranks.sum() - n * (n + 1) / 2) / (n * m)
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    variance = auc * (1 - auc) + (n - 1) * (q1 - auc**2) + (m - 1) * (q2 - auc**2)
+    half = 1.96 * np.sqrt(variance / (n * m))
+    return f"{auc:.4f} ({auc - half:.4f} to {auc + half:.4f})"
+
+
+def format_tpr(signal: NDArray[np.float64], background: NDArray[np.float64], fpr: float) -> str:
+    """Write the TPR with a conservative 95 % interval.
+
+    The threshold's uncertainty by order statistics of the background, the signal's after Clopper
+    and Pearson, each at 97.5 %.
+    """
+    falling = np.sort(background)[::-1]
+    k = int(fpr * (len(falling) + 1))
+    # How many background events lie above the true threshold is Poisson with mean ~ k.
+    low, high = int(poisson.ppf(0.0125, k)), int(poisson.ppf(0.9875, k))
+    n = len(signal)
+    passing = count_passing(signal, falling, k)
+    fewest, most = count_passing(signal, falling, low), count_passing(signal, falling, high)
+    lower = beta.ppf(0.0125, fewest, n - fewest + 1) if fewest else 0.0
+    upper = beta.ppf(0.9875, most + 1, n - most)
+    return f"{passing / n:.3%} ({lower:.3%} to {upper:.3%})"
+
+
+def count_passing(signal: NDArray[np.float64], falling: NDArray[np.float64], n_allowed: int) -> int:
+    """Count signal events above every threshold that lets more than `n_allowed` pass."""
+    return int((signal > falling[n_allowed]).sum())
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    building = commands.add_parser("build")
+    building.add_argument("folder", type=Path)
+    building.add_argument("--out", type=Path, required=True)
+    comparing = commands.add_parser("compare")
+    comparing.add_argument("folder", type=Path)
+    comparing.add_argument("--sample", type=Path, required=True)
+    arguments = parser.parse_args()
+    challenge = load_manifest().challenge("sample")
+    if arguments.command == "build":
+        build(arguments.folder, arguments.out, challenge)
+    else:
+        compare(arguments.folder, arguments.sample, challenge)
+
+
+if __name__ == "__main__":
+    main()
