@@ -1,0 +1,1 @@
+"""What one event costs a network: floating-point operations, parameters, MACs, BOPs, bits."""
