@@ -26,11 +26,14 @@ class Limits:
     wall_s, cpu_s : float
         Wall-clock and processor seconds (all processes of the step together count for the first).
     memory_bytes : int
-        Private data memory of each process (memory maps of input files do not count).
+        Private data memory of each process, and resident anonymous memory of all of them together
+        (memory maps of input files do not count).
     n_processes, n_open_files : int
         Processes and threads; file descriptors of each process.
     scratch_bytes : int
         Size of the step's temporary file system.
+    log_bytes : int
+        What the step may print; only its head and tail are kept.
     """
 
     wall_s: float = 600.0
@@ -39,6 +42,7 @@ class Limits:
     n_processes: int = 256
     n_open_files: int = 1024
     scratch_bytes: int = 256 * MIB
+    log_bytes: int = 64 * MIB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

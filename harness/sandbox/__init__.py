@@ -1,0 +1,29 @@
+"""Untrusted code: the sandbox that it runs in, and the distrust of what it says.
+
+The names are loaded when they are asked for: a step's own modules lie in this package too, and a
+step that pays for pydantic takes three times as long to start.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.sandbox.run import Sandbox, open_sandbox
+    from harness.sandbox.scratch import scratch_folder
+
+__all__ = ["Sandbox", "open_sandbox", "scratch_folder"]
+
+_HOMES = {
+    "Sandbox": "harness.sandbox.run",
+    "open_sandbox": "harness.sandbox.run",
+    "scratch_folder": "harness.sandbox.scratch",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load one of the public names."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,153 @@
+"""What a sandbox can see: the one table of host paths, environment and devices.
+
+Everything else of the host does not exist in a sandbox: its root is an empty, read-only file
+system into which these paths, the step's inputs and its tools are bound.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import harness
+
+# Where the sandbox puts things; the entry of a step is told, a participant may know.
+PACKAGE_ROOT = "/opt/harness"
+INPUTS = "/in"
+OUTPUTS = "/out"
+SCRATCH = "/tmp"  # noqa: S108 the sandbox's own
+
+# The dynamic loader and the C and C++ libraries that Python, NumPy and TensorFlow load.
+SYSTEM_LIBRARIES = (
+    "/usr/lib/{multiarch}",
+    "/usr/lib64",
+    "/lib/{multiarch}",
+    "/lib64",
+    "/etc/ld.so.cache",
+)
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+
+# Folders of the package that nothing in a sandbox needs: events and the parent's own code.
+COVERED = ("data",)
+
+# TensorFlow's runtime aborts without /proc/self/exe and cmdline, and its CPU kernels read
+# /proc/cpuinfo to choose instructions. These stand-ins replace a procfs, so that nothing of the
+# host shows and no container has to unmask its /proc.
+CPU_FIELDS = (
+    "processor",
+    "vendor_id",
+    "cpu family",
+    "model",
+    "model name",
+    "stepping",
+    "cache size",
+    "physical id",
+    "siblings",
+    "core id",
+    "cpu cores",
+    "apicid",
+    "flags",
+    "CPU implementer",
+    "CPU architecture",
+    "CPU variant",
+    "CPU part",
+    "CPU revision",
+    "Features",
+)
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "KERAS_BACKEND": "tensorflow",
+    "CUDA_VISIBLE_DEVICES": "-1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+
+
+def environment(home: str) -> dict[str, str]:
+    """Return all the environment variables of a step, with its scratch folder as home."""
+    return {**ENVIRONMENT, "HOME": home, "TMPDIR": home, "KERAS_HOME": f"{home}/.keras"}
+
+
+def package_folder() -> Path:
+    """Return the folder of the package `harness` that is running."""
+    return Path(harness.__file__).resolve().parent
+
+
+def cpu_description(text: str) -> str:
+    """Keep of /proc/cpuinfo what describes the processor, not what it is doing.
+
+    Examples
+    --------
+    >>> cpu_description("processor: 0\\ncpu MHz: 3400.1\\nflags: fpu sse2\\n\\n")
+    'processor: 0\\nflags: fpu sse2\\n\\n'
+    """
+    kept = (
+        line
+        for line in text.splitlines(keepends=True)
+        if not line.strip() or line.partition(":")[0].strip() in CPU_FIELDS
+    )
+    return "".join(kept)
+
+
+def interpreter() -> tuple[Path, ...]:
+    """Return what the running interpreter consists of: executable, libraries and packages."""
+    base, prefix = Path(sys.base_prefix), Path(sys.prefix)
+    if base in (Path("/usr"), Path("/usr/local")):
+        # A system's Python shares its prefix with everything else that is installed.
+        paths = sysconfig.get_paths()
+        libraries = [paths["stdlib"], paths["platstdlib"], *site.getsitepackages(), _libpython()]
+    else:
+        libraries = [str(base / "lib")]
+    own = [str(prefix / name) for name in ("lib", "lib64", "pyvenv.cfg")] if prefix != base else []
+    home = Path(os.path.realpath(sys.executable))
+    return tuple(Path(path) for path in (*libraries, *own, str(home), sys.executable) if path)
+
+
+def _libpython() -> str:
+    folder, name = (sysconfig.get_config_var(key) for key in ("LIBDIR", "INSTSONAME"))
+    return f"{folder}/{name}" if folder and name else ""
+
+
+def system_libraries() -> tuple[Path, ...]:
+    """Return the host's library folders that exist on this machine."""
+    multiarch = sysconfig.get_config_var("MULTIARCH") or "lib"
+    return tuple(Path(pattern.format(multiarch=multiarch)) for pattern in SYSTEM_LIBRARIES)
+
+
+def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return the existing `paths` in order of depth, without those that lie in another one.
+
+    Examples
+    --------
+    >>> [str(path) for path in outermost([Path("/usr/bin/env"), Path("/usr"), Path("/no/such")])]
+    ['/usr']
+    """
+    kept: list[Path] = []
+    for path in sorted(set(paths), key=lambda path: (len(path.parts), str(path))):
+        if path.exists() and not any(path.is_relative_to(other) for other in kept):
+            kept.append(path)
+    return tuple(kept)
+
+
+def host_paths(tools: Sequence[Path]) -> tuple[Path, ...]:
+    """Return every host path that a step with `tools` sees at its own place."""
+    return outermost((*system_libraries(), *interpreter(), *tools))
+
+
+def covered(bound: Iterable[Path]) -> tuple[str, ...]:
+    """Return the places at which the sandbox must hide what a bound folder would show.
+
+    These are the package's folder of events, at its place in the sandbox, and the package itself
+    where it is installed within one of the `bound` folders.
+    """
+    package = package_folder()
+    own = [f"{PACKAGE_ROOT}/harness/{name}" for name in COVERED if (package / name).is_dir()]
+    twice = [str(package)] if any(package.is_relative_to(path) for path in bound) else []
+    return (*own, *twice)

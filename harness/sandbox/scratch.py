@@ -1,0 +1,70 @@
+"""Temporary folders that are gone afterwards, even those of a run that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+PREFIX = "harness-scratch-"
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Make a private temporary folder; remove it on leaving, and those that others left behind.
+
+    A folder is locked while its process lives. The lock ends with the process, however that ends,
+    so a folder of ours whose lock is free belongs to nobody.
+
+    Parameters
+    ----------
+    parent : Path, optional
+        Where to make it; the system's temporary folder if not given.
+    """
+    parent = Path(tempfile.gettempdir()) if parent is None else parent
+    remove_abandoned(parent)
+    folder, lock = _make(parent)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _make(parent: Path) -> tuple[Path, int]:
+    """Make and lock a folder; one that another run took for abandoned is made again."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        lock = os.open(folder, _OPEN_FOLDER)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
+
+
+def remove_abandoned(parent: Path) -> list[Path]:
+    """Remove our scratch folders in `parent` whose process is dead; return what was removed."""
+    return [folder for folder in parent.glob(f"{PREFIX}*") if _remove_if_free(folder)]
+
+
+def _remove_if_free(folder: Path) -> bool:
+    try:
+        lock = os.open(folder, _OPEN_FOLDER)
+    except OSError:
+        # Another user's, no folder, or removed by another run in this moment.
+        return False
+    try:
+        if os.fstat(lock).st_uid != os.geteuid():
+            return False
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return True

@@ -1,0 +1,156 @@
+"""The child's side: the program that runs in a sandbox and calls one function of the harness.
+
+It is started by its path, not as a module, and imports nothing but the standard library and
+`harness.errors` until the step begins, so that a step costs little more than its own work.
+Nothing here is a guard: the participant's code may replace every line of it while it runs. What
+guards is the sandbox around it and the parent, which believes nothing that it says.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import resource
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+# The parent takes a start that never gets this far for a fault of the environment.
+READY = b"ready\n"
+MAX_TRACEBACK_CHARACTERS = 6000
+MAX_PROBLEMS = 100
+# What the kernel says when a process runs into one of its limits.
+LIMIT_OF_ERRNO = {
+    errno.EAGAIN: "processes",
+    errno.EMFILE: "open files",
+    errno.ENOMEM: "memory",
+    errno.ENOSPC: "scratch space",
+    errno.EFBIG: "file size",
+}
+
+Entry = Callable[[Mapping[str, Any], Mapping[str, Path], Mapping[str, Path]], dict[str, Any]]
+Message = dict[str, Any]
+
+
+def set_limits(limits: Mapping[str, tuple[int, int]]) -> None:
+    """Lower the resource limits named in `limits`, soft and hard; none is ever raised."""
+    for name, (soft, hard) in limits.items():
+        kind = getattr(resource, name)
+        present = resource.getrlimit(kind)[1]
+        ceiling = hard if present == resource.RLIM_INFINITY else min(hard, present)
+        resource.setrlimit(kind, (min(soft, ceiling), ceiling))
+
+
+def load_entry(entry: str) -> Entry:
+    """Import ``package.module:function`` of the harness and return the function."""
+    module, _, function = entry.partition(":")
+    return cast("Entry", getattr(importlib.import_module(module), function))
+
+
+def _paths(places: Mapping[str, str]) -> dict[str, Path]:
+    return {name: Path(place) for name, place in places.items()}
+
+
+def call(message: Message) -> Message:
+    """Call the entry that `message` names; return what the parent is to be told."""
+    inputs = _paths(message["inputs"])
+    try:
+        entry = load_entry(message["entry"])
+        report = entry(message["request"], inputs, _paths(message["outputs"]))
+        return {"report": report}
+    except BaseException as error:  # noqa: BLE001 the edge of the sandbox: all must be told
+        return describe(error, message["inputs"].values())
+
+
+def describe(error: BaseException, own_places: Iterable[str]) -> Message:
+    """Turn an exception into the message that the parent understands.
+
+    A participant sees the end of their own traceback: from the first frame that lies in one of
+    `own_places`, if there is such a frame.
+    """
+    from harness.errors import HarnessError
+
+    if isinstance(error, HarnessError):
+        return {"problems": _problems(error), "kind": type(error).__name__}
+    limit = _limit(error)
+    if limit:
+        return {"limit": limit, "traceback": _traceback(error, tuple(own_places))}
+    return {"traceback": _traceback(error, tuple(own_places))}
+
+
+def _problems(error: Any) -> list[dict[str, str]]:
+    fields = ("what", "where", "expected", "fix")
+    return [
+        {field: str(getattr(problem, field)) for field in fields}
+        for problem in error.problems[:MAX_PROBLEMS]
+    ]
+
+
+def _limit(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "memory"
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "processes"
+    if isinstance(error, OSError) and error.errno is not None:
+        return LIMIT_OF_ERRNO.get(error.errno, "")
+    return ""
+
+
+def _traceback(error: BaseException, own_places: tuple[str, ...]) -> str:
+    try:
+        told = traceback.TracebackException.from_exception(error, compact=True)
+        first = next(
+            (i for i, frame in enumerate(told.stack) if frame.filename.startswith(own_places)), 0
+        )
+        told.stack = traceback.StackSummary.from_list(told.stack[first:])
+        return "".join(told.format())[-MAX_TRACEBACK_CHARACTERS:]
+    except BaseException:  # noqa: BLE001 an exception whose own methods raise
+        return f"{type(error).__name__} (its text could not be had)"
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as one line of JSON; one that is no JSON becomes a traceback message."""
+    try:
+        return json.dumps(message, allow_nan=False).encode() + b"\n"
+    except (TypeError, ValueError, RecursionError) as error:
+        said = f"the report of this step is not JSON: {type(error).__name__}: {error}"
+        return json.dumps({"traceback": said}).encode() + b"\n"
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:  # noqa: BLE001, S112 may have been closed or replaced
+            continue
+
+
+def main(report_fd: int, request_fd: int) -> None:
+    """Read the request, run the step, tell the parent, and wait to be killed by it."""
+    os.set_inheritable(report_fd, False)
+    os.set_inheritable(request_fd, False)
+    with os.fdopen(os.dup(request_fd), "rb") as stream:
+        message = json.loads(stream.readline())
+    sys.path.insert(0, message["package_root"])
+    set_limits(message["rlimits"])
+    _write(report_fd, READY)
+    answer = encode(call(message))
+    _flush()
+    _write(report_fd, answer)
+    # The parent measures what was used while this process still lives, then ends it: no exit
+    # handler or destructor of the participant runs after the report.
+    os.read(request_fd, 1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
