@@ -130,7 +130,7 @@ def _difference(
         return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
-    expected = _npy_bytes(record.shape, "<f4")
+    expected = npy_bytes(record.shape, "<f4")
     if _size(folder / EVENTS_NAME) != expected:
         return f"{folder / EVENTS_NAME} is not the {expected:,} bytes that were written"
     return None
@@ -161,10 +161,10 @@ def store_events(
     key = challenge.split.key
     hashes_name = _hashes_name(key)
     check = StructureCheck(source=file.name, layout=challenge.layout)
-    with _writing(folder, EVENTS_NAME) as events, _writing(folder, hashes_name) as hashes:
-        check_space(folder, _npy_bytes(shape, "<f4") + _npy_bytes(shape[:1], "<u8"))
-        _write_npy_header(events, shape, "<f4")
-        _write_npy_header(hashes, shape[:1], "<u8")
+    with writing(folder, EVENTS_NAME) as events, writing(folder, hashes_name) as hashes:
+        check_space(folder, npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8"))
+        write_npy_header(events, shape, "<f4")
+        write_npy_header(hashes, shape[:1], "<u8")
         done = 0
         for given, classes in source.chunks:
             chunk = given + np.float32(0.0)  # -0.0 becomes 0.0: equal events have equal bytes
@@ -184,7 +184,7 @@ def store_events(
         structure=check.report(),
         made_with={"harness": harness.__version__, "numpy": np.__version__},
     )
-    with _writing(folder, ABOUT_NAME) as stream:
+    with writing(folder, ABOUT_NAME) as stream:
         stream.write(record.model_dump_json(indent=2).encode())
     return record
 
@@ -196,12 +196,36 @@ def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.fl
     return array
 
 
+def read_events(
+    challenge: Challenge, process: str, root: Path
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Read the cached events of `process` from front to back, without mapping the file.
+
+    A map that is read through counts as resident memory to its end; this holds one chunk.
+
+    Yields
+    ------
+    start : int
+        Position of the chunk's first event.
+    events : ndarray of float32, shape (m, n_objects, n_features)
+    """
+    path = process_folder(challenge, process, root) / EVENTS_NAME
+    shape = open_events(challenge, process, root).shape
+    n_values = math.prod(shape[1:])
+    with path.open("rb") as stream:
+        stream.seek(npy_bytes(shape, "<f4") - math.prod(shape) * 4)
+        for chunk in chunks(shape[0], CHUNK_EVENTS):
+            n_events = chunk.stop - chunk.start
+            values = np.fromfile(stream, "<f4", n_events * n_values)
+            yield chunk.start, values.astype(np.float32, copy=False).reshape(-1, *shape[1:])
+
+
 def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint64]:
     """Map the hashes of `process` under the challenge's key; made first if they are missing."""
     folder = process_folder(challenge, process, root)
     path = folder / _hashes_name(challenge.split.key)
     events = open_events(challenge, process, root)
-    expected = _npy_bytes((len(events),), "<u8")
+    expected = npy_bytes((len(events),), "<u8")
     if _size(path) != expected:
         with lock_process(challenge, process, root):
             if _size(path) != expected:
@@ -276,8 +300,8 @@ def _check_count(file: DataFile, n_events: int) -> None:
 
 
 def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
-    with _writing(path.parent, path.name) as stream:
-        _write_npy_header(stream, (len(events),), "<u8")
+    with writing(path.parent, path.name) as stream:
+        write_npy_header(stream, (len(events),), "<u8")
         for chunk in chunks(len(events), CHUNK_EVENTS):
             stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
 
@@ -286,14 +310,16 @@ def _hashes_name(key: str) -> str:
     return f"hashes-{hashlib.sha256(key.encode()).hexdigest()[:8]}.npy"
 
 
-def _write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
+def write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
+    """Write the header of a .npy file that holds a C-ordered array."""
     header = {"descr": dtype, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(stream, header)
 
 
-def _npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
+def npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    """Count the bytes of a .npy file, header and all."""
     header = io.BytesIO()
-    _write_npy_header(header, shape, dtype)
+    write_npy_header(header, shape, dtype)
     return len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize
 
 
@@ -305,17 +331,19 @@ def _size(path: Path) -> int:
 
 
 @contextmanager
-def _writing(folder: Path, name: str) -> Iterator[BinaryIO]:
+def writing(folder: Path, name: str, *, is_kept: bool = True) -> Iterator[BinaryIO]:
     """Open ``folder/name`` for writing under another name; moved into place if all went well.
 
-    The other name is always the same, so what a killed process left is written over.
+    The other name is always the same, so what a killed process left is written over. What is
+    kept is flushed to the disk before it is moved.
     """
     partial = folder / f"{name}.part"
     try:
-        with partial.open("wb") as stream:
+        with partial.open("w+b") as stream:
             yield stream
             stream.flush()
-            os.fsync(stream.fileno())
+            if is_kept:
+                os.fsync(stream.fileno())
         partial.replace(folder / name)
     except OSError as error:
         partial.unlink(missing_ok=True)

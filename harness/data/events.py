@@ -23,6 +23,7 @@ from harness.data.cache import (
     lock_process,
     open_events,
     open_hashes,
+    read_events,
     store_events,
 )
 from harness.data.manifest import load_manifest
@@ -186,6 +187,11 @@ class EventStore:
         """Map all events of `process`, read-only; shape (n, n_objects, n_features)."""
         self.record(process)
         return open_events(self.challenge, process, self.root)
+
+    def read_chunks(self, process: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Read all events of `process` in order in bounded memory: (first position, events)."""
+        self.record(process)
+        return read_events(self.challenge, process, self.root)
 
     def hashes(self, process: str) -> NDArray[np.uint64]:
         """Map the keyed hashes of all events of `process`; shape (n,)."""

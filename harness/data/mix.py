@@ -1,0 +1,235 @@
+"""What a scorer is given: one array of events without labels, in a secret order.
+
+The mixture is written in bounded memory. A uniform permutation says where each event goes; the
+sources are read once from front to back, each event is appended to the stretch of the file that
+its place lies in, and each stretch is then put in order in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import Challenge
+from harness.data.cache import check_space, npy_bytes, write_npy_header, writing
+from harness.data.events import EventStore
+from harness.data.split import chunks
+
+# 120 MB of float32 (57 values): the most of the mixture that is in memory at a time, twice.
+STRETCH_EVENTS = 2**19
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixture:
+    """Where each scored event went.
+
+    Attributes
+    ----------
+    path : Path
+        The mixture: .npy, float32, shape (n_events, n_objects, n_features).
+    rows : mapping of process to int64 array, shape (m,)
+        Row of each of the process's events in the mixture.
+    indices : mapping of process to int64 array, shape (m,)
+        Position of the same events among all events of the process, rising. This order is the
+        same for every mixture of one challenge, whatever its permutation.
+    hashes : mapping of process to uint64 array, shape (m,)
+        Keyed hashes of the same events.
+    """
+
+    path: Path
+    rows: Mapping[str, NDArray[np.int64]]
+    indices: Mapping[str, NDArray[np.int64]]
+    hashes: Mapping[str, NDArray[np.uint64]]
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Processes in the order of the manifest, background first."""
+        return tuple(self.rows)
+
+    @property
+    def n_events(self) -> int:
+        """Events in the mixture."""
+        return sum(map(len, self.rows.values()))
+
+    def labels(self) -> NDArray[np.uint8]:
+        """Tell the process of each row, as its index in `processes`."""
+        codes = np.empty(self.n_events, np.uint8)
+        for code, rows in enumerate(self.rows.values()):
+            codes[rows] = code
+        return codes
+
+    def separate(self, scores: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Bring the scores of the rows back to the processes, in the order of `indices`.
+
+        Raises
+        ------
+        ValueError
+            There is not one score for each row.
+        """
+        if scores.shape != (self.n_events,):
+            raise ValueError(f"scores have the shape {scores.shape}, expected ({self.n_events},)")
+        return {process: scores[rows] for process, rows in self.rows.items()}
+
+
+def write_mixture(
+    store: EventStore,
+    challenge: Challenge,
+    path: Path,
+    *,
+    generator: np.random.Generator,
+    limit: int | None = None,
+) -> Mixture:
+    """Write test background and all signals to `path`, mixed.
+
+    Parameters
+    ----------
+    store : EventStore
+        The events.
+    challenge : Challenge
+        Whose background and signals (hidden ones too) are mixed.
+    path : Path
+        The .npy file to write.
+    generator : numpy.random.Generator
+        Draws the permutation; to be secret it must be seeded from the operating system.
+    limit : int, optional
+        Most events of each process; those with the lowest hashes are taken, so the choice does
+        not hang on the order of the files.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The disk is full.
+    """
+    processes = (*challenge.processes("background"), *challenge.signals)
+    indices, hashes = _choose(store, processes, limit)
+    n_events = sum(map(len, indices.values()))
+    places = generator.permutation(n_events)
+    shape = (n_events, *challenge.layout.shape)
+    with writing(path.parent, path.name, is_kept=False) as stream:
+        check_space(path.parent, npy_bytes(shape, "<f4"))
+        write_npy_header(stream, shape, "<f4")
+        _scatter(stream, _read(store, indices), places, challenge.layout.shape)
+    bounds = np.cumsum([0, *map(len, indices.values())])
+    rows = {
+        process: places[bounds[index] : bounds[index + 1]] for index, process in enumerate(indices)
+    }
+    return Mixture(path=path, rows=rows, indices=indices, hashes=hashes)
+
+
+def rotate_phi(
+    events: NDArray[np.float32], generator: np.random.Generator, *, features: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Turn each event about the beam by an angle of its own, uniform in [0, 2 pi).
+
+    Parameters
+    ----------
+    events : ndarray of float32, shape (n, n_objects, n_features)
+        Not modified.
+    generator : numpy.random.Generator
+        Draws the angles.
+    features : tuple of str
+        Names of the features, ``pt`` and ``phi`` among them.
+
+    Returns
+    -------
+    ndarray of float32, of the same shape
+        |phi| <= pi; empty slots stay zero.
+    """
+    phi_index = features.index("phi")
+    angles = generator.uniform(0.0, 2 * np.pi, size=len(events))
+    phi = events[..., phi_index].astype(np.float64) + angles[:, None]
+    wrapped = np.remainder(phi + np.pi, 2 * np.pi) - np.pi
+    # The float32 next to pi lies above it.
+    limit = np.nextafter(np.float32(np.pi), np.float32(0))
+    is_filled = events[..., features.index("pt")] > 0
+    rotated = events.copy()
+    rotated[..., phi_index] = np.where(is_filled, np.clip(wrapped, -limit, limit), 0.0)
+    return rotated
+
+
+def flip_eta(events: NDArray[np.float32], *, features: tuple[str, ...]) -> NDArray[np.float32]:
+    """Mirror each event along the beam: eta becomes -eta.
+
+    Parameters
+    ----------
+    events : ndarray of float32, shape (n, n_objects, n_features)
+        Not modified.
+    features : tuple of str
+        Names of the features, ``eta`` among them.
+    """
+    eta_index = features.index("eta")
+    flipped = events.copy()
+    # A difference, not a negation: the eta of an empty slot stays 0.0 and never becomes -0.0.
+    flipped[..., eta_index] = np.float32(0.0) - events[..., eta_index]
+    return flipped
+
+
+def _choose(
+    store: EventStore, processes: tuple[str, ...], limit: int | None
+) -> tuple[dict[str, NDArray[np.int64]], dict[str, NDArray[np.uint64]]]:
+    indices: dict[str, NDArray[np.int64]] = {}
+    hashes: dict[str, NDArray[np.uint64]] = {}
+    for process in processes:
+        chosen = store.indices(process, "test")
+        of_chosen = store.hashes(process)[chosen]
+        if limit is not None and len(chosen) > limit:
+            lowest = np.sort(np.argpartition(of_chosen, limit)[:limit])
+            chosen, of_chosen = chosen[lowest], of_chosen[lowest]
+        indices[process], hashes[process] = chosen, of_chosen
+    return indices, hashes
+
+
+def _read(
+    store: EventStore, indices: Mapping[str, NDArray[np.int64]]
+) -> Iterator[NDArray[np.float32]]:
+    """Read the chosen events of one process after the other, in the order of `indices`."""
+    for process, chosen in indices.items():
+        position = 0
+        for start, events in store.read_chunks(process):
+            end = position + int(np.searchsorted(chosen[position:], start + len(events)))
+            yield events[chosen[position:end] - start]
+            position = end
+
+
+def _scatter(
+    stream: BinaryIO,
+    events: Iterator[NDArray[np.float32]],
+    places: NDArray[np.int64],
+    shape: tuple[int, ...],
+) -> None:
+    """Write each event to its place, counted from where `stream` stands."""
+    start = stream.tell()
+    event_bytes = int(np.prod(shape)) * 4
+    # Where the next event of each stretch is appended, and which place it is for.
+    stretches = list(chunks(len(places), STRETCH_EVENTS))
+    cursors = [stretch.start for stretch in stretches]
+    arrived = np.empty(len(places), np.int64)
+    position = 0
+    for given in events:
+        going = places[position : position + len(given)]
+        position += len(given)
+        order = np.argsort(going // STRETCH_EVENTS, kind="stable")
+        ends = np.searchsorted(going[order] // STRETCH_EVENTS, range(len(stretches)), "right")
+        chunk, going = given[order], going[order]
+        first = 0
+        for index, end in enumerate(ends.tolist()):
+            if end > first:
+                cursor = cursors[index]
+                stream.seek(start + cursor * event_bytes)
+                stream.write(np.ascontiguousarray(chunk[first:end], "<f4").data)
+                arrived[cursor : cursor + end - first] = going[first:end]
+                cursors[index] = cursor + end - first
+            first = end
+    for stretch in stretches:
+        stream.seek(start + stretch.start * event_bytes)
+        n_events = stretch.stop - stretch.start
+        held = np.frombuffer(stream.read(n_events * event_bytes), "<f4").reshape(n_events, *shape)
+        ordered = np.empty_like(held)
+        ordered[arrived[stretch] - stretch.start] = held
+        stream.seek(start + stretch.start * event_bytes)
+        stream.write(ordered.data)
