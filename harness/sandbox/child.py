@@ -11,13 +11,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
 from harness.sandbox.report import MAX_REPORT_BYTES
-from harness.sandbox.text import CappedLog, plain
+from harness.sandbox.text import CappedLog
 from harness.sandbox.usage import Watch
 from harness.sandbox.worker import READY
 from harness.step import MIB, Limits
@@ -41,6 +40,12 @@ class Pipes:
     report: int
     request: int
     info: int | None = None
+
+    def forget_info(self) -> None:
+        """Close the pipe of bubblewrap, which takes no part."""
+        if self.info is not None:
+            os.close(self.info)
+            self.info = None
 
     def close(self) -> None:
         """Close all of them."""
@@ -71,7 +76,7 @@ class Child:
     _info: bytearray = field(default_factory=bytearray)
     _root_pidfd: int | None = None
 
-    # --- Following it to its end -----------------------------------------------------------------
+    # --- Following it to its end ---
 
     def follow(self, request: bytes, watch: Watch) -> bytes:
         """Send the request, read what comes back, and return the line that holds the answer.
@@ -141,7 +146,10 @@ class Child:
 
     def _drain(self) -> None:
         """Read what is left in the pipes of a step that has ended."""
-        for fd, reader in ((self.pipes.report, self._read_report), (self.pipes.log, self._read_log)):
+        for fd, reader in (
+            (self.pipes.report, self._read_report),
+            (self.pipes.log, self._read_log),
+        ):
             for data in _available(fd, self.limits.log_bytes):
                 reader(data)
 
@@ -201,7 +209,7 @@ class Child:
             )
         )
 
-    # --- Ending it ---------------------------------------------------------------------------------
+    # --- Ending it ---
 
     def kill(self) -> None:
         """Kill every process of the step and wait until the last one is gone.
@@ -312,5 +320,3 @@ def _ending(status: int) -> str:
         return f"signal {signal.Signals(number).name}"
     except ValueError:
         return f"exit status {status}"
-
-

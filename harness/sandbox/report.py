@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -159,13 +158,11 @@ def _report(answer: JsonValue, step: str) -> dict[str, JsonValue]:
                 )
             )
         case {"traceback": str(told)}:
-            raise SubmissionError(
-                Problem(what=f"failed:\n{_short(told)}", where=f"step {step}")
-            )
+            raise SubmissionError(Problem(what=f"failed:\n{_short(told)}", where=f"step {step}"))
     raise ReportError("it has none of the known forms")
 
 
-def _problem(problem: Any) -> Problem:
+def _problem(problem: JsonValue) -> Problem:
     if not isinstance(problem, dict):
         raise ReportError("a problem is not an object")
     fields = ("what", "where", "expected", "fix")

@@ -27,6 +27,7 @@ from pydantic import JsonValue
 from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
 from harness.records import IsolationRecord
 from harness.sandbox import bindings, bubblewrap, outputs
+from harness.sandbox.advice import advise, read_text
 from harness.sandbox.child import Child, Pipes
 from harness.sandbox.outputs import OutputFile
 from harness.sandbox.report import read_answer
@@ -170,67 +171,10 @@ def _try(sandbox: Sandbox) -> None:
         try:
             sandbox.run(step, folder)
         except EnvironmentFaultError as error:
-            said = str(error)
-            raise EnvironmentFaultError(
-                *error.problems, *(Problem(what=what, fix=fix) for what, fix in _advice(said))
-            ) from error
+            raise EnvironmentFaultError(*error.problems, *advise(str(error))) from error
 
 
-def _advice(said: str) -> list[tuple[str, str]]:
-    """Return what to set, as (what was seen, what to do), for what bubblewrap `said`."""
-    advice = []
-    if _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
-        advice.append(
-            (
-                "AppArmor keeps programs from making user namespaces (Ubuntu 24.04 and later)",
-                "allow it for bwrap by a profile as in docs/security.md, or for all programs by "
-                "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`",
-            )
-        )
-    if _read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
-        advice.append(
-            (
-                "this kernel lets only root make user namespaces",
-                "`sudo sysctl -w kernel.unprivileged_userns_clone=1`",
-            )
-        )
-    if _read("/proc/sys/user/max_user_namespaces") == "0":
-        advice.append(
-            (
-                "this kernel allows no user namespaces",
-                "`sudo sysctl -w user.max_user_namespaces=15000`",
-            )
-        )
-    if _is_container():
-        advice.append(
-            (
-                "this is a container, whose own filter keeps bubblewrap from working",
-                "start it as an ordinary user with `--security-opt seccomp=unconfined "
-                "--security-opt apparmor=unconfined` (docs/security.md says why that is safe)",
-            )
-        )
-    if not advice and ("ermission denied" in said or "not permitted" in said):
-        advice.append(
-            (
-                "the kernel refuses a namespace or a mount",
-                "run as an ordinary user with user namespaces allowed, or as root with "
-                "CAP_SYS_ADMIN; else --unsafe for code that you trust",
-            )
-        )
-    return advice
-
-
-def _read(path: str) -> str:
-    with contextlib.suppress(OSError):
-        return Path(path).read_text().strip()
-    return ""
-
-
-def _is_container() -> bool:
-    return any(Path(path).exists() for path in ("/.dockerenv", "/run/.containerenv"))
-
-
-# --- What a step is made of ------------------------------------------------------------------------
+# --- What a step is made of ---
 
 
 def _check(step: Step) -> None:
@@ -347,7 +291,7 @@ def _resource_limits(kind: Kind, step: Step) -> dict[str, tuple[int, int]]:
     return chosen
 
 
-# --- Starting it -----------------------------------------------------------------------------------
+# --- Starting it ---
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -391,7 +335,7 @@ def _start_sandboxed(
     contents = {
         "seccomp": filter_program(),
         "cmdline": b"python\0",
-        "cpuinfo": bindings.cpu_description(_read("/proc/cpuinfo")).encode(),
+        "cpuinfo": bindings.cpu_description(read_text(Path("/proc/cpuinfo"))).encode(),
     }
     with contextlib.ExitStack() as stack:
         stack.callback(ends.close)
@@ -422,11 +366,8 @@ def _start_plain(
         stack.callback(ends.close)
         command = _worker_command(str(bindings.package_folder().parent), ends)
         process = _popen(command, ends.log, (ends.report, ends.request), str(scratch), scratch)
-    os.close(pipes.info) if pipes.info is not None else None
-    pipes.info = None
-    return Child(
-        name=step.name, process=process, pipes=pipes, limits=step.limits, root=process.pid
-    )
+    pipes.forget_info()
+    return Child(name=step.name, process=process, pipes=pipes, limits=step.limits, root=process.pid)
 
 
 def _popen(

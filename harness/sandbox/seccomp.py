@@ -23,7 +23,7 @@ DENIED = (
     *("name_to_handle_at", "open_by_handle_at", "personality", "modify_ldt", "uselib", "acct"),
     *("kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "syslog"),
     *("iopl", "ioperm", "reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "nfsservctl"),
-    *("move_pages", "migrate_pages", "vhangup", "ustat", "sysfs",),
+    *("move_pages", "migrate_pages", "vhangup", "ustat", "sysfs"),
     *("settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "stime"),
     # Mounts and namespaces.
     *("mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen"),

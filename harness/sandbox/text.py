@@ -18,14 +18,14 @@ UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def plain(text: str) -> str:
-    """Return `text` without escape sequences, controls, bidirectional and other format characters.
+    r"""Return `text` without escape sequences, controls, bidirectional and other format characters.
 
     Newlines and tabs stay; a carriage return becomes a newline, so that nothing is overwritten.
 
     Examples
     --------
-    >>> plain("\\x1b[31mred\\x1b[0m \\u202eevil\\rok")
-    'red evil\\nok'
+    >>> plain("\x1b[31mred\x1b[0m \u202eevil\rok")
+    'red evil\nok'
     """
     text = ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     return "".join(

@@ -55,8 +55,8 @@ def process_tree(root: int) -> Iterator[int]:
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     try:
-        for task in os.listdir(PROC / str(pid) / "task"):
-            text = (PROC / str(pid) / "task" / task / "children").read_text()
+        for task in (PROC / str(pid) / "task").iterdir():
+            text = (task / "children").read_text()
             found.extend(int(child) for child in text.split())
     except OSError:
         # The process has ended since its parent was read.

@@ -17,7 +17,10 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from harness.errors import HarnessError
 
 # The parent takes a start that never gets this far for a fault of the environment.
 READY = b"ready\n"
@@ -61,9 +64,10 @@ def call(message: Message) -> Message:
     try:
         entry = load_entry(message["entry"])
         report = entry(message["request"], inputs, _paths(message["outputs"]))
-        return {"report": report}
-    except BaseException as error:  # noqa: BLE001 the edge of the sandbox: all must be told
+    # The edge of the sandbox: whatever it was must be told, SystemExit too.
+    except BaseException as error:
         return describe(error, message["inputs"].values())
+    return {"report": report}
 
 
 def describe(error: BaseException, own_places: Iterable[str]) -> Message:
@@ -82,7 +86,7 @@ def describe(error: BaseException, own_places: Iterable[str]) -> Message:
     return {"traceback": _traceback(error, tuple(own_places))}
 
 
-def _problems(error: Any) -> list[dict[str, str]]:
+def _problems(error: HarnessError) -> list[dict[str, str]]:
     fields = ("what", "where", "expected", "fix")
     return [
         {field: str(getattr(problem, field)) for field in fields}
@@ -108,7 +112,8 @@ def _traceback(error: BaseException, own_places: tuple[str, ...]) -> str:
         )
         told.stack = traceback.StackSummary.from_list(told.stack[first:])
         return "".join(told.format())[-MAX_TRACEBACK_CHARACTERS:]
-    except BaseException:  # noqa: BLE001 an exception whose own methods raise
+    # An exception of the participant's, whose own methods may raise.
+    except BaseException:
         return f"{type(error).__name__} (its text could not be had)"
 
 
@@ -130,7 +135,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BaseException:  # noqa: BLE001, S112 may have been closed or replaced
+        except BaseException:  # noqa: S112 may have been closed or replaced
             continue
 
 

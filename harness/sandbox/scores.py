@@ -1,0 +1,71 @@
+"""Reading the scores that a sandbox wrote: the only thing that decides a ranking."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import InvalidSubmissionError, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+BYTES_PER_SCORE = 8
+
+
+def read_scores(path: Path, n_events: int) -> NDArray[np.float64]:
+    """Read exactly `n_events` little-endian float64 from a regular file.
+
+    Parameters
+    ----------
+    path : Path
+        What a step wrote.
+    n_events : int
+        How many scores there must be.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_events,)
+        Finite, a copy; higher = more anomalous. Minus zero is read as zero, so that equal scores
+        have equal bits; subnormal numbers are kept.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The file is no regular file, has another length, or holds a score that is not finite.
+    """
+    import numpy as np
+
+    data = _read_exactly(path, BYTES_PER_SCORE * n_events)
+    scores = np.frombuffer(data, dtype="<f8").astype(np.float64) + 0.0
+    n_bad = int(n_events - np.isfinite(scores).sum())
+    if n_bad:
+        first = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise _invalid(
+            path, f"{n_bad:,} scores are not finite, the first {scores[first]}", "finite scores"
+        )
+    return scores
+
+
+def _read_exactly(path: Path, n_bytes: int) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise _invalid(path, f"can't be opened: {error.strerror}", "a regular file") from error
+    with os.fdopen(fd, "rb") as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise _invalid(path, "is no regular file", "a regular file")
+        if found.st_size != n_bytes:
+            raise _invalid(path, f"has {found.st_size:,} bytes", f"{n_bytes:,} bytes")
+        data = file.read(n_bytes)
+    if len(data) != n_bytes:
+        raise _invalid(path, f"ended after {len(data):,} bytes", f"{n_bytes:,} bytes")
+    return data
+
+
+def _invalid(path: Path, what: str, expected: str) -> InvalidSubmissionError:
+    return InvalidSubmissionError(Problem(what=what, where=path.name, expected=expected))
