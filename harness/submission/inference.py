@@ -157,7 +157,9 @@ def open_events(path: Path) -> NDArray[np.float32]:
     """
     events = np.load(path, mmap_mode="r", allow_pickle=False)
     if events.dtype != np.float32 or events.ndim != 3:
-        raise ValueError(f"events are {events.dtype} {events.shape}, not float32 (n, rows, columns)")
+        raise ValueError(
+            f"events are {events.dtype} {events.shape}, not float32 (n, rows, columns)"
+        )
     return cast("NDArray[np.float32]", events)
 
 
@@ -181,7 +183,7 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
     Returns
     -------
     callable, str
-        Function from float32 events of shape ``(chunk, *input_shape)`` to scores of shape
+        Function from ``chunk`` float32 events, of whatever shape, to scores of shape
         ``(chunk,)`` or ``(chunk, 1)``; and how it computes: ``xla``, or ``graph`` where XLA does
         not know one of the operations.
     """
@@ -198,7 +200,7 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
         function = tf.function(call, input_signature=signature, jit_compile=jit_compile)
 
         def score(events: NDArray[np.float32]) -> NDArray[np.generic]:
-            return cast("NDArray[np.generic]", function(tf.constant(events)).numpy())
+            return cast("NDArray[np.generic]", function(tf.constant(events.reshape(shape))).numpy())
 
         score(np.zeros(shape, np.float32))
         return score
@@ -264,9 +266,7 @@ def _score_all(
         raise InvalidSubmissionError(*problems)
 
 
-def _score_chunk(
-    scorer: Scorer, events: NDArray[np.float32], size: int
-) -> NDArray[np.generic]:
+def _score_chunk(scorer: Scorer, events: NDArray[np.float32], size: int) -> NDArray[np.generic]:
     n_events = len(events)
     if isinstance(scorer, _OpenScorer):
         return scorer(events).reshape(n_events)
@@ -289,9 +289,7 @@ class _Survey:
     lowest: float = np.inf
     highest: float = -np.inf
 
-    def add(
-        self, scores: NDArray[np.generic], events: NDArray[np.float32], start: int
-    ) -> None:
+    def add(self, scores: NDArray[np.generic], events: NDArray[np.float32], start: int) -> None:
         values = scores.astype(np.float64)
         self.dtype = str(scores.dtype)
         finite = np.isfinite(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from harness.errors import HarnessError, InvalidSubmissionError, Problem, Submis
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def load_plugin(folder: Path) -> ModuleType:
@@ -112,11 +114,16 @@ def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
         # Not Exception alone: a plugin may raise what derives from BaseException only.
         raise SubmissionError(
             Problem(
-                what=f"{type(error).__name__} {when}: {str(error)[:MAX_MESSAGE]}",
+                what=f"{type(error).__name__} {when}: {message_of(error)}",
                 where=_last_place(error, folder),
                 fix=_own_frames(error, folder),
             )
         ) from error
+
+
+def message_of(error: BaseException) -> str:
+    """Return what an exception says, without the colours of a terminal, cut to a few lines."""
+    return _ESCAPES.sub("", str(error))[:MAX_MESSAGE]
 
 
 def _frames_in(error: BaseException, folder: Path) -> list[traceback.FrameSummary]:

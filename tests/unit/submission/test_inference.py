@@ -1,0 +1,191 @@
+"""Scores of a network and of an open-division entry: right, whole, and told when they are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.submission import inference, network
+
+network.load_keras()
+
+import keras  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _stay_put(monkeypatch, tmp_path):
+    """Undo what importing a plugin does to this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*__import__("sys").path])
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+
+
+def store(path, events):
+    """Write events under a name without suffix, as a step sees them."""
+    with path.open("wb") as file:
+        np.save(file, events)
+
+
+@pytest.fixture
+def files(tmp_path, events):
+    """Return the paths of a step: events there already, the others to be written."""
+    paths = {name: tmp_path / name for name in ("graph", "weights", "events", "scores", "progress")}
+    store(paths["events"], events)
+    return paths
+
+
+def weighted(*, dtype: str = "float32", change=lambda score: score) -> keras.Model:
+    """Return a network whose score is the sum of i * value i."""
+    inputs = keras.Input((57,))
+    score = keras.layers.Dense(1, use_bias=False, dtype=dtype)
+    model = keras.Model(inputs, change(score(inputs)))
+    score.set_weights([np.arange(57, dtype=np.float32).reshape(57, 1)])
+    return model
+
+
+def export(model, files):
+    network.export_network(model, files["graph"], files["weights"])
+
+
+def test_scores_are_what_the_network_says(files, events):
+    export(weighted(), files)
+    report = inference.score_network({}, files, files)
+    scores = np.fromfile(files["scores"], "<f8")
+    expected = events.reshape(-1, 57).astype(np.float64) @ np.arange(57.0)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-2)
+    assert report["n_events"] == len(scores) == 3_000
+    assert report["arithmetic"] == "xla"
+    assert files["progress"].read_text() == "3000 3000\n"
+
+
+@pytest.mark.parametrize("n_events", [1, 9, 10, 11, 20])
+def test_there_is_one_score_for_each_event_whatever_the_chunk(files, events, n_events):
+    store(files["events"], events[:n_events])
+    export(weighted(), files)
+    inference.score_network({"jobs": [{"chunk": 10}]}, files, files)
+    scores = np.fromfile(files["scores"], "<f8")
+    expected = events[:n_events].reshape(-1, 57) @ np.arange(57.0)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-2)
+
+
+def test_quantised_scores_are_the_same_bits_in_every_chunk_order_and_mode(
+    files, events, submission
+):
+    from harness.submission.export import export_submission
+
+    export_submission({"event_shape": [19, 3]}, {"submission": submission()}, files)
+    order = np.random.default_rng(1).permutation(len(events))
+    store((files["graph"].parent / "shuffled"), events[order])
+    paths = {**files, "shuffled": files["graph"].parent / "shuffled"}
+    outputs = {**files, "other": files["graph"].parent / "other"}
+    jobs = [{}, {"events": "shuffled", "scores": "other", "chunk": 777}]
+    inference.score_network({"jobs": jobs}, paths, outputs)
+    scores = np.fromfile(files["scores"], "<f8")
+    np.testing.assert_array_equal(np.fromfile(outputs["other"], "<f8"), scores[order])
+    plain = network.rebuild(files["graph"], files["weights"])
+    slow = plain.predict(events.reshape(-1, 57), verbose=0)
+    np.testing.assert_array_equal(slow.ravel().astype(np.float64), scores)
+
+
+def log_of_negative(score):
+    return keras.ops.log(score - 1e9)
+
+
+def reciprocal_of_zero(score):
+    return 1.0 / (score * 0.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (lambda: weighted(change=log_of_negative), "score of 3000 of 3000 events is NaN"),
+        (lambda: weighted(change=reciprocal_of_zero), "events is infinite"),
+        (lambda: weighted(change=lambda s: s * 0.0), "all 3000 events have the score 0"),
+        (
+            lambda: weighted(change=lambda s: keras.ops.cast(s * 1e3, "float16")),
+            "float16, which ends at 65,504",
+        ),
+    ],
+)
+def test_bad_scores_are_told_with_their_number_and_the_first(files, model, told):
+    export(model(), files)
+    with pytest.raises(InvalidSubmissionError, match=told):
+        inference.score_network({}, files, files)
+
+
+def test_the_first_bad_event_is_described(files, events):
+    bad = events.copy()
+    bad[:] = 1.0
+    bad[17, 3, 1], bad[40] = -2000.0, 0.0
+    store(files["events"], bad)
+    export(weighted(change=lambda s: keras.ops.log(s + 10.0)), files)
+    with pytest.raises(
+        InvalidSubmissionError,
+        match=r"score of 1 of 3000 events is NaN; the first is event 17 \(19 objects, largest v",
+    ):
+        inference.score_network({"jobs": [{"chunk": 16}]}, files, files)
+
+
+def test_one_event_alone_is_not_called_constant(files, events):
+    store(files["events"], events[:1])
+    export(weighted(), files)
+    assert inference.score_network({}, files, files)["n_events"] == 1
+
+
+def test_events_of_another_layout_are_refused(files, events):
+    store(files["events"], events[:, :18])
+    export(weighted(), files)
+    with pytest.raises(InvalidSubmissionError, match=r"the shape is \(57,\)"):
+        inference.score_network({}, files, files)
+
+
+def test_events_are_mapped_never_unpickled(tmp_path):
+    np.save(tmp_path / "e.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="Python objects"):
+        inference.open_events(tmp_path / "e.npy")
+
+
+def run_open(files, folder, **request):
+    return inference.score_open(request, {**files, "submission": folder}, files)
+
+
+def test_an_open_entry_is_scored_in_chunks(files, events, submission):
+    folder = submission("def score(events):\n    return events[..., 0].sum(axis=1)\n")
+    report = run_open(files, folder, jobs=[{"chunk": 999}])
+    scores = np.fromfile(files["scores"], "<f8")
+    np.testing.assert_allclose(scores, events[..., 0].sum(axis=1), rtol=1e-6)
+    assert report["n_events"] == 3_000
+    assert not report["is_input_modified"]
+
+
+def test_an_open_entry_that_writes_into_its_input_is_noted(files, events, submission):
+    folder = submission(
+        "def score(events):\n    s = events[:, 0, 0].copy()\n    events[:] = 0\n    return s\n"
+    )
+    assert run_open(files, folder)["is_input_modified"]
+    np.testing.assert_array_equal(np.load(files["events"], mmap_mode="r"), events)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("return events", r"returned shape \(3000, 19, 3\) for 3000 events"),
+        ("return events[1:, 0, 0]", r"returned shape \(2999,\)"),
+        ("return None", r"returned shape \(\)"),
+        ("return events[:, 0, 0] * 1j", "numbers of type complex64"),
+        ("return [str(v) for v in events[:, 0, 0]]", "numbers of type <U"),
+        ("return events[:, 0, 0] * float('nan')", "3000 of 3000 events is NaN"),
+        ("return events[:, 0, 0] * 0 + 4", "have the score 4"),
+    ],
+)
+def test_an_open_entry_against_the_contract_is_invalid(files, submission, body, told):
+    folder = submission(f"def score(events):\n    {body}\n")
+    with pytest.raises(InvalidSubmissionError, match=told):
+        run_open(files, folder)
+
+
+def test_an_open_entry_that_fails_is_told_with_its_line(files, submission):
+    folder = submission("def score(events):\n    return events[10**9]\n")
+    with pytest.raises(SubmissionError, match=r"model.py, line 2: IndexError in score\(\)"):
+        run_open(files, folder)
