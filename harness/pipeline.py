@@ -25,7 +25,7 @@ from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.environment import describe_environment
 from harness.errors import InvalidSubmissionError, Problem
-from harness.metrics.evaluate import evaluate
+from harness.evaluation import evaluate_scores
 from harness.records import (
     Check,
     Cost,
@@ -271,22 +271,6 @@ def _subfolder(run: _Run, name: str) -> Path:
     return folder
 
 
-def _evaluate(run: _Run, scores: Scores, arithmetic: Literal["float", "firmware"]) -> Physics:
-    backgrounds = run.challenge.processes("background")
-    signals = run.challenge.signals
-    hashes = run.mixture.hashes
-    return evaluate(
-        np.concatenate([scores[name] for name in backgrounds]),
-        {name: scores[name] for name in signals},
-        background_hashes=np.concatenate([hashes[name] for name in backgrounds]),
-        signal_hashes={name: hashes[name] for name in signals},
-        false_positive_rates=run.challenge.false_positive_rates,
-        working_point=run.challenge.working_point,
-        seed=run.challenge.seed,
-        arithmetic=arithmetic,
-    )
-
-
 def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
     packed = cards.pack_scores(
         cards.KeptScores(float_scores=figures.float_scores, firmware_scores=figures.firmware_scores)
@@ -294,7 +278,9 @@ def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
     unofficial = tuple(_unofficial_because(run, figures))
     firmware_physics: Physics | NotMeasured = NotMeasured(not_measured="no firmware was made")
     if figures.firmware_scores:
-        firmware_physics = _evaluate(run, figures.firmware_scores, "firmware")
+        firmware_physics = evaluate_scores(
+            run.challenge, figures.firmware_scores, run.mixture.hashes, "firmware"
+        )
     card = ScoreCard(
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         is_official=not unofficial,
@@ -302,7 +288,9 @@ def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
         submission=_describe_submission(run.submission),
         challenge=_describe_challenge(run),
         model_digest=figures.model_digest,
-        float_physics=_evaluate(run, figures.float_scores, "float"),
+        float_physics=evaluate_scores(
+            run.challenge, figures.float_scores, run.mixture.hashes, "float"
+        ),
         firmware_physics=firmware_physics,
         cost=figures.cost,
         firmware=figures.firmware,
