@@ -256,7 +256,7 @@ def open_store(
     for file in challenge.files:
         found = find_cached(challenge, file, root)
         if isinstance(found, str) and is_packaged(file):
-            found = _decode_packaged(challenge, file, root, progress)
+            found = decode_packaged(challenge, file, root, progress)
         if isinstance(found, CacheRecord):
             records[file.process] = found
         elif file.role != "blackbox":
@@ -328,10 +328,16 @@ def _background(
     return store.select(backgrounds[0], part)
 
 
-def _decode_packaged(
+def decode_packaged(
     challenge: Challenge, file: DataFile, root: Path, progress: Progress
-) -> CacheRecord | str:
-    """Decode the events of `file` from the package into the cache."""
+) -> CacheRecord:
+    """Decode the events of `file` from the package into the cache.
+
+    Raises
+    ------
+    DataError
+        The packaged file is broken or does not fit the manifest.
+    """
     with lock_process(challenge, file.process, root):
         found = find_cached(challenge, file, root)
         if isinstance(found, CacheRecord):

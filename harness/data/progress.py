@@ -21,31 +21,31 @@ def no_progress(label: str, done: int, total: int | None, unit: str) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator[Progress]:
-    """Give a `Progress` that draws one bar per label on stderr, with total and time left."""
+    """Give a `Progress` that draws a bar with total and time left for each label in turn."""
     from tqdm import tqdm
 
-    bars: dict[str, tqdm[NoReturn]] = {}
+    bar: tqdm[NoReturn] | None = None
 
     def show(label: str, done: int, total: int | None, unit: str) -> None:
-        if label not in bars:
-            bars[label] = tqdm(
+        nonlocal bar
+        if bar is None or bar.desc != label:
+            if bar is not None:
+                bar.close()
+            bar = tqdm(
                 desc=label,
                 total=total,
-                unit="B" if unit == "bytes" else unit,
+                unit="B" if unit == "bytes" else f" {unit}",
                 unit_scale=True,
-                unit_divisor=1000,
-                initial=0,
                 mininterval=0.2,
+                initial=done,
             )
-        bar = bars[label]
         bar.total = total
-        # A download that had to begin anew goes back.
-        if done < bar.n:
+        if done < bar.n:  # a download that the server could not resume begins anew
             bar.reset(total)
         bar.update(done - bar.n)
 
     try:
         yield show
     finally:
-        for bar in bars.values():
+        if bar is not None:
             bar.close()

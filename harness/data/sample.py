@@ -111,10 +111,10 @@ def quantise(events: NDArray[np.floating]) -> Steps:
 
 def dequantise(steps: Steps) -> NDArray[np.float32]:
     """Bring integer steps back to pT [GeV], eta, phi [rad]; exact in float32."""
-    scale = np.array(
-        [1 / PT_STEPS_PER_GEV, 1 / ANGLE_STEPS_PER_UNIT, 1 / ANGLE_STEPS_PER_UNIT], np.float32
-    )
-    return steps.astype(np.float32) * scale
+    events = steps.astype(np.float32)
+    events[..., 0] *= np.float32(1 / PT_STEPS_PER_GEV)
+    events[..., 1:] *= np.float32(1 / ANGLE_STEPS_PER_UNIT)
+    return events
 
 
 def encode_chunk(steps: Steps, layout: EventLayout) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,23 +97,25 @@ class StructureCheck:
         DataError
             A value is not finite, or a pT is negative.
         """
-        self._refuse(~np.isfinite(events), events, "is not finite")
-        pt = events[..., 0]
-        self._refuse(pt[..., None] < 0, events, "is a negative pT")
+        # Columns in one piece: reductions over rows of three numbers are ten times slower.
+        columns = [np.ascontiguousarray(column) for column in np.moveaxis(events, -1, 0)]
+        pt = columns[0]
+        self._refuse(columns, [~np.isfinite(column) for column in columns], "is not finite")
+        self._refuse(columns, [pt < 0], "is a negative pT")
         is_filled = pt > 0
-        self._count("n_unsorted", self._pairs(pt[:, 1:] > pt[:, :-1]))
-        self._count("n_gaps", self._pairs(is_filled[:, 1:] & ~is_filled[:, :-1]))
-        self._count("n_padding", _any_row(events.any(axis=2) & ~is_filled))
+        self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours())
+        self._count("n_gaps", (is_filled[:, 1:] & ~is_filled[:, :-1]) & self._neighbours())
+        has_angle = np.logical_or.reduce([column != 0 for column in columns[1:]])
+        self._count("n_padding", has_angle & ~is_filled)
         if classes is not None:
-            self._count("n_class_differs", _any_row(classes != self._classes() * is_filled))
+            self._count("n_class_differs", classes != self._classes() * is_filled)
         if "phi" in self.layout.features:
-            phi = events[..., self.layout.features.index("phi")]
-            is_out = np.abs(phi) > np.pi + PHI_TOLERANCE
-            self._count("n_phi_out_of_range", _any_row(is_out))
+            phi = columns[self.layout.features.index("phi")]
+            self._count("n_phi_out_of_range", np.abs(phi) > np.pi + PHI_TOLERANCE)
         if len(events):
-            extremes = np.abs(events).max(axis=(0, 1)).astype(np.float64)[:3]
+            extremes = [float(np.abs(column).max()) for column in columns[:3]]
             self._extremes[: len(extremes)] = np.maximum(self._extremes[: len(extremes)], extremes)
-        filled = is_filled.sum(axis=0)
+        filled = np.count_nonzero(is_filled, axis=0)
         self._filled = filled if self._filled is None else self._filled + filled
         self._n_events += len(events)
 
@@ -130,37 +133,33 @@ class StructureCheck:
         )
 
     def _count(self, name: str, is_odd: NDArray[np.bool_]) -> None:
-        self._counts[name] = self._counts.get(name, 0) + int(np.count_nonzero(is_odd))
+        """Count the events with an odd slot; `is_odd` has the shape (n, m)."""
+        n_odd = int(np.count_nonzero(is_odd.any(axis=1))) if is_odd.any() else 0
+        self._counts[name] = self._counts.get(name, 0) + n_odd
 
-    def _pairs(self, is_odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Tell which events have an odd pair of neighbours within one kind of object."""
-        starts = np.cumsum([group.n_slots for group in self.layout.objects])[:-1]
-        is_within = np.ones(is_odd.shape[1], np.bool_)
-        is_within[starts - 1] = False
-        return _any_row(is_odd & is_within)
+    def _neighbours(self) -> NDArray[np.bool_]:
+        """Tell which slots are followed by one of the same kind of object."""
+        return np.diff(self._classes()) == 0
 
     def _classes(self) -> NDArray[np.int64]:
         sizes = [group.n_slots for group in self.layout.objects]
         return np.repeat(np.arange(1, len(sizes) + 1), sizes)
 
     def _refuse(
-        self, is_bad: NDArray[np.bool_], events: NDArray[np.float32], complaint: str
+        self,
+        columns: Sequence[NDArray[np.float32]],
+        is_bad: Sequence[NDArray[np.bool_]],
+        complaint: str,
     ) -> None:
-        if not is_bad.any():
-            return
-        event, row, feature = (int(index[0]) for index in np.nonzero(is_bad))
-        name = self.layout.features[feature]
-        raise DataError(
-            Problem(
-                what=f"{name} = {events[event, row, feature]} {complaint}",
-                where=f"{self.source}, event {self._n_events + event}, row {row}",
-                expected="finite values, pT >= 0",
-                fix="get the file again, or have its publisher mend it",
+        for name, column, bad in zip(self.layout.features, columns, is_bad, strict=False):
+            if not bad.any():
+                continue
+            event, slot = (int(index[0]) for index in np.nonzero(bad))
+            raise DataError(
+                Problem(
+                    what=f"{name} = {column[event, slot]} {complaint}",
+                    where=f"{self.source}, event {self._n_events + event}, slot {slot}",
+                    expected="finite values, pT >= 0",
+                    fix="get the file again, or have its publisher mend it",
+                )
             )
-        )
-
-
-def _any_row(is_odd: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which rows hold a true value; shape (n, m) to (n,)."""
-    found: NDArray[np.bool_] = np.asarray(is_odd.any(axis=1))
-    return found

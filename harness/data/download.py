@@ -1,0 +1,316 @@
+"""Downloads that survive a broken line: resumed by HTTP range, retried, checked.
+
+The bytes are gathered in ``NAME.part`` beside the file. Whatever ends a download (a cut line,
+Ctrl-C, kill -9), the next one goes on from there. Checksum and the final move are pooch's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import harness
+from harness.data.progress import Progress, no_progress
+from harness.errors import DataError, EnvironmentFaultError, Problem
+
+if TYPE_CHECKING:
+    import requests
+    from tenacity import AttemptManager, RetryCallState
+
+PART_SUFFIX = ".part"
+# Seconds to connect, and between two pieces of an answer.
+TIMEOUT_S = (10.0, 60.0)
+# What a server may say that does not hold for ever.
+_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_MAX_ATTEMPTS = 5
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+_PIECE_BYTES = 65_536
+
+
+class PassingFaultError(Exception):
+    """A fault that may be gone at the next attempt.
+
+    Attributes
+    ----------
+    retry_after_s : float
+        How long the server asked to wait.
+    """
+
+    def __init__(self, text: str, retry_after_s: float = 0.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(text)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Patience:
+    """How often a download is tried again, and after how long."""
+
+    max_attempts: int = _MAX_ATTEMPTS
+    first_wait_s: float = _FIRST_WAIT_S
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    checksum: str | None,
+    n_bytes: int | None = None,
+    progress: Progress = no_progress,
+    patience: Patience | None = None,
+) -> None:
+    """Download `url` to `target` unless it is there and has the checksum.
+
+    Parameters
+    ----------
+    url : str
+        What to download.
+    target : Path
+        Where to; its folder exists.
+    checksum : str or None
+        ``md5:`` or ``sha256:`` of the file; None: taken as it comes.
+    n_bytes : int, optional
+        Its size, if it is known.
+    progress : Progress
+        Told the bytes that have come.
+    patience : Patience, optional
+        Attempts that bring nothing, before it is given up.
+
+    Raises
+    ------
+    DataError
+        The server refuses, gives up, or sends another file.
+    EnvironmentFaultError
+        The disk is full or not writable.
+    """
+    import pooch
+
+    logging.getLogger(pooch.get_logger().name).setLevel(logging.WARNING)
+    downloader = _Downloader(target, n_bytes, progress, patience or Patience())
+    try:
+        pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
+    except ValueError as error:
+        # pooch's complaint about the checksum. The part may have been begun with another file.
+        if downloader.is_resumed:
+            download(
+                url,
+                target,
+                checksum=checksum,
+                n_bytes=n_bytes,
+                progress=progress,
+                patience=patience,
+            )
+            return
+        raise DataError(
+            Problem(
+                what=f"not the file that was asked for: {str(error).split('. ')[0]}",
+                where=url,
+                expected=str(checksum),
+                fix="try again, or another --mirror; if it stays, tell the publisher",
+            )
+        ) from error
+    except OSError as error:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"can't write: {error.strerror or error}",
+                where=str(target.parent),
+                fix="make room or mend its permissions; the part that came is kept",
+            )
+        ) from error
+
+
+@contextmanager
+def open_session() -> Iterator[requests.Session]:
+    """Open a session that names the harness and asks for files as they are."""
+    import requests
+
+    with requests.Session() as session:
+        session.headers["User-Agent"] = f"harness/{harness.__version__}"
+        # A compressed answer could not be resumed at a byte of the file.
+        session.headers["Accept-Encoding"] = "identity"
+        yield session
+
+
+def retry_passing_faults(
+    url: str, patience: Patience | None = None, part: Path | None = None
+) -> Iterator[AttemptManager]:
+    """Give attempts (`with attempt: ...`) until one passes or the patience ends.
+
+    An attempt that made `part` longer counts anew.
+
+    Raises
+    ------
+    DataError
+        The patience ended, or a fault does not pass.
+    """
+    import requests
+    import tenacity
+
+    patience = patience or Patience()
+    seen = _SizeSeen(part)
+
+    def is_enough(_: RetryCallState) -> bool:
+        return seen.n_failures >= patience.max_attempts
+
+    def wait_s(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after_s if isinstance(error, PassingFaultError) else 0.0
+        backoff = patience.first_wait_s * 2.0 ** (seen.n_failures - 1)
+        return min(max(asked, backoff), _LONGEST_WAIT_S)
+
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_passing),
+        after=seen.note,
+        stop=is_enough,
+        wait=wait_s,
+        reraise=True,
+    )
+    try:
+        yield from attempts
+    except (PassingFaultError, requests.RequestException) as error:
+        raise _given_up(url, error, seen.n_failures, part) from error
+
+
+def text_of_status(response: requests.Response) -> Exception:
+    """Turn an answer that is no success into the exception that tells it."""
+    what = f"the server says {response.status_code} {response.reason or ''}".rstrip()
+    if response.status_code in _PASSING_STATUS:
+        return PassingFaultError(what, _retry_after_s(response))
+    return DataError(
+        Problem(
+            what=what,
+            where=response.url,
+            fix="is the address right? Another one may be given by --mirror or in a manifest",
+        )
+    )
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether a fault may be gone at the next attempt; a bad certificate is not."""
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return False
+    return isinstance(
+        error,
+        PassingFaultError
+        | requests.ConnectionError
+        | requests.Timeout
+        | requests.exceptions.ChunkedEncodingError,
+    )
+
+
+class _SizeSeen:
+    """Counts failures since the part last grew."""
+
+    def __init__(self, part: Path | None) -> None:
+        self._part = part
+        self._size = self._now()
+        self.n_failures = 0
+
+    def note(self, _: RetryCallState) -> None:
+        """Count one failure more."""
+        size = self._now()
+        self.n_failures = 1 if size > self._size else self.n_failures + 1
+        self._size = size
+
+    def _now(self) -> int:
+        return self._part.stat().st_size if self._part and self._part.exists() else 0
+
+
+class _Downloader:
+    """What pooch calls to download: gathers the part, then hands it over."""
+
+    def __init__(
+        self, target: Path, n_bytes: int | None, progress: Progress, patience: Patience
+    ) -> None:
+        self._part = target.with_name(target.name + PART_SUFFIX)
+        self._label = target.name
+        self._n_bytes = n_bytes
+        self._progress = progress
+        self._patience = patience
+        self.is_resumed = False
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        """Download `url` to `output_file`."""
+        self.is_resumed = self._size() > 0
+        with open_session() as session:
+            for attempt in retry_passing_faults(url, self._patience, self._part):
+                with attempt:
+                    self._go_on(session, url)
+        self._part.replace(output_file)
+
+    def _size(self) -> int:
+        return self._part.stat().st_size if self._part.exists() else 0
+
+    def _go_on(self, session: requests.Session, url: str) -> None:
+        """Ask for what is missing and append it; from the start if the server can't resume."""
+        held = self._size()
+        if held and held == self._n_bytes:
+            return
+        headers = {"Range": f"bytes={held}-"} if held else {}
+        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+            if response.status_code == 416 and held:
+                # The part is longer than the file: it belongs to another one.
+                self._part.unlink()
+                raise PassingFaultError("the part that was held does not fit the file")
+            if response.status_code not in {200, 206}:
+                raise text_of_status(response)
+            start = _start_of(response) if response.status_code == 206 else 0
+            if start not in {0, held}:
+                raise PassingFaultError(f"the server sends from byte {start}, not {held}")
+            total = self._announced(response, start)
+            self._append(response.iter_content(_PIECE_BYTES), start, total)
+        if total is not None and self._size() < total:
+            raise PassingFaultError(f"the line was cut after {self._size():,} of {total:,} bytes")
+
+    def _announced(self, response: requests.Response, start: int) -> int | None:
+        """Return the size that the server announces, held against the one that is known."""
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
+        if self._n_bytes is None or total is None or total == self._n_bytes:
+            return total if total is not None else self._n_bytes
+        raise DataError(
+            Problem(
+                what=f"the server announces {total:,} bytes",
+                where=response.url,
+                expected=f"{self._n_bytes:,} bytes",
+                fix="it is another file: try another --mirror, or tell the publisher",
+            )
+        )
+
+    def _append(self, pieces: Iterable[bytes], start: int, total: int | None) -> None:
+        done = start
+        with self._part.open("ab" if start else "wb") as stream:
+            self._progress(self._label, done, total, "bytes")
+            for piece in pieces:
+                stream.write(piece)
+                done += len(piece)
+                self._progress(self._label, done, total, "bytes")
+                if total is not None and done > total:
+                    raise DataError(f"{self._label}: the server sends more than {total:,} bytes")
+
+
+def _start_of(response: requests.Response) -> int:
+    """Read the first byte's place out of ``Content-Range: bytes 100-199/200``."""
+    first = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
+    return int(first) if first.isdecimal() else -1
+
+
+def _retry_after_s(response: requests.Response) -> float:
+    # A date is allowed too, but no file server met so far sends one.
+    asked = response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdecimal() else 0.0
+
+
+def _given_up(url: str, error: Exception, n_failures: int, part: Path | None) -> DataError:
+    n_bytes = part.stat().st_size if part is not None and part.exists() else 0
+    goes_on = f": it goes on from the {n_bytes:,} bytes that came" if n_bytes else ""
+    tried = f"given up after {n_failures} attempts that brought nothing: " if n_failures else ""
+    return DataError(
+        Problem(what=f"{tried}{error}", where=url, fix=f"run the same command again{goes_on}")
+    )

@@ -1,0 +1,430 @@
+"""Fetch: bring the files of a challenge to this machine and into the cache.
+
+A file is believed by its checksum alone: the manifest's, or the one that its Zenodo record gives
+over HTTPS, which is then pinned. A mirror or a folder may hold the bytes, but never says what
+they should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+from harness.challenge import Challenge, DataFile
+from harness.data import hdf5
+from harness.data.cache import (
+    CacheRecord,
+    EventSource,
+    cache_root,
+    check_space,
+    file_checksum,
+    find_cached,
+    lock_process,
+    make_folder,
+    npy_bytes,
+    store_events,
+)
+from harness.data.download import PART_SUFFIX, Patience, download
+from harness.data.events import decode_packaged, is_packaged
+from harness.data.pins import Pin, read_pins, write_pin
+from harness.data.progress import Progress, no_progress
+from harness.data.zenodo import find_in_record
+from harness.errors import DataError, HarnessError, Problem, UsageError
+
+DOWNLOAD_FOLDER = "downloads"
+Action = Literal["cached", "packaged", "folder", "download"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchedFile:
+    """What was done, or is to be done, about one file.
+
+    Attributes
+    ----------
+    action : str
+        ``cached``: it was there already; ``packaged``: decoded from the harness itself;
+        ``folder``: read from a folder; ``download``: downloaded.
+    source : str
+        Address or path that it comes from.
+    target : Path
+        Folder of the cache that it goes to.
+    checksum : str or None
+        Of the file; None as long as it is not known.
+    checksum_origin : str
+        Who says so: the manifest, a Zenodo record, or the first use.
+    n_bytes, n_events : int or None
+        As far as they are known.
+    remarks : tuple of str
+        What is unusual about its events.
+    """
+
+    name: str
+    process: str
+    action: Action
+    source: str
+    target: Path
+    checksum: str | None
+    checksum_origin: str
+    n_bytes: int | None
+    n_events: int | None
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FetchReport:
+    """What `fetch` did, or, of a dry run, what it would do.
+
+    Attributes
+    ----------
+    download_bytes : int
+        Bytes that are, or were, still to be downloaded, as far as sizes are known.
+    disk_bytes : int
+        Bytes that downloads and caches take more on the disk, as far as sizes are known.
+    """
+
+    challenge: str
+    root: Path
+    is_dry_run: bool
+    files: tuple[FetchedFile, ...]
+    download_bytes: int
+    disk_bytes: int
+
+
+def fetch(
+    challenge: Challenge,
+    *,
+    root: Path | None = None,
+    mirror: str | None = None,
+    source_folder: Path | None = None,
+    dry_run: bool = False,
+    trust_first_use: bool = False,
+    with_blackbox: bool = False,
+    progress: Progress = no_progress,
+    zenodo: str | None = None,
+    patience: Patience | None = None,
+) -> FetchReport:
+    """Bring all files of `challenge` into the cache.
+
+    Parameters
+    ----------
+    challenge : Challenge
+        Whose files.
+    root : Path, optional
+        The cache; see `harness.data.cache.cache_root`.
+    mirror : str, optional
+        Address of a folder that holds all files under their names.
+    source_folder : Path, optional
+        Folder on this machine that holds them; they are read in place.
+    dry_run : bool
+        Only tell what would be done. Zenodo is asked for sizes; nothing is written.
+    trust_first_use : bool
+        Accept a file for which neither the manifest nor a Zenodo record has a checksum, and pin
+        the one that it has.
+    with_blackbox : bool
+        Fetch the black box too, which scoring does not need.
+    progress : Progress
+        Told of bytes and events.
+    zenodo : str, optional
+        Where Zenodo is, for sites with a copy of it.
+    patience : Patience, optional
+        How often a broken download is tried again.
+
+    Returns
+    -------
+    FetchReport
+
+    Raises
+    ------
+    DataError
+        Files can't be had, have no checksum or a wrong one, or are broken; what can be found
+        before the first download is told at once.
+    EnvironmentFaultError
+        The disk is full or not writable.
+    UsageError
+        Both a mirror and a folder are given, or an address that is none.
+    """
+    _check_usage(mirror, source_folder)
+    root = cache_root(root)
+    plan = _Plan(
+        challenge=challenge,
+        root=root,
+        mirror=mirror,
+        source_folder=source_folder,
+        trust_first_use=trust_first_use,
+        zenodo=zenodo,
+    )
+    files = [file for file in challenge.files if with_blackbox or file.role != "blackbox"]
+    wanted = _plan_all(plan, files, is_lenient=dry_run)
+    download_bytes = sum(_missing_bytes(plan, file) for file in wanted)
+    disk_bytes = download_bytes + sum(_cache_bytes(plan, file) for file in wanted)
+    if not dry_run:
+        make_folder(root / challenge.name)
+        if disk_bytes:
+            check_space(root / challenge.name, disk_bytes)
+        wanted = [
+            _bring(plan, file, planned, progress, patience)
+            for file, planned in zip(files, wanted, strict=True)
+        ]
+    return FetchReport(
+        challenge=challenge.name,
+        root=root,
+        is_dry_run=dry_run,
+        files=tuple(wanted),
+        download_bytes=download_bytes,
+        disk_bytes=disk_bytes,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Plan:
+    """Where everything comes from and goes to."""
+
+    challenge: Challenge
+    root: Path
+    mirror: str | None
+    source_folder: Path | None
+    trust_first_use: bool
+    zenodo: str | None
+
+    @property
+    def pins_path(self) -> Path:
+        return self.root / self.challenge.name / "pins.json"
+
+    def download_path(self, name: str) -> Path:
+        return self.root / self.challenge.name / DOWNLOAD_FOLDER / name
+
+
+def _check_usage(mirror: str | None, source_folder: Path | None) -> None:
+    if mirror is not None and source_folder is not None:
+        raise UsageError("--mirror and --from exclude each other")
+    if mirror is not None and not mirror.startswith(("http://", "https://")):
+        raise UsageError(
+            Problem(what=f"{mirror!r} is no address of a mirror", expected="http:// or https://")
+        )
+    if source_folder is not None and not source_folder.is_dir():
+        raise UsageError(Problem(what="there is no such folder", where=str(source_folder)))
+
+
+def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> list[FetchedFile]:
+    planned: list[FetchedFile] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            planned.append(_plan_file(plan, file, is_lenient=is_lenient))
+        except HarnessError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise DataError(*problems)
+    return planned
+
+
+def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
+    """Find out where `file` comes from and what its checksum should be."""
+    cached = find_cached(plan.challenge, file, plan.root)
+    if isinstance(cached, CacheRecord):
+        return _cached(plan, file, cached)
+    if is_packaged(file):
+        return _planned(plan, file, "packaged", str(file.url), file.checksum, "manifest", None)
+    pin = _expectation(plan, file, is_lenient=is_lenient)
+    origin, checksum = pin.origin, pin.checksum
+    if plan.source_folder is not None:
+        path = plan.source_folder / file.name
+        if not path.is_file():
+            raise DataError(Problem(what="there is no such file", where=str(path)))
+        size = path.stat().st_size
+        return _planned(plan, file, "folder", str(path), checksum, origin, size)
+    url = _address(plan, file, pin)
+    return _planned(plan, file, "download", url, checksum, origin, pin.n_bytes)
+
+
+def _planned(
+    plan: _Plan,
+    file: DataFile,
+    action: Action,
+    source: str,
+    checksum: str | None,
+    origin: str,
+    n_bytes: int | None,
+) -> FetchedFile:
+    return FetchedFile(
+        name=file.name,
+        process=file.process,
+        action=action,
+        source=source,
+        target=plan.root / plan.challenge.name / file.process,
+        checksum=checksum,
+        checksum_origin=origin,
+        n_bytes=n_bytes,
+        n_events=file.n_events,
+    )
+
+
+def _cached(plan: _Plan, file: DataFile, record: CacheRecord) -> FetchedFile:
+    return FetchedFile(
+        name=file.name,
+        process=file.process,
+        action="cached",
+        source=record.source,
+        target=plan.root / plan.challenge.name / file.process,
+        checksum=record.checksum,
+        checksum_origin="cache",
+        n_bytes=None,
+        n_events=record.n_events,
+        remarks=record.structure.remarks,
+    )
+
+
+def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
+    """Tell what is known of `file`: by the manifest, an earlier pin, or its Zenodo record."""
+    if file.checksum is not None:
+        return Pin(checksum=file.checksum, n_bytes=file.n_bytes, origin="manifest", url=None)
+    pinned = read_pins(plan.pins_path).get(file.name)
+    if pinned is not None and pinned.is_of(file):
+        return pinned
+    unknown = Pin(checksum=None, n_bytes=file.n_bytes, origin="unknown", url=None)
+    if file.record is None:
+        if plan.trust_first_use or is_lenient:
+            return unknown
+        raise DataError(_no_checksum(file, "the manifest has no checksum and no Zenodo record"))
+    try:
+        found = find_in_record(file.record, file.name, zenodo=plan.zenodo)
+    except DataError as error:
+        if plan.trust_first_use or is_lenient:
+            return unknown
+        raise DataError(
+            *error.problems, _no_checksum(file, "its Zenodo record can't be read")
+        ) from error
+    pin = Pin(
+        checksum=found.checksum,
+        n_bytes=found.size,
+        origin=f"Zenodo record {file.record}",
+        url=found.url,
+    )
+    if not is_lenient:
+        write_pin(plan.pins_path, file.name, pin)
+    return pin
+
+
+def _no_checksum(file: DataFile, reason: str) -> Problem:
+    return Problem(
+        what=f"no checksum is known: {reason}",
+        where=file.name,
+        expected="a published checksum to hold the file against",
+        fix="state it in a manifest of your own, or accept the file as it comes by "
+        "--trust-first-use",
+    )
+
+
+def _address(plan: _Plan, file: DataFile, pin: Pin) -> str:
+    if plan.mirror is not None:
+        return f"{plan.mirror.rstrip('/')}/{quote(file.name)}"
+    if file.url is not None:
+        return file.url
+    if pin.url is not None:
+        return pin.url
+    if file.record is not None:
+        return f"https://zenodo.org/records/{file.record}/files/{quote(file.name)}?download=1"
+    raise DataError(
+        Problem(
+            what="the manifest does not say where the file is to be had",
+            where=file.name,
+            fix="give --mirror or --from, or a url or record in the manifest",
+        )
+    )
+
+
+def _missing_bytes(plan: _Plan, file: FetchedFile) -> int:
+    """Count the bytes of `file` that are still to be downloaded."""
+    if file.action != "download" or file.n_bytes is None:
+        return 0
+    path = plan.download_path(file.name)
+    part = path.with_name(path.name + PART_SUFFIX)
+    held = max((p.stat().st_size for p in (path, part) if p.exists()), default=0)
+    return max(0, file.n_bytes - held)
+
+
+def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
+    if file.action == "cached" or file.n_events is None:
+        return 0
+    shape = (file.n_events, *plan.challenge.layout.shape)
+    return npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8")
+
+
+def _bring(
+    plan: _Plan,
+    file: DataFile,
+    planned: FetchedFile,
+    progress: Progress,
+    patience: Patience | None,
+) -> FetchedFile:
+    """Download and convert one file; another process that does the same is waited for."""
+    if planned.action == "cached":
+        return planned
+    if planned.action == "packaged":
+        record = decode_packaged(plan.challenge, file, plan.root, progress)
+        return _done(planned, record)
+    with lock_process(plan.challenge, file.process, plan.root):
+        cached = find_cached(plan.challenge, file, plan.root)
+        if isinstance(cached, CacheRecord):
+            return _cached(plan, file, cached)
+        path, checksum = _obtain(plan, planned, progress, patience)
+        n_events = hdf5.count_events(path, plan.challenge.layout)
+        chunks = hdf5.read_chunks(path, plan.challenge.layout)
+        source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum)
+        record = store_events(plan.challenge, file, source, plan.root, progress=progress)
+    return _done(planned, record)
+
+
+def _obtain(
+    plan: _Plan, planned: FetchedFile, progress: Progress, patience: Patience | None
+) -> tuple[Path, str]:
+    """Have the whole file on this machine; its path and checked checksum."""
+    if planned.action == "folder":
+        path = Path(planned.source)
+    else:
+        path = plan.download_path(planned.name)
+        make_folder(path.parent)
+        download(
+            planned.source,
+            path,
+            checksum=planned.checksum,
+            n_bytes=planned.n_bytes,
+            progress=progress,
+            patience=patience,
+        )
+        if planned.checksum is not None:
+            return path, planned.checksum
+    algorithm = (planned.checksum or "sha256:").partition(":")[0]
+    checksum = file_checksum(path, algorithm, progress)
+    if planned.checksum is None:
+        pin = Pin(checksum=checksum, n_bytes=path.stat().st_size, origin="first use", url=None)
+        write_pin(plan.pins_path, planned.name, pin)
+    elif checksum != planned.checksum:
+        raise DataError(
+            Problem(
+                what=f"its checksum is {checksum}",
+                where=str(path),
+                expected=f"{planned.checksum} ({planned.checksum_origin})",
+                fix="replace the file, or fetch it from its publisher without --from",
+            )
+        )
+    return path, checksum
+
+
+def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
+    is_first_use = planned.checksum is None
+    return FetchedFile(
+        name=planned.name,
+        process=planned.process,
+        action=planned.action,
+        source=planned.source,
+        target=planned.target,
+        checksum=record.checksum,
+        checksum_origin="first use" if is_first_use else planned.checksum_origin,
+        n_bytes=planned.n_bytes,
+        n_events=record.n_events,
+        remarks=record.structure.remarks,
+    )

@@ -1,0 +1,91 @@
+"""Zenodo's record API: which files a record holds, their sizes and checksums."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from pydantic import BaseModel, Field, ValidationError
+
+from harness.data.download import TIMEOUT_S, open_session, retry_passing_faults, text_of_status
+from harness.errors import DataError, Problem
+
+# A site that keeps a copy of Zenodo's API names it in this variable.
+ZENODO_VARIABLE = "HARNESS_ZENODO"
+ZENODO = "https://zenodo.org"
+
+
+class _Links(BaseModel):
+    self: Annotated[str, Field(pattern=r"^https?://")]
+
+
+class RecordFile(BaseModel):
+    """One file of a record, as the API tells it (further fields are passed over)."""
+
+    key: str
+    size: Annotated[int, Field(ge=0)]
+    checksum: Annotated[str, Field(pattern=r"^(md5|sha256):[0-9a-f]{32,64}$")]
+    links: _Links
+
+    @property
+    def url(self) -> str:
+        """Where its content is."""
+        return self.links.self
+
+
+class _Record(BaseModel):
+    files: list[RecordFile]
+
+
+def find_in_record(record: str, name: str, *, zenodo: str | None = None) -> RecordFile:
+    """Ask Zenodo for the file called `name` of `record`.
+
+    Parameters
+    ----------
+    record : str
+        Number of the record.
+    name : str
+        Name of the file.
+    zenodo : str, optional
+        Where Zenodo is; by default `HARNESS_ZENODO` or https://zenodo.org.
+
+    Raises
+    ------
+    DataError
+        Zenodo can't be reached, does not know the record, or the record has no such file.
+
+    References
+    ----------
+    https://developers.zenodo.org/#records
+    """
+    base = (zenodo or os.environ.get(ZENODO_VARIABLE) or ZENODO).rstrip("/")
+    url = f"{base}/api/records/{record}"
+    try:
+        files = _Record.model_validate_json(_get(url)).files
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, detail["loc"])) or "the answer"
+        raise DataError(
+            Problem(what=f"no record of Zenodo: {field}: {detail['msg']}", where=url)
+        ) from error
+    for file in files:
+        if file.key == name:
+            return file
+    held = ", ".join(file.key for file in files[:20]) or "nothing"
+    raise DataError(
+        Problem(
+            what=f"record {record} has no file {name}; it holds {held}",
+            where=url,
+            fix="correct the record or the name in a manifest of your own (--manifest)",
+        )
+    )
+
+
+def _get(url: str) -> bytes:
+    with open_session() as session:
+        for attempt in retry_passing_faults(url):
+            with attempt, session.get(url, timeout=TIMEOUT_S) as response:
+                if response.status_code != 200:
+                    raise text_of_status(response)
+                return response.content
+    raise AssertionError("unreachable: the last attempt raises")
