@@ -1,0 +1,97 @@
+"""The cut on the score that keeps a false positive rate, decided by test background alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from harness.errors import DataError, Problem
+from harness.metrics.scores import RankedScores
+
+# With fewer background events allowed above the cut, the threshold's own noise (1/sqrt(k) of the
+# rate) exceeds 30 %: such a working point is shown and never ranked.
+LOW_STATISTICS = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cut:
+    """A cut on the score: an event passes if ``score >= threshold``, or ``>`` if `is_strict`."""
+
+    threshold: float
+    is_strict: bool = False
+
+    def n_passing(self, sample: RankedScores) -> int:
+        """Count the events of `sample` that pass."""
+        if self.is_strict:
+            return sample.n_above(self.threshold)
+        return sample.n_at_least(self.threshold)
+
+
+def count_allowed(fpr: float, n_background: int) -> int:
+    """Return k = floor(fpr (N + 1)), the background events that may pass.
+
+    The rate is taken as the decimal number that it is written as, so that 1e-5 of 1,000,000 is
+    10 whatever the binary rounding of 1e-5.
+
+    Parameters
+    ----------
+    fpr : float
+        False positive rate aimed at, 0 < fpr < 1.
+    n_background : int
+        N, the test background events.
+
+    Raises
+    ------
+    DataError
+        The rate is not between 0 and 1.
+
+    Notes
+    -----
+    For a continuous score the true FPR above the k-th largest of N background scores is
+    Beta(k, N + 1 - k), of mean k / (N + 1) <= fpr.
+
+    Examples
+    --------
+    >>> count_allowed(1e-5, 999_999), count_allowed(1e-5, 999_998), count_allowed(0.29, 99)
+    (10, 9, 29)
+    """
+    if not 0.0 < fpr < 1.0:
+        raise DataError(
+            Problem(
+                what=f"false positive rate {fpr!r}",
+                where="the challenge's working points",
+                expected="a number between 0 and 1",
+                fix="correct the manifest",
+            )
+        )
+    return int(Fraction(repr(float(fpr))) * (n_background + 1))
+
+
+def set_cut(background: RankedScores, n_allowed: int) -> Cut:
+    """Return the loosest cut on a background score that at most `n_allowed` background pass.
+
+    The threshold is the smallest background score t with #{b >= t} <= k. If even the largest
+    background score is shared by more than k events there is none, and the cut is ``score > max``:
+    ties never buy rate, and a constant score passes nothing.
+
+    Parameters
+    ----------
+    background : RankedScores
+        Test background; its k + 1 largest scores are enough.
+    n_allowed : int
+        k, 1 <= k <= N.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scores = RankedScores(ascending=np.array([1.0, 2.0, 2.0, 3.0]), n_events=4)
+    >>> set_cut(scores, 1), set_cut(scores, 2).threshold, set_cut(scores, 3).threshold
+    (Cut(threshold=3.0, is_strict=False), 3.0, 2.0)
+    """
+    candidate = background.from_top(n_allowed)
+    if background.n_at_least(candidate) <= n_allowed:
+        return Cut(threshold=candidate)
+    n_above = background.n_above(candidate)
+    if n_above == 0:
+        return Cut(threshold=candidate, is_strict=True)
+    return Cut(threshold=background.from_top(n_above))
