@@ -272,8 +272,10 @@ def contest_of(
     )
 
 
-def merit_of(tpr: Mapping[str, float], contest: Contest) -> float:
+def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None = None) -> float:
     """Combine the signals' TPRs to the figure of merit.
+
+    Each TPR counts as at least `floor`, the contest's working point where none is given.
 
     Examples
     --------
@@ -287,7 +289,8 @@ def merit_of(tpr: Mapping[str, float], contest: Contest) -> float:
     >>> round(merit_of({"a": 0.0, "b": 1e-3}, contest), 9)
     0.0001
     """
-    floored = [max(tpr[name], contest.working_point) for name in contest.signals]
+    least = contest.working_point if floor is None else floor
+    floored = [max(tpr[name], least) for name in contest.signals]
     weights = [contest.rules.signal_weights.get(name, 1.0) for name in contest.signals]
     # fsum: the order of the signals must not break a tie.
     total = math.fsum(weights)

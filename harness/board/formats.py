@@ -1,0 +1,308 @@
+"""A board as a terminal table, CSV, Markdown and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from harness.board.rows import (
+    AmountCell,
+    Board,
+    BoardRow,
+    MeritCell,
+    RateCell,
+    describe_lead,
+)
+from harness.board.text import markdown_text, spreadsheet_text, visible
+from harness.records import NotMeasured
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+DASH = "–"
+EVIDENCE_TITLES = {
+    "estimate": "estimate",
+    "rtl": "RTL",
+    "csynth": "C synthesis",
+    "post_route": "post-route",
+}
+
+
+def percent(value: float) -> str:
+    """Write a rate in per cent with three digits.
+
+    Examples
+    --------
+    >>> percent(0.0), percent(0.000_123_4), percent(0.25), percent(1e-5)
+    ('0 %', '0.0123 %', '25 %', '0.001 %')
+    """
+    text = f"{100 * value:.3g}"
+    if "e" in text:
+        text = f"{100 * value:.7f}".rstrip("0")
+    return f"{text} %"
+
+
+def amount(value: float) -> str:
+    """Write a count or a time with its thousands set apart.
+
+    Examples
+    --------
+    >>> amount(394080.0), amount(2.5), amount(30.0)
+    ('394,080', '2.5', '30')
+    """
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+
+
+def fpr_text(value: float) -> str:
+    """Write a false positive rate as a power of ten.
+
+    Examples
+    --------
+    >>> fpr_text(1e-5), fpr_text(3e-4)
+    ('1e-5', '3e-4')
+    """
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def rank_text(row: BoardRow) -> str:
+    """Write a rank with its interval: ``3 (1–6)``; a dash where there is none."""
+    if row.rank is None:
+        return DASH
+    return f"{row.rank} ({row.best_rank}–{row.worst_rank})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """One column of every table of the board.
+
+    Attributes
+    ----------
+    name : str
+        In CSV and in the browser.
+    title : str
+        As printed.
+    value : callable
+        The figure for CSV and sorting: a number, text or None.
+    text : callable
+        As printed.
+    is_text : bool
+        It shows words, some of which others wrote, and no figure.
+    """
+
+    name: str
+    title: str
+    value: Callable[[BoardRow], str | float | int | None]
+    text: Callable[[BoardRow], str]
+    is_text: bool = False
+
+
+def columns(board: Board) -> list[Column]:
+    """Return the columns of a board's tables, in their order."""
+    return [
+        Column(name="rank", title="Rank", value=lambda row: row.rank, text=rank_text),
+        _text_column("team", "Team", lambda row: row.team),
+        _text_column("title", "Title", lambda row: row.title),
+        Column(
+            name="merit",
+            title=METRIC_TITLES.get(board.metric, board.metric),
+            value=_merit_value,
+            text=_merit_text,
+        ),
+        *(_rate_column(name, title) for name, title in board.signals.items()),
+        Column(
+            name="mean_auc",
+            title="Mean AUC",
+            value=lambda row: _number(row.mean_auc),
+            text=lambda row: DASH if isinstance(row.mean_auc, NotMeasured) else _auc(row.mean_auc),
+        ),
+        _amount_column("latency_ns", "Latency [ns]", lambda row: row.latency_ns),
+        _amount_column("interval_cycles", "II [cycles]", lambda row: row.interval_cycles),
+        _amount_column("lut", "LUT", lambda row: row.lut),
+        _amount_column("ff", "FF", lambda row: row.ff),
+        _amount_column("dsp", "DSP", lambda row: row.dsp),
+        _amount_column("bram18", "BRAM18", lambda row: row.bram18),
+        Column(
+            name="flops",
+            title="FLOPs",
+            value=lambda row: _number(row.flops),
+            text=lambda row: DASH if isinstance(row.flops, NotMeasured) else amount(row.flops),
+        ),
+        _text_column("evidence", "Evidence", _evidence),
+        _text_column("isolation", "Isolation", lambda row: row.isolation),
+        _text_column("created", "Scored", lambda row: row.created),
+    ]
+
+
+METRIC_TITLES = {
+    "geometric_mean_tpr": "Geometric mean TPR",
+    "mean_tpr": "Mean TPR",
+    "lowest_tpr": "Lowest TPR",
+}
+
+
+def _auc(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _evidence(row: BoardRow) -> str:
+    return DASH if row.evidence is None else EVIDENCE_TITLES[row.evidence]
+
+
+def _number(value: float | NotMeasured) -> float | None:
+    return None if isinstance(value, NotMeasured) else value
+
+
+def _merit_value(row: BoardRow) -> float | None:
+    return row.merit.value if isinstance(row.merit, MeritCell) else None
+
+
+def _merit_text(row: BoardRow) -> str:
+    return percent(row.merit.value) if isinstance(row.merit, MeritCell) else DASH
+
+
+def _text_column(name: str, title: str, value: Callable[[BoardRow], str]) -> Column:
+    return Column(
+        name=name, title=title, value=value, text=lambda row: visible(value(row)), is_text=True
+    )
+
+
+def _rate_column(signal: str, title: str) -> Column:
+    def value(row: BoardRow) -> float | None:
+        cell = row.rates.get(signal)
+        return cell.tpr if isinstance(cell, RateCell) else None
+
+    def text(row: BoardRow) -> str:
+        cell = row.rates.get(signal)
+        return percent(cell.tpr) if isinstance(cell, RateCell) else DASH
+
+    return Column(name=f"tpr_{signal}", title=f"TPR {visible(title)}", value=value, text=text)
+
+
+def _amount_column(
+    name: str, title: str, cell: Callable[[BoardRow], AmountCell | NotMeasured]
+) -> Column:
+    def value(row: BoardRow) -> float | None:
+        found = cell(row)
+        return found.value if isinstance(found, AmountCell) else None
+
+    def text(row: BoardRow) -> str:
+        found = cell(row)
+        return amount(found.value) if isinstance(found, AmountCell) else DASH
+
+    return Column(name=name, title=title, value=value, text=text)
+
+
+def to_json(board: Board) -> str:
+    """Write the whole board as JSON; its schema is that of `Board`."""
+    return board.model_dump_json(indent=1)
+
+
+def json_schema() -> dict[str, JsonValue]:
+    """JSON Schema of `to_json`'s document."""
+    schema: dict[str, JsonValue] = json.loads(json.dumps(Board.model_json_schema()))
+    return schema
+
+
+def to_csv(board: Board) -> str:
+    """Write the rows as CSV: plain numbers, empty where not measured, text that is no formula.
+
+    Beside the columns of the table it has the intervals and the reasons.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    shown = columns(board)
+    intervals = [f"tpr_{name}_{edge}" for name in board.signals for edge in ("lower", "upper")]
+    extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons"]
+    writer.writerow([*(column.name for column in shown), *extra])
+    for row in board.rows:
+        values: list[str | float | int | None] = [column.value(row) for column in shown]
+        values += [row.best_rank, row.worst_rank, row.division, row.card]
+        values += _interval_values(row, board.signals)
+        values.append("; ".join(row.reasons))
+        writer.writerow([_csv_cell(value) for value in values])
+    return out.getvalue()
+
+
+def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:
+    edges: list[float | None] = []
+    for name in signals:
+        cell = row.rates.get(name)
+        edges += [cell.lower, cell.upper] if isinstance(cell, RateCell) else [None, None]
+    return edges
+
+
+def _csv_cell(value: str | float | None) -> str:
+    if value is None:
+        return ""
+    return spreadsheet_text(value) if isinstance(value, str) else repr(value)
+
+
+def to_markdown(board: Board) -> str:
+    """Write the board as a Markdown table with the reasons of the unranked below it."""
+    shown = columns(board)
+    lines = [
+        f"**{markdown_text(board.title)}**, TPR at FPR {fpr_text(board.shown_point)}. "
+        + markdown_text(describe_lead(board)),
+        "",
+        "| " + " | ".join(markdown_text(column.title) for column in shown) + " |",
+        "|" + " --- |" * len(shown),
+    ]
+    lines += [
+        "| " + " | ".join(_markdown_cell(column, row) for column in shown) + " |"
+        for row in board.rows
+    ]
+    without = [row for row in board.rows if row.reasons]
+    if without:
+        lines += ["", "Not ranked:", ""]
+        lines += [
+            f"- {markdown_text(row.team)}: {markdown_text('; '.join(row.reasons))}"
+            for row in without
+        ]
+    return "\n".join([*lines, "", *(markdown_text(note) for note in board.notes), ""])
+
+
+def _markdown_cell(column: Column, row: BoardRow) -> str:
+    text = column.text(row)
+    return markdown_text(text) if column.is_text else text
+
+
+def terminal_view(board: Board) -> RenderableType:
+    """Draw the board for a terminal: one table, the reasons, and what the ranks promise."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
+    table = Table(
+        title=f"{visible(board.title)}: TPR at FPR {fpr_text(board.shown_point)}",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in shown:
+        table.add_column(
+            Text(_TERMINAL_TITLES.get(column.name, column.title)),
+            justify="left" if column.is_text else "right",
+            overflow="fold",
+        )
+    for row in board.rows:
+        style = "" if row.rank is not None else "dim"
+        table.add_row(*(Text(column.text(row)) for column in shown), style=style)
+    reasons = [
+        Text(f"{row.team} is not ranked: " + visible("; ".join(row.reasons)), style="dim")
+        for row in board.rows
+        if row.reasons
+    ]
+    closing = [Text(describe_lead(board), style="bold"), *(Text(note) for note in board.notes)]
+    return Group(table, *reasons, *closing)
+
+
+# A terminal of 120 columns holds these; the rest is in --csv and --json.
+_TERMINAL_SKIPS = {"title", "isolation", "created", "ff", "bram18", "flops"}
+_TERMINAL_TITLES = {"merit": "Merit", "interval_cycles": "II", "latency_ns": "ns"}

@@ -1,0 +1,263 @@
+"""The index of cards: reads what is new or changed below `results/`, and nothing else.
+
+Names that come from outside, such as those in a web address, are looked up in the index and never
+joined to a path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.board.public import public_part
+from harness.cards import CARD_SUFFIX, MAX_CARD_BYTES, read_card
+from harness.errors import DataError
+from harness.ranking import Entry
+from harness.records import SCHEMA_VERSION, DataSummary, ScoreCard
+
+SUMMARY_NAME = "summary.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """A file that is no card, with the reason; `name` is its path below `results/`."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """What the index held at one moment.
+
+    Attributes
+    ----------
+    version : int
+        Rises whenever anything changed.
+    entries : mapping of challenge to tuple of Entry
+        Cards by challenge, each in the order of its key.
+    summaries : mapping of challenge to DataSummary
+        What the events of a challenge are.
+    """
+
+    version: int
+    entries: Mapping[str, tuple[Entry, ...]]
+    summaries: Mapping[str, DataSummary]
+    unreadable: tuple[Unreadable, ...]
+
+    def find(self, challenge: str, team: str, card: str) -> Entry | None:
+        """Look a card up by names that may come from anyone."""
+        key = f"{team}/{card}"
+        for entry in self.entries.get(challenge, ()):
+            if entry.key == key:
+                return entry
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    """A file changed if any of these did; `ctime` tells of a replaced file of equal size."""
+
+    mtime_ns: int
+    ctime_ns: int
+    size: int
+
+
+@dataclass(slots=True)
+class _Known:
+    stamps: dict[Path, _Stamp] = field(default_factory=dict)
+    found: dict[Path, ScoreCard | DataSummary | Unreadable] = field(default_factory=dict)
+
+
+class CardIndex:
+    """Cards below one folder, kept up to date by looking at sizes and times.
+
+    Parameters
+    ----------
+    results : Path
+        Holds ``<challenge>/<team>/<card>.json`` and ``<challenge>/summary.json``; may be missing.
+    is_private : bool
+        Keep the figures of hidden signals; without it they are dropped as a card is read.
+    """
+
+    def __init__(self, results: Path, *, is_private: bool = False) -> None:
+        self._results = results
+        self._is_private = is_private
+        self._known = _Known()
+        self._lock = threading.Lock()
+        self._snapshot = Snapshot(version=0, entries={}, summaries={}, unreadable=())
+
+    def refresh(self) -> Snapshot:
+        """Read what is new or changed, forget what is gone, return what is there."""
+        with self._lock:
+            stamps = dict(_stamps(self._results))
+            if stamps == self._known.stamps and self._snapshot.version:
+                return self._snapshot
+            before = self._known
+            found = {
+                path: before.found[path]
+                if before.stamps.get(path) == stamp
+                else self._read(path, stamp)
+                for path, stamp in stamps.items()
+            }
+            self._known = _Known(stamps, found)
+            self._snapshot = self._gather(self._snapshot.version + 1)
+            return self._snapshot
+
+    def _read(self, path: Path, stamp: _Stamp) -> ScoreCard | DataSummary | Unreadable:
+        name = path.relative_to(self._results).as_posix()
+        if path.is_symlink():
+            return Unreadable(name=name, reason="is a link, not a file")
+        if stamp.size > MAX_CARD_BYTES:
+            return Unreadable(name=name, reason=f"larger than {MAX_CARD_BYTES:,} bytes")
+        try:
+            if len(path.relative_to(self._results).parts) == 2:
+                return _read_summary(path)
+            return self._read_card(path)
+        except DataError as error:
+            reason = _newer_schema(path) or error.problems[0].what
+            return Unreadable(name=name, reason=reason)
+
+    def _read_card(self, path: Path) -> ScoreCard:
+        card = read_card(path)
+        challenge, team = path.parent.parent.name, path.parent.name
+        if (card.challenge.name, card.submission.team) != (challenge, team):
+            raise DataError(
+                f"says it is of {card.challenge.name}/{card.submission.team} but lies in "
+                f"{challenge}/{team}"
+            )
+        return card if self._is_private else public_part(card)
+
+    def _gather(self, version: int) -> Snapshot:
+        entries: dict[str, list[Entry]] = {}
+        summaries: dict[str, DataSummary] = {}
+        unreadable = []
+        for path, found in sorted(self._known.found.items()):
+            if isinstance(found, Unreadable):
+                unreadable.append(found)
+            elif isinstance(found, DataSummary):
+                summaries[found.challenge] = found
+            else:
+                key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"
+                entries.setdefault(found.challenge.name, []).append(Entry(key=key, card=found))
+        return Snapshot(
+            version=version,
+            entries={name: tuple(cards) for name, cards in entries.items()},
+            summaries=summaries,
+            unreadable=tuple(unreadable),
+        )
+
+    def artefacts_of(self, challenge: str, entry: Entry) -> Sequence[Path]:
+        """Files kept beside a card that it names itself, of the size that it says.
+
+        A card ``<stem>.json`` keeps its artefacts as ``<stem>.<name>`` or in the folder
+        ``<stem>/``. What is there is listed and compared with the card's names.
+        """
+        from harness.records import NotMeasured
+
+        firmware = entry.card.firmware
+        if isinstance(firmware, NotMeasured) or entry not in self._snapshot.entries.get(
+            challenge, ()
+        ):
+            return ()
+        team, _, stem = entry.key.partition("/")
+        folder = self._results / challenge / team
+        named = {artefact.name: artefact.n_bytes for artefact in firmware.artefacts}
+        beside = [(path, path.name.removeprefix(f"{stem}.")) for path in _files(folder)]
+        inside = [(path, path.name) for path in _files(folder / stem)]
+        return [
+            path
+            for path, name in (*beside, *inside)
+            if named.get(name, named.get(path.name)) == path.stat().st_size
+        ]
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as listing:
+            return sorted(
+                Path(item.path) for item in listing if item.is_file(follow_symlinks=False)
+            )
+    except OSError:
+        return []
+
+
+def _stamps(results: Path) -> Iterator[tuple[Path, _Stamp]]:
+    """Find cards two folders down and summaries one folder down; hidden names are skipped."""
+    for challenge in _folders(results):
+        summary = challenge / SUMMARY_NAME
+        if summary in _json_files(challenge):
+            yield summary, _stamp(summary)
+        for team in _folders(challenge):
+            for path in _json_files(team):
+                try:
+                    yield path, _stamp(path)
+                except OSError:
+                    # Gone between listing and looking: it is as if it had never been there.
+                    continue
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as listing:
+            return sorted(
+                Path(item.path)
+                for item in listing
+                if not item.name.startswith(".") and item.is_dir(follow_symlinks=False)
+            )
+    except OSError:
+        return []
+
+
+def _json_files(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as listing:
+            return sorted(
+                Path(item.path)
+                for item in listing
+                if not item.name.startswith(".")
+                and item.name.endswith(CARD_SUFFIX)
+                and not item.is_dir(follow_symlinks=False)
+            )
+    except OSError:
+        return []
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.lstat()
+    return _Stamp(status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+
+
+def _read_summary(path: Path) -> DataSummary:
+    try:
+        summary = DataSummary.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise DataError(error.strerror or str(error)) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field_name = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise DataError(f"{field_name}: {first['msg']}") from error
+    if summary.challenge != path.parent.name:
+        raise DataError(f"says it is of {summary.challenge} but lies in {path.parent.name}")
+    return summary
+
+
+def _newer_schema(path: Path) -> str:
+    """Tell whether a file that could not be read was written by a later harness."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return ""
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        return (
+            f"made by a newer harness: schema version {version}, this one reads up to "
+            f"{SCHEMA_VERSION}; update harness"
+        )
+    return ""

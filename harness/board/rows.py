@@ -1,0 +1,362 @@
+"""The rows of the board: every table of the project shows these values and no others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness import ranking
+from harness.challenge import EVIDENCE_LADDER, Evidence, Name, Target, Value
+from harness.ranking import Contest, Entry, Ranked, Ranking, Unranked
+from harness.records import (
+    Cost,
+    Figure,
+    Firmware,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    UnreachedWorkingPoint,
+    WorkingPoint,
+)
+
+SCHEMA_VERSION = 1
+# What the intervals of ranks promise; told wherever ranks are shown.
+RANK_NOTE = (
+    "Rank intervals hold together: with 95 % confidence every true rank of this board lies inside "
+    "its interval."
+)
+SYNTHETIC_NOTE = (
+    "These events are synthetic. The figures compare entries with each other on them and are no "
+    "prediction for the ADC2021 data."
+)
+RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
+
+
+class RateCell(Value):
+    """TPR of one signal at the board's working point, with its 95 % interval."""
+
+    tpr: float
+    lower: float
+    upper: float
+    n_passing: int
+    n_events: int
+
+
+class MeritCell(Value):
+    """Figure of merit; the interval is there at the challenge's working point only."""
+
+    value: float
+    lower: float | None
+    upper: float | None
+
+
+class AmountCell(Value):
+    """One figure of the firmware.
+
+    Attributes
+    ----------
+    share : float or None
+        Share of what the part has; None where that is not known or makes no sense.
+    """
+
+    value: float
+    share: float | None = None
+    evidence: Evidence
+
+
+class BoardRow(Value):
+    """One entry as the board shows it.
+
+    Attributes
+    ----------
+    rank, best_rank, worst_rank : int or None
+        None for an entry that is not ranked; `reasons` then says why.
+    card : str
+        Name of the card's file without its ending.
+    arithmetic : str or None
+        Whose scores the physics is of; None where there is none.
+    evidence : str or None
+        The weakest evidence among latency in cycles, interval and resources.
+    """
+
+    rank: int | None
+    best_rank: int | None
+    worst_rank: int | None
+    resource_class: str | None
+    class_rank: int | None
+    is_pareto: bool
+    team: str
+    title: str
+    card: str
+    division: Literal["trigger", "open"]
+    created: str
+    arithmetic: Literal["float", "firmware"] | None
+    merit: MeritCell | NotMeasured
+    rates: dict[Name, RateCell | NotMeasured]
+    mean_auc: float | NotMeasured
+    latency_ns: AmountCell | NotMeasured
+    latency_cycles: AmountCell | NotMeasured
+    interval_cycles: AmountCell | NotMeasured
+    lut: AmountCell | NotMeasured
+    ff: AmountCell | NotMeasured
+    dsp: AmountCell | NotMeasured
+    bram18: AmountCell | NotMeasured
+    flops: Annotated[int, Field(ge=0)] | NotMeasured
+    bops: Annotated[int, Field(ge=0)] | NotMeasured
+    n_parameters: Annotated[int, Field(ge=0)] | NotMeasured
+    part: str | None
+    evidence: Evidence | None
+    isolation: Literal["bwrap", "none"]
+    reasons: tuple[str, ...]
+
+
+class Board(Value):
+    """A whole board: what its challenge is, its rows in order, and what the figures mean.
+
+    Attributes
+    ----------
+    working_point : float
+        FPR of the ranking; `shown_point` is that of the TPRs shown.
+    signals : mapping of signal to str
+        How each is printed, in the challenge's order.
+    n_superseded : int
+        Older cards of the same teams, which no longer count.
+    """
+
+    schema_version: Literal[1] = 1
+    challenge: Name
+    title: str
+    version: str
+    synthetic: bool
+    data: str
+    scorer_version: int
+    working_point: float
+    shown_point: float
+    metric: str
+    signals: dict[Name, str]
+    target: Target
+    rows: tuple[BoardRow, ...]
+    n_ranked: int
+    n_superseded: int
+    notes: tuple[str, ...]
+
+
+def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
+    """Make the rows of a ranking, with the TPRs at `shown_point` or where it ranks.
+
+    Ranks are always those of the challenge's working point.
+    """
+    contest = made.contest
+    point = contest.working_point if shown_point is None else shown_point
+    listed: list[Ranked | Unranked] = [*made.ranked, *made.unranked]
+    newest = max((item.entry.card for item in listed), key=lambda card: card.created)
+    reference = _reference_card(listed, contest, newest)
+    notes = [RANK_NOTE, RATE_NOTE]
+    if reference.challenge.synthetic:
+        notes.insert(0, SYNTHETIC_NOTE)
+    return Board(
+        challenge=contest.challenge,
+        title=reference.challenge.title,
+        version=reference.challenge.version,
+        synthetic=reference.challenge.synthetic,
+        data=contest.data,
+        scorer_version=contest.scorer_version,
+        working_point=contest.working_point,
+        shown_point=point,
+        metric=contest.rules.metric,
+        signals=titles_of(reference, contest.signals),
+        target=contest.target,
+        rows=tuple(_row(item, contest, point) for item in listed),
+        n_ranked=len(made.ranked),
+        n_superseded=len(made.superseded),
+        notes=tuple(notes),
+    )
+
+
+def make_board(entries: Sequence[Entry], *, shown_point: float | None = None) -> Board:
+    """Rank the cards of one challenge by the rules of the newest and make their rows."""
+    return board_of(ranking.rank(entries, ranking.contest_of(entries)), shown_point=shown_point)
+
+
+def _reference_card(
+    listed: Sequence[Ranked | Unranked], contest: Contest, newest: ScoreCard
+) -> ScoreCard:
+    for item in listed:
+        if ranking.data_digest(item.entry.card.challenge) == contest.data:
+            return item.entry.card
+    return newest
+
+
+def titles_of(card: ScoreCard, signals: Sequence[str]) -> dict[str, str]:
+    """How each signal is printed, by its name where the card has no title."""
+    titles = {file.process: file.title for file in card.challenge.files}
+    return {name: titles.get(name) or name for name in signals}
+
+
+def working_points(entries: Sequence[Entry]) -> tuple[float, ...]:
+    """Every FPR that any of the cards has a working point at, rising."""
+    found = set()
+    for entry in entries:
+        physics = ranking.shown_physics(entry.card)
+        if physics is not None:
+            found |= {point.fpr for point in physics.working_points}
+    return tuple(sorted(found))
+
+
+def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
+    card = item.entry.card
+    place = item if isinstance(item, Ranked) else None
+    physics = ranking.shown_physics(card)
+    firmware = card.firmware
+    return BoardRow(
+        rank=place.rank if place else None,
+        best_rank=place.best_rank if place else None,
+        worst_rank=place.worst_rank if place else None,
+        resource_class=place.resource_class if place else None,
+        class_rank=place.class_rank if place else None,
+        is_pareto=place.is_pareto if place else False,
+        team=card.submission.team,
+        title=card.submission.title,
+        card=item.entry.key.partition("/")[2],
+        division=card.submission.division,
+        created=card.created,
+        arithmetic=physics.arithmetic if physics else None,
+        merit=_merit(physics, contest, point, place),
+        rates={name: _rate(physics, name, point) for name in contest.signals},
+        mean_auc=_mean_auc(physics, contest.signals),
+        latency_ns=_amount(firmware, "latency_ns"),
+        latency_cycles=_amount(firmware, "latency_cycles"),
+        interval_cycles=_amount(firmware, "interval_cycles"),
+        lut=_amount(firmware, "lut"),
+        ff=_amount(firmware, "ff"),
+        dsp=_amount(firmware, "dsp"),
+        bram18=_amount(firmware, "bram18"),
+        flops=_cost(card.cost, "flops"),
+        bops=_cost(card.cost, "bops"),
+        n_parameters=_cost(card.cost, "n_parameters"),
+        part=None if isinstance(firmware, NotMeasured) else firmware.target.part,
+        evidence=weakest_evidence(firmware),
+        isolation=card.isolation.kind,
+        reasons=item.reasons if isinstance(item, Unranked) else (),
+    )
+
+
+def point_at(physics: Physics | None, fpr: float) -> WorkingPoint | NotMeasured:
+    """Return the working point at `fpr`, or why there is none."""
+    if physics is None:
+        return NotMeasured(not_measured="no scores")
+    try:
+        point = physics.at(fpr)
+    except KeyError:
+        return NotMeasured(not_measured=f"no working point at FPR {fpr:.0e}")
+    if isinstance(point, UnreachedWorkingPoint):
+        return NotMeasured(not_measured=point.not_measured)
+    return point
+
+
+def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMeasured:
+    point = point_at(physics, fpr)
+    if isinstance(point, NotMeasured):
+        return point
+    if signal not in point.rates:
+        return NotMeasured(not_measured="this signal was not scored")
+    rate = point.rates[signal]
+    return RateCell(
+        tpr=rate.tpr,
+        lower=rate.interval.lower,
+        upper=rate.interval.upper,
+        n_passing=rate.n_passing,
+        n_events=rate.n_events,
+    )
+
+
+def _merit(
+    physics: Physics | None, contest: Contest, fpr: float, place: Ranked | None
+) -> MeritCell | NotMeasured:
+    point = point_at(physics, fpr)
+    if isinstance(point, NotMeasured):
+        return point
+    rates = {name: rate.tpr for name, rate in point.rates.items()}
+    if not contest.signals or not set(contest.signals) <= set(rates):
+        return NotMeasured(not_measured="not every signal was scored")
+    if fpr == contest.working_point and place is not None:
+        span = place.merit_span
+        return MeritCell(value=place.merit, lower=span.lower, upper=span.upper)
+    value = ranking.merit_of(rates, contest, floor=fpr)
+    if fpr != contest.working_point or physics is None:
+        return MeritCell(value=value, lower=None, upper=None)
+    if not all(physics.replicates.get(name) for name in contest.signals):
+        return MeritCell(value=value, lower=None, upper=None)
+    span = ranking.merit_span(physics, value, contest)
+    return MeritCell(value=value, lower=span.lower, upper=span.upper)
+
+
+def _mean_auc(physics: Physics | None, signals: Sequence[str]) -> float | NotMeasured:
+    if physics is None:
+        return NotMeasured(not_measured="no scores")
+    if not signals or not set(signals) <= set(physics.auc):
+        return NotMeasured(not_measured="not every signal was scored")
+    return ranking.mean_auc(physics, signals)
+
+
+def _amount(firmware: Firmware | NotMeasured, name: str) -> AmountCell | NotMeasured:
+    if isinstance(firmware, NotMeasured):
+        return firmware
+    figure: Figure | NotMeasured = getattr(firmware, name)
+    if isinstance(figure, NotMeasured):
+        return figure
+    available = firmware.available.get(name)
+    share = figure.value / available if available else None
+    return AmountCell(value=figure.value, share=share, evidence=figure.evidence)
+
+
+def _cost(cost: Cost | NotMeasured, name: str) -> int | NotMeasured:
+    if isinstance(cost, NotMeasured):
+        return cost
+    value: int | NotMeasured = getattr(cost, name)
+    return value
+
+
+def weakest_evidence(firmware: Firmware | NotMeasured) -> Evidence | None:
+    """Return the weakest evidence among the figures that an entry is judged by."""
+    if isinstance(firmware, NotMeasured):
+        return None
+    figures = (
+        firmware.latency_cycles,
+        firmware.interval_cycles,
+        firmware.lut,
+        firmware.ff,
+        firmware.dsp,
+        firmware.bram18,
+    )
+    found = [EVIDENCE_LADDER.index(one.evidence) for one in figures if isinstance(one, Figure)]
+    return EVIDENCE_LADDER[min(found)] if found else None
+
+
+def describe_lead(board: Board) -> str:
+    """Say in a sentence or two what the statistics lets one say of the first place."""
+    ranked = [row for row in board.rows if row.rank is not None]
+    if not ranked:
+        return "No entry is ranked yet."
+    if len(ranked) == 1:
+        return f"{ranked[0].team} is the only ranked entry."
+    leaders = [row for row in ranked if row.rank == 1]
+    rivals = [row for row in ranked if row.best_rank == 1]
+    first = " and ".join(row.team for row in leaders)
+    shared = "share the first place" if len(leaders) > 1 else "leads"
+    if len(rivals) <= 1:
+        return f"{first} {shared}, and the lead is resolved at 95 %."
+    return (
+        f"{first} {shared}, but the statistics leaves the first place open among "
+        f"{len(rivals)} of {len(ranked)} entries."
+    )
+
+
+def log_range(values: Mapping[str, float] | Sequence[float]) -> tuple[float, float] | None:
+    """Smallest and largest of the positive values; None if there is none."""
+    numbers = values.values() if isinstance(values, Mapping) else values
+    positive = [value for value in numbers if value > 0 and math.isfinite(value)]
+    return (min(positive), max(positive)) if positive else None
