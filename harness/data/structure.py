@@ -139,7 +139,8 @@ class StructureCheck:
 
     def _neighbours(self) -> NDArray[np.bool_]:
         """Tell which slots are followed by one of the same kind of object."""
-        return np.diff(self._classes()) == 0
+        is_same: NDArray[np.bool_] = np.diff(self._classes()) == 0
+        return is_same
 
     def _classes(self) -> NDArray[np.int64]:
         sizes = [group.n_slots for group in self.layout.objects]

@@ -1,0 +1,281 @@
+"""What the events of a challenge are: occupancies, pT, distributions, pictures."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import Challenge, DataFile, EventLayout
+from harness.data.cache import make_folder, writing
+from harness.data.events import EventStore
+from harness.data.observables import count_in_bins, observables_of
+from harness.data.progress import Progress, no_progress
+from harness.data.split import Part
+from harness.errors import EnvironmentFaultError, Problem
+from harness.records import (
+    DataSummary,
+    Distribution,
+    EventObject,
+    ExampleEvent,
+    ProcessSummary,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+N_EXAMPLES = 3
+QUANTILES = (0.1, 0.5, 0.9, 0.99)
+# Okabe and Ito's colours, told apart by every kind of colour vision; black is for background.
+_COLOURS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2", "#f0e442")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PtSummary:
+    """The pT of the leading object of one kind, over the events that have one.
+
+    Attributes
+    ----------
+    n_present : int
+        Events that have one.
+    mean_gev, sd_gev : float
+        Mean and standard deviation [GeV].
+    quantiles_gev : mapping of float to float
+        pT at each of `QUANTILES` [GeV].
+    """
+
+    n_present: int
+    mean_gev: float
+    sd_gev: float
+    quantiles_gev: Mapping[float, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Description:
+    """What a challenge holds.
+
+    Attributes
+    ----------
+    summary : DataSummary
+        What a page shows; hidden signals are not in it.
+    leading_pt : mapping of process to mapping of object to PtSummary or None
+        None where no event has such an object.
+    remarks : mapping of process to tuple of str
+        What is unusual about the file.
+    """
+
+    summary: DataSummary
+    leading_pt: Mapping[str, Mapping[str, PtSummary | None]]
+    remarks: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Gathered:
+    """One pass over the events of one process."""
+
+    n_filled: NDArray[np.int64]
+    leading_pt: Mapping[str, NDArray[np.float32]]
+    counts: tuple[NDArray[np.int64], ...]
+
+
+def describe(store: EventStore, *, progress: Progress = no_progress) -> Description:
+    """Describe all events of a challenge but those of hidden signals.
+
+    Each file is read once in bounded memory (the leading pT of each kind of object is kept: 54 MB
+    for each kind at 13.5 M events).
+    """
+    challenge = store.challenge
+    files = [
+        file
+        for file in challenge.files
+        if file.role != "hidden" and file.process in store.processes
+    ]
+    gathered = {file.process: _gather(store, file.process, progress) for file in files}
+    return Description(
+        summary=DataSummary(
+            challenge=challenge.name,
+            title=challenge.title,
+            version=challenge.version,
+            synthetic=challenge.synthetic,
+            processes=tuple(
+                _process_summary(file, store.n_events(file.process), gathered, challenge.layout)
+                for file in files
+            ),
+            distributions=_distributions(challenge.layout, gathered),
+            examples=tuple(
+                example for file in files for example in _examples(store, file, challenge)
+            ),
+        ),
+        leading_pt={
+            process: {name: summarise_pt(pt) for name, pt in found.leading_pt.items()}
+            for process, found in gathered.items()
+        },
+        remarks={file.process: store.record(file.process).structure.remarks for file in files},
+    )
+
+
+def summarise_pt(pt: NDArray[np.float32]) -> PtSummary | None:
+    """Summarise the pT of objects, zeros being absent ones; None if all are absent."""
+    present = pt[pt > 0].astype(np.float64)
+    if not len(present):
+        return None
+    values = np.quantile(present, QUANTILES)
+    return PtSummary(
+        n_present=len(present),
+        mean_gev=float(present.mean()),
+        sd_gev=float(present.std()),
+        quantiles_gev=dict(zip(QUANTILES, values.tolist(), strict=True)),
+    )
+
+
+def write_summary(summary: DataSummary, path: Path) -> None:
+    """Write `summary` as JSON, whole or not at all.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It can't be written.
+    """
+    with writing(path.parent, path.name) as stream:
+        stream.write(summary.model_dump_json(indent=1).encode() + b"\n")
+
+
+def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
+    """Draw each distribution of `summary` into a PNG in `folder`; return their paths.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        matplotlib is not installed, or the folder can't be written.
+    """
+    figure_type = _matplotlib_figure()
+    make_folder(folder)
+    titles = {process.process: process.title for process in summary.processes}
+    label = f"{summary.title}{' · synthetic events' if summary.synthetic else ''}"
+    paths: list[Path] = []
+    for distribution in summary.distributions:
+        path = folder / f"{distribution.name}.png"
+        figure = figure_type(figsize=(6.4, 4.2), layout="constrained")
+        _draw(figure.subplots(), distribution, titles, label)
+        with writing(folder, path.name) as stream:
+            figure.savefig(stream, format="png", dpi=150)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _gather(store: EventStore, process: str, progress: Progress) -> _Gathered:
+    layout = store.challenge.layout
+    observables = observables_of(layout)
+    starts = _starts(layout)
+    n_events = store.n_events(process)
+    n_filled = np.zeros(layout.n_objects, np.int64)
+    counts = [np.zeros(len(observable.edges) - 1, np.int64) for observable in observables]
+    leading = {name: np.empty(n_events, np.float32) for name in starts}
+    for start, events in store.read_chunks(process):
+        n_filled += np.count_nonzero(events[..., 0] > 0, axis=0)
+        for count, observable in zip(counts, observables, strict=True):
+            np.add(count, count_in_bins(observable, events), out=count)
+        for name, slots in starts.items():
+            leading[name][start : start + len(events)] = events[:, slots, 0].max(axis=1)
+        progress(f"describe {process}", start + len(events), n_events, "events")
+    return _Gathered(n_filled=n_filled, leading_pt=leading, counts=tuple(counts))
+
+
+def _starts(layout: EventLayout) -> dict[str, slice]:
+    """Tell which slots belong to each kind of object."""
+    found: dict[str, slice] = {}
+    start = 0
+    for group in layout.objects:
+        found[group.name] = slice(start, start + group.n_slots)
+        start += group.n_slots
+    return found
+
+
+def _process_summary(
+    file: DataFile, n_events: int, gathered: Mapping[str, _Gathered], layout: EventLayout
+) -> ProcessSummary:
+    shares = (gathered[file.process].n_filled / n_events).tolist()
+    return ProcessSummary(
+        process=file.process,
+        title=file.title,
+        # Hidden signals were left out before.
+        role=cast('Literal["background", "signal", "blackbox"]', file.role),
+        n_events=n_events,
+        occupancy={name: tuple(shares[slots]) for name, slots in _starts(layout).items()},
+    )
+
+
+def _distributions(
+    layout: EventLayout, gathered: Mapping[str, _Gathered]
+) -> tuple[Distribution, ...]:
+    return tuple(
+        Distribution(
+            name=observable.name,
+            title=observable.title,
+            unit=observable.unit,
+            edges=observable.edges,
+            counts={
+                process: tuple(found.counts[index].tolist()) for process, found in gathered.items()
+            },
+        )
+        for index, observable in enumerate(observables_of(layout))
+    )
+
+
+def _examples(store: EventStore, file: DataFile, challenge: Challenge) -> list[ExampleEvent]:
+    """Take the events with the most objects among a few; background never from the test part."""
+    part: Part = "train" if file.role == "background" else "test"
+    some = store.select(file.process, part)[:1000]
+    n_objects = np.count_nonzero(some[..., 0] > 0, axis=1)
+    richest = np.argsort(-n_objects, kind="stable")[:N_EXAMPLES]
+    return [_example(file.process, some[index], challenge.layout) for index in richest]
+
+
+def _example(process: str, event: NDArray[np.float32], layout: EventLayout) -> ExampleEvent:
+    columns = [layout.features.index(name) for name in ("pt", "eta", "phi")]
+    kinds = [group.name for group in layout.objects for _ in range(group.n_slots)]
+    return ExampleEvent(
+        process=process,
+        objects=tuple(
+            EventObject(kind=kind, pt=pt, eta=eta, phi=phi)
+            for kind, (pt, eta, phi) in zip(kinds, event[:, columns].tolist(), strict=True)
+            if pt > 0
+        ),
+    )
+
+
+def _matplotlib_figure() -> type[Figure]:
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise EnvironmentFaultError(
+            Problem(
+                what="pictures need matplotlib, which is not installed",
+                fix="pip install 'harness[plots]'",
+            )
+        ) from error
+    return Figure
+
+
+def _draw(axes: Axes, distribution: Distribution, titles: Mapping[str, str], label: str) -> None:
+    edges = np.asarray(distribution.edges)
+    for colour, (process, counts) in zip(
+        itertools.cycle(_COLOURS), distribution.counts.items(), strict=False
+    ):
+        total = sum(counts)
+        if total:
+            axes.stairs(
+                np.asarray(counts) / total, edges, color=colour, label=titles.get(process, process)
+            )
+    unit = f" [{distribution.unit}]" if distribution.unit else ""
+    axes.set_xlabel(f"{distribution.title}{unit}")
+    axes.set_ylabel("Fraction of events per bin (last bin: and beyond)")
+    axes.set_yscale("log")
+    axes.set_title(label, loc="left", fontsize="medium")
+    axes.legend(frameon=False)

@@ -1,0 +1,147 @@
+"""Observables of events, and their distributions in fixed bins.
+
+Every distribution that the harness keeps (of a data set, of the events that an entry accepts) is
+made here, so that they can be laid over each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import EventLayout
+from harness.records import Distribution
+
+PT_EDGES = tuple(float(edge) for edge in range(0, 201, 4))
+SUM_PT_EDGES = tuple(float(edge) for edge in range(0, 1001, 20))
+
+# How the objects of ADC2021 are printed; others by their own names.
+_TITLES = {"met": "Missing transverse momentum", "electron": "electron", "muon": "muon"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observable:
+    """One number per event, and the bins that it is counted in.
+
+    Attributes
+    ----------
+    edges : tuple of float
+        One more than there are bins; values beyond are counted in the outermost bins.
+    compute : callable
+        From float32 events of shape (n, n_objects, n_features) to float64 values of shape (n,);
+        NaN where the event has no such value, which is then not counted.
+    """
+
+    name: str
+    title: str
+    unit: str
+    edges: tuple[float, ...]
+    compute: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+
+
+def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
+    """List the observables of events laid out as `layout` says.
+
+    For each kind of object the pT of the leading one (of events that have one) and, where an
+    event may have several, their number; the scalar sum of pT; the number of all such objects.
+    """
+    found: list[Observable] = []
+    start = 0
+    for group in layout.objects:
+        slots = np.arange(start, start + group.n_slots)
+        found.append(_leading_pt(group.name, slots))
+        if group.n_slots > 1:
+            found.append(_multiplicity(f"n_{group.name}", f"Number of {group.name}s", slots))
+        start += group.n_slots
+    found.append(
+        Observable(
+            name="sum_pt", title="Scalar sum of pT", unit="GeV", edges=SUM_PT_EDGES, compute=_sum_pt
+        )
+    )
+    counted = np.concatenate(
+        [np.full(group.n_slots, group.n_slots > 1) for group in layout.objects]
+    )
+    if counted.any():
+        found.append(_multiplicity("n_objects", "Number of objects", np.flatnonzero(counted)))
+    return tuple(found)
+
+
+def distributions(
+    observables: Iterable[Observable],
+    processes: Mapping[str, Iterable[NDArray[np.float32]]],
+) -> tuple[Distribution, ...]:
+    """Count the events of each process in the bins of each observable.
+
+    Parameters
+    ----------
+    observables : iterable of Observable
+        What is counted.
+    processes : mapping of process to iterable of float32 arrays
+        Chunks of events, shape (n, n_objects, n_features).
+    """
+    wanted = tuple(observables)
+    counts = {
+        observable.name: {
+            process: np.zeros(len(observable.edges) - 1, np.int64) for process in processes
+        }
+        for observable in wanted
+    }
+    for process, chunks in processes.items():
+        for events in chunks:
+            for observable in wanted:
+                counts[observable.name][process] += count_in_bins(observable, events)
+    return tuple(
+        Distribution(
+            name=observable.name,
+            title=observable.title,
+            unit=observable.unit,
+            edges=observable.edges,
+            counts={
+                process: tuple(found.tolist()) for process, found in counts[observable.name].items()
+            },
+        )
+        for observable in wanted
+    )
+
+
+def count_in_bins(observable: Observable, events: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Count `events` in the bins of `observable`; those without a value are left out."""
+    values = observable.compute(events)
+    values = values[~np.isnan(values)]
+    inner = np.asarray(observable.edges[1:-1])
+    bins = np.searchsorted(inner, values, side="right")
+    return np.bincount(bins, minlength=len(observable.edges) - 1).astype(np.int64)
+
+
+def _leading_pt(name: str, slots: NDArray[np.intp]) -> Observable:
+    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+        pt: NDArray[np.float64] = events[:, slots, 0].max(axis=1).astype(np.float64)
+        pt[pt == 0] = np.nan
+        return pt
+
+    is_single = len(slots) == 1
+    title = _TITLES.get(name, name)
+    return Observable(
+        name=name if is_single else f"{name}_pt",
+        title=title if is_single else f"pT of the leading {title}",
+        unit="GeV",
+        edges=PT_EDGES,
+        compute=compute,
+    )
+
+
+def _multiplicity(name: str, title: str, slots: NDArray[np.intp]) -> Observable:
+    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.count_nonzero(events[:, slots, 0] > 0, axis=1).astype(np.float64)
+
+    n_slots = len(slots)
+    edges = tuple(count - 0.5 for count in range(n_slots + 2))
+    return Observable(name=name, title=title, unit="", edges=edges, compute=compute)
+
+
+def _sum_pt(events: NDArray[np.float32]) -> NDArray[np.float64]:
+    total: NDArray[np.float64] = events[..., 0].sum(axis=1, dtype=np.float64)
+    return total
