@@ -1,0 +1,238 @@
+"""`submission.yaml`: what the participants say of their entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from harness.challenge import Name, Value
+from harness.errors import Problem
+
+FILE_NAME = "submission.yaml"
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 10
+
+_WORD = re.compile(r"(?P<sign>u?)fixed<(?P<width>\d{1,2}),\s*(?P<integer>-?\d{1,2})>\Z")
+_EXAMPLES = {
+    "team": "team: team_x (the name of the folder)",
+    "title": "title: Variational autoencoder, sum of mu^2",
+    "authors": "authors: [Ada Lovelace]",
+    "division": "division: trigger (or open)",
+    "description": "description: One paragraph on the method.",
+    "training_data": "training_data: training part of the background",
+    "is_supervised": "is_supervised: false (true if any signal was used in training)",
+    "references": 'references: ["arXiv:2108.03986"]',
+    "licence": "licence: Apache-2.0",
+    "precision": 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", '
+    'activations: "fixed<16,8>"}',
+}
+
+
+def _printable(text: str) -> str:
+    if not all(character.isprintable() or character == "\n" for character in text):
+        raise ValueError("has characters that are no text")
+    return text.strip()
+
+
+def _is_word(text: str) -> str:
+    match = _WORD.match(text)
+    if match is None or not 1 <= int(match["width"]) <= 32:
+        raise ValueError("is no fixed-point type such as fixed<16,6> of 1 to 32 bits")
+    return text
+
+
+def _nothing_if_empty(value: object) -> object:
+    """Read a field without a value, which YAML's text form gives as "", as one left out."""
+    return None if value == "" else value
+
+
+def _none_given(value: object) -> object:
+    return () if value == "" else value
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+Line = Annotated[Text, Field(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
+Paragraph = Annotated[Text, Field(min_length=1, max_length=4000)]
+Word = Annotated[str, AfterValidator(_is_word)]
+
+
+class Precision(Value):
+    """Fixed-point types by which a float network of plain Keras layers is quantised.
+
+    Written as in hls4ml: ``fixed<W,I>`` has W bits, I of them before the point, the sign
+    included; ``ufixed`` has no sign. A network of HGQ2 layers carries its own widths and needs
+    none of these.
+    """
+
+    input: Word
+    weights: Word
+    activations: Word
+
+
+class Spec(Value):
+    """The content of `submission.yaml`.
+
+    Attributes
+    ----------
+    team : str
+        Name of the folder: lower case letters, digits and ``_+.-``.
+    division : str
+        ``trigger``: a network, ranked by its firmware. ``open``: any Python, physics only.
+    training_data : str
+        What the weights were made from.
+    is_supervised : bool
+        Whether any signal, simulated or real, was used in training or tuning.
+    precision : Precision or None
+        Needed for a network of plain Keras layers in the trigger division.
+    """
+
+    team: Name
+    title: Line
+    authors: tuple[Line, ...] = Field(min_length=1, max_length=200)
+    division: Literal["trigger", "open"]
+    description: Paragraph
+    training_data: Paragraph
+    is_supervised: bool
+    references: Annotated[
+        tuple[Line, ...], BeforeValidator(_none_given), Field(max_length=100)
+    ] = ()
+    licence: Line
+    precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
+
+
+def _load_yaml(text: str) -> tuple[object, Mapping[str, int]]:
+    """Read YAML as text, lists and mappings alone, and the line of each top-level field.
+
+    Raises
+    ------
+    yaml.YAMLError
+        It is malformed, has an alias, a key twice, or is nested deeper than any declaration.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.BaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise _refusal(f"an alias, *{event.anchor}: write the value out", event)
+        if depth > MAX_DEPTH:
+            raise _refusal("nested too deeply", event)
+    node = yaml.compose(text, Loader=yaml.BaseLoader)
+    if node is None:
+        return None, {}
+    _refuse_double_keys(node)
+    lines = {}
+    if isinstance(node, yaml.MappingNode):
+        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
+    return yaml.load(text, Loader=yaml.BaseLoader), lines  # noqa: S506  # builds no objects
+
+
+def _refusal(what: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=what, problem_mark=cast("yaml.Mark", place.start_mark))
+
+
+def _refuse_double_keys(node: yaml.Node) -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_double_keys(item)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _refusal("a key that is no word", key)
+            if key.value in seen:
+                raise _refusal(f"the field {key.value[:80]!r} twice", key)
+            seen.add(key.value)
+            _refuse_double_keys(value)
+
+
+def read_spec(folder: Path) -> tuple[Spec | None, list[Problem]]:
+    """Read `submission.yaml` of a submission.
+
+    Returns
+    -------
+    Spec or None, list of Problem
+        All that is wrong at once; the first is None if anything is.
+    """
+    path = folder / FILE_NAME
+    if path.is_symlink() or not path.is_file():
+        problem = Problem(
+            what="no such file",
+            where=FILE_NAME,
+            expected="a YAML file that says who hands in what",
+            fix="run `harness new` for a skeleton, or copy it from submissions/team_x",
+        )
+        return None, [problem]
+    if path.stat().st_size > MAX_BYTES:
+        what = f"{path.stat().st_size:,} bytes"
+        return None, [Problem(what=what, where=FILE_NAME, expected=f"at most {MAX_BYTES:,}")]
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        what = f"is not UTF-8: {error.reason} at byte {error.start}"
+        return None, [Problem(what=what, where=FILE_NAME, fix="save it as UTF-8")]
+    return parse_spec(text, folder.resolve().name)
+
+
+def parse_spec(text: str, team: str) -> tuple[Spec | None, list[Problem]]:
+    """Read the text of a `submission.yaml` in a folder called `team`."""
+    try:
+        content, lines = _load_yaml(text)
+    except yaml.YAMLError as error:
+        return None, [_yaml_problem(error)]
+    if not isinstance(content, dict):
+        what = "is empty" if not content else "is no mapping of fields to values"
+        fix = "begin with a line such as `title: ...`"
+        return None, [Problem(what=what, where=FILE_NAME, fix=fix)]
+    problems = []
+    if isinstance(content.get("team"), str) and content["team"] != team:
+        problems.append(
+            Problem(
+                what=f"the team is {content['team'][:80]!r}, the folder is {team!r}",
+                where=f"{FILE_NAME}, field team",
+                expected="one name",
+                fix="rename one of them",
+            )
+        )
+    try:
+        spec = Spec.model_validate(content)
+    except ValidationError as error:
+        return None, [*(_field_problem(dict(told), lines) for told in error.errors()), *problems]
+    return (None if problems else spec), problems
+
+
+def _yaml_problem(error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    where = FILE_NAME if mark is None else f"{FILE_NAME}, line {mark.line + 1}"
+    return Problem(
+        what=f"is not the YAML that is read here: {what}"[:300],
+        where=where,
+        fix="put text with : or # in quotes, and indent with spaces",
+    )
+
+
+def _field_problem(told: Mapping[str, object], lines: Mapping[str, int]) -> Problem:
+    path = [str(part) for part in cast("tuple[object, ...]", told["loc"])]
+    field = path[0] if path else ""
+    line = f", line {lines[field]}" if field in lines else ""
+    where = f"{FILE_NAME}{line}, field {'.'.join(path)}"
+    if told["type"] == "missing":
+        return Problem(what="is missing", where=where, fix=f"add `{_EXAMPLES.get(field, field)}`")
+    if told["type"] == "extra_forbidden":
+        return Problem(
+            what="is no field of a submission",
+            where=where,
+            expected=", ".join(Spec.model_fields),
+            fix="delete it, or correct its spelling",
+        )
+    found = str(told.get("input"))
+    return Problem(
+        what=f"{found[:80]!r}: {told['msg']}",
+        where=where,
+        expected=f"for example `{_EXAMPLES.get(field, field)}`",
+    )

@@ -1,0 +1,235 @@
+"""The files of a submission: which ones count, whether they may stand there, and their digest.
+
+What runs in the sandbox is a copy of exactly these files, made by `stage`, so a digest names all
+that a participant's code could read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.errors import InvalidSubmissionError, Problem
+
+MIB = 1024**2
+MAX_FILES = 200
+MAX_DEPTH = 6
+MAX_FILE_BYTES = 64 * MIB
+MAX_FOLDER_BYTES = 64 * MIB
+# What tools leave behind; never copied, so never seen by the submission's code.
+IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache"})
+IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db"})
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a block device",
+    stat.S_IFCHR: "a character device",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """What was found in a folder.
+
+    Attributes
+    ----------
+    files : tuple of PurePosixPath
+        Relative paths of the files that count, in the order of their names' bytes.
+    problems : tuple of Problem
+        All that may not stand in a submission; `files` is whole only if this is empty.
+    """
+
+    files: tuple[PurePosixPath, ...]
+    problems: tuple[Problem, ...]
+
+
+def scan(folder: Path) -> Scan:
+    """List the files of a submission, and what may not be there; no link is followed.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing folder.
+    """
+    found: list[PurePosixPath] = []
+    problems: list[Problem] = []
+    total = 0
+    for relative, status in _walk(folder, PurePosixPath(), 0, problems):
+        if len(found) == MAX_FILES:
+            problems.append(
+                Problem(
+                    what=f"more than {MAX_FILES} files",
+                    where=str(folder),
+                    expected=f"at most {MAX_FILES}",
+                    fix="leave data, checkpoints and environments out",
+                )
+            )
+            break
+        found.append(relative)
+        total += status.st_size
+        problems.extend(_file_problems(relative, status))
+    if total > MAX_FOLDER_BYTES:
+        problems.append(
+            Problem(
+                what=f"{total / MIB:.1f} MiB in all",
+                where=str(folder),
+                expected=f"at most {MAX_FOLDER_BYTES // MIB} MiB",
+                fix="keep the weights that network() loads, and nothing else",
+            )
+        )
+    files = tuple(sorted(found, key=lambda path: os.fsencode(str(path))))
+    return Scan(files=files, problems=tuple(problems))
+
+
+def _walk(
+    root: Path, relative: PurePosixPath, depth: int, problems: list[Problem]
+) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
+    try:
+        with os.scandir(root / relative) as entries:
+            ordered = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        problems.append(
+            Problem(
+                what=f"cannot be listed: {error.strerror}",
+                where=str(relative),
+                fix="make it readable",
+            )
+        )
+        return
+    for entry in ordered:
+        path = relative / entry.name
+        if name_problem := _name_problem(entry.name, path):
+            problems.append(name_problem)
+            continue
+        status = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            if entry.name in IGNORED_FOLDERS:
+                continue
+            if depth + 1 > MAX_DEPTH:
+                problems.append(Problem(what=f"folders deeper than {MAX_DEPTH}", where=str(path)))
+                continue
+            yield from _walk(root, path, depth + 1, problems)
+        elif entry.name not in IGNORED_FILES:
+            yield path, status
+
+
+def _name_problem(name: str, path: PurePosixPath) -> Problem | None:
+    if name.isprintable() and "\\" not in name and len(os.fsencode(name)) <= 200:
+        return None
+    return Problem(
+        what="the name has characters that are no text, a backslash, or over 200 bytes",
+        where=repr(str(path)),
+        fix="rename the file",
+    )
+
+
+def _file_problems(path: PurePosixPath, status: os.stat_result) -> Iterator[Problem]:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        yield Problem(
+            what=f"is {_KINDS.get(kind, 'no regular file')}",
+            where=str(path),
+            expected="regular files only",
+            fix="put a copy of the file there",
+        )
+        return
+    if status.st_nlink > 1:
+        yield Problem(
+            what=f"is a hard link: the file has {status.st_nlink} names",
+            where=str(path),
+            expected="files that belong to the submission alone",
+            fix="put a copy of the file there",
+        )
+    if status.st_size > MAX_FILE_BYTES:
+        yield Problem(
+            what=f"{status.st_size / MIB:.1f} MiB",
+            where=str(path),
+            expected=f"at most {MAX_FILE_BYTES // MIB} MiB",
+            fix="store the weights as float32, without the optimiser's state",
+        )
+    if path.suffix == ".pyc":
+        yield Problem(
+            what="is compiled Python",
+            where=str(path),
+            expected="source",
+            fix="delete it; `__pycache__` folders are ignored",
+        )
+
+
+def folder_digest(folder: Path, files: Sequence[PurePosixPath]) -> str:
+    """Return ``sha256:`` and the digest of a submission's files, names and contents.
+
+    Parameters
+    ----------
+    folder : Path
+        The submission.
+    files : sequence of PurePosixPath
+        As `scan` lists them. Modes, times and what is ignored do not count; names count in
+        Unicode's composed form, so that a folder has one digest on every file system.
+    """
+    digest = hashlib.sha256(b"harness submission 1\0")
+    for name, path in sorted((_composed(path), path) for path in files):
+        content = hashlib.sha256((folder / path).read_bytes()).digest()
+        digest.update(len(name).to_bytes(4, "little") + name + content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _composed(path: PurePosixPath) -> bytes:
+    return unicodedata.normalize("NFC", str(path)).encode()
+
+
+def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: str) -> Path:
+    """Copy the files that count to `target`, which does not exist yet.
+
+    Parameters
+    ----------
+    folder : Path
+        The submission.
+    files : sequence of PurePosixPath
+        As `scan` listed them.
+    target : Path
+        The copy; its last part is the team's name, as that of `folder` is.
+    digest : str
+        What the copy must have.
+
+    Returns
+    -------
+    Path
+        `target`.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The files changed since they were scanned.
+    """
+    for path in files:
+        copy = target / path
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(_read_regular(folder / path))
+    if folder_digest(target, files) != digest:
+        raise InvalidSubmissionError(
+            Problem(
+                what="changed while it was read",
+                where=str(folder),
+                fix="let training end before you score",
+            )
+        )
+    return target
+
+
+def _read_regular(path: Path) -> bytes:
+    """Read a file, unless a link was put in its place since the scan."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        raise InvalidSubmissionError(
+            Problem(what=f"cannot be read: {error.strerror}", where=str(path))
+        ) from error
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)

@@ -1,0 +1,300 @@
+"""The static check of a submission: all that is wrong, at once, without running any of it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import io
+import sys
+import tokenize
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from harness.errors import Problem
+from harness.submission.declaration import read_spec
+from harness.submission.digest import scan
+
+MAX_SOURCE_BYTES = 1024**2
+_FUNCTIONS = {"trigger": ("network", 0), "open": ("score", 1)}
+_WEIGHT_SUFFIXES = frozenset(
+    {".h5", ".hdf5", ".keras", ".npz", ".npy", ".onnx", ".pkl", ".joblib", ".skops"}
+)
+_PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill"})
+_ZIP_SUFFIXES = frozenset({".keras", ".npz", ".skops"})
+_HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def missing_folder(folder: Path) -> Problem | None:
+    """Say that there is no such folder, if so."""
+    if folder.is_dir():
+        return None
+    return Problem(
+        what="is no folder" if folder.exists() else "no such folder",
+        where=str(folder),
+        expected="the folder of a submission, such as submissions/team_x",
+        fix="check the path, or run `harness new` for a skeleton",
+    )
+
+
+def validate(folder: Path) -> list[Problem]:
+    """Say all that is wrong with a submission; none of its code is run, no file deserialised.
+
+    Parameters
+    ----------
+    folder : Path
+        ``submissions/<team>``.
+
+    Returns
+    -------
+    list of Problem
+        Empty if nothing is wrong that can be seen without a run.
+    """
+    if problem := missing_folder(folder):
+        return [problem]
+    found = scan(folder)
+    spec, problems = read_spec(folder)
+    division = spec.division if spec else _guess_division(folder)
+    return [
+        *found.problems,
+        *problems,
+        *_model_problems(folder, found.files, division),
+        *_other_source_problems(folder, found.files),
+        *_weights_problems(folder, found.files, division),
+    ]
+
+
+def _guess_division(folder: Path) -> str:
+    """Return the division of a submission whose declaration has faults of its own."""
+    path = folder / "submission.yaml"
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace")[:100_000].splitlines()
+    except OSError:
+        return "trigger"
+    is_open = any(line.split("#")[0].replace(" ", "") == "division:open" for line in lines)
+    return "open" if is_open else "trigger"
+
+
+def _model_problems(
+    folder: Path, files: tuple[PurePosixPath, ...], division: str
+) -> Iterator[Problem]:
+    path = PurePosixPath("model.py")
+    if path not in files:
+        yield Problem(
+            what="no such file",
+            where="model.py",
+            expected=f"a module that defines {_signature(division)}",
+            fix="run `harness new` for a skeleton",
+        )
+        return
+    tree, problem = _parse(folder, path)
+    if problem:
+        yield problem
+    if tree is not None:
+        yield from _function_problems(tree, division)
+        yield from _import_problems(tree, files)
+        yield from _missing_file_problems(tree, files)
+
+
+def _signature(division: str) -> str:
+    return "network()" if division == "trigger" else "score(events)"
+
+
+def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Problem | None]:
+    if (folder / path).stat().st_size > MAX_SOURCE_BYTES:
+        return None, Problem(
+            what="is larger than 1 MiB", where=str(path), fix="keep weights in files of their own"
+        )
+    try:
+        raw = (folder / path).read_bytes()
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        return ast.parse(raw.decode(encoding), filename=str(path)), None
+    except SyntaxError as error:
+        line = f", line {error.lineno}" if error.lineno else ""
+        shown = f": {error.text.strip()[:80]}" if error.text else ""
+        return None, Problem(
+            what=f"syntax error: {error.msg}{shown}",
+            where=f"{path}{line}",
+            expected=f"Python {sys.version_info.major}.{sys.version_info.minor}",
+        )
+    except (ValueError, RecursionError, MemoryError, OSError) as error:
+        # ValueError: null bytes, or not in the declared encoding; the others: absurd nesting.
+        return None, Problem(what=f"cannot be read as Python: {error}"[:200], where=str(path))
+
+
+def _function_problems(tree: ast.Module, division: str) -> Iterator[Problem]:
+    name, n_arguments = _FUNCTIONS[division]
+    definition = _find_definition(tree, name)
+    if definition is None:
+        if not _binds(tree, name):
+            other = "open" if division == "trigger" else "trigger"
+            is_other = _binds(tree, _FUNCTIONS[other][0])
+            yield Problem(
+                what=f"defines no {_signature(division)}",
+                where="model.py",
+                expected=f"{_signature(division)} at the top level, for the {division} division",
+                fix=f"set `division: {other}` in submission.yaml" if is_other else "define it",
+            )
+        return
+    where = f"model.py, line {definition.lineno}"
+    if isinstance(definition, ast.AsyncFunctionDef):
+        yield Problem(what=f"{name} is asynchronous", where=where, fix="write `def`")
+    arguments = definition.args
+    n_positional = len(arguments.posonlyargs) + len(arguments.args)
+    n_needed = n_positional - len(arguments.defaults)
+    n_needed += sum(default is None for default in arguments.kw_defaults)
+    takes = n_positional >= n_arguments or arguments.vararg is not None
+    if n_needed > n_arguments or not takes:
+        yield Problem(
+            what=f"{name} cannot be called with {n_arguments} arguments",
+            where=where,
+            expected=_signature(division),
+        )
+
+
+def _find_definition(tree: ast.Module, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    for node in reversed(tree.body):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
+            return node
+    return None
+
+
+def _binds(tree: ast.Module, name: str) -> bool:
+    """Return whether a module may define `name` at its top level in any way."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            return True
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == name:
+            return True
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and any(
+            (alias.asname or alias.name.split(".")[0]) in (name, "*") for alias in node.names
+        ):
+            return True
+    return False
+
+
+def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+    """Name what is imported at the top level and is neither here nor in the submission."""
+    own = {path.stem for path in files if path.suffix == ".py"} | {path.parts[0] for path in files}
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names = [node.module]
+        else:
+            continue
+        for top in sorted({name.split(".")[0] for name in names} - own):
+            if not _is_installed(top):
+                yield Problem(
+                    what=f"imports {top}, which is not installed here",
+                    where=f"model.py, line {node.lineno}",
+                    expected="packages of the harness, or modules in the submission",
+                    fix="export the network without it; train.py may use what it likes",
+                )
+
+
+def _is_installed(name: str) -> bool:
+    # find_spec on a name without dots looks for the package and imports nothing.
+    try:
+        return name in sys.modules or importlib.util.find_spec(name) is not None
+    except (ValueError, ImportError):
+        return False
+
+
+def _missing_file_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+    """Name weights that the source speaks of and that are not there."""
+    names = {path.name for path in files}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        path = PurePosixPath(node.value)
+        if path.suffix in _WEIGHT_SUFFIXES and len(path.stem) > 0 and path.name not in names:
+            if any(character.isspace() or character in "*?{}%" for character in node.value):
+                continue
+            yield Problem(
+                what=f"names {node.value!r}, which is not in the submission",
+                where=f"model.py, line {node.lineno}",
+                expected="the weights beside model.py",
+                fix="run train.py, or add the file",
+            )
+
+
+def _other_source_problems(folder: Path, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+    for path in files:
+        if path.suffix == ".py" and path != PurePosixPath("model.py"):
+            _, problem = _parse(folder, path)
+            if problem:
+                yield problem
+
+
+def _weights_problems(
+    folder: Path, files: tuple[PurePosixPath, ...], division: str
+) -> Iterator[Problem]:
+    for path in files:
+        if division == "trigger" and path.suffix in _PICKLE_SUFFIXES:
+            yield Problem(
+                what="is a pickle, which runs code when it is read",
+                where=str(path),
+                expected="weights as .weights.h5 or .npz",
+                fix="save them by model.save_weights or numpy.savez",
+            )
+        elif path.suffix in _ZIP_SUFFIXES:
+            yield from _zip_problems(folder, path)
+        elif path.suffix in _HDF5_SUFFIXES:
+            yield from _hdf5_problems(folder, path)
+
+
+def _zip_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
+    try:
+        with zipfile.ZipFile(folder / path) as archive:
+            archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        yield Problem(
+            what=f"is no whole {path.suffix} file: {error}",
+            where=str(path),
+            fix="write it again; was the disk full, or Git LFS not installed?",
+        )
+
+
+def _hdf5_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
+    """Hold the size that an HDF5 file states in its superblock against the size that it has.
+
+    See https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, section II.A.
+    """
+    size = (folder / path).stat().st_size
+    with (folder / path).open("rb") as file:
+        head = file.read(96)
+    if not head.startswith(_HDF5_SIGNATURE):
+        yield Problem(
+            what="is no HDF5 file",
+            where=str(path),
+            expected="what model.save_weights writes",
+            fix="write it again; is Git LFS installed?",
+        )
+        return
+    stated = _stated_hdf5_size(head)
+    if stated is not None and stated > size:
+        yield Problem(
+            what=f"is truncated: {size} bytes of {stated}",
+            where=str(path),
+            fix="write or copy it again",
+        )
+
+
+def _stated_hdf5_size(head: bytes) -> int | None:
+    """Return the end-of-file address of a superblock, or None if its form is not known."""
+    if len(head) < 48:
+        return sys.maxsize
+    version = head[8]
+    if version in (0, 1):
+        n_bytes, start = head[13], 24 + 4 * version
+    elif version in (2, 3):
+        n_bytes, start = head[9], 12
+    else:
+        return None
+    if n_bytes not in (4, 8):
+        return None
+    # Base address, then free-space (0, 1) or extension (2, 3) address, then end of file.
+    address = head[start + 2 * n_bytes : start + 3 * n_bytes]
+    return int.from_bytes(address, "little")

@@ -1,0 +1,181 @@
+"""`submission.yaml`: what is read, and that all that is wrong is told at once with its place."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from harness.submission.declaration import MAX_BYTES, parse_spec, read_spec
+
+GOOD = """\
+team: team_x
+title: 'Variational autoencoder: sum of mu^2'
+authors: [Ada Lovelace, Émilie du Châtelet]
+division: trigger
+description: |
+  Two paragraphs,
+  of which this is the second line.
+training_data: training part of the background
+is_supervised: false
+references: ["arXiv:2108.03986"]
+licence: Apache-2.0
+"""
+
+
+def told(text: str, team: str = "team_x") -> str:
+    """Return all problems as one text."""
+    spec, problems = parse_spec(textwrap.dedent(text), team)
+    assert spec is None
+    assert problems
+    return "\n".join(str(problem) for problem in problems)
+
+
+def test_a_good_declaration_is_read():
+    spec, problems = parse_spec(GOOD, "team_x")
+    assert problems == []
+    assert spec is not None
+    assert spec.authors == ("Ada Lovelace", "Émilie du Châtelet")
+    assert spec.is_supervised is False
+    assert spec.description == "Two paragraphs,\nof which this is the second line."
+    assert spec.precision is None
+
+
+@pytest.mark.parametrize("word", ["yes", "Yes", "on", "true", "True"])
+def test_truth_is_read_as_yaml_reads_it(word):
+    spec, _ = parse_spec(GOOD.replace("false", word), "team_x")
+    assert spec is not None
+    assert spec.is_supervised is True
+
+
+def test_a_number_may_stand_as_text():
+    spec, _ = parse_spec(GOOD.replace("Apache-2.0", "2.0"), "team_x")
+    assert spec is not None
+    assert spec.licence == "2.0"
+
+
+@pytest.mark.parametrize("references", ["references:", "references: []", ""])
+def test_references_may_be_left_out(references):
+    text = GOOD.replace('references: ["arXiv:2108.03986"]', references)
+    spec, problems = parse_spec(text, "team_x")
+    assert problems == []
+    assert spec is not None
+    assert spec.references == ()
+
+
+def test_a_precision_is_read():
+    text = (
+        GOOD + 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", activations: ufixed<9,4>}'
+    )
+    spec, problems = parse_spec(
+        text.replace("activations: ufixed<9,4>", "activations: 'ufixed<9,4>'"), "team_x"
+    )
+    assert problems == []
+    assert spec is not None
+    assert spec.precision is not None
+    assert spec.precision.input == "fixed<13,11>"
+
+
+@pytest.mark.parametrize(
+    "word", ["fixed<33,6>", "fixed<0,0>", "float16", "fixed<8>", "fixed<8,2> x"]
+)
+def test_a_precision_that_is_no_fixed_point_type_is_told(word):
+    text = (
+        GOOD + f'precision: {{input: "{word}", weights: "fixed<8,2>", activations: "fixed<8,2>"}}'
+    )
+    assert "field precision.input" in told(text)
+
+
+def test_everything_wrong_is_told_at_once_with_its_line():
+    text = told(
+        """\
+        team: other
+        titel: spelt wrong
+        authors: []
+        division: both
+        description: x
+        training_data: y
+        is_supervised: perhaps
+        """
+    )
+    for part in (
+        "field title: is missing",
+        "field licence: is missing",
+        "line 2, field titel: is no field",
+        "line 3, field authors",
+        "line 4, field division",
+        "'trigger' or 'open'",
+        "line 7, field is_supervised",
+        "the team is 'other', the folder is 'team_x'",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("team", ["Team", "team x", "../team", "té", ".team", "a" * 65])
+def test_a_team_whose_name_is_no_good_file_name_is_told(team):
+    assert "field team" in told(GOOD.replace("team: team_x", f"team: '{team}'"), team)
+
+
+BOMB = "a: &a [x, x, x, x]\n" + "\n".join(
+    f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join(['*' + chr(97 + i)] * 9)}]" for i in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (BOMB, "line 2: is not the YAML that is read here: an alias, *a"),
+        ("title: a\ntitle: b\n", "line 2: is not the YAML that is read here: the field 'title' tw"),
+        ("authors: [{a: 1, a: 2}]", "the field 'a' twice"),
+        ("title: [unclosed\n", "is not the YAML"),
+        ("title: a: b\n", "line 1"),
+        ("title:\n\tx: 1", "line 2: is not the YAML"),
+        ("? [a]\n: b", "a key that is no word"),
+        ("[" * 1000 + "]" * 1000, "nested too deeply"),
+        ("", "is empty"),
+        ("# only a comment\n", "is empty"),
+        ("just text", "is no mapping"),
+        ("- a\n- b", "is no mapping"),
+        ("a: 1\n---\nb: 2\n", "is not the YAML"),
+        ("\x00", "is not the YAML"),
+    ],
+)
+def test_yaml_that_is_malformed_or_a_bomb_is_told(text, part):
+    assert part in told(text)
+
+
+def test_tags_make_no_objects():
+    text = GOOD.replace("Apache-2.0", "!!python/object/apply:os.system ['true']")
+    assert "field licence" in told(text)
+
+
+def test_control_characters_are_told():
+    assert "no text" in told(GOOD.replace("Apache-2.0", '"\\e[31mred"'))
+
+
+def test_a_title_has_one_line():
+    assert "field title" in told(GOOD.replace("'Variational autoencoder: sum of mu^2'", '"a\\nb"'))
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"title: \xff\xfe", "is not UTF-8"),
+        (b"#" * (MAX_BYTES + 1), "at most 65,536"),
+        (None, "no such file"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(tmp_path, content, part):
+    if content is not None:
+        (tmp_path / "submission.yaml").write_bytes(content)
+    spec, problems = read_spec(tmp_path)
+    assert spec is None
+    assert part in str(problems[0])
+
+
+def test_a_declaration_saved_by_windows_is_read(tmp_path):
+    folder = tmp_path / "team_x"
+    folder.mkdir()
+    content = b"\xef\xbb\xbf" + GOOD.encode().replace(b"\n", b"\r\n")
+    (folder / "submission.yaml").write_bytes(content)
+    assert read_spec(folder)[1] == []
