@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness import records
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import DataError, InvalidSubmissionError, Problem
 from harness.metrics.histogram import score_histogram
 from harness.metrics.intervals import (
     bootstrap_interval,
@@ -75,12 +75,15 @@ def evaluate(
     InvalidSubmissionError
         Scores are NaN, infinite, not one number per event, or not as many as there are hashes.
     DataError
-        A sample holds no event, or a rate is not between 0 and 1.
+        A sample holds no event, a signal is named "background", or a rate is not between 0
+        and 1.
 
     Notes
     -----
     What is computed, and why: docs/statistics.md.
     """
+    if BACKGROUND in signals:
+        raise DataError(f'a signal is named "{BACKGROUND}": give it another name in the manifest')
     scores = {BACKGROUND: check_scores(background, name=BACKGROUND)}
     scores |= {name: check_scores(values, name=name) for name, values in signals.items()}
     hashes = {BACKGROUND: background_hashes, **{name: signal_hashes[name] for name in signals}}

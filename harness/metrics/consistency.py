@@ -1,0 +1,192 @@
+"""Do two runs give the same events the same scores: the same, noise, or a leak.
+
+A score may depend on its own event only. Two runs over the same events in other batches, another
+order or a fresh process may differ by the rounding of 32-bit arithmetic, whose sums a library adds
+up in an order that depends on the size of a batch; anything more shows that the score of an event
+depends on something else: its batch, its position, a state, a random number, the clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata, spearmanr
+
+from harness import records
+from harness.errors import InvalidSubmissionError, Problem
+from harness.metrics.scores import check_scores
+
+# Rounding of a sum of n float32 terms is at most n 2^-24 of their size (N. J. Higham, "Accuracy
+# and Stability of Numerical Algorithms", 2nd ed., SIAM 2002, section 4.2), here with n = 1024
+# terms in each of two runs; tests/unit/metrics/test_consistency.py measures far less.
+FLOAT32_TOLERANCE = 2.0**-13
+# A difference this small that goes with the company an event keeps is no rounding: one false
+# alarm in a million checks.
+_LEAK_P_VALUE = 1e-6
+# With fewer batches one odd batch, such as the last and shorter one, can look like a trend.
+_MIN_BATCHES = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batches:
+    """Which events were scored together.
+
+    Attributes
+    ----------
+    reference, other : ndarray of int, shape (n,)
+        Number of the batch (0, 1, ...) that each event was in, in either run. The events must
+        be in random order, as the mixed events of a scoring are.
+    """
+
+    reference: NDArray[np.int64]
+    other: NDArray[np.int64]
+
+
+def compare_scores(
+    name: str, reference: ArrayLike, other: ArrayLike, *, batches: Batches | None = None
+) -> records.Check:
+    """Say whether two runs scored the same events alike.
+
+    Parameters
+    ----------
+    name : str
+        Name of the check, such as ``another_order``.
+    reference, other : array_like, shape (n,)
+        Scores of the same events, in the same order of events.
+    batches : Batches, optional
+        Who was scored with whom; with it, a leak smaller than the tolerance is found as well.
+
+    Returns
+    -------
+    records.Check
+        ``same`` if all scores are equal. ``noise`` if no event's scores differ by more than
+        `FLOAT32_TOLERANCE` of the spread of the scores, or of the score itself where that is
+        larger, and the differences do not go with the composition of the batches. Else ``leak``.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        Scores are NaN or infinite, or the two runs returned different numbers of them.
+    """
+    change = _change(name, reference, other)
+    n_events = len(change)
+    largest = float(np.abs(change).max())
+    if largest == 0.0:
+        return records.Check(name=name, outcome="same", n_events=n_events, max_difference=0.0)
+    goes_with_batch = batches is not None and _follows_company(
+        change, np.asarray(reference, dtype=np.float64), batches
+    )
+    n_beyond = int((np.abs(change) > FLOAT32_TOLERANCE).sum())
+    return records.Check(
+        name=name,
+        outcome="leak" if n_beyond or goes_with_batch else "noise",
+        n_events=n_events,
+        max_difference=largest,
+        detail=_explain(change, n_beyond, goes_with_batch=goes_with_batch),
+    )
+
+
+def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> records.Check:
+    """Tell how much the scores change where events were changed; no verdict is drawn.
+
+    For events that physics calls equivalent, such as an event turned in phi.
+    """
+    change = _change(name, reference, other)
+    largest = float(np.abs(change).max())
+    return records.Check(
+        name=name,
+        outcome="diagnostic",
+        n_events=len(change),
+        max_difference=largest,
+        detail=f"rank correlation {_rank_correlation(reference, other):.4f}; median change "
+        f"{float(np.median(np.abs(change))):.2g} and largest {largest:.2g} of the scores' spread",
+    )
+
+
+def _change(name: str, reference: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
+    """Return other - reference in units of the spread, or of the score where that is larger."""
+    before = check_scores(reference, name=f"{name} (first run)")
+    after = check_scores(other, name=f"{name} (second run)")
+    if len(before) != len(after):
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"{len(before)} scores in one run, {len(after)} in the other",
+                where=name,
+                expected="one score per event in either",
+                fix="return one value for every event of the batch",
+            )
+        )
+    # Scaled first, so that the difference of the largest floats does not overflow.
+    largest = max(float(np.abs(before).max()), float(np.abs(after).max()))
+    if largest == 0.0:
+        return np.zeros(len(before))
+    before, after = before / largest, after / largest
+    unit = np.maximum(_spread(before), np.abs(before))
+    return (after - before) / np.where(unit > 0.0, unit, 1.0)
+
+
+def _spread(scores: NDArray[np.float64]) -> float:
+    """Return half the width of the central 68 %, or the standard deviation where that is zero."""
+    low, high = np.quantile(scores, [0.16, 0.84]).tolist()
+    return (high - low) / 2.0 or float(scores.std())
+
+
+def _follows_company(
+    change: NDArray[np.float64], reference: NDArray[np.float64], batches: Batches
+) -> bool:
+    """Say whether the changes go with the change of company, batch by batch.
+
+    Company is the mean rank of the reference scores of the other events of a batch. Changes and
+    company are averaged over the batches of either run before they are compared, so that a
+    batch counts once, however many of its events share one rounding.
+    """
+    ranks = rankdata(reference) / len(change)
+    company = _company(ranks, batches.other) - _company(ranks, batches.reference)
+    return any(
+        _p_value(_batch_means(change, grouping), _batch_means(company, grouping)) < _LEAK_P_VALUE
+        for grouping in (batches.reference, batches.other)
+    )
+
+
+def _company(ranks: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean rank of the other events of each event's batch; alone, that of all."""
+    n_others = np.bincount(batch)[batch] - 1
+    of_others = np.bincount(batch, weights=ranks)[batch] - ranks
+    return np.where(n_others > 0, of_others / np.maximum(n_others, 1), ranks.mean())
+
+
+def _batch_means(values: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArray[np.float64]:
+    sizes = np.bincount(batch)
+    sums = np.bincount(batch, weights=values)
+    means: NDArray[np.float64] = sums[sizes > 0] / sizes[sizes > 0]
+    return means
+
+
+def _p_value(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    if len(first) < _MIN_BATCHES or np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
+        return 1.0
+    return float(spearmanr(first, second).pvalue)
+
+
+def _rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
+    before = np.asarray(first, dtype=np.float64)
+    after = np.asarray(second, dtype=np.float64)
+    if before.min() == before.max() or after.min() == after.max():
+        return 0.0
+    return float(spearmanr(before, after).statistic)
+
+
+def _explain(change: NDArray[np.float64], n_beyond: int, *, goes_with_batch: bool) -> str:
+    n_different = int(np.count_nonzero(change))
+    size = f"{n_different:,} of {len(change):,} events differ"
+    if goes_with_batch:
+        return f"{size}, and the differences go with the other events of the batch"
+    if n_beyond:
+        return (
+            f"{size}, {n_beyond:,} of them by more than {FLOAT32_TOLERANCE:.2g} of the spread or "
+            "of the score, which 32-bit rounding does not explain: a state, a random number, the "
+            "position or the batch; or a step of the network that lies on a rounding edge"
+        )
+    return f"{size}, within the rounding of 32-bit arithmetic ({FLOAT32_TOLERANCE:.2g})"
