@@ -123,14 +123,22 @@ def _change(name: str, reference: ArrayLike, other: ArrayLike) -> NDArray[np.flo
     if largest == 0.0:
         return np.zeros(len(before))
     before, after = before / largest, after / largest
-    unit = np.maximum(_spread(before), np.abs(before))
-    return (after - before) / np.where(unit > 0.0, unit, 1.0)
+    return (after - before) / np.maximum(spread_of(before), np.abs(before))
 
 
-def _spread(scores: NDArray[np.float64]) -> float:
-    """Return half the width of the central 68 %, or the standard deviation where that is zero."""
+def spread_of(scores: NDArray[np.float64]) -> float:
+    """Return half the width of the central 68 % of scores: the unit of their differences.
+
+    Where that is zero it is the standard deviation; where all scores are equal it is 1.
+
+    Examples
+    --------
+    >>> round(spread_of(np.arange(101.0)), 1), spread_of(np.zeros(3))
+    (34.0, 1.0)
+    """
     low, high = np.quantile(scores, [0.16, 0.84]).tolist()
-    return (high - low) / 2.0 or float(scores.std())
+    # Halved first, so that the difference of the largest floats does not overflow.
+    return float(high / 2.0 - low / 2.0 or np.std(scores) or 1.0)
 
 
 def _follows_company(
