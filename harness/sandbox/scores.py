@@ -40,14 +40,13 @@ def read_scores(path: Path, n_events: int) -> NDArray[np.float64]:
     import numpy as np
 
     data = _read_exactly(path, BYTES_PER_SCORE * n_events)
-    scores = np.frombuffer(data, dtype="<f8").astype(np.float64) + 0.0
-    n_bad = int(n_events - np.isfinite(scores).sum())
-    if n_bad:
-        first = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise _invalid(
-            path, f"{n_bad:,} scores are not finite, the first {scores[first]}", "finite scores"
-        )
-    return scores
+    scores = np.frombuffer(data, dtype="<f8").astype(np.float64)
+    is_bad = ~np.isfinite(scores)
+    if is_bad.any():
+        first = scores[int(np.argmax(is_bad))]
+        what = f"{int(is_bad.sum()):,} scores are not finite, the first {first}"
+        raise _invalid(path, what, "finite scores")
+    return scores + 0.0
 
 
 def _read_exactly(path: Path, n_bytes: int) -> bytes:

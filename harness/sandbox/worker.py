@@ -76,9 +76,9 @@ def describe(error: BaseException, own_places: Iterable[str]) -> Message:
     A participant sees the end of their own traceback: from the first frame that lies in one of
     `own_places`, if there is such a frame.
     """
-    from harness.errors import HarnessError
-
-    if isinstance(error, HarnessError):
+    # Loaded by `main`: a step that fails for want of descriptors could not load it now.
+    known = sys.modules["harness.errors"].HarnessError
+    if isinstance(error, known):
         return {"problems": _problems(error), "kind": type(error).__name__}
     limit = _limit(error)
     if limit:
@@ -146,6 +146,7 @@ def main(report_fd: int, request_fd: int) -> None:
     with os.fdopen(os.dup(request_fd), "rb") as stream:
         message = json.loads(stream.readline())
     sys.path.insert(0, message["package_root"])
+    importlib.import_module("harness.errors")
     set_limits(message["rlimits"])
     _write(report_fd, READY)
     answer = encode(call(message))

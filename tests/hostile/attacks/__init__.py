@@ -1,0 +1,12 @@
+"""The corpus: importing this package fills the table of attacks."""
+
+from tests.hostile.attacks import (  # noqa: F401 each adds its attacks
+    files,
+    kernel,
+    network,
+    output,
+    processes,
+    report,
+    resources,
+    results,
+)
