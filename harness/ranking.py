@@ -304,7 +304,7 @@ def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None 
             return min(floored)
 
 
-def rate_replicates(physics: Physics, signal: str, contest: Contest) -> NDArray[np.float64]:
+def rate_replicates(physics: Physics, signal: str, working_point: float) -> NDArray[np.float64]:
     """TPR of `signal` in each bootstrap replicate, widened for the smallness of its count.
 
     The widening (see `_JEFFREYS`) is drawn from a generator seeded by the replicates themselves:
@@ -315,7 +315,7 @@ def rate_replicates(physics: Physics, signal: str, contest: Contest) -> NDArray[
     float64 array of shape (n_replicates,)
     """
     replicates = np.array(physics.replicates[signal], dtype=np.float64)
-    point = physics.at(contest.working_point)
+    point = physics.at(working_point)
     if isinstance(point, UnreachedWorkingPoint):
         return replicates
     seed = hashlib.sha256(signal.encode() + replicates.tobytes()).digest()
@@ -325,7 +325,7 @@ def rate_replicates(physics: Physics, signal: str, contest: Contest) -> NDArray[
 
 def merit_replicates(physics: Physics, contest: Contest) -> NDArray[np.float64]:
     """Logarithm of the figure of merit in each bootstrap replicate, shape (n_replicates,)."""
-    rates = [rate_replicates(physics, name, contest) for name in contest.signals]
+    rates = [rate_replicates(physics, name, contest.working_point) for name in contest.signals]
     floored = np.maximum(np.array(rates), contest.working_point)
     weights = np.array([contest.rules.signal_weights.get(name, 1.0) for name in contest.signals])
     shares = weights / weights.sum()
@@ -742,25 +742,27 @@ def _widths(
 
 def compare_merit(first: Physics, second: Physics, contest: Contest) -> Comparison:
     """Compare the figures of merit of two entries, this one pair at 95 %."""
-    points = [merit_of(_rates(physics, contest), contest) for physics in (first, second)]
+    points = [
+        merit_of(_rates(physics, contest.working_point), contest) for physics in (first, second)
+    ]
     replicates = [np.exp(merit_replicates(physics, contest)) for physics in (first, second)]
     return _compare(points[0], points[1], replicates[0], replicates[1])
 
 
-def compare_rate(first: Physics, second: Physics, signal: str, contest: Contest) -> Comparison:
+def compare_rate(first: Physics, second: Physics, signal: str, working_point: float) -> Comparison:
     """Compare the TPRs of two entries for one signal, this one pair at 95 %."""
     return _compare(
-        _rates(first, contest)[signal],
-        _rates(second, contest)[signal],
-        rate_replicates(first, signal, contest),
-        rate_replicates(second, signal, contest),
+        _rates(first, working_point)[signal],
+        _rates(second, working_point)[signal],
+        rate_replicates(first, signal, working_point),
+        rate_replicates(second, signal, working_point),
     )
 
 
-def _rates(physics: Physics, contest: Contest) -> dict[str, float]:
-    point = physics.at(contest.working_point)
+def _rates(physics: Physics, working_point: float) -> dict[str, float]:
+    point = physics.at(working_point)
     if isinstance(point, UnreachedWorkingPoint):
-        raise KeyError(contest.working_point)
+        raise KeyError(working_point)
     return {name: rate.tpr for name, rate in point.rates.items()}
 
 
@@ -790,7 +792,7 @@ def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, str,
     merit = 0.0
     if physics is not None:
         try:
-            merit = merit_of(_rates(physics, contest), contest)
+            merit = merit_of(_rates(physics, contest.working_point), contest)
         except KeyError:
             merit = 0.0
     return card.submission.division == "open", -merit, card.created, item.entry.key
