@@ -136,9 +136,10 @@ def spread_of(scores: NDArray[np.float64]) -> float:
     >>> round(spread_of(np.arange(101.0)), 1), spread_of(np.zeros(3))
     (34.0, 1.0)
     """
-    low, high = np.quantile(scores, [0.16, 0.84]).tolist()
-    # Halved first, so that the difference of the largest floats does not overflow.
-    return float(high / 2.0 - low / 2.0 or np.std(scores) or 1.0)
+    # Scaled first, so that neither differences nor squares of the largest floats overflow.
+    largest = float(np.abs(scores).max()) or 1.0
+    low, high = np.quantile(scores / largest, [0.16, 0.84]).tolist()
+    return largest * ((high - low) / 2.0 or float(np.std(scores / largest))) or 1.0
 
 
 def _follows_company(
