@@ -20,7 +20,7 @@ from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
 from harness.evaluation import evaluate_scores
 from harness.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
-from harness.submission.digest import folder_digest
+from harness.submission.digest import folder_digest, scan
 
 Outcome = Literal["same", "different", "not checked"]
 
@@ -151,7 +151,7 @@ def _compare_submission(card: ScoreCard, submissions: Path) -> Finding:
     if not folder.is_dir():
         return Finding(name="submission", outcome="not checked", detail=f"{folder} is not here")
     try:
-        found = folder_digest(folder)
+        found = folder_digest(folder, scan(folder).files)
     except HarnessError as error:
         return Finding(name="submission", outcome="different", detail=str(error))
     return _compare("submission", found, card.submission.digest)

@@ -77,7 +77,26 @@ def _run(command: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         return _fail(_environment_fault(error))
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours is told as one
+        return _fail(_fault_of_ours(error))
     return ExitCode.SCORED
+
+
+def _fault_of_ours(error: Exception) -> EnvironmentFaultError:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="harness-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return EnvironmentFaultError(
+        Problem(
+            what=f"a fault of harness itself: {type(error).__name__}: {error}",
+            where=file.name,
+            fix="report it with that file; no score card was written",
+        )
+    )
 
 
 def _environment_fault(error: OSError) -> EnvironmentFaultError:

@@ -6,28 +6,20 @@ network is a `Step` in a sandbox; what comes back is read as plain numbers.
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from harness import cards
-from harness.challenge import Challenge
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
-from harness.data.mix import Mixture, write_mixture
+from harness.data.mix import write_mixture
 from harness.environment import describe_environment
-from harness.errors import InvalidSubmissionError, Problem
-from harness.evaluation import evaluate_scores
 from harness.records import (
-    Check,
     Cost,
     Firmware,
     NotMeasured,
@@ -38,8 +30,17 @@ from harness.records import (
     Submitted,
 )
 from harness.sandbox import Sandbox, open_sandbox, scratch_folder
+from harness.scoring import (
+    Bench,
+    ScoredEvents,
+    Scorer,
+    Scores,
+    score_events,
+    secret_generator,
+)
 from harness.stages import StageClock
 from harness.step import GIB, Limits, Step
+from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
 from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
 from harness.submission.spec import Submission, read_submission
@@ -48,15 +49,15 @@ from harness.submission.spec import Submission, read_submission
 QUICK_EVENTS = 50_000
 _BYTES_PER_SCORE = 8
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
+# Seconds that the integrity checks may take beside the start of their process.
+_CHECK_SECONDS = 3.0
 _SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 
-_NOT_RUN = NotMeasured(not_measured="not run")
-
-Scores = Mapping[str, NDArray[np.float64]]
+_NO_FIRMWARE = NotMeasured(not_measured="no firmware was made")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Scored:
+class Outcome:
     """A card, and where it was written; None for a quick run, which is not kept."""
 
     card: ScoreCard
@@ -68,13 +69,12 @@ class _Run:
     """What all stages of one run share."""
 
     submission: Submission
-    challenge: Challenge
+    staged: Path
     store: EventStore
     sandbox: Sandbox
-    mixture: Mixture
-    clock: StageClock
-    folder: Path
+    bench: Bench
     is_quick: bool
+    has_firmware: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,17 +86,17 @@ class _Network:
     digest: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Figures:
-    """What was measured so far; the rest is not."""
+    """All that was measured."""
 
-    float_scores: Scores
+    scored: ScoredEvents
     model_digest: str | NotMeasured
     cost: Cost | NotMeasured
     firmware: Firmware | NotMeasured
     firmware_scores: Scores = field(default_factory=dict)
-    checks: tuple[Check, ...] | NotMeasured = _NOT_RUN
-    warnings: list[str] = field(default_factory=list)
+    firmware_physics: Physics | NotMeasured = _NO_FIRMWARE
+    warnings: tuple[str, ...] = ()
 
 
 def score_submission(
@@ -110,7 +110,7 @@ def score_submission(
     has_firmware: bool = True,
     isolation: Literal["bwrap", "none"] = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
-) -> Scored:
+) -> Outcome:
     """Score the submission in `folder` and write its card.
 
     Parameters
@@ -152,48 +152,59 @@ def score_submission(
                 store,
                 rules,
                 scratch / "events.npy",
-                generator=np.random.default_rng(secrets.randbits(256)),
+                generator=secret_generator(),
                 limit=QUICK_EVENTS if is_quick else None,
             )
+        sandbox = open_sandbox(isolation)
         run = _Run(
             submission=submission,
-            challenge=rules,
+            staged=submission.stage(_new_folder(scratch / "submission")),
             store=store,
-            sandbox=open_sandbox(isolation),
-            mixture=mixture,
-            clock=clock,
-            folder=scratch,
+            sandbox=sandbox,
+            bench=Bench(
+                challenge=rules,
+                mixture=mixture,
+                run_step=sandbox.run,
+                clock=clock,
+                folder=_new_folder(scratch / "steps"),
+            ),
             is_quick=is_quick,
+            has_firmware=has_firmware and not is_quick,
         )
-        figures = _measure(run, has_firmware=has_firmware)
-        with clock.stage("metrics", "AUC and TPR with their intervals"):
-            card, packed = _make_card(run, figures)
+        is_open = submission.spec.division == "open"
+        figures = _measure_open(run) if is_open else _measure_trigger(run)
+        card, packed = _make_card(run, figures)
     clock.keep()
     path = None if is_quick else cards.write_card(card, results, scores=packed)
-    return Scored(card=card, path=path)
-
-
-def _measure(run: _Run, *, has_firmware: bool) -> _Figures:
-    if run.submission.spec.division == "open":
-        return _measure_open(run)
-    return _measure_trigger(run, has_firmware=has_firmware)
+    return Outcome(card=card, path=path)
 
 
 def _measure_open(run: _Run) -> _Figures:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
-    scores = _score(run, "score_open", {"submission": run.submission.folder})
-    return _Figures(float_scores=scores, model_digest=why, cost=why, firmware=why)
+    scorer = Scorer(
+        function="score_open", inputs={"submission": run.staged}, at_once=OPEN_CHUNK_EVENTS
+    )
+    scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
+    return _Figures(scored=scored, model_digest=why, cost=why, firmware=why)
 
 
-def _measure_trigger(run: _Run, *, has_firmware: bool) -> _Figures:
+def _measure_trigger(run: _Run) -> _Figures:
+    """Trigger division: the exported network's physics, cost and firmware."""
     network = _export(run)
     inputs = {"graph": network.graph, "weights": network.weights}
-    scores = _score(run, "score_network", inputs)
-    with run.clock.stage("cost", "FLOPs, bit operations, parameters"):
-        cost = count_cost(**inputs, run_step=run.sandbox.run, folder=_subfolder(run, "cost"))
-    firmware = NotMeasured(not_measured="not built" if has_firmware else "left out on request")
-    return _Figures(float_scores=scores, model_digest=network.digest, cost=cost, firmware=firmware)
+    scorer = Scorer(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
+    scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
+    with run.bench.clock.stage("cost", "FLOPs, bit operations, parameters"):
+        folder = run.bench.new_folder("cost")
+        cost = count_cost(**inputs, run_step=run.sandbox.run, folder=folder)
+    why = "not built" if run.has_firmware else "left out on request"
+    return _Figures(
+        scored=scored,
+        model_digest=network.digest,
+        cost=cost,
+        firmware=NotMeasured(not_measured=why),
+    )
 
 
 def _export(run: _Run) -> _Network:
@@ -201,86 +212,30 @@ def _export(run: _Run) -> _Network:
     step = Step(
         name="export",
         entry="harness.submission.export:export_submission",
-        request={"event_shape": list(run.challenge.layout.shape)},
-        inputs={"submission": run.submission.folder},
+        request={"event_shape": list(run.bench.challenge.layout.shape)},
+        inputs={"submission": run.staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,
     )
-    with run.clock.stage("export", "network() of model.py") as steps:
-        result = run.sandbox.run(step, _subfolder(run, "export"))
+    with run.bench.clock.stage("export", "network() of model.py") as steps:
+        result = run.sandbox.run(step, run.bench.new_folder("export"))
         steps.append(result.usage)
     graph, weights = result.outputs["graph"], result.outputs["weights"]
     return _Network(graph=graph, weights=weights, digest=model_digest(graph, weights))
 
 
-def _score(run: _Run, function: str, inputs: Mapping[str, Path]) -> Scores:
-    """Sandbox B: events without labels, and what scores them."""
-    n_events = run.mixture.n_events
-    step = Step(
-        name="score",
-        entry=f"harness.submission.inference:{function}",
-        inputs={**inputs, "events": run.mixture.path},
-        outputs={"scores": n_events * _BYTES_PER_SCORE},
-        limits=_SCORE_LIMITS,
-    )
-    with run.clock.stage("score", f"{n_events:,} events") as steps:
-        result = run.sandbox.run(step, _subfolder(run, "score"))
-        steps.append(result.usage)
-    return run.mixture.separate(read_scores(result.outputs["scores"], n_events))
-
-
-def read_scores(path: Path, n_events: int) -> NDArray[np.float64]:
-    """Read raw scores that a step wrote.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_events,)
-        Finite; higher = more anomalous.
-
-    Raises
-    ------
-    InvalidSubmissionError
-        There are more or fewer, or some are not finite.
-    """
-    raw = path.read_bytes()
-    if len(raw) != n_events * _BYTES_PER_SCORE:
-        raise InvalidSubmissionError(
-            Problem(
-                what=f"{len(raw):,} bytes of scores came back",
-                where="scores",
-                expected=f"{n_events * _BYTES_PER_SCORE:,}: one float64 for each event",
-            )
-        )
-    scores = np.frombuffer(raw, dtype="<f8")
-    n_bad = int(np.count_nonzero(~np.isfinite(scores)))
-    if n_bad:
-        raise InvalidSubmissionError(
-            Problem(
-                what=f"{n_bad:,} of {n_events:,} scores are NaN or infinite",
-                where="scores",
-                expected="finite scores",
-                fix="look for 0/0, overflow and the logarithm of 0, for empty objects too",
-            )
-        )
-    return scores
-
-
-def _subfolder(run: _Run, name: str) -> Path:
-    folder = run.folder / name
-    folder.mkdir()
-    return folder
+def _new_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
     packed = cards.pack_scores(
-        cards.KeptScores(float_scores=figures.float_scores, firmware_scores=figures.firmware_scores)
+        cards.KeptScores(
+            float_scores=figures.scored.scores, firmware_scores=figures.firmware_scores
+        )
     )
     unofficial = tuple(_unofficial_because(run, figures))
-    firmware_physics: Physics | NotMeasured = NotMeasured(not_measured="no firmware was made")
-    if figures.firmware_scores:
-        firmware_physics = evaluate_scores(
-            run.challenge, figures.firmware_scores, run.mixture.hashes, "firmware"
-        )
     card = ScoreCard(
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         is_official=not unofficial,
@@ -288,18 +243,16 @@ def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
         submission=_describe_submission(run.submission),
         challenge=_describe_challenge(run),
         model_digest=figures.model_digest,
-        float_physics=evaluate_scores(
-            run.challenge, figures.float_scores, run.mixture.hashes, "float"
-        ),
-        firmware_physics=firmware_physics,
+        float_physics=figures.scored.physics,
+        firmware_physics=figures.firmware_physics,
         cost=figures.cost,
         firmware=figures.firmware,
-        checks=figures.checks,
+        checks=figures.scored.checks,
         isolation=run.sandbox.record,
-        usage=dict(run.clock.usage),
+        usage=dict(run.bench.clock.usage),
         environment=describe_environment(),
         scores=cards.describe_bytes("scores.zst", packed),
-        warnings=tuple(figures.warnings),
+        warnings=figures.warnings,
     )
     return card, packed
 
@@ -331,7 +284,7 @@ def _describe_submission(submission: Submission) -> Submitted:
 
 
 def _describe_challenge(run: _Run) -> ScoredChallenge:
-    challenge, store = run.challenge, run.store
+    challenge, store = run.bench.challenge, run.store
     files = {file.process: file for file in challenge.files}
     return ScoredChallenge(
         name=challenge.name,
@@ -348,7 +301,7 @@ def _describe_challenge(run: _Run) -> ScoredChallenge:
                 n_events=store.n_events(process),
                 n_scored=len(rows),
             )
-            for process, rows in run.mixture.rows.items()
+            for process, rows in run.bench.mixture.rows.items()
         ),
         split_key=challenge.split.key,
         split_fractions=(challenge.split.train, challenge.split.validation, challenge.split.test),

@@ -1,0 +1,224 @@
+"""Sandbox B: events without labels are scored, and a sample of them again in other ways."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from harness.challenge import Challenge
+from harness.data.mix import Mixture
+from harness.errors import IntegrityError, InvalidSubmissionError, Problem
+from harness.evaluation import evaluate_scores
+from harness.integrity import Batch, Scored, Sizes, check_integrity, digest_events
+from harness.records import Check, NotMeasured, Physics, WorkingPoint
+from harness.stages import StageClock
+from harness.step import GIB, Limits, RunStep, Step, Usage
+
+# Seconds that the integrity checks may take beside the start of their process.
+_CHECK_SECONDS = 3.0
+_BYTES_PER_SCORE = 8
+_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
+
+Scores = Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scorer:
+    """What scores events: a step's function, and its inputs beside the events.
+
+    Attributes
+    ----------
+    at_once : int
+        Events that it is given at once.
+    """
+
+    function: Literal["score_network", "score_open"]
+    inputs: Mapping[str, Path]
+    at_once: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """Where scoring takes place: the events, the sandbox, the clock and a folder to work in."""
+
+    challenge: Challenge
+    mixture: Mixture
+    run_step: RunStep
+    clock: StageClock
+    folder: Path
+
+    def new_folder(self, name: str) -> Path:
+        """Make a folder of a step's own."""
+        folder = self.folder / f"{name}-{secrets.token_hex(4)}"
+        folder.mkdir()
+        return folder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoredEvents:
+    """Scores by process, what they are worth, and how far they can be trusted."""
+
+    scores: Scores
+    physics: Physics
+    checks: tuple[Check, ...] | NotMeasured
+
+
+def secret_generator() -> np.random.Generator:
+    """Return a random generator that nobody can foresee."""
+    return np.random.default_rng(secrets.randbits(256))
+
+
+def score_events(bench: Bench, scorer: Scorer, *, has_checks: bool) -> ScoredEvents:
+    """Score all events of the mixture, evaluate the scores, and check their integrity.
+
+    Raises
+    ------
+    IntegrityError
+        A score depends on more than its own event.
+    HarnessError
+        The step failed; see `harness.step.RunStep`.
+    """
+    mixture = bench.mixture
+    digest = digest_events(mixture.path)
+    with bench.clock.stage("score", f"{mixture.n_events:,} events") as steps:
+        batch = Batch(events=mixture.path, n_events=mixture.n_events, at_once=scorer.at_once)
+        (by_row,), usage = _score_batches(bench, scorer, [batch], "score")
+        steps.append(usage)
+    scores = mixture.separate(by_row)
+    with bench.clock.stage("metrics", "AUC and TPR with their intervals"):
+        physics = evaluate_scores(bench.challenge, scores, mixture.hashes, "float")
+    checks: tuple[Check, ...] | NotMeasured = NotMeasured(not_measured="left out (--quick)")
+    if has_checks:
+        with bench.clock.stage("checks", "scores in another order, batch and process") as steps:
+            rate = mixture.n_events / usage.wall_s
+            checks, usages = _check(bench, scorer, scores, physics, digest, rate)
+            steps.extend(usages)
+    return ScoredEvents(scores=scores, physics=physics, checks=checks)
+
+
+def read_scores(path: Path, n_events: int) -> NDArray[np.float64]:
+    """Read raw scores that a step wrote.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_events,)
+        Finite; higher = more anomalous.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        There are more or fewer, or some are not finite.
+    """
+    raw = path.read_bytes()
+    if len(raw) != n_events * _BYTES_PER_SCORE:
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"{len(raw):,} bytes of scores came back",
+                where="scores",
+                expected=f"{n_events * _BYTES_PER_SCORE:,}: one float64 for each event",
+            )
+        )
+    scores = np.frombuffer(raw, dtype="<f8")
+    n_bad = int(np.count_nonzero(~np.isfinite(scores)))
+    if n_bad:
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"{n_bad:,} of {n_events:,} scores are NaN or infinite",
+                where="scores",
+                expected="finite scores",
+                fix="look for 0/0, overflow and the logarithm of 0, for empty objects too",
+            )
+        )
+    return scores
+
+
+def _score_batches(
+    bench: Bench, scorer: Scorer, batches: Sequence[Batch], name: str
+) -> tuple[list[NDArray[np.float64]], Usage]:
+    """Score batches one after the other in one fresh process."""
+    jobs: list[JsonValue] = [
+        {
+            "events": f"events{index}",
+            "scores": f"scores{index}",
+            "chunk": batch.at_once,
+        }
+        for index, batch in enumerate(batches)
+    ]
+    events = {f"events{index}": batch.events for index, batch in enumerate(batches)}
+    sizes = {
+        f"scores{index}": batch.n_events * _BYTES_PER_SCORE for index, batch in enumerate(batches)
+    }
+    step = Step(
+        name=name,
+        entry=f"harness.submission.inference:{scorer.function}",
+        request={"jobs": jobs},
+        inputs={**scorer.inputs, **events},
+        outputs=sizes,
+        limits=_LIMITS,
+    )
+    result = bench.run_step(step, bench.new_folder(name))
+    scores = [
+        read_scores(result.outputs[f"scores{index}"], batch.n_events)
+        for index, batch in enumerate(batches)
+    ]
+    return scores, result.usage
+
+
+def _check(
+    bench: Bench,
+    scorer: Scorer,
+    scores: Scores,
+    physics: Physics,
+    digest: str,
+    events_per_s: float,
+) -> tuple[tuple[Check, ...], list[Usage]]:
+    """Run the integrity checks; a leak ends the run."""
+    usages: list[Usage] = []
+
+    def score_again(batches: Sequence[Batch]) -> list[NDArray[np.float64]]:
+        again, usage = _score_batches(bench, scorer, batches, "checks")
+        usages.append(usage)
+        return again
+
+    challenge = bench.challenge
+    point = physics.at(challenge.working_point)
+    checks = check_integrity(
+        Scored.gather(
+            bench.mixture,
+            scores,
+            background=challenge.processes("background"),
+            at_once=scorer.at_once,
+        ),
+        digest=digest,
+        layout=challenge.layout,
+        working_point=point if isinstance(point, WorkingPoint) else None,
+        score=score_again,
+        folder=bench.new_folder("variants"),
+        generator=secret_generator(),
+        sizes=Sizes.within(_CHECK_SECONDS, events_per_s=events_per_s),
+    )
+    _refuse_leaks(checks)
+    return checks, usages
+
+
+def _refuse_leaks(checks: Sequence[Check]) -> None:
+    problems = [
+        Problem(
+            what=f"{check.detail} (largest difference {check.max_difference:.3g} of the scores' "
+            "spread)",
+            where=f"integrity check {check.name}",
+            expected="a score that depends on its own event alone",
+            fix="remove what looks at other events, the clock, a counter or a file",
+        )
+        for check in checks
+        if check.outcome == "leak"
+    ]
+    if problems:
+        raise IntegrityError(*problems)
