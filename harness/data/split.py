@@ -94,7 +94,7 @@ def event_hashes(
     Examples
     --------
     >>> event_hashes(np.zeros((2, 19, 3), np.float32), "key").tolist()
-    [8254853352497044459, 8254853352497044459]
+    [440195816987974415, 440195816987974415]
     """
     if events.dtype != np.float32:
         raise TypeError(f"events are {events.dtype}, expected float32")
