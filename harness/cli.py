@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
-from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, IntegrityError, Problem
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from rich.console import Console
+
+    from harness.records import ScoreCard
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -144,10 +147,10 @@ def score(
     challenge: str,
     manifests: tuple[Path, ...],
     results: Path,
-    quick: bool,  # noqa: FBT001 - the flag of the command line
-    no_firmware: bool,  # noqa: FBT001
-    unsafe: bool,  # noqa: FBT001
-    as_json: bool,  # noqa: FBT001
+    quick: bool,
+    no_firmware: bool,
+    unsafe: bool,
+    as_json: bool,
 ) -> None:
     """Score the submission in FOLDER and write its score card."""
     from harness.pipeline import score_submission
@@ -170,19 +173,195 @@ def score(
 @cli.command()
 @_card_argument
 @_json_option
-def show(card: Path, as_json: bool) -> None:  # noqa: FBT001
+def show(card: Path, as_json: bool) -> None:
     """Print a score CARD."""
     from harness.cards import read_card
 
     _print_card(read_card(card), as_json=as_json)
 
 
-def _print_card(card: object, *, as_json: bool) -> None:
-    from harness.records import ScoreCard
+@cli.command()
+@_folder_argument
+def validate(folder: Path) -> None:
+    """Say all that is wrong with the submission in FOLDER, without running it."""
+    from harness.submission.spec import read_submission
+
+    submission = read_submission(folder)
+    click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
+
+
+@cli.command()
+@_card_argument
+@_manifest_option
+@click.option("--write", is_flag=True, help="Write a new card beside the old one.")
+@_results_option
+@_json_option
+def rescore(
+    card: Path, manifests: tuple[Path, ...], write: bool, results: Path, as_json: bool
+) -> None:
+    """Compute the metrics of CARD again from its kept scores; say what changed."""
+    from harness.audit import rescore_card
+    from harness.cards import write_card
+    from harness.terminal import changes_view
+
+    rescored = rescore_card(card, manifests=manifests)
+    if as_json:
+        _print_json([_as_dict(change) for change in rescored.changes])
+    else:
+        _console().print(changes_view(rescored.changes))
+    if write:
+        packed = card.with_suffix(".scores.zst").read_bytes()
+        path = write_card(rescored.card, results, scores=packed)
+        click.echo(f"score card: {path}", err=True)
+
+
+@cli.command()
+@click.argument(
+    "card_paths", metavar="CARD...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@_manifest_option
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("submissions"),
+    show_default=True,
+    help="Folder of the submissions.",
+)
+@_json_option
+def verify(
+    card_paths: tuple[Path, ...], manifests: tuple[Path, ...], submissions: Path, as_json: bool
+) -> None:
+    """Hold CARDs against the submission, data and scores that they were made from."""
+    from harness.audit import verify_card
+    from harness.terminal import findings_view
+
+    found = {
+        str(path): verify_card(path, submissions=submissions, manifests=manifests)
+        for path in card_paths
+    }
+    if as_json:
+        _print_json({path: [_as_dict(item) for item in items] for path, items in found.items()})
+    else:
+        for path, items in found.items():
+            _console().print(findings_view(path, items))
+    wrong = [
+        Problem(what=f"{item.name} does not match: {item.detail}", where=path)
+        for path, items in found.items()
+        for item in items
+        if item.outcome == "different"
+    ]
+    if wrong:
+        raise IntegrityError(*wrong)
+
+
+@cli.command()
+@click.argument("challenge")
+@_manifest_option
+@click.option("--mirror", help="Address below which the files lie by their names.")
+@click.option(
+    "--from",
+    "source_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that holds the files already.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, how large, where to.")
+@click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
+@click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
+@_json_option
+def fetch(
+    challenge: str,
+    manifests: tuple[Path, ...],
+    mirror: str | None,
+    source_folder: Path | None,
+    dry_run: bool,
+    trust_first_use: bool,
+    with_blackbox: bool,
+    as_json: bool,
+) -> None:
+    """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
+    from harness.data.fetch import fetch as fetch_files
+    from harness.data.manifest import load_manifest
+    from harness.data.progress import progress_bars
+    from harness.terminal import fetch_view
+
+    with progress_bars() as progress:
+        report = fetch_files(
+            load_manifest(*manifests).challenge(challenge),
+            mirror=mirror,
+            source_folder=source_folder,
+            dry_run=dry_run,
+            trust_first_use=trust_first_use,
+            with_blackbox=with_blackbox,
+            progress=progress,
+        )
+    if as_json:
+        _print_json(_as_dict(report))
+    else:
+        _console().print(fetch_view(report))
+
+
+@cli.group(invoke_without_command=True)
+@_manifest_option
+@_json_option
+@click.pass_context
+def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> None:
+    """List the challenges, what of them is here, sizes and checksums."""
+    if context.invoked_subcommand is not None:
+        return
+    from harness.data.inventory import take_inventory
+    from harness.data.manifest import load_manifest
+    from harness.terminal import inventory_view
+
+    challenges = take_inventory(load_manifest(*manifests))
+    if as_json:
+        _print_json([_as_dict(challenge) for challenge in challenges])
+    else:
+        _console().print(inventory_view(challenges))
+
+
+@data.command()
+@click.argument("challenge")
+@_manifest_option
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures.")
+@_results_option
+@_json_option
+def describe(
+    challenge: str, manifests: tuple[Path, ...], plots: Path | None, results: Path, as_json: bool
+) -> None:
+    """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
+    from harness.data.describe import describe as describe_events
+    from harness.data.describe import write_plots, write_summary
+    from harness.data.events import open_store
+    from harness.data.manifest import load_manifest
+    from harness.terminal import description_view
+
+    rules = load_manifest(*manifests).challenge(challenge)
+    description = describe_events(open_store(rules))
+    write_summary(description.summary, results / challenge / "summary.json")
+    if as_json:
+        click.echo(description.summary.model_dump_json(indent=1))
+    else:
+        _console().print(description_view(description))
+    if plots is not None:
+        for path in write_plots(description.summary, plots):
+            click.echo(f"picture: {path}", err=True)
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=1, default=str))
+
+
+def _as_dict(value: DataclassInstance) -> dict[str, object]:
+    import dataclasses
+
+    return dataclasses.asdict(value)
+
+
+def _print_card(card: ScoreCard, *, as_json: bool) -> None:
     from harness.terminal import card_view
 
-    if not isinstance(card, ScoreCard):
-        raise UsageError(f"{card!r} is not a score card")
     if as_json:
         click.echo(card.model_dump_json(indent=1))
     else:

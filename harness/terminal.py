@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+from rich import filesize
 from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.panel import Panel
@@ -17,9 +19,16 @@ from harness.records import (
     Firmware,
     NotMeasured,
     Physics,
+    ProcessSummary,
     ScoreCard,
     UnreachedWorkingPoint,
 )
+
+if TYPE_CHECKING:
+    from harness.audit import Change, Finding
+    from harness.data.describe import Description
+    from harness.data.fetch import FetchReport
+    from harness.data.inventory import ChallengeStatus
 
 _DASH = "–"
 
@@ -205,3 +214,105 @@ def _checks_view(card: ScoreCard) -> RenderableType:
         for check in card.checks
     ]
     return _rows("integrity checks", rows, ("check", "outcome", "events", "largest difference"))
+
+
+def findings_view(path: str, findings: Sequence[Finding]) -> Table:
+    """Draw what `harness verify` found of one card."""
+    rows = [(finding.name, finding.outcome, finding.detail) for finding in findings]
+    return _rows(path, rows, ("", "outcome", "detail"))
+
+
+def changes_view(changes: Sequence[Change]) -> RenderableType:
+    """Draw the figures that `harness rescore` found changed."""
+    if not changes:
+        return Text("nothing changed: the kept scores give the card's figures, digit for digit")
+    rows = [(change.field, str(change.before), str(change.after)) for change in changes]
+    return _rows(f"{len(changes)} figures changed", rows, ("figure", "card", "now"))
+
+
+def fetch_view(report: FetchReport) -> RenderableType:
+    """Draw what `harness fetch` did, or would do."""
+    rows = [
+        (
+            file.name,
+            file.action,
+            _bytes(file.n_bytes),
+            "" if file.n_events is None else f"{file.n_events:,}",
+            f"{file.checksum} ({file.checksum_origin})" if file.checksum else "none known",
+            "; ".join((file.source, *file.remarks)),
+        )
+        for file in report.files
+    ]
+    header = ("file", "action", "size", "events", "checksum", "source and remarks")
+    verb = "to download" if report.is_dry_run else "downloaded"
+    n_unknown = sum(file.action == "download" and file.n_bytes is None for file in report.files)
+    unknown = f" and {n_unknown} files of unknown size" if n_unknown else ""
+    summary = (
+        f"{verb}: {_bytes(report.download_bytes)}{unknown}; "
+        f"more on the disk, in {report.root}: at least {_bytes(report.disk_bytes)}"
+    )
+    return Group(_rows(report.challenge, rows, header), Text(summary))
+
+
+def inventory_view(challenges: Sequence[ChallengeStatus]) -> RenderableType:
+    """Draw which challenges there are, and what of them is here."""
+    return Group(*(_challenge_table(challenge) for challenge in challenges))
+
+
+def _challenge_table(challenge: ChallengeStatus) -> Table:
+    rows = [
+        (
+            file.name,
+            file.role,
+            "unknown" if file.n_events is None else f"{file.n_events:,}",
+            _bytes(file.n_bytes) if file.n_bytes else _DASH,
+            file.checksum or "not published",
+            file.state,
+        )
+        for file in challenge.files
+    ]
+    ready = "ready" if challenge.is_ready else f"not here: harness fetch {challenge.name}"
+    synthetic = ", synthetic" if challenge.is_synthetic else ""
+    title = f"{challenge.name}: {challenge.title}, version {challenge.version}{synthetic}; {ready}"
+    return _rows(title, rows, ("file", "role", "events", "cache", "checksum", "state"))
+
+
+def description_view(description: Description) -> RenderableType:
+    """Draw occupancies and leading pT of each process."""
+    summary = description.summary
+    note = "synthetic events: no prediction for the real data" if summary.synthetic else ""
+    tables = [_process_table(description, process) for process in summary.processes]
+    return Group(Text(f"{summary.title} (version {summary.version}) {note}"), *tables)
+
+
+def _process_table(description: Description, process: ProcessSummary) -> Table:
+    rows = []
+    for kind, occupancy in process.occupancy.items():
+        pt = description.leading_pt[process.process][kind]
+        quantiles = () if pt is None else pt.quantiles_gev.values()
+        rows.append(
+            (
+                kind,
+                " ".join(format_rate(share) for share in occupancy),
+                _DASH if pt is None else f"{pt.mean_gev:.1f} ± {pt.sd_gev:.1f}",
+                _DASH if pt is None else " ".join(f"{value:.1f}" for value in quantiles),
+            )
+        )
+    table = _rows(
+        f"{process.title}: {process.n_events:,} events",
+        rows,
+        (
+            "object",
+            "occupancy of its slots",
+            "leading pT [GeV], mean ± s.d.",
+            "10, 50, 90, 99 % quantiles",
+        ),
+    )
+    table.caption = "\n".join(description.remarks[process.process])
+    return table
+
+
+def _bytes(n_bytes: int | None) -> str:
+    if n_bytes is None:
+        return "unknown"
+    return filesize.decimal(n_bytes)
