@@ -91,7 +91,9 @@ def write_hdf5(
     return path
 
 
-def make_challenge(files: Sequence[DataFile], *, name: str = "toy", key: str = "toy-1") -> Challenge:
+def make_challenge(
+    files: Sequence[DataFile], *, name: str = "toy", key: str = "toy-1"
+) -> Challenge:
     """Make a challenge over `files`."""
     return Challenge(
         name=name,

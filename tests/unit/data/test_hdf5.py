@@ -57,7 +57,9 @@ class TestSound:
 class TestBroken:
     def test_wrong_dataset_name(self, tmp_path: Path) -> None:
         path = write_hdf5(tmp_path / "toy.h5", make_events(5), dataset="Jets")
-        with pytest.raises(DataError, match=r"no dataset Particles; it holds Jets, Particles_Names"):
+        with pytest.raises(
+            DataError, match=r"no dataset Particles; it holds Jets, Particles_Names"
+        ):
             count_events(path, LAYOUT)
 
     @pytest.mark.parametrize("shape", [(5, 19, 3), (5, 18, 4), (5, 76), (5,), ()])

@@ -88,7 +88,9 @@ class TestHash:
     def test_byte_order_in_memory_does_not_matter(self) -> None:
         events = make_events(50)
         swapped = events.byteswap().view(events.dtype.newbyteorder())
-        assert np.array_equal(event_hashes(swapped.astype(np.float32), "k"), event_hashes(events, "k"))
+        assert np.array_equal(
+            event_hashes(swapped.astype(np.float32), "k"), event_hashes(events, "k")
+        )
 
     def test_other_dtypes_are_refused(self) -> None:
         with pytest.raises(TypeError, match="float64"):
