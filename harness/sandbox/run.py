@@ -38,6 +38,7 @@ from harness.step import Limits, Step, StepResult
 
 Kind = Literal["bwrap", "none"]
 WORKER = "sandbox/worker.py"
+MAX_LOCKED_BYTES = 64 * 1024
 ENTRY_PREFIX = "harness."
 READABLE = 0o004
 SEARCHABLE = 0o005
@@ -284,6 +285,8 @@ def _resource_limits(kind: Kind, step: Step) -> dict[str, tuple[int, int]]:
         "RLIMIT_NOFILE": (limits.n_open_files, limits.n_open_files),
         "RLIMIT_CORE": (0, 0),
         "RLIMIT_MSGQUEUE": (0, 0),
+        "RLIMIT_MEMLOCK": (MAX_LOCKED_BYTES, MAX_LOCKED_BYTES),
+        "RLIMIT_RTPRIO": (0, 0),
     }
     if kind == "bwrap":
         # Without a user of its own, a step would be counted together with all else of that user.

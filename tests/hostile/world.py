@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ class World:
 
     def survivors(self) -> list[int]:
         """Return the processes on this machine that bear the marker."""
-        return [pid for pid in _pids() if self._is_marked(pid)]
+        return [pid for pid in _pids() if self._is_marked(pid) and not _is_zombie(pid)]
 
     def _is_marked(self, pid: int) -> bool:
         with contextlib.suppress(OSError):
@@ -74,14 +75,22 @@ class World:
         return False
 
     def end_survivors(self) -> None:
-        """Kill what a control left behind."""
-        for pid in self.survivors():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Kill what a control left behind, and wait until it is gone."""
+        while alive := self.survivors():
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
 
 
 def _pids() -> Iterator[int]:
     return (int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit())
+
+
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    return True
 
 
 def folder_digest(folder: Path) -> str:

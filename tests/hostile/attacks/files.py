@@ -191,6 +191,7 @@ for where, place in {
         found = os.path.exists(place)
         os.remove(place)
         """,
+        control=Unguarded(needs_root=where in ("packages", "harness", "root")),
     )
 attack(
     "overwrite-its-own-submission",

@@ -308,6 +308,7 @@ attack(
     gain = libc.prctl(39, 0, 0, 0, 0) != 1
     found = [list(held), bounding, ambient, gain] if any(held) or bounding or ambient or gain else 0
     """,
+    control=ROOT,
 )
 attack(
     "real-time-priority",

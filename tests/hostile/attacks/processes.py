@@ -13,11 +13,12 @@ from tests.hostile.world import World
 QUICK = Limits(wall_s=1.0, cpu_s=20.0, memory_bytes=512 * MIB, n_processes=64)
 DIES = "every process of a step dies with it"
 
+# The name is taken first: a control that looks too early would miss the daemon.
 DAEMON = """
+    rename_process(request['marker'])
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            rename_process(request['marker'])
             for fd in range(256):
                 try:
                     os.close(fd)

@@ -165,6 +165,7 @@ attack(
     time.sleep(0.3)
     found = n == 149_999
     """,
+    limits=dataclasses.replace(LIMITS, wall_s=120.0, cpu_s=120.0),
     ends=LimitError,
     says="temporary files: .* used, 100,000 allowed",
 )

@@ -128,10 +128,10 @@ attack(
     outputs=SCORES,
     code="""
     outputs['scores'].write_bytes(b'first')
+    rename_process(request['marker'])
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            rename_process(request['marker'])
             while True:
                 time.sleep(0.1)
                 outputs['scores'].write_bytes(str(time.time()).encode())
