@@ -20,15 +20,12 @@ from typing import Protocol
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
 from harness.challenge import EventLayout
 from harness.data.mix import Mixture, flip_eta, rotate_phi
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.metrics.consistency import Batches, compare_scores, describe_change
 from harness.records import Check, WorkingPoint
-from harness.sandbox.scores import read_scores
-from harness.step import Limits, RunStep, Step
 
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25
@@ -389,54 +386,3 @@ def _not_scored(variant: _Variant, reason: str) -> Check:
         max_difference=0.0,
         detail=f"these events could not be scored: {reason}"[:1000],
     )
-
-
-# --- in a sandbox ------------------------------------------------------------------------------
-
-
-def score_in_sandbox(
-    run_step: RunStep,
-    *,
-    entry: str,
-    inputs: Mapping[str, Path],
-    folder: Path,
-    limits: Limits,
-) -> ScoreBatches:
-    """Make the function that scores batches by one step in a sandbox.
-
-    Parameters
-    ----------
-    run_step : RunStep
-        Runs a step; each call is a fresh process.
-    entry : str
-        ``harness.submission.inference:score_network`` or ``...:score_open``.
-    inputs : mapping of str to Path
-        What scores the events: ``graph`` and ``weights``, or ``submission``.
-    folder : Path
-        Where each call gets a folder of its own for its scores.
-    limits : Limits
-        Of each call.
-    """
-
-    def score(batches: Sequence[Batch]) -> Sequence[NDArray[np.float64]]:
-        place = folder / f"integrity-{len(list(folder.glob('integrity-*')))}"
-        place.mkdir()
-        names = {path: f"events{i}" for i, path in enumerate({b.events: None for b in batches})}
-        jobs: list[JsonValue] = [
-            {"events": names[batch.events], "scores": f"scores{i}", "chunk": batch.at_once}
-            for i, batch in enumerate(batches)
-        ]
-        step = Step(
-            name="integrity",
-            entry=entry,
-            request={"jobs": jobs},
-            inputs={**inputs, **{name: path for path, name in names.items()}},
-            outputs={f"scores{i}": 8 * batch.n_events for i, batch in enumerate(batches)},
-            limits=limits,
-        )
-        outputs = run_step(step, place).outputs
-        return [
-            read_scores(outputs[f"scores{i}"], batch.n_events) for i, batch in enumerate(batches)
-        ]
-
-    return score
