@@ -10,12 +10,26 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from harness.sandbox.doctor import Finding, Isolation, probe
     from harness.sandbox.run import Sandbox, open_sandbox
+    from harness.sandbox.scores import read_scores
     from harness.sandbox.scratch import scratch_folder
 
-__all__ = ["Sandbox", "open_sandbox", "scratch_folder"]
+__all__ = [
+    "Finding",
+    "Isolation",
+    "Sandbox",
+    "open_sandbox",
+    "probe",
+    "read_scores",
+    "scratch_folder",
+]
 
 _HOMES = {
+    "Finding": "harness.sandbox.doctor",
+    "Isolation": "harness.sandbox.doctor",
+    "probe": "harness.sandbox.doctor",
+    "read_scores": "harness.sandbox.scores",
     "Sandbox": "harness.sandbox.run",
     "open_sandbox": "harness.sandbox.run",
     "scratch_folder": "harness.sandbox.scratch",

@@ -64,8 +64,7 @@ def call(message: Message) -> Message:
     try:
         entry = load_entry(message["entry"])
         report = entry(message["request"], inputs, _paths(message["outputs"]))
-    # The edge of the sandbox: whatever it was must be told, SystemExit too.
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 the edge: SystemExit, too, must be told
         return describe(error, message["inputs"].values())
     return {"report": report}
 
@@ -112,8 +111,7 @@ def _traceback(error: BaseException, own_places: tuple[str, ...]) -> str:
         )
         told.stack = traceback.StackSummary.from_list(told.stack[first:])
         return "".join(told.format())[-MAX_TRACEBACK_CHARACTERS:]
-    # An exception of the participant's, whose own methods may raise.
-    except BaseException:
+    except BaseException:  # noqa: BLE001 an exception whose own methods raise
         return f"{type(error).__name__} (its text could not be had)"
 
 
@@ -135,7 +133,7 @@ def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BaseException:  # noqa: S112 may have been closed or replaced
+        except BaseException:  # noqa: BLE001, S112 may have been closed or replaced
             continue
 
 

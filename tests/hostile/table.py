@@ -1,5 +1,7 @@
 """Prints how the corpus fared: ``python -m tests.hostile.table``, or ``make hostile``."""
 
+# ruff: noqa: T201 a program that prints
+
 from __future__ import annotations
 
 import json

@@ -19,7 +19,7 @@ def _believed_by_json(payload: str):
 
     def control(attack_: Attack, world: World, folder) -> bool:
         try:
-            json.loads(eval(payload))  # noqa: S307 the attack's own expression
+            json.loads(eval(payload))
         except json.JSONDecodeError:
             return False
         except (RecursionError, UnicodeDecodeError):
@@ -32,18 +32,18 @@ def _believed_by_json(payload: str):
 for name, payload, says in (
     ("nested-100000-deep", "b'{\"report\":' + b'[' * 100_000 + b']' * 100_000 + b'}\\n'", "nested"),
     ("nested-objects", "b'{\"a\":' * 100_000 + b'1' + b'}' * 100_000 + b'\\n'", "nested"),
-    ("duplicate-keys", "b'{\"report\": {\"auc\": 0.5, \"auc\": 1.0}}\\n'", "stands twice"),
-    ("nan", "b'{\"report\": {\"auc\": NaN}}\\n'", "NaN"),
-    ("infinity", "b'{\"report\": {\"auc\": -Infinity}}\\n'", "Infinity"),
-    ("overflow", "b'{\"report\": {\"auc\": 1e999}}\\n'", "overflows"),
+    ("duplicate-keys", 'b\'{"report": {"auc": 0.5, "auc": 1.0}}\\n\'', "stands twice"),
+    ("nan", 'b\'{"report": {"auc": NaN}}\\n\'', "NaN"),
+    ("infinity", 'b\'{"report": {"auc": -Infinity}}\\n\'', "Infinity"),
+    ("overflow", 'b\'{"report": {"auc": 1e999}}\\n\'', "overflows"),
     ("ten-to-the-300", "b'{\"report\": {\"n\": 1' + b'0' * 300 + b'}}\\n'", "digits"),
     ("a-list", "b'[1, 2, 3]\\n'", "not an object"),
     ("a-string", "b'\"fine\"\\n'", "not an object"),
-    ("another-schema", "b'{\"scores\": [1], \"report\": {}}\\n'", "none of the known forms"),
+    ("another-schema", 'b\'{"scores": [1], "report": {}}\\n\'', "none of the known forms"),
     ("report-of-a-wrong-type", "b'{\"report\": [1]}\\n'", "none of the known forms"),
     ("many-values", "b'{\"report\": {\"a\": [' + b'0,' * 500_000 + b'0]}}\\n'", "values"),
-    ("half-a-surrogate", "b'{\"report\": {\"a\": \"\\\\ud800\"}}\\n'", "surrogate"),
-    ("no-unicode", "b'{\"report\": {\"a\": \"\\xff\\xfe\"}}\\n'", "not JSON"),
+    ("half-a-surrogate", 'b\'{"report": {"a": "\\\\ud800"}}\\n\'', "surrogate"),
+    ("no-unicode", 'b\'{"report": {"a": "\\xff\\xfe"}}\\n\'', "not JSON"),
 ):
     attack(
         f"report-{name}",
@@ -135,7 +135,7 @@ attack(
     """,
     ends=InvalidSubmissionError,
     says="NaN",
-    control=_believed_by_json("b'{\"report\": {\"auc\": NaN}}'"),
+    control=_believed_by_json('b\'{"report": {"auc": NaN}}\''),
 )
 attack(
     "exit-before-the-report",

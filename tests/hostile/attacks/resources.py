@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from harness.errors import LimitError, SubmissionError
-from harness.step import GIB, MIB
+from harness.step import GIB
 from tests.hostile.attack import LIMITS, Loosened, NotTried, Unguarded, attack
 
 MORE_MEMORY = dataclasses.replace(LIMITS, memory_bytes=3 * GIB)
@@ -236,7 +236,7 @@ attack(
     "lock-memory",
     kind="resources",
     claim="memory can't be locked beyond a small share",
-    code=f"""
+    code="""
     import mmap
     memory = mmap.mmap(-1, 64 * 2 ** 20)
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))

@@ -77,6 +77,14 @@ attack(
     found = place.exists()
     """,
 )
+
+
+def _grows(attack_: Attack, world: World, folder: Path) -> bool:
+    (folder / "scores").touch()
+    plain_python(attack_, world, folder)
+    return (folder / "scores").stat().st_size > SCORES["scores"]
+
+
 attack(
     "scores-of-a-terabyte",
     kind="results",
@@ -88,14 +96,8 @@ attack(
     """,
     ends=LimitError,
     says="file size",
-    control=lambda attack_, world, folder: _grows(attack_, world, folder),
+    control=_grows,
 )
-
-
-def _grows(attack_: Attack, world: World, folder: Path) -> bool:
-    (folder / "scores").touch()
-    plain_python(attack_, world, folder)
-    return (folder / "scores").stat().st_size > SCORES["scores"]
 
 
 attack(
@@ -146,6 +148,12 @@ def _kept_descriptor(attempt: Attempt, world: World) -> bool:
     return (attempt.folder / "scores").stat().st_uid != os.geteuid()
 
 
+def _mode_stays(attack_: Attack, world: World, folder: Path) -> bool:
+    (folder / "scores").touch()
+    plain_python(attack_, world, folder)
+    return (folder / "scores").stat().st_mode & 0o6000 == 0o6000
+
+
 attack(
     "scores-of-another-owner",
     kind="results",
@@ -159,14 +167,8 @@ attack(
         _kept_descriptor(attempt, world)
         or bool((attempt.folder / "scores").stat().st_mode & 0o7177)
     ),
-    control=lambda attack_, world, folder: _mode_stays(attack_, world, folder),
+    control=_mode_stays,
 )
-
-
-def _mode_stays(attack_: Attack, world: World, folder: Path) -> bool:
-    (folder / "scores").touch()
-    plain_python(attack_, world, folder)
-    return (folder / "scores").stat().st_mode & 0o6000 == 0o6000
 
 
 def _is_read(make: Callable[[Path], None], n_events: int = 4) -> Callable[[World, Path], bool]:
