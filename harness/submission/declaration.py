@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -12,12 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from harness.challenge import Name, Value
 from harness.errors import Problem
+from harness.submission.words import parse_word
 
 FILE_NAME = "submission.yaml"
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 10
 
-_WORD = re.compile(r"(?P<sign>u?)fixed<(?P<width>\d{1,2}),\s*(?P<integer>-?\d{1,2})>\Z")
 _EXAMPLES = {
     "team": "team: team_x (the name of the folder)",
     "title": "title: Variational autoencoder, sum of mu^2",
@@ -40,9 +39,7 @@ def _printable(text: str) -> str:
 
 
 def _is_word(text: str) -> str:
-    match = _WORD.match(text)
-    if match is None or not 1 <= int(match["width"]) <= 32:
-        raise ValueError("is no fixed-point type such as fixed<16,6> of 1 to 32 bits")
+    parse_word(text)
     return text
 
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from keras import KerasTensor
 
-__all__ = ["TABLE_FUNCTIONS", "exp_negative", "log1p", "reciprocal", "register_functions"]
+__all__ = [
+    "TABLE_FUNCTIONS",
+    "exp_negative",
+    "kl_of_log_variance",
+    "log1p",
+    "reciprocal",
+    "register_functions",
+]
 
 
 def exp_negative(x: KerasTensor) -> KerasTensor:
@@ -23,6 +30,13 @@ def exp_negative(x: KerasTensor) -> KerasTensor:
     from keras import ops
 
     return ops.exp(ops.negative(x))
+
+
+def kl_of_log_variance(x: KerasTensor) -> KerasTensor:
+    """Return exp(x) - x - 1: what a log-variance x adds to twice a Kullback-Leibler divergence."""
+    from keras import ops
+
+    return ops.subtract(ops.expm1(x), x)
 
 
 def reciprocal(x: KerasTensor) -> KerasTensor:
@@ -43,7 +57,7 @@ def register_functions() -> Mapping[str, Callable[[KerasTensor], KerasTensor]]:
     """Make the functions known to Keras's serialisation; needed before a network is read."""
     import keras
 
-    functions = {"exp_negative": exp_negative, "log1p": log1p, "reciprocal": reciprocal}
-    for function in functions.values():
+    functions = (exp_negative, kl_of_log_variance, log1p, reciprocal)
+    for function in functions:
         keras.saving.register_keras_serializable(package="harness")(function)
-    return functions
+    return {function.__name__: function for function in functions}

@@ -96,7 +96,7 @@ _CONSTRAINTS = "NonNeg MaxNorm MinMaxNorm UnitNorm"
 _REGULARISERS = "L1 L2 L1L2"
 
 # Functions of a lookup table that the harness brings along (see `harness.submission.functions`).
-TABLE_FUNCTIONS = ("exp_negative", "log1p", "reciprocal")
+TABLE_FUNCTIONS = ("exp_negative", "kl_of_log_variance", "log1p", "reciprocal")
 
 Triple = tuple[str, str, str | None]
 

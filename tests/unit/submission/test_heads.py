@@ -1,0 +1,228 @@
+"""Heads compute their formula, survive the export, and are the same bits in da4ml's netlist."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness import heads
+from harness.submission import inference, network
+
+network.load_keras()
+
+import hgq.layers as q  # noqa: E402
+import keras  # noqa: E402
+from da4ml.converter import trace_model  # noqa: E402
+from da4ml.trace import comb_trace  # noqa: E402
+
+N_LATENT = 3
+
+
+def latent_values(n_events: int = 4_000) -> np.ndarray:
+    """Return means and log-variances, some of them far out of the words' range."""
+    rng = np.random.default_rng(5)
+    values = rng.normal(0, 2, (n_events, 2 * N_LATENT))
+    values[-50:] *= 100.0
+    values[:20] = 0.0
+    return values.astype(np.float32)
+
+
+def network_of(head) -> keras.Model:
+    """Return a network of 2 x 3 inputs, seen as mu and log-variance, with one head."""
+    inputs = keras.Input((2 * N_LATENT,))
+    x = heads.input_words(inputs, ["fixed<16,10>"])
+    return keras.Model(inputs, head(pick(x, 0), pick(x, N_LATENT)))
+
+
+def pick(x, start: int):
+    """Return three of the inputs by a dense layer that copies them."""
+    layer = q.QDense(N_LATENT, use_bias=False, enable_iq=False, kq_conf=one_bit())
+    picked = layer(x)
+    kernel = np.zeros((2 * N_LATENT, N_LATENT))
+    kernel[start : start + N_LATENT] = np.eye(N_LATENT)
+    layer.kernel.assign(kernel)
+    return picked
+
+
+def one_bit():
+    from harness.submission.heads import _settings
+
+    return _settings(["ufixed<1,1>"], (1, 1), place="weight")
+
+
+def words(values: np.ndarray, text: str, *, cuts: bool = False) -> np.ndarray:
+    """Round values to a word, saturating, in plain numpy."""
+    word = heads.parse_word(text)
+    steps = np.asarray(values, np.float64) / word.step
+    rounded = np.floor(steps) if cuts else np.floor(steps + 0.5)
+    return np.clip(rounded * word.step, word.lowest, word.highest)
+
+
+def as_input(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mu and log-variance as the input words hold them: cut, wrapped around."""
+    cut = np.floor(values.astype(np.float64) * 64) / 64
+    wrapped = (cut + 512) % 1024 - 512
+    return wrapped[:, :N_LATENT], wrapped[:, N_LATENT:]
+
+
+def expected_sum_of_squares(mu, _):
+    return (words(mu, "fixed<10,6>") ** 2).sum(axis=1)
+
+
+def expected_mean_squared_error(x, y):
+    return (words(x - y, "fixed<8,4>") ** 2).sum(axis=1) / 4
+
+
+def expected_kl(mu, log_variance):
+    spread = words(log_variance, "fixed<8,4>")
+    spread = words(np.exp(spread) - spread - 1, "ufixed<16,12>")
+    return 0.5 * (words(mu, "fixed<10,6>") ** 2 + spread).sum(axis=1)
+
+
+def expected_r_z(mu, log_variance):
+    inverse = words(np.exp(-words(log_variance, "fixed<7,4>")), "ufixed<10,5>")
+    squares = words(words(mu, "fixed<8,5>") ** 2, "ufixed<10,8>")
+    return (squares * inverse).sum(axis=1)
+
+
+def expected_identity(mu, _):
+    return words(mu.sum(axis=1), "fixed<16,8>")
+
+
+def sum_of_inputs(mu, _):
+    layer = q.QDense(1, use_bias=False, enable_iq=False, kq_conf=one_bit())
+    total = layer(mu)
+    layer.kernel.assign(np.ones((N_LATENT, 1)))
+    return heads.identity(total)
+
+
+HEADS = [
+    (lambda mu, _: heads.sum_of_squares(mu), expected_sum_of_squares),
+    (heads.mean_squared_error, expected_mean_squared_error),
+    (heads.kl_divergence, expected_kl),
+    (heads.r_z, expected_r_z),
+    (sum_of_inputs, expected_identity),
+]
+NAMES = ["sum_of_squares", "mean_squared_error", "kl_divergence", "r_z", "identity"]
+
+
+@pytest.mark.parametrize(("head", "expected"), HEADS, ids=NAMES)
+def test_a_head_computes_its_formula(head, expected):
+    values = latent_values()
+    scores = network_of(head).predict(values, verbose=0, batch_size=4_000)
+    assert scores.shape == (len(values), 1)
+    np.testing.assert_array_equal(scores.ravel(), expected(*as_input(values)))
+
+
+@pytest.mark.parametrize(("head", "expected"), HEADS, ids=NAMES)
+def test_a_head_is_close_to_the_formula_without_words(head, expected):
+    formulas = {
+        expected_sum_of_squares: lambda mu, lv: (mu**2).sum(axis=1),
+        expected_mean_squared_error: lambda mu, lv: ((mu - lv) ** 2).sum(axis=1) / 4,
+        expected_kl: lambda mu, lv: 0.5 * (mu**2 + np.exp(lv) - lv - 1).sum(axis=1),
+        expected_r_z: lambda mu, lv: (mu**2 * np.exp(-lv)).sum(axis=1),
+        expected_identity: lambda mu, lv: mu.sum(axis=1),
+    }
+    values = latent_values()
+    values = values[(np.abs(values) < 3).all(axis=1)]
+    scores = network_of(head).predict(values, verbose=0, batch_size=4_000).ravel()
+    exact = formulas[expected](
+        values[:, :N_LATENT].astype(float), values[:, N_LATENT:].astype(float)
+    )
+    assert len(values) > 1000
+    assert np.abs(scores - exact).max() < 0.06 * exact.max()
+    assert np.corrcoef(scores, exact)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(("head", "expected"), HEADS, ids=NAMES)
+def test_a_head_is_the_same_bits_in_the_netlist_and_in_xla(head, expected, tmp_path):
+    values = latent_values()
+    model = network_of(head)
+    program = comb_trace(*trace_model(model))
+    netlist = program.predict(values.astype(np.float64)).ravel()
+    keras_scores = model.predict(values, verbose=0, batch_size=4_000).ravel()
+    np.testing.assert_array_equal(netlist, keras_scores)
+    files = tmp_path / "graph", tmp_path / "weights"
+    network.export_network(model, *files)
+    scorer, mode = inference.compile_network(network.rebuild(*files), len(values))
+    assert mode == "xla"
+    np.testing.assert_array_equal(scorer(values).ravel(), keras_scores)
+
+
+def test_scaling_is_exact_and_costs_nothing():
+    inputs = keras.Input((6,))
+    x = heads.input_words(inputs, ["ufixed<12,10>", "fixed<8,4>", "fixed<8,3>"])
+    model = keras.Model(inputs, heads.scale(x, [-7, 2, 0]))
+    values = np.array([[512.25, -7.5, 3.0, 100.0, 1.5, -4.0]], np.float32)
+    expected = [[512.25 / 128, -30.0, 3.0, 100.0 / 128, 6.0, -4.0]]
+    np.testing.assert_array_equal(model.predict(values, verbose=0), expected)
+    program = comb_trace(*trace_model(model))
+    np.testing.assert_array_equal(program.predict(values.astype(np.float64)), expected)
+    assert program.cost == 0
+
+
+def test_words_are_cut_and_limits_saturate():
+    inputs = keras.Input((3,))
+    x = heads.input_words(inputs, ["ufixed<15,13>", "fixed<8,4>", "fixed<8,3>"])
+    model = keras.Model(inputs, heads.limit(x, ["ufixed<11,9>", "fixed<8,4>", "fixed<8,3>"]))
+    values = np.array([[3000.3, 1.99, -0.01], [100.3, -8.0, 3.999]], np.float32)
+    expected = [[511.75, 1.9375, -0.03125], [100.25, -8.0, 3.96875]]
+    np.testing.assert_array_equal(model.predict(values, verbose=0), expected)
+
+
+@pytest.mark.parametrize("shape", [(57,), (19, 3), (19, 3, 1)])
+def test_words_are_given_by_feature_for_every_shape_of_input(shape):
+    inputs = keras.Input(shape)
+    model = keras.Model(
+        inputs, heads.input_words(inputs, ["ufixed<12,10>", "fixed<8,4>", "fixed<8,3>"])
+    )
+    events = np.full((1, 57), 2.99, np.float32)
+    out = model.predict(events.reshape(1, *shape), verbose=0).reshape(19, 3)
+    np.testing.assert_array_equal(out, np.tile([2.75, 2.9375, 2.96875], (19, 1)))
+
+
+def test_the_input_overflow_of_a_network_is_found_on_its_first_words():
+    inputs = keras.Input((19, 3))
+    flat = keras.layers.Flatten()(inputs)
+    x = heads.input_words(flat, ["ufixed<12,10>", "fixed<8,3>", "fixed<8,3>"])
+    model = keras.Model(inputs, heads.sum_of_squares(q.QDense(3)(x)))
+    events = np.zeros((100, 19, 3), np.float32)
+    events[7, 3, 0] = 1500.0
+    events[9, 18, 1] = -4.2
+    found = heads.input_overflow(model, events)
+    assert found is not None
+    assert found.n_outside == 2
+    assert np.flatnonzero(found.share_by_input).tolist() == [3 * 3, 18 * 3 + 1]
+
+
+def test_the_words_of_a_first_layer_count_as_input_words():
+    inputs = keras.Input((57,))
+    settings = heads.parse_word("ufixed<12,10>")
+    from harness.submission.heads import _settings
+
+    layer = q.QDense(1, iq_conf=_settings([str(settings)], (57,), place="datalane"))
+    model = keras.Model(inputs, layer(inputs))
+    events = np.full((2, 19, 3), 1.0, np.float32)
+    events[1] = -1.0
+    found = heads.input_overflow(model, events)
+    assert found is not None
+    assert found.n_outside == 1
+
+
+def test_a_float_network_has_no_input_words():
+    inputs = keras.Input((57,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+    assert heads.input_overflow(model, np.zeros((1, 19, 3), np.float32)) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda x: heads.sum_of_squares(x, word="fixed<16,8>"), "needs 33 bits"),
+        (lambda x: heads.sum_of_squares(x, word="float32"), "no fixed-point type"),
+        (lambda x: heads.input_words(x, ["fixed<8,3>"] * 4), "do not divide 3 inputs"),
+    ],
+)
+def test_words_that_cannot_be_right_are_refused(make, told):
+    with pytest.raises(ValueError, match=told):
+        make(keras.Input((3,)))
