@@ -61,6 +61,10 @@ class ToySetting:
     fpr: float = 1e-5
     n_signal: int = 200_000
 
+    def __str__(self) -> str:
+        """Name the setting in one word."""
+        return f"k{self.n_allowed}+{self.remainder:g}-n{self.n_expected:g}-slope{self.slope:g}"
+
     @property
     def n_background(self) -> int:
         """N, so that fpr (N + 1) is k and the remainder."""
@@ -70,6 +74,16 @@ class ToySetting:
     def tpr(self) -> float:
         """The TPR at a true FPR of `fpr`: what the intervals should hold."""
         return self.n_expected / self.n_signal
+
+
+# Where coverage is measured: few to many events allowed and expected; a signal as steep as the
+# background and a flatter one; k rounded down from almost k + 1, the worst that rounding does.
+FULL_GRID = tuple(
+    ToySetting(n_allowed=n_allowed, n_expected=n_expected, slope=slope, remainder=remainder)
+    for slope, remainder in ((1.0, 0.0), (1.0, 0.95), (0.4, 0.0))
+    for n_allowed in (10, 20, 50, 200)
+    for n_expected in (0.5, 2.0, 5.0, 10.0, 20.0, 100.0, 500.0, 2000.0)
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,8 +135,8 @@ def _run(
     setting: ToySetting, weights: NDArray[np.uint8], generator: np.random.Generator
 ) -> tuple[records.Interval, records.Interval, records.Interval, records.Interval]:
     """Return the chosen, conservative, bootstrap and Clopper-Pearson intervals of one toy."""
-    background = _draw_background(setting, generator)
-    signal = _draw_signal(setting, background, generator)
+    background = draw_background(setting, generator)
+    signal = draw_signal(setting, background, generator)
     n_passing = set_cut(background, setting.n_allowed).n_passing(signal)
     conservative = conservative_interval(background, signal, fpr=setting.fpr, n_passing=n_passing)
     replicates = _replicate(setting, background, signal, weights, generator)
@@ -132,7 +146,7 @@ def _run(
     return (bootstrap if is_sound else conservative), conservative, bootstrap, binomial
 
 
-def _draw_background(setting: ToySetting, generator: np.random.Generator) -> RankedScores:
+def draw_background(setting: ToySetting, generator: np.random.Generator) -> RankedScores:
     """Draw the tail of the background; the score is minus the true FPR above it."""
     n_tail = min(tail_length(setting.n_allowed), setting.n_background)
     steps = np.cumsum(generator.exponential(size=n_tail))
@@ -140,7 +154,7 @@ def _draw_background(setting: ToySetting, generator: np.random.Generator) -> Ran
     return RankedScores(ascending=(-steps / total)[::-1], n_events=setting.n_background)
 
 
-def _draw_signal(
+def draw_signal(
     setting: ToySetting, background: RankedScores, generator: np.random.Generator
 ) -> RankedScores:
     """Draw the signal above the lowest background score: TPR = tpr (FPR / fpr)^slope."""

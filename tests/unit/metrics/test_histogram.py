@@ -1,0 +1,49 @@
+"""Every score lands in one of the common bins, however far it lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.metrics.histogram import N_BINS, score_histogram
+from harness.metrics.scores import RankedScores
+
+
+def ranked(scores) -> RankedScores:
+    ascending = np.sort(np.asarray(scores, dtype=float))
+    return RankedScores(ascending=ascending, n_events=len(ascending))
+
+
+def test_counts_are_those_of_numpy():
+    generator = np.random.default_rng(0)
+    samples = {"background": generator.normal(size=5000), "s": generator.normal(3, size=700)}
+    histogram = score_histogram({name: ranked(scores) for name, scores in samples.items()})
+
+    assert len(histogram.edges) == N_BINS + 1
+    for name, scores in samples.items():
+        assert list(histogram.counts[name]) == np.histogram(scores, histogram.edges)[0].tolist()
+
+
+def test_a_few_far_scores_do_not_squeeze_the_rest_into_one_bin():
+    generator = np.random.default_rng(0)
+    background = np.append(generator.normal(size=10_000), [1e6, 1e9])
+    counts = score_histogram({"background": ranked(background)}).counts["background"]
+
+    assert max(counts) < 0.25 * 10_000
+    assert counts[-1] == 1
+
+
+def test_scores_that_mostly_tie_still_have_bins():
+    histogram = score_histogram({"background": ranked([0.0] * 990 + [1.0] * 10)})
+
+    assert histogram.counts["background"][0] == 990
+    assert histogram.counts["background"][-1] == 10
+
+
+@pytest.mark.parametrize("value", [0.0, -3.5, 1e15, 1e308, np.finfo(float).max, 5e-324])
+def test_a_constant_score_lies_within_one_bin(value):
+    histogram = score_histogram({"background": ranked([value] * 7)})
+
+    assert histogram.counts["background"] == (7,)
+    assert histogram.edges[0] <= value <= histogram.edges[1]
+    assert histogram.edges[0] < histogram.edges[1]

@@ -1,0 +1,61 @@
+"""Print the coverage table of docs/statistics.md: toys with a known TPR, in Markdown.
+
+python tools/coverage.py              the table, a quarter of an hour
+python tools/coverage.py --toys 200   the same, rougher
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from harness.metrics.toys import FULL_GRID, Coverage, measure_coverage
+
+SEED = 2021
+COLUMNS = (
+    "k",
+    "remainder",
+    "slope",
+    "expected passing",
+    "quoted interval",
+    "of which bootstrap",
+    "conservative alone",
+    "bootstrap alone",
+    "Clopper-Pearson alone",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every point of the grid and print its line as soon as it is known."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--toys", type=int, default=2000, help="toys of each point")
+    n_toys = parser.parse_args(arguments).toys
+    print("| " + " | ".join(COLUMNS) + " |")
+    print("|" + "---:|" * len(COLUMNS))
+    for setting in FULL_GRID:
+        print(_line(measure_coverage(setting, n_toys=n_toys, seed=SEED)), flush=True)
+    return 0
+
+
+def _line(coverage: Coverage) -> str:
+    setting = coverage.setting
+    shares = (
+        coverage.chosen,
+        coverage.bootstrap_share,
+        coverage.conservative,
+        coverage.bootstrap,
+        coverage.clopper_pearson,
+    )
+    cells = [
+        f"{setting.n_allowed}",
+        f"{setting.remainder:g}",
+        f"{setting.slope:g}",
+        f"{setting.n_expected:g}",
+        *(f"{100 * share:.1f} %" for share in shares),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
