@@ -1,0 +1,199 @@
+"""A submission scored end to end through the command line, and what is done with its card."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from harness.cards import read_card, read_scores
+from harness.records import NotMeasured, ScoreCard, WorkingPoint
+from tests.events import make_events
+from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
+
+
+@pytest.fixture(scope="module")
+def scored(harness: CommandLine) -> Path:
+    """Path of the card of a trigger submission, in a folder with a space and an umlaut."""
+    folder = write_submission(harness.folder / "subs of ü" / "team_sum")
+    done = harness.score(folder, "--json")
+    assert done.returncode == 0, done.stderr
+    (path,) = (harness.folder / "results" / "toy" / "team_sum").glob("*.json")
+    assert ScoreCard.model_validate_json(done.stdout) == read_card(path)
+    return path
+
+
+def test_auc_of_the_card_is_sklearns_on_the_sums_of_pt(scored):
+    card, kept = read_card(scored), read_scores(scored)
+    heavy = make_events(500, seed=2) * np.float32([3, 1, 1])
+    scores = heavy[:, :, 0].sum(axis=1) / 64
+    np.testing.assert_allclose(kept.float_scores["heavy"], scores, rtol=1e-5)
+
+    background = kept.float_scores["background"]
+    labels = np.repeat([0, 1], [len(background), len(scores)])
+    expected = roc_auc_score(labels, np.concatenate([background, kept.float_scores["heavy"]]))
+
+    assert card.float_physics.auc["heavy"].value == pytest.approx(expected, abs=1e-12)
+    interval = card.float_physics.auc["alike"].interval
+    assert interval.lower < 0.5 < interval.upper
+
+
+def test_no_more_background_passes_than_the_working_point_allows(scored):
+    card, kept = read_card(scored), read_scores(scored)
+    point = card.float_physics.at(1e-2)
+    assert isinstance(point, WorkingPoint)
+    background = kept.float_scores["background"]
+
+    assert point.n_allowed == int(0.01 * (len(background) + 1))
+    assert np.count_nonzero(background >= point.threshold) == point.n_passing == point.n_allowed
+
+
+def test_every_check_of_an_honest_network_is_same_or_noise(scored):
+    checks = read_card(scored).checks
+    assert not isinstance(checks, NotMeasured)
+
+    assert {check.outcome for check in checks} <= {"same", "noise", "diagnostic"}
+    assert {"order", "batch_size", "alone", "subset"} <= {check.name for check in checks}
+
+
+def test_cost_is_that_of_one_dense_layer(scored):
+    cost = read_card(scored).cost
+
+    assert (cost.n_parameters, cost.macs, cost.flops) == (57, 57, 114)
+
+
+def test_a_card_without_firmware_is_unofficial_and_says_why(scored):
+    card = read_card(scored)
+
+    assert not card.is_official
+    assert "no firmware" in card.unofficial_because[0]
+    assert card.isolation.kind == "bwrap"
+
+
+def test_show_prints_the_card_also_where_the_terminal_has_no_utf8(harness, scored):
+    env = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
+    done = harness("show", scored, env=env)
+
+    assert done.returncode == 0, done.stderr
+    assert "heavy" in done.stdout
+
+
+def test_rescore_finds_nothing_changed_and_verify_agrees(harness, scored):
+    manifest = ("--manifest", harness.manifest)
+    assert json.loads(harness("rescore", scored, *manifest, "--json").stdout) == []
+    folder = harness.folder / "subs of ü"
+
+    done = harness("verify", scored, *manifest, "--submissions", folder, "--json")
+
+    assert done.returncode == 0, done.stderr
+    (findings,) = json.loads(done.stdout).values()
+    assert {finding["outcome"] for finding in findings} == {"same"}
+
+
+def test_a_card_with_a_better_tpr_written_into_it_is_found_by_verify(harness, scored, tmp_path):
+    forged = json.loads(scored.read_text())
+    forged["float_physics"]["working_points"][0]["rates"]["heavy"]["tpr"] = 0.99
+    path = tmp_path / scored.name
+    path.write_text(json.dumps(forged))
+    scores = scored.with_suffix(".scores.zst")
+    path.with_suffix(".scores.zst").write_bytes(scores.read_bytes())
+
+    done = harness("verify", path, "--manifest", harness.manifest)
+
+    assert done.returncode == 6
+    assert "metrics does not match" in done.stderr
+
+
+def test_the_open_division_is_scored_by_its_own_function(harness):
+    folder = write_submission(
+        harness.folder / "subs" / "team_open", model=OPEN_MODEL, division="open"
+    )
+    done = harness.score(folder, "--json")
+
+    assert done.returncode == 0, done.stderr
+    card = ScoreCard.model_validate_json(done.stdout)
+    assert card.float_physics.auc["heavy"].value > 0.8
+    assert isinstance(card.firmware, NotMeasured)
+    assert card.is_official
+
+
+def test_quick_is_unofficial_and_leaves_no_card(harness):
+    folder = write_submission(
+        harness.folder / "subs" / "team_quick", model=OPEN_MODEL, division="open"
+    )
+    done = harness.score(folder, "--quick", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert "--quick" in ScoreCard.model_validate_json(done.stdout).unofficial_because[0]
+    assert not (harness.folder / "results" / "toy" / "team_quick").exists()
+
+
+def test_two_scorings_of_one_team_at_once_leave_two_whole_cards(harness):
+    folder = write_submission(
+        harness.folder / "subs" / "team_twice", model=OPEN_MODEL, division="open"
+    )
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: harness.score(folder), range(2)))
+
+    assert [run.returncode for run in runs] == [0, 0], [run.stderr for run in runs]
+    paths = list((harness.folder / "results" / "toy" / "team_twice").glob("*.json"))
+    kept = [read_scores(path).float_scores for path in paths]
+    for process, scores in kept[0].items():
+        np.testing.assert_array_equal(kept[-1][process], scores)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("score", "nowhere"), 2, "no such folder"),
+        (("score", "."), 3, "submission.yaml"),
+        (("score",), 2, "Missing argument"),
+        (("score", "x", "--challenge", "sampel"), 2, "no such folder"),
+        (("show", "nowhere.json"), 5, "No such file"),
+        (("fetch", "adc2020"), 2, "adc2021"),
+        (("data", "--manifest", "nowhere.yaml"), 5, "nowhere.yaml"),
+        (("conjure",), 2, "No such command"),
+    ],
+)
+def test_what_cannot_be_done_is_told_with_its_exit_code(harness, arguments, code, told):
+    done = harness(*arguments)
+
+    assert done.returncode == code
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_challenge_is_told_with_those_that_there_are(harness):
+    folder = write_submission(harness.folder / "subs" / "team_sum2")
+    done = harness("score", folder, "--challenge", "sampel")
+
+    assert done.returncode == 2
+    assert "did you mean sample?" in done.stderr
+
+
+def test_results_that_cannot_be_written_are_told(harness):
+    folder = write_submission(
+        harness.folder / "subs" / "team_ro", model=OPEN_MODEL, division="open"
+    )
+    # Not even root makes a folder below /proc.
+    done = harness.score(folder, "--results", "/proc/results")
+
+    assert done.returncode == 5
+    assert "could not be written" in done.stderr
+
+
+def test_help_is_quick_to_import():
+    """Nothing heavy is loaded before a command asks for it."""
+    code = (
+        "import sys, harness.cli\n"
+        "heavy = {'numpy', 'tensorflow', 'keras', 'h5py', 'pydantic', 'rich', 'scipy', 'pandas'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
