@@ -50,7 +50,8 @@ def test_a_card_and_its_scores_come_back_as_they_were(card, tmp_path):
 def test_changed_scores_are_refused(card, tmp_path):
     path, _ = _write(card, tmp_path)
     scores = path.with_suffix(cards.SCORES_SUFFIX)
-    scores.write_bytes(scores.read_bytes()[:-1] + b"\0")
+    content = scores.read_bytes()
+    scores.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
 
     with pytest.raises(DataError, match="sha256"):
         cards.read_scores(path)
