@@ -24,7 +24,14 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
+from harness.errors import (
+    EnvironmentFaultError,
+    InvalidSubmissionError,
+    LimitError,
+    Problem,
+    SubmissionError,
+    UsageError,
+)
 from harness.records import IsolationRecord
 from harness.sandbox import bindings, bubblewrap, outputs
 from harness.sandbox.advice import advise, read_text
@@ -34,10 +41,11 @@ from harness.sandbox.report import read_answer
 from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.seccomp import filter_program
 from harness.sandbox.usage import Watch
-from harness.step import Limits, Step, StepResult
+from harness.step import MIB, Limits, Step, StepResult
 
 Kind = Literal["bwrap", "none"]
 WORKER = "sandbox/worker.py"
+LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
 ENTRY_PREFIX = "harness."
 READABLE = 0o004
@@ -98,7 +106,32 @@ class Sandbox:
             start = _start_sandboxed if self.kind == "bwrap" else _start_plain
             child = start(step, inputs, files, uid, scratch)
             stack.callback(child.pipes.close)
-            return _finish(step, child, _request(self.kind, step, inputs, files), files)
+            with _blame_on_a_full_disk(folder):
+                return _finish(step, child, _request(self.kind, step, inputs, files), files)
+
+
+@contextlib.contextmanager
+def _blame_on_a_full_disk(folder: Path) -> Iterator[None]:
+    """Turn the failure of a step whose outputs had no room into a fault of the environment.
+
+    A step can't bring it about: its outputs are limited, and it can write nothing else there.
+    """
+    try:
+        yield
+    except (SubmissionError, InvalidSubmissionError, LimitError) as error:
+        found = os.statvfs(folder)
+        free = found.f_bavail * found.f_frsize
+        if free >= LEAST_FREE_BYTES:
+            raise
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"the disk is full: {free / MIB:.1f} MiB are left; the step failed with: "
+                f"{str(error).splitlines()[0]}",
+                where=str(folder),
+                expected=f"at least {LEAST_FREE_BYTES / MIB:.0f} MiB",
+                fix="make room, or set TMPDIR to a folder on another disk",
+            )
+        ) from error
 
 
 def _finish(step: Step, child: Child, request: bytes, files: list[OutputFile]) -> StepResult:
@@ -106,10 +139,10 @@ def _finish(step: Step, child: Child, request: bytes, files: list[OutputFile]) -
     watch = Watch(step.name, step.limits, time.monotonic())
     try:
         line = child.follow(request, watch)
+        usage = watch.usage(time.monotonic())
     finally:
         # Also on Ctrl-C: from here on nothing of the step is alive to change its outputs.
         child.kill()
-    usage = watch.usage(time.monotonic())
     log = child.finish_log()
     report = read_answer(line, step.name)
     return StepResult(

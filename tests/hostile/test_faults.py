@@ -1,0 +1,264 @@
+"""Whoever is killed, and whenever: nothing of a step is left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.errors import SubmissionError
+from harness.sandbox import Sandbox
+from harness.sandbox.scratch import PREFIX, remove_abandoned, scratch_folder
+from harness.step import Step
+from tests.hostile.as_user import can_become_user
+from tests.hostile.attack import PREAMBLE
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKER = "hxfault"
+# A step that does all that could be left behind: processes, a file in /dev/shm, outputs.
+BUSY = PREAMBLE + textwrap.dedent(f"""
+    rename_process({MARKER!r})
+    for n in range(2):
+        if os.fork() == 0:
+            os.setsid()
+            time.sleep(120)
+    open('/dev/shm/{MARKER}', 'w').write('x' * 100_000)
+    with open(outputs['scores'], 'wb') as file:
+        for n in range(20):
+            file.write(bytes(1000))
+            time.sleep(0.005)
+""")
+SCORER = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from harness.errors import HarnessError
+    from harness.sandbox import open_sandbox, scratch_folder
+    from harness.step import Step
+    from tests.hostile.attack import LIMITS
+
+    sandbox = open_sandbox("bwrap")
+    code = Path(sys.argv[1])
+    print("ready", flush=True)
+    while True:
+        with scratch_folder() as folder:
+            try:
+                sandbox.run(
+                    Step(name="busy", entry="harness.sandbox.trial:execute", limits=LIMITS,
+                         inputs={"code": code}, outputs={"scores": 20_000}), folder)
+            except HarnessError as error:
+                print("told", type(error).__name__, flush=True)
+""")
+
+
+class Scorer:
+    """A scorer that runs one busy step after another, in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir(exist_ok=True)
+        code = folder / "busy.py"
+        code.write_text(BUSY)
+        program = folder / "scorer.py"
+        program.write_text(SCORER)
+        self.place = str(folder)
+        self.process = subprocess.Popen(
+            [sys.executable, program, code],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(self.temporary), "PYTHONPATH": str(ROOT)},
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n"
+
+    def workers(self) -> list[int]:
+        """Return the processes within the running step."""
+        return [pid for pid in _pids() if _comm(pid) == MARKER and not _is_zombie(pid)]
+
+    def others(self) -> list[int]:
+        """Return the processes of bubblewrap and the worker, by a path in their arguments."""
+        return [pid for pid in _pids() if pid != os.getpid() and self._is_ours(pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+            return self.place.encode() in arguments and not _is_zombie(pid)
+        return False
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the scorer alone and wait for its end."""
+        self.process.send_signal(number)
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def assert_nothing_is_left(self) -> None:
+        """Check processes, mounts, shared memory and, after the next run, temporary files."""
+        end_s = time.monotonic() + 10
+        while (self.workers() or self.others()) and time.monotonic() < end_s:
+            time.sleep(0.01)
+        assert self.workers() == []
+        assert self.others() == []
+        assert self.place not in Path("/proc/self/mountinfo").read_text()
+        assert not Path(f"/dev/shm/{MARKER}").exists()
+        remove_abandoned(self.temporary)
+        assert list(self.temporary.iterdir()) == []
+
+
+def _pids() -> list[int]:
+    return [int(place.name) for place in Path("/proc").iterdir() if place.name.isdigit()]
+
+
+def _comm(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    return True
+
+
+def _kill_at_random_moments(folder: Path, n_moments: int, seed: int) -> None:
+    rng = random.Random(seed)
+    for moment in range(n_moments):
+        scorer = Scorer(folder)
+        victims = ("scorer", "worker", "bwrap", "both")[moment % 4]
+        time.sleep(rng.uniform(0.0, 0.4))
+        if victims == "bwrap":
+            targets = [pid for pid in scorer.others() if _comm(pid) == "bwrap"]
+        else:
+            targets = scorer.workers() if victims in ("worker", "both") else []
+        for pid in rng.sample(targets, min(len(targets), 2)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if victims in ("worker", "bwrap"):
+            time.sleep(0.2)
+            assert scorer.process.poll() is None, "the death of a worker took the scorer along"
+        scorer.end()
+        scorer.assert_nothing_is_left()
+
+
+def test_nothing_is_left_after_a_kill_at_20_random_moments(tmp_path: Path) -> None:
+    _kill_at_random_moments(tmp_path, 20, seed=1)
+
+
+@pytest.mark.slow
+def test_nothing_is_left_after_a_kill_at_100_random_moments(tmp_path: Path) -> None:
+    _kill_at_random_moments(tmp_path, 100, seed=2)
+
+
+def test_ctrl_c_ends_the_step_and_leaves_no_folder(tmp_path: Path) -> None:
+    scorer = Scorer(tmp_path)
+    while not scorer.workers():
+        time.sleep(0.005)
+
+    scorer.end(signal.SIGINT)
+
+    assert scorer.process.returncode != 0
+    assert list(scorer.temporary.iterdir()) == []
+    scorer.assert_nothing_is_left()
+
+
+def test_a_killed_worker_is_told_as_the_submission_s_end(sandbox: Sandbox, tmp_path: Path) -> None:
+    code = tmp_path / "code.py"
+    code.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    (tmp_path / "out").mkdir()
+
+    with pytest.raises(SubmissionError, match="signal SIGKILL"):
+        sandbox.run(
+            Step(name="x", entry="harness.sandbox.trial:execute", inputs={"code": code}),
+            tmp_path / "out",
+        )
+
+
+def test_folders_of_living_runs_are_kept(tmp_path: Path) -> None:
+    with scratch_folder(tmp_path) as living:
+        abandoned = tmp_path / f"{PREFIX}abandoned"
+        abandoned.mkdir()
+        foreign = tmp_path / "somebody-elses"
+        foreign.mkdir()
+        link = tmp_path / f"{PREFIX}link"
+        link.symlink_to(foreign)
+
+        removed = remove_abandoned(tmp_path)
+
+        assert removed == [abandoned]
+        assert living.is_dir()
+        assert foreign.is_dir()
+    assert not living.exists()
+
+
+def test_eight_steps_at_once_give_what_one_gives(sandbox: Sandbox, tmp_path: Path) -> None:
+    code = tmp_path / "code.py"
+    code.write_text("outputs['o'].write_bytes(b'7' * 1000)\nfound = sum(range(100_000))")
+
+    def run(number: int) -> tuple[object, bytes]:
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        step = Step(
+            name=str(number),
+            entry="harness.sandbox.trial:execute",
+            inputs={"code": code},
+            outputs={"o": 1000},
+        )
+        result = sandbox.run(step, folder)
+        return result.report["found"], result.outputs["o"].read_bytes()
+
+    alone = run(0)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(run, range(1, 9)))
+
+    assert together == [alone] * 8
+    assert threading.active_count() == 1
+
+
+FULL_DISK = textwrap.dedent("""
+    import sys
+    from pathlib import Path
+    from harness.errors import HarnessError
+    from harness.sandbox import open_sandbox
+    from harness.step import Step
+
+    try:
+        open_sandbox("bwrap").run(
+            Step(name="x", entry="harness.sandbox.trial:execute",
+                 inputs={"code": Path(sys.argv[1])}, outputs={"scores": 10**7}), Path(sys.argv[2]))
+    except HarnessError as error:
+        print(type(error).__name__, error)
+""")
+
+
+@pytest.mark.skipif(not can_become_user(), reason="only root can mount a small disk")
+def test_a_full_disk_is_a_fault_of_the_environment(tmp_path: Path) -> None:
+    from harness.sandbox.bubblewrap import find_bwrap
+
+    code, program, disk = tmp_path / "code.py", tmp_path / "program.py", tmp_path / "disk"
+    code.write_text("outputs['scores'].write_bytes(bytes(5_000_000))")
+    program.write_text(FULL_DISK)
+    disk.mkdir()
+    small_disk = ["--dev-bind", "/", "/", "--size", "1000000", "--tmpfs", str(disk)]
+
+    done = subprocess.run(
+        [find_bwrap(), *small_disk, sys.executable, program, code, disk],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+    assert done.stdout.startswith("EnvironmentFaultError")
+    assert "the disk is full" in done.stdout
