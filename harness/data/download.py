@@ -6,7 +6,6 @@ Ctrl-C, kill -9), the next one goes on from there. Checksum and the final move a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ def download(
     """
     import pooch
 
-    logging.getLogger(pooch.get_logger().name).setLevel(logging.WARNING)
+    pooch.get_logger().setLevel("WARNING")
     downloader = _Downloader(target, n_bytes, progress, patience or Patience())
     try:
         pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
@@ -149,6 +148,7 @@ def retry_passing_faults(
     """
     import requests
     import tenacity
+    import urllib3
 
     patience = patience or Patience()
     seen = _SizeSeen(part)
@@ -171,7 +171,11 @@ def retry_passing_faults(
     )
     try:
         yield from attempts
-    except (PassingFaultError, requests.RequestException) as error:
+    except (
+        PassingFaultError,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+    ) as error:
         raise _given_up(url, error, seen.n_failures, part) from error
 
 
@@ -192,16 +196,13 @@ def text_of_status(response: requests.Response) -> Exception:
 def _is_passing(error: BaseException) -> bool:
     """Whether a fault may be gone at the next attempt; a bad certificate is not."""
     import requests
+    import urllib3
 
     if isinstance(error, requests.exceptions.SSLError):
         return False
-    return isinstance(
-        error,
-        PassingFaultError
-        | requests.ConnectionError
-        | requests.Timeout
-        | requests.exceptions.ChunkedEncodingError,
-    )
+    passing = PassingFaultError | requests.ConnectionError | requests.Timeout
+    # Faults in the midst of an answer come straight from urllib3.
+    return isinstance(error, passing | urllib3.exceptions.HTTPError)
 
 
 class _SizeSeen:
@@ -264,7 +265,7 @@ class _Downloader:
             if start not in {0, held}:
                 raise PassingFaultError(f"the server sends from byte {start}, not {held}")
             total = self._announced(response, start)
-            self._append(response.iter_content(_PIECE_BYTES), start, total)
+            self._append(_pieces(response), start, total)
         if total is not None and self._size() < total:
             raise PassingFaultError(f"the line was cut after {self._size():,} of {total:,} bytes")
 
@@ -293,6 +294,15 @@ class _Downloader:
                 self._progress(self._label, done, total, "bytes")
                 if total is not None and done > total:
                     raise DataError(f"{self._label}: the server sends more than {total:,} bytes")
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """Give what has come as it comes.
+
+    `requests` gathers whole pieces, and loses the last one if the line is cut.
+    """
+    while piece := response.raw.read1(_PIECE_BYTES):
+        yield piece
 
 
 def _start_of(response: requests.Response) -> int:

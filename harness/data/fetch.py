@@ -155,6 +155,7 @@ def fetch(
         source_folder=source_folder,
         trust_first_use=trust_first_use,
         zenodo=zenodo,
+        patience=patience,
     )
     files = [file for file in challenge.files if with_blackbox or file.role != "blackbox"]
     wanted = _plan_all(plan, files, is_lenient=dry_run)
@@ -165,7 +166,7 @@ def fetch(
         if disk_bytes:
             check_space(root / challenge.name, disk_bytes)
         wanted = [
-            _bring(plan, file, planned, progress, patience)
+            _bring(plan, file, planned, progress)
             for file, planned in zip(files, wanted, strict=True)
         ]
     return FetchReport(
@@ -188,6 +189,7 @@ class _Plan:
     source_folder: Path | None
     trust_first_use: bool
     zenodo: str | None
+    patience: Patience | None
 
     @property
     def pins_path(self) -> Path:
@@ -290,7 +292,7 @@ def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
             return unknown
         raise DataError(_no_checksum(file, "the manifest has no checksum and no Zenodo record"))
     try:
-        found = find_in_record(file.record, file.name, zenodo=plan.zenodo)
+        found = find_in_record(file.record, file.name, zenodo=plan.zenodo, patience=plan.patience)
     except DataError as error:
         if plan.trust_first_use or is_lenient:
             return unknown
@@ -358,7 +360,6 @@ def _bring(
     file: DataFile,
     planned: FetchedFile,
     progress: Progress,
-    patience: Patience | None,
 ) -> FetchedFile:
     """Download and convert one file; another process that does the same is waited for."""
     if planned.action == "cached":
@@ -370,7 +371,7 @@ def _bring(
         cached = find_cached(plan.challenge, file, plan.root)
         if isinstance(cached, CacheRecord):
             return _cached(plan, file, cached)
-        path, checksum = _obtain(plan, planned, progress, patience)
+        path, checksum = _obtain(plan, planned, progress)
         n_events = hdf5.count_events(path, plan.challenge.layout)
         chunks = hdf5.read_chunks(path, plan.challenge.layout)
         source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum)
@@ -378,9 +379,7 @@ def _bring(
     return _done(planned, record)
 
 
-def _obtain(
-    plan: _Plan, planned: FetchedFile, progress: Progress, patience: Patience | None
-) -> tuple[Path, str]:
+def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path, str]:
     """Have the whole file on this machine; its path and checked checksum."""
     if planned.action == "folder":
         path = Path(planned.source)
@@ -393,7 +392,7 @@ def _obtain(
             checksum=planned.checksum,
             n_bytes=planned.n_bytes,
             progress=progress,
-            patience=patience,
+            patience=plan.patience,
         )
         if planned.checksum is not None:
             return path, planned.checksum

@@ -135,7 +135,8 @@ def _leading_pt(name: str, slots: NDArray[np.intp]) -> Observable:
 
 def _multiplicity(name: str, title: str, slots: NDArray[np.intp]) -> Observable:
     def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.count_nonzero(events[:, slots, 0] > 0, axis=1).astype(np.float64)
+        counts: NDArray[np.int64] = np.count_nonzero(events[:, slots, 0] > 0, axis=1)
+        return counts.astype(np.float64)
 
     n_slots = len(slots)
     edges = tuple(count - 0.5 for count in range(n_slots + 2))

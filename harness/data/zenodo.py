@@ -7,7 +7,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from harness.data.download import TIMEOUT_S, open_session, retry_passing_faults, text_of_status
+from harness.data.download import (
+    TIMEOUT_S,
+    Patience,
+    open_session,
+    retry_passing_faults,
+    text_of_status,
+)
 from harness.errors import DataError, Problem
 
 # A site that keeps a copy of Zenodo's API names it in this variable.
@@ -37,7 +43,9 @@ class _Record(BaseModel):
     files: list[RecordFile]
 
 
-def find_in_record(record: str, name: str, *, zenodo: str | None = None) -> RecordFile:
+def find_in_record(
+    record: str, name: str, *, zenodo: str | None = None, patience: Patience | None = None
+) -> RecordFile:
     """Ask Zenodo for the file called `name` of `record`.
 
     Parameters
@@ -48,6 +56,8 @@ def find_in_record(record: str, name: str, *, zenodo: str | None = None) -> Reco
         Name of the file.
     zenodo : str, optional
         Where Zenodo is; by default `HARNESS_ZENODO` or https://zenodo.org.
+    patience : Patience, optional
+        How often it is asked again.
 
     Raises
     ------
@@ -61,7 +71,7 @@ def find_in_record(record: str, name: str, *, zenodo: str | None = None) -> Reco
     base = (zenodo or os.environ.get(ZENODO_VARIABLE) or ZENODO).rstrip("/")
     url = f"{base}/api/records/{record}"
     try:
-        files = _Record.model_validate_json(_get(url)).files
+        files = _Record.model_validate_json(_get(url, patience)).files
     except ValidationError as error:
         detail = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(map(str, detail["loc"])) or "the answer"
@@ -81,9 +91,9 @@ def find_in_record(record: str, name: str, *, zenodo: str | None = None) -> Reco
     )
 
 
-def _get(url: str) -> bytes:
+def _get(url: str, patience: Patience | None) -> bytes:
     with open_session() as session:
-        for attempt in retry_passing_faults(url):
+        for attempt in retry_passing_faults(url, patience):
             with attempt, session.get(url, timeout=TIMEOUT_S) as response:
                 if response.status_code != 200:
                     raise text_of_status(response)

@@ -145,9 +145,11 @@ class TestFaults:
     def test_a_source_that_ends_early_leaves_nothing(self, tmp_path: Path) -> None:
         chunks = [(make_events(50), None)]
         source = EventSource(chunks=chunks, n_events=60, checksum=CHECKSUM)
-        with pytest.raises(DataError, match="gave 50 events, 60 were announced"):
-            with lock_process(TOY, "background", tmp_path):
-                store_events(TOY, FILE, source, tmp_path)
+        with (
+            lock_process(TOY, "background", tmp_path),
+            pytest.raises(DataError, match="gave 50 events, 60 were announced"),
+        ):
+            store_events(TOY, FILE, source, tmp_path)
         assert [path.name for path in folder(tmp_path).iterdir()] in ([], [".lock"])
 
     def test_a_broken_event_leaves_the_old_cache_as_it_was(self, cached: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.data.manifest import built_in_manifest, load_manifest
 from harness.data.sample import (
     MAGIC,
+    SampleMember,
     decode_chunk,
     decode_member,
     dequantise,
@@ -122,6 +123,11 @@ def sample(tmp_path: Path) -> Path:
     return path
 
 
+def decode_all(path: Path, members: tuple[SampleMember, ...]) -> None:
+    for member in members:
+        list(decode_member(path, member, LAYOUT))
+
+
 class TestFile:
     def test_members_come_back(self, sample: Path) -> None:
         members = read_members(sample, LAYOUT)
@@ -151,8 +157,7 @@ class TestFile:
             content[place] ^= 4
             sample.write_bytes(content)
             with pytest.raises(DataError, match="sample file is broken"):
-                for member in members:
-                    list(decode_member(sample, member, LAYOUT))
+                decode_all(sample, members)
             content[place] ^= 4
 
     def test_another_layout_is_refused(self, sample: Path) -> None:
