@@ -216,7 +216,6 @@ def running_here(step, folder):
     return StepResult(report=report, outputs={}, usage=usage, log="")
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_step_counts_an_exported_network(tmp_path):
     graph, weights = exported(autoencoder(QDense, has_all_biases=True), tmp_path)
     cost = count_cost(graph, weights, run_step=running_here, folder=tmp_path)

@@ -19,6 +19,8 @@ from hgq.layers import (
 )
 from hgq.quantizer import Quantizer, QuantizerConfig
 
+from harness import heads
+from harness.cost.flops import count_flops
 from harness.cost.layers import all_layers
 from harness.cost.operations import count_operations
 from harness.cost.products import RULES, count_products
@@ -323,6 +325,37 @@ def test_a_dummy_quantiser_rounds_nothing():
     assert counted.macs == 0
     values = Quantizer(QuantizerConfig("dummy"))(inputs)
     assert count_operations(close(keras.ops.square(values))).bops == 4 * FLOAT
+
+
+@pytest.mark.parametrize(
+    ("head", "n_products"),
+    [
+        # Three squares, and three weights of one that sum them.
+        (lambda mu, _: heads.sum_of_squares(mu), 3 + 3),
+        (lambda mu, _: heads.mean_squared_error(mu, mu), 3 + 3),
+        (heads.kl_divergence, 3 + 3),
+        # Squares, squares times inverse variances, and the sum.
+        (heads.r_z, 3 + 3 + 3),
+    ],
+    ids=["sum_of_squares", "mean_squared_error", "kl_divergence", "r_z"],
+)
+def test_the_heads_are_counted(head, n_products):
+    mu, log_variance, close = network((3,), (3,))
+    counted = count_operations(close(head(mu, log_variance)))
+    assert counted.macs == n_products
+    assert isinstance(counted.bops, int)
+    assert isinstance(counted.weight_bits, int)
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (57, 3, 1), (8, 64, 5, 64, 8)])
+def test_matrix_products_are_two_flops_for_each_mac(sizes):
+    """Two counts that know nothing of each other: TensorFlow's graph, and the layers."""
+    inputs, close = network((sizes[0],))
+    values = inputs
+    for n_units in sizes[1:]:
+        values = keras.layers.Dense(n_units)(values)
+    model = close(values)
+    assert count_flops(model).by_operation["MatMul"] == 2 * count_operations(model).macs
 
 
 def hgq2_ebops(model, events):
