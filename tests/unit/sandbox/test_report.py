@@ -1,0 +1,174 @@
+"""What a sandbox reports is parsed with distrust: any bytes give a value or a clean refusal."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError, InvalidSubmissionError, LimitError, SubmissionError
+from harness.sandbox.report import (
+    MAX_DEPTH,
+    MAX_NODES,
+    MAX_REPORT_BYTES,
+    ReportError,
+    parse_json,
+    read_answer,
+)
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**19), 10**19)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text("abc\\\"'é"), inner),
+    max_leaves=30,
+)
+
+
+@given(PLAIN)
+def test_what_json_writes_is_read_back(value):
+    assert parse_json(json.dumps(value).encode()) == value
+
+
+@given(st.binary(max_size=300))
+@example(b'{"a":' * 100)
+@example(b'"' + b'\\"' * 100)
+@example(b"\xff\xfe[]")
+@example(b"1e400")
+@example(b"-Infinity")
+@example(b'"\\ud800"')
+def test_any_bytes_give_a_value_or_a_refusal(data):
+    try:
+        value = parse_json(data)
+    except ReportError:
+        return
+    json.dumps(value, allow_nan=False).encode()
+
+
+@given(st.text('[]{}",:0123456789eE+-.\\utrfalsn \n', max_size=300))
+def test_what_looks_like_json_gives_a_value_or_a_refusal(text):
+    try:
+        value = parse_json(text.encode())
+    except ReportError:
+        return
+    assert value == json.loads(text)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["report", "problems", "kind", "limit", "traceback"]), PLAIN)
+)
+def test_any_answer_gives_a_report_or_an_error_of_the_harness(answer):
+    said = _read(answer)
+
+    if isinstance(said, HarnessError):
+        assert type(said) in (InvalidSubmissionError, SubmissionError, LimitError)
+        assert "\x1b" not in str(said)
+    else:
+        assert said == answer["report"]
+
+
+def _read(answer):
+    try:
+        return read_answer(json.dumps(answer).encode(), "fuzz")
+    except HarnessError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), "nested"),
+        (b"[" + b"0," * MAX_NODES + b"0]", "values"),
+        (b'"' + b"x" * MAX_REPORT_BYTES + b'"', "larger"),
+        (b'{"a": 1, "a": 2}', "twice"),
+        (b'{"a": {"b": 1, "b": 1}}', "twice"),
+        (b"NaN", "NaN"),
+        (b"[Infinity]", "Infinity"),
+        (b"1e309", "overflows"),
+        (b"1" * 21, "digits"),
+        (b'"\\udfff"', "surrogate"),
+        (b"", "not JSON"),
+        (b"{} {}", "not JSON"),
+    ],
+)
+def test_a_refusal_says_why(data, reason):
+    with pytest.raises(ReportError, match=reason):
+        parse_json(data)
+
+
+def test_the_deepest_allowed_document_is_read():
+    data = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+
+    assert json.dumps(parse_json(data)).encode() == data
+
+
+def test_brackets_in_strings_are_no_depth():
+    assert parse_json(b'["' + b"[" * 1000 + b'"]') == ["[" * 1000]
+
+
+def test_pairs_of_surrogates_are_text():
+    assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([b'\\"', b'"', b"[", b'{"a":', b'"\\', b"\\u0000", b"9", b"1.", b"[],"]))
+def test_the_worst_of_documents_take_a_second(piece):
+    data = b'{"a": "' + piece * (MAX_REPORT_BYTES // len(piece) - 8)
+    started_s = time.monotonic()
+
+    with pytest.raises(ReportError):
+        parse_json(data)
+
+    assert time.monotonic() - started_s < 5.0
+
+
+def test_the_largest_allowed_report_is_read_in_bounded_time():
+    data = b'{"a": [' + b"1.5," * (MAX_NODES - 10) + b"1]}"
+    started_s = time.monotonic()
+
+    assert len(parse_json(data)["a"]) == MAX_NODES - 9
+
+    assert time.monotonic() - started_s < 5.0
+
+
+def test_problems_come_back_as_the_class_that_was_raised():
+    answer = {
+        "kind": "InvalidSubmissionError",
+        "problems": [
+            {"what": "has a Lambda layer", "where": "model.py", "expected": "", "fix": ""}
+        ],
+    }
+
+    with pytest.raises(InvalidSubmissionError, match=r"model.py: has a Lambda layer"):
+        read_answer(json.dumps(answer).encode(), "export")
+
+
+@pytest.mark.parametrize(
+    "kind", ["EnvironmentFaultError", "DataError", "IntegrityError", "Nonsense"]
+)
+def test_a_step_can_blame_itself_only(kind):
+    answer = {"kind": kind, "problems": [{"what": "the disk is full"}]}
+
+    with pytest.raises(SubmissionError, match="the disk is full"):
+        read_answer(json.dumps(answer).encode(), "export")
+
+
+def test_controls_in_problems_are_removed():
+    answer = {"kind": "SubmissionError", "problems": [{"what": "\x1b[2Jall \u202ewell"}]}
+
+    with pytest.raises(SubmissionError) as caught:
+        read_answer(json.dumps(answer).encode(), "export")
+
+    assert str(caught.value) == "all well"
+
+
+def test_a_limit_that_a_step_ran_into_is_named():
+    answer = {"limit": "memory", "traceback": "Traceback\nMemoryError: no more\n"}
+
+    with pytest.raises(LimitError, match="limit on memory: MemoryError: no more"):
+        read_answer(json.dumps(answer).encode(), "export")
