@@ -7,6 +7,7 @@ network is a `Step` in a sandbox; what comes back is read as plain numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -194,10 +195,11 @@ def _measure_trigger(run: _Run) -> _Figures:
     network = _export(run)
     inputs = {"graph": network.graph, "weights": network.weights}
     scorer = Scorer(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
-    scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
-    with run.bench.clock.stage("cost", "FLOPs, bit operations, parameters"):
-        folder = run.bench.new_folder("cost")
-        cost = count_cost(**inputs, run_step=run.sandbox.run, folder=folder)
+    # The cost looks at no event, so it is counted while the events are scored.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        counting = pool.submit(_count_cost, run, network)
+        scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
+        cost = counting.result()
     why = "not built" if run.has_firmware else "left out on request"
     return _Figures(
         scored=scored,
@@ -205,6 +207,16 @@ def _measure_trigger(run: _Run) -> _Figures:
         cost=cost,
         firmware=NotMeasured(not_measured=why),
     )
+
+
+def _count_cost(run: _Run, network: _Network) -> Cost:
+    with run.bench.clock.stage("cost", "FLOPs, bit operations, parameters"):
+        return count_cost(
+            network.graph,
+            network.weights,
+            run_step=run.sandbox.run,
+            folder=run.bench.new_folder("cost"),
+        )
 
 
 def _export(run: _Run) -> _Network:

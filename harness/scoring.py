@@ -14,16 +14,16 @@ from pydantic import JsonValue
 
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
-from harness.errors import IntegrityError, InvalidSubmissionError, Problem
+from harness.errors import IntegrityError, Problem
 from harness.evaluation import evaluate_scores
 from harness.integrity import Batch, Scored, Sizes, check_integrity, digest_events
 from harness.records import Check, NotMeasured, Physics, WorkingPoint
+from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.stages import StageClock
 from harness.step import GIB, Limits, RunStep, Step, Usage
 
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
-_BYTES_PER_SCORE = 8
 _LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 
 Scores = Mapping[str, NDArray[np.float64]]
@@ -103,42 +103,6 @@ def score_events(bench: Bench, scorer: Scorer, *, has_checks: bool) -> ScoredEve
     return ScoredEvents(scores=scores, physics=physics, checks=checks)
 
 
-def read_scores(path: Path, n_events: int) -> NDArray[np.float64]:
-    """Read raw scores that a step wrote.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_events,)
-        Finite; higher = more anomalous.
-
-    Raises
-    ------
-    InvalidSubmissionError
-        There are more or fewer, or some are not finite.
-    """
-    raw = path.read_bytes()
-    if len(raw) != n_events * _BYTES_PER_SCORE:
-        raise InvalidSubmissionError(
-            Problem(
-                what=f"{len(raw):,} bytes of scores came back",
-                where="scores",
-                expected=f"{n_events * _BYTES_PER_SCORE:,}: one float64 for each event",
-            )
-        )
-    scores = np.frombuffer(raw, dtype="<f8")
-    n_bad = int(np.count_nonzero(~np.isfinite(scores)))
-    if n_bad:
-        raise InvalidSubmissionError(
-            Problem(
-                what=f"{n_bad:,} of {n_events:,} scores are NaN or infinite",
-                where="scores",
-                expected="finite scores",
-                fix="look for 0/0, overflow and the logarithm of 0, for empty objects too",
-            )
-        )
-    return scores
-
-
 def _score_batches(
     bench: Bench, scorer: Scorer, batches: Sequence[Batch], name: str
 ) -> tuple[list[NDArray[np.float64]], Usage]:
@@ -153,7 +117,7 @@ def _score_batches(
     ]
     events = {f"events{index}": batch.events for index, batch in enumerate(batches)}
     sizes = {
-        f"scores{index}": batch.n_events * _BYTES_PER_SCORE for index, batch in enumerate(batches)
+        f"scores{index}": batch.n_events * BYTES_PER_SCORE for index, batch in enumerate(batches)
     }
     step = Step(
         name=name,
@@ -202,7 +166,9 @@ def _check(
         score=score_again,
         folder=bench.new_folder("variants"),
         generator=secret_generator(),
-        sizes=Sizes.within(_CHECK_SECONDS, events_per_s=events_per_s),
+        sizes=Sizes.within(
+            _CHECK_SECONDS, events_per_s=events_per_s, turned_at_once=scorer.at_once
+        ),
     )
     _refuse_leaks(checks)
     return checks, usages
