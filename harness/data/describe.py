@@ -142,6 +142,7 @@ def write_summary(summary: DataSummary, path: Path) -> None:
     EnvironmentFaultError
         It can't be written.
     """
+    make_folder(path.parent)
     with writing(path.parent, path.name) as stream:
         stream.write(summary.model_dump_json(indent=1).encode() + b"\n")
 

@@ -95,10 +95,10 @@ class TestDescribe:
 
     def test_the_summary_is_written_whole_and_read_back(self, toy: Toy, tmp_path: Path) -> None:
         summary = describe(toy.store()).summary
-        path = tmp_path / "summary.json"
+        path = tmp_path / "results" / "toy" / "summary.json"
         write_summary(summary, path)
         assert DataSummary.model_validate_json(path.read_bytes()) == summary
-        assert [found.name for found in tmp_path.iterdir()] == ["summary.json"]
+        assert [found.name for found in path.parent.iterdir()] == ["summary.json"]
 
     def test_a_picture_is_drawn_of_each_distribution(self, toy: Toy, tmp_path: Path) -> None:
         pytest.importorskip("matplotlib")

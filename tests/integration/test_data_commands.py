@@ -1,0 +1,177 @@
+"""`harness fetch` and `harness data` through the command line: messages and exit codes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from tests.events import make_challenge, make_events, toy_file, with_classes, write_hdf5
+
+COMMAND = "from harness.cli import main; main()"
+
+
+class Site:
+    """A folder of files, a manifest of one's own over them, and an empty cache."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "files on our disk"
+        self.cache = folder / "cache ∑"
+        self.manifest = folder / "own.yaml"
+        self.folder.mkdir()
+        write_hdf5(self.folder / "background_for_training.h5", make_events(600))
+        write_hdf5(self.folder / "signal.h5", make_events(100, seed=2))
+        self.state()
+
+    def state(self) -> None:
+        """Write the manifest: the checksums are those of the files as they are now."""
+        files = [
+            toy_file(checksum=self.checksum("background_for_training.h5")),
+            toy_file("signal.h5", role="signal", process="a", checksum=self.checksum("signal.h5")),
+        ]
+        document = make_challenge(files, name="adc2021").model_dump(mode="json")
+        content = {"schema": 1, "challenges": [document]}
+        self.manifest.write_text(yaml.safe_dump(content), "utf-8")
+
+    def checksum(self, name: str) -> str:
+        return f"sha256:{hashlib.sha256((self.folder / name).read_bytes()).hexdigest()}"
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", COMMAND, *arguments],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            cwd=self.folder.parent,
+            env={**os.environ, "HARNESS_CACHE": str(self.cache), **environment},
+        )
+
+    def fetch(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        own = ("--manifest", str(self.manifest), "--from", str(self.folder))
+        return self.run("fetch", "adc2021", *own, *more, **environment)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+class TestFetch:
+    def test_files_of_a_manifest_of_ones_own_given_as_adc2021(self, site: Site) -> None:
+        done = site.fetch("--json")
+        assert done.returncode == 0, done.stderr
+        report = json.loads(done.stdout)
+        assert [file["n_events"] for file in report["files"]] == [600, 100]
+        listed = site.run("data", "--manifest", str(site.manifest), "--json")
+        states = {challenge["name"]: challenge for challenge in json.loads(listed.stdout)}
+        assert states["adc2021"]["is_ready"]
+        assert not states["adc2021-v1"]["is_ready"]
+
+    def test_described_it_writes_the_summary(self, site: Site) -> None:
+        site.fetch()
+        own = ("--manifest", str(site.manifest), "--results", "results")
+        done = site.run("data", "describe", "adc2021", *own)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(
+            (site.folder.parent / "results" / "adc2021" / "summary.json").read_text("utf-8")
+        )
+        assert [process["n_events"] for process in summary["processes"]] == [600, 100]
+
+    def test_a_dry_run_says_what_and_where_and_leaves_nothing(self, site: Site) -> None:
+        done = site.fetch("--dry-run")
+        assert done.returncode == 0, done.stderr
+        assert "background_for_training.h5" in done.stdout
+        assert not site.cache.exists()
+
+    def test_a_locale_without_utf8_works(self, site: Site) -> None:
+        done = site.fetch(LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        assert done.returncode == 0, done.stderr
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def put_nan(path: Path) -> None:
+    events = make_events(600)
+    events[417, 9, 2] = np.nan
+    write_hdf5(path, events)
+
+
+def put(values: np.ndarray) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            file["Particles"] = values
+
+    return write
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("spoil", "told"),
+        [
+            (truncate, "HDF5 can't read it"),
+            (lambda path: path.write_bytes(b""), "HDF5 can't read it"),
+            (put(np.zeros((5, 57))), "Particles has the shape (5, 57)"),
+            (put(np.zeros((0, 19, 4))), "it holds no events"),
+            (
+                lambda path: write_hdf5(path, make_events(5), dataset="Events"),
+                "it has no dataset Particles",
+            ),
+            (put_nan, "event 417, slot 9: phi = nan is not finite"),
+            (put(-with_classes(make_events(5))), "is a negative pT"),
+        ],
+    )
+    def test_a_broken_file_is_told_and_what_was_here_is_kept(
+        self, site: Site, spoil: Callable[[Path], object], told: str
+    ) -> None:
+        assert site.fetch().returncode == 0
+        before = {path: path.read_bytes() for path in site.cache.rglob("*.npy")}
+        spoil(site.folder / "background_for_training.h5")
+        site.state()
+        done = site.fetch()
+        assert done.returncode == 5
+        assert told in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
+        assert before == {path: path.read_bytes() for path in site.cache.rglob("*.npy")}
+        assert not list(site.cache.rglob("*.part"))
+
+    def test_a_file_that_is_not_the_manifests(self, site: Site) -> None:
+        write_hdf5(site.folder / "signal.h5", make_events(100, seed=3))
+        done = site.fetch()
+        assert done.returncode == 5
+        assert "its checksum is" in done.stderr
+
+    def test_an_unknown_challenge(self, site: Site) -> None:
+        done = site.run("fetch", "adc2020")
+        assert done.returncode == 2
+        assert "did you mean adc2021" in done.stderr
+
+    def test_a_manifest_with_an_alias_bomb(self, site: Site) -> None:
+        site.manifest.write_text("a: &a [x]\nb: [*a, *a]\n")
+        done = site.fetch()
+        assert done.returncode == 5
+        assert "anchors and aliases are not allowed" in done.stderr
+
+    def test_a_folder_that_is_not_there(self, site: Site) -> None:
+        site.folder.rename(site.folder.with_name("elsewhere"))
+        done = site.fetch()
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+    def test_a_cache_that_is_a_file(self, site: Site) -> None:
+        site.cache.write_text("")
+        done = site.fetch()
+        assert done.returncode == 5
+        assert "can't write" in done.stderr
