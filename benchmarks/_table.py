@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 Cell = str | int | float
 # A table that is not read on a terminal keeps this width, so that no cell is cut.
 _WIDTH = 120
@@ -34,7 +36,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Timed(Generic[Result]):
+class Timed(Generic[Result_co]):
     """Seconds of repeated calls, and what the last one returned.
 
     Attributes
@@ -48,7 +50,7 @@ class Timed(Generic[Result]):
 
     wall_s: tuple[float, ...]
     cpu_s: float
-    result: Result
+    result: Result_co
 
     @property
     def best_s(self) -> float:
@@ -130,11 +132,9 @@ def publish(report: Report, options: Options) -> int:
     console.print(_draw(report))
     for goal in report.goals:
         verdict = "[green]met[/]" if goal.is_met else "[red]missed[/]"
-        console.print(
-            f"{goal.name}: {goal.value:.4g}{goal.unit} (asked: {goal.relation} {goal.limit:g}"
-            f"{goal.unit}) {verdict}",
-            soft_wrap=True,
-        )
+        asked = f"asked: {goal.relation} {goal.limit:g}{goal.unit}"
+        line = f"{escape(goal.name)}: {goal.value:.4g}{goal.unit} ({asked}) {verdict}"
+        console.print(line, soft_wrap=True)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(_document(report, options), indent=1) + "\n", "utf-8")
@@ -143,12 +143,12 @@ def publish(report: Report, options: Options) -> int:
 
 def _draw(report: Report) -> Table:
     conditions = ", ".join(f"{name} {_text(value)}" for name, value in report.conditions.items())
-    table = Table(title=report.title, caption=conditions, title_justify="left")
+    table = Table(title=escape(report.title), caption=escape(conditions), title_justify="left")
     for index, column in enumerate(report.columns):
         is_number = bool(report.rows) and not isinstance(report.rows[0][index], str)
-        table.add_column(column, justify="right" if is_number else "left")
+        table.add_column(escape(column), justify="right" if is_number else "left")
     for row in report.rows:
-        table.add_row(*(_text(cell) for cell in row))
+        table.add_row(*(escape(_text(cell)) for cell in row))
     return table
 
 

@@ -58,11 +58,18 @@ def _pick(scores: Floats, chosen: NDArray[np.bool_]) -> Floats:
     return scores[chosen]
 
 
+def area_under_curve(placement: Placement) -> float:
+    """Return the area under the ROC curve.
+
+    It is the share of (signal, background) pairs in which the signal scores higher; a tied pair
+    counts half (average ranks). As a ratio of integers it is rounded once.
+    """
+    twice_the_pairs_won = int(placement.n_below.sum()) + int(placement.n_not_above.sum())
+    return twice_the_pairs_won / (2 * placement.n_background * placement.n_signal)
+
+
 def measure_auc(placement: Placement, *, level: float = CONFIDENCE_LEVEL) -> records.Auc:
     """Return the area under the ROC curve with its confidence interval.
-
-    The area is the share of (signal, background) pairs in which the signal scores higher; a tied
-    pair counts half (average ranks). It is a ratio of integers, rounded once.
 
     The interval is DeLong's, made on the logit so that it stays within [0, 1]. Where DeLong's
     variance is zero or undefined (perfect separation, all tied, a single event) it is Hoeffding's
@@ -75,18 +82,13 @@ def measure_auc(placement: Placement, *, level: float = CONFIDENCE_LEVEL) -> rec
     (DeLong's variance with and without the logit, compared).
     W. Hoeffding, J. Am. Stat. Assoc. 58 (1963) 13, doi:10.1080/01621459.1963.10500830 (section 5).
     """
-    area = _area(placement)
+    area = area_under_curve(placement)
     variance = _delong_variance(placement, area)
     if variance > 0.0 and 0.0 < area < 1.0:
         interval = _logit_interval(area, variance, level)
     else:
         interval = _hoeffding_interval(area, placement, level)
     return records.Auc(value=area, interval=interval)
-
-
-def _area(placement: Placement) -> float:
-    twice_the_pairs_won = int(placement.n_below.sum()) + int(placement.n_not_above.sum())
-    return twice_the_pairs_won / (2 * placement.n_background * placement.n_signal)
 
 
 def _delong_variance(placement: Placement, area: float) -> float:
