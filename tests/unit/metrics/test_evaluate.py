@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.evaluate import evaluate
 from harness.metrics.intervals import clopper_pearson
+from harness.metrics.replicates import mix
 from harness.records import Physics, UnreachedWorkingPoint, WorkingPoint
 
 RATES = (1e-3, 1e-2, 1e-1)
@@ -245,3 +246,30 @@ def test_a_rate_of_one_is_refused():
 
 def test_the_record_survives_its_file(physics):
     assert Physics.model_validate_json(physics.model_dump_json()) == physics
+
+
+def test_the_record_of_a_fixed_sample_never_changes():
+    # Cards of one scorer version are ranked together: if these figures have to change, raise
+    # harness.records.SCORER_VERSION.
+    hashes = mix(np.arange(60_000, dtype=np.uint64))
+    uniform = (hashes >> np.uint64(40)).astype(np.float64) / 2**24
+    background, signal = uniform[:50_000], np.sqrt(uniform[50_000:])
+    physics = measure(
+        background,
+        {"s": signal},
+        background_hashes=hashes[:50_000],
+        signal_hashes={"s": hashes[50_000:]},
+    )
+    rate = physics.at(1e-2).rates["s"]
+
+    assert physics.auc["s"].value == 0.67063681
+    assert rate.n_passing == 206
+    assert [rate.interval.lower, rate.interval.upper] == pytest.approx(
+        [0.017494603297929262, 0.023680201346140073], rel=1e-12
+    )
+    assert physics.replicates["s"][:3] == (
+        0.01851118590378143,
+        0.024277223733252744,
+        0.019408688656476266,
+    )
+    assert sum(physics.replicates["s"]) == pytest.approx(10.311709714568002, rel=1e-12)
