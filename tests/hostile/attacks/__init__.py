@@ -3,10 +3,12 @@
 from tests.hostile.attacks import (  # noqa: F401 each adds its attacks
     files,
     kernel,
+    names,
     network,
     output,
     processes,
     report,
     resources,
     results,
+    scores,
 )
