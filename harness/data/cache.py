@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
@@ -239,6 +239,20 @@ def lock_process(challenge: Challenge, process: str, root: Path) -> FileLock:
     folder = process_folder(challenge, process, root)
     make_folder(folder)
     return FileLock(folder / ".lock")
+
+
+@contextmanager
+def holding(lock: FileLock, what: str, progress: Progress) -> Iterator[None]:
+    """Hold `lock`; if another process holds it, say so and wait."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress(f"waiting for another process that works on {what}", 0, None, "events")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def make_folder(folder: Path) -> None:

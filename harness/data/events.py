@@ -20,6 +20,7 @@ from harness.data.cache import (
     EventSource,
     cache_root,
     find_cached,
+    holding,
     lock_process,
     open_events,
     open_hashes,
@@ -338,7 +339,7 @@ def decode_packaged(
     DataError
         The packaged file is broken or does not fit the manifest.
     """
-    with lock_process(challenge, file.process, root):
+    with holding(lock_process(challenge, file.process, root), file.name, progress):
         found = find_cached(challenge, file, root)
         if isinstance(found, CacheRecord):
             return found

@@ -22,6 +22,7 @@ from harness.data.cache import (
     check_space,
     file_checksum,
     find_cached,
+    holding,
     lock_process,
     make_folder,
     npy_bytes,
@@ -367,7 +368,8 @@ def _bring(
     if planned.action == "packaged":
         record = decode_packaged(plan.challenge, file, plan.root, progress)
         return _done(planned, record)
-    with lock_process(plan.challenge, file.process, plan.root):
+    lock = lock_process(plan.challenge, file.process, plan.root)
+    with holding(lock, file.name, progress):
         cached = find_cached(plan.challenge, file, plan.root)
         if isinstance(cached, CacheRecord):
             return _cached(plan, file, cached)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from harness.challenge import Challenge
+from harness.data.cache import lock_process
 from harness.data.download import Patience
 from harness.data.events import open_store
 from harness.data.fetch import DOWNLOAD_FOLDER, FetchReport, fetch
@@ -583,6 +584,22 @@ class TestProcesses:
         assert [process.wait(60) for process in running] == [0, 0]
         assert is_here(challenge, tmp_path)
         assert server.asked(NAME) == [None]
+
+    def test_the_second_says_that_it_waits(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content)
+        lock = lock_process(challenge, "background", tmp_path)
+        lock.acquire()
+        told: list[str] = []
+
+        def note(label: str, *_: object) -> None:
+            told.append(label)
+            lock.release(force=True)
+
+        fetch(challenge, root=tmp_path, progress=note)
+        assert told[0] == f"waiting for another process that works on {NAME}"
+        assert is_here(challenge, tmp_path)
 
 
 def with_nan(events: np.ndarray) -> np.ndarray:
