@@ -11,6 +11,8 @@ from harness import records
 from harness.metrics.scores import RankedScores
 
 N_BINS = 80
+_LARGEST = float(np.finfo(np.float64).max)
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def score_histogram(samples: Mapping[str, RankedScores]) -> records.Histogram:
@@ -49,10 +51,6 @@ def _edges(ascending: NDArray[np.float64], lowest: float, highest: float) -> NDA
     inner = 2 * (median + spread * np.sinh(np.linspace(low, high, N_BINS + 1)[1:-1]))
     inside = inner[(inner > lowest) & (inner < highest)]
     return np.unique(np.concatenate([[lowest], inside, [highest]]))
-
-
-_LARGEST = float(np.finfo(np.float64).max)
-_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def _counts(sample: RankedScores, edges: NDArray[np.float64]) -> tuple[int, ...]:

@@ -49,9 +49,13 @@ class RankedScores:
         return len(self.ascending) - self._position(threshold, is_after_ties=True)
 
     def _position(self, threshold: float, *, is_after_ties: bool) -> int:
-        # A float64 needle would make searchsorted copy a float32 haystack of millions.
-        needle = np.asarray(threshold, dtype=self.ascending.dtype)
-        return int(np.searchsorted(self.ascending, needle, "right" if is_after_ties else "left"))
+        # A float64 needle would make searchsorted copy a float32 haystack of millions. Between a
+        # threshold and the float32 that it is rounded to lies no float32 score.
+        with np.errstate(over="ignore"):
+            needle = np.asarray(threshold, dtype=self.ascending.dtype)
+        rounded = float(needle)
+        is_right = is_after_ties if rounded == threshold else rounded < threshold
+        return int(np.searchsorted(self.ascending, needle, "right" if is_right else "left"))
 
 
 def check_scores(scores: ArrayLike, *, name: str) -> NDArray[np.float64]:

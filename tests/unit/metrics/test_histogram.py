@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.metrics.histogram import N_BINS, score_histogram
-from harness.metrics.scores import RankedScores
+from harness.metrics.scores import RankedScores, rank_samples
 
 
 def ranked(scores) -> RankedScores:
@@ -14,10 +14,16 @@ def ranked(scores) -> RankedScores:
     return RankedScores(ascending=ascending, n_events=len(ascending))
 
 
-def test_counts_are_those_of_numpy():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_counts_are_those_of_numpy(dtype):
     generator = np.random.default_rng(0)
-    samples = {"background": generator.normal(size=5000), "s": generator.normal(3, size=700)}
-    histogram = score_histogram({name: ranked(scores) for name, scores in samples.items()})
+    samples = {
+        "background": generator.normal(size=5000).astype(dtype).astype(float),
+        "s": generator.normal(3, size=700).astype(dtype).astype(float),
+    }
+    ordered = rank_samples(list(samples.values()))
+    assert ordered[0].ascending.dtype == dtype
+    histogram = score_histogram(dict(zip(samples, ordered, strict=True)))
 
     assert len(histogram.edges) == N_BINS + 1
     for name, scores in samples.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.errors import DataError, InvalidSubmissionError
-from harness.metrics.scores import check_scores, rank_samples
+from harness.metrics.scores import RankedScores, check_scores, rank_samples
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,14 @@ def test_sorting_leaves_the_scores_of_the_caller_as_they_were():
     rank_samples([scores])
 
     assert scores.tolist() == [3.0, 0.1, 2.0]
+
+
+@pytest.mark.parametrize("threshold", [0.1, -0.1, 1.0, 0.5, 1e300, -1e300, 1e-46, -1e-46])
+def test_counts_of_float32_scores_are_exact_at_any_threshold(threshold):
+    around = np.float32(np.clip(threshold, -3e38, 3e38))
+    near = [np.nextafter(around, np.float32(-np.inf)), around, np.nextafter(around, np.float32(1))]
+    scores = np.sort(np.array([*near, around, -2.0, 0.0, 0.5, 2.0], dtype=np.float32))
+    ranked = RankedScores(ascending=scores, n_events=len(scores))
+
+    assert ranked.n_at_least(threshold) == np.sum(scores.astype(float) >= threshold)
+    assert ranked.n_above(threshold) == np.sum(scores.astype(float) > threshold)
