@@ -169,6 +169,11 @@ class Ranking:
     unranked: tuple[Unranked, ...]
     superseded: tuple[Entry, ...]
 
+    @property
+    def listed(self) -> tuple[Ranked | Unranked, ...]:
+        """The card of each team that counts, ranked ones first."""
+        return (*self.ranked, *self.unranked)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:

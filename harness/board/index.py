@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.board.public import public_part
 from harness.cards import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.errors import DataError
 from harness.ranking import Entry
-from harness.records import SCHEMA_VERSION, DataSummary, ScoreCard
+from harness.records import SCHEMA_VERSION, DataSummary, NotMeasured, ScoreCard
 
 SUMMARY_NAME = "summary.json"
 
@@ -153,29 +153,24 @@ class CardIndex:
             unreadable=tuple(unreadable),
         )
 
-    def artefacts_of(self, challenge: str, entry: Entry) -> Sequence[Path]:
-        """Files kept beside a card that it names itself, of the size that it says.
+    def artefacts_of(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
+        """Find the files kept beside a card that it names itself, of the size that it says.
 
         A card ``<stem>.json`` keeps its artefacts as ``<stem>.<name>`` or in the folder
-        ``<stem>/``. What is there is listed and compared with the card's names.
+        ``<stem>/``. What lies there is listed and held against the card's names: a name in a card
+        is never joined to a path.
         """
-        from harness.records import NotMeasured
-
         firmware = entry.card.firmware
-        if isinstance(firmware, NotMeasured) or entry not in self._snapshot.entries.get(
-            challenge, ()
-        ):
+        if isinstance(firmware, NotMeasured):
             return ()
         team, _, stem = entry.key.partition("/")
+        if self._snapshot.find(challenge, team, stem) is None:
+            return ()
         folder = self._results / challenge / team
-        named = {artefact.name: artefact.n_bytes for artefact in firmware.artefacts}
-        beside = [(path, path.name.removeprefix(f"{stem}.")) for path in _files(folder)]
-        inside = [(path, path.name) for path in _files(folder / stem)]
-        return [
-            path
-            for path, name in (*beside, *inside)
-            if named.get(name, named.get(path.name)) == path.stat().st_size
-        ]
+        sizes = {artefact.name: artefact.n_bytes for artefact in firmware.artefacts}
+        found = [(path, path.name.removeprefix(f"{stem}.")) for path in _files(folder)]
+        found += [(path, path.name) for path in _files(folder / stem)]
+        return tuple(path for path, name in found if sizes.get(name) == path.stat().st_size)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -151,7 +151,7 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
     """
     contest = made.contest
     point = contest.working_point if shown_point is None else shown_point
-    listed: list[Ranked | Unranked] = [*made.ranked, *made.unranked]
+    listed = made.listed
     newest = max((item.entry.card for item in listed), key=lambda card: card.created)
     reference = _reference_card(listed, contest, newest)
     notes = [RANK_NOTE, RATE_NOTE]

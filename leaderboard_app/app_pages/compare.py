@@ -1,0 +1,51 @@
+"""Compare: two to six entries side by side, with paired differences."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harness.board.text import visible
+from leaderboard_app import page
+from leaderboard_app.state import shelf
+from leaderboard_app.views.compare import compare_sections
+from leaderboard_app.views.subject import subject_of
+
+MOST = 6
+
+
+def show() -> None:
+    """Show the chosen entries."""
+    shown = shelf()
+    snapshot = shown.snapshot()
+    page.begin("Compare")
+    left, right = st.columns([2, 5])
+    with left:
+        challenge = page.choose_challenge(snapshot)
+    if challenge is None:
+        page.watch(shown, snapshot)
+        return
+    made = shown.ranking(snapshot, challenge)
+    listed = [item.entry for item in made.listed]
+    entries = {entry.card.submission.team: entry for entry in listed}
+    with right:
+        chosen = st.multiselect(
+            "Entries (the first is what the others are compared with)",
+            list(entries),
+            default=list(entries)[:2],
+            max_selections=MOST,
+            key="entries",
+            bind="query-params",
+            format_func=lambda team: f"{team}: {visible(entries[team].card.submission.title)[:60]}",
+        )
+    if len(chosen) < 2:
+        st.info("Choose at least two entries.")
+    else:
+        everything = shown.entries(snapshot, challenge)
+        subjects = [subject_of(entries[team], made, everything) for team in chosen]
+        if subjects[0].card.challenge.synthetic:
+            page.synthetic_note()
+        page.show_sections(compare_sections(subjects), key="compare")
+    page.watch(shown, snapshot)
+
+
+show()

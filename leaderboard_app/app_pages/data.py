@@ -1,0 +1,51 @@
+"""Data: what the events of a challenge are."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harness.board.text import visible
+from leaderboard_app import page
+from leaderboard_app.state import shelf
+from leaderboard_app.views.data import data_sections, event_options, event_picture
+
+
+def show() -> None:
+    """Show the summary of a challenge's events."""
+    shown = shelf()
+    snapshot = shown.snapshot()
+    page.begin("Data")
+    names = list(snapshot.summaries)
+    if not names:
+        st.info("No summary of the events yet. Write one with:")
+        st.code("harness data describe sample --summary results/sample/summary.json", "bash")
+        page.show_unreadable(snapshot)
+        page.watch(shown, snapshot)
+        return
+    challenge = st.selectbox(
+        "Challenge",
+        names,
+        key="challenge",
+        bind="query-params",
+        format_func=lambda name: f"{visible(snapshot.summaries[name].title)} ({name})",
+        width=420,
+    )
+    summary = snapshot.summaries[challenge]
+    page.show_sections(data_sections(summary), key="data")
+    options = event_options(summary)
+    if options:
+        st.html("<h2 class='lb-h2'>Event display</h2>")
+        left, right = st.columns([1, 3], gap="medium")
+        with left:
+            chosen = st.selectbox("Event", options, key="event", bind="query-params")
+            st.html(
+                "<p class='lb-note lb-plain'>Area goes with pT. The missing transverse momentum "
+                "has no eta: it is a line at its phi.</p>"
+            )
+        with right:
+            page.show_picture(event_picture(summary, options.index(chosen)), key="event-display")
+    page.show_unreadable(snapshot)
+    page.watch(shown, snapshot)
+
+
+show()

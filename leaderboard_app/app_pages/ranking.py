@@ -1,0 +1,103 @@
+"""Ranking: who is best, how sure that is, and what each entry costs."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode
+
+import streamlit as st
+
+from harness.board.formats import to_csv, to_json
+from harness.board.rows import Board, describe_lead
+from leaderboard_app import page
+from leaderboard_app.blocks import Note
+from leaderboard_app.markup import note_html, text_html
+from leaderboard_app.state import shelf
+from leaderboard_app.table import show_table
+from leaderboard_app.views.ranking_table import board_notes
+
+VIEW_KEYS = ("sort", "q", "division", "evidence", "part")
+
+
+def show() -> None:
+    """Show the ranking of one challenge."""
+    shown = shelf()
+    snapshot = shown.snapshot()
+    page.begin("Leaderboard")
+    left, right, aside = st.columns([3, 2, 5], vertical_alignment="bottom", gap="medium")
+    with left:
+        challenge = page.choose_challenge(snapshot)
+    if challenge is None:
+        page.watch(shown, snapshot)
+        return
+    contest = shown.ranking(snapshot, challenge).contest
+    with right:
+        fpr = page.choose_point(snapshot, challenge, contest.working_point)
+    board = shown.board(snapshot, challenge, fpr)
+    with aside:
+        st.html(f"<p class='lb-lead'>{text_html(describe_lead(board))}</p>")
+    if board.synthetic:
+        page.synthetic_note()
+    if fpr != contest.working_point:
+        st.html(
+            note_html(
+                Note(
+                    text=f"Ranks are those at FPR {contest.working_point:.0e}, the challenge's "
+                    f"working point; the efficiencies shown are at {fpr:.0e}."
+                )
+            )
+        )
+
+    def href(team: str, card: str) -> str:
+        return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})
+
+    event = show_table(
+        shown.model(snapshot, challenge, fpr, href),
+        version=f"{snapshot.version} {challenge} {fpr}",
+        view=urlencode({key: st.query_params[key] for key in VIEW_KEYS if key in st.query_params}),
+        key=f"table-{challenge}",
+    )
+    if event.view is not None:
+        _keep_view(event.view)
+    if event.opened is not None:
+        team, _, card = event.opened.partition("/")
+        st.switch_page(
+            page.PAGES / "submission.py",
+            query_params={"challenge": challenge, "team": team, "card": card},
+        )
+    _downloads(board)
+    for note in board_notes(board):
+        page.show_block(note, key="note")
+    page.show_unreadable(snapshot)
+    page.watch(shown, snapshot)
+
+
+def _keep_view(view: str) -> None:
+    """Write sorting and filters into the address, so that a link shows what the sender saw."""
+    wanted = {key: value for key, value in parse_qsl(view) if key in VIEW_KEYS}
+    for key in VIEW_KEYS:
+        if key in wanted and st.query_params.get(key) != wanted[key]:
+            st.query_params[key] = wanted[key]
+        elif key not in wanted and key in st.query_params:
+            del st.query_params[key]
+
+
+def _downloads(board: Board) -> None:
+    name = f"leaderboard-{board.challenge}"
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download CSV",
+            lambda: to_csv(board).encode("utf-8-sig"),
+            file_name=f"{name}.csv",
+            mime="text/csv",
+            on_click="ignore",
+        )
+        st.download_button(
+            "Download JSON",
+            lambda: to_json(board),
+            file_name=f"{name}.json",
+            mime="application/json",
+            on_click="ignore",
+        )
+
+
+show()

@@ -1,0 +1,99 @@
+"""Submission: everything that one card tells."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harness.board.index import Snapshot
+from harness.board.text import visible
+from harness.ranking import Entry
+from leaderboard_app import page
+from leaderboard_app.markup import text_html
+from leaderboard_app.state import Shelf, shelf
+from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.submission import submission_sections
+
+
+def show() -> None:
+    """Show the card that the address names, or the first of the board."""
+    shown = shelf()
+    snapshot = shown.snapshot()
+    page.begin("Submission")
+    columns = st.columns([3, 3, 3])
+    with columns[0]:
+        challenge = page.choose_challenge(snapshot)
+    if challenge is None:
+        page.watch(shown, snapshot)
+        return
+    with columns[1]:
+        team = _choose_team(shown, snapshot, challenge)
+    with columns[2]:
+        entry = _choose_card(shown, snapshot, challenge, team)
+    subject = subject_of(
+        entry, shown.ranking(snapshot, challenge), shown.entries(snapshot, challenge)
+    )
+    st.html(
+        f"<h2 class='lb-h2 lb-name'>{text_html(entry.card.submission.title)}</h2>"
+        f"<p class='lb-by'>{text_html(entry.card.submission.team)}, "
+        f"{entry.card.submission.division} division, scored {text_html(entry.card.created)}</p>"
+    )
+    _downloads(shown, challenge, entry)
+    page.show_sections(submission_sections(subject), key=entry.key)
+    page.watch(shown, snapshot)
+
+
+def _choose_team(shown: Shelf, snapshot: Snapshot, challenge: str) -> str:
+    board = shown.board(
+        snapshot, challenge, shown.ranking(snapshot, challenge).contest.working_point
+    )
+    teams = [row.team for row in board.rows]
+    wanted = st.query_params.get("team")
+    if wanted is not None and wanted not in teams:
+        st.warning("The address names a team that has no card here; the first is shown.")
+    return st.selectbox("Team", teams, key="team", bind="query-params")
+
+
+def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) -> Entry:
+    """Choose among the team's cards; names from the address are looked up, never opened."""
+    entries = [
+        entry for entry in shown.entries(snapshot, challenge) if entry.card.submission.team == team
+    ]
+    made = shown.ranking(snapshot, challenge)
+    counting = {item.entry.key for item in made.listed}
+    entries.sort(key=lambda entry: (entry.key in counting, entry.card.created), reverse=True)
+    cards = {entry.key.partition("/")[2]: entry for entry in entries}
+
+    def told(name: str) -> str:
+        entry = cards[name]
+        note = "counts" if entry.key in counting else "older"
+        return f"{visible(entry.card.created)} ({note})"
+
+    wanted = st.query_params.get("card")
+    if wanted is not None and wanted not in cards:
+        st.warning("The address names a card that is not here; the one that counts is shown.")
+    chosen = st.selectbox("Card", list(cards), key="card", bind="query-params", format_func=told)
+    return cards.get(chosen, entries[0])
+
+
+def _downloads(shown: Shelf, challenge: str, entry: Entry) -> None:
+    team, _, name = entry.key.partition("/")
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download card",
+            lambda: entry.card.model_dump_json(indent=1),
+            file_name=f"{challenge}-{team}-{name}.json",
+            mime="application/json",
+            on_click="ignore",
+        )
+        for artefact in shown.artefacts(challenge, entry):
+            st.download_button(
+                f"Download {artefact.name}",
+                artefact.read_bytes,
+                file_name=artefact.name,
+                mime="application/octet-stream",
+                on_click="ignore",
+                key=f"artefact-{artefact.name}",
+            )
+
+
+show()

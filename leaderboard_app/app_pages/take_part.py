@@ -1,0 +1,29 @@
+"""How to take part: the participant's guide."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from leaderboard_app import page
+from leaderboard_app.settings import GUIDE
+
+BRIEF = """
+1. Make a submission that scores as it is: `harness new my_team`, then run its `train.py`.
+2. Change `model.py`: `network()` returns a Keras network from an event to its anomaly score.
+3. Check it in seconds: `harness validate submissions/my_team`.
+4. Score it: `harness score submissions/my_team`. The card appears here within seconds.
+"""
+
+
+def show() -> None:
+    """Show the guide of docs/, or the short form where docs/ is not installed."""
+    page.begin("How to take part")
+    if GUIDE.is_file():
+        text = GUIDE.read_text(encoding="utf-8")
+        # The page has its title already.
+        st.markdown(text.partition("\n")[2] if text.startswith("# ") else text)
+    else:
+        st.markdown(BRIEF)
+
+
+show()

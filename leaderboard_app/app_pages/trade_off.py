@@ -1,0 +1,52 @@
+"""Trade-off: how much efficiency an entry buys with latency, logic and arithmetic."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from harness.board.text import visible
+from leaderboard_app import page
+from leaderboard_app.state import shelf
+from leaderboard_app.views.trade_off import COSTS, trade_off_picture
+
+
+def show() -> None:
+    """Show efficiency against cost."""
+    shown = shelf()
+    snapshot = shown.snapshot()
+    page.begin("Trade-off")
+    columns = st.columns([3, 2, 2, 2])
+    with columns[0]:
+        challenge = page.choose_challenge(snapshot)
+    if challenge is None:
+        page.watch(shown, snapshot)
+        return
+    contest = shown.ranking(snapshot, challenge).contest
+    with columns[1]:
+        fpr = page.choose_point(snapshot, challenge, contest.working_point)
+    board = shown.board(snapshot, challenge, fpr)
+    with columns[2]:
+        cost = st.selectbox(
+            "Cost",
+            list(COSTS),
+            key="cost",
+            bind="query-params",
+            format_func=lambda name: COSTS[name][0],
+        )
+    with columns[3]:
+        titles = {"merit": "Merit", **{n: f"TPR {visible(t)}" for n, t in board.signals.items()}}
+        efficiency = st.selectbox(
+            "Efficiency",
+            list(titles),
+            key="efficiency",
+            bind="query-params",
+            format_func=lambda name: titles[name],
+        )
+    if board.synthetic:
+        page.synthetic_note()
+    page.show_picture(trade_off_picture(board, cost, efficiency), key="trade-off")
+    page.show_unreadable(snapshot)
+    page.watch(shown, snapshot)
+
+
+show()

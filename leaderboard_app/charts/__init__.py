@@ -1,0 +1,37 @@
+"""Charts of the board: pure functions from figures to Altair charts.
+
+Every process has one colour, one dash pattern and one symbol, by its place in the challenge, the
+same on every page; the colours are those of Okabe and Ito without yellow, which people of every
+colour vision tell apart on a light and on a dark page. Axes and texts take the colours of the
+page's theme. Each chart comes with its figures as a table.
+"""
+
+from __future__ import annotations
+
+from leaderboard_app.charts.base import Palette
+from leaderboard_app.charts.distributions import composition, distribution, score_histogram
+from leaderboard_app.charts.events import event_display, occupancy
+from leaderboard_app.charts.firmware import Usage, resources, stages
+from leaderboard_app.charts.intervals import Measured, dots, history
+from leaderboard_app.charts.roc import Curve, roc
+from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
+
+__all__ = [
+    "Curve",
+    "Mark",
+    "Measured",
+    "Palette",
+    "TradePoint",
+    "Usage",
+    "composition",
+    "distribution",
+    "dots",
+    "event_display",
+    "history",
+    "occupancy",
+    "resources",
+    "roc",
+    "score_histogram",
+    "stages",
+    "trade_off",
+]

@@ -1,0 +1,132 @@
+"""How blocks are put on a page of the app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from harness.board.index import Snapshot
+from harness.board.rows import SYNTHETIC_NOTE, working_points
+from harness.board.text import visible
+from leaderboard_app.blocks import Block, Facts, Note, Picture, Section, Table
+from leaderboard_app.markup import facts_html, note_html, table_html, text_html
+from leaderboard_app.state import Shelf
+
+PAGES = Path(__file__).parent / "app_pages"
+ASSETS = Path(__file__).parent / "assets"
+
+
+def begin(title: str) -> None:
+    """Set up a page: its title in the browser, and the look of its blocks."""
+    st.html(f"<style>{_asset('blocks.css')}{_asset('app.css')}</style>")
+    st.title(title, anchor=False)
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def watch(shelf: Shelf, snapshot: Snapshot) -> None:
+    """Look for new cards while the page is open, and show them when they come."""
+
+    @st.fragment(run_every=shelf.settings.refresh_s)
+    def look() -> None:
+        if shelf.snapshot().version != snapshot.version:
+            st.rerun(scope="app")
+
+    look()
+
+
+def choose_challenge(snapshot: Snapshot) -> str | None:
+    """Let the visitor choose a challenge; say what to run where there is none."""
+    names = sorted(
+        snapshot.entries, key=lambda name: max(e.card.created for e in snapshot.entries[name])
+    )[::-1]
+    if not names:
+        st.info("No score card yet. Score a submission and this page shows it within seconds:")
+        st.code("harness score submissions/team_x", language="bash")
+        show_unreadable(snapshot)
+        return None
+    titles = {name: snapshot.entries[name][-1].card.challenge.title for name in names}
+    return st.selectbox(
+        "Challenge",
+        names,
+        key="challenge",
+        bind="query-params",
+        format_func=lambda name: f"{visible(titles[name])} ({name})",
+    )
+
+
+def choose_point(snapshot: Snapshot, challenge: str, default: float) -> float:
+    """Let the visitor choose the FPR at which efficiencies are shown."""
+    points = working_points(snapshot.entries[challenge])
+    names = [f"{point:.0e}" for point in points]
+    start = names.index(f"{default:.0e}") if f"{default:.0e}" in names else 0
+    chosen = st.selectbox("False positive rate", names, index=start, key="fpr", bind="query-params")
+    return points[names.index(chosen)] if chosen in names else default
+
+
+def synthetic_note() -> None:
+    """Say that the events are synthetic."""
+    st.html(note_html(Note(text=SYNTHETIC_NOTE, tone="warn")))
+
+
+def show_unreadable(snapshot: Snapshot) -> None:
+    """List files that are no cards, with the reason."""
+    if not snapshot.unreadable:
+        return
+    n = len(snapshot.unreadable)
+    with st.expander(f"{n} file{'s' if n > 1 else ''} could not be read"):
+        rows = [[one.name, one.reason] for one in snapshot.unreadable]
+        st.html(table_html(Table(columns=("File", "Reason"), rows=rows, words=frozenset({1}))))
+
+
+def show_sections(sections: Sequence[Section], *, key: str) -> None:
+    """Put sections on the page."""
+    for i, section in enumerate(sections):
+        if section.title:
+            st.html(f"<h2 class='lb-h2'>{text_html(section.title)}</h2>")
+        if section.lead:
+            st.html(f"<p class='lb-lead'>{text_html(section.lead)}</p>")
+        _show_blocks(section, key=f"{key}-{i}")
+
+
+def _show_blocks(section: Section, *, key: str) -> None:
+    if section.columns == 1:
+        for i, block in enumerate(section.blocks):
+            show_block(block, key=f"{key}-{i}")
+        return
+    for start in range(0, len(section.blocks), section.columns):
+        columns = st.columns(section.columns, gap="medium")
+        row = section.blocks[start : start + section.columns]
+        for i, (column, block) in enumerate(zip(columns, row, strict=False)):
+            with column:
+                show_block(block, key=f"{key}-{start + i}")
+
+
+def show_block(block: Block, *, key: str) -> None:
+    """Put one block on the page."""
+    match block:
+        case Facts():
+            st.html(facts_html(block))
+        case Table():
+            st.html(table_html(block))
+        case Note():
+            st.html(note_html(block))
+        case Picture():
+            show_picture(block, key=key)
+
+
+def show_picture(picture: Picture, *, key: str) -> None:
+    """Put a chart on the page, and its figures as a table below it."""
+    st.altair_chart(picture.chart, width="stretch", key=key, alt=picture.alt)
+    with st.expander("Figures of this chart"):
+        st.dataframe(
+            pd.DataFrame(picture.rows, columns=list(picture.columns)),
+            hide_index=True,
+            height=240,
+            alt=picture.alt,
+        )

@@ -1,0 +1,119 @@
+"""What all visitors share: the index of cards, and the boards made from it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+import streamlit as st
+
+from harness import ranking
+from harness.board.index import CardIndex, Snapshot
+from harness.board.rows import Board, board_of
+from harness.ranking import Entry, Ranking
+from leaderboard_app.settings import Settings, read_settings
+from leaderboard_app.views.ranking_table import ranking_model
+
+T = TypeVar("T")
+# Looking at every card's size and time takes some ms for 500 cards: once a second is enough for
+# any number of visitors.
+_LOOK_EVERY_S = 1.0
+_MAX_KEPT = 64
+
+
+@dataclass(slots=True)
+class _Kept(Generic[T]):
+    """A few values by key, the oldest dropped first; made once, whoever asks."""
+
+    values: dict[tuple[object, ...], T] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def get(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        with self.lock:
+            if key not in self.values:
+                while len(self.values) >= _MAX_KEPT:
+                    del self.values[next(iter(self.values))]
+                self.values[key] = make()
+            return self.values[key]
+
+
+class Shelf:
+    """The cards of one results folder, ranked; shared by all visitors of the app.
+
+    Parameters
+    ----------
+    settings : Settings
+        Says which folder, and whether hidden signals are shown.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._index = CardIndex(results=Path(settings.results), is_private=settings.is_private)
+        self._rankings: _Kept[Ranking] = _Kept()
+        self._boards: _Kept[Board] = _Kept()
+        self._models: _Kept[str] = _Kept()
+        self._looked = -1e9
+        self._snapshot: Snapshot | None = None
+        self._lock = Lock()
+
+    def snapshot(self) -> Snapshot:
+        """Return what lies in the folder, at most a second old."""
+        with self._lock:
+            if self._snapshot is None or time.monotonic() - self._looked > _LOOK_EVERY_S:
+                self._snapshot = self._index.refresh()
+                self._looked = time.monotonic()
+            return self._snapshot
+
+    def ranking(self, snapshot: Snapshot, challenge: str) -> Ranking:
+        """Rank the cards of a challenge."""
+        entries = snapshot.entries[challenge]
+        own = self.settings.contests.get(challenge)
+
+        def make() -> Ranking:
+            contest = ranking.contest_of(
+                entries,
+                rules=own.rules if own else None,
+                target=own.target if own else None,
+            )
+            return ranking.rank(entries, contest)
+
+        return self._rankings.get((snapshot.version, challenge), make)
+
+    def board(self, snapshot: Snapshot, challenge: str, fpr: float) -> Board:
+        """Make the rows of a challenge with the TPRs at `fpr`."""
+        made = self.ranking(snapshot, challenge)
+        return self._boards.get(
+            (snapshot.version, challenge, fpr), lambda: board_of(made, shown_point=fpr)
+        )
+
+    def model(
+        self, snapshot: Snapshot, challenge: str, fpr: float, href: Callable[[str, str], str]
+    ) -> str:
+        """Make the JSON that the ranking table draws."""
+        board = self.board(snapshot, challenge, fpr)
+        return self._models.get(
+            (snapshot.version, challenge, fpr), lambda: json.dumps(ranking_model(board, href))
+        )
+
+    def artefacts(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
+        """Find the firmware files kept beside a card."""
+        return self._index.artefacts_of(challenge, entry)
+
+    def entries(self, snapshot: Snapshot, challenge: str) -> tuple[Entry, ...]:
+        """Return every card of a challenge, old ones too."""
+        return snapshot.entries.get(challenge, ())
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf(settings_json: str) -> Shelf:
+    return Shelf(Settings.model_validate_json(settings_json))
+
+
+def shelf() -> Shelf:
+    """Return the shelf of this app."""
+    return _shelf(read_settings().model_dump_json())

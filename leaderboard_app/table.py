@@ -1,0 +1,48 @@
+"""The ranking table as a component of the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@cache
+def _sources() -> tuple[str, str]:
+    table, mount = ((ASSETS / name).read_text("utf-8") for name in ("table.js", "mount.js"))
+    return f"{table}\n{mount}", (ASSETS / "table.css").read_text("utf-8")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TableEvent:
+    """What the visitor did: opened ``team/card``, or changed the view (sorting and filters)."""
+
+    opened: str | None
+    view: str | None
+
+
+def show_table(model: str, *, version: str, view: str, key: str) -> TableEvent:
+    """Show the table and tell what was done with it.
+
+    Parameters
+    ----------
+    model : str
+        JSON from `ranking_model`.
+    version : str
+        The table is drawn anew only if this changed.
+    view : str
+        Sorting and filters to start with, as in the address.
+    """
+    script, style = _sources()
+    mount = st.components.v2.component("leaderboard_table", js=script, css=style)
+    result = mount(
+        key=key,
+        data={"model": model, "version": version, "view": view},
+        on_open_change=lambda: None,
+        on_view_change=lambda: None,
+    )
+    return TableEvent(opened=result.get("open"), view=result.get("view"))

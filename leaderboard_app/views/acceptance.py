@@ -1,0 +1,150 @@
+"""What an entry accepts, and its gain over today's cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.board.formats import (
+    fpr_text,
+    percent,
+)
+from harness.board.rows import (
+    titles_of,
+)
+from harness.board.text import visible
+from harness.records import (
+    Accepted,
+    Gain,
+    NotMeasured,
+    ScoreCard,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Section, Table
+from leaderboard_app.charts import Measured, Palette
+from leaderboard_app.views.common import BACKGROUND, axis_title, palette_of, process_titles
+
+
+def accepted_sections(card: ScoreCard) -> list[Section]:
+    """Lay out which events pass, of what they are made, and the gain over cuts."""
+    sections = []
+    if isinstance(card.accepted, Accepted):
+        sections.append(_kinematics_section(card, card.accepted))
+        if not isinstance(card.accepted.composition, NotMeasured):
+            sections.append(_composition_section(card.accepted.composition))
+    if not isinstance(card.cuts, NotMeasured):
+        sections.append(_cuts_section(card))
+    return sections
+
+
+def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
+    every = {one.name: one for one in accepted.every}
+    titles = process_titles(card)
+    pictures = []
+    for i, one in enumerate(coarser(each) for each in accepted.passing):
+        behind = coarser(every[one.name]) if one.name in every else None
+        pictures.append(
+            charts.distribution(
+                one.edges,
+                {titles.get(name, visible(name)): values for name, values in one.counts.items()},
+                palette_of(card, background=True),
+                title=axis_title(one),
+                faint=None if behind is None else behind.counts.get(BACKGROUND),
+                faint_name="All background",
+                legend=i == 0,
+            )
+        )
+    return Section(
+        title="What it accepts",
+        lead=f"Events that pass at FPR {fpr_text(accepted.fpr)}, each process normalised to 1; "
+        "all background lies behind in grey.",
+        columns=2,
+        blocks=tuple(pictures),
+    )
+
+
+def coarser(one: Distribution, n_bins: int = 14) -> Distribution:
+    """Join neighbouring bins until about `n_bins` are left: few events need wide bins."""
+    n = len(one.edges) - 1
+    step = max(1, n // n_bins)
+    if step == 1:
+        return one
+    edges = (*one.edges[:-1:step], one.edges[-1])
+    counts = {
+        name: tuple(sum(values[i : i + step]) for i in range(0, n, step))
+        for name, values in one.counts.items()
+    }
+    return one.model_copy(update={"edges": edges, "counts": counts})
+
+
+def _composition_section(composition: Mapping[str, object]) -> Section:
+    from harness.records import Share
+
+    shares = {name: share for name, share in composition.items() if isinstance(share, Share)}
+    n_events = sum(share.n_events for share in shares.values()) or 1
+    n_passing = sum(share.n_passing for share in shares.values()) or 1
+    return Section(
+        title="Of what the background is made",
+        blocks=(
+            charts.composition(
+                {
+                    visible(name): (share.n_events / n_events, share.n_passing / n_passing)
+                    for name, share in shares.items()
+                },
+                names=("all background", "accepted background"),
+            ),
+        ),
+    )
+
+
+def _cuts_section(card: ScoreCard) -> Section:
+    cuts = card.cuts
+    if isinstance(cuts, NotMeasured):
+        return Section(title="")
+    titles = titles_of(card, list(cuts.gain))
+    values = [
+        Measured(
+            row=visible(titles[name]),
+            name="gain",
+            value=gain.ratio,
+            lower=gain.interval.lower,
+            upper=gain.interval.upper,
+        )
+        for name, gain in cuts.gain.items()
+        if isinstance(gain, Gain)
+    ]
+    rows = [
+        [
+            titles[name],
+            percent(cuts.point.rates[name].tpr),
+            f"{gain.ratio:.3g} [{gain.interval.lower:.3g}, {gain.interval.upper:.3g}]"
+            if isinstance(gain, Gain)
+            else gain.not_measured,
+        ]
+        for name, gain in cuts.gain.items()
+    ]
+    told = ", ".join(
+        f"{_cut_names(name)} > {value:.4g} GeV" for name, value in cuts.thresholds.items()
+    )
+    blocks: list[Block] = []
+    if values:
+        blocks.append(
+            charts.dots(
+                values,
+                Palette(names=("gain",)),
+                title="TPR of the entry / TPR of the cuts",
+                reference=1.0,
+            )
+        )
+    blocks.append(Table(columns=("Signal", "TPR of the cuts", "Gain"), rows=rows))
+    return Section(
+        title="Against today's cuts",
+        lead=f"A trigger of simple cuts at the same rate: {told}; one of them is enough. A gain "
+        "over 1 is the network's.",
+        columns=2,
+        blocks=tuple(blocks),
+    )
+
+
+def _cut_names(name: str) -> str:
+    titles = {"lepton_pt": "leading lepton pT", "met": "MET", "ht": "HT"}
+    return titles.get(name, visible(name))

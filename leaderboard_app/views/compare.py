@@ -1,0 +1,238 @@
+"""Two to six entries side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from harness import ranking
+from harness.board.formats import (
+    DASH,
+    EVIDENCE_TITLES,
+    amount,
+    fpr_text,
+    percent,
+)
+from harness.board.rows import (
+    point_at,
+    titles_of,
+)
+from harness.board.text import visible
+from harness.ranking import Contest
+from harness.records import (
+    Figure,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.charts import Curve, Measured, Palette
+from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, working_intervals
+from leaderboard_app.views.subject import Subject
+
+
+def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
+    """Lay two to six entries side by side; differences are to the first of them."""
+    named = [(subject.card.submission.team, subject) for subject in subjects]
+    names = _distinct([name for name, _ in named])
+    palette = Palette(names=names)
+    contest = subjects[0].contest
+    measured = [
+        (name, subject, physics)
+        for name, subject in zip(names, subjects, strict=True)
+        if (physics := ranking.shown_physics(subject.card)) is not None
+    ]
+    sections = []
+    comparable = _comparable(subjects)
+    if not comparable:
+        sections.append(
+            Section(
+                title="",
+                blocks=(
+                    Note(
+                        text="These cards were scored on different data or by different scorer "
+                        "versions: their figures stand side by side but are not compared.",
+                        tone="warn",
+                    ),
+                ),
+            )
+        )
+    elif len(measured) > 1:
+        sections.append(_difference_section(measured, contest))
+    sections.append(_roc_section(measured, palette))
+    sections.append(Section(title="Costs", blocks=(_cost_table(names, subjects),)))
+    return sections
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Tell apart, by numbers, names that occur more than once."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if names.count(name) == 1 else f"{name} #{seen[name]}")
+    return result
+
+
+def _comparable(subjects: Sequence[Subject]) -> bool:
+    kinds = {
+        (ranking.data_digest(subject.card.challenge), subject.card.scorer_version)
+        for subject in subjects
+    }
+    return len(kinds) == 1
+
+
+def _difference_section(
+    measured: Sequence[tuple[str, Subject, Physics]], contest: Contest
+) -> Section:
+    (first_name, first_subject, first), *others = measured
+    fpr = contest.working_point
+    rows, values = [], []
+    titles = {"": "Merit", **titles_of(first_subject.card, contest.signals)}
+    for name, _, physics in others:
+        for signal, title in titles.items():
+            found = _comparison(physics, first, signal, contest)
+            if found is None:
+                rows.append([f"{name}, {title}", DASH, DASH, "not comparable"])
+                continue
+            rows.append(
+                [
+                    f"{name}, {title}",
+                    _signed_percent(found.difference),
+                    _span_text(found.difference_span),
+                    comparison_words(found, name, first_name),
+                ]
+            )
+            values.append(
+                Measured(
+                    row=visible(title),
+                    name=name,
+                    value=100 * found.difference,
+                    lower=100 * found.difference_span.lower,
+                    upper=100 * found.difference_span.upper,
+                )
+            )
+    blocks: list[Block] = []
+    if values:
+        blocks.append(
+            charts.dots(
+                values,
+                Palette(names=[first_name, *(name for name, *_ in others)], silent=first_name),
+                title=f"TPR minus that of {visible(first_name)} [percentage points]",
+                reference=0.0,
+                is_log=False,
+            )
+        )
+    blocks.append(
+        Table(
+            columns=("Entry", "Difference", "95 %, paired", "In words"),
+            rows=rows,
+            caption=f"TPR at FPR {fpr_text(fpr)} minus that of {first_name}; each interval for "
+            "this one comparison",
+            words=frozenset({3}),
+        )
+    )
+    return Section(
+        title=f"Difference to {first_name}",
+        lead="Events that both accept cancel: the difference is known better than either rate. "
+        "The ranks of the board are stricter, as they hold for all entries at once.",
+        blocks=tuple(blocks),
+    )
+
+
+def _comparison(
+    physics: Physics, first: Physics, signal: str, contest: Contest
+) -> ranking.Comparison | None:
+    wanted = [signal] if signal else list(contest.signals)
+    for one in (physics, first):
+        point = point_at(one, contest.working_point)
+        if isinstance(point, NotMeasured):
+            return None
+        if any(name not in point.rates or not one.replicates.get(name) for name in wanted):
+            return None
+    if signal:
+        return ranking.compare_rate(physics, first, signal, contest.working_point)
+    return ranking.compare_merit(physics, first, contest)
+
+
+def comparison_words(found: ranking.Comparison, name: str, other: str) -> str:
+    """Say what a comparison lets one say."""
+    if not found.is_resolved:
+        return "not resolved"
+    return f"{name} is better" if found.difference > 0 else f"{other} is better"
+
+
+def _signed_percent(value: float) -> str:
+    text = percent(abs(value))
+    return f"−{text}" if value < 0 else f"+{text}" if value > 0 else text
+
+
+def _span_text(span: ranking.Span) -> str:
+    return f"{_signed_percent(span.lower)} to {_signed_percent(span.upper)}"
+
+
+def _roc_section(measured: Sequence[tuple[str, Subject, Physics]], palette: Palette) -> Section:
+    pictures = []
+    titles: dict[str, str] = {}
+    for _, subject, physics in measured:
+        titles |= titles_of(subject.card, list(physics.roc))
+    for signal, title in titles.items():
+        curves = [
+            Curve(
+                name=name,
+                fpr=physics.roc[signal].fpr,
+                tpr=physics.roc[signal].tpr,
+                points=working_intervals(physics, signal),
+            )
+            for name, _, physics in measured
+            if signal in physics.roc
+        ]
+        pictures.append((visible(title), charts.roc(curves, palette, height=400)))
+    blocks: list[Block] = []
+    for title, picture in pictures:
+        blocks.append(
+            Picture(
+                chart=picture.chart.properties(title=title),
+                alt=f"{title}: {picture.alt}",
+                columns=picture.columns,
+                rows=picture.rows,
+            )
+        )
+    return Section(title="ROC", columns=2, blocks=tuple(blocks))
+
+
+def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
+    def row(title: str, value: Callable[[ScoreCard], str]) -> list[str]:
+        return [title, *(value(subject.card) for subject in subjects)]
+
+    def figure(name: str, unit: str) -> Callable[[ScoreCard], str]:
+        def told(card: ScoreCard) -> str:
+            if isinstance(card.firmware, NotMeasured):
+                return DASH
+            found: Figure | NotMeasured = getattr(card.firmware, name)
+            if isinstance(found, NotMeasured):
+                return DASH
+            text = f"{amount(found.value)} {unit}".strip()
+            return f"{text} ({EVIDENCE_TITLES[found.evidence]})"
+
+        return told
+
+    def cost(name: str) -> Callable[[ScoreCard], str]:
+        def told(card: ScoreCard) -> str:
+            found = DASH if isinstance(card.cost, NotMeasured) else getattr(card.cost, name)
+            return DASH if isinstance(found, NotMeasured | str) else f"{found:,}"
+
+        return told
+
+    return Table(
+        columns=("", *names),
+        rows=[
+            row("Latency", figure("latency_ns", "ns")),
+            row("Initiation interval", figure("interval_cycles", "cycles")),
+            *(row(RESOURCE_TITLES[name], figure(name, "")) for name in RESOURCES),
+            row("FLOPs", cost("flops")),
+            row("Bit operations", cost("bops")),
+            row("Parameters", cost("n_parameters")),
+            row("Scored", lambda card: card.created),
+        ],
+    )

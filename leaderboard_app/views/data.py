@@ -1,0 +1,86 @@
+"""What the events of a challenge are."""
+
+from __future__ import annotations
+
+from harness.board.rows import (
+    SYNTHETIC_NOTE,
+)
+from harness.board.text import visible
+from harness.records import (
+    DataSummary,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.charts import Palette
+from leaderboard_app.views.common import axis_title
+
+
+def data_sections(summary: DataSummary) -> list[Section]:
+    """Lay out what the events of a challenge are."""
+    shown = [one for one in summary.processes if one.role != "blackbox"]
+    titles = {one.process: visible(one.title or one.process) for one in shown}
+    signals = [titles[one.process] for one in shown if one.role == "signal"]
+    background = next((titles[one.process] for one in shown if one.role == "background"), None)
+    palette = Palette(names=signals, background=background)
+    blocks: list[Block] = [
+        Table(
+            columns=("Process", "Role", "Events"),
+            rows=[[one.title or one.process, one.role, f"{one.n_events:,}"] for one in shown],
+        )
+    ]
+    if summary.synthetic:
+        blocks.append(Note(text=SYNTHETIC_NOTE, tone="warn"))
+    kinds = list(dict.fromkeys(kind for one in shown for kind in one.occupancy))
+    occupancies = [
+        charts.occupancy(
+            {titles[one.process]: one.occupancy[kind] for one in shown if kind in one.occupancy},
+            palette,
+            title=visible(kind),
+        )
+        for kind in kinds
+        if any(len(one.occupancy.get(kind, ())) > 1 for one in shown)
+    ]
+    distributions = [
+        charts.distribution(
+            one.edges,
+            {titles[name]: values for name, values in one.counts.items() if name in titles},
+            palette,
+            title=axis_title(one),
+            legend=i == 0,
+            is_log=True,
+            height=270,
+        )
+        for i, one in enumerate(summary.distributions)
+    ]
+    return [
+        Section(title="", blocks=tuple(blocks)),
+        Section(
+            title="Observables",
+            lead="Share of the events in each bin; each process is normalised to 1.",
+            columns=2,
+            blocks=tuple(distributions),
+        ),
+        Section(
+            title="Occupancy",
+            lead="Objects fill the slots of their kind by falling pT; empty slots are zeros.",
+            columns=2,
+            blocks=tuple(occupancies),
+        ),
+    ]
+
+
+def event_options(summary: DataSummary) -> list[str]:
+    """Names of the example events."""
+    titles = {one.process: visible(one.title or one.process) for one in summary.processes}
+    seen: dict[str, int] = {}
+    names = []
+    for event in summary.examples:
+        seen[event.process] = seen.get(event.process, 0) + 1
+        names.append(f"{titles.get(event.process, event.process)}, event {seen[event.process]}")
+    return names
+
+
+def event_picture(summary: DataSummary, at: int) -> Picture:
+    """Draw one example event."""
+    event = summary.examples[at]
+    return charts.event_display([(one.kind, one.pt, one.eta, one.phi) for one in event.objects])

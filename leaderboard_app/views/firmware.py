@@ -1,0 +1,173 @@
+"""Firmware and cost of one card."""
+
+from __future__ import annotations
+
+from harness import ranking
+from harness.board.formats import (
+    DASH,
+    EVIDENCE_TITLES,
+    amount,
+    percent,
+)
+from harness.board.text import visible
+from harness.ranking import Contest
+from harness.records import (
+    Figure,
+    Firmware,
+    NotMeasured,
+    ScoreCard,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Facts, Note, Section, Table
+from leaderboard_app.charts import Usage
+from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, not_measured
+from leaderboard_app.views.subject import Subject
+
+
+def firmware_sections(subject: Subject) -> list[Section]:
+    """Lay out the firmware: verdicts, resources, stages, and the evidence of each figure."""
+    firmware = subject.card.firmware
+    if isinstance(firmware, NotMeasured):
+        if subject.card.submission.division == "open":
+            return []
+        return [Section(title="Firmware", blocks=(not_measured("Firmware", firmware),))]
+    held = ranking.requirements(firmware, subject.contest.target, subject.contest.rules)
+    verdicts = Table(
+        columns=("Requirement", "Value", "Limit", "Evidence", "Verdict"),
+        rows=[
+            [
+                one.name,
+                DASH if one.value is None else f"{amount(one.value)} {one.unit}".strip(),
+                f"{amount(one.limit)} {one.unit}".strip(),
+                EVIDENCE_TITLES[one.evidence] if one.evidence else DASH,
+                "passed" if one.is_met else "failed",
+            ]
+            for one in held
+        ],
+        caption="Held against the contest's limits",
+        words=frozenset({3, 4}),
+    )
+    blocks: list[Block] = [verdicts]
+    usages = _usages(firmware, subject.contest)
+    if usages:
+        blocks.append(charts.resources(usages, part=visible(firmware.target.part)))
+    sections = [
+        Section(
+            title="Firmware",
+            lead=f"For {firmware.target.part} by {firmware.backend}"
+            + (", handed in by the team." if firmware.is_handed_in else "."),
+            columns=2,
+            blocks=tuple(blocks),
+        )
+    ]
+    if firmware.stages:
+        clock = firmware.clock_period_ns
+        sections.append(
+            Section(
+                title="Latency by stage",
+                blocks=(
+                    charts.stages(
+                        [visible(stage.stage) for stage in firmware.stages],
+                        [stage.cycles for stage in firmware.stages],
+                        clock_ns=None if isinstance(clock, NotMeasured) else clock.value,
+                    ),
+                ),
+            )
+        )
+    sections.append(Section(title="", blocks=(_figures_table(firmware), *_witnesses(firmware))))
+    return sections
+
+
+def _usages(firmware: Firmware, contest: Contest) -> list[Usage]:
+    found = []
+    for name in RESOURCES:
+        figure, available = getattr(firmware, name), firmware.available.get(name)
+        if isinstance(figure, NotMeasured) or not available:
+            continue
+        budget = getattr(contest.target.budget, name)
+        found.append(
+            Usage(
+                name=RESOURCE_TITLES[name],
+                share=figure.value / available,
+                limit=None if budget is None else budget / available,
+                text=f"{amount(figure.value)} of {available:,}",
+            )
+        )
+    return found
+
+
+def _figures_table(firmware: Firmware) -> Table:
+    figures: list[tuple[str, Figure | NotMeasured, str]] = [
+        ("Latency", firmware.latency_cycles, "cycles"),
+        ("Latency", firmware.latency_ns, "ns"),
+        ("Initiation interval", firmware.interval_cycles, "cycles"),
+        ("Clock period", firmware.clock_period_ns, "ns"),
+        *((RESOURCE_TITLES[name], getattr(firmware, name), "") for name in RESOURCES),
+    ]
+    rows = [
+        [name, DASH, DASH, f"not measured: {figure.not_measured}"]
+        if isinstance(figure, NotMeasured)
+        else [
+            name,
+            f"{amount(figure.value)} {unit}".strip(),
+            EVIDENCE_TITLES[figure.evidence],
+            figure.source,
+        ]
+        for name, figure, unit in figures
+    ]
+    rows += [[name, f"{count:,}", DASH, DASH] for name, count in firmware.other_cells.items()]
+    return Table(
+        columns=("Figure", "Value", "Evidence", "Source"),
+        rows=rows,
+        caption="Every figure and what is behind it",
+        words=frozenset({2, 3}),
+    )
+
+
+def _witnesses(firmware: Firmware) -> list[Block]:
+    blocks: list[Block] = []
+    if firmware.agreements:
+        blocks.append(
+            Table(
+                columns=("Witnesses", "Events", "Different", "Independent"),
+                rows=[
+                    [
+                        " and ".join(one.witnesses),
+                        f"{one.n_events:,}",
+                        f"{one.n_different:,}",
+                        "yes" if one.is_independent else "no",
+                    ]
+                    for one in firmware.agreements
+                ],
+                caption="Scores compared bit for bit",
+            )
+        )
+    if firmware.overflow:
+        told = ", ".join(f"{name} {percent(share)}" for name, share in firmware.overflow.items())
+        blocks.append(Note(text=f"Events whose inputs overflow the declared precision: {told}."))
+    blocks += [Note(text=note) for note in firmware.notes]
+    return blocks
+
+
+def cost_section(card: ScoreCard) -> Section:
+    """Lay out what one event costs the network."""
+    cost = card.cost
+    if isinstance(cost, NotMeasured):
+        if card.submission.division == "open":
+            return Section(title="")
+        return Section(title="Cost", blocks=(not_measured("Cost", cost),))
+    rows = [
+        ("Parameters", _count(cost.n_parameters)),
+        ("FLOPs per event", _count(cost.flops)),
+        ("Multiply-accumulates", _count(cost.macs)),
+        ("Bit operations", _count(cost.bops)),
+        ("Weight bits", _count(cost.weight_bits)),
+    ]
+    if cost.uncounted_operations:
+        told = ", ".join(f"{name} ×{n:,}" for name, n in cost.uncounted_operations.items())
+        rows.append(("Operations without a FLOPs formula", told))
+    return Section(title="Cost per event", blocks=(Facts(rows=rows),))
+
+
+def _count(value: int | NotMeasured) -> str:
+    return f"not measured: {value.not_measured}" if isinstance(value, NotMeasured) else f"{value:,}"

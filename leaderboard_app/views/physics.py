@@ -1,0 +1,223 @@
+"""Physics of one card: signals, ROC, scores, float against firmware, rate."""
+
+from __future__ import annotations
+
+from harness import ranking
+from harness.board.formats import (
+    DASH,
+    fpr_text,
+)
+from harness.board.rows import (
+    point_at,
+    titles_of,
+)
+from harness.board.text import visible
+from harness.records import (
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    UnreachedWorkingPoint,
+    WorkingPoint,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Note, Section, Table
+from leaderboard_app.charts import Curve, Measured, Palette
+from leaderboard_app.views.common import (
+    interval_text,
+    not_measured,
+    palette_of,
+    process_titles,
+    working_intervals,
+)
+from leaderboard_app.views.subject import Subject
+
+
+def physics_sections(subject: Subject) -> list[Section]:
+    """Lay out efficiencies, ROC, scores, and what the firmware lost."""
+    card = subject.card
+    physics = ranking.shown_physics(card)
+    if physics is None:
+        return [Section(title="Physics", blocks=(not_measured("Scores", card.firmware_physics),))]
+    point = card.challenge.working_point
+    whose = "the firmware's" if physics.arithmetic == "firmware" else "the float network's"
+    sections = [
+        Section(
+            title=f"Physics at FPR {fpr_text(point)}",
+            lead=f"From {whose} scores of {physics.n_background:,} test background events.",
+            columns=2,
+            blocks=(_signal_table(card, physics), _point_table(physics), *_missing_physics(card)),
+        ),
+        Section(
+            title="ROC and scores",
+            columns=2,
+            blocks=(
+                charts.roc(_curves(card, physics), palette_of(card)),
+                *_score_pictures(card, physics),
+            ),
+        ),
+    ]
+    both = (card.float_physics, card.firmware_physics)
+    if not any(isinstance(one, NotMeasured) for one in both):
+        sections.append(_loss_section(subject))
+    return sections
+
+
+def _missing_physics(card: ScoreCard) -> list[Block]:
+    if isinstance(card.firmware_physics, NotMeasured) and card.submission.division == "trigger":
+        return [not_measured("Firmware scores", card.firmware_physics)]
+    return []
+
+
+def _signal_table(card: ScoreCard, physics: Physics) -> Table:
+    point = point_at(physics, card.challenge.working_point)
+    rows = []
+    for name, title in titles_of(card, list(physics.auc)).items():
+        auc = physics.auc[name]
+        cells = [
+            title,
+            f"{auc.value:.4f} [{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
+        ]
+        if isinstance(point, NotMeasured) or name not in point.rates:
+            cells += [DASH, DASH, DASH]
+        else:
+            rate = point.rates[name]
+            cells += [
+                interval_text(rate.tpr, rate.interval.lower, rate.interval.upper),
+                f"{rate.n_passing:,} of {rate.n_events:,}",
+                f"{rate.significance_improvement:.3g}",
+            ]
+        rows.append(cells)
+    return Table(
+        columns=("Signal", "AUC", "TPR", "Events", "TPR/√FPR"),
+        rows=rows,
+        caption="95 % intervals; per preselected event",
+    )
+
+
+def _curves(card: ScoreCard, physics: Physics, prefix: str = "") -> list[Curve]:
+    titles = titles_of(card, list(physics.roc))
+    return [
+        Curve(
+            name=prefix or visible(titles[name]),
+            fpr=points.fpr,
+            tpr=points.tpr,
+            points=working_intervals(physics, name),
+        )
+        for name, points in physics.roc.items()
+    ]
+
+
+def _score_pictures(card: ScoreCard, physics: Physics) -> list[Block]:
+    if physics.scores is None:
+        return [Note(text="The distribution of the scores was not kept.")]
+    titles = process_titles(card)
+    point = point_at(physics, card.challenge.working_point)
+    return [
+        charts.score_histogram(
+            physics.scores.edges,
+            {
+                titles.get(name, visible(name)): counts
+                for name, counts in physics.scores.counts.items()
+            },
+            palette_of(card, background=True),
+            threshold=None if isinstance(point, NotMeasured) else point.threshold,
+        )
+    ]
+
+
+def _point_table(physics: Physics) -> Table:
+    rows = []
+    for point in physics.working_points:
+        if isinstance(point, UnreachedWorkingPoint):
+            rows.append([fpr_text(point.fpr), point.not_measured, DASH, DASH, DASH])
+            continue
+        rows.append(
+            [
+                fpr_text(point.fpr),
+                "low statistics" if point.is_low_statistics else "measured",
+                f"{point.n_passing:,} of {point.n_allowed:,} allowed",
+                f"{point.fpr_realised:.3g}",
+                f"{'>' if point.is_strict else '≥'} {point.threshold:.6g}",
+            ]
+        )
+    return Table(
+        columns=("FPR", "Status", "Background passing", "Realised FPR", "Score"),
+        rows=rows,
+        caption="Working points, set on test background alone",
+        words=frozenset({1}),
+    )
+
+
+def _loss_section(subject: Subject) -> Section:
+    card = subject.card
+    exact, fixed = card.float_physics, card.firmware_physics
+    if isinstance(exact, NotMeasured) or isinstance(fixed, NotMeasured):
+        return Section(title="")
+    fpr = card.challenge.working_point
+    points = [point_at(exact, fpr), point_at(fixed, fpr)]
+    if any(isinstance(point, NotMeasured) for point in points):
+        return Section(title="")
+    names = ("float network", "firmware")
+    values, rows = [], []
+    for signal, title in titles_of(card, list(fixed.auc)).items():
+        for name, point in zip(names, points, strict=True):
+            if isinstance(point, WorkingPoint):
+                rate = point.rates[signal]
+                span = rate.interval
+                values.append(
+                    Measured(
+                        row=visible(title),
+                        name=name,
+                        value=rate.tpr,
+                        lower=span.lower,
+                        upper=span.upper,
+                    )
+                )
+        rows.append([title, *_loss_cells(fixed, exact, signal, fpr)])
+    return Section(
+        title="Lost between float and firmware",
+        columns=2,
+        blocks=(
+            charts.dots(values, Palette(names=names), title=f"TPR at FPR {fpr_text(fpr)}"),
+            Table(
+                columns=("Signal", "Firmware / float", "95 %, paired", "Verdict"),
+                rows=rows,
+                caption="Same events, same replicates",
+                words=frozenset({3}),
+            ),
+        ),
+    )
+
+
+def _loss_cells(fixed: Physics, exact: Physics, signal: str, fpr: float) -> list[str]:
+    if not fixed.replicates.get(signal) or not exact.replicates.get(signal):
+        return [DASH, DASH, "not comparable"]
+    found = ranking.compare_rate(fixed, exact, signal, fpr)
+    verdict = "not resolved"
+    if found.is_resolved:
+        verdict = "lost" if found.difference < 0 else "gained"
+    span = f"{found.ratio_span.lower:.3g} to {found.ratio_span.upper:.3g}"
+    return [f"{found.ratio:.3g}", span, verdict]
+
+
+def rate_section(card: ScoreCard) -> Section:
+    """Turn the false positive rate into a trigger rate, and say what that assumes."""
+    physics = ranking.shown_physics(card)
+    point = point_at(physics, card.challenge.working_point)
+    crossing = card.challenge.collision_rate_hz
+    if physics is None or isinstance(point, NotMeasured) or crossing is None:
+        return Section(title="")
+    rate = point.fpr_realised * crossing
+    return Section(
+        title="Trigger rate",
+        lead=f"At most {rate:,.0f} Hz at {crossing / 1e6:,.0f} MHz of collisions.",
+        blocks=(
+            Note(
+                text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
+                f"pass: {point.fpr_realised:.3g} per preselected event. The rate in Hz assumes "
+                "that every collision passes the preselection, which asks for a lepton of 23 GeV "
+                "in the ADC2021 data. The share that does is not known here; multiply by it to "
+                "get the rate. Pile-up and detector conditions are those of the data set."
+            ),
+        ),
+    )

@@ -1,0 +1,279 @@
+"""The model of the ranking table, which `table.js` draws in the app and in the site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pydantic import JsonValue
+
+from harness.board.formats import (
+    DASH,
+    EVIDENCE_TITLES,
+    METRIC_TITLES,
+    amount,
+    fpr_text,
+    percent,
+)
+from harness.board.rows import (
+    SYNTHETIC_NOTE,
+    AmountCell,
+    Board,
+    BoardRow,
+    MeritCell,
+    RateCell,
+    log_range,
+)
+from harness.board.text import visible
+from harness.records import (
+    NotMeasured,
+)
+from leaderboard_app.blocks import Block, Note
+from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, class_text
+
+Href = Callable[[str, str], str]
+
+
+def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
+    """Make the model that `table.js` draws.
+
+    Parameters
+    ----------
+    href : callable
+        Address of the page of ``(team, card)``.
+    """
+    return {
+        "caption": f"Ranking on {visible(board.title)} at FPR {fpr_text(board.shown_point)}",
+        "columns": _model_columns(board),
+        "rows": [_model_row(row, i, board, href) for i, row in enumerate(board.rows)],
+        "filters": [
+            _filter("division", "Division", [row.division for row in board.rows]),
+            _filter("evidence", "Evidence", [_evidence(row) for row in board.rows]),
+            _filter("part", "Part", [row.part or "" for row in board.rows]),
+        ],
+    }
+
+
+def _filter(key: str, title: str, values: Sequence[str]) -> JsonValue:
+    options: list[JsonValue] = [[value, visible(value)] for value in sorted(set(values)) if value]
+    return {"key": key, "title": title, "options": options}
+
+
+def _evidence(row: BoardRow) -> str:
+    return EVIDENCE_TITLES[row.evidence] if row.evidence else ""
+
+
+def _model_columns(board: Board) -> list[JsonValue]:
+    rates = [
+        cell for row in board.rows for cell in row.rates.values() if isinstance(cell, RateCell)
+    ]
+    merits = [row.merit.value for row in board.rows if isinstance(row.merit, MeritCell)]
+    found = log_range([*(cell.tpr for cell in rates), *(cell.upper for cell in rates), *merits])
+    # One scale for all columns of efficiencies, so that their bars can be compared; intervals
+    # that reach down to 0 leave it on the left.
+    scale: JsonValue = [found[0] / 2, max(found[1], found[0] * 5)] if found else None
+    metric = METRIC_TITLES.get(board.metric, board.metric)
+    point = fpr_text(board.shown_point)
+    return [
+        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
+        _column("team", "Team", "entry", 1),
+        _column(
+            "merit",
+            "Merit",
+            "rate",
+            -1,
+            unit="TPR",
+            range=scale,
+            help=f"{metric} over the signals at FPR {point}, each at least the FPR itself",
+        ),
+        *(
+            _column(
+                f"tpr_{name}",
+                visible(title),
+                "rate",
+                -1,
+                unit="TPR",
+                range=scale,
+                help=f"True positive rate at FPR {point} with its 95 % interval",
+            )
+            for name, title in board.signals.items()
+        ),
+        _column("auc", "AUC", "num", -1, unit="mean", help="Mean over the signals"),
+        _column(
+            "latency",
+            "Latency",
+            "num",
+            1,
+            unit=f"of {amount(board.target.max_latency_ns)} ns",
+            help="Worst-case latency: clock cycles times the clock period",
+        ),
+        _column("ii", "II", "num", 1, unit="cycles", help="Initiation interval"),
+        *(
+            _column(
+                name,
+                RESOURCE_TITLES[name],
+                "num",
+                1,
+                unit="% of part",
+                help="Share of the part; the bar is the share of the contest's budget",
+            )
+            for name in RESOURCES
+        ),
+        _column("flops", "FLOPs", "num", 1, help="Floating-point operations per event"),
+        _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
+        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
+        _column("date", "Scored", "text", -1, unit="UTC"),
+    ]
+
+
+def _column(key: str, title: str, kind: str, first: int, **more: JsonValue) -> JsonValue:
+    return {"key": key, "title": title, "kind": kind, "first": first, **more}
+
+
+def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
+    cells: dict[str, JsonValue] = {
+        "rank": _rank_cell(row),
+        "team": {"v": row.team, "t": visible(row.team), "s": visible(row.title)},
+        "merit": _merit_cell(row),
+        "auc": _number_cell(row.mean_auc, ".3f"),
+        "latency": _latency_cell(row, board),
+        "ii": _amount_cell(row.interval_cycles),
+        "flops": _number_cell(row.flops, ",.0f"),
+        "evidence": None
+        if row.evidence is None
+        else {
+            "v": _evidence(row),
+            "t": _evidence(row),
+            "tone": "" if row.evidence == "estimate" else "good",
+        },
+        "isolation": {
+            "v": row.isolation,
+            "t": row.isolation,
+            "tone": "good" if row.isolation == "bwrap" else "bad",
+        },
+        "date": {"v": row.created, "t": row.created[:10], "tip": row.created},
+    }
+    cells |= {f"tpr_{name}": _rate_cell(cell) for name, cell in row.rates.items()}
+    cells |= {name: _share_cell(row, name, board) for name in RESOURCES}
+    words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
+    return {
+        "id": f"{row.team}/{row.card}",
+        "at": at,
+        "href": href(row.team, row.card),
+        "ranked": row.rank is not None,
+        "facets": {
+            "division": row.division,
+            "evidence": _evidence(row),
+            "part": row.part or "",
+        },
+        "words": " ".join(words).lower(),
+        "reasons": [visible(reason) for reason in row.reasons],
+        "cells": cells,
+    }
+
+
+def _rank_cell(row: BoardRow) -> JsonValue:
+    if row.rank is None:
+        return None
+    span = f"{row.best_rank}–{row.worst_rank}"
+    tip = (
+        f"Rank {row.rank}; the true rank is within {span} (95 %, all entries together). "
+        f"{class_text(row.resource_class or '')}: rank {row.class_rank}."
+    )
+    cell: dict[str, JsonValue] = {"v": row.rank, "t": str(row.rank), "s": span, "tip": tip}
+    if row.is_pareto:
+        cell["mark"] = "Pareto"
+        cell["tip"] = f"{tip} No other entry is at least as good in merit, latency and LUT."
+    return cell
+
+
+def _merit_cell(row: BoardRow) -> JsonValue:
+    if isinstance(row.merit, NotMeasured):
+        return _missing(row.merit)
+    cell: dict[str, JsonValue] = {"v": row.merit.value, "t": percent(row.merit.value)}
+    if row.merit.lower is not None and row.merit.upper is not None:
+        cell |= {"lo": row.merit.lower, "hi": row.merit.upper}
+        cell["tip"] = f"95 %: {percent(row.merit.lower)} to {percent(row.merit.upper)}"
+    else:
+        cell |= {"lo": row.merit.value, "hi": row.merit.value}
+    if row.arithmetic == "float":
+        cell["s"] = "float"
+    return cell
+
+
+def _rate_cell(cell: RateCell | NotMeasured) -> JsonValue:
+    if isinstance(cell, NotMeasured):
+        return _missing(cell)
+    return {
+        "v": cell.tpr,
+        "t": percent(cell.tpr),
+        "lo": cell.lower,
+        "hi": cell.upper,
+        "tip": f"{cell.n_passing:,} of {cell.n_events:,} events pass; "
+        f"95 %: {percent(cell.lower)} to {percent(cell.upper)}",
+    }
+
+
+def _missing(cell: NotMeasured) -> JsonValue:
+    return {"v": None, "t": DASH, "tip": visible(cell.not_measured)}
+
+
+def _number_cell(value: float | NotMeasured, form: str) -> JsonValue:
+    if isinstance(value, NotMeasured):
+        return _missing(value)
+    return {"v": value, "t": format(value, form)}
+
+
+def _amount_cell(cell: AmountCell | NotMeasured) -> JsonValue:
+    if isinstance(cell, NotMeasured):
+        return _missing(cell)
+    return {"v": cell.value, "t": amount(cell.value), "tip": EVIDENCE_TITLES[cell.evidence]}
+
+
+def _latency_cell(row: BoardRow, board: Board) -> JsonValue:
+    if isinstance(row.latency_ns, NotMeasured):
+        return _missing(row.latency_ns)
+    share = row.latency_ns.value / board.target.max_latency_ns
+    cycles = row.latency_cycles
+    told = "" if isinstance(cycles, NotMeasured) else f"{amount(cycles.value)} clock cycles; "
+    return {
+        "v": row.latency_ns.value,
+        "t": amount(row.latency_ns.value),
+        "share": share,
+        "tip": f"{told}{share:.1%} of the limit",
+    }
+
+
+def _share_cell(row: BoardRow, name: str, board: Board) -> JsonValue:
+    cell: AmountCell | NotMeasured = getattr(row, name)
+    if isinstance(cell, NotMeasured):
+        return _missing(cell)
+    made: dict[str, JsonValue] = {
+        "v": cell.value,
+        "t": amount(cell.value) if cell.share is None else small_percent(cell.share),
+    }
+    tip = f"{amount(cell.value)} {RESOURCE_TITLES[name]} ({EVIDENCE_TITLES[cell.evidence]})"
+    budget = getattr(board.target.budget, name)
+    if budget:
+        made["share"] = cell.value / budget
+        tip += f"; {cell.value / budget:.1%} of the budget of {budget:,}"
+    made["tip"] = tip
+    return made
+
+
+def small_percent(share: float) -> str:
+    """Write a share of the part in per cent, without its sign.
+
+    Examples
+    --------
+    >>> small_percent(0.0), small_percent(0.0003), small_percent(0.1234)
+    ('0', '0.03', '12.3')
+    """
+    value = 100 * share
+    if value == 0:
+        return "0"
+    return f"{value:.2g}" if value < 1 else f"{value:.1f}"
+
+
+def board_notes(board: Board) -> list[Block]:
+    """Say what the figures of a board mean."""
+    return [Note(text=note) for note in board.notes if note != SYNTHETIC_NOTE]

@@ -1,0 +1,50 @@
+"""A card among the others of its challenge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.ranking import Contest, Entry, Ranked, Ranking, Unranked
+from harness.records import (
+    ScoreCard,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """A card among the others of its challenge.
+
+    Attributes
+    ----------
+    place : Ranked, Unranked or None
+        None for an older card of a team, which no longer counts.
+    earlier : sequence of Entry
+        All cards of the team on this challenge, oldest first, this one among them.
+    """
+
+    entry: Entry
+    contest: Contest
+    place: Ranked | Unranked | None
+    n_ranked: int
+    earlier: Sequence[Entry]
+
+    @property
+    def card(self) -> ScoreCard:
+        """The card itself."""
+        return self.entry.card
+
+
+def subject_of(entry: Entry, made: Ranking, entries: Sequence[Entry]) -> Subject:
+    """Find an entry's place on its board and its team's other cards."""
+    place = next((item for item in made.listed if item.entry.key == entry.key), None)
+    team = entry.card.submission.team
+    earlier = [other for other in entries if other.card.submission.team == team]
+    earlier.sort(key=lambda other: (other.card.created, other.key))
+    return Subject(
+        entry=entry,
+        contest=made.contest,
+        place=place,
+        n_ranked=len(made.ranked),
+        earlier=tuple(earlier),
+    )

@@ -1,0 +1,172 @@
+"""One submission: everything that its card tells."""
+
+from __future__ import annotations
+
+from harness import ranking
+from harness.board.formats import (
+    METRIC_TITLES,
+    fpr_text,
+)
+from harness.board.rows import (
+    SYNTHETIC_NOTE,
+    point_at,
+)
+from harness.ranking import Contest, Ranked, Unranked
+from harness.records import (
+    NotMeasured,
+    Physics,
+    ScoreCard,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Facts, Note, Section, Table
+from leaderboard_app.views.acceptance import accepted_sections
+from leaderboard_app.views.common import class_text, not_measured
+from leaderboard_app.views.firmware import cost_section, firmware_sections
+from leaderboard_app.views.physics import physics_sections, rate_section
+from leaderboard_app.views.subject import Subject
+
+
+def submission_sections(subject: Subject) -> list[Section]:
+    """Lay out everything that a card tells."""
+    sections = [
+        _standing_section(subject),
+        *physics_sections(subject),
+        rate_section(subject.card),
+        *accepted_sections(subject.card),
+        *firmware_sections(subject),
+        cost_section(subject.card),
+        *_history_section(subject),
+        _declared_section(subject.card),
+        _provenance_section(subject.card),
+    ]
+    return [section for section in sections if section.blocks or section.lead]
+
+
+def _standing_section(subject: Subject) -> Section:
+    place, card = subject.place, subject.card
+    notes: list[Block] = []
+    if card.challenge.synthetic:
+        notes.append(Note(text=SYNTHETIC_NOTE, tone="warn"))
+    if isinstance(place, Ranked):
+        lead = (
+            f"Rank {place.rank} of {subject.n_ranked}. The true rank lies within "
+            f"{place.best_rank} to {place.worst_rank} (95 %, all entries together)."
+        )
+        pareto = "; on the Pareto front of merit, latency and LUT" if place.is_pareto else ""
+        text = f"Rank {place.class_rank} in the {class_text(place.resource_class)}{pareto}."
+        notes.insert(0, Note(text=text))
+    elif isinstance(place, Unranked):
+        lead = "Not ranked."
+        notes = [*(Note(text=reason, tone="bad") for reason in place.reasons), *notes]
+    else:
+        lead = "An older scoring: a later card of this team counts on the board."
+        reasons = ranking.reasons_against(subject.entry, subject.contest)
+        notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
+    notes += [Note(text=warning, tone="warn") for warning in card.warnings]
+    return Section(title="", lead=lead, blocks=tuple(notes))
+
+
+def _history_section(subject: Subject) -> list[Section]:
+    points = []
+    for entry in subject.earlier:
+        physics = ranking.shown_physics(entry.card)
+        merit = _merit_at(physics, subject.contest)
+        if physics is not None and merit is not None:
+            span = (
+                ranking.merit_span(physics, merit, subject.contest)
+                if all(physics.replicates.get(name) for name in subject.contest.signals)
+                else None
+            )
+            points.append((entry, merit, span))
+    if len(points) < 2:
+        return []
+    metric = METRIC_TITLES.get(subject.contest.rules.metric, "")
+    return [
+        Section(
+            title="History of the team",
+            lead="The latest card counts, never the best.",
+            blocks=(
+                charts.history(
+                    [entry.card.created for entry, _, _ in points],
+                    [merit for _, merit, _ in points],
+                    [None if span is None else span.lower for *_, span in points],
+                    [None if span is None else span.upper for *_, span in points],
+                    title=f"{metric} at FPR {fpr_text(subject.contest.working_point)}",
+                ),
+            ),
+        )
+    ]
+
+
+def _merit_at(physics: Physics | None, contest: Contest) -> float | None:
+    point = point_at(physics, contest.working_point)
+    if isinstance(point, NotMeasured) or not set(contest.signals) <= set(point.rates):
+        return None
+    return ranking.merit_of({name: rate.tpr for name, rate in point.rates.items()}, contest)
+
+
+def _declared_section(card: ScoreCard) -> Section:
+    said = card.submission
+    rows = [
+        ("Team", said.team),
+        ("Authors", ", ".join(said.authors)),
+        ("Description", said.description),
+        ("Trained on", said.training_data),
+        ("Uses signals in training", "yes" if said.is_supervised else "no"),
+        ("References", "; ".join(said.references) or "none"),
+        ("Licence", said.licence),
+    ]
+    return Section(
+        title="How it was made",
+        lead="Declared by the team, not checked.",
+        blocks=(Facts(rows=rows),),
+    )
+
+
+def _provenance_section(card: ScoreCard) -> Section:
+    wall = sum(usage.wall_s for usage in card.usage.values())
+    peak = max((usage.peak_memory_bytes for usage in card.usage.values()), default=0)
+    digest = card.model_digest
+    git = card.environment.git_revision
+    rows = [
+        ("Scored", card.created),
+        ("Received", card.submission.received or "when scored"),
+        ("Isolation", card.isolation.kind),
+        ("Time taken", f"{wall:,.1f} s, at most {peak / 2**20:,.0f} MiB"),
+        ("Submission digest", said_digest(card.submission.digest)),
+        (
+            "Model digest",
+            digest.not_measured if isinstance(digest, NotMeasured) else said_digest(digest),
+        ),
+        ("Data", f"{card.challenge.name} {card.challenge.version}, seed {card.challenge.seed}"),
+        ("Scorer version", str(card.scorer_version)),
+        ("Harness", card.environment.harness),
+        ("Revision", git.not_measured if isinstance(git, NotMeasured) else git[:12]),
+        ("Platform", f"{card.environment.platform}, Python {card.environment.python}"),
+    ]
+    blocks: list[Block] = [Facts(rows=rows)]
+    if isinstance(card.checks, NotMeasured):
+        blocks.append(not_measured("Integrity checks", card.checks))
+    elif card.checks:
+        blocks.append(
+            Table(
+                columns=("Integrity check", "Outcome", "Events", "Largest difference"),
+                rows=[
+                    [
+                        check.name,
+                        check.outcome,
+                        f"{check.n_events:,}",
+                        f"{check.max_difference:.2g}",
+                    ]
+                    for check in card.checks
+                ],
+                caption="Differences in units of the spread of the scores",
+            )
+        )
+    return Section(title="Provenance", blocks=tuple(blocks))
+
+
+def said_digest(digest: str) -> str:
+    """Shorten a digest for a page; the card holds all of it."""
+    kind, _, value = digest.partition(":")
+    return f"{kind}:{value[:16]}…"

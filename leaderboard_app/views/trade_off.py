@@ -1,0 +1,101 @@
+"""Efficiency against cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.board.formats import (
+    METRIC_TITLES,
+    amount,
+    fpr_text,
+)
+from harness.board.rows import (
+    AmountCell,
+    Board,
+    BoardRow,
+    MeritCell,
+)
+from harness.board.text import visible
+from harness.records import (
+    NotMeasured,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Picture
+from leaderboard_app.charts import Mark, TradePoint
+from leaderboard_app.views.common import rank_words
+
+# Figures of arXiv:2108.03986 that were confirmed in the paper; everything else of it is left out.
+PUBLISHED_LATENCY_NS = 80.0
+
+
+PUBLISHED_TEXT = "80 ns: arXiv:2108.03986, ADC2021 v1"
+
+
+COSTS: Mapping[str, tuple[str, str]] = {
+    "latency": ("Latency", "Latency [ns]"),
+    "lut": ("LUT", "LUT"),
+    "flops": ("FLOPs", "FLOPs per event"),
+    "bops": ("Bit operations", "Bit operations per event"),
+}
+
+
+def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
+    """Draw an efficiency (``merit`` or a signal) against a cost of `COSTS`."""
+    points = [
+        point for row in board.rows if (point := _trade_point(row, cost, efficiency)) is not None
+    ]
+    marks = []
+    if cost == "latency":
+        limit = board.target.max_latency_ns
+        marks = [
+            Mark(x=limit, text=f"limit {amount(limit)} ns", is_limit=True),
+            Mark(x=PUBLISHED_LATENCY_NS, text=PUBLISHED_TEXT, is_limit=False),
+        ]
+    if cost == "lut" and board.target.budget.lut:
+        budget = board.target.budget.lut
+        marks = [Mark(x=float(budget), text=f"budget {budget:,} LUT", is_limit=True)]
+    name = (
+        METRIC_TITLES.get(board.metric, board.metric)
+        if efficiency == "merit"
+        else f"TPR {visible(board.signals[efficiency])}"
+    )
+    return charts.trade_off(
+        points,
+        x_title=COSTS[cost][1],
+        y_title=f"{name} at FPR {fpr_text(board.shown_point)}",
+        marks=marks,
+    )
+
+
+def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None:
+    x = _cost_value(row, cost)
+    cell = row.merit if efficiency == "merit" else row.rates.get(efficiency)
+    if x is None or cell is None or isinstance(cell, NotMeasured):
+        return None
+    return TradePoint(
+        team=visible(row.team),
+        title=visible(row.title),
+        rank=rank_words(row),
+        x=x,
+        y=cell.value if isinstance(cell, MeritCell) else cell.tpr,
+        lower=cell.lower,
+        upper=cell.upper,
+        is_ranked=row.rank is not None,
+        is_front=row.is_pareto,
+    )
+
+
+def _cost_value(row: BoardRow, cost: str) -> float | None:
+    found: AmountCell | int | NotMeasured
+    match cost:
+        case "latency":
+            found = row.latency_ns
+        case "lut":
+            found = row.lut
+        case "flops":
+            found = row.flops
+        case _:
+            found = row.bops
+    if isinstance(found, NotMeasured):
+        return None
+    return found.value if isinstance(found, AmountCell) else float(found)
