@@ -73,7 +73,10 @@ def _run(command: Callable[[], object]) -> int:
         error.show()
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo("interrupted; nothing half-made was kept", err=True)
+        click.echo(
+            "interrupted: no score card was written; a broken download goes on where it was cut",
+            err=True,
+        )
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left (`harness ... | head`): there is nobody to tell.
