@@ -1,5 +1,33 @@
-"""harness: the benchmark of real-time anomaly detection at the LHC."""
+"""harness: the benchmark of real-time anomaly detection at the LHC.
+
+>>> import harness
+>>> card = harness.score("submissions/my_team", is_quick=True)  # doctest: +SKIP
+>>> card = harness.read_card("results/sample/my_team/....json")  # doctest: +SKIP
+
+The names are loaded when they are first used (PEP 562), so that importing the package is cheap;
+their types stand in ``__init__.pyi``.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "read_card", "score"]
+
+_HOMES = {
+    "read_card": "harness.cards",
+    "score": "harness.pipeline",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from the module that it lives in."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Name what there is, for completion."""
+    return sorted({*globals(), *_HOMES})

@@ -132,7 +132,7 @@ def write_card(card: ScoreCard, results: Path, *, scores: bytes | None = None) -
     return target
 
 
-def read_card(path: Path) -> ScoreCard:
+def read_card(path: str | os.PathLike[str]) -> ScoreCard:
     """Read a card.
 
     Raises
@@ -141,7 +141,7 @@ def read_card(path: Path) -> ScoreCard:
         The file is missing, too large, not JSON, or not a card of a schema known here.
     """
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             content = file.read(MAX_CARD_BYTES + 1)
     except OSError as error:
         raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error

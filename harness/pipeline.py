@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -178,6 +179,41 @@ def score_submission(
     clock.keep()
     path = None if is_quick else cards.write_card(card, results, scores=packed)
     return Outcome(card=card, path=path)
+
+
+def score(
+    folder: str | PathLike[str],
+    challenge: str = "sample",
+    *,
+    manifests: Sequence[str | PathLike[str]] = (),
+    results: str | PathLike[str] = "results",
+    cache: str | PathLike[str] | None = None,
+    is_quick: bool = False,
+    has_firmware: bool = True,
+    isolation: Literal["bwrap", "none"] = "bwrap",
+    progress: Callable[[str], None] = lambda _: None,
+) -> ScoreCard:
+    """Score the submission in `folder`, and return its card: ``harness score`` in one call.
+
+    The parameters are those of `score_submission`; paths may be strings.
+
+    Raises
+    ------
+    HarnessError
+        What the command line would have printed; its class says whose fault it was.
+    """
+    outcome = score_submission(
+        Path(folder),
+        challenge=challenge,
+        manifests=[Path(manifest) for manifest in manifests],
+        results=Path(results),
+        cache=None if cache is None else Path(cache),
+        is_quick=is_quick,
+        has_firmware=has_firmware,
+        isolation=isolation,
+        progress=progress,
+    )
+    return outcome.card
 
 
 def _measure_open(run: _Run) -> _Figures:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.records import StepUsage
@@ -49,12 +49,17 @@ class StageClock:
         self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
 
     def keep(self) -> None:
-        """Remember how long the stages took, for the next run's estimates."""
+        """Remember how long the stages took, for the next run's estimates.
+
+        An estimate is worth no failure: a full disk, or another run that does the same at the
+        same moment, leaves the history as it is or unreadable.
+        """
         seconds = {name: usage.wall_s for name, usage in self.usage.items()}
         history = {**_read_history(self._history), self._kind: seconds}
         part = self._history.with_suffix(".part")
-        part.write_text(json.dumps(history))
-        part.replace(self._history)
+        with suppress(OSError):
+            part.write_text(json.dumps(history))
+            part.replace(self._history)
 
     def _expected(self, name: str) -> str:
         before = self._before.get(name)
