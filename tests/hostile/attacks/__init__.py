@@ -2,6 +2,7 @@
 
 from tests.hostile.attacks import (  # noqa: F401 each adds its attacks
     files,
+    graph,
     kernel,
     names,
     network,
