@@ -1,0 +1,1 @@
+"""The firmware of a network: its scores bit for bit, its timing and its resources."""

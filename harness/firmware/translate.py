@@ -1,0 +1,418 @@
+"""From an exported network to the program that da4ml interprets and to an hls4ml project.
+
+Two translators read the one quantised graph: da4ml, whose program becomes the scores and the
+Verilog, and hls4ml, whose compiled C simulation is the second witness. This is the entry of a
+step; TensorFlow, da4ml and hls4ml are imported nowhere but here and in `reference`.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from pydantic import JsonValue
+
+from harness.errors import Problem
+from harness.firmware.program import (
+    MAX_OUTPUT_BITS,
+    input_formats,
+    output_format,
+)
+from harness.firmware.tools import Fault, require_package, step_entry
+from harness.firmware.verilog import count_operations
+
+if TYPE_CHECKING:
+    import keras
+    from da4ml.types import CombLogic
+
+__all__ = ["REPLACEMENTS", "trace_network"]
+
+# What to build with instead of a layer that no fixed-point translator knows.
+REPLACEMENTS: Mapping[str, str] = {
+    "Dense": "hgq.layers.QDense",
+    "EinsumDense": "hgq.layers.QEinsumDense",
+    "Conv1D": "hgq.layers.QConv1D",
+    "Conv2D": "hgq.layers.QConv2D",
+    "DepthwiseConv1D": "hgq.layers.QConv1D with groups written out",
+    "DepthwiseConv2D": "hgq.layers.QConv2D with groups written out",
+    "SeparableConv1D": "two hgq.layers.QConv1D",
+    "SeparableConv2D": "two hgq.layers.QConv2D",
+    "BatchNormalization": "hgq.layers.QBatchNormalization, or QBatchNormDense",
+    "LayerNormalization": "hgq.layers.QBatchNormalization: a mean over one event needs a division",
+    "UnitNormalization": "no normalisation: it needs a division",
+    "Normalization": "a scale folded into the weights of the first layer",
+    "Rescaling": "a scale folded into the weights of the first layer",
+    "Activation": "hgq.layers.QUnaryFunctionLUT, or activation='relu'",
+    "Softmax": "hgq.layers.QSoftmax",
+    "ELU": "hgq.layers.QUnaryFunctionLUT",
+    "Add": "hgq.layers.QAdd",
+    "Subtract": "hgq.layers.QSubtract",
+    "Multiply": "hgq.layers.QMultiply",
+    "Average": "hgq.layers.QAveragePow2",
+    "Maximum": "hgq.layers.QMaximum",
+    "Minimum": "hgq.layers.QMinimum",
+    "Dot": "hgq.layers.QDot",
+    "AveragePooling1D": "hgq.layers.QAveragePooling1D",
+    "AveragePooling2D": "hgq.layers.QAveragePooling2D",
+    "GlobalAveragePooling1D": "hgq.layers.QGlobalAveragePooling1D",
+    "GlobalAveragePooling2D": "hgq.layers.QGlobalAveragePooling2D",
+    "Lambda": "layers of HGQ2: a Lambda is Python code, not arithmetic",
+    "Square": "hgq.layers.QMultiply()([x, x])",
+    "Mean": "a sum: dividing by a constant does not change the order of the scores",
+    "Exp": "hgq.layers.QUnaryFunctionLUT(activation='exponential')",
+    "Log": "hgq.layers.QUnaryFunctionLUT",
+    "Sqrt": "no root: it does not change the order of the scores",
+}
+_GENERAL_ADVICE = "use layers of HGQ2 (hgq.layers), or heads from harness.heads"
+_MAX_PROBLEMS = 10
+
+# An input whose first quantiser saturates comes in on a wire that is wider than the quantiser: 13
+# bits before the point hold any transverse momentum of 13.6 TeV collisions in GeV.
+WIRE_INTEGER_BITS = 13
+
+
+@step_entry
+def trace_network(
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> dict[str, JsonValue]:
+    """Translate a network by da4ml and by hls4ml (entry of a step).
+
+    Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``part``,
+    ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of da4ml) and,
+    where hls4ml translates the network, ``project`` (tar).
+    """
+    require_package("da4ml", "hgq")
+    model = load_fixed_point(request, inputs)
+    check_translatable(model)
+    program = trace_program(model)
+    program.save(outputs["program"])
+    report: dict[str, JsonValue] = {
+        "input_bits": sum(form.width for form in input_formats(program)),
+        "output_bits": output_format(program).width,
+        "n_inputs": program.shape[0],
+        "n_operations": len(program.ops),
+        "operations": dict(count_operations(program)),
+        "cost_lut": program.cost,
+        "hls4ml": "",
+    }
+    if request.get("has_hls4ml"):
+        report |= _write_hls4ml(model, request, outputs.get("project"))
+    return report
+
+
+def load_fixed_point(
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path]
+) -> keras.Model:
+    """Rebuild the network; one of plain Keras layers becomes fixed-width by its precision.
+
+    Raises
+    ------
+    Fault
+        It has layers of plain Keras and no precision is declared.
+    InvalidSubmissionError
+        The graph can't be rebuilt.
+    """
+    from harness.submission.network import rebuild
+
+    model = rebuild(inputs["graph"], inputs["weights"])
+    precision = request.get("precision")
+    if precision:
+        from harness.firmware.quantise import has_plain_layers, to_fixed_width
+
+        if has_plain_layers(model):
+            return to_fixed_width(model, cast("dict[str, str]", precision))
+    return model
+
+
+def check_translatable(model: keras.Model) -> None:
+    """Make sure that da4ml knows every layer and quantiser.
+
+    Raises
+    ------
+    Fault
+        It names each layer that is not known, and what to use instead.
+    """
+    problems = [*_layer_problems(model), *_shape_problems(model)]
+    if problems:
+        raise Fault("untranslatable", _joined(problems))
+
+
+def _joined(problems: list[Problem]) -> Problem:
+    if len(problems) == 1:
+        return problems[0]
+    shown = problems[:_MAX_PROBLEMS]
+    more = f"; and {len(problems) - len(shown)} more" if len(problems) > len(shown) else ""
+    return Problem(
+        what="; ".join(f"{problem.where}: {problem.what}" for problem in shown) + more,
+        where="the network",
+        expected=shown[0].expected,
+        fix="; ".join(dict.fromkeys(problem.fix for problem in shown)),
+    )
+
+
+def operations_of(model: keras.Model) -> Iterator[keras.Operation]:
+    """Yield every layer and operation of a network, those of nested models included."""
+    import keras
+
+    for operation in model.operations:
+        if isinstance(operation, keras.Model):
+            yield from operations_of(operation)
+        else:
+            yield operation
+
+
+def _layer_problems(model: keras.Model) -> Iterator[Problem]:
+    import keras
+    from hgq._dais_tracer.layers import _registry
+
+    for operation in operations_of(model):
+        kind = type(operation).__name__
+        where = f"layer {operation.name!r} ({kind})"
+        if isinstance(operation, keras.layers.InputLayer):
+            continue
+        if type(operation) not in _registry:
+            instead = REPLACEMENTS.get(kind)
+            yield Problem(
+                what="can't be translated into firmware",
+                where=where,
+                expected="a layer of HGQ2 that da4ml traces",
+                fix=f"use {instead}" if instead else _GENERAL_ADVICE,
+            )
+        yield from _activation_problems(operation, where)
+        yield from _quantiser_problems(operation, where)
+
+
+def _activation_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
+    activation = getattr(operation, "activation", None)
+    name = getattr(activation, "__name__", "")
+    is_table = "LUT" in type(operation).__name__ or type(operation).__name__ == "Activation"
+    if activation is not None and name not in ("linear", "relu") and not is_table:
+        yield Problem(
+            what=f"the activation {name!r} can't be translated within a layer",
+            where=where,
+            expected="linear or relu",
+            fix=f"use hgq.layers.QUnaryFunctionLUT(activation={name!r}) after it",
+        )
+
+
+def _quantiser_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
+    from hgq.quantizer import Quantizer
+    from hgq.quantizer.internal import FixedPointQuantizerBase
+
+    layers = getattr(operation, "_flatten_layers", list)
+    for quantiser in (layer for layer in layers() if isinstance(layer, Quantizer)):
+        inner = quantiser.quantizer
+        if not isinstance(inner, FixedPointQuantizerBase):
+            yield Problem(
+                what=f"its quantiser is of type {quantiser.q_type!r}",
+                where=where,
+                expected="a fixed-point quantiser (kif or kbi)",
+                fix="give it a QuantizerConfig('kif', ...) or 'kbi'",
+            )
+        elif inner.round_mode not in ("TRN", "RND") and not inner._is_weight:  # noqa: SLF001
+            yield Problem(
+                what=f"its quantiser rounds by {inner.round_mode}",
+                where=where,
+                expected="RND or TRN, which the translators know",
+                fix="set round_mode='RND'",
+            )
+
+
+def _shape_problems(model: keras.Model) -> Iterator[Problem]:
+    for tensor in (*model.inputs, *model.outputs):
+        if None in tensor.shape[1:]:
+            yield Problem(
+                what=f"the shape {tuple(tensor.shape)} is open",
+                where=f"tensor {tensor.name!r}",
+                expected="a fixed shape for each event: firmware has a fixed number of wires",
+                fix="give keras.Input the full shape",
+            )
+
+
+# --- da4ml -----------------------------------------------------------------------------------------
+
+
+def trace_program(model: keras.Model) -> CombLogic:
+    """Trace a quantised network into one program from its inputs to its score.
+
+    Raises
+    ------
+    Fault
+        A layer can't be traced, the program is empty, or the score has too many bits.
+    """
+    from da4ml.converter import trace_model
+    from da4ml.trace import HWConfig, comb_trace
+
+    with _named_layer():
+        traced = trace_model(
+            model,
+            HWConfig(1, -1, -1),
+            {"hard_dc": 2},
+            inputs_kif=_wire_format(model),
+            framework="keras",
+        )
+        program = comb_trace(*traced)
+    if program.shape[1] != 1:
+        raise Fault(
+            "untranslatable",
+            Problem(
+                what=f"the network gives {program.shape[1]} numbers for an event",
+                expected="one score",
+                fix="end with a head from harness.heads",
+            ),
+        )
+    form = output_format(program)
+    if not form.width or not program.ops:
+        raise Fault(
+            "untranslatable",
+            Problem(
+                what="the score is the same for every event: nothing is left to build",
+                where="the quantised network",
+                expected="weights that survive their quantisation",
+                fix="give weights and activations more bits",
+            ),
+        )
+    if form.width > MAX_OUTPUT_BITS:
+        raise Fault(
+            "untranslatable",
+            Problem(
+                what=f"the score has {form.width} bits",
+                where="the output",
+                expected=f"at most {MAX_OUTPUT_BITS}",
+                fix="quantise what enters the head to fewer bits",
+            ),
+        )
+    return program
+
+
+def _wire_format(model: keras.Model) -> tuple[int, int, int] | None:
+    """Return (sign, integer, fraction) bits of the input wires, or None: as the network asks.
+
+    A quantiser that wraps needs just its own bits of the wire. One that saturates must see how far
+    outside its input lies, so the wire is wider, with one more bit of fraction for the rounding.
+    """
+    fractions = []
+    saturates = False
+    for quantiser in _input_quantisers(model):
+        inner = quantiser.quantizer
+        saturates |= inner.overflow_mode != "WRAP"
+        fractions.append(int(inner.f.numpy().max()) + (inner.round_mode == "RND"))
+    return (1, WIRE_INTEGER_BITS, max(fractions)) if saturates else None
+
+
+def _input_quantisers(model: keras.Model) -> Iterator[object]:
+    """Yield the quantisers that the network's input meets first."""
+    from hgq.layers.core.base import MultipleQuantizers
+    from hgq.quantizer import Quantizer
+
+    waiting = [tensor.name for tensor in model.inputs]
+    operations = {
+        node.operation: node for nodes in model._nodes_by_depth.values() for node in nodes  # noqa: SLF001
+    }
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        for operation, node in operations.items():
+            places = [i for i, t in enumerate(node.arguments.keras_tensors) if t.name == name]
+            if not places or operation.name in seen:
+                continue
+            seen.add(operation.name)
+            if isinstance(operation, Quantizer):
+                yield operation
+            elif getattr(operation, "enable_iq", False):
+                own = operation.iq
+                yield from (
+                    [own[i] for i in places] if isinstance(own, MultipleQuantizers) else [own]
+                )
+            else:
+                waiting += [tensor.name for tensor in node.outputs]
+
+
+@contextmanager
+def _named_layer() -> Iterator[None]:
+    """Turn whatever the tracer raises into a fault that names the layer."""
+    try:
+        yield
+    except Exception as error:
+        # The tracer asserts, and raises what Keras and NumPy raise; its frame knows the layer.
+        where, traceback = "the network", error.__traceback__
+        while traceback is not None:
+            operation = getattr(traceback.tb_frame.f_locals.get("op"), "operation", None)
+            if operation is not None:
+                where = f"layer {operation.name!r} ({type(operation).__name__})"
+            traceback = traceback.tb_next
+        raise Fault(
+            "untranslatable",
+            Problem(
+                what=f"can't be traced: {type(error).__name__}: {str(error)[:300]}",
+                where=where,
+                expected="fixed-point arithmetic of widths known beforehand",
+                fix=_GENERAL_ADVICE,
+            ),
+        ) from error
+
+
+# --- hls4ml ----------------------------------------------------------------------------------------
+
+PROJECT = "anomaly"
+
+
+def _write_hls4ml(
+    model: keras.Model, request: Mapping[str, JsonValue], target: Path | None
+) -> dict[str, JsonValue]:
+    """Write an hls4ml project, and say which layers it handed to da4ml, or why it could not."""
+    from importlib.util import find_spec
+
+    if find_spec("hls4ml") is None:
+        return {"hls4ml": "hls4ml is not installed"}
+    folder = Path(tempfile.mkdtemp()) / PROJECT
+    try:
+        printed = convert_by_hls4ml(
+            model, folder, str(request["part"]), float(cast("float", request["clock_period_ns"]))
+        )
+    except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it can't read
+        return {"hls4ml": f"{type(error).__name__}: {str(error)[:300]}"}
+    if target is not None:
+        with tarfile.open(target, "w") as archive:
+            archive.add(folder, arcname=PROJECT, filter=_anonymous)
+    shutil.rmtree(folder.parent)
+    mark = "DA handler used for layer "
+    fallback = [line.removeprefix(mark) for line in printed.splitlines() if line.startswith(mark)]
+    return {"hls4ml": "translated", "da4ml_layers": fallback}
+
+
+def convert_by_hls4ml(model: keras.Model, folder: Path, part: str, clock_period_ns: float) -> str:
+    """Write an hls4ml project of a quantised network, and return what hls4ml printed."""
+    import hls4ml
+
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        project = hls4ml.converters.convert_from_keras_model(
+            model,
+            output_dir=str(folder),
+            project_name=PROJECT,
+            backend="Vitis",
+            io_type="io_parallel",
+            part=part,
+            clock_period=clock_period_ns,
+            hls_config={
+                # Nothing is given by the configuration: every width comes from the network.
+                "Model": {"Precision": "fixed<-1,0>", "ReuseFactor": 1, "Strategy": "latency"}
+            },
+        )
+        project.write()
+    return printed.getvalue()
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Keep neither owner nor time, so that one network always gives one archive."""
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = ""
+    entry.mtime = 0
+    return entry
