@@ -3,14 +3,18 @@
 A card lies at ``results/<challenge>/<team>/<UTC>-<short hash>.json``; the raw scores lie beside it
 under the same name with the ending ``.scores.zst``: all float scores, then all firmware scores
 where there are any, each as little-endian float64 in the order of the card's files, compressed
-by zstd. They are what `harness rescore` starts from and are not committed.
+by zstd. They are what `harness rescore` starts from and are not committed. Files made on the way,
+such as the firmware's Verilog, lie in a folder of the card's name.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +28,9 @@ from harness.records import Artefact, NotMeasured, ScoreCard
 
 CARD_SUFFIX = ".json"
 SCORES_SUFFIX = ".scores.zst"
+_PART = ".part"
+# What lies beside a card: its scores, its folder of artefacts.
+_MADE = re.compile(rf"(?P<stem>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})({re.escape(SCORES_SUFFIX)})?\Z")
 # A card of one challenge with four signals takes about 60 kB; one hundred signals fit.
 MAX_CARD_BYTES = 4 * 1024**2
 # Level 3 of zstd packs float64 scores at about 300 MB/s; higher ones gain a few per cent.
@@ -102,11 +109,52 @@ def card_path(card: ScoreCard, results: Path) -> Path:
     return folder / f"{stamp}-{short}{CARD_SUFFIX}"
 
 
-def write_card(card: ScoreCard, results: Path, *, scores: bytes | None = None) -> Path:
-    """Write `card`, and its packed `scores` beside it; return the card's path.
+def check_results(results: Path, n_bytes: int) -> None:
+    """Find out before a long run whether its card can be written below `results`.
 
-    Both are written to temporary names and flushed to the disk; the scores are moved to their
-    place first, the card last, so a card that is there is whole and has its scores.
+    Parameters
+    ----------
+    results : Path
+        Need not exist yet; nothing is left there.
+    n_bytes : int
+        Size of what will be written beside the card.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The folder cannot be written, or its disk has no room.
+    """
+    folder = results.absolute()
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    needed = n_bytes + MAX_CARD_BYTES
+    try:
+        # A file without a name: it is gone with this process, however that ends.
+        with tempfile.TemporaryFile(dir=place):
+            free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise _not_written(results, error) from error
+    if free < needed:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"{free / 1e6:.1f} MB are free, too little for a score card",
+                where=str(results),
+                expected=f"{needed / 1e6:.1f} MB",
+                fix="make room, or name another folder with --results",
+            )
+        )
+
+
+def write_card(
+    card: ScoreCard,
+    results: Path,
+    *,
+    scores: bytes | None = None,
+    artefacts: Sequence[Path] = (),
+) -> Path:
+    """Write `card`, its packed `scores` and its `artefacts` beside it; return the card's path.
+
+    All are written to temporary names and flushed to the disk; the card is moved to its place
+    last, so a card that is there is whole and has its scores.
 
     Raises
     ------
@@ -118,18 +166,29 @@ def write_card(card: ScoreCard, results: Path, *, scores: bytes | None = None) -
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.parent / ".lock"):
             _sweep(target.parent)
-            if scores is not None:
-                _write_whole(target.with_suffix(SCORES_SUFFIX), scores)
-            _write_whole(target, card.model_dump_json(indent=1).encode() + b"\n")
+            try:
+                if artefacts:
+                    _copy_whole(target.with_suffix(""), artefacts)
+                if scores is not None:
+                    _write_whole(target.with_suffix(SCORES_SUFFIX), scores)
+                _write_whole(target, card.model_dump_json(indent=1).encode() + b"\n")
+            except OSError:
+                _remove(target.with_suffix(""))
+                _remove(target.with_suffix(SCORES_SUFFIX))
+                raise
     except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"the score card could not be written: {error.strerror or error}",
-                where=str(target.parent),
-                fix="make room or make the folder writable, or name another one with --results",
-            )
-        ) from error
+        raise _not_written(target.parent, error) from error
     return target
+
+
+def _not_written(folder: Path, error: OSError) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        Problem(
+            what=f"the score card could not be written: {error.strerror or error}",
+            where=str(folder),
+            fix="make room or make the folder writable, or name another one with --results",
+        )
+    )
 
 
 def read_card(path: str | os.PathLike[str]) -> ScoreCard:
@@ -197,7 +256,7 @@ def read_scores(path: Path) -> KeptScores:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}{_PART}")
     try:
         with part.open("wb") as file:
             file.write(content)
@@ -208,10 +267,28 @@ def _write_whole(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def _copy_whole(folder: Path, files: Sequence[Path]) -> None:
+    part = folder.with_name(f".{folder.name}{_PART}")
+    try:
+        part.mkdir()
+        for file in files:
+            shutil.copyfile(file, part / file.name)
+        part.replace(folder)
+    finally:
+        _remove(part)
+
+
 def _sweep(folder: Path) -> None:
     """Remove what killed runs left; the caller holds the folder's lock, so no other run writes."""
-    for part in folder.glob(".*.part"):
-        part.unlink(missing_ok=True)
-    for scores in folder.glob(f"*{SCORES_SUFFIX}"):
-        if not scores.with_name(scores.name.removesuffix(SCORES_SUFFIX) + CARD_SUFFIX).exists():
-            scores.unlink(missing_ok=True)
+    for path in folder.iterdir():
+        made = _MADE.match(path.name)
+        is_orphan = made is not None and not (folder / f"{made['stem']}{CARD_SUFFIX}").exists()
+        if is_orphan or (path.name.startswith(".") and path.name.endswith(_PART)):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

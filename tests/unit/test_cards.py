@@ -84,12 +84,44 @@ def test_a_full_disk_leaves_no_card_and_says_so(card, tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
 
 
+def test_scores_without_their_card_are_not_left_behind(card, tmp_path, monkeypatch):
+    flush = os.fsync
+    n_calls = 0
+
+    def no_space_for_the_card(descriptor: int) -> None:
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls > 1:
+            raise OSError(28, os.strerror(28))
+        flush(descriptor)
+
+    monkeypatch.setattr(cards.os, "fsync", no_space_for_the_card)
+
+    with pytest.raises(EnvironmentFaultError, match="No space left"):
+        _write(card, tmp_path)
+    assert n_calls == 2
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
+
+
+def test_results_are_looked_at_before_a_long_run_and_nothing_is_left_there(tmp_path):
+    cards.check_results(tmp_path / "not" / "there yet", 1000)
+    assert list(tmp_path.iterdir()) == []
+
+    with pytest.raises(EnvironmentFaultError, match="too little for a score card"):
+        cards.check_results(tmp_path, 10**18)
+    # Not even root makes a file below /proc.
+    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+        cards.check_results(Path("/proc/results"), 0)
+
+
 def test_results_that_are_a_file_are_told(card, tmp_path):
     results = tmp_path / "results"
     results.write_text("")
 
     with pytest.raises(EnvironmentFaultError, match="could not be written"):
         cards.write_card(card, results)
+    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+        cards.check_results(results, 0)
     assert stat.S_ISREG(results.stat().st_mode)
 
 

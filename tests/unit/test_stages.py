@@ -48,3 +48,11 @@ def test_broken_history_is_no_history(content, tmp_path):
     _run(history, lines)
 
     assert lines[0] == "export: the network"
+
+
+def test_a_history_that_cannot_be_kept_stops_no_run(tmp_path):
+    lines: list[str] = []
+
+    _run(tmp_path / "no such folder" / "timings.json", lines)
+
+    assert lines[-1].startswith("score: done")
