@@ -5,19 +5,27 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from harness import __version__
-from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, IntegrityError, Problem
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    HarnessError,
+    IntegrityError,
+    Problem,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from rich.console import Console
 
+    from harness.challenge import Challenge
     from harness.records import ScoreCard
 
 # The shell's own code for a program that Ctrl-C ended.
@@ -255,6 +263,182 @@ def verify(
     ]
     if wrong:
         raise IntegrityError(*wrong)
+
+
+@cli.command()
+@click.argument("team")
+@click.option("--open", "is_open", is_flag=True, help="For the open division.")
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("submissions"),
+    show_default=True,
+    help="Folder of the submissions.",
+)
+def new(team: str, is_open: bool, submissions: Path) -> None:
+    """Write a skeleton of a submission for TEAM."""
+    from harness.submission.skeleton import new_submission
+
+    folder = new_submission(team, submissions, open_division=is_open)
+    click.echo(f"{folder}: read its README.md, run its train.py, then `harness score {folder}`")
+
+
+@cli.command()
+@_folder_argument
+@_challenge_option
+@_manifest_option
+@click.option("--backend", default="rtl", show_default=True, help="rtl, estimate, vitis, vivado.")
+@click.option("--quick", is_flag=True, help="An estimate in seconds: the backend estimate.")
+@click.option("--part", help="Another part than the challenge's.")
+@click.option("--clock", "clock_ns", type=float, help="Another clock period [ns].")
+@click.option(
+    "--export",
+    "export_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Lay the firmware project out in this folder.",
+)
+@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@_json_option
+def synth(
+    folder: Path,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    backend: str,
+    quick: bool,
+    part: str | None,
+    clock_ns: float | None,
+    export_folder: Path | None,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
+    from harness.pipeline import synthesise_submission
+    from harness.terminal import firmware_view
+
+    firmware = synthesise_submission(
+        folder,
+        challenge=challenge,
+        manifests=manifests,
+        backend="estimate" if quick else backend,
+        part=part,
+        clock_period_ns=clock_ns,
+        export_folder=export_folder,
+        isolation="none" if unsafe else "bwrap",
+        progress=_progress(),
+    )
+    if as_json:
+        click.echo(firmware.model_dump_json(indent=1))
+    else:
+        _console().print(firmware_view(firmware))
+
+
+@cli.command()
+@_json_option
+def doctor(as_json: bool) -> None:
+    """Show what isolation this machine gives, by trying each guard."""
+    from harness.sandbox.doctor import probe
+    from harness.terminal import isolation_view
+
+    isolation = probe()
+    if as_json:
+        _print_json([_as_dict(finding) for finding in isolation.findings])
+    else:
+        _console().print(isolation_view(isolation))
+    if not isolation.is_complete:
+        broken = [
+            Problem(
+                what=f"{finding.claim}: it does not hold: {finding.detail}", where=finding.guard
+            )
+            for finding in isolation.findings
+            if not finding.is_held
+        ]
+        raise EnvironmentFaultError(*isolation.problems, *broken)
+
+
+@cli.command()
+@_results_option
+@_manifest_option
+@click.option("--challenge", default="sample", show_default=True, help="Whose board.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option("--serve", is_flag=True, help="Start the pages.")
+@click.option("--port", type=int, default=8501, show_default=True, help="Port of the pages.")
+@click.option(
+    "--export",
+    "site",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a static site into this folder.",
+)
+@click.option("--private", is_flag=True, help="Show hidden signals: for the organiser alone.")
+def leaderboard(
+    results: Path,
+    manifests: tuple[Path, ...],
+    challenge: str,
+    form: str | None,
+    serve: bool,
+    port: int,
+    site: Path | None,
+    private: bool,
+) -> None:
+    """Print the ranking, serve its pages, or write them as a static site."""
+    from harness.board import formats
+    from harness.board.index import CardIndex
+    from harness.board.rows import board_of
+    from harness.data.manifest import load_manifest
+    from harness.ranking import contest_of, rank
+
+    known = {rules.name: rules for rules in load_manifest(*manifests).challenges}
+    if serve or site is not None:
+        _show_pages(results, known, site=site, port=port, is_private=private)
+        return
+    entries = CardIndex(results, is_private=private).refresh().entries.get(challenge, ())
+    if not entries:
+        raise UsageError(
+            Problem(
+                what=f"there is no card of {challenge}",
+                where=str(results / challenge),
+                fix="score a submission: harness score submissions/team_x",
+            )
+        )
+    rules = known.get(challenge)
+    contest = contest_of(
+        entries,
+        rules=rules.ranking if rules else None,
+        target=rules.target if rules else None,
+    )
+    board = board_of(rank(entries, contest))
+    write = {"json": formats.to_json, "csv": formats.to_csv, "markdown": formats.to_markdown}
+    if form is None:
+        _console().print(formats.terminal_view(board))
+    else:
+        click.echo(write[form](board))
+
+
+def _show_pages(
+    results: Path,
+    known: Mapping[str, Challenge],
+    *,
+    site: Path | None,
+    port: int,
+    is_private: bool,
+) -> None:
+    """Write the static site, or else serve the pages."""
+    from leaderboard_app.serve import serve
+    from leaderboard_app.settings import ContestRules, Settings
+    from leaderboard_app.static_site import export_site
+
+    contests = {
+        name: ContestRules(rules=rules.ranking, target=rules.target)
+        for name, rules in known.items()
+    }
+    settings = Settings(results=str(results), is_private=is_private, contests=contests)
+    if site is not None:
+        pages = export_site(settings, site)
+        click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
+        return
+    click.echo(f"the leaderboard: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
+    serve(settings, port=port)
 
 
 @cli.command()

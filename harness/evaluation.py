@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import Challenge
-from harness.metrics.evaluate import evaluate
+from harness.metrics.evaluate import BACKGROUND, evaluate
 from harness.records import Physics
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 
 def evaluate_scores(
@@ -32,14 +34,37 @@ def evaluate_scores(
     arithmetic : str
         Whose scores these are.
     """
-    backgrounds = challenge.processes("background")
+    return evaluate_merged(
+        challenge,
+        merge_backgrounds(challenge, scores),
+        merge_backgrounds(challenge, hashes),
+        arithmetic,
+    )
+
+
+def evaluate_merged(
+    challenge: Challenge,
+    scores: Mapping[str, NDArray[np.float64]],
+    hashes: Mapping[str, NDArray[np.uint64]],
+    arithmetic: Literal["float", "firmware"],
+) -> Physics:
+    """Measure as `evaluate_scores` does, of arrays that `merge_backgrounds` returned."""
     return evaluate(
-        np.concatenate([scores[name] for name in backgrounds]),
+        scores[BACKGROUND],
         {name: scores[name] for name in challenge.signals},
-        background_hashes=np.concatenate([hashes[name] for name in backgrounds]),
+        background_hashes=hashes[BACKGROUND],
         signal_hashes={name: hashes[name] for name in challenge.signals},
         false_positive_rates=challenge.false_positive_rates,
         working_point=challenge.working_point,
         seed=challenge.seed,
         arithmetic=arithmetic,
     )
+
+
+def merge_backgrounds(
+    challenge: Challenge, values: Mapping[str, NDArray[_Number]]
+) -> dict[str, NDArray[_Number]]:
+    """Join the values of all background processes under one name; the signals keep theirs."""
+    backgrounds = [values[name] for name in challenge.processes("background")]
+    signals = {name: values[name] for name in challenge.signals}
+    return {BACKGROUND: np.concatenate(backgrounds), **signals}

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness import cards
+from harness.acceptance import Acceptance, summarise_acceptance
+from harness.challenge import Challenge, Target
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
 from harness.environment import describe_environment
+from harness.errors import UsageError
+from harness.evaluation import evaluate_scores
+from harness.firmware.synthesise import export_project, synthesise
 from harness.records import (
     Cost,
     Firmware,
@@ -32,6 +40,7 @@ from harness.records import (
     Submitted,
 )
 from harness.sandbox import Sandbox, open_sandbox, scratch_folder
+from harness.sandbox.scores import read_scores
 from harness.scoring import (
     Bench,
     ScoredEvents,
@@ -41,12 +50,16 @@ from harness.scoring import (
     secret_generator,
 )
 from harness.stages import StageClock
-from harness.step import GIB, Limits, Step
+from harness.step import GIB, Limits, RunStep, Step, Usage
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
 from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
 from harness.submission.spec import Submission, read_submission
 
+# Every witness of the firmware sees the top hundredth of the background, and of each signal this
+# many events.
+_WITNESS_TAIL = 100
+_WITNESSES_OF_SIGNAL = 1_000
 # Events of each process that `--quick` scores.
 QUICK_EVENTS = 50_000
 _BYTES_PER_SCORE = 8
@@ -98,7 +111,7 @@ class _Figures:
     firmware: Firmware | NotMeasured
     firmware_scores: Scores = field(default_factory=dict)
     firmware_physics: Physics | NotMeasured = _NO_FIRMWARE
-    warnings: tuple[str, ...] = ()
+    artefacts: tuple[Path, ...] = ()
 
 
 def score_submission(
@@ -143,6 +156,8 @@ def score_submission(
     """
     submission = read_submission(folder)
     rules = load_manifest(*manifests).challenge(challenge)
+    if not is_quick:
+        cards.check_results(results, 0)
     root = cache_root(cache)
     root.mkdir(parents=True, exist_ok=True)
     kind = f"{challenge}-quick" if is_quick else challenge
@@ -157,6 +172,9 @@ def score_submission(
                 generator=secret_generator(),
                 limit=QUICK_EVENTS if is_quick else None,
             )
+        if not is_quick:
+            # Scores of two arithmetics, of which compression saves little.
+            cards.check_results(results, 2 * _BYTES_PER_SCORE * mixture.n_events)
         sandbox = open_sandbox(isolation)
         run = _Run(
             submission=submission,
@@ -176,8 +194,10 @@ def score_submission(
         is_open = submission.spec.division == "open"
         figures = _measure_open(run) if is_open else _measure_trigger(run)
         card, packed = _make_card(run, figures)
+        path = None
+        if not is_quick:
+            path = cards.write_card(card, results, scores=packed, artefacts=figures.artefacts)
     clock.keep()
-    path = None if is_quick else cards.write_card(card, results, scores=packed)
     return Outcome(card=card, path=path)
 
 
@@ -216,6 +236,73 @@ def score(
     return outcome.card
 
 
+def synthesise_submission(
+    folder: Path,
+    *,
+    challenge: str = "sample",
+    manifests: Sequence[Path] = (),
+    cache: Path | None = None,
+    backend: str = "rtl",
+    part: str | None = None,
+    clock_period_ns: float | None = None,
+    export_folder: Path | None = None,
+    isolation: Literal["bwrap", "none"] = "bwrap",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Firmware | NotMeasured:
+    """Make the firmware of the submission in `folder`, alone: no event is scored for a card.
+
+    Parameters
+    ----------
+    backend : str
+        ``rtl``, ``estimate``, ``vitis`` or ``vivado``.
+    part : str, optional
+        In place of the challenge's.
+    clock_period_ns : float, optional
+        In place of the challenge's.
+    export_folder : Path, optional
+        Where the firmware project is laid out.
+
+    Other parameters are those of `score_submission`.
+
+    Raises
+    ------
+    HarnessError
+        See `harness.errors`: the class says whose fault it was.
+    """
+    submission = read_submission(folder)
+    if submission.spec.division == "open":
+        raise UsageError("an entry of the open division is Python: it has no firmware")
+    rules = load_manifest(*manifests).challenge(challenge)
+    changes = {"part": part, "clock_period_ns": clock_period_ns}
+    target = Target.model_validate(
+        rules.target.model_dump()
+        | {name: value for name, value in changes.items() if value is not None}
+    )
+    store = open_store(rules, cache_root(cache))
+    sandbox = open_sandbox(isolation)
+    with scratch_folder() as scratch:
+        mixture = write_mixture(
+            store, rules, scratch / "events.npy", generator=secret_generator(), limit=QUICK_EVENTS
+        )
+        staged = submission.stage(_new_folder(scratch / "submission"))
+        network, _ = _export_network(sandbox.run, staged, rules, _new_folder(scratch / "export"))
+        made = synthesise(
+            network.graph,
+            network.weights,
+            target=target,
+            backend=backend,
+            events=mixture.path,
+            run_step=sandbox.run,
+            folder=_new_folder(scratch / "firmware"),
+            cache_root=store.root / "firmware",
+            precision=submission.spec.precision,
+            progress=progress,
+        )
+        if export_folder is not None:
+            export_project(made, export_folder)
+        return made.report
+
+
 def _measure_open(run: _Run) -> _Figures:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
@@ -236,13 +323,55 @@ def _measure_trigger(run: _Run) -> _Figures:
         counting = pool.submit(_count_cost, run, network)
         scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
         cost = counting.result()
-    why = "not built" if run.has_firmware else "left out on request"
-    return _Figures(
+    figures = _Figures(
         scored=scored,
         model_digest=network.digest,
         cost=cost,
-        firmware=NotMeasured(not_measured=why),
+        firmware=NotMeasured(not_measured="left out on request"),
     )
+    return _with_firmware(run, network, figures) if run.has_firmware else figures
+
+
+def _with_firmware(run: _Run, network: _Network, figures: _Figures) -> _Figures:
+    """Make the firmware, and evaluate the scores that it computes of the same events."""
+    bench = run.bench
+    with bench.clock.stage("firmware", "translate, simulate and synthesise") as steps:
+        made = synthesise(
+            network.graph,
+            network.weights,
+            target=bench.challenge.target,
+            events=bench.mixture.path,
+            run_step=bench.run_step,
+            folder=bench.new_folder("firmware"),
+            cache_root=run.store.root / "firmware",
+            precision=run.submission.spec.precision,
+            must_include=_witness_rows(bench, figures.scored),
+            progress=bench.clock.tell,
+        )
+        steps.extend(made.usage)
+    figures = replace(figures, firmware=made.report, artefacts=made.artefacts)
+    if made.scores is None:
+        return figures
+    scores = bench.mixture.separate(read_scores(made.scores, bench.mixture.n_events))
+    with bench.clock.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
+        physics = evaluate_scores(bench.challenge, scores, bench.mixture.hashes, "firmware")
+    return replace(figures, firmware_scores=scores, firmware_physics=physics)
+
+
+def _witness_rows(bench: Bench, scored: ScoredEvents) -> NDArray[np.int64]:
+    """Return the events that all witnesses of the firmware's scores must see.
+
+    They are the background of the highest scores, which sets the threshold, and some of each
+    signal.
+    """
+    chosen = []
+    for process, rows in bench.mixture.rows.items():
+        if process in bench.challenge.signals:
+            chosen.append(rows[:_WITNESSES_OF_SIGNAL])
+            continue
+        n_top = max(1, len(rows) // _WITNESS_TAIL)
+        chosen.append(rows[np.argpartition(scored.scores[process], -n_top)[-n_top:]])
+    return np.sort(np.concatenate(chosen))
 
 
 def _count_cost(run: _Run, network: _Network) -> Cost:
@@ -257,19 +386,30 @@ def _count_cost(run: _Run, network: _Network) -> Cost:
 
 def _export(run: _Run) -> _Network:
     """Sandbox A: the plugin becomes a graph and weights; no event is there."""
+    bench = run.bench
+    with bench.clock.stage("export", "network() of model.py") as steps:
+        network, usage = _export_network(
+            bench.run_step, run.staged, bench.challenge, bench.new_folder("export")
+        )
+        steps.append(usage)
+    return network
+
+
+def _export_network(
+    run_step: RunStep, staged: Path, challenge: Challenge, folder: Path
+) -> tuple[_Network, Usage]:
     step = Step(
         name="export",
         entry="harness.submission.export:export_submission",
-        request={"event_shape": list(run.bench.challenge.layout.shape)},
-        inputs={"submission": run.staged},
+        request={"event_shape": list(challenge.layout.shape)},
+        inputs={"submission": staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,
     )
-    with run.bench.clock.stage("export", "network() of model.py") as steps:
-        result = run.sandbox.run(step, run.bench.new_folder("export"))
-        steps.append(result.usage)
+    result = run_step(step, folder)
     graph, weights = result.outputs["graph"], result.outputs["weights"]
-    return _Network(graph=graph, weights=weights, digest=model_digest(graph, weights))
+    network = _Network(graph=graph, weights=weights, digest=model_digest(graph, weights))
+    return network, result.usage
 
 
 def _new_folder(path: Path) -> Path:
@@ -284,6 +424,8 @@ def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
         )
     )
     unofficial = tuple(_unofficial_because(run, figures))
+    with run.bench.clock.stage("acceptance", "what passes, and today's cuts at equal rate"):
+        acceptance = _summarise(run, figures)
     card = ScoreCard(
         created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         is_official=not unofficial,
@@ -300,9 +442,20 @@ def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
         usage=dict(run.bench.clock.usage),
         environment=describe_environment(),
         scores=cards.describe_bytes("scores.zst", packed),
-        warnings=figures.warnings,
+        accepted=acceptance.accepted,
+        cuts=acceptance.cuts,
     )
     return card, packed
+
+
+def _summarise(run: _Run, figures: _Figures) -> Acceptance:
+    """Describe what the scores that count accept: the firmware's where there are any."""
+    bench = run.bench
+    if isinstance(figures.firmware_physics, NotMeasured):
+        scores, physics = figures.scored.scores, figures.scored.physics
+    else:
+        scores, physics = figures.firmware_scores, figures.firmware_physics
+    return summarise_acceptance(run.store, bench.mixture, scores, physics)
 
 
 def _unofficial_because(run: _Run, figures: _Figures) -> Iterator[str]:

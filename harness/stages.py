@@ -48,6 +48,10 @@ class StageClock:
         )
         self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
 
+    def tell(self, line: str) -> None:
+        """Tell of something within a stage."""
+        self._progress(f"  {line}")
+
     def keep(self) -> None:
         """Remember how long the stages took, for the next run's estimates.
 

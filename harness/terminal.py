@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.data.describe import Description
     from harness.data.fetch import FetchReport
     from harness.data.inventory import ChallengeStatus
+    from harness.sandbox.doctor import Isolation
 
 _DASH = "–"
 
@@ -70,7 +71,7 @@ def card_view(card: ScoreCard) -> RenderableType:
         parts.append(_physics_table(card, card.float_physics, "float network"))
     if isinstance(card.firmware_physics, NotMeasured) and card.submission.division == "trigger":
         parts.append(_missing("firmware scores", card.firmware_physics))
-    parts += [_cost_view(card.cost), _firmware_view(card.firmware), _checks_view(card)]
+    parts += [_cost_view(card.cost), firmware_view(card.firmware), _checks_view(card)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in card.warnings]
     return Group(*parts)
 
@@ -171,7 +172,8 @@ def _figure(figure: Figure | NotMeasured, unit: str = "") -> tuple[str, str]:
     return f"{figure.value:,.6g} {unit}".rstrip(), f"{figure.evidence}: {figure.source}"
 
 
-def _firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
+def firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
+    """Draw timing, resources and verdicts with the evidence of each figure."""
     if isinstance(firmware, NotMeasured):
         return _missing("firmware", firmware)
     figures = (
@@ -316,3 +318,12 @@ def _bytes(n_bytes: int | None) -> str:
     if n_bytes is None:
         return "unknown"
     return filesize.decimal(n_bytes)
+
+
+def isolation_view(isolation: Isolation) -> Table:
+    """Draw which guards of the sandbox hold on this machine."""
+    rows = [
+        (finding.guard, "holds" if finding.is_held else "FAILS", finding.claim, finding.detail)
+        for finding in isolation.findings
+    ]
+    return _rows("isolation, as tried on this machine", rows, ("guard", "", "claim", "seen"))
