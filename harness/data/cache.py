@@ -37,6 +37,10 @@ from harness.errors import DataError, EnvironmentFaultError, Problem
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 ABOUT_NAME = "about.json"
+_ANOTHER_DISK = (
+    f"name a folder on another disk: in {CACHE_VARIABLE} for the cache, in TMPDIR for what one run "
+    "works on"
+)
 # Decoded chunks of this many events are 15 MB of float32 (57 values).
 CHUNK_EVENTS = 65_536
 # Room to leave on a disk, bytes.
@@ -284,7 +288,7 @@ def check_space(folder: Path, n_bytes: int) -> None:
                 what=f"{free / 1e9:.2f} GB are free",
                 where=str(folder),
                 expected=f"{(n_bytes + SPARE_BYTES) / 1e9:.2f} GB",
-                fix=f"make room, or name a folder on another disk in {CACHE_VARIABLE}",
+                fix=f"make room, or {_ANOTHER_DISK}",
             )
         )
 
@@ -372,6 +376,6 @@ def _disk_fault(folder: Path, error: OSError) -> EnvironmentFaultError:
         Problem(
             what=f"can't write: {error.strerror or error}",
             where=str(folder),
-            fix=f"make room or mend its permissions, or name another folder in {CACHE_VARIABLE}",
+            fix=f"make room or mend its permissions, or {_ANOTHER_DISK}",
         )
     )
