@@ -159,7 +159,7 @@ def main() -> int:
             "background": n_background,
             "signal": n_signal,
             "signals": 4,
-            "NumPy's features switched off:": os.environ.get(DISABLED_FEATURES) or "none",
+            DISABLED_FEATURES: os.environ.get(DISABLED_FEATURES) or "none",
         },
     )
     return publish(report, options)
