@@ -73,7 +73,7 @@ def score_network(
         if job.chunk not in scorers:
             scorers[job.chunk] = compile_network(model, job.chunk)
         scorer, arithmetic = scorers[job.chunk]
-        _score_all(scorer, events, job, outputs)
+        score_job(scorer, events, job, outputs)
         n_events += len(events)
     return {
         "n_events": n_events,
@@ -117,7 +117,7 @@ def score_open(
     n_events = 0
     for job in _jobs(request, OPEN_CHUNK_EVENTS):
         events = open_events(inputs[job.events])
-        _score_all(scorer, events, job, outputs)
+        score_job(scorer, events, job, outputs)
         n_events += len(events)
     return {
         "n_events": n_events,
@@ -127,7 +127,7 @@ def score_open(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Job:
+class Job:
     """One file of events to be scored into one file of scores."""
 
     events: str
@@ -135,10 +135,10 @@ class _Job:
     chunk: int
 
 
-def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[_Job]:
+def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[Job]:
     entries = request.get("jobs") or [{}]
     return [
-        _Job(
+        Job(
             events=str(entry.get("events", "events")),
             scores=str(entry.get("scores", "scores")),
             chunk=int(cast("int", entry.get("chunk", chunk))),
@@ -248,8 +248,8 @@ def _open_problem(scores: NDArray[np.generic], n_events: int) -> Problem | None:
     return None
 
 
-def _score_all(
-    scorer: Scorer, events: NDArray[np.float32], job: _Job, outputs: Mapping[str, Path]
+def score_job(
+    scorer: Scorer, events: NDArray[np.float32], job: Job, outputs: Mapping[str, Path]
 ) -> None:
     """Score events chunk by chunk into a file, and look at the scores on the way."""
     survey = _Survey(n_events=len(events))

@@ -1,0 +1,91 @@
+"""`harness new`: a submission that scores as it is once its `train.py` has run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+from harness.errors import EnvironmentFaultError, Problem, UsageError
+
+TEMPLATES = Path(__file__).parent / "templates"
+TEAM_PLACEHOLDER = "TEAM_NAME"
+# As `harness.challenge.Name`: a folder's name that no file system confuses with another.
+_TEAM = re.compile(r"[a-z0-9][a-z0-9_+.-]{0,63}\Z")
+
+
+def new_submission(team: str, folder: Path, *, open_division: bool = False) -> Path:
+    """Write the skeleton of a submission.
+
+    Parameters
+    ----------
+    team : str
+        Lower case letters, digits and ``_+.-``: the name of the new folder.
+    folder : Path
+        Folder of the submissions; made if it is not there.
+    open_division : bool
+        A ``score(events)`` in Python in place of a network.
+
+    Returns
+    -------
+    Path
+        ``folder / team``, with `model.py`, `train.py`, `submission.yaml` and `README.md`.
+
+    Raises
+    ------
+    UsageError
+        The name is no team's, or the folder is there already; nothing was written.
+    EnvironmentFaultError
+        The folder cannot be written.
+    """
+    if not _TEAM.match(team):
+        raise UsageError(
+            Problem(
+                what=f"{team[:80]!r} is no name for a team",
+                where="TEAM",
+                expected="1 to 64 lower case letters, digits and _ + . -, a letter or digit first",
+                fix="choose another; the title in submission.yaml may be any text",
+            )
+        )
+    target = folder / team
+    if target.exists() or target.is_symlink():
+        raise UsageError(
+            Problem(
+                what="is there already",
+                where=str(target),
+                fix="choose another name, or work on the submission that is there",
+            )
+        )
+    try:
+        _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
+    except OSError as error:
+        raise EnvironmentFaultError(
+            Problem(what=f"cannot be written: {error.strerror}", where=str(target))
+        ) from error
+    return target
+
+
+def _write(team: str, target: Path, template: Path) -> None:
+    """Write all files beside the target, then move them there at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    try:
+        for source in sorted(template.iterdir()):
+            if source.is_file():
+                text = source.read_text(encoding="utf-8").replace(TEAM_PLACEHOLDER, team)
+                # `model.py.txt` is no module of the harness; `model.py` would be one.
+                (scratch / source.stem).write_text(text, encoding="utf-8", newline="\n")
+        scratch.chmod(0o777 & ~_umask())
+        scratch.rename(target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _umask() -> int:
+    """Return the process's mask of file modes, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,97 @@
+"""A fresh skeleton lacks nothing but its weights, and scores once its `train.py` has run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.errors import EnvironmentFaultError, UsageError
+from harness.submission.export import export_submission
+from harness.submission.inference import score_network, score_open
+from harness.submission.skeleton import new_submission
+from harness.submission.validate import validate
+
+FILES = ["README.md", "model.py", "submission.yaml", "train.py"]
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_skeleton_lacks_its_weights_alone(tmp_path, is_open):
+    folder = new_submission("team_a", tmp_path / "mémoire de thèse", open_division=is_open)
+    assert folder == tmp_path / "mémoire de thèse" / "team_a"
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert "TEAM_NAME" not in "".join(path.read_text("utf-8") for path in folder.iterdir())
+    problems = validate(folder)
+    assert len(problems) == 1
+    assert "run train.py" in str(problems[0])
+
+
+@pytest.mark.parametrize("team", ["", "Team", "a b", "../a", ".a", "a/b", "a" * 65, "é", "a\n"])
+def test_a_name_that_is_no_folder_for_everybody_is_refused(tmp_path, team):
+    with pytest.raises(UsageError, match="is no name for a team"):
+        new_submission(team, tmp_path / "submissions")
+    assert not (tmp_path / "submissions").exists()
+
+
+def test_what_is_there_is_left_alone(tmp_path):
+    (tmp_path / "team_a").mkdir()
+    (tmp_path / "team_a" / "model.py").write_text("mine")
+    with pytest.raises(UsageError, match="is there already"):
+        new_submission("team_a", tmp_path)
+    (tmp_path / "team_b").symlink_to("nowhere")
+    with pytest.raises(UsageError, match="is there already"):
+        new_submission("team_b", tmp_path)
+    assert (tmp_path / "team_a" / "model.py").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentFaultError, match="cannot be written"):
+        new_submission("team_a", tmp_path / "file")
+
+
+def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
+    with pytest.raises(EnvironmentFaultError, match="No space"):
+        new_submission("team_a", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def train(folder: Path) -> None:
+    """Run `train.py` as its README says."""
+    subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=folder,
+        check=True,
+        timeout=280,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert validate(folder) == []
+
+
+@pytest.mark.slow
+def test_a_trigger_skeleton_scores_after_training(tmp_path, events, monkeypatch):
+    folder = new_submission("team_a", tmp_path)
+    train(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    np.save(tmp_path / "events.npy", events)
+    paths = {name: tmp_path / name for name in ("graph", "weights", "scores")}
+    export_submission({"event_shape": [19, 3]}, {"submission": folder}, paths)
+    report = score_network({}, {**paths, "events": tmp_path / "events.npy"}, paths)
+    assert report["n_events"] == len(events)
+
+
+@pytest.mark.slow
+def test_an_open_skeleton_scores_after_training(tmp_path, events, monkeypatch):
+    folder = new_submission("team_a", tmp_path, open_division=True)
+    train(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    np.save(tmp_path / "events.npy", events)
+    inputs = {"submission": folder, "events": tmp_path / "events.npy"}
+    assert score_open({}, inputs, {"scores": tmp_path / "scores"})["n_events"] == len(events)
