@@ -45,7 +45,7 @@ def test_intervals_cover(n_allowed, n_expected):
 @pytest.mark.slow
 @pytest.mark.parametrize("setting", FULL_GRID, ids=str)
 def test_intervals_cover_everywhere(setting):
-    hold_to_promise(measure_coverage(setting, n_toys=1000, seed=1))
+    hold_to_promise(measure_coverage(setting, n_toys=500, seed=1))
 
 
 def test_intervals_that_take_the_threshold_for_known_do_not_cover():
