@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,9 +28,11 @@ def challenge() -> Challenge:
     return make_challenge([toy_file(), toy_file("signal.h5", role="signal", process="signal")])
 
 
-@functools.cache
-def _kept() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory()
+def kept_folder() -> Path:
+    """Make a folder that stays until the end of the process."""
+    folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @functools.cache
@@ -40,7 +44,7 @@ def mixture() -> Mixture:
     rows = rng.permutation(N_BACKGROUND + N_SIGNAL)
     events = np.empty((len(rows), *background.shape[1:]), np.float32)
     events[rows] = np.concatenate([background, signal])
-    path = Path(_kept().name) / "events.npy"
+    path = kept_folder() / "events.npy"
     np.save(path, events)
     of = {"background": rows[:N_BACKGROUND], "signal": rows[N_BACKGROUND:]}
     return Mixture(

@@ -14,12 +14,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
+from harness.cards import read_card
 from harness.errors import SubmissionError
+from harness.records import ScoreCard
 from harness.sandbox import Sandbox
 from harness.sandbox.scratch import PREFIX, remove_abandoned, scratch_folder
 from harness.step import Step
+from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.hostile.as_user import can_become_user
 from tests.hostile.attack import PREAMBLE
 
@@ -223,6 +228,136 @@ def test_eight_steps_at_once_give_what_one_gives(sandbox: Sandbox, tmp_path: Pat
 
     assert together == [alone] * 8
     assert threading.active_count() == 1
+
+
+# --- A whole scoring ---
+
+OPEN_MODEL = """
+def score(events):
+    return events[:, :, 0].sum(axis=1)
+"""
+DECLARATION = """\
+team: {team}
+title: Sum
+authors: [A. Tester]
+division: open
+description: A sum.
+training_data: none
+is_supervised: false
+licence: Apache-2.0
+"""
+
+
+class Scorings:
+    """Scores one entry of the open division on a toy challenge, by the command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.results = folder / "results"
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
+        self.submission = folder / "team_a"
+        self.submission.mkdir()
+        (self.submission / "model.py").write_text(OPEN_MODEL)
+        (self.submission / "submission.yaml").write_text(DECLARATION.format(team="team_a"))
+        files = folder / "files"
+        files.mkdir()
+        write_hdf5(files / "background.h5", make_events(6000, seed=1))
+        write_hdf5(files / "signal.h5", make_events(500, seed=2) * np.float32([3, 1, 1]))
+        challenge = make_challenge(
+            [
+                toy_file("background.h5", n_events=6000),
+                toy_file("signal.h5", role="signal", process="signal"),
+            ]
+        )
+        manifest = {"schema": 1, "challenges": [challenge.model_dump(mode="json")]}
+        (folder / "private.yaml").write_text(yaml.safe_dump(manifest))
+        fetch = ("fetch", "toy", "--manifest", folder / "private.yaml", "--trust-first-use")
+        assert self.start(*fetch, "--from", files).wait(120) == 0
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start the command line."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "harness.cli", *map(str, arguments)],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "HARNESS_CACHE": str(self.folder / "cache"),
+                "TMPDIR": str(self.temporary),
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def score(self) -> subprocess.Popen[bytes]:
+        """Start a scoring."""
+        toy = ("--challenge", "toy", "--manifest", self.folder / "private.yaml")
+        return self.start("score", self.submission, *toy, "--results", self.results)
+
+    def cards(self) -> list[ScoreCard]:
+        """Read all cards; a torn one raises."""
+        return [read_card(path) for path in sorted(self.results.rglob("*.json"))]
+
+    def processes(self) -> list[int]:
+        """Return the processes that have this folder in their arguments."""
+        return [pid for pid in _pids() if pid != os.getpid() and self._is_ours(pid)]
+
+    def _is_ours(self, pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+            return str(self.folder).encode() in arguments and not _is_zombie(pid)
+        return False
+
+
+@pytest.fixture(scope="module")
+def scorings(tmp_path_factory: pytest.TempPathFactory) -> Scorings:
+    return Scorings(tmp_path_factory.mktemp("scorings"))
+
+
+def _kill_scorings(scorings: Scorings, n_moments: int, seed: int) -> None:
+    rng = random.Random(seed)
+    started_s = time.monotonic()
+    assert scorings.score().wait(120) == 0
+    takes_s = time.monotonic() - started_s
+    n_cards = len(scorings.cards())
+    for _ in range(n_moments):
+        process = scorings.score()
+        # Late moments, when the card is written, as often as all others.
+        moment_s = takes_s * rng.choice([rng.uniform(0.0, 1.0), rng.uniform(0.85, 1.1)])
+        time.sleep(moment_s)
+        process.kill()
+        process.wait(30)
+        end_s = time.monotonic() + 10
+        while scorings.processes() and time.monotonic() < end_s:
+            time.sleep(0.01)
+        assert scorings.processes() == []
+        assert len(scorings.cards()) >= n_cards
+        n_cards = len(scorings.cards())
+    assert scorings.score().wait(120) == 0
+    assert len(scorings.cards()) == n_cards + 1
+    assert list(scorings.temporary.iterdir()) == []
+
+
+def test_no_card_is_torn_by_a_kill_at_5_random_moments(scorings: Scorings) -> None:
+    _kill_scorings(scorings, 5, seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_no_card_is_torn_by_a_kill_at_100_random_moments(scorings: Scorings) -> None:
+    _kill_scorings(scorings, 100, seed=4)
+
+
+@pytest.mark.slow
+def test_eight_scorings_at_once_give_the_same_figures(scorings: Scorings) -> None:
+    assert scorings.score().wait(120) == 0
+    alone = scorings.cards()[-1]
+
+    for process in [scorings.score() for _ in range(8)]:
+        assert process.wait(240) == 0
+
+    for card in scorings.cards():
+        assert card.float_physics == alone.float_physics
 
 
 FULL_DISK = textwrap.dedent("""

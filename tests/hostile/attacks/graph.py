@@ -281,7 +281,7 @@ FORGED = HONEST + textwrap.dedent("""
 @functools.cache
 def _forged_export(source: str) -> tuple[StepResult, Path]:
     """Export a submission whose model.py is `source`."""
-    folder = Path(tempfile.mkdtemp())
+    folder = bench.kept_folder()
     submission = folder / "submission"
     submission.mkdir()
     (submission / "model.py").write_text(source)
