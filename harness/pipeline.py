@@ -6,10 +6,9 @@ network is a `Step` in a sandbox; what comes back is read as plain numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -18,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness import cards
-from harness.acceptance import Acceptance, summarise_acceptance
+from harness.assembly import QUICK_EVENTS, Figures, Run, assemble_card
 from harness.challenge import Challenge, Target
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
-from harness.data.events import EventStore, open_store
+from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
-from harness.environment import describe_environment
 from harness.errors import UsageError
 from harness.evaluation import evaluate_scores
 from harness.firmware.synthesise import export_project, synthesise
@@ -33,19 +31,14 @@ from harness.records import (
     Cost,
     Firmware,
     NotMeasured,
-    Physics,
     ScoreCard,
-    ScoredChallenge,
-    ScoredFile,
-    Submitted,
 )
-from harness.sandbox import Sandbox, open_sandbox, scratch_folder
+from harness.sandbox import open_sandbox, scratch_folder
 from harness.sandbox.scores import read_scores
 from harness.scoring import (
     Bench,
     ScoredEvents,
     Scorer,
-    Scores,
     score_events,
     secret_generator,
 )
@@ -54,21 +47,17 @@ from harness.step import GIB, Limits, RunStep, Step, Usage
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
 from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
-from harness.submission.spec import Submission, read_submission
+from harness.submission.spec import read_submission
 
 # Every witness of the firmware sees the top hundredth of the background, and of each signal this
 # many events.
 _WITNESS_TAIL = 100
 _WITNESSES_OF_SIGNAL = 1_000
-# Events of each process that `--quick` scores.
-QUICK_EVENTS = 50_000
 _BYTES_PER_SCORE = 8
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
 _SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
-
-_NO_FIRMWARE = NotMeasured(not_measured="no firmware was made")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,38 +69,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
-    """What all stages of one run share."""
-
-    submission: Submission
-    staged: Path
-    store: EventStore
-    sandbox: Sandbox
-    bench: Bench
-    is_quick: bool
-    has_firmware: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Network:
     """An exported network and its digest."""
 
     graph: Path
     weights: Path
     digest: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Figures:
-    """All that was measured."""
-
-    scored: ScoredEvents
-    model_digest: str | NotMeasured
-    cost: Cost | NotMeasured
-    firmware: Firmware | NotMeasured
-    firmware_scores: Scores = field(default_factory=dict)
-    firmware_physics: Physics | NotMeasured = _NO_FIRMWARE
-    artefacts: tuple[Path, ...] = ()
 
 
 def score_submission(
@@ -176,7 +139,7 @@ def score_submission(
             # Scores of two arithmetics, of which compression saves little.
             cards.check_results(results, 2 * _BYTES_PER_SCORE * mixture.n_events)
         sandbox = open_sandbox(isolation)
-        run = _Run(
+        run = Run(
             submission=submission,
             staged=submission.stage(_new_folder(scratch / "submission")),
             store=store,
@@ -193,7 +156,7 @@ def score_submission(
         )
         is_open = submission.spec.division == "open"
         figures = _measure_open(run) if is_open else _measure_trigger(run)
-        card, packed = _make_card(run, figures)
+        card, packed = assemble_card(run, figures)
         path = None
         if not is_quick:
             path = cards.write_card(card, results, scores=packed, artefacts=figures.artefacts)
@@ -303,17 +266,17 @@ def synthesise_submission(
         return made.report
 
 
-def _measure_open(run: _Run) -> _Figures:
+def _measure_open(run: Run) -> Figures:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
     scorer = Scorer(
         function="score_open", inputs={"submission": run.staged}, at_once=OPEN_CHUNK_EVENTS
     )
     scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
-    return _Figures(scored=scored, model_digest=why, cost=why, firmware=why)
+    return Figures(scored=scored, model_digest=why, cost=why, firmware=why)
 
 
-def _measure_trigger(run: _Run) -> _Figures:
+def _measure_trigger(run: Run) -> Figures:
     """Trigger division: the exported network's physics, cost and firmware."""
     network = _export(run)
     inputs = {"graph": network.graph, "weights": network.weights}
@@ -323,7 +286,7 @@ def _measure_trigger(run: _Run) -> _Figures:
         counting = pool.submit(_count_cost, run, network)
         scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
         cost = counting.result()
-    figures = _Figures(
+    figures = Figures(
         scored=scored,
         model_digest=network.digest,
         cost=cost,
@@ -332,7 +295,7 @@ def _measure_trigger(run: _Run) -> _Figures:
     return _with_firmware(run, network, figures) if run.has_firmware else figures
 
 
-def _with_firmware(run: _Run, network: _Network, figures: _Figures) -> _Figures:
+def _with_firmware(run: Run, network: _Network, figures: Figures) -> Figures:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
     bench = run.bench
     with bench.clock.stage("firmware", "translate, simulate and synthesise") as steps:
@@ -374,7 +337,7 @@ def _witness_rows(bench: Bench, scored: ScoredEvents) -> NDArray[np.int64]:
     return np.sort(np.concatenate(chosen))
 
 
-def _count_cost(run: _Run, network: _Network) -> Cost:
+def _count_cost(run: Run, network: _Network) -> Cost:
     with run.bench.clock.stage("cost", "FLOPs, bit operations, parameters"):
         return count_cost(
             network.graph,
@@ -384,7 +347,7 @@ def _count_cost(run: _Run, network: _Network) -> Cost:
         )
 
 
-def _export(run: _Run) -> _Network:
+def _export(run: Run) -> _Network:
     """Sandbox A: the plugin becomes a graph and weights; no event is there."""
     bench = run.bench
     with bench.clock.stage("export", "network() of model.py") as steps:
@@ -415,100 +378,3 @@ def _export_network(
 def _new_folder(path: Path) -> Path:
     path.mkdir()
     return path
-
-
-def _make_card(run: _Run, figures: _Figures) -> tuple[ScoreCard, bytes]:
-    packed = cards.pack_scores(
-        cards.KeptScores(
-            float_scores=figures.scored.scores, firmware_scores=figures.firmware_scores
-        )
-    )
-    unofficial = tuple(_unofficial_because(run, figures))
-    with run.bench.clock.stage("acceptance", "what passes, and today's cuts at equal rate"):
-        acceptance = _summarise(run, figures)
-    card = ScoreCard(
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        is_official=not unofficial,
-        unofficial_because=unofficial,
-        submission=_describe_submission(run.submission),
-        challenge=_describe_challenge(run),
-        model_digest=figures.model_digest,
-        float_physics=figures.scored.physics,
-        firmware_physics=figures.firmware_physics,
-        cost=figures.cost,
-        firmware=figures.firmware,
-        checks=figures.scored.checks,
-        isolation=run.sandbox.record,
-        usage=dict(run.bench.clock.usage),
-        environment=describe_environment(),
-        scores=cards.describe_bytes("scores.zst", packed),
-        accepted=acceptance.accepted,
-        cuts=acceptance.cuts,
-    )
-    return card, packed
-
-
-def _summarise(run: _Run, figures: _Figures) -> Acceptance:
-    """Describe what the scores that count accept: the firmware's where there are any."""
-    bench = run.bench
-    if isinstance(figures.firmware_physics, NotMeasured):
-        scores, physics = figures.scored.scores, figures.scored.physics
-    else:
-        scores, physics = figures.firmware_scores, figures.firmware_physics
-    return summarise_acceptance(run.store, bench.mixture, scores, physics)
-
-
-def _unofficial_because(run: _Run, figures: _Figures) -> Iterator[str]:
-    if run.is_quick:
-        yield f"at most {QUICK_EVENTS:,} events of each process were scored (--quick)"
-    if run.sandbox.kind == "none":
-        yield "the submission ran without a sandbox (--unsafe)"
-    is_trigger = run.submission.spec.division == "trigger"
-    if is_trigger and isinstance(figures.firmware, NotMeasured):
-        yield f"no firmware: {figures.firmware.not_measured}"
-
-
-def _describe_submission(submission: Submission) -> Submitted:
-    spec = submission.spec
-    return Submitted(
-        team=spec.team,
-        title=spec.title,
-        authors=spec.authors,
-        division=spec.division,
-        description=spec.description,
-        training_data=spec.training_data,
-        is_supervised=spec.is_supervised,
-        references=spec.references,
-        licence=spec.licence,
-        digest=submission.digest,
-    )
-
-
-def _describe_challenge(run: _Run) -> ScoredChallenge:
-    challenge, store = run.bench.challenge, run.store
-    files = {file.process: file for file in challenge.files}
-    return ScoredChallenge(
-        name=challenge.name,
-        title=challenge.title,
-        version=challenge.version,
-        synthetic=challenge.synthetic,
-        files=tuple(
-            ScoredFile(
-                name=files[process].name,
-                process=process,
-                role=files[process].role,
-                title=files[process].title,
-                checksum=store.checksum(process),
-                n_events=store.n_events(process),
-                n_scored=len(rows),
-            )
-            for process, rows in run.bench.mixture.rows.items()
-        ),
-        split_key=challenge.split.key,
-        split_fractions=(challenge.split.train, challenge.split.validation, challenge.split.test),
-        seed=challenge.seed,
-        working_point=challenge.working_point,
-        target=challenge.target,
-        ranking=challenge.ranking,
-        collision_rate_hz=challenge.collision_rate_hz,
-    )
