@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import altair as alt
+from pydantic import JsonValue
 
 Cell = str | float | int | None
 
@@ -18,16 +16,54 @@ class Picture:
 
     Attributes
     ----------
+    spec : mapping
+        Vega-Lite specification without its data, width and height.
+    datasets : mapping of str to sequence of rows
+        The data that it names.
+    parameters : mapping of str to JSON
+        Values that its expressions name.
     alt : str
         For those who can't see it.
-    columns, rows : sequence
-        The figures that are drawn.
+    fields : mapping of str to str
+        Fields of the data that make a table, with the headings of their columns; rows without
+        the first of them are aids to drawing.
     """
 
-    chart: alt.Chart | alt.LayerChart | alt.FacetChart
+    spec: Mapping[str, JsonValue]
+    datasets: Mapping[str, Sequence[Mapping[str, Cell]]]
+    parameters: Mapping[str, JsonValue] = field(default_factory=dict)
+    height: int
     alt: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+    fields: Mapping[str, str]
+
+    def table(self) -> list[dict[str, Cell]]:
+        """Return the figures that are drawn, by the headings of their columns."""
+        first = next(iter(self.fields))
+        return [
+            {title: self._told(name, row.get(name)) for name, title in self.fields.items()}
+            for rows in self.datasets.values()
+            for row in rows
+            if first in row
+        ]
+
+    def _told(self, name: str, cell: Cell) -> Cell:
+        """Tell a place on an axis that has labels of its own by its label."""
+        labels = self.parameters.get("edges")
+        if name == "x" and isinstance(labels, list) and isinstance(cell, int):
+            return str(labels[cell])
+        return cell
+
+    def whole(self) -> dict[str, JsonValue]:
+        """Put specification, data and height together."""
+        values: list[JsonValue] = [
+            {"name": name, "value": value} for name, value in self.parameters.items()
+        ]
+        return {
+            **self.spec,
+            **({"params": values} if values else {}),
+            "height": self.height,
+            "datasets": {name: [dict(row) for row in rows] for name, rows in self.datasets.items()},
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,14 +11,15 @@ from leaderboard_app.blocks import Cell, Facts, Note, Table
 
 def text_html(text: str) -> str:
     """Escape text that anyone may have written; it can't turn the direction of what follows."""
-    return f"<bdi>{escape(visible(text))}</bdi>"
+    shown = escape(visible(text))
+    # ASCII has no letter that is written from right to left.
+    return shown if shown.isascii() else f"<bdi>{shown}</bdi>"
 
 
 def facts_html(facts: Facts) -> str:
     """Write names and values as a description list."""
     pairs = "".join(
-        f"<div><dt>{text_html(name)}</dt><dd>{text_html(value)}</dd></div>"
-        for name, value in facts.rows
+        f"<div><dt>{text_html(name)}<dd>{text_html(value)}</div>" for name, value in facts.rows
     )
     return f'<dl class="lb-facts">{pairs}</dl>'
 
@@ -26,27 +27,20 @@ def facts_html(facts: Facts) -> str:
 def table_html(table: Table) -> str:
     """Write a table; the first cell of each row is its heading."""
     caption = f"<caption>{text_html(table.caption)}</caption>" if table.caption else ""
-    head = "".join(
-        f'<th scope="col"{_class(i, table)}>{text_html(name)}</th>'
-        for i, name in enumerate(table.columns)
-    )
-    body = "".join(_row_html(row, table) for row in table.rows)
+    head = "".join(f"<th>{text_html(name)}" for name in table.columns)
+    body = "".join(_row_html(row) for row in table.rows)
+    words = "".join(f" lb-words{i}" for i in sorted(table.words))
     return (
-        f'<div class="lb-scroll" tabindex="0"><table class="lb-table">{caption}'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="lb-scroll" tabindex="0"><table class="lb-table{words}">{caption}'
+        f"<thead><tr>{head}<tbody>{body}</table></div>"
     )
 
 
-def _class(column: int, table: Table) -> str:
-    return ' class="lb-words"' if column in table.words else ""
-
-
-def _row_html(row: Sequence[str], table: Table) -> str:
+def _row_html(row: Sequence[str]) -> str:
+    """Write a row; HTML lets the ends of cells and rows go, and a big board has many."""
     first, *rest = row
-    cells = "".join(
-        f"<td{_class(i, table)}>{text_html(cell)}</td>" for i, cell in enumerate(rest, start=1)
-    )
-    return f'<tr><th scope="row">{text_html(first)}</th>{cells}</tr>'
+    cells = "".join(f"<td>{text_html(cell)}" for cell in rest)
+    return f"<tr><th>{text_html(first)}{cells}"
 
 
 def note_html(note: Note) -> str:

@@ -122,10 +122,10 @@ def show_block(block: Block, *, key: str) -> None:
 
 def show_picture(picture: Picture, *, key: str) -> None:
     """Put a chart on the page, and its figures as a table below it."""
-    st.altair_chart(picture.chart, width="stretch", key=key, alt=picture.alt)
+    st.vega_lite_chart(picture.whole(), width="stretch", key=key, alt=picture.alt)
     with st.expander("Figures of this chart"):
         st.dataframe(
-            pd.DataFrame(picture.rows, columns=list(picture.columns)),
+            pd.DataFrame(picture.table(), columns=list(picture.fields.values())),
             hide_index=True,
             height=240,
             alt=picture.alt,

@@ -21,7 +21,7 @@ _OPTIONS = {
     "global.developmentMode": "false",
     "runner.magicEnabled": "false",
     "theme.light.primaryColor": "#1d5fa8",
-    "theme.dark.primaryColor": "#5aa2e0",
+    "theme.dark.primaryColor": "#3a7fc4",
     "server.fileWatcherType": "none",
     "server.headless": "true",
     "server.enableStaticServing": "false",

@@ -201,7 +201,7 @@ def _amount_column(
 
 def to_json(board: Board) -> str:
     """Write the whole board as JSON; its schema is that of `Board`."""
-    return board.model_dump_json(indent=1)
+    return board.model_dump_json()
 
 
 def json_schema() -> dict[str, JsonValue]:

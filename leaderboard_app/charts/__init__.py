@@ -12,7 +12,7 @@ from leaderboard_app.charts.base import Palette
 from leaderboard_app.charts.distributions import composition, distribution, score_histogram
 from leaderboard_app.charts.events import event_display, occupancy
 from leaderboard_app.charts.firmware import Usage, resources, stages
-from leaderboard_app.charts.intervals import Measured, dots, history
+from leaderboard_app.charts.intervals import Measured, Moment, dots, history
 from leaderboard_app.charts.roc import Curve, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
 
@@ -20,6 +20,7 @@ __all__ = [
     "Curve",
     "Mark",
     "Measured",
+    "Moment",
     "Palette",
     "TradePoint",
     "Usage",

@@ -1,10 +1,17 @@
-"""Colours, axes and data that all charts share."""
+"""Colours, axes and legends that all charts share.
+
+A chart is a specification, which depends on what is drawn and not on the figures, and its data.
+Specifications are built once for each kind of chart and palette: Altair takes some tens of
+milliseconds for one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import JsonValue
 
 from leaderboard_app.blocks import Cell
 
@@ -13,30 +20,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = Mapping[str, Cell]
-
+Spec = Mapping[str, JsonValue]
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-
-
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4])
-
-
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
-
-
 GREY = "#8a8a8a"
-
-
 ACCENT = "#0072b2"
-
-
 ALERT = "#d55e00"
-
-
 LABEL = 13
-
-
 TITLE = 14
+# How many specifications are kept: every kind of chart for a dozen palettes.
+N_SPECS = 256
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +46,7 @@ class Palette:
         A name that has a colour and is left out of the legend.
     """
 
-    names: Sequence[str]
+    names: tuple[str, ...]
     background: str | None = None
     silent: str | None = None
 
@@ -59,10 +54,9 @@ class Palette:
         """Encode the field ``name`` by colour."""
         import altair as alt
 
-        names, colours = self._with_background(cycle(COLOURS, len(self.names)), GREY)
         return alt.Color(
             "name:N",
-            scale=alt.Scale(domain=names, range=colours),
+            scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
             legend=self._legend() if has_legend else None,
         )
 
@@ -70,10 +64,9 @@ class Palette:
         """Encode the field ``name`` by the pattern of the line."""
         import altair as alt
 
-        names, dashes = self._with_background(cycle(DASHES, len(self.names)), [1, 0])
         return alt.StrokeDash(
             "name:N",
-            scale=alt.Scale(domain=names, range=dashes),
+            scale=alt.Scale(domain=self._names(), range=self._values(DASHES, [1, 0])),
             legend=self._legend() if has_legend else None,
         )
 
@@ -81,22 +74,22 @@ class Palette:
         """Encode the field ``name`` by the symbol of the point."""
         import altair as alt
 
-        names, shapes = self._with_background(cycle(SHAPES, len(self.names)), "circle")
         return alt.Shape(
             "name:N",
-            scale=alt.Scale(domain=names, range=shapes),
+            scale=alt.Scale(domain=self._names(), range=self._values(SHAPES, "circle")),
             legend=self._legend() if has_legend else None,
         )
 
+    def _names(self) -> list[str]:
+        return [*([] if self.background is None else [self.background]), *self.names]
+
+    def _values(self, values: Sequence[T], background: T) -> list[T]:
+        cycled = [values[i % len(values)] for i in range(len(self.names))]
+        return cycled if self.background is None else [background, *cycled]
+
     def _legend(self) -> alt.Legend:
         """One legend for colour, pattern and symbol: Vega joins those that are alike."""
-        names = [self.background, *self.names] if self.background is not None else self.names
-        return legend_of([name for name in names if name != self.silent])
-
-    def _with_background(self, values: list[T], background: T) -> tuple[list[str], list[T]]:
-        if self.background is None:
-            return list(self.names), values
-        return [self.background, *self.names], [background, *values]
+        return legend_of([name for name in self._names() if name != self.silent])
 
 
 def legend_of(names: Sequence[str]) -> alt.Legend:
@@ -116,16 +109,32 @@ def legend_of(names: Sequence[str]) -> alt.Legend:
     )
 
 
-def cycle(values: Sequence[T], n: int) -> list[T]:
-    """Take `n` values, from the start again where there are fewer."""
-    return [values[i % len(values)] for i in range(n)]
-
-
-def data_of(rows: Sequence[Row]) -> alt.InlineData:
-    """Wrap rows as the data of a chart."""
+def of(name: str) -> alt.Chart:
+    """Start a chart of the data set called `name`."""
     import altair as alt
 
-    return alt.InlineData(values=[dict(row) for row in rows])
+    return alt.Chart(alt.NamedData(name=name))
+
+
+def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> Spec:
+    """Turn a chart into its specification."""
+    spec = _without_names(chart.to_dict(validate=False))
+    for unused in ("config", "$schema", "usermeta"):
+        spec.pop(unused, None)
+    return spec
+
+
+def _without_names(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Drop the names that Altair counts up from chart to chart; nothing refers to them."""
+    kept = {
+        key: value
+        for key, value in spec.items()
+        if not (key == "name" and str(value).startswith("view_"))
+    }
+    layers = kept.get("layer")
+    if isinstance(layers, list):
+        kept["layer"] = [_without_names(one) if isinstance(one, dict) else one for one in layers]
+    return kept
 
 
 def axis(title: str, **more: Any) -> alt.Axis:  # noqa: ANN401 - as Altair types them
@@ -136,22 +145,39 @@ def axis(title: str, **more: Any) -> alt.Axis:  # noqa: ANN401 - as Altair types
 
 
 def log_axis(title: str) -> alt.Axis:
-    """Make a logarithmic axis with powers of ten."""
-    told = "datum.value >= 0.01 ? format(datum.value, '~g') : format(datum.value, '~e')"
-    return axis(title, labelExpr=told, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
+    """Make a logarithmic axis of rates: 1e-5, 0.01, 1."""
+    form = "datum.value >= 0.01 ? format(datum.value, '~g') : format(datum.value, '~e')"
+    return _sparse_axis(title, form)
 
 
 def count_axis(title: str) -> alt.Axis:
-    """Make an axis of counts and times: 20, 3k, 1M."""
-    return axis(title, format="~s", tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
+    """Make a logarithmic axis of counts and times: 20, 3k, 1M."""
+    return _sparse_axis(title, "format(datum.value, '~s')")
 
 
-def rule_text(x: float, text: str, *, is_left: bool) -> alt.Chart:
-    """Write a text beside a vertical line, at the top of the chart."""
+def _sparse_axis(title: str, form: str) -> alt.Axis:
+    """Label 1, 2 and 5 of each decade: Vega would label 9 and leave 10 out."""
+    leading = "toNumber(slice(format(datum.value, '.0e'), 0, 1))"
+    told = f"indexof([1, 2, 5], {leading}) < 0 ? '' : {form}"
+    return axis(title, labelExpr=told, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
+
+
+def interval_tips() -> list[alt.Tooltip]:
+    """Tell an interval when the pointer is over it."""
+    import altair as alt
+
+    return [
+        alt.Tooltip("lower:Q", title="95 % from", format=".3~g"),
+        alt.Tooltip("upper:Q", title="to", format=".3~g"),
+    ]
+
+
+def rule_text(name: str, *, is_left: bool) -> alt.Chart:
+    """Write the texts of a data set beside its vertical lines, at the top of the chart."""
     import altair as alt
 
     drawn: alt.Chart = (
-        alt.Chart(data_of([{"x": x, "text": text}]))
+        of(name)
         .mark_text(
             fontSize=LABEL,
             color=GREY,
@@ -159,6 +185,11 @@ def rule_text(x: float, text: str, *, is_left: bool) -> alt.Chart:
             align="right" if is_left else "left",
             dx=-6 if is_left else 6,
         )
-        .encode(x="x:Q", y=alt.value(4), text="text:N")
+        .encode(x=alt.X("x:Q"), y=alt.value(4), text=alt.Text("text:N"))
     )
     return drawn
+
+
+def number(cell: Cell) -> float:
+    """Read a figure of a row; what is no number is 0."""
+    return float(cell) if isinstance(cell, int | float) else 0.0

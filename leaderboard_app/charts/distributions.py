@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
-from leaderboard_app.blocks import Cell, Picture
+from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
     ACCENT,
     ALERT,
     GREY,
     LABEL,
+    N_SPECS,
     Palette,
     Row,
+    Spec,
     axis,
-    data_of,
+    finish,
     log_axis,
+    number,
+    of,
+    rule_text,
 )
+
+_N_TICKS = 8
 
 
 def score_histogram(
@@ -31,29 +39,36 @@ def score_histogram(
     The bins are of unequal width (linear near the bulk, logarithmic far from it), so they are set
     side by side and the axis tells the score at some of their edges.
     """
+    n = len(edges) - 1
+    place = None if threshold is None else _place(edges, threshold)
+    marks: list[Row] = [] if place is None else [{"x": place, "text": "threshold"}]
+    return Picture(
+        spec=_score_spec(palette, n, place is not None and place > n / 2),
+        datasets={
+            "steps": [row for name, values in counts.items() for row in _steps(name, values)],
+            "marks": marks,
+        },
+        parameters={"edges": [_short(edge) for edge in edges]},
+        height=420,
+        alt="Distribution of the score for " + ", ".join(counts) + ", each normalised to 1.",
+        fields={"name": "Events", "x": "Score from", "y": "Share"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _score_spec(palette: Palette, n_bins: int, is_left: bool) -> Spec:  # noqa: FBT001 - a key
     import altair as alt
 
-    n = len(edges) - 1
-    rows: list[dict[str, Cell]] = [
-        {"name": name, "x": i, "x2": i + 1, "y": count / max(sum(values), 1)}
-        for name, values in counts.items()
-        for i, count in enumerate(values)
-    ]
-    drawn = [row for row in rows if float(row["y"] or 0) > 0]
-    labels = [_short(edge) for edge in edges]
-    ticks = list(range(0, n + 1, max(1, n // 8)))
-    expression = f"{labels!r}[datum.value]".replace('"', "'")
-    x_axis = axis("Score (higher = more anomalous)", values=ticks, labelExpr=expression)
-    x = alt.X("x:Q", scale=alt.Scale(domain=[0, n], nice=False), axis=x_axis)
-    lowest = min((float(row["y"] or 1) for row in drawn), default=1e-6)
+    ticks = list(range(0, n_bins + 1, max(1, n_bins // _N_TICKS)))
+    x_axis = axis("Score (higher = more anomalous)", values=ticks, labelExpr="edges[datum.value]")
     steps = (
-        alt.Chart(data_of(_closing(drawn)))
+        of("steps")
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            x=x,
+            x=alt.X("x:Q", scale=alt.Scale(domain=[0, n_bins], nice=False), axis=x_axis),
             y=alt.Y(
                 "y:Q",
-                scale=alt.Scale(type="log", domain=[lowest / 2, 1], clamp=True),
+                scale=alt.Scale(type="log", nice=True),
                 axis=log_axis("Share of the events in the bin"),
             ),
             color=palette.colour(),
@@ -64,42 +79,23 @@ def score_histogram(
             ],
         )
     )
-    layers = [steps]
-    if threshold is not None:
-        place = _place(edges, threshold)
-        layers.append(
-            alt.Chart(data_of([{"x": place}]))
-            .mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5)
-            .encode(x="x:Q")
-        )
-        layers.append(
-            alt.Chart(data_of([{"x": place, "y": 1.0, "text": "threshold"}]))
-            .mark_text(align="left", dx=5, baseline="top", fontSize=LABEL, color=GREY)
-            .encode(x="x:Q", y="y:Q", text="text:N")
-        )
-    table = [
-        (name, edges[i], edges[i + 1], values[i])
-        for name, values in counts.items()
-        for i in range(n)
-        if values[i]
-    ]
-    return Picture(
-        chart=alt.layer(*layers).properties(height=420),
-        alt="Distribution of the score for " + ", ".join(counts) + ", each normalised to 1.",
-        columns=("Events", "Score from", "to", "Number"),
-        rows=table,
+    rule = (
+        of("marks")
+        .mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5)
+        .encode(x=alt.X("x:Q"))
     )
+    return finish(alt.layer(steps, rule, rule_text("marks", is_left=is_left)))
 
 
-def _closing(rows: Sequence[Row]) -> list[Row]:
-    """Close the last step of each name at the right edge of its bin."""
-    closed: list[Row] = []
-    for i, row in enumerate(rows):
-        closed.append({"name": row["name"], "x": row["x"], "y": row["y"]})
-        following = rows[i + 1] if i + 1 < len(rows) else None
-        if following is None or following["name"] != row["name"]:
-            closed.append({"name": row["name"], "x": row["x2"], "y": row["y"]})
-    return closed
+def _steps(name: str, counts: Sequence[int]) -> list[Row]:
+    """Shares of the filled bins by their number, and the right edge of the last one."""
+    total = sum(counts)
+    rows: list[Row] = [
+        {"name": name, "x": i, "y": count / total} for i, count in enumerate(counts) if count
+    ]
+    if rows:
+        rows.append({"name": name, "x": int(number(rows[-1]["x"])) + 1, "y": rows[-1]["y"]})
+    return rows
 
 
 def _short(value: float) -> str:
@@ -123,9 +119,8 @@ def distribution(
     palette: Palette,
     *,
     title: str,
-    faint: Sequence[int] | None = None,
-    faint_name: str = "",
-    legend: bool = False,
+    faint: Sequence[int] = (),
+    has_legend: bool = False,
     is_log: bool = False,
     height: int = 250,
 ) -> Picture:
@@ -133,37 +128,49 @@ def distribution(
 
     Parameters
     ----------
-    faint : sequence of int, optional
+    faint : sequence of int
         Counts of a process to lay behind in grey, such as all background.
     is_log : bool
         Draw the shares on a log axis, for the tails of many events.
     """
+    rows = [row for name, values in counts.items() for row in _shares(name, edges, values)]
+    if is_log:
+        rows = [row for row in rows if number(row["y"]) > 0]
+    return Picture(
+        spec=_distribution_spec(palette, title, has_legend, is_log),
+        datasets={"behind": _shares("", edges, faint), "lines": rows},
+        height=height,
+        alt=f"Distribution of {title} for " + ", ".join(counts) + ", each normalised to 1.",
+        fields={"name": "Events", "x": "From", "y": "Share"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _distribution_spec(
+    palette: Palette,
+    title: str,
+    has_legend: bool,  # noqa: FBT001 - keys of the cache
+    is_log: bool,  # noqa: FBT001
+) -> Spec:
     import altair as alt
 
-    rows = [row for name, values in counts.items() for row in _share_rows(name, edges, values)]
-    if is_log:
-        rows = [row for row in rows if float(row["y"] or 0) > 0]
-    encodings = {
-        "x": alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=axis(title, tickCount=6)),
-        "y": alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share"))
+    x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=axis(title, tickCount=6))
+    y = (
+        alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share"))
         if is_log
-        else alt.Y("y:Q", axis=axis("Share", format="~%", tickCount=4)),
-    }
-    layers = []
-    if faint is not None and any(faint):
-        behind = _share_rows(faint_name, edges, faint)
-        layers.append(
-            alt.Chart(data_of(behind))
-            .mark_area(interpolate="step-after", color=GREY, opacity=0.22)
-            .encode(**encodings)
-        )
-    layers.append(
-        alt.Chart(data_of(rows))
+        else alt.Y("y:Q", axis=axis("Share", format="~%", tickCount=4))
+    )
+    behind = (
+        of("behind").mark_area(interpolate="step-after", color=GREY, opacity=0.22).encode(x=x, y=y)
+    )
+    lines = (
+        of("lines")
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
-            **encodings,
-            color=palette.colour(has_legend=legend),
-            strokeDash=palette.dash(has_legend=legend),
+            x=x,
+            y=y,
+            color=palette.colour(has_legend=has_legend),
+            strokeDash=palette.dash(has_legend=has_legend),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
                 alt.Tooltip("x:Q", title=title),
@@ -171,26 +178,15 @@ def distribution(
             ],
         )
     )
-    table = [
-        (name, edges[i], edges[i + 1], values[i])
-        for name, values in counts.items()
-        for i in range(len(values))
-        if values[i]
-    ]
-    return Picture(
-        chart=alt.layer(*layers).properties(height=height),
-        alt=f"Distribution of {title} for " + ", ".join(counts) + ", each normalised to 1.",
-        columns=("Events", "From", "To", "Number"),
-        rows=table,
-    )
+    return finish(lines if is_log else alt.layer(behind, lines))
 
 
-def _share_rows(name: str, edges: Sequence[float], counts: Sequence[int]) -> list[Row]:
+def _shares(name: str, edges: Sequence[float], counts: Sequence[int]) -> list[Row]:
+    """Share of each bin at its left edge; empty bins at the end are left out."""
     total = sum(counts)
     if not total:
         return []
     last = max(i for i, count in enumerate(counts) if count)
-    # Trailing empty bins are left out; a 0 behind the last one closes the line.
     rows: list[Row] = [
         {"name": name, "x": edges[i], "y": counts[i] / total} for i in range(last + 1)
     ]
@@ -199,20 +195,31 @@ def _share_rows(name: str, edges: Sequence[float], counts: Sequence[int]) -> lis
 
 
 def composition(shares: Mapping[str, tuple[float, float]], *, names: tuple[str, str]) -> Picture:
-    """Draw of what all background and the accepted background is made, in per cent."""
-    import altair as alt
-
-    rows: list[dict[str, Cell]] = [
+    """Draw of what two samples are made: shares of each origin in the one and in the other."""
+    rows: list[Row] = [
         {"row": origin, "name": name, "x": share}
         for origin, pair in shares.items()
         for name, share in zip(names, pair, strict=True)
     ]
-    chart = (
-        alt.Chart(data_of(rows))
-        .mark_bar(height={"band": 0.9})
+    return Picture(
+        spec=_composition_spec(names),
+        datasets={"shares": rows},
+        height=54 * len(shares) + 90,
+        alt=f"Composition of {names[0]} and {names[1]} by process.",
+        fields={"row": "Process", "name": "Of", "x": "Share"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _composition_spec(names: tuple[str, str]) -> Spec:
+    import altair as alt
+
+    return finish(
+        of("shares")
+        .mark_bar()
         .encode(
             x=alt.X("x:Q", axis=axis("Share", format="~%", tickCount=5)),
-            y=alt.Y("row:N", sort=list(shares), axis=axis("")),
+            y=alt.Y("row:N", sort=None, axis=axis("")),
             yOffset=alt.YOffset("name:N", sort=list(names)),
             color=alt.Color(
                 "name:N",
@@ -225,11 +232,4 @@ def composition(shares: Mapping[str, tuple[float, float]], *, names: tuple[str, 
                 alt.Tooltip("x:Q", title="share", format=".1%"),
             ],
         )
-        .properties(height=54 * len(shares) + 90)
-    )
-    return Picture(
-        chart=chart,
-        alt="Composition of all and of the accepted background by process.",
-        columns=("Process", "Of", "Share"),
-        rows=[tuple(row.values()) for row in rows],
     )

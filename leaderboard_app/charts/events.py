@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
-from leaderboard_app.blocks import Cell, Picture
-from leaderboard_app.charts.base import Palette, axis, data_of, log_axis
+from leaderboard_app.blocks import Picture
+from leaderboard_app.charts.base import (
+    N_SPECS,
+    Palette,
+    Row,
+    Spec,
+    axis,
+    finish,
+    log_axis,
+    of,
+)
+
+MISSING = "met"
 
 
 def occupancy(shares: Mapping[str, Sequence[float]], palette: Palette, *, title: str) -> Picture:
     """Draw the share of events that fill each slot of one kind of object, for each process."""
+    rows: list[Row] = [
+        {"name": name, "x": i, "y": value}
+        for name, values in shares.items()
+        for i, value in enumerate(values, start=1)
+    ]
+    return Picture(
+        spec=_occupancy_spec(palette, title),
+        datasets={"slots": rows},
+        height=270,
+        alt=f"Share of events that fill each slot of the {title}, by process.",
+        fields={"name": "Events", "x": "Slot", "y": "Share"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _occupancy_spec(palette: Palette, title: str) -> Spec:
     import altair as alt
 
-    rows: list[dict[str, Cell]] = [
-        {"name": name, "x": i + 1, "y": value}
-        for name, values in shares.items()
-        for i, value in enumerate(values)
-    ]
-    drawn = [row for row in rows if float(row["y"] or 0) > 0]
-    chart = (
-        alt.Chart(data_of(drawn))
+    return finish(
+        of("slots")
+        .transform_filter("datum.y > 0")
         .mark_line(point={"size": 55, "filled": True}, strokeWidth=2)
         .encode(
             x=alt.X(
                 "x:Q",
-                axis=axis(f"Slot of the {title}", values=list(range(1, 21)), format="d"),
-                scale=alt.Scale(nice=False),
+                axis=axis(f"Slot of the {title}", tickMinStep=1, format="d"),
+                scale=alt.Scale(nice=False, zero=False),
             ),
             y=alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share of events")),
             color=palette.colour(has_legend=False),
@@ -37,13 +60,6 @@ def occupancy(shares: Mapping[str, Sequence[float]], palette: Palette, *, title:
                 alt.Tooltip("y:Q", title="share", format=".3~g"),
             ],
         )
-        .properties(height=230)
-    )
-    return Picture(
-        chart=chart,
-        alt=f"Share of events that fill each slot of the {title}, by process.",
-        columns=("Events", "Slot", "Share"),
-        rows=[tuple(row.values()) for row in rows],
     )
 
 
@@ -53,50 +69,52 @@ def event_display(objects: Sequence[tuple[str, float, float, float]]) -> Picture
     The area of a symbol goes with its pT. The missing transverse momentum has no eta: it is a
     line at its phi.
     """
-    import altair as alt
-
-    kinds = sorted({kind for kind, *_ in objects})
-    palette = Palette(names=kinds)
-    rows: list[dict[str, Cell]] = [
+    rows: list[Row] = [
         {"name": kind, "pt": pt, "x": eta, "y": phi} for kind, pt, eta, phi in objects
     ]
-    has_eta = [row for row in rows if row["name"] != "met"]
-    missing = [row for row in rows if row["name"] == "met"]
-    x = alt.X("x:Q", scale=alt.Scale(domain=[-4, 4]), axis=axis("eta", tickCount=9))
+    told = "; ".join(f"{kind} of {pt:.0f} GeV" for kind, pt, _, _ in objects)
+    return Picture(
+        spec=_event_spec(tuple(sorted({kind for kind, *_ in objects}))),
+        datasets={
+            "missing": [row for row in rows if row["name"] == MISSING],
+            "objects": [row for row in rows if row["name"] != MISSING],
+        },
+        height=430,
+        alt=f"One event in the eta-phi plane: {told}.",
+        fields={"name": "Object", "pt": "pT [GeV]", "x": "eta", "y": "phi [rad]"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _event_spec(kinds: tuple[str, ...]) -> Spec:
+    import altair as alt
+
+    palette = Palette(names=kinds)
     y = alt.Y(
         "y:Q",
         scale=alt.Scale(domain=[-math.pi, math.pi], nice=False),
         axis=axis("phi [rad]", tickCount=7),
     )
-    tooltip = [
+    name, pt = (
         alt.Tooltip("name:N", title="object"),
         alt.Tooltip("pt:Q", title="pT [GeV]", format=".1f"),
-        alt.Tooltip("x:Q", title="eta", format=".2f"),
-        alt.Tooltip("y:Q", title="phi", format=".2f"),
-    ]
-    layers = [
-        alt.Chart(data_of(missing))
+    )
+    phi = alt.Tooltip("y:Q", title="phi", format=".2f")
+    missing = (
+        of("missing")
         .mark_rule(strokeWidth=3, opacity=0.7)
-        .encode(y=y, color=palette.colour(), tooltip=[tooltip[0], tooltip[1], tooltip[3]]),
-        alt.Chart(data_of(has_eta))
+        .encode(y=y, color=palette.colour(), tooltip=[name, pt, phi])
+    )
+    objects = (
+        of("objects")
         .mark_point(filled=True, opacity=0.8)
         .encode(
-            x=x,
+            x=alt.X("x:Q", scale=alt.Scale(domain=[-4, 4]), axis=axis("eta", tickCount=9)),
             y=y,
             color=palette.colour(),
             shape=palette.shape(),
-            size=alt.Size(
-                "pt:Q",
-                scale=alt.Scale(domain=[0, 100], range=[20, 1100], clamp=False),
-                legend=None,
-            ),
-            tooltip=tooltip,
-        ),
-    ]
-    told = "; ".join(f"{kind} of {pt:.0f} GeV" for kind, pt, _, _ in objects)
-    return Picture(
-        chart=alt.layer(*layers).properties(height=430),
-        alt=f"One event in the eta-phi plane: {told}.",
-        columns=("Object", "pT [GeV]", "eta", "phi [rad]"),
-        rows=[tuple(row.values()) for row in rows],
+            size=alt.Size("pt:Q", scale=alt.Scale(domain=[0, 100], range=[20, 1100]), legend=None),
+            tooltip=[name, pt, alt.Tooltip("x:Q", title="eta", format=".2f"), phi],
+        )
     )
+    return finish(alt.layer(missing, objects))

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
 
-from leaderboard_app.blocks import Cell, Picture
-from leaderboard_app.charts.base import ACCENT, GREY, Palette, axis, data_of, log_axis
+from leaderboard_app.blocks import Picture
+from leaderboard_app.charts.base import (
+    ACCENT,
+    GREY,
+    N_SPECS,
+    Palette,
+    Row,
+    Spec,
+    axis,
+    finish,
+    interval_tips,
+    log_axis,
+    of,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,119 +41,154 @@ def dots(
     title: str,
     reference: float | None = None,
     is_log: bool = True,
-    alt_text: str = "",
 ) -> Picture:
     """Draw values with their intervals as dots in rows; `reference` is a vertical line."""
+    order = tuple(dict.fromkeys(value.row for value in values))
+    room = 110 if len(palette.names) > 1 else 70
+    return Picture(
+        spec=_dots_spec(palette, title, is_log, reference is not None),
+        datasets={
+            "values": [_row(value) for value in values],
+            **({} if reference is None else {"references": [{"x": reference}]}),
+        },
+        height=len(order) * max(34, 20 * len(palette.names)) + room,
+        alt=f"{title} with 95 % intervals for " + ", ".join(order) + ".",
+        parameters={"floor": _floor(values) if is_log else -1e300},
+        fields={"row": "Row", "name": "Of", "x": "Value", "lower": "95 % from", "upper": "to"},
+    )
+
+
+def _row(value: Measured) -> Row:
+    return {
+        "row": value.row,
+        "name": value.name,
+        "x": value.value,
+        "lower": value.lower,
+        "upper": value.upper,
+    }
+
+
+def _floor(values: Sequence[Measured]) -> float:
+    """Where intervals that reach 0 end on a log axis: left of all positive values."""
+    edges = [edge for value in values for edge in (value.value, value.lower, value.upper)]
+    return min((edge for edge in edges if edge > 0), default=1e-6) / 2
+
+
+@lru_cache(maxsize=N_SPECS)
+def _dots_spec(
+    palette: Palette,
+    title: str,
+    is_log: bool,  # noqa: FBT001 - keys of the cache
+    has_reference: bool,  # noqa: FBT001
+) -> Spec:
     import altair as alt
 
-    rows: list[dict[str, Cell]] = [
-        {
-            "row": value.row,
-            "name": value.name,
-            "x": value.value,
-            "lower": value.lower,
-            "upper": value.upper,
-        }
-        for value in values
-    ]
-    drawn = rows
-    if is_log:
-        positive = [float(row["upper"] or 0) for row in rows if float(row["upper"] or 0) > 0]
-        lows = [float(row[key] or 0) for row in rows for key in ("x", "lower")]
-        positive += [low for low in lows if low > 0]
-        floor = min(positive, default=1e-6) / 2
-        drawn = [
-            {**row, "lower": max(float(row["lower"] or 0), floor)}
-            for row in rows
-            if float(row["upper"] or 0) > 0
-        ]
-    order = list(dict.fromkeys(value.row for value in values))
-    x_scale = alt.Scale(type="log", nice=True) if is_log else alt.Scale(zero=False)
-    x_axis = log_axis(title) if is_log else axis(title, tickCount=6)
-    y = alt.Y("row:N", sort=order, axis=axis("", labelLimit=240))
-    offset = alt.YOffset("name:N", sort=list(palette.names))
     has_legend = len(palette.names) > 1
-    base = alt.Chart(data_of(drawn))
-    whiskers = base.mark_rule(strokeWidth=2.5, opacity=0.6).encode(
-        x=alt.X("lower:Q", scale=x_scale, axis=x_axis),
-        x2="upper:Q",
-        y=y,
-        yOffset=offset,
-        color=palette.colour(has_legend=has_legend),
+    scale = alt.Scale(type="log", nice=True) if is_log else alt.Scale(zero=False)
+    x_axis = log_axis(title) if is_log else axis(title, tickCount=6)
+    y = alt.Y("row:N", sort=None, axis=axis("", labelLimit=240))
+    offset = alt.YOffset("name:N", sort=list(palette.names))
+    colour = palette.colour(has_legend=has_legend)
+    references = (
+        of("references")
+        .mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=1.5)
+        .encode(x=alt.X("x:Q", scale=scale))
     )
-    symbols = (
-        base.transform_filter("datum.x > 0" if is_log else "true")
-        .mark_point(filled=True, size=80, opacity=1)
+    whiskers = (
+        of("values")
+        .transform_filter("datum.upper > floor")
+        .transform_calculate(low="max(datum.lower, floor)")
+        .mark_rule(strokeWidth=2.5, opacity=0.6)
         .encode(
-            x=alt.X("x:Q", scale=x_scale),
+            x=alt.X("low:Q", scale=scale, axis=x_axis),
+            x2=alt.X2("upper:Q"),
             y=y,
             yOffset=offset,
-            color=palette.colour(has_legend=has_legend),
+            color=colour,
+        )
+    )
+    symbols = (
+        of("values")
+        .transform_filter("datum.x > floor")
+        .mark_point(filled=True, size=80, opacity=1)
+        .encode(
+            x=alt.X("x:Q", scale=scale),
+            y=y,
+            yOffset=offset,
+            color=colour,
             shape=palette.shape(has_legend=has_legend),
             tooltip=[
                 alt.Tooltip("row:N", title=" "),
                 alt.Tooltip("name:N", title="of"),
                 alt.Tooltip("x:Q", title="value", format=".3~g"),
-                alt.Tooltip("lower:Q", title="95 % from", format=".3~g"),
-                alt.Tooltip("upper:Q", title="to", format=".3~g"),
+                *interval_tips(),
             ],
         )
     )
-    layers = [whiskers, symbols]
-    if reference is not None:
-        layers.insert(
-            0,
-            alt.Chart(data_of([{"x": reference}]))
-            .mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=1.5)
-            .encode(x=alt.X("x:Q", scale=x_scale)),
-        )
-    height = len(order) * max(34, 20 * len(palette.names)) + (110 if has_legend else 70)
+    layers = [references, whiskers, symbols] if has_reference else [whiskers, symbols]
+    return finish(alt.layer(*layers))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """A value at a time in UTC, with its interval where there is one."""
+
+    when: str
+    value: float
+    lower: float | None
+    upper: float | None
+
+
+def history(moments: Sequence[Moment], *, title: str) -> Picture:
+    """Draw a figure of merit over time."""
+    rows: list[Row] = [
+        {"x": one.when, "y": one.value, "lower": one.lower, "upper": one.upper}
+        for one in moments
+        if one.value > 0
+    ]
     return Picture(
-        chart=alt.layer(*layers).properties(height=height),
-        alt=alt_text or f"{title} with 95 % intervals for " + ", ".join(order) + ".",
-        columns=("Row", "Of", "Value", "95 % from", "to"),
-        rows=[tuple(row.values()) for row in rows],
+        spec=_history_spec(title, _date_format([one.when for one in moments])),
+        datasets={"moments": rows},
+        height=240,
+        alt=f"{title} of {len(rows)} scorings over time.",
+        fields={"x": "Scored", "y": title, "lower": "95 % from", "upper": "to"},
     )
 
 
-def history(
-    times: Sequence[str],
-    values: Sequence[float],
-    lowers: Sequence[float | None],
-    uppers: Sequence[float | None],
-    *,
-    title: str,
-) -> Picture:
-    """Draw a team's figure of merit over time."""
+def _date_format(times: Sequence[str]) -> str:
+    """Tell hours only where all moments lie within a few days."""
+    first, last = (datetime.fromisoformat(edge) for edge in (min(times), max(times)))
+    return "%d %b %H:%M" if last - first < timedelta(days=4) else "%d %b %Y"
+
+
+@lru_cache(maxsize=N_SPECS)
+def _history_spec(title: str, form: str) -> Spec:
     import altair as alt
 
-    rows: list[dict[str, Cell]] = [
-        {"x": when, "y": value, "lower": lower, "upper": upper}
-        for when, value, lower, upper in zip(times, values, lowers, uppers, strict=True)
-        if value > 0
-    ]
-    base = alt.Chart(data_of(rows))
-    x = alt.X("x:T", axis=axis("", format="%d %b", labelOverlap=True, tickCount=8))
-    y_scale = alt.Scale(type="log", nice=True)
-    layers = [
-        base.mark_line(color=ACCENT, opacity=0.5).encode(
-            x=x, y=alt.Y("y:Q", scale=y_scale, axis=log_axis(title))
-        ),
-        base.transform_filter("isValid(datum.lower)")
+    x = alt.X("x:T", axis=axis("", format=form, labelOverlap=True, tickCount=6))
+    scale = alt.Scale(type="log", nice=True)
+    line = (
+        of("moments")
+        .mark_line(color=ACCENT, opacity=0.5)
+        .encode(x=x, y=alt.Y("y:Q", scale=scale, axis=log_axis(title)))
+    )
+    whiskers = (
+        of("moments")
+        .transform_filter("isValid(datum.lower)")
         .mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2)
-        .encode(x=x, y=alt.Y("lower:Q", scale=y_scale), y2="upper:Q"),
-        base.mark_point(filled=True, color=ACCENT, size=80, opacity=1).encode(
+        .encode(x=x, y=alt.Y("lower:Q", scale=scale), y2=alt.Y2("upper:Q"))
+    )
+    symbols = (
+        of("moments")
+        .mark_point(filled=True, color=ACCENT, size=80, opacity=1)
+        .encode(
             x=x,
-            y=alt.Y("y:Q", scale=y_scale),
+            y=alt.Y("y:Q", scale=scale),
             tooltip=[
                 alt.Tooltip("x:N", title="scored"),
                 alt.Tooltip("y:Q", title=title, format=".3~g"),
+                *interval_tips(),
             ],
-        ),
-    ]
-    return Picture(
-        chart=alt.layer(*layers).properties(height=240),
-        alt=f"{title} of {len(rows)} scorings over time.",
-        columns=("Scored", title, "95 % from", "to"),
-        rows=[tuple(row.values()) for row in rows],
+        )
     )
+    return finish(alt.layer(line, whiskers, symbols))

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from leaderboard_app.blocks import Cell, Picture
-from leaderboard_app.charts.base import GREY, Palette, data_of, log_axis
+from leaderboard_app.blocks import Picture
+from leaderboard_app.charts.base import (
+    GREY,
+    N_SPECS,
+    Palette,
+    Row,
+    Spec,
+    finish,
+    log_axis,
+    of,
+)
+
+LOWEST_FPR = 1e-6
+LOWEST_TPR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,35 +32,48 @@ class Curve:
     points: Sequence[tuple[float, float, float, float]] = ()
 
 
-LOWEST_FPR = 1e-6
-
-
 def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Picture:
     """Draw ROC curves from FPR 1e-6 on log axes, with the intervals at the working points.
 
     The band joins the 95 % intervals of the working points, straight on log axes.
     """
-    import altair as alt
-
-    lowest = 1e-6
-    line_rows: list[dict[str, Cell]] = [
+    lines: list[Row] = [
         {"name": curve.name, "x": x, "y": y}
         for curve in curves
         for x, y in zip(curve.fpr, curve.tpr, strict=True)
-        if x >= LOWEST_FPR and y >= lowest
+        if x >= LOWEST_FPR and y >= LOWEST_TPR
     ]
-    band_rows: list[dict[str, Cell]] = [
+    points: list[Row] = [
         {
             "name": curve.name,
             "x": x,
             "y": y,
-            "lower": max(lower, lowest),
-            "upper": max(upper, lowest),
+            "lower": lower,
+            "upper": upper,
         }
         for curve in curves
         for x, y, lower, upper in curve.points
         if x >= LOWEST_FPR
     ]
+    return Picture(
+        spec=_spec(palette),
+        datasets={
+            "chance": [{"x": LOWEST_FPR, "y": LOWEST_FPR}, {"x": 1.0, "y": 1.0}],
+            "lines": lines,
+            "points": points,
+        },
+        height=height,
+        alt="ROC curves on logarithmic axes, from a false positive rate of 1e-6, one for each of "
+        + ", ".join(curve.name for curve in curves)
+        + ". The dotted diagonal is a score that tells nothing.",
+        fields={"name": "Curve", "x": "FPR", "y": "TPR", "lower": "95 % from", "upper": "to"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _spec(palette: Palette) -> Spec:
+    import altair as alt
+
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[LOWEST_FPR, 1]),
@@ -55,41 +81,36 @@ def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Pict
     )
     y = alt.Y(
         "y:Q",
-        scale=alt.Scale(type="log", domain=[lowest, 1]),
+        scale=alt.Scale(type="log", domain=[LOWEST_TPR, 1]),
         axis=log_axis("True positive rate"),
     )
-    colour, dash = palette.colour(), palette.dash()
-    chance = (
-        alt.Chart(data_of([{"x": 1e-6, "y": 1e-6}, {"x": 1.0, "y": 1.0}]))
-        .mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1)
-        .encode(x=x, y=y)
+    colour = palette.colour()
+    name = alt.Tooltip("name:N", title="curve")
+    chance = of("chance").mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x, y=y)
+    points = of("points").transform_calculate(
+        low=f"max(datum.lower, {LOWEST_TPR})", high=f"max(datum.upper, {LOWEST_TPR})"
     )
-    band = (
-        alt.Chart(data_of(band_rows))
-        .mark_area(opacity=0.12)
-        .encode(x=x, y=alt.Y("lower:Q"), y2="upper:Q", color=colour)
-    )
+    span = {"x": x, "y": alt.Y("low:Q"), "y2": alt.Y2("high:Q"), "color": colour}
+    band = points.mark_area(opacity=0.12).encode(**span)
     lines = (
-        alt.Chart(data_of(line_rows))
+        of("lines")
         .mark_line(strokeWidth=2.2)
         .encode(
             x=x,
             y=y,
             color=colour,
-            strokeDash=dash,
+            strokeDash=palette.dash(),
             tooltip=[
-                alt.Tooltip("name:N", title="curve"),
+                name,
                 alt.Tooltip("x:Q", title="FPR", format=".2~e"),
                 alt.Tooltip("y:Q", title="TPR", format=".3~e"),
             ],
         )
     )
-    measured = alt.Chart(data_of(band_rows))
-    whiskers = measured.mark_rule(strokeWidth=1.5).encode(
-        x=x, y=alt.Y("lower:Q"), y2="upper:Q", color=colour
-    )
+    whiskers = points.mark_rule(strokeWidth=1.5).encode(**span)
     dots = (
-        measured.transform_filter(f"datum.y >= {lowest}")
+        of("points")
+        .transform_filter(f"datum.y >= {LOWEST_TPR}")
         .mark_point(filled=True, size=70, opacity=1)
         .encode(
             x=x,
@@ -97,7 +118,7 @@ def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Pict
             color=colour,
             shape=palette.shape(),
             tooltip=[
-                alt.Tooltip("name:N", title="curve"),
+                name,
                 alt.Tooltip("x:Q", title="working point FPR", format=".0e"),
                 alt.Tooltip("y:Q", title="TPR", format=".3~e"),
                 alt.Tooltip("lower:Q", title="95 % from", format=".3~e"),
@@ -105,15 +126,4 @@ def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Pict
             ],
         )
     )
-    rows: list[tuple[Cell, ...]] = [
-        (row["name"], row["x"], row["y"], None, None) for row in line_rows
-    ]
-    rows += [tuple(row.values()) for row in band_rows]
-    return Picture(
-        chart=alt.layer(chance, band, lines, whiskers, dots).properties(height=height),
-        alt="ROC curves on logarithmic axes, from a false positive rate of 1e-6, one for each of "
-        + ", ".join(curve.name for curve in curves)
-        + ". The dotted diagonal is a score that tells nothing.",
-        columns=("Curve", "FPR", "TPR", "95 % from", "to"),
-        rows=rows,
-    )
+    return finish(alt.layer(chance, band, lines, whiskers, dots))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from leaderboard_app.blocks import Cell, Picture
@@ -12,15 +13,24 @@ from leaderboard_app.charts.base import (
     ALERT,
     GREY,
     LABEL,
+    N_SPECS,
+    Row,
+    Spec,
     count_axis,
-    data_of,
+    finish,
+    interval_tips,
     legend_of,
     log_axis,
+    of,
     rule_text,
 )
 
 if TYPE_CHECKING:
     import altair as alt
+
+STATUS = ("on the Pareto front", "ranked", "not ranked")
+# More names than these would overlap.
+_MOST_LABELS = 14
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,9 +57,6 @@ class Mark:
     is_limit: bool
 
 
-STATUS = ("on the Pareto front", "ranked", "not ranked")
-
-
 def trade_off(
     points: Sequence[TradePoint], *, x_title: str, y_title: str, marks: Sequence[Mark] = ()
 ) -> Picture:
@@ -57,75 +64,36 @@ def trade_off(
 
     Points with a value of 0 can't be drawn on log axes; they are in the table.
     """
-    import altair as alt
-
-    rows = [_trade_row(point) for point in points]
-    drawn = [row for row, point in zip(rows, points, strict=True) if point.x > 0 and point.y > 0]
-    base = alt.Chart(data_of(drawn))
+    rows = [_row(point) for point in points]
+    front = _front(points)
     across = [point.x for point in points] + [mark.x for mark in marks]
     upward = [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)]
-    x = alt.X(
-        "x:Q",
-        scale=alt.Scale(type="log", nice=False, domain=_domain(across)),
-        axis=count_axis(x_title),
-    )
-    y = alt.Y(
-        "y:Q",
-        scale=alt.Scale(type="log", nice=False, domain=_domain(upward)),
-        axis=log_axis(y_title),
-    )
-    tooltip = [
-        alt.Tooltip("team:N", title="team"),
-        alt.Tooltip("title:N", title="title"),
-        alt.Tooltip("rank:N", title="rank"),
-        alt.Tooltip("x:Q", title=x_title, format=",.6~g"),
-        alt.Tooltip("y:Q", title=y_title, format=".3~g"),
-        alt.Tooltip("lower:Q", title="95 % from", format=".3~g"),
-        alt.Tooltip("upper:Q", title="to", format=".3~g"),
-    ]
-    whiskers = (
-        base.transform_filter("isValid(datum.lower) && datum.lower > 0")
-        .mark_rule(opacity=0.35, strokeWidth=1.5)
-        .encode(x=x, y=alt.Y("lower:Q"), y2="upper:Q", color=_status_colour())
-    )
-    symbols = base.mark_point(filled=True, size=110, opacity=0.95).encode(
-        x=x,
-        y=y,
-        color=_status_colour(),
-        shape=alt.Shape(
-            "status:N",
-            scale=alt.Scale(domain=list(STATUS), range=["circle", "square", "cross"]),
-            legend=legend_of(STATUS),
-        ),
-        tooltip=tooltip,
-    )
-    front = list(_front(points))
-    layers: list[alt.Chart] = [whiskers]
-    if len(front) > 1:
-        layers.append(
-            alt.Chart(data_of(front))
-            .mark_line(interpolate="step-after", color=ACCENT, opacity=0.6, strokeWidth=2)
-            .encode(x="x:Q", y="y:Q")
-        )
-    layers.append(symbols)
-    layers.append(
-        alt.Chart(data_of(front[:14]))
-        .mark_text(align="left", dx=9, dy=-9, fontSize=LABEL, color=GREY)
-        .encode(x="x:Q", y="y:Q", text="team:N")
-    )
-    layers += [layer for mark in marks for layer in _vertical(mark)]
-    columns = ("Team", "Title", "Rank", x_title, y_title, "95 % from", "to", "Status")
     return Picture(
-        chart=alt.layer(*layers).properties(height=520),
+        spec=_spec(x_title, y_title, _domain(across), _domain(upward)),
+        datasets={
+            "points": rows,
+            "front": front,
+            "names": front[:_MOST_LABELS],
+            "limits": [{"x": one.x, "text": one.text} for one in marks if one.is_limit],
+            "published": [{"x": one.x, "text": one.text} for one in marks if not one.is_limit],
+        },
+        height=520,
         alt=f"{y_title} against {x_title} for {len(points)} entries, both axes logarithmic. "
         f"{len(front)} of them are on the front that no other entry beats in both.",
-        columns=columns,
-        rows=[tuple(row.values()) for row in rows],
+        fields={
+            "status": "Status",
+            "team": "Team",
+            "title": "Title",
+            "rank": "Rank",
+            "x": x_title,
+            "y": y_title,
+            "lower": "95 % from",
+            "upper": "to",
+        },
     )
 
 
-def _trade_row(point: TradePoint) -> dict[str, Cell]:
-    status = STATUS[0] if point.is_front else STATUS[1] if point.is_ranked else STATUS[2]
+def _row(point: TradePoint) -> Row:
     return {
         "team": point.team,
         "title": point.title,
@@ -134,8 +102,88 @@ def _trade_row(point: TradePoint) -> dict[str, Cell]:
         "y": point.y,
         "lower": point.lower,
         "upper": point.upper,
-        "status": status,
+        "status": STATUS[0] if point.is_front else STATUS[1] if point.is_ranked else STATUS[2],
     }
+
+
+def _front(points: Sequence[TradePoint]) -> list[Row]:
+    """Ranked points that none beats in both axes, by rising cost."""
+    front: list[dict[str, Cell]] = []
+    best = 0.0
+    ranked = (point for point in points if point.is_ranked and point.x > 0)
+    for point in sorted(ranked, key=lambda one: (one.x, -one.y)):
+        if point.y > best:
+            front.append({"x": point.x, "y": point.y, "team": point.team})
+            best = point.y
+    return list(front)
+
+
+def _domain(values: Sequence[float]) -> tuple[float, float]:
+    """Return a logarithmic domain with some room around the values."""
+    positive = [value for value in values if value > 0]
+    if not positive:
+        return 1.0, 10.0
+    low, high = min(positive), max(positive)
+    room = max((high / low) ** 0.06, 1.25)
+    return low / room, high * room
+
+
+@lru_cache(maxsize=N_SPECS)
+def _spec(
+    x_title: str, y_title: str, across: tuple[float, float], upward: tuple[float, float]
+) -> Spec:
+    import altair as alt
+
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(type="log", nice=False, domain=list(across)),
+        axis=count_axis(x_title),
+    )
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(type="log", nice=False, domain=list(upward)),
+        axis=log_axis(y_title),
+    )
+    points = of("points").transform_filter("datum.x > 0 && datum.y > 0")
+    whiskers = (
+        points.transform_filter("isValid(datum.lower) && datum.lower > 0")
+        .mark_rule(opacity=0.35, strokeWidth=1.5)
+        .encode(x=x, y=alt.Y("lower:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
+    )
+    symbols = points.mark_point(filled=True, size=110, opacity=0.95).encode(
+        x=x,
+        y=y,
+        color=_status_colour(),
+        shape=alt.Shape(
+            "status:N",
+            scale=alt.Scale(domain=list(STATUS), range=["circle", "square", "cross"]),
+            legend=legend_of(STATUS),
+        ),
+        tooltip=[
+            alt.Tooltip("team:N", title="team"),
+            alt.Tooltip("title:N", title="title"),
+            alt.Tooltip("rank:N", title="rank"),
+            alt.Tooltip("x:Q", title=x_title, format=",.6~g"),
+            alt.Tooltip("y:Q", title=y_title, format=".3~g"),
+            *interval_tips(),
+        ],
+    )
+    front = (
+        of("front")
+        .mark_line(interpolate="step-after", color=ACCENT, opacity=0.6, strokeWidth=2)
+        .encode(x=x, y=y)
+    )
+    names = (
+        of("names")
+        .mark_text(align="left", dx=9, dy=-9, fontSize=LABEL, color=GREY)
+        .encode(x=x, y=y, text=alt.Text("team:N"))
+    )
+    limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)
+    published = (
+        of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
+    )
+    texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
+    return finish(alt.layer(whiskers, front, limits, published, symbols, names, *texts))
 
 
 def _status_colour() -> alt.Color:
@@ -146,40 +194,3 @@ def _status_colour() -> alt.Color:
         scale=alt.Scale(domain=list(STATUS), range=[ACCENT, "#56b4e9", GREY]),
         legend=legend_of(STATUS),
     )
-
-
-def _front(points: Sequence[TradePoint]) -> list[dict[str, Cell]]:
-    """Ranked points that none beats in both axes, by rising cost."""
-    front: list[dict[str, Cell]] = []
-    best = 0.0
-    ranked = (point for point in points if point.is_ranked and point.x > 0)
-    for point in sorted(ranked, key=lambda one: (one.x, -one.y)):
-        if point.y > best:
-            front.append({"x": point.x, "y": point.y, "team": point.team})
-            best = point.y
-    return front
-
-
-def _vertical(mark: Mark) -> list[alt.Chart]:
-    import altair as alt
-
-    line = (
-        alt.Chart(data_of([{"x": mark.x}]))
-        .mark_rule(
-            color=ALERT if mark.is_limit else GREY,
-            strokeDash=[6, 4] if mark.is_limit else [2, 3],
-            strokeWidth=1.5,
-        )
-        .encode(x="x:Q")
-    )
-    return [line, rule_text(mark.x, mark.text, is_left=mark.is_limit)]
-
-
-def _domain(values: Sequence[float]) -> list[float]:
-    """Return a logarithmic domain with some room around the values."""
-    positive = [value for value in values if value > 0]
-    if not positive:
-        return [1.0, 10.0]
-    low, high = min(positive), max(positive)
-    room = max((high / low) ** 0.06, 1.25)
-    return [low / room, high * room]

@@ -14,6 +14,7 @@ from harness.board.rows import (
 from harness.board.text import visible
 from harness.records import (
     Accepted,
+    Distribution,
     Gain,
     NotMeasured,
     ScoreCard,
@@ -48,9 +49,8 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
                 {titles.get(name, visible(name)): values for name, values in one.counts.items()},
                 palette_of(card, background=True),
                 title=axis_title(one),
-                faint=None if behind is None else behind.counts.get(BACKGROUND),
-                faint_name="All background",
-                legend=i == 0,
+                faint=() if behind is None else behind.counts.get(BACKGROUND, ()),
+                has_legend=i == 0,
             )
         )
     return Section(

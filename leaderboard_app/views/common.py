@@ -66,7 +66,7 @@ def palette_of(card: ScoreCard, *, background: bool = False) -> Palette:
     """Colours of the signals of a card, the same on every page."""
     titles = titles_of(card, ranking.signals_of(card))
     return Palette(
-        names=[visible(title) for title in titles.values()],
+        names=tuple(visible(title) for title in titles.values()),
         background=process_titles(card)[BACKGROUND] if background else None,
     )
 

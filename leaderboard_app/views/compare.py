@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from harness import ranking
 from harness.board.formats import (
@@ -25,7 +26,7 @@ from harness.records import (
     ScoreCard,
 )
 from leaderboard_app import charts
-from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
 from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, working_intervals
 from leaderboard_app.views.subject import Subject
@@ -35,7 +36,7 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
     """Lay two to six entries side by side; differences are to the first of them."""
     named = [(subject.card.submission.team, subject) for subject in subjects]
     names = _distinct([name for name, _ in named])
-    palette = Palette(names=names)
+    palette = Palette(names=tuple(names))
     contest = subjects[0].contest
     measured = [
         (name, subject, physics)
@@ -117,7 +118,7 @@ def _difference_section(
         blocks.append(
             charts.dots(
                 values,
-                Palette(names=[first_name, *(name for name, *_ in others)], silent=first_name),
+                Palette(names=(first_name, *(name for name, *_ in others)), silent=first_name),
                 title=f"TPR minus that of {visible(first_name)} [percentage points]",
                 reference=0.0,
                 is_log=False,
@@ -191,12 +192,7 @@ def _roc_section(measured: Sequence[tuple[str, Subject, Physics]], palette: Pale
     blocks: list[Block] = []
     for title, picture in pictures:
         blocks.append(
-            Picture(
-                chart=picture.chart.properties(title=title),
-                alt=f"{title}: {picture.alt}",
-                columns=picture.columns,
-                rows=picture.rows,
-            )
+            replace(picture, spec={**picture.spec, "title": title}, alt=f"{title}: {picture.alt}")
         )
     return Section(title="ROC", columns=2, blocks=tuple(blocks))
 

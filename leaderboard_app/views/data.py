@@ -21,7 +21,7 @@ def data_sections(summary: DataSummary) -> list[Section]:
     titles = {one.process: visible(one.title or one.process) for one in shown}
     signals = [titles[one.process] for one in shown if one.role == "signal"]
     background = next((titles[one.process] for one in shown if one.role == "background"), None)
-    palette = Palette(names=signals, background=background)
+    palette = Palette(names=tuple(signals), background=background)
     blocks: list[Block] = [
         Table(
             columns=("Process", "Role", "Events"),
@@ -46,7 +46,7 @@ def data_sections(summary: DataSummary) -> list[Section]:
             {titles[name]: values for name, values in one.counts.items() if name in titles},
             palette,
             title=axis_title(one),
-            legend=i == 0,
+            has_legend=i == 0,
             is_log=True,
             height=270,
         )

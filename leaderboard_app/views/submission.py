@@ -87,10 +87,15 @@ def _history_section(subject: Subject) -> list[Section]:
             lead="The latest card counts, never the best.",
             blocks=(
                 charts.history(
-                    [entry.card.created for entry, _, _ in points],
-                    [merit for _, merit, _ in points],
-                    [None if span is None else span.lower for *_, span in points],
-                    [None if span is None else span.upper for *_, span in points],
+                    [
+                        charts.Moment(
+                            when=entry.card.created,
+                            value=merit,
+                            lower=None if span is None else span.lower,
+                            upper=None if span is None else span.upper,
+                        )
+                        for entry, merit, span in points
+                    ],
                     title=f"{metric} at FPR {fpr_text(subject.contest.working_point)}",
                 ),
             ),

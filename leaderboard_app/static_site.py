@@ -1,0 +1,357 @@
+"""The board as a static site: plain files that work from a disk or any web server.
+
+The pages hold the same blocks as the app's. Charts are drawn in the browser by Vega, which is
+written beside them; the parts of their specifications that pages share are written once. A
+content security policy lets the pages run the site's own scripts and nothing else, and fetch
+nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from harness import __version__, ranking
+from harness.board.formats import json_schema, to_csv, to_json
+from harness.board.index import CardIndex, Snapshot
+from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
+from harness.board.text import visible
+from harness.errors import EnvironmentFaultError, Problem
+from harness.ranking import Ranking
+from harness.records import ScoreCard
+from leaderboard_app.blocks import Block, Cell, Facts, Note, Picture, Section, Table
+from leaderboard_app.markup import facts_html, note_html, table_html
+from leaderboard_app.settings import Settings
+from leaderboard_app.views.ranking_table import board_notes, ranking_model
+from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.submission import submission_sections
+from leaderboard_app.views.trade_off import COSTS, trade_off_picture
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+ASSETS = Path(__file__).parent / "assets"
+POLICY = (
+    "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
+    "img-src 'self' data: file:; base-uri 'none'; form-action 'none'"
+)
+# Figures in the pages: more digits can't be seen in a chart.
+_DIGITS = 3
+
+
+@dataclass(slots=True)
+class _Specs:
+    """Chart specifications without their data, each kept once."""
+
+    known: dict[str, JsonValue] = field(default_factory=dict)
+
+    def keep(self, spec: JsonValue) -> str:
+        text = json.dumps(spec, sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()[:10]
+        self.known[name] = spec
+        return name
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Writer:
+    """What all pages of one site share."""
+
+    folder: Path
+    templates: Environment
+    specs: _Specs
+
+
+def export_site(settings: Settings, folder: Path) -> list[Path]:
+    """Write the site below `folder` and return the pages' paths.
+
+    Files of an earlier export are replaced; others are left alone. Parts of the board that only
+    the organiser may see are in it only with ``settings.is_private``.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        There is no card, or the folder can't be written.
+    """
+    snapshot = CardIndex(Path(settings.results), is_private=settings.is_private).refresh()
+    if not snapshot.entries:
+        raise EnvironmentFaultError(
+            Problem(
+                what="there is no score card to show",
+                where=settings.results,
+                fix="score a submission first: `harness score submissions/team_x`",
+            )
+        )
+    try:
+        return _write_site(settings, snapshot, folder)
+    except OSError as error:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"the site could not be written: {error.strerror or error}",
+                where=str(folder),
+                fix="name a folder that can be written",
+            )
+        ) from error
+
+
+def _write_site(settings: Settings, snapshot: Snapshot, folder: Path) -> list[Path]:
+    writer = _Writer(folder=folder, templates=_templates(), specs=_Specs())
+    made = {name: _rank(settings, snapshot, name) for name in snapshot.entries}
+    newest = max(made, key=lambda name: max(e.card.created for e in snapshot.entries[name]))
+    pages = []
+    for name in made:
+        pages += _write_challenge(writer, snapshot, made, name)
+    pages.append(_write_ranking(writer, made, newest, Path("index.html")))
+    _write_assets(writer)
+    _write(folder / "schema.json", json.dumps(json_schema(), indent=1))
+    return pages
+
+
+def _rank(settings: Settings, snapshot: Snapshot, challenge: str) -> Ranking:
+    entries = snapshot.entries[challenge]
+    own = settings.contests.get(challenge)
+    contest = ranking.contest_of(
+        entries, rules=own.rules if own else None, target=own.target if own else None
+    )
+    return ranking.rank(entries, contest)
+
+
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(ASSETS / "site"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+    )
+
+
+def _write_challenge(
+    writer: _Writer, snapshot: Snapshot, made: Mapping[str, Ranking], name: str
+) -> list[Path]:
+    board = board_of(made[name])
+    _write(writer.folder / name / "board.json", to_json(board))
+    _write(writer.folder / name / "board.csv", to_csv(board), newline="")
+    model = ranking_model(board, lambda team, _: f"{name}/entries/{team}.html")
+    _write(writer.folder / name / "model.js", f'const boardModel = "{_packed(model)}";\n')
+    pages = [_write_ranking(writer, made, name, Path(name) / "index.html")]
+    pages.append(_write_trade_off(writer, board))
+    entries = snapshot.entries[name]
+    for item in made[name].listed:
+        subject = subject_of(item.entry, made[name], entries)
+        pages.append(_write_entry(writer, board, item.entry.card, submission_sections(subject)))
+    return pages
+
+
+def _page(
+    writer: _Writer,
+    template: str,
+    place: Path,
+    board: Board,
+    **content: object,
+) -> Path:
+    """Fill a template and write it at `place`, a path below the site's folder."""
+    here = place.as_posix()
+    root = "../" * (len(place.parts) - 1)
+    nav = [
+        ("Ranking", f"{board.challenge}/index.html" if len(place.parts) > 1 else "index.html"),
+        ("Trade-off", f"{board.challenge}/trade-off.html"),
+    ]
+    text = writer.templates.get_template(template).render(
+        policy=POLICY,
+        root=root,
+        here=here,
+        nav=nav,
+        challenge=board.challenge,
+        version=__version__,
+        **content,
+    )
+    _write(writer.folder / place, text)
+    return writer.folder / place
+
+
+def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, place: Path) -> Path:
+    board = board_of(made[name])
+    others = [
+        (visible(_title(one)), f"{key}/index.html") for key, one in made.items() if key != name
+    ]
+    return _page(
+        writer,
+        "ranking.html",
+        place,
+        board,
+        title=f"Leaderboard: {visible(board.title)}",
+        heading=f"Leaderboard: {visible(board.title)}",
+        lead=describe_lead(board),
+        notes=_notes(board),
+        closing=[_safe(note_html(note)) for note in board_notes(board) if isinstance(note, Note)],
+        others=others,
+        scripts=["assets/table.js", f"{name}/model.js", "assets/site.js"],
+    )
+
+
+def _title(made: Ranking) -> str:
+    return made.listed[0].entry.card.challenge.title
+
+
+def _notes(board: Board) -> list[Markup]:
+    if not board.synthetic:
+        return []
+    return [_safe(note_html(Note(text=SYNTHETIC_NOTE, tone="warn")))]
+
+
+def _write_trade_off(writer: _Writer, board: Board) -> Path:
+    efficiencies = {"merit": "Merit", **{n: f"TPR {visible(t)}" for n, t in board.signals.items()}}
+    data: list[JsonValue] = []
+    figures = []
+    for cost in COSTS:
+        for efficiency in efficiencies:
+            picture = trade_off_picture(board, cost, efficiency)
+            figures.append(_figure_html(len(data), picture, choice=f"{cost}/{efficiency}"))
+            data.append(_figure_data(writer, picture))
+    return _page(
+        writer,
+        "trade_off.html",
+        Path(board.challenge) / "trade-off.html",
+        board,
+        title=f"Trade-off: {visible(board.title)}",
+        heading="Trade-off",
+        notes=_notes(board),
+        costs=[(key, name) for key, (name, _) in COSTS.items()],
+        efficiencies=list(efficiencies.items()),
+        figures=figures,
+        data=_packed(data),
+        scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
+    )
+
+
+def _write_entry(
+    writer: _Writer, board: Board, card: ScoreCard, sections: Sequence[Section]
+) -> Path:
+    data: list[JsonValue] = []
+    shown = [
+        {
+            "title": visible(section.title),
+            "lead": visible(section.lead),
+            "is_wide": section.columns > 1,
+            "blocks": [_block_html(writer, block, data) for block in section.blocks],
+        }
+        for section in sections
+    ]
+    said = card.submission
+    return _page(
+        writer,
+        "entry.html",
+        Path(board.challenge) / "entries" / f"{said.team}.html",
+        board,
+        title=f"{visible(said.title)} ({said.team})",
+        heading=visible(said.title),
+        by=f"{said.team}, {said.division} division, scored {card.created}",
+        sections=shown,
+        data=_packed(data),
+        scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
+    )
+
+
+def _block_html(writer: _Writer, block: Block, data: list[JsonValue]) -> Markup:
+    match block:
+        case Facts():
+            return _safe(facts_html(block))
+        case Table():
+            return _safe(table_html(block))
+        case Note():
+            return _safe(note_html(block))
+        case Picture():
+            html = _figure_html(len(data), block)
+            data.append(_figure_data(writer, block))
+            return html
+
+
+def _figure_html(number: int, picture: Picture, *, choice: str = "") -> Markup:
+    from markupsafe import Markup
+
+    chosen = Markup(' data-choice="{}"').format(choice) if choice else ""
+    return Markup('<figure data-figure="{}"{} aria-label="{}"></figure>').format(
+        number, chosen, picture.alt
+    )
+
+
+def _figure_data(writer: _Writer, picture: Picture) -> JsonValue:
+    """Part a chart into its specification, kept once, and its data, by columns."""
+    return {
+        "spec": writer.specs.keep(dict(picture.spec)),
+        "data": {name: _columns(rows) for name, rows in picture.datasets.items()},
+        "parameters": dict(picture.parameters),
+        "height": picture.height,
+        "fields": dict(picture.fields),
+    }
+
+
+def _columns(rows: Sequence[Mapping[str, Cell]]) -> JsonValue:
+    if not rows:
+        return {}
+    return {key: [_rounded(row.get(key)) for row in rows] for key in rows[0]}
+
+
+def _rounded(cell: Cell) -> JsonValue:
+    if not isinstance(cell, float):
+        return cell
+    if not math.isfinite(cell):
+        return None
+    short = float(f"{cell:.{_DIGITS}g}")
+    return int(short) if short.is_integer() and abs(short) < 1e15 else short
+
+
+def _packed(value: JsonValue) -> str:
+    """Write JSON as deflated base64: a page's charts take a third of the room."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _safe(html: str) -> Markup:
+    """Mark text that was escaped already."""
+    from markupsafe import Markup
+
+    return Markup(html)  # noqa: S704 - from `markup`, which escapes, or JSON without < and &
+
+
+def _write_assets(writer: _Writer) -> None:
+    assets = writer.folder / "assets"
+    _write(assets / "vega.js", _vega())
+    specs = json.dumps(writer.specs.known, separators=(",", ":"), ensure_ascii=False)
+    _write(assets / "specs.js", f"const boardSpecs = {specs};\n")
+    styles = _joined("site/site.css", "table.css", "blocks.css")
+    _write(assets / "site.css", styles)
+    for name in ("table.js", "site/site.js", "icon.svg"):
+        _write(assets / Path(name).name, _joined(name))
+
+
+def _vega() -> str:
+    import vl_convert
+
+    script = "window.vegaEmbed = vegaEmbed;"
+    return vl_convert.javascript_bundle(script)
+
+
+def _joined(*names: str) -> str:
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+
+
+def _write(path: Path, text: str, *, newline: str = "\n") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline=newline)
+
+
+def site_size(paths: Iterable[Path]) -> int:
+    """Bytes of all files below the given folders."""
+    return sum(file.stat().st_size for path in paths for file in path.rglob("*") if file.is_file())
