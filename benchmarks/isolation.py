@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _table import Goal, Options, Report, publish, read_options
 
-from benchmarks._table import Goal, Options, Report, publish, read_options
 from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.run import Kind
 from harness.step import GIB, Limits, Step
