@@ -1,0 +1,116 @@
+"""The command line: parse, call one function, print, exit with a code that tells whose fault."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+from harness import __version__
+from harness.cli.board import leaderboard
+from harness.cli.cards import rescore, show, verify
+from harness.cli.data import data, fetch
+from harness.cli.machine import doctor
+from harness.cli.output import console
+from harness.cli.submissions import new, score, synth, validate
+from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, Problem
+
+# The shell's own code for a program that Ctrl-C ended.
+_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Benchmark of real-time anomaly detection at the LHC.
+
+    Exit codes: 0 done, 1 the submission failed, 2 usage, 3 invalid submission or output, 4 a limit
+    of time or memory, 5 this machine or its data, 6 an integrity check failed.
+    """
+
+
+for _command in (
+    new,
+    validate,
+    score,
+    synth,
+    show,
+    rescore,
+    verify,
+    leaderboard,
+    fetch,
+    data,
+    doctor,
+):
+    cli.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; no failure ends in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal without UTF-8 shows a replacement instead of ending the program.
+        getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
+    sys.exit(_run(lambda: cli.main(standalone_mode=False)))
+
+
+def _run(command: Callable[[], object]) -> int:
+    """Run `command` and turn every way in which it can end into an exit code."""
+    try:
+        command()
+    except HarnessError as error:
+        return _fail(error)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        click.echo(
+            "interrupted: no score card was written; a broken download goes on where it was cut",
+            err=True,
+        )
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has left (`harness ... | head`): there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        return _fail(_environment_fault(error))
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours is told as one
+        return _fail(_fault_of_ours(error))
+    return ExitCode.SCORED
+
+
+def _fault_of_ours(error: Exception) -> EnvironmentFaultError:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="harness-fault-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return EnvironmentFaultError(
+        Problem(
+            what=f"a fault of harness itself: {type(error).__name__}: {error}",
+            where=file.name,
+            fix="report it with that file; no score card was written",
+        )
+    )
+
+
+def _environment_fault(error: OSError) -> EnvironmentFaultError:
+    fix = {
+        errno.ENOSPC: "make room on the disk and run the command again",
+        errno.EROFS: "name a folder that can be written",
+        errno.EACCES: "name a folder that you may read and write",
+    }.get(error.errno or 0, "")
+    return EnvironmentFaultError(
+        Problem(what=error.strerror or str(error), where=str(error.filename or ""), fix=fix)
+    )
+
+
+def _fail(error: HarnessError) -> int:
+    from harness.terminal import print_error
+
+    print_error(error, console(is_error=True))
+    return error.exit_code

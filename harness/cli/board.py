@@ -1,0 +1,105 @@
+"""The leaderboard: printed, served or written as a static site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import (
+    manifest_option,
+    results_option,
+)
+from harness.cli.output import console
+from harness.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from harness.challenge import Challenge
+
+
+@click.command()
+@results_option
+@manifest_option
+@click.option("--challenge", default="sample", show_default=True, help="Whose board.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option("--serve", is_flag=True, help="Start the pages.")
+@click.option("--port", type=int, default=8501, show_default=True, help="Port of the pages.")
+@click.option(
+    "--export",
+    "site",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write a static site into this folder.",
+)
+@click.option("--private", is_flag=True, help="Show hidden signals: for the organiser alone.")
+def leaderboard(
+    results: Path,
+    manifests: tuple[Path, ...],
+    challenge: str,
+    form: str | None,
+    serve: bool,
+    port: int,
+    site: Path | None,
+    private: bool,
+) -> None:
+    """Print the ranking, serve its pages, or write them as a static site."""
+    from harness.board import formats
+    from harness.board.index import CardIndex
+    from harness.board.rows import board_of
+    from harness.data.manifest import load_manifest
+    from harness.ranking import contest_of, rank
+
+    known = {rules.name: rules for rules in load_manifest(*manifests).challenges}
+    if serve or site is not None:
+        _show_pages(results, known, site=site, port=port, is_private=private)
+        return
+    entries = CardIndex(results, is_private=private).refresh().entries.get(challenge, ())
+    if not entries:
+        raise UsageError(
+            Problem(
+                what=f"there is no card of {challenge}",
+                where=str(results / challenge),
+                fix="score a submission: harness score submissions/team_x",
+            )
+        )
+    rules = known.get(challenge)
+    contest = contest_of(
+        entries,
+        rules=rules.ranking if rules else None,
+        target=rules.target if rules else None,
+    )
+    board = board_of(rank(entries, contest))
+    write = {"json": formats.to_json, "csv": formats.to_csv, "markdown": formats.to_markdown}
+    if form is None:
+        console().print(formats.terminal_view(board))
+    else:
+        click.echo(write[form](board))
+
+
+def _show_pages(
+    results: Path,
+    known: Mapping[str, Challenge],
+    *,
+    site: Path | None,
+    port: int,
+    is_private: bool,
+) -> None:
+    """Write the static site, or else serve the pages."""
+    from leaderboard_app.serve import serve
+    from leaderboard_app.settings import ContestRules, Settings
+    from leaderboard_app.static_site import export_site
+
+    contests = {
+        name: ContestRules(rules=rules.ranking, target=rules.target)
+        for name, rules in known.items()
+    }
+    settings = Settings(results=str(results), is_private=is_private, contests=contests)
+    if site is not None:
+        pages = export_site(settings, site)
+        click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
+        return
+    click.echo(f"the leaderboard: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
+    serve(settings, port=port)

@@ -1,0 +1,107 @@
+"""Commands on data: fetch, data, data describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import (
+    json_option,
+    manifest_option,
+    results_option,
+)
+from harness.cli.output import as_dict, console, print_json
+
+
+@click.command()
+@click.argument("challenge")
+@manifest_option
+@click.option("--mirror", help="Address below which the files lie by their names.")
+@click.option(
+    "--from",
+    "source_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder that holds the files already.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be fetched, how large, where to.")
+@click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
+@click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
+@json_option
+def fetch(
+    challenge: str,
+    manifests: tuple[Path, ...],
+    mirror: str | None,
+    source_folder: Path | None,
+    dry_run: bool,
+    trust_first_use: bool,
+    with_blackbox: bool,
+    as_json: bool,
+) -> None:
+    """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
+    from harness.data.fetch import fetch as fetch_files
+    from harness.data.manifest import load_manifest
+    from harness.data.progress import progress_bars
+    from harness.terminal import fetch_view
+
+    with progress_bars() as progress:
+        report = fetch_files(
+            load_manifest(*manifests).challenge(challenge),
+            mirror=mirror,
+            source_folder=source_folder,
+            dry_run=dry_run,
+            trust_first_use=trust_first_use,
+            with_blackbox=with_blackbox,
+            progress=progress,
+        )
+    if as_json:
+        print_json(as_dict(report))
+    else:
+        console().print(fetch_view(report))
+
+
+@click.group(invoke_without_command=True)
+@manifest_option
+@json_option
+@click.pass_context
+def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> None:
+    """List the challenges, what of them is here, sizes and checksums."""
+    if context.invoked_subcommand is not None:
+        return
+    from harness.data.inventory import take_inventory
+    from harness.data.manifest import load_manifest
+    from harness.terminal import inventory_view
+
+    challenges = take_inventory(load_manifest(*manifests))
+    if as_json:
+        print_json([as_dict(challenge) for challenge in challenges])
+    else:
+        console().print(inventory_view(challenges))
+
+
+@data.command()
+@click.argument("challenge")
+@manifest_option
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures.")
+@results_option
+@json_option
+def describe(
+    challenge: str, manifests: tuple[Path, ...], plots: Path | None, results: Path, as_json: bool
+) -> None:
+    """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
+    from harness.data.describe import describe as describe_events
+    from harness.data.describe import write_plots, write_summary
+    from harness.data.events import open_store
+    from harness.data.manifest import load_manifest
+    from harness.terminal import description_view
+
+    rules = load_manifest(*manifests).challenge(challenge)
+    description = describe_events(open_store(rules))
+    write_summary(description.summary, results / challenge / "summary.json")
+    if as_json:
+        click.echo(description.summary.model_dump_json(indent=1))
+    else:
+        console().print(description_view(description))
+    if plots is not None:
+        for path in write_plots(description.summary, plots):
+            click.echo(f"picture: {path}", err=True)

@@ -1,0 +1,130 @@
+"""Commands on submissions: new, validate, score, synth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import (
+    challenge_option,
+    folder_argument,
+    json_option,
+    manifest_option,
+    results_option,
+)
+from harness.cli.output import console, print_card, progress
+
+
+@click.command()
+@click.argument("team")
+@click.option("--open", "is_open", is_flag=True, help="For the open division.")
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("submissions"),
+    show_default=True,
+    help="Folder of the submissions.",
+)
+def new(team: str, is_open: bool, submissions: Path) -> None:
+    """Write a skeleton of a submission for TEAM."""
+    from harness.submission.skeleton import new_submission
+
+    folder = new_submission(team, submissions, open_division=is_open)
+    click.echo(f"{folder}: read its README.md, run its train.py, then `harness score {folder}`")
+
+
+@click.command()
+@folder_argument
+@challenge_option
+@manifest_option
+@click.option("--backend", default="rtl", show_default=True, help="rtl, estimate, vitis, vivado.")
+@click.option("--quick", is_flag=True, help="An estimate in seconds: the backend estimate.")
+@click.option("--part", help="Another part than the challenge's.")
+@click.option("--clock", "clock_ns", type=float, help="Another clock period [ns].")
+@click.option(
+    "--export",
+    "export_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Lay the firmware project out in this folder.",
+)
+@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@json_option
+def synth(
+    folder: Path,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    backend: str,
+    quick: bool,
+    part: str | None,
+    clock_ns: float | None,
+    export_folder: Path | None,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
+    from harness.pipeline import synthesise_submission
+    from harness.terminal import firmware_view
+
+    firmware = synthesise_submission(
+        folder,
+        challenge=challenge,
+        manifests=manifests,
+        backend="estimate" if quick else backend,
+        part=part,
+        clock_period_ns=clock_ns,
+        export_folder=export_folder,
+        isolation="none" if unsafe else "bwrap",
+        progress=progress(),
+    )
+    if as_json:
+        click.echo(firmware.model_dump_json(indent=1))
+    else:
+        console().print(firmware_view(firmware))
+
+
+@click.command()
+@folder_argument
+def validate(folder: Path) -> None:
+    """Say all that is wrong with the submission in FOLDER, without running it."""
+    from harness.submission.spec import read_submission
+
+    submission = read_submission(folder)
+    click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
+
+
+@click.command()
+@folder_argument
+@challenge_option
+@manifest_option
+@results_option
+@click.option("--quick", is_flag=True, help="A subset, no firmware: for trying, unofficial.")
+@click.option("--no-firmware", is_flag=True, help="Leave the firmware out: unofficial.")
+@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@json_option
+def score(
+    folder: Path,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    results: Path,
+    quick: bool,
+    no_firmware: bool,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Score the submission in FOLDER and write its score card."""
+    from harness.pipeline import score_submission
+
+    scored = score_submission(
+        folder,
+        challenge=challenge,
+        manifests=manifests,
+        results=results,
+        is_quick=quick,
+        has_firmware=not (quick or no_firmware),
+        isolation="none" if unsafe else "bwrap",
+        progress=progress(),
+    )
+    print_card(scored.card, as_json=as_json)
+    if scored.path is not None:
+        click.echo(f"score card: {scored.path}", err=True)
