@@ -28,6 +28,11 @@ READ_BYTES = 1 << 16
 # How long the kernel may take to end all processes of a killed step.
 KILL_GRACE_S = 30.0
 MAX_INFO_BYTES = 1 << 16
+# Programs that don't ask for the error of a call are told of these limits by a signal.
+LIMIT_OF_SIGNAL = {
+    int(signal.SIGXFSZ): "file size",
+    int(signal.SIGXCPU): "processor time",
+}
 # A step that used this much of its private memory when it died is taken to have died of it.
 NEARLY_ALL = 0.9
 
@@ -191,6 +196,14 @@ class Child:
                     fix="run `harness doctor`, which says what this machine lacks",
                 )
             )
+        if limit := LIMIT_OF_SIGNAL.get(_signal_number(status)):
+            return LimitError(
+                Problem(
+                    what=f"ran into the limit on {limit} ({_ending(status)})",
+                    where=f"step {self.name}",
+                    fix="use less of it; the limits stand in the rules",
+                )
+            )
         if watch.largest_data_bytes > NEARLY_ALL * self.limits.memory_bytes:
             return LimitError(
                 Problem(
@@ -313,10 +326,13 @@ def _wait_for(pidfd: int) -> bool:
         return bool(selector.select(KILL_GRACE_S))
 
 
+def _signal_number(status: int) -> int:
+    """Return the signal of an exit status; bubblewrap passes it on as 128 + its number."""
+    return -status if status < 0 else status - 128
+
+
 def _ending(status: int) -> str:
-    """Describe an exit status; bubblewrap passes on a signal as 128 + its number."""
-    number = -status if status < 0 else status - 128
     try:
-        return f"signal {signal.Signals(number).name}"
+        return f"signal {signal.Signals(_signal_number(status)).name}"
     except ValueError:
         return f"exit status {status}"

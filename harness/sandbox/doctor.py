@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, LimitError, Problem
+from harness.sandbox.bubblewrap import find_bwrap, version
 from harness.sandbox.run import Sandbox, open_sandbox
 from harness.sandbox.scratch import scratch_folder
 from harness.step import GIB, MIB, Limits, Step
@@ -77,10 +78,21 @@ def probe() -> Isolation:
     """Try every guard of the sandbox on this machine; takes about two seconds."""
     try:
         sandbox = open_sandbox("bwrap")
-        findings = (*_look_around(sandbox), *_try_limits(sandbox), _try_start(sandbox))
+        findings = (
+            _find_program(),
+            *_look_around(sandbox),
+            *_try_limits(sandbox),
+            _try_start(sandbox),
+        )
     except HarnessError as error:
         return Isolation(sandbox=None, problems=tuple(error.problems))
     return Isolation(sandbox=sandbox, findings=findings)
+
+
+def _find_program() -> Finding:
+    bwrap = find_bwrap()
+    detail = f"{version(bwrap)}: {bwrap}"
+    return Finding(guard="program", claim="bubblewrap is there", is_held=True, detail=detail)
 
 
 def _look_around(sandbox: Sandbox) -> list[Finding]:

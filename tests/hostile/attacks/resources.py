@@ -183,6 +183,21 @@ attack(
     control=NotTried(because="mode none sets the same limit on file sizes"),
 )
 attack(
+    "file-beyond-the-limit-in-another-language",
+    kind="resources",
+    claim="the signal by which a program learns of a limit is told as that limit",
+    code="""
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    with open(f"{os.environ['HOME']}/sparse", 'wb') as file:
+        file.truncate(2 ** 40)
+    found = True
+    """,
+    ends=LimitError,
+    says="file size",
+    control=NotTried(because="mode none sets the same limit on file sizes"),
+)
+attack(
     "many-descriptors",
     kind="resources",
     claim="a process has so many open files and no more",

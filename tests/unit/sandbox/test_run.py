@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from harness.errors import (
     UsageError,
 )
 from harness.records import IsolationRecord
-from harness.sandbox import open_sandbox
+from harness.sandbox import bindings, open_sandbox
 from harness.sandbox import run as run_module
 from harness.step import MIB, Limits, Step
 
@@ -186,6 +187,26 @@ def test_a_tool_is_bound_at_its_own_place(bwrap, execute, tmp_path):
     result = execute(bwrap, f"found = open({str(tools / 'compiler')!r}).read()", tools=(tools,))
 
     assert result.report["found"] == "#!/bin/sh\n"
+
+
+def test_a_package_that_is_installed_among_the_bound_ones_is_hidden_there(
+    bwrap, execute, tmp_path, monkeypatch
+):
+    site = tmp_path / "site-packages"
+    shutil.copytree(bindings.package_folder(), site / "harness")
+    (site / "other").mkdir()
+    interpreter = bindings.interpreter()
+    monkeypatch.setattr(bindings, "package_folder", lambda: site / "harness")
+    monkeypatch.setattr(bindings, "interpreter", lambda: (*interpreter, site))
+
+    result = execute(
+        bwrap,
+        f"import os, harness; site = {str(site)!r}\n"
+        "found = [sorted(os.listdir(site)), os.listdir(site + '/harness'), harness.__file__]",
+    )
+
+    own = "/opt/harness/harness/__init__.py"
+    assert result.report["found"] == [["harness", "other"], [], own]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's steps run as that user")
