@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from leaderboard_app.blocks import Cell, Picture
 from leaderboard_app.charts.base import (
-    ACCENT,
     ALERT,
     GREY,
     LABEL,
@@ -28,6 +27,7 @@ from leaderboard_app.charts.base import (
 if TYPE_CHECKING:
     import altair as alt
 
+FRONT = "#009e73"
 STATUS = ("on the Pareto front", "ranked", "not ranked")
 # More names than these would overlap.
 _MOST_LABELS = 14
@@ -147,7 +147,7 @@ def _spec(
     points = of("points").transform_filter("datum.x > 0 && datum.y > 0")
     whiskers = (
         points.transform_filter("isValid(datum.lower) && datum.lower > 0")
-        .mark_rule(opacity=0.35, strokeWidth=1.5)
+        .mark_rule(opacity=0.5, strokeWidth=1.5)
         .encode(x=x, y=alt.Y("lower:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
     )
     symbols = points.mark_point(filled=True, size=110, opacity=0.95).encode(
@@ -170,7 +170,7 @@ def _spec(
     )
     front = (
         of("front")
-        .mark_line(interpolate="step-after", color=ACCENT, opacity=0.6, strokeWidth=2)
+        .mark_line(interpolate="step-after", color=FRONT, opacity=0.7, strokeWidth=2)
         .encode(x=x, y=y)
     )
     names = (
@@ -191,6 +191,6 @@ def _status_colour() -> alt.Color:
 
     return alt.Color(
         "status:N",
-        scale=alt.Scale(domain=list(STATUS), range=[ACCENT, "#56b4e9", GREY]),
+        scale=alt.Scale(domain=list(STATUS), range=[FRONT, "#56b4e9", GREY]),
         legend=legend_of(STATUS),
     )

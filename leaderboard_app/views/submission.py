@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from harness import ranking
-from harness.board.formats import (
-    METRIC_TITLES,
-    fpr_text,
-)
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     point_at,
@@ -80,7 +76,6 @@ def _history_section(subject: Subject) -> list[Section]:
             points.append((entry, merit, span))
     if len(points) < 2:
         return []
-    metric = METRIC_TITLES.get(subject.contest.rules.metric, "")
     return [
         Section(
             title="History of the team",
@@ -96,7 +91,7 @@ def _history_section(subject: Subject) -> list[Section]:
                         )
                         for entry, merit, span in points
                     ],
-                    title=f"{metric} at FPR {fpr_text(subject.contest.working_point)}",
+                    title="Merit (TPR)",
                 ),
             ),
         )

@@ -1,0 +1,222 @@
+"""The index reads what is new, tells what it can't read, and opens nothing else."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from harness.board import index as index_module
+from harness.board.index import CardIndex
+from harness.cards import MAX_CARD_BYTES
+from harness.records import Artefact
+from tests.cards import make_board, make_card, make_firmware, make_summary, write_board
+
+
+@pytest.fixture
+def reads(monkeypatch) -> list[str]:
+    """Names of the cards that are opened."""
+    opened = []
+    read_card = index_module.read_card
+
+    def spy(path):
+        opened.append(path.name)
+        return read_card(path)
+
+    monkeypatch.setattr(index_module, "read_card", spy)
+    return opened
+
+
+def test_cards_are_found_by_challenge_team_and_name(tmp_path):
+    paths = write_board(make_board(3), tmp_path)
+
+    snapshot = CardIndex(tmp_path).refresh()
+
+    assert len(snapshot.entries["sample"]) == 3
+    team, card = paths[1].parent.name, paths[1].stem
+    assert snapshot.find("sample", team, card).card.submission.team == team
+    assert snapshot.unreadable == ()
+
+
+def test_no_folder_and_an_empty_one_are_empty_boards(tmp_path):
+    assert CardIndex(tmp_path / "none").refresh().entries == {}
+    assert CardIndex(tmp_path).refresh().entries == {}
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "", "..", "x/../y", "\x00", "a" * 10_000])
+def test_names_from_outside_are_looked_up_and_never_opened(tmp_path, name):
+    write_board(make_board(1), tmp_path)
+    snapshot = CardIndex(tmp_path).refresh()
+    assert snapshot.find("sample", "team_000", name) is None
+    assert snapshot.find("sample", name, name) is None
+    assert snapshot.find(name, "team_000", name) is None
+
+
+def test_only_new_and_changed_cards_are_read_again(tmp_path, reads):
+    paths = write_board(make_board(3), tmp_path)
+    index = CardIndex(tmp_path)
+    first = index.refresh()
+    assert len(reads) == 3
+
+    assert index.refresh() is first
+    assert len(reads) == 3
+
+    write_board([make_card("newcomer")], tmp_path)
+    second = index.refresh()
+    assert len(reads) == 4
+    assert second.version > first.version
+    assert len(second.entries["sample"]) == 4
+
+    paths[0].unlink()
+    third = index.refresh()
+    assert len(reads) == 4
+    assert len(third.entries["sample"]) == 3
+
+
+def test_a_card_replaced_by_one_of_equal_size_and_time_is_read_again(tmp_path, reads):
+    (path,) = write_board([make_card("team_a", title="abc")], tmp_path)
+    index = CardIndex(tmp_path)
+    index.refresh()
+    status = path.stat()
+    time.sleep(0.02)
+    path.write_bytes(path.read_bytes().replace(b'"abc"', b'"xyz"'))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    snapshot = index.refresh()
+
+    assert snapshot.entries["sample"][0].card.submission.title == "xyz"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "EOF"),
+        (b"{", "EOF"),
+        (b"not json", "expected"),
+        (b"{}", "Field required"),
+        (b"[1, 2]", "object"),
+        (b'{"schema_version": 7}', "newer harness: schema version 7, this one reads up to 1"),
+        (b"\xff\xfe\x00", "JSON"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_a_broken_card_is_listed_with_its_reason_and_the_others_live_on(tmp_path, content, reason):
+    write_board(make_board(2), tmp_path)
+    (tmp_path / "sample" / "team_000" / "broken.json").write_bytes(content)
+
+    snapshot = CardIndex(tmp_path).refresh()
+
+    assert len(snapshot.entries["sample"]) == 2
+    (unreadable,) = snapshot.unreadable
+    assert unreadable.name == "sample/team_000/broken.json"
+    assert reason in unreadable.reason
+
+
+def test_a_card_mended_in_place_is_read(tmp_path):
+    (path,) = write_board([make_card()], tmp_path)
+    good = path.read_bytes()
+    path.write_bytes(good[:-100])
+    index = CardIndex(tmp_path)
+    assert len(index.refresh().unreadable) == 1
+    path.write_bytes(good)
+    assert index.refresh().unreadable == ()
+
+
+def test_a_card_in_the_folder_of_another_team_is_refused(tmp_path):
+    (path,) = write_board([make_card("team_a")], tmp_path)
+    other = tmp_path / "sample" / "team_b"
+    other.mkdir()
+    (other / path.name).write_bytes(path.read_bytes())
+
+    (unreadable,) = CardIndex(tmp_path).refresh().unreadable
+
+    assert "says it is of sample/team_a but lies in sample/team_b" in unreadable.reason
+
+
+def test_links_are_not_followed(tmp_path):
+    results, outside = tmp_path / "results", tmp_path / "outside"
+    (path,) = write_board([make_card("team_a")], outside)
+    (real,) = write_board([make_card("team_b")], results)
+    (real.parent / "link.json").symlink_to(path)
+    (results / "sample" / "team_a").symlink_to(path.parent)
+
+    snapshot = CardIndex(results).refresh()
+
+    assert [e.card.submission.team for e in snapshot.entries["sample"]] == ["team_b"]
+    assert [one.reason for one in snapshot.unreadable] == ["is a link, not a file"]
+
+
+def test_a_huge_file_is_not_read(tmp_path, reads):
+    folder = tmp_path / "sample" / "team_a"
+    folder.mkdir(parents=True)
+    with (folder / "huge.json").open("wb") as file:
+        file.truncate(MAX_CARD_BYTES + 1)
+
+    (unreadable,) = CardIndex(tmp_path).refresh().unreadable
+
+    assert "larger than" in unreadable.reason
+    assert reads == []
+
+
+def test_other_files_are_left_alone(tmp_path, reads):
+    (path,) = write_board([make_card("team_a")], tmp_path)
+    (path.parent / ".hidden.json").write_text("{")
+    (path.parent / "notes.txt").write_text("x")
+    (path.parent / "deeper").mkdir()
+    (path.parent / "deeper" / "card.json").write_text("{")
+    (tmp_path / "stray.json").write_text("{")
+
+    snapshot = CardIndex(tmp_path).refresh()
+
+    assert snapshot.unreadable == ()
+    assert reads == [path.name]
+
+
+def test_the_summary_of_a_challenge_is_read_and_checked(tmp_path):
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    (folder / "summary.json").write_text(make_summary().model_dump_json())
+    assert CardIndex(tmp_path).refresh().summaries["sample"].title.startswith("Embedded")
+
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "summary.json").write_text(make_summary().model_dump_json())
+    (unreadable,) = CardIndex(tmp_path).refresh().unreadable
+    assert "says it is of sample but lies in other" in unreadable.reason
+
+
+def test_artefacts_are_those_that_lie_there_and_that_the_card_names(tmp_path):
+    artefacts = (
+        Artefact(name="top.v", sha256="0" * 64, n_bytes=4),
+        Artefact(name="../../secret.txt", sha256="0" * 64, n_bytes=6),
+    )
+    firmware = make_firmware().model_copy(update={"artefacts": artefacts})
+    (path,) = write_board([make_card("team_a", firmware=firmware)], tmp_path)
+    (tmp_path / "secret.txt").write_text("secret")
+    inside = path.with_suffix("")
+    inside.mkdir()
+    (inside / "top.v").write_text("mod;")
+    (inside / "unnamed.v").write_text("mod;")
+    index = CardIndex(tmp_path)
+    (entry,) = index.refresh().entries["sample"]
+
+    assert [found.name for found in index.artefacts_of("sample", entry)] == ["top.v"]
+
+
+def test_five_hundred_cards_are_looked_through_in_little_time(tmp_path):
+    folder = tmp_path / "sample"
+    (path,) = write_board([make_card("team_a")], tmp_path)
+    content = path.read_bytes()
+    for i in range(500):
+        team = folder / f"team_{i:03d}"
+        team.mkdir()
+        (team / "x.json").write_bytes(content.replace(b'"team_a"', f'"team_{i:03d}"'.encode()))
+    index = CardIndex(tmp_path)
+    index.refresh()
+
+    started = time.perf_counter()
+    index.refresh()
+
+    # 10-20 ms on an idle core; the bound leaves room for a busy machine.
+    assert time.perf_counter() - started < 0.5
