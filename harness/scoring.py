@@ -16,7 +16,7 @@ from harness.challenge import Challenge
 from harness.data.mix import Mixture
 from harness.errors import IntegrityError, Problem
 from harness.evaluation import evaluate_scores
-from harness.integrity import Batch, Scored, Sizes, check_integrity, digest_events
+from harness.integrity import OTHER_BATCH, Batch, Scored, Sizes, check_integrity, digest_events
 from harness.records import Check, NotMeasured, Physics, WorkingPoint
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.stages import StageClock
@@ -42,6 +42,15 @@ class Scorer:
     function: Literal["score_network", "score_open"]
     inputs: Mapping[str, Path]
     at_once: int
+
+    @property
+    def turned_at_once(self) -> int:
+        """Events at once of the symmetric variants.
+
+        A network is compiled anew for each number of events at once, which takes longer than to
+        score them in the batches of the other checks; other scorers are faster with many.
+        """
+        return OTHER_BATCH if self.function == "score_network" else self.at_once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +176,7 @@ def _check(
         folder=bench.new_folder("variants"),
         generator=secret_generator(),
         sizes=Sizes.within(
-            _CHECK_SECONDS, events_per_s=events_per_s, turned_at_once=scorer.at_once
+            _CHECK_SECONDS, events_per_s=events_per_s, turned_at_once=scorer.turned_at_once
         ),
     )
     _refuse_leaks(checks)
