@@ -2,8 +2,8 @@
 
 Run it in this folder: ``python train.py``. It reads the training part of the background, and no
 signal; it takes about a minute on two cores and writes `encoder.weights.h5`. With the packages of
-the lock file the weights come out the same on every run of one machine; another processor may
-round sums of float32 differently, and training carries such a difference along.
+the lock file the weights come out the same on every run of one machine; another kind of processor
+may round sums of float32 differently, and training carries such a difference along.
 """
 
 from __future__ import annotations
@@ -78,6 +78,17 @@ def squared_error(truth: keras.KerasTensor, predicted: keras.KerasTensor) -> ker
     return keras.ops.sum(weights * keras.ops.square(truth - predicted), axis=-1)
 
 
+def round_widths(network: keras.Model) -> None:
+    """Round the widths of all quantisers, as HGQ2 does whenever it uses them.
+
+    Training leaves fractions of a bit behind, whose last digits alone differ from run to run.
+    """
+    for weight in network.weights:
+        quantiser, name = weight.path.split("/")[-2:]
+        if quantiser.startswith("fixed_point_quantizer") and name in {"b", "i", "f"}:
+            weight.assign(keras.ops.round(weight))
+
+
 def train(challenge: str, n_events: int, n_epochs: int) -> None:
     """Train on background of `challenge` and write the weights of the encoder."""
     keras.utils.set_random_seed(SEED)
@@ -95,6 +106,7 @@ def train(challenge: str, n_events: int, n_epochs: int) -> None:
     autoencoder.compile(keras.optimizers.Adam(rate), squared_error, jit_compile=False)
     autoencoder.fit(events, targets(events), batch_size=BATCH_SIZE, epochs=n_epochs, verbose=2)
     network = keras.Model(inputs, heads.sum_of_squares(mu, word=LATENT_WORD))
+    round_widths(network)
     network.save_weights(WEIGHTS)
 
 
