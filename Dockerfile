@@ -10,8 +10,8 @@ RUN apt-get update \
 
 WORKDIR /opt/build
 COPY requirements.lock ./
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
-COPY pyproject.toml README.md LICENSE ./
+RUN pip install --no-cache-dir --no-deps --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE data_manifest.yaml ./
 COPY harness harness
 COPY leaderboard_app leaderboard_app
 RUN pip install --no-cache-dir --no-deps . && rm -rf /opt/build
