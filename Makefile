@@ -6,7 +6,8 @@ READY := $(VENV)/.ready
 SUBMISSION ?= submissions/team_x
 
 .DEFAULT_GOAL := help
-.PHONY: help setup score test test-slow check format bench hostile leaderboard lock clean
+.PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
+.PHONY: lock clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -20,13 +21,17 @@ score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submis
 	@$(BIN)/harness score "$(SUBMISSION)"
 
 test: $(READY)  ## run the tests
-	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile
+	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile
 
 test-slow: $(READY)  ## run the tests that take long (full coverage toys, 100 kills, ...)
 	$(BIN)/pytest -m slow
 
 hostile: $(READY)  ## run the corpus of attacks and print what got through
-	$(BIN)/pytest -q tests/hostile
+	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py
+	$(BIN)/python -m tests.hostile.table
+
+browser: $(READY)  ## test the pages in a real Chromium (Debian's package chromium)
+	$(BIN)/pytest -q -m browser tests/app
 
 check: $(READY)  ## lint, types, layers, doctests
 	$(BIN)/ruff check .
@@ -41,6 +46,9 @@ format: $(READY)  ## format the code
 
 bench: $(READY)  ## run the benchmarks and print their tables
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+schemas: $(READY)  ## write docs/schemas anew
+	$(BIN)/python -m tools.schemas
 
 leaderboard: $(READY)  ## open the leaderboard on the cards in results/
 	$(BIN)/harness leaderboard --serve
