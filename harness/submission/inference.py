@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.network import load_keras, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
+from harness.submission.words import input_overflow
 
 if TYPE_CHECKING:
     import keras
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 CHUNK_EVENTS = 8_192
 OPEN_CHUNK_EVENTS = 65_536
 PROGRESS_SECONDS = 0.2
+# Events on which the input words are tried, and inputs that are named.
+OVERFLOW_EVENTS = 100_000
+MAX_OVERFLOWING_INPUTS = 10
 
 Scorer = Callable[["NDArray[np.float32]"], "NDArray[np.generic]"]
 
@@ -54,7 +58,8 @@ def score_network(
     Returns
     -------
     dict
-        ``n_events``, ``arithmetic`` (``xla`` or ``graph``), ``load_s`` and ``score_s``.
+        ``n_events``, ``arithmetic`` (``xla`` or ``graph``), ``load_s``, ``score_s``, and
+        ``input_overflow``: see `_report_overflow`.
 
     Raises
     ------
@@ -67,9 +72,11 @@ def score_network(
     loaded = time.monotonic()
     n_events = 0
     arithmetic = ""
+    overflow: JsonValue = None
     for job in _jobs(request, CHUNK_EVENTS):
         events = open_events(inputs[job.events])
         _check_fits(model, events)
+        overflow = overflow or _report_overflow(model, events[:OVERFLOW_EVENTS])
         if job.chunk not in scorers:
             scorers[job.chunk] = compile_network(model, job.chunk)
         scorer, arithmetic = scorers[job.chunk]
@@ -78,6 +85,7 @@ def score_network(
     return {
         "n_events": n_events,
         "arithmetic": arithmetic,
+        "input_overflow": overflow,
         "load_s": round(loaded - start, 3),
         "score_s": round(time.monotonic() - loaded, 3),
     }
@@ -124,6 +132,28 @@ def score_open(
         "is_input_modified": scorer.is_input_modified,
         "score_s": round(time.monotonic() - start, 3),
     }
+
+
+def _report_overflow(model: keras.Model, events: NDArray[np.float32]) -> JsonValue:
+    """Say which events the input words of a network cannot hold.
+
+    Returns
+    -------
+    dict or None
+        ``n_events`` looked at, ``n_outside`` of these, and ``inputs``: up to ten pairs of an
+        input's index and the share of events in which it lies outside, largest first. None for a
+        network whose input is not quantised.
+    """
+    found = input_overflow(model, events)
+    if found is None:
+        return None
+    order = np.argsort(-found.share_by_input, kind="stable")[:MAX_OVERFLOWING_INPUTS]
+    inputs: list[JsonValue] = [
+        [int(index), float(found.share_by_input[index])]
+        for index in order
+        if found.share_by_input[index] > 0
+    ]
+    return {"n_events": found.n_events, "n_outside": found.n_outside, "inputs": inputs}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -88,6 +88,26 @@ def test_quantised_scores_are_the_same_bits_in_every_chunk_order_and_mode(
     np.testing.assert_array_equal(slow.ravel().astype(np.float64), scores)
 
 
+def test_events_that_the_input_words_cannot_hold_are_reported(files, events):
+    from harness import heads
+
+    inputs = keras.Input((57,))
+    words = heads.input_words(inputs, ["ufixed<12,10>", "fixed<8,4>", "fixed<8,4>"])
+    export(keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(words)), files)
+    large = events.copy()
+    large[:30, 2, 0] = 1024.0
+    large[:10, 5, 0] = 5000.0
+    store(files["events"], large)
+    report = inference.score_network({}, files, files)
+    overflow = report["input_overflow"]
+    assert overflow == {"n_events": 3_000, "n_outside": 30, "inputs": [[6, 0.01], [15, 1 / 300]]}
+
+
+def test_a_float_network_has_no_overflow_to_report(files):
+    export(weighted(), files)
+    assert inference.score_network({}, files, files)["input_overflow"] is None
+
+
 def log_of_negative(score):
     return keras.ops.log(score - 1e9)
 
