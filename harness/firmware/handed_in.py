@@ -269,7 +269,9 @@ def compare_models(
         It holds none of the submission's weights: it is another design.
     """
     if model is None:
-        return ["no Keras model stands beside the reports: that they are this network's is not shown"]
+        return [
+            "no Keras model stands beside the reports: that they are this network's is not shown"
+        ]
     step = Step(
         name="firmware-compare",
         entry="harness.firmware.handed_in:count_common_weights",
@@ -339,7 +341,9 @@ def _keras_arrays(path: Path) -> Iterator[str]:
 def _array_digest(array: object) -> str:
     import numpy as np
 
-    values = np.ascontiguousarray(cast("np.ndarray[tuple[int, ...], np.dtype[np.float32]]", array), "<f4")
+    values = np.ascontiguousarray(
+        cast("np.ndarray[tuple[int, ...], np.dtype[np.float32]]", array), "<f4"
+    )
     return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
 
 

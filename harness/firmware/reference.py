@@ -41,9 +41,7 @@ def evaluate_graph(
     """
     model = load_fixed_point(request, inputs)
     events = open_events(inputs["events"])
-    single, overflow = evaluate_with_overflow(
-        model, events, cast("int", request["n_ordinary"])
-    )
+    single, overflow = evaluate_with_overflow(model, events, cast("int", request["n_ordinary"]))
     single.tofile(outputs["single"])
     evaluate(in_double_precision(model), events).tofile(outputs["double"])
     return {"overflow": dict(overflow)}
@@ -217,5 +215,7 @@ def _pin_quantised_weights(model: keras.Model, double: keras.Model) -> None:
             if getattr(layer, name, None) is not None
         }
         if pinned and type(twin).__name__ not in _TABLES:
-            constants = {name: property(lambda _, value=value: value) for name, value in pinned.items()}
+            constants = {
+                name: property(lambda _, value=value: value) for name, value in pinned.items()
+            }
             twin.__class__ = type(type(twin).__name__, (type(twin),), constants)

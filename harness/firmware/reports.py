@@ -379,9 +379,7 @@ def _rpt_resources(text: str, where: str) -> tuple[dict[str, int], dict[str, int
     if header is None:
         _refuse(where, "the utilisation summary is missing", "a whole report")
     names = [_RPT_COLUMNS.get(cell, "") for cell in _cells(header)]
-    rows = {
-        row[0]: row for row in _rows(section, tuple(_cells(header))) if len(row) == len(names)
-    }
+    rows = {row[0]: row for row in _rows(section, tuple(_cells(header))) if len(row) == len(names)}
     found = []
     for title in ("Total", "Available"):
         if title not in rows:
@@ -465,7 +463,9 @@ def parse_timing(text: str, where: str = "timing_routed.rpt") -> RoutedTiming:
     if slack is None:
         match = re.search(r"^Slack \((?:MET|VIOLATED)\)\s*:\s*(-?[\d.]+)ns", text, re.MULTILINE)
         slack = match[1] if match else None
-        periods = [float(p) for p in re.findall(r"^\s*Requirement:\s*([\d.]+)ns", text, re.MULTILINE)]
+        periods = [
+            float(p) for p in re.findall(r"^\s*Requirement:\s*([\d.]+)ns", text, re.MULTILINE)
+        ]
     if slack is None or not periods:
         _refuse(where, "it has no worst slack with a clock period", "a timing summary")
     if not re.fullmatch(r"-?\d{1,4}\.\d+", slack):

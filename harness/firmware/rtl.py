@@ -35,6 +35,7 @@ from harness.firmware.simulation import (
     SimulationFault,
     Waveform,
     measure,
+    port_values,
     write_waveform,
 )
 from harness.firmware.steps import (
@@ -56,8 +57,6 @@ from harness.step import GIB, MIB
 
 __all__ = ["build_rtl"]
 
-# Measured logic of a synthesised stage over the predicted one, on four networks: 1.00 to 1.14.
-PREDICTION_MARGIN = 1.15
 _MAX_FILE = GIB
 # Shares of overflowing events below this are the tails that saturation is for.
 ORDINARY_OVERFLOW = 0.01
@@ -65,6 +64,7 @@ ORDINARY_OVERFLOW = 0.01
 INTERPRETER = "da4ml's interpreter"
 KERAS = "the quantised Keras graph"
 VERILOG = "the simulated Verilog"
+NETLIST = "the synthesised netlist"
 CSIM = "hls4ml's compiled C simulation"
 
 
@@ -105,6 +105,7 @@ class _Netlist:
     design: Path
     synthesis: SynthesisReport
     netlist: Path
+    agreement: Agreement | None
     n_attempts: int
 
 
@@ -144,9 +145,9 @@ def build_rtl(request: FirmwareRequest) -> Built:
 def _build(runner: StepRunner, traced: _Traced, bench: _Bench) -> Built:
     """Synthesise on one worker and simulate, compile and evaluate on the others."""
     settings = runner.request.settings
-    first = _write_pipeline(runner, traced, _logic_budget_ns(runner) / PREDICTION_MARGIN)
+    first = _write_pipeline(runner, traced, _logic_budget_ns(runner))
     with ThreadPoolExecutor(max_workers=settings.n_workers) as pool:
-        netlist_job = pool.submit(_close_timing, runner, traced, first)
+        netlist_job = pool.submit(_close_timing, runner, traced, bench, first)
         simulation_job = pool.submit(_simulate, runner, bench, *first)
         csim_job = pool.submit(_run_csim, runner, traced, bench)
         reference_job = pool.submit(_evaluate_graph, runner, bench)
@@ -156,7 +157,8 @@ def _build(runner: StepRunner, traced: _Traced, bench: _Bench) -> Built:
     if netlist.design != first[1]:
         simulated = _simulate(runner, bench, netlist.pipeline, netlist.design)
     keras_agreement, overflow = reference
-    agreements = (keras_agreement, simulated.agreement, *([csim] if csim else []))
+    others = (csim, simulated.agreement, netlist.agreement)
+    agreements = (keras_agreement, *(agreement for agreement in others if agreement))
     report = _report(runner.request, traced.report, netlist, simulated, agreements, overflow)
     return Built(report=report, artefacts=_keep(runner.request, traced, netlist, simulated))
 
@@ -256,22 +258,25 @@ def _write_pipeline(
 
 
 def _close_timing(
-    runner: StepRunner, traced: _Traced, first: tuple[PipelineReport, Path]
+    runner: StepRunner, traced: _Traced, bench: _Bench, first: tuple[PipelineReport, Path]
 ) -> _Netlist:
     """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps."""
+    words = runner.request.folder / "words.u32"
+    bench.words.tofile(words)
     request = runner.request
     budget_ns = _logic_budget_ns(runner)
     pipeline, design = first
     best: _Netlist | None = None
-    planned_ns = budget_ns / PREDICTION_MARGIN
+    planned_ns = budget_ns
     for attempt in range(1, request.settings.max_attempts + 1):
         request.progress(f"synthesis {attempt}: {pipeline.n_stages} pipeline stages")
-        synthesis, netlist = _synthesise(runner, design)
+        synthesis, files = _synthesise(runner, design, words, bench.n_compared)
         this = _Netlist(
             pipeline=pipeline,
             design=design,
             synthesis=synthesis,
-            netlist=netlist,
+            netlist=files["netlist"],
+            agreement=_compare_netlist(synthesis, files["scores"], bench),
             n_attempts=attempt,
         )
         if best is None or synthesis.logic_ns < best.synthesis.logic_ns:
@@ -288,19 +293,39 @@ def _close_timing(
     return best
 
 
-def _synthesise(runner: StepRunner, design: Path) -> tuple[SynthesisReport, Path]:
+def _synthesise(
+    runner: StepRunner, design: Path, words: Path, n_events: int
+) -> tuple[SynthesisReport, Mapping[str, Path]]:
     settings = runner.request.settings
-    report, files = runner.run(
+    return runner.run(
         "synthesis",
         "synthesis:synthesise_design",
         SynthesisReport,
         request={"has_dsp": settings.has_dsp, "timeout_s": settings.synthesis_wall_s},
-        inputs={"design": design},
-        outputs={"netlist": _MAX_FILE},
+        inputs={"design": design, "words": words},
+        outputs={"netlist": _MAX_FILE, "scores": 8 * n_events},
         wall_s=settings.synthesis_wall_s + 60,
         has_tools=True,
     )
-    return report, files["netlist"]
+
+
+def _compare_netlist(synthesis: SynthesisReport, scores: Path, bench: _Bench) -> Agreement | None:
+    """Compare what the mapped cells compute, where they can be evaluated."""
+    if synthesis.unevaluated:
+        return None
+    values = port_values(
+        np.fromfile(scores, "<u8"), bench.form.width, is_signed=bench.form.is_signed
+    )
+    return compare(
+        Witnesses(
+            names=(INTERPRETER, NETLIST),
+            is_independent=False,
+            note="the netlist is mapped from the Verilog of the program that is interpreted",
+        ),
+        bench.scores[: bench.n_compared],
+        [values * bench.form.step],
+        bench.rows,
+    )
 
 
 # --- Witnesses -------------------------------------------------------------------------------------
@@ -505,9 +530,7 @@ def _report(
         evidence="rtl",
         source=f"{bench_source}: input and output register counted",
     )
-    interval = Figure(
-        value=simulated.waveform.interval_cycles, evidence="rtl", source=bench_source
-    )
+    interval = Figure(value=simulated.waveform.interval_cycles, evidence="rtl", source=bench_source)
     period = Figure(
         value=max(target.clock_period_ns, estimated_ns),
         evidence="estimate",
@@ -563,6 +586,8 @@ def _notes(
         "the netlist is da4ml's, built of adders; figures of another flow, such as hls4ml's HLS, "
         "are not to be compared without saying so"
     )
+    if synthesis.unevaluated:
+        yield f"the mapped netlist was not evaluated, only its Verilog: {synthesis.unevaluated}"
     if synthesis.untimed:
         cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
         yield f"cells without known delays, whose paths were not timed: {cells}"

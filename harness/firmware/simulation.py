@@ -29,6 +29,7 @@ __all__ = [
     "SimulationFault",
     "Waveform",
     "measure",
+    "port_values",
     "simulate_design",
     "verilator_command",
     "write_waveform",
@@ -273,7 +274,7 @@ def measure(
     SimulationFault
         The output never settles on event 0's score, or never leaves it.
     """
-    values = _signed(trace, width, is_signed)
+    values = port_values(trace, width, is_signed=is_signed)
     n_stream = len(expected) - 1
     if values[hold - 1] != expected[0]:
         raise SimulationFault(
@@ -305,12 +306,19 @@ def _interval(scores: NDArray[np.int64], expected: NDArray[np.int64]) -> int:
     return 1
 
 
-def _signed(trace: NDArray[np.uint64], width: int, is_signed: bool) -> NDArray[np.int64]:
-    mask = np.uint64((1 << width) - 1) if width < _MAX_PORT_BITS else np.uint64(0xFFFFFFFFFFFFFFFF)
-    values = (trace & mask).astype(np.int64)
-    if is_signed and width < _MAX_PORT_BITS:
-        values = np.where(values >= (1 << (width - 1)), values - (1 << width), values)
-    return values
+def port_values(
+    port: NDArray[np.uint64], width: int, *, is_signed: bool
+) -> NDArray[np.int64]:
+    """Read the low `width` bits of a port as numbers, in two's complement if signed.
+
+    Examples
+    --------
+    >>> port_values(np.array([5, 6, 7], np.uint64), 3, is_signed=True).tolist()
+    [-3, -2, -1]
+    """
+    values = (port & np.uint64((1 << width) - 1)).astype(np.int64)
+    top = np.int64(1) << np.int64(width - 1)
+    return np.where(values >= top, values - 2 * top, values) if is_signed else values
 
 
 def write_waveform(

