@@ -1,7 +1,8 @@
 """What the sandbox costs: each step's start, and the throughput of scoring.
 
 Both are measured against mode ``none`` in one run, one after the other in turn, so that a machine
-that is busy with something else is busy for both.
+that is busy with something else is busy for both. What isolation takes from the throughput is told
+in processor time, which other work disturbs less than the clock on the wall.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +64,16 @@ def export(sandbox: Sandbox, folder: Path) -> dict[str, Path]:
     return dict(sandbox.run(step, folder / "export").outputs)
 
 
-def score_rate(sandbox: Sandbox, network: dict[str, Path], events: Path, n_events: int) -> float:
-    """Return the events that the network scores in a second, without its start."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scoring:
+    """What scoring took: events in a second, and processor seconds, the parent's among them."""
+
+    events_per_s: float
+    cpu_s: float
+
+
+def score(sandbox: Sandbox, network: dict[str, Path], events: Path, n_events: int) -> Scoring:
+    """Score all events once; the start of TensorFlow counts as processor time, not in the rate."""
     step = Step(
         name="score",
         entry="harness.submission.inference:score_network",
@@ -72,10 +82,12 @@ def score_rate(sandbox: Sandbox, network: dict[str, Path], events: Path, n_event
         limits=LIMITS,
     )
     with tempfile.TemporaryDirectory() as folder:
-        report = sandbox.run(step, Path(folder)).report
-    seconds = report["score_s"]
+        started_s = time.process_time()
+        result = sandbox.run(step, Path(folder))
+        own_s = time.process_time() - started_s
+    seconds = result.report["score_s"]
     assert isinstance(seconds, float)
-    return n_events / seconds
+    return Scoring(events_per_s=n_events / seconds, cpu_s=own_s + result.usage.cpu_s)
 
 
 def measure(options: Options) -> Report:
@@ -83,7 +95,7 @@ def measure(options: Options) -> Report:
     n_steps, n_rates, n_events = (10, 1, 200_000) if options.quick else (60, 5, 2_000_000)
     sandboxes = {kind: open_sandbox(kind) for kind in KINDS}
     seconds: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
-    rates: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
+    runs: dict[Kind, list[Scoring]] = {kind: [] for kind in KINDS}
     for _ in range(n_steps):
         for kind, sandbox in sandboxes.items():
             seconds[kind].append(step_seconds(sandbox))
@@ -96,20 +108,21 @@ def measure(options: Options) -> Report:
         for turn in range(n_rates):
             # In turn first and second: the first of a pair may find a colder cache.
             for kind in KINDS[:: 1 if turn % 2 else -1]:
-                rates[kind].append(score_rate(sandboxes[kind], network, events, n_events))
+                runs[kind].append(score(sandboxes[kind], network, events, n_events))
     step_cost_s = statistics.median(seconds["bwrap"]) - statistics.median(seconds["none"])
-    cost_percent = 100 * (1 - max(rates["bwrap"]) / max(rates["none"]))
+    cpu_s = {kind: min(run.cpu_s for run in runs[kind]) for kind in KINDS}
+    cost_percent = 100 * (cpu_s["bwrap"] / cpu_s["none"] - 1)
     return Report(
         name="isolation",
         title="Cost of isolation",
-        columns=("kind", "ms a step", "slowest ms", "events/s", "slowest events/s"),
+        columns=("kind", "ms a step", "slowest ms", "events/s", "processor seconds"),
         rows=tuple(
             (
                 kind,
                 1000 * statistics.median(seconds[kind]),
                 1000 * max(seconds[kind]),
-                max(rates[kind]),
-                min(rates[kind]),
+                max(run.events_per_s for run in runs[kind]),
+                cpu_s[kind],
             )
             for kind in KINDS
         ),
@@ -122,7 +135,7 @@ def measure(options: Options) -> Report:
                 unit=" s",
             ),
             Goal(
-                name="isolation's share of the throughput (best of each)",
+                name="further processor time of a scoring (best of each)",
                 value=cost_percent,
                 relation="<=",
                 limit=MAX_THROUGHPUT_COST_PERCENT,
