@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from harness.challenge import Challenge
 from harness.data.events import EventStore
-from harness.data.mix import Mixture
+from harness.data.mix import Mixture, read_rows
 from harness.data.observables import distributions, observables_of
 from harness.evaluation import evaluate_merged, merge_backgrounds
 from harness.metrics.acceptance import compare_with_cuts, cut_values, passing
 from harness.metrics.evaluate import BACKGROUND
 from harness.records import Accepted, NotMeasured, Physics, TriggerCuts, WorkingPoint
 
-_CHUNK_EVENTS = 65_536
+# So few events are gathered from the memory map; for more, the file is read through.
+_FEW_EVENTS = 10_000
 _NO_ORIGIN = NotMeasured(not_measured="the files do not tell of which process an event is")
 
 
@@ -115,9 +116,9 @@ def _cut_values(
 
 
 def _chunks(
-    store: EventStore, process: str, indices: NDArray[np.int64]
+    store: EventStore, process: str, rows: NDArray[np.int64]
 ) -> Iterator[NDArray[np.float32]]:
     """Read chosen events of a process; at least one, perhaps empty, chunk."""
-    events = store.events(process)
-    for start in range(0, max(1, len(indices)), _CHUNK_EVENTS):
-        yield events[indices[start : start + _CHUNK_EVENTS]]
+    if len(rows) > _FEW_EVENTS:
+        return read_rows(store, process, rows)
+    return iter([store.events(process)[rows]])

@@ -121,6 +121,28 @@ def write_mixture(
     return Mixture(path=path, rows=rows, indices=indices, hashes=hashes)
 
 
+def read_rows(
+    store: EventStore, process: str, rows: NDArray[np.int64]
+) -> Iterator[NDArray[np.float32]]:
+    """Read chosen events of `process` in bounded memory; the whole file is read once.
+
+    Parameters
+    ----------
+    rows : int64 array, shape (m,)
+        Positions among all events of the process, rising.
+
+    Yields
+    ------
+    ndarray of float32, shape (n, n_objects, n_features)
+        The next of them; m in all. At least one array, perhaps empty.
+    """
+    position = 0
+    for start, events in store.read_chunks(process):
+        end = position + int(np.searchsorted(rows[position:], start + len(events)))
+        yield events[rows[position:end] - start]
+        position = end
+
+
 def rotate_phi(
     events: NDArray[np.float32], generator: np.random.Generator, *, features: tuple[str, ...]
 ) -> NDArray[np.float32]:
@@ -189,11 +211,7 @@ def _read(
 ) -> Iterator[NDArray[np.float32]]:
     """Read the chosen events of one process after the other, in the order of `indices`."""
     for process, chosen in indices.items():
-        position = 0
-        for start, events in store.read_chunks(process):
-            end = position + int(np.searchsorted(chosen[position:], start + len(events)))
-            yield events[chosen[position:end] - start]
-            position = end
+        yield from read_rows(store, process, chosen)
 
 
 def _scatter(

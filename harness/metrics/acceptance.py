@@ -94,10 +94,14 @@ def cut_scores(
 
 def _n_reaching(ordered: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.int64]:
     """Count the background at or above the highest background value that each event reaches."""
-    below = np.searchsorted(ordered, column, side="right")
+    # Searched for in order, values are found close to each other: several times faster.
+    order = np.argsort(column)
+    below = np.searchsorted(ordered, column[order], side="right")
     reached = ordered[np.maximum(below - 1, 0)]
     n_reaching = len(ordered) - np.searchsorted(ordered, reached, side="left")
-    return np.where(below > 0, n_reaching, len(ordered) + 1)
+    result = np.empty(len(column), np.int64)
+    result[order] = np.where(below > 0, n_reaching, len(ordered) + 1)
+    return result
 
 
 def cut_thresholds(

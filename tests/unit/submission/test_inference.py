@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -209,3 +211,22 @@ def test_an_open_entry_that_fails_is_told_with_its_line(files, submission):
     folder = submission("def score(events):\n    return events[10**9]\n")
     with pytest.raises(SubmissionError, match=r"model.py, line 2: IndexError in score\(\)"):
         run_open(files, folder)
+
+
+def _resident_bytes() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(next(line for line in status.splitlines() if "RssFile" in line).split()[1])
+
+
+def test_events_that_were_read_take_no_memory_any_more(tmp_path):
+    np.save(tmp_path / "events.npy", np.ones((200_000, 19, 3), np.float32))
+    events = inference.open_events(tmp_path / "events.npy")
+    before = _resident_bytes()
+    assert events.sum() == events.size
+    assert _resident_bytes() - before > 40e6
+
+    inference.forget_read(events)
+
+    assert _resident_bytes() - before < 1e6
+    assert events[-1].sum() == 57
+    inference.forget_read(np.ones((2, 19, 3), np.float32))
