@@ -376,6 +376,42 @@ FULL_DISK = textwrap.dedent("""
 """)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not can_become_user(), reason="only root can mount a small disk")
+@pytest.mark.parametrize("place", ["temporary", "results"])
+@pytest.mark.parametrize("n_kib", [16, 300, 800, 1600, 3200])
+def test_a_disk_that_fills_up_at_any_stage_writes_no_torn_card(
+    scorings: Scorings, tmp_path: Path, place: str, n_kib: int
+) -> None:
+    from harness.sandbox.bubblewrap import find_bwrap
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    small_disk = ["--dev-bind", "/", "/", "--size", str(n_kib * 1024), "--tmpfs", str(disk)]
+    paths = {"TMPDIR": scorings.temporary, "HARNESS_CACHE": scorings.folder / "cache"}
+    if place == "temporary":
+        paths["TMPDIR"] = disk
+    results = disk if place == "results" else tmp_path / "results"
+    toy = ("--challenge", "toy", "--manifest", scorings.folder / "private.yaml")
+    command = [sys.executable, "-m", "harness.cli", "score", scorings.submission, *toy]
+    listing = f'"$@"; code=$?; find {disk} -name "*.json" | wc -l; exit $code'
+
+    done = subprocess.run(
+        [find_bwrap(), *small_disk, "sh", "-c", listing, "sh", *command, "--results", results],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=scorings.folder,
+        env={**os.environ, **{name: str(path) for name, path in paths.items()}},
+    )
+
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 5), done.stderr
+    if done.returncode == 5:
+        assert not (tmp_path / "results").exists()
+        assert done.stdout.splitlines()[-1] == "0"
+
+
 @pytest.mark.skipif(not can_become_user(), reason="only root can mount a small disk")
 def test_a_full_disk_is_a_fault_of_the_environment(tmp_path: Path) -> None:
     from harness.sandbox.bubblewrap import find_bwrap
