@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
@@ -111,12 +112,12 @@ def _run(
     """Share the events among processes; return their outputs in order."""
     bounds = np.linspace(0, n_events, max(1, n_processes) + 1).astype(int)
     parts, running = [], []
-    for index, (first, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for index, (first, end) in enumerate(pairwise(bounds)):
         part = program.parent / f"scores{index}"
         parts.append(part)
         arguments = [program, events, part, first, end - first]
         running.append(
-            subprocess.Popen(  # noqa: S603 compiled in this step
+            subprocess.Popen(
                 [str(argument) for argument in arguments],
                 cwd=program.parent,
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Which events the witnesses are compared on, and the comparison: one differing bit is a failure."""
+"""Which events the witnesses are compared on; one differing bit is a failure."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import TypeVar, cast
 import yaml
 from pydantic import Field, JsonValue
 
-from harness.challenge import Target, Value
+from harness.challenge import Evidence, Target, Value
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.firmware.parts import find_part
 from harness.firmware.reports import (
@@ -30,7 +30,7 @@ from harness.firmware.reports import (
     parse_utilisation,
 )
 from harness.firmware.verdict import judge, nanoseconds
-from harness.records import Evidence, Figure, Firmware, NotMeasured
+from harness.records import Figure, Firmware, NotMeasured
 from harness.step import RunStep, Step
 
 __all__ = ["HandedIn", "compare_models", "find_reports", "read_reports", "report_from_vendor"]
@@ -99,7 +99,7 @@ def read_reports(
     return report_from_vendor(handed_in, target, backend="vendor", is_handed_in=True, notes=notes)
 
 
-# --- Finding ---------------------------------------------------------------------------------------
+# --- Finding --------------------------------------------------------------------------------------
 
 
 def find_reports(folder: Path) -> HandedIn:
@@ -226,7 +226,7 @@ def _invalid(where: Path, what: str, expected: str = "") -> InvalidSubmissionErr
     )
 
 
-# --- Comparing -------------------------------------------------------------------------------------
+# --- Comparing ------------------------------------------------------------------------------------
 
 
 def _check_design(handed_in: HandedIn, target: Target) -> Iterator[str]:
@@ -288,10 +288,8 @@ def compare_models(
                 fix="synthesise the network that is submitted",
             )
         )
-    return [
-        f"the Keras model beside the reports holds {report.n_found} of the submission's "
-        f"{report.n_arrays} weight arrays"
-    ]
+    share = f"{report.n_found} of the submission's {report.n_arrays} weight arrays"
+    return [f"the Keras model beside the reports holds {share}"]
 
 
 def count_common_weights(
@@ -347,7 +345,7 @@ def _array_digest(array: object) -> str:
     return hashlib.sha256(repr(values.shape).encode() + values.tobytes()).hexdigest()
 
 
-# --- The record ------------------------------------------------------------------------------------
+# --- The record -----------------------------------------------------------------------------------
 
 
 def report_from_vendor(

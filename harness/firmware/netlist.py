@@ -76,7 +76,9 @@ class Netlist:
             The document is no such netlist.
         """
         try:
-            modules = cast("dict[str, dict[str, dict[str, dict[str, object]]]]", document["modules"])
+            modules = cast(
+                "dict[str, dict[str, dict[str, dict[str, object]]]]", document["modules"]
+            )
             module = modules[top]
             ports = {
                 name: (str(port["direction"]), tuple(cast("list[int | str]", port["bits"])))
@@ -117,7 +119,7 @@ def _port_bits(
     )
 
 
-# --- Evaluation ------------------------------------------------------------------------------------
+# --- Evaluation -----------------------------------------------------------------------------------
 
 
 def evaluate_netlist(

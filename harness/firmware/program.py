@@ -64,11 +64,11 @@ def output_format(program: CombLogic | Pipeline) -> FixedPoint:
 def _formats(intervals: Sequence[object]) -> tuple[FixedPoint, ...]:
     from da4ml.types import minimal_kif
 
-    kifs = [minimal_kif(interval) for interval in intervals]  # type: ignore[arg-type]
+    kifs = [minimal_kif(interval) for interval in intervals]
     return tuple(FixedPoint(int(k + i + f), int(k + i), bool(k)) for k, i, f in kifs)
 
 
-# --- Pipelining ------------------------------------------------------------------------------------
+# --- Pipelining -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,26 +161,31 @@ def _operands(op: Op) -> list[int]:
 
 def _ready(op: Op, program: CombLogic, low: float, high: float) -> tuple[float, float]:
     """Return when the lowest and the highest bit of a result are ready, from its operands'."""
-    from da4ml.types import minimal_kif
-
-    width = sum(minimal_kif(op.qint))
     code = abs(op.opcode)
     if op.opcode in (_INPUT, _CONSTANT):
         return 0.0, 0.0
     if code in (_ADD, _SUBTRACT, _ADD_CONSTANT):
-        return _added(low, high, width)
+        return _added(low, high, _width(op))
     if op.opcode < 0 and code != _BITWISE_UNARY:  # the operand is negated first
-        low, high = _added(low, high, width)
-    if code == _QUANTISE:
-        return low, high
-    if code == _RELU:
-        return (high + LUT_NS,) * 2 if program.ops[op.id0].qint.min < 0 else (low, high)
-    if code == _MULTIPLY:
-        return (high + DSP_COMBINATIONAL_NS,) * 2
-    if code == _TABLE:
-        n_address_bits = sum(minimal_kif(program.ops[op.id0].qint))
-        return (high + LUT_NS * (1 + max(0, -(-(n_address_bits - 6) // 2))),) * 2
-    return (high + LUT_NS,) * 2
+        low, high = _added(low, high, _width(op))
+    is_wire = code == _QUANTISE or (code == _RELU and program.ops[op.id0].qint.min >= 0)
+    return (low, high) if is_wire else (high + _logic_ns(op, program),) * 2
+
+
+def _logic_ns(op: Op, program: CombLogic) -> float:
+    """Return the delay of an operation all of whose bits wait for all of its operands'."""
+    if op.opcode == _MULTIPLY:
+        return DSP_COMBINATIONAL_NS
+    if op.opcode == _TABLE:
+        n_address_bits = _width(program.ops[op.id0])
+        return LUT_NS * (1 + max(0, -(-(n_address_bits - 6) // 2)))
+    return LUT_NS
+
+
+def _width(op: Op) -> int:
+    from da4ml.types import minimal_kif
+
+    return int(sum(minimal_kif(op.qint)))
 
 
 def _added(low: float, high: float, width: int) -> tuple[float, float]:
@@ -192,7 +197,7 @@ def _added(low: float, high: float, width: int) -> tuple[float, float]:
     return low + adder_ns(1), max(high + last_block, low + adder_ns(width))
 
 
-# --- Values as the hardware sees them --------------------------------------------------------------
+# --- Values as the hardware sees them -------------------------------------------------------------
 
 
 def quantise_inputs(
@@ -225,7 +230,8 @@ def quantise_inputs(
     lowest = np.array([form.lowest / form.step if form.width else 0.0 for form in formats])
     # All of these are powers of two and whole numbers, so float64 is exact.
     whole = np.floor(np.asarray(events, np.float64) / steps)
-    return (np.mod(whole - lowest, spans) + lowest).astype(np.int64)
+    integers: NDArray[np.int64] = (np.mod(whole - lowest, spans) + lowest).astype(np.int64)
+    return integers
 
 
 def pack_words(integers: NDArray[np.int64], formats: Sequence[FixedPoint]) -> NDArray[np.uint32]:

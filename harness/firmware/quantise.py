@@ -31,9 +31,23 @@ MAX_TABLE_BITS = 10
 
 # Layers that compute nothing, or nothing but wiring, comparisons and sums.
 _UNCHANGED = frozenset(
-    """InputLayer Flatten Reshape Permute RepeatVector Dropout AlphaDropout SpatialDropout1D
-    SpatialDropout2D GaussianNoise GaussianDropout ActivityRegularization Identity Concatenate
-    ReLU""".split()
+    [
+        "InputLayer",
+        "Flatten",
+        "Reshape",
+        "Permute",
+        "RepeatVector",
+        "Dropout",
+        "AlphaDropout",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "GaussianNoise",
+        "GaussianDropout",
+        "ActivityRegularization",
+        "Identity",
+        "Concatenate",
+        "ReLU",
+    ]
 )
 _ACTIVATED = frozenset({"Dense", "Conv1D", "Conv2D", "EinsumDense"})
 _MERGED = {
@@ -44,7 +58,19 @@ _MERGED = {
     "Minimum": "QMinimum",
 }
 _OPERATIONS = frozenset(
-    "Square Multiply Add Subtract Sum Mean Maximum Minimum Absolute Reshape GetItem".split()
+    [
+        "Square",
+        "Multiply",
+        "Add",
+        "Subtract",
+        "Sum",
+        "Mean",
+        "Maximum",
+        "Minimum",
+        "Absolute",
+        "Reshape",
+        "GetItem",
+    ]
 )
 
 
@@ -60,8 +86,7 @@ def has_plain_layers(model: keras.Model) -> bool:
     import keras
 
     return any(
-        not type(layer).__module__.startswith("hgq")
-        and type(layer).__name__ not in _UNCHANGED
+        not type(layer).__module__.startswith("hgq") and type(layer).__name__ not in _UNCHANGED
         for layer in model.layers
         if isinstance(layer, keras.layers.Layer)
     )
@@ -91,7 +116,9 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     )
     # The input is quantised by a layer of its own, so that every layer that reads it sees the same.
     inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events")
-    quantised = _quantiser(words.inputs, overflow="WRAP", rounding="TRN", name="input_words")(inputs)
+    quantised = _quantiser(words.inputs, overflow="WRAP", rounding="TRN", name="input_words")(
+        inputs
+    )
     replaced: dict[int, Callable[..., Any]] = {}
 
     def replace(operation: keras.Operation) -> Callable[..., Any]:
@@ -104,22 +131,21 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
 
 
 def _replacement(operation: keras.Operation, words: _Words) -> Callable[..., Any]:
-    kind = type(operation).__name__
-    module = type(operation).__module__
+    kind, module = type(operation).__name__, type(operation).__module__
     if module.startswith("hgq") or kind in _UNCHANGED:
         return cast("Callable[..., Any]", operation)
-    if kind in _ACTIVATED:
-        return _dense(operation, words)
-    if kind in _MERGED and module.startswith("keras.src.layers"):
-        return _merge(operation, words)
-    if kind == "Average":
-        return _average(operation, words)
-    if kind == "BatchNormalization":
-        return _batch_normalisation(operation, words)
-    if kind == "Activation":
-        return _activation(operation.activation, operation.name, words)
     if kind in _OPERATIONS and module.startswith("keras.src.ops"):
         return _operation(operation, words)
+    if kind == "Activation":
+        return _activation(operation.activation, operation.name, words)
+    makers = {
+        **dict.fromkeys(_ACTIVATED, _dense),
+        **dict.fromkeys(_MERGED, _merge),
+        "Average": _average,
+        "BatchNormalization": _batch_normalisation,
+    }
+    if kind in makers and module.startswith("keras.src.layers"):
+        return makers[kind](operation, words)
     raise _no_form(operation)
 
 
@@ -139,7 +165,7 @@ def _no_form(operation: keras.Operation, what: str = "has no fixed-width form") 
     )
 
 
-# --- Layers ----------------------------------------------------------------------------------------
+# --- Layers ---------------------------------------------------------------------------------------
 
 
 def _dense(layer: keras.layers.Layer, words: _Words) -> Callable[..., Any]:
@@ -243,18 +269,16 @@ def _batch_normalisation(layer: keras.layers.Layer, words: _Words) -> Callable[.
     return call
 
 
-def _activation(
-    function: Callable[..., Any], name: str, words: _Words
-) -> Callable[..., Any]:
+def _activation(function: Callable[..., Any], name: str, words: _Words) -> Callable[..., Any]:
     """Return an activation as a layer: ReLU as it is, anything else looked up in a table."""
     import keras
     from hgq.layers import QUnaryFunctionLUT
 
     kind = getattr(function, "__name__", "")
     if kind == "linear":
-        return keras.layers.Identity(name=f"q_{name}_linear")
+        return cast("Callable[..., Any]", keras.layers.Identity(name=f"q_{name}_linear"))
     if kind == "relu":
-        return keras.layers.ReLU(name=f"q_{name}_relu")
+        return cast("Callable[..., Any]", keras.layers.ReLU(name=f"q_{name}_relu"))
     word = words.activations
     if word.width > MAX_TABLE_BITS:
         word = FixedPoint(MAX_TABLE_BITS, word.integer_bits, word.is_signed)
@@ -305,7 +329,7 @@ def _total(operation: keras.Operation) -> Callable[..., Any]:
 
     def call(x: keras.KerasTensor) -> keras.KerasTensor:
         axes = operation.axis if isinstance(operation.axis, list | tuple) else (operation.axis,)
-        if len(x.shape) != 2 or tuple(axes) not in ((-1,), (1,)):  # noqa: PLR2004
+        if len(x.shape) != 2 or tuple(axes) not in ((-1,), (1,)):
             raise _no_form(operation, f"reduces the axes {axes} of {tuple(x.shape)}")
         n_terms = x.shape[-1]
         exponent = -round(math.log2(n_terms)) if type(operation).__name__ == "Mean" else 0
@@ -323,7 +347,7 @@ def _total(operation: keras.Operation) -> Callable[..., Any]:
     return call
 
 
-# --- Quantisers ------------------------------------------------------------------------------------
+# --- Quantisers -----------------------------------------------------------------------------------
 
 
 def _config(

@@ -7,7 +7,7 @@ it is what either of the two says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -97,7 +97,7 @@ def _call(model: keras.Model, chunk: NDArray[np.float32]) -> NDArray[np.float64]
     return np.asarray(result, np.float64).reshape(len(chunk))
 
 
-# --- Overflow --------------------------------------------------------------------------------------
+# --- Overflow -------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -136,7 +136,8 @@ def _data_quantisers(model: keras.Model) -> Iterator[tuple[int, str]]:
         for role in ("iq", "oq"):
             own = getattr(layer, role, None) if getattr(layer, f"enable_{role}", False) else None
             many = isinstance(own, MultipleQuantizers)
-            for index, quantiser in enumerate(own if many else [own] if own is not None else []):
+            quantisers: list[Quantizer] = [] if own is None else list(own) if many else [own]
+            for index, quantiser in enumerate(quantisers):
                 place = "input" if role == "iq" else "output"
                 yield id(quantiser), f"{layer.name}.{place}{index if many else ''}"
 
@@ -161,7 +162,7 @@ def _outside(quantiser: Quantizer, inputs: object) -> NDArray[np.bool_] | None:
     return cast("NDArray[np.bool_]", outside.reshape(len(values), -1).any(axis=1))
 
 
-# --- Double precision ------------------------------------------------------------------------------
+# --- Double precision -----------------------------------------------------------------------------
 
 # Layers whose tables hold a function evaluated in float32; their inputs are short words.
 _TABLES = ("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT", "QSoftmax", "QDenseT")
@@ -215,7 +216,9 @@ def _pin_quantised_weights(model: keras.Model, double: keras.Model) -> None:
             if getattr(layer, name, None) is not None
         }
         if pinned and type(twin).__name__ not in _TABLES:
-            constants = {
-                name: property(lambda _, value=value: value) for name, value in pinned.items()
-            }
+            constants = {name: property(_constant(value)) for name, value in pinned.items()}
             twin.__class__ = type(type(twin).__name__, (type(twin),), constants)
+
+
+def _constant(value: keras.KerasTensor) -> Callable[[object], keras.KerasTensor]:
+    return lambda _: value

@@ -109,7 +109,7 @@ def _refuse(where: str, what: str, expected: str = "", fix: str = _HAND_IN) -> N
     raise InvalidSubmissionError(Problem(what=what, where=where, expected=expected, fix=fix))
 
 
-# --- Numbers ---------------------------------------------------------------------------------------
+# --- Numbers --------------------------------------------------------------------------------------
 
 
 def _count(text: str | None, name: str, where: str, most: int = _MAX_COUNT) -> int:
@@ -157,7 +157,7 @@ def _known_version(text: str | None, where: str) -> str:
     return match[0]
 
 
-# --- csynth.xml ------------------------------------------------------------------------------------
+# --- csynth.xml -----------------------------------------------------------------------------------
 
 _XML_RESOURCES = {
     "lut": ("LUT",),
@@ -283,7 +283,7 @@ def _checked(report: Csynth, where: str) -> Csynth:
     return report
 
 
-# --- csynth.rpt ------------------------------------------------------------------------------------
+# --- csynth.rpt -----------------------------------------------------------------------------------
 
 _RPT_COLUMNS = {
     "LUT": "lut",
@@ -364,7 +364,7 @@ def _latency_row(text: str, where: str) -> list[str]:
     section = re.search(r"^\+ Latency:\s*$(.*?)(?:\+ Detail:|\Z)", text, re.MULTILINE | re.DOTALL)
     for line in section[1].splitlines() if section else ():
         cells = _cells(line)
-        if line.strip().startswith("|") and len(cells) == 7 and _is_figure(cells[0]):  # noqa: PLR2004
+        if line.strip().startswith("|") and len(cells) == 7 and _is_figure(cells[0]):
             return cells
     _refuse(where, "the latency summary is missing", "a whole report")
 
@@ -396,7 +396,7 @@ def _rpt_resources(text: str, where: str) -> tuple[dict[str, int], dict[str, int
     return found[0], found[1]
 
 
-# --- After routing ---------------------------------------------------------------------------------
+# --- After routing --------------------------------------------------------------------------------
 
 # Site types of UltraScale+ reports; a tile holds two halves of 18 kb.
 _SITES: Mapping[str, tuple[str, int]] = {
@@ -424,7 +424,7 @@ def parse_utilisation(text: str, where: str = "utilization_routed.rpt") -> Route
         cells = _cells(line) if line.startswith("|") else []
         site = cells[0].rstrip("*").strip() if cells else ""
         # The table by dies comes last and repeats the names.
-        if site not in _SITES or _SITES[site][0] in used or len(cells) < 5:  # noqa: PLR2004
+        if site not in _SITES or _SITES[site][0] in used or len(cells) < 5:
             continue
         name, factor = _SITES[site]
         used[name] = _halves(cells[1], factor, site, where)
@@ -444,7 +444,7 @@ def parse_utilisation(text: str, where: str = "utilization_routed.rpt") -> Route
 
 def _halves(text: str, factor: int, site: str, where: str) -> int:
     """Count sites; Vivado writes a block RAM tile of which one half is used as 0.5."""
-    if factor == 2 and re.fullmatch(r"\d{1,9}\.5", text.strip()):  # noqa: PLR2004
+    if factor == 2 and re.fullmatch(r"\d{1,9}\.5", text.strip()):
         return 2 * int(text.strip()[:-2]) + 1
     return factor * _count(text.strip().removesuffix(".0"), site, where)
 

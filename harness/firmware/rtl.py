@@ -20,14 +20,12 @@ from numpy.typing import NDArray
 from harness.challenge import Value
 from harness.errors import IntegrityError, Problem
 from harness.firmware.backend import Built, FirmwareRequest
-from harness.firmware.equality import Witnesses, choose_events, compare, describe_event
+from harness.firmware.equality import Witnesses, compare, describe_event
 from harness.firmware.estimate import estimate_from_trace
 from harness.firmware.parts import find_part
 from harness.firmware.scoring import (
-    BYTES_PER_SCORE,
     PROGRAM,
     compress,
-    interpret_step,
     score_events,
 )
 from harness.firmware.simulation import (
@@ -39,11 +37,7 @@ from harness.firmware.simulation import (
     write_waveform,
 )
 from harness.firmware.steps import (
-    CsimReport,
-    ExtremesReport,
-    InterpretReport,
     PipelineReport,
-    ReferenceReport,
     SimulationReport,
     StepRunner,
     SynthesisReport,
@@ -52,51 +46,25 @@ from harness.firmware.steps import (
 )
 from harness.firmware.timing import period_ns
 from harness.firmware.verdict import judge, nanoseconds
+from harness.firmware.witnesses import (
+    INTERPRETER,
+    MAX_FILE,
+    Bench,
+    Traced,
+    compare_csim,
+    compare_graph,
+    prepare,
+    trace,
+)
 from harness.records import Agreement, Figure, Firmware, NotMeasured
-from harness.step import GIB, MIB
 
 __all__ = ["build_rtl"]
 
-_MAX_FILE = GIB
 # Shares of overflowing events below this are the tails that saturation is for.
 ORDINARY_OVERFLOW = 0.01
 
-INTERPRETER = "da4ml's interpreter"
-KERAS = "the quantised Keras graph"
 VERILOG = "the simulated Verilog"
 NETLIST = "the synthesised netlist"
-CSIM = "hls4ml's compiled C simulation"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Traced:
-    report: TraceReport
-    program: Path
-    project: Path | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Bench:
-    """The events that the witnesses are compared on, with the program's scores.
-
-    Attributes
-    ----------
-    events : Path
-        .npy: real events, then those at the edges of the words, then further real ones.
-    n_ordinary, n_compared : int
-        Real events before the edges; events up to the end of the edges.
-    scores : ndarray of float64, shape (n,)
-        Of all of them.
-    words : ndarray of uint32, shape (n_compared, n_words)
-    """
-
-    events: Path
-    rows: NDArray[np.float32]
-    n_ordinary: int
-    n_compared: int
-    scores: NDArray[np.float64]
-    words: NDArray[np.uint32]
-    form: InterpretReport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +97,7 @@ def build_rtl(request: FirmwareRequest) -> Built:
     """
     runner = StepRunner(request=request)
     try:
-        traced = _trace(runner)
+        traced = trace(runner)
     except UntranslatableError as error:
         return Built(report=NotMeasured(not_measured=str(error)), usage=tuple(runner.usage))
     scored = score_events(runner, traced.program, request)
@@ -137,20 +105,20 @@ def build_rtl(request: FirmwareRequest) -> Built:
     if traced.report.cost_lut > request.settings.max_lut:
         report = _too_large(request, traced.report)
         return Built(report=report, scores=scores, usage=tuple(runner.usage))
-    bench = _prepare(runner, traced, scores)
+    bench = prepare(runner, traced, scores)
     built = _build(runner, traced, bench)
     return replace(built, scores=scores, usage=tuple(runner.usage))
 
 
-def _build(runner: StepRunner, traced: _Traced, bench: _Bench) -> Built:
+def _build(runner: StepRunner, traced: Traced, bench: Bench) -> Built:
     """Synthesise on one worker and simulate, compile and evaluate on the others."""
     settings = runner.request.settings
     first = _write_pipeline(runner, traced, _logic_budget_ns(runner))
     with ThreadPoolExecutor(max_workers=settings.n_workers) as pool:
         netlist_job = pool.submit(_close_timing, runner, traced, bench, first)
         simulation_job = pool.submit(_simulate, runner, bench, *first)
-        csim_job = pool.submit(_run_csim, runner, traced, bench)
-        reference_job = pool.submit(_evaluate_graph, runner, bench)
+        csim_job = pool.submit(compare_csim, runner, traced, bench)
+        reference_job = pool.submit(compare_graph, runner, bench)
     # What failed first in this order is told; all jobs have ended by now.
     netlist, simulated = netlist_job.result(), simulation_job.result()
     csim, reference = csim_job.result(), reference_job.result()
@@ -169,81 +137,11 @@ def _logic_budget_ns(runner: StepRunner) -> float:
     return request.target.clock_period_ns * (1.0 - request.settings.routing_share)
 
 
-# --- Translation and scores ------------------------------------------------------------------------
-
-
-def _trace(runner: StepRunner) -> _Traced:
-    request, settings = runner.request, runner.request.settings
-    request.progress("translating the network")
-    report, files = runner.run(
-        "trace",
-        "translate:trace_network",
-        TraceReport,
-        request={
-            "precision": request.precision.model_dump() if request.precision else None,
-            "has_hls4ml": settings.has_hls4ml,
-            "part": find_part(request.target.part).part,
-            "clock_period_ns": request.target.clock_period_ns,
-        },
-        inputs={"graph": request.graph, "weights": request.weights},
-        outputs={"program": _MAX_FILE, "project": _MAX_FILE},
-        wall_s=settings.trace_wall_s,
-    )
-    project = files.get("project")
-    has_project = project is not None and project.stat().st_size > 0
-    return _Traced(
-        report=report, program=files["program"], project=project if has_project else None
-    )
-
-
-def _prepare(runner: StepRunner, traced: _Traced, scores: Path | None) -> _Bench:
-    """Choose the events that all witnesses see, and score them."""
-    request, settings = runner.request, runner.request.settings
-    extremes = _list_extremes(runner, traced)
-    ordinary, further = extremes[:0], extremes[:0]
-    if request.events is not None and scores is not None:
-        all_scores = np.fromfile(scores, np.float64)
-        events = np.load(request.events, mmap_mode="r").reshape(len(all_scores), -1)
-        chosen = choose_events(all_scores, settings.n_witness_events, request.must_include)
-        many = choose_events(all_scores, settings.n_csim_events, chosen)
-        ordinary = np.asarray(events[chosen], np.float32)
-        further = np.asarray(events[np.setdiff1d(many, chosen)], np.float32)
-    rows = np.concatenate([ordinary, extremes, further])
-    path = request.folder / "witnesses.npy"
-    np.save(path, rows)
-    n_words = max(1, -(-traced.report.input_bits // 32))
-    form, files = interpret_step(runner, traced.program, path, len(rows), "witnesses", n_words)
-    n_compared = len(ordinary) + len(extremes)
-    words = np.fromfile(files["words"], "<u4").reshape(len(rows), n_words)
-    return _Bench(
-        events=path,
-        rows=rows,
-        n_ordinary=len(ordinary),
-        n_compared=n_compared,
-        scores=np.fromfile(files["scores"], "<f8"),
-        words=words[:n_compared],
-        form=form,
-    )
-
-
-def _list_extremes(runner: StepRunner, traced: _Traced) -> NDArray[np.float32]:
-    report, files = runner.run(
-        "extremes",
-        "interpret:list_extremes",
-        ExtremesReport,
-        request={},
-        inputs={"program": traced.program},
-        outputs={"events": 256 * MIB},
-        wall_s=runner.request.settings.trace_wall_s,
-    )
-    return np.fromfile(files["events"], "<f4").reshape(report.n_events, report.n_inputs)
-
-
-# --- Netlist ---------------------------------------------------------------------------------------
+# --- Netlist --------------------------------------------------------------------------------------
 
 
 def _write_pipeline(
-    runner: StepRunner, traced: _Traced, logic_ns: float
+    runner: StepRunner, traced: Traced, logic_ns: float
 ) -> tuple[PipelineReport, Path]:
     report, files = runner.run(
         "verilog",
@@ -251,14 +149,14 @@ def _write_pipeline(
         PipelineReport,
         request={"logic_ns": logic_ns},
         inputs={"program": traced.program},
-        outputs={"design": _MAX_FILE},
+        outputs={"design": MAX_FILE},
         wall_s=runner.request.settings.trace_wall_s,
     )
     return report, files["design"]
 
 
 def _close_timing(
-    runner: StepRunner, traced: _Traced, bench: _Bench, first: tuple[PipelineReport, Path]
+    runner: StepRunner, traced: Traced, bench: Bench, first: tuple[PipelineReport, Path]
 ) -> _Netlist:
     """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps."""
     words = runner.request.folder / "words.u32"
@@ -303,13 +201,13 @@ def _synthesise(
         SynthesisReport,
         request={"has_dsp": settings.has_dsp, "timeout_s": settings.synthesis_wall_s},
         inputs={"design": design, "words": words},
-        outputs={"netlist": _MAX_FILE, "scores": 8 * n_events},
+        outputs={"netlist": MAX_FILE, "scores": 8 * n_events},
         wall_s=settings.synthesis_wall_s + 60,
         has_tools=True,
     )
 
 
-def _compare_netlist(synthesis: SynthesisReport, scores: Path, bench: _Bench) -> Agreement | None:
+def _compare_netlist(synthesis: SynthesisReport, scores: Path, bench: Bench) -> Agreement | None:
     """Compare what the mapped cells compute, where they can be evaluated."""
     if synthesis.unevaluated:
         return None
@@ -323,16 +221,16 @@ def _compare_netlist(synthesis: SynthesisReport, scores: Path, bench: _Bench) ->
             note="the netlist is mapped from the Verilog of the program that is interpreted",
         ),
         bench.scores[: bench.n_compared],
-        [values * bench.form.step],
+        [np.asarray(values * bench.form.step, np.float64)],
         bench.rows,
     )
 
 
-# --- Witnesses -------------------------------------------------------------------------------------
+# --- Witnesses ------------------------------------------------------------------------------------
 
 
 def _simulate(
-    runner: StepRunner, bench: _Bench, pipeline: PipelineReport, design: Path
+    runner: StepRunner, bench: Bench, pipeline: PipelineReport, design: Path
 ) -> _Simulated:
     """Simulate the Verilog: every compared event, one a cycle."""
     request, settings = runner.request, runner.request.settings
@@ -381,13 +279,13 @@ def _simulate(
             note="the Verilog is written from the program that is interpreted",
         ),
         bench.scores[: bench.n_compared],
-        [waveform.scores * bench.form.step],
+        [np.asarray(waveform.scores * bench.form.step, np.float64)],
         bench.rows,
     )
     return _Simulated(waveform=waveform, report=report, artefact=vcd, agreement=agreement)
 
 
-def _integers(bench: _Bench) -> NDArray[np.int64]:
+def _integers(bench: Bench) -> NDArray[np.int64]:
     return np.rint(bench.scores / bench.form.step).astype(np.int64)
 
 
@@ -407,10 +305,10 @@ def _held_event(expected: NDArray[np.int64]) -> int:
 
 
 def _measured(
-    trace: NDArray[np.uint64], expected: NDArray[np.int64], hold: int, bench: _Bench
+    trace: NDArray[np.uint64], expected: NDArray[np.int64], hold: int, bench: Bench
 ) -> Waveform:
     try:
-        return measure(trace, expected, hold, bench.form.width, bench.form.is_signed)
+        return measure(trace, expected, hold, bench.form.width, is_signed=bench.form.is_signed)
     except SimulationFault as fault:
         raise IntegrityError(
             Problem(
@@ -448,66 +346,7 @@ def _check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
         )
 
 
-def _run_csim(runner: StepRunner, traced: _Traced, bench: _Bench) -> Agreement | None:
-    """Compare with hls4ml's C simulation, where hls4ml translates the network."""
-    request, settings = runner.request, runner.request.settings
-    if traced.project is None:
-        return None
-    request.progress(f"compiling hls4ml's C simulation for {len(bench.rows):,} events")
-    _, files = runner.run(
-        "csim",
-        "csim:simulate_project",
-        CsimReport,
-        request={"n_processes": settings.n_threads, "timeout_s": settings.simulation_wall_s},
-        inputs={"project": traced.project, "events": bench.events},
-        outputs={"scores": BYTES_PER_SCORE * len(bench.rows)},
-        wall_s=settings.simulation_wall_s + 60,
-        has_tools=True,
-    )
-    layers = traced.report.da4ml_layers
-    note = f"hls4ml hands {', '.join(layers)} to da4ml" if layers else ""
-    return compare(
-        Witnesses(names=(INTERPRETER, CSIM), is_independent=not layers, note=note),
-        bench.scores,
-        [np.fromfile(files["scores"], "<f8")],
-        bench.rows,
-    )
-
-
-def _evaluate_graph(runner: StepRunner, bench: _Bench) -> tuple[Agreement, dict[str, float]]:
-    """Compare with the quantised Keras graph, and see where its words overflow."""
-    request, settings = runner.request, runner.request.settings
-    compared = request.folder / "compared.npy"
-    np.save(compared, bench.rows[: bench.n_compared])
-    report, files = runner.run(
-        "reference",
-        "reference:evaluate_graph",
-        ReferenceReport,
-        request={
-            "precision": request.precision.model_dump() if request.precision else None,
-            "n_ordinary": bench.n_ordinary,
-        },
-        inputs={"graph": request.graph, "weights": request.weights, "events": compared},
-        outputs={
-            "single": BYTES_PER_SCORE * bench.n_compared,
-            "double": BYTES_PER_SCORE * bench.n_compared,
-        },
-        wall_s=settings.trace_wall_s,
-    )
-    single, double = (np.fromfile(files[name], "<f8") for name in ("single", "double"))
-    scores = bench.scores[: bench.n_compared]
-    n_rounded = int((single != scores).sum())
-    note = f"float32 rounds {n_rounded} of them; float64 agrees" if n_rounded else ""
-    agreement = compare(
-        Witnesses(names=(INTERPRETER, KERAS), is_independent=True, note=note),
-        scores,
-        [double, single],
-        bench.rows,
-    )
-    return agreement, report.overflow
-
-
-# --- Report ----------------------------------------------------------------------------------------
+# --- Report ---------------------------------------------------------------------------------------
 
 
 def _report(
@@ -625,11 +464,11 @@ def _version(package: str) -> str:
         return "of unknown version"
 
 
-# --- Artefacts -------------------------------------------------------------------------------------
+# --- Artefacts ------------------------------------------------------------------------------------
 
 
 def _keep(
-    request: FirmwareRequest, traced: _Traced, netlist: _Netlist, simulated: _Simulated
+    request: FirmwareRequest, traced: Traced, netlist: _Netlist, simulated: _Simulated
 ) -> tuple[Path, ...]:
     """Bring what was made together under lasting names; large files are compressed."""
     folder = request.folder / "artefacts"

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.firmware.tools import EXTRA, Fault, compiler, run_tool, step_entry
 from harness.errors import Problem
+from harness.firmware.tools import EXTRA, Fault, compiler, run_tool, step_entry
 from harness.firmware.verilog import TOP
 
 __all__ = [
@@ -243,11 +243,16 @@ def _driver(input_bits: int) -> str:
     return text
 
 
-# --- Reading the trace -----------------------------------------------------------------------------
+# --- Reading the trace ----------------------------------------------------------------------------
 
 
 def measure(
-    trace: NDArray[np.uint64], expected: NDArray[np.int64], hold: int, width: int, is_signed: bool
+    trace: NDArray[np.uint64],
+    expected: NDArray[np.int64],
+    hold: int,
+    width: int,
+    *,
+    is_signed: bool,
 ) -> Waveform:
     """Read latency, interval and scores off the output port.
 
@@ -306,9 +311,7 @@ def _interval(scores: NDArray[np.int64], expected: NDArray[np.int64]) -> int:
     return 1
 
 
-def port_values(
-    port: NDArray[np.uint64], width: int, *, is_signed: bool
-) -> NDArray[np.int64]:
+def port_values(port: NDArray[np.uint64], width: int, *, is_signed: bool) -> NDArray[np.int64]:
     """Read the low `width` bits of a port as numbers, in two's complement if signed.
 
     Examples

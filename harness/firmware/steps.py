@@ -144,6 +144,7 @@ class StepRunner:
         outputs: Mapping[str, int],
         wall_s: float,
         has_tools: bool = False,
+        more_tools: tuple[Path, ...] = (),
     ) -> tuple[Report, Mapping[str, Path]]:
         """Run one step and read its report and its outputs.
 
@@ -165,7 +166,7 @@ class StepRunner:
             request=dict(request),
             inputs=dict(inputs),
             outputs=dict(outputs),
-            tools=system_tools() if has_tools else (),
+            tools=(*system_tools(), *more_tools) if has_tools else (),
             limits=self.request.settings.limits(wall_s),
         )
         result = self.request.run_step(step, folder)

@@ -107,7 +107,8 @@ def count_carry8(cells: tuple[Cell, ...]) -> int:
     width = {cell.name: _CARRY_WIDTH[cell.kind] for cell in carries}
     blocks = 0
     for name in set(width) - set(following.values()):
-        bits, step = 0, name
+        bits = 0
+        step: str | None = name
         while step is not None:
             bits += width[step]
             step = following.get(step)
@@ -216,9 +217,9 @@ def synthesise_design(
 ) -> dict[str, JsonValue]:
     """Map a design to cells, count and time them (entry of a step).
 
-    Request: ``has_dsp``, ``timeout_s``. Inputs: ``design`` (Verilog); ``words`` (uint32, rows of the
-    input port's bits). Outputs: ``netlist`` (JSON of Yosys); ``scores`` (uint64, what the netlist
-    gives for each row).
+    Request: ``has_dsp``, ``timeout_s``. Inputs: ``design`` (Verilog); ``words`` (uint32, rows of
+    the input port's bits). Outputs: ``netlist`` (JSON of Yosys); ``scores`` (uint64, what the
+    netlist gives for each row).
     """
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / "yosys"  # noqa: S108 the sandbox's own
     folder.mkdir()
@@ -247,9 +248,7 @@ def evaluate(netlist: Netlist, words: Path, scores: Path) -> str:
     n_bits = len(netlist.ports["model_inp"])
     rows = np.fromfile(words, "<u4").reshape(-1, max(1, -(-n_bits // 32)))
     try:
-        values = evaluate_netlist(
-            netlist, rows, input_port="model_inp", output_port="model_out"
-        )
+        values = evaluate_netlist(netlist, rows, input_port="model_inp", output_port="model_out")
     except NetlistError as error:
         return str(error)
     values.tofile(scores)

@@ -154,7 +154,7 @@ def _make_folder(folder: Path) -> None:
         raise UsageError(Problem(what="the build folder is not empty", where=str(folder)))
 
 
-# --- Cache -----------------------------------------------------------------------------------------
+# --- Cache ----------------------------------------------------------------------------------------
 
 
 def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
@@ -255,7 +255,7 @@ def _finished(built: Built) -> FirmwareResult:
     )
 
 
-# --- Export ----------------------------------------------------------------------------------------
+# --- Export ---------------------------------------------------------------------------------------
 
 
 def export_project(result: FirmwareResult, folder: Path) -> tuple[Path, ...]:

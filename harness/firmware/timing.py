@@ -40,13 +40,11 @@ CARRY_CI_TO_O_NS = 0.129
 CARRY_CI_TO_CO_NS = 0.116
 # The last carry of a block to the next block, by the dedicated wire.
 CARRY_CHAIN_NS = 0.030
-# The stages of a DSP48E2: input, pre-adder, multiplier, product, ALU, output.
+# The stages of a DSP48E2 without registers: input, pre-adder and multiplier, product, ALU, output.
 DSP_INPUT_NS = 0.195
-DSP_INPUT_REGISTER_TO_Q_NS = 0.263
 DSP_MULTIPLY_NS = 0.092 + 0.737
 DSP_PRODUCT_NS = 0.059
 DSP_ALU_NS = 0.699
-DSP_OUTPUT_REGISTER_TO_Q_NS = 0.010
 DSP_OUTPUT_NS = 0.159
 DSP_COMBINATIONAL_NS = DSP_INPUT_NS + DSP_MULTIPLY_NS + DSP_PRODUCT_NS + DSP_ALU_NS + DSP_OUTPUT_NS
 
@@ -201,15 +199,13 @@ def _add(graph: _Graph, cell: Cell) -> bool:
         return True
     if kind in _FLIP_FLOPS:
         _add_flip_flop(graph, cell, name)
-    elif kind == _DSP:
-        _add_dsp(graph, cell, name)
-    else:
-        arcs = _combinational_arcs(cell)
-        if arcs is None:
-            return False
-        for source, target, delay_ns in arcs:
-            graph.through(source, target, delay_ns, name)
-    return True
+        return True
+    if kind == _DSP:
+        return _add_dsp(graph, cell, name)
+    arcs = _combinational_arcs(cell)
+    for source, target, delay_ns in arcs or ():
+        graph.through(source, target, delay_ns, name)
+    return arcs is not None
 
 
 def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
@@ -236,10 +232,7 @@ def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     else:
         return None
     inputs = [
-        bit
-        for port in cell.connections
-        if port not in ("O", "O5", "O6")
-        for bit in cell.bits(port)
+        bit for port in cell.connections if port not in ("O", "O5", "O6") for bit in cell.bits(port)
     ]
     outputs = [bit for port in ("O", "O5", "O6") for bit in cell.bits(port)]
     return [(source, target, delay_ns) for source in inputs for target in outputs]
@@ -274,34 +267,16 @@ def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
             yield source, target, CARRY_CHAIN_NS if last else CARRY_CI_TO_CO_NS
 
 
-def _add_dsp(graph: _Graph, cell: Cell, name: str) -> None:
-    """Add a DSP slice: its input, product and output registers cut the path where they are on."""
-    on = {register: _number(cell.parameters.get(register, 0)) > 0 for register in _DSP_REGISTERS}
-    inputs = {port: cell.bits(port) for port in ("A", "B", "C", "D")}
+def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
+    """Add a DSP slice that multiplies without registers, as Yosys maps it; say whether it does."""
+    if any(_number(cell.parameters.get(register, 0)) for register in _DSP_REGISTERS):
+        return False
     outputs = [bit for port in ("P", "PCOUT") for bit in cell.bits(port)]
-    to_product = DSP_MULTIPLY_NS
-    to_sum = DSP_PRODUCT_NS + DSP_ALU_NS
-    for port, bits in inputs.items():
-        before_sum = 0.0 if port == "C" else to_product
-        for bit in bits:
-            if on[f"{port}REG"]:
-                graph.capture(bit, DSP_INPUT_NS, name)
-            elif on["MREG"] and port != "C":
-                graph.capture(bit, DSP_INPUT_NS + to_product, name)
-            elif on["PREG"]:
-                graph.capture(bit, DSP_INPUT_NS + before_sum + to_sum, name)
-            else:
-                delay_ns = DSP_INPUT_NS + before_sum + to_sum + DSP_OUTPUT_NS
-                for target in outputs:
-                    graph.through(bit, target, delay_ns, name)
-    for target in outputs:
-        if on["PREG"]:
-            graph.launch(target, DSP_OUTPUT_REGISTER_TO_Q_NS + DSP_OUTPUT_NS, name)
-        elif on["MREG"]:
-            graph.launch(target, DSP_INPUT_REGISTER_TO_Q_NS + to_sum + DSP_OUTPUT_NS, name)
-        elif any(on[f"{port}REG"] and bits for port, bits in inputs.items()):
-            inner = DSP_INPUT_REGISTER_TO_Q_NS + to_product + to_sum + DSP_OUTPUT_NS
-            graph.launch(target, inner, name)
+    for port in ("A", "B", "C", "D"):
+        for bit in cell.bits(port):
+            for target in outputs:
+                graph.through(bit, target, DSP_COMBINATIONAL_NS, name)
+    return True
 
 
 def _number(value: JsonValue) -> int:

@@ -170,7 +170,7 @@ def native_versions() -> dict[str, str]:
     for name, option in (("yosys", "-V"), ("verilator", "--version"), ("g++", "--version")):
         path = shutil.which(name)
         if path:
-            done = subprocess.run(  # noqa: S603 a program of this machine, no shell
+            done = subprocess.run(
                 [path, option], capture_output=True, text=True, timeout=60, check=False
             )
             lines = done.stdout.splitlines()
@@ -215,7 +215,7 @@ def run_tool(
         It is missing, failed, was killed, ran out of time or out of disk space.
     """
     try:
-        done = subprocess.run(  # noqa: S603 fixed programs, no shell
+        done = subprocess.run(
             [str(part) for part in command],
             cwd=folder,
             env={**os.environ, **(environment or {})},

@@ -30,6 +30,7 @@ from harness.firmware.verilog import count_operations
 if TYPE_CHECKING:
     import keras
     from da4ml.types import CombLogic
+    from hgq.quantizer import Quantizer
 
 __all__ = ["REPLACEMENTS", "trace_network"]
 
@@ -83,9 +84,9 @@ def trace_network(
 ) -> dict[str, JsonValue]:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 
-    Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``part``,
-    ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of da4ml) and,
-    where hls4ml translates the network, ``project`` (tar).
+    Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
+    ``part``, ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of
+    da4ml) and, where hls4ml translates the network, ``project`` (tar).
     """
     require_package("da4ml", "hgq")
     model = load_fixed_point(request, inputs)
@@ -233,7 +234,7 @@ def _shape_problems(model: keras.Model) -> Iterator[Problem]:
             )
 
 
-# --- da4ml -----------------------------------------------------------------------------------------
+# --- da4ml ----------------------------------------------------------------------------------------
 
 
 def trace_program(model: keras.Model) -> CombLogic:
@@ -304,17 +305,14 @@ def _wire_format(model: keras.Model) -> tuple[int, int, int] | None:
     return (1, WIRE_INTEGER_BITS, max(fractions)) if saturates else None
 
 
-def _input_quantisers(model: keras.Model) -> Iterator[object]:
+def _input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
     """Yield the quantisers that the network's input meets first."""
     from hgq.layers.core.base import MultipleQuantizers
     from hgq.quantizer import Quantizer
 
     waiting = [tensor.name for tensor in model.inputs]
-    operations = {
-        node.operation: node
-        for nodes in model._nodes_by_depth.values()
-        for node in nodes  # noqa: SLF001
-    }
+    by_depth = model._nodes_by_depth  # noqa: SLF001 Keras lists the nodes nowhere else
+    operations = {node.operation: node for nodes in by_depth.values() for node in nodes}
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -358,7 +356,7 @@ def _named_layer() -> Iterator[None]:
         ) from error
 
 
-# --- hls4ml ----------------------------------------------------------------------------------------
+# --- hls4ml ---------------------------------------------------------------------------------------
 
 PROJECT = "anomaly"
 
@@ -374,7 +372,11 @@ def _write_hls4ml(
     folder = Path(tempfile.mkdtemp()) / PROJECT
     try:
         printed = convert_by_hls4ml(
-            model, folder, str(request["part"]), float(cast("float", request["clock_period_ns"]))
+            model,
+            folder,
+            str(request["part"]),
+            float(cast("float", request["clock_period_ns"])),
+            str(request.get("hls_backend", "Vitis")),
         )
     except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it can't read
         return {"hls4ml": f"{type(error).__name__}: {str(error)[:300]}"}
@@ -384,10 +386,12 @@ def _write_hls4ml(
     shutil.rmtree(folder.parent)
     mark = "DA handler used for layer "
     fallback = [line.removeprefix(mark) for line in printed.splitlines() if line.startswith(mark)]
-    return {"hls4ml": "translated", "da4ml_layers": fallback}
+    return {"hls4ml": "translated", "da4ml_layers": list[JsonValue](fallback)}
 
 
-def convert_by_hls4ml(model: keras.Model, folder: Path, part: str, clock_period_ns: float) -> str:
+def convert_by_hls4ml(
+    model: keras.Model, folder: Path, part: str, clock_period_ns: float, backend: str = "Vitis"
+) -> str:
     """Write an hls4ml project of a quantised network, and return what hls4ml printed."""
     import hls4ml
 
@@ -397,7 +401,7 @@ def convert_by_hls4ml(model: keras.Model, folder: Path, part: str, clock_period_
             model,
             output_dir=str(folder),
             project_name=PROJECT,
-            backend="Vitis",
+            backend=backend,
             io_type="io_parallel",
             part=part,
             clock_period=clock_period_ns,

@@ -73,7 +73,7 @@ def write_design(pipeline: Pipeline) -> Design:
 
 def _primitives() -> Iterator[tuple[str, str]]:
     """Yield name and text of da4ml's parametrised modules: adders, multipliers and the like."""
-    import da4ml.codegen.rtl as rtl
+    from da4ml.codegen import rtl
 
     for path in sorted((Path(rtl.__file__).parent / "verilog/source").glob("*.v")):
         if path.stem != "lookup_table":
