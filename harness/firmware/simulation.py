@@ -209,6 +209,10 @@ def _build(design: Path, folder: Path, input_bits: int, request: Mapping[str, Js
             # Precompiled headers do not work from the Python package's folder.
             "-MAKEFLAGS",
             "CFG_CXXFLAGS_PCH_I=-include",
+            # The package's makefile names the interpreter that it was built with; small designs
+            # need one. A makefile's own setting yields to the command line alone.
+            "-MAKEFLAGS",
+            f"PYTHON3={sys.executable}",
             "-CFLAGS",
             "-O1",
             "--Mdir",
@@ -223,7 +227,6 @@ def _build(design: Path, folder: Path, input_bits: int, request: Mapping[str, Js
             **environment,
             "CXX": compiler(),
             "LINK": compiler(),
-            "PYTHON3": sys.executable,
         },
     )
     return folder / "obj" / f"V{TOP}"
