@@ -141,7 +141,7 @@ RUN_FAULTS = {
         "Custom is not allowed",
     ),
     "custom layer missing": (
-        network("return keras.saving.load_model('net.keras')"),
+        network("return keras.saving.load_model('net' + '.keras')"),
         SUBMISSION_FAILED,
         "in network()",
     ),
@@ -150,8 +150,8 @@ RUN_FAULTS = {
         INVALID,
         "another network at its second call",
     ),
-    "weights truncated": (
-        network("m = keras.Model(x, score(x))\nm.load_weights('a.' + 'weights.h5')\nreturn m"),
+    "weights missing": (
+        network("m = keras.Model(x, score(x))\nm.load_weights('a.weights' + '.h5')\nreturn m"),
         SUBMISSION_FAILED,
         "in network()",
     ),
@@ -211,11 +211,13 @@ def test_a_custom_layer_in_a_file_of_keras_is_told(harness, folder):
 
 
 @pytest.mark.slow
-def test_chatter_does_no_harm(harness, folder):
-    (folder / "model.py").write_text("print('x' * 100_000_000)\n" + MODEL)
+@pytest.mark.parametrize(("n_bytes", "code"), [(10_000_000, 0), (100_000_000, LIMIT)])
+def test_chatter_does_no_harm_and_has_a_limit(harness, folder, n_bytes, code):
+    (folder / "model.py").write_text(f"print('x' * {n_bytes})\n" + MODEL)
     done = harness.score(folder, "--quick")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     assert len(done.stderr) < 100_000
+    assert "Traceback" not in done.stderr
 
 
 def run_with_short_limits(harness: CommandLine, folder: Path) -> subprocess.CompletedProcess[str]:
