@@ -170,7 +170,7 @@ class Child:
         if self.root is None:
             watch.check_wall(now_s)
             return
-        sample = usage.take_sample(self.root)
+        sample = usage.take_sample(self.root, self.limits.memory_bytes)
         watch.take(sample)
         watch.check(sample, self.log.n_bytes, self._n_scratch_files(), now_s)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class Sample:
     cpu_s : float
         Processor time of all processes, with that of ended ones.
     memory_bytes : int
-        Anonymous and shared memory, resident or swapped, of all processes.
+        Anonymous and shared memory, resident or swapped, of all processes. Files on a tmpfs that
+        are mapped count too, unless that would exceed the limit.
     resident_bytes : int
         Resident memory of all processes, with mapped files; pages shared by two count twice.
     largest_data_bytes : int
@@ -64,28 +66,87 @@ def _children(pid: int) -> list[int]:
     return found
 
 
-def take_sample(root: int) -> Sample:
-    """Measure `root` and its descendants; a process that ends meanwhile is left out."""
-    cpu_s, memory, resident, data, n = 0.0, 0, 0, 0, 0
-    ticks = os.sysconf("SC_CLK_TCK")
-    for pid in process_tree(root):
-        try:
-            stat = (PROC / str(pid) / "stat").read_text()
-            status = (PROC / str(pid) / "status").read_text()
-        except OSError:
-            continue
-        n += 1
-        cpu_s += sum(int(value) for value in stat.rpartition(")")[2].split()[CPU_FIELDS]) / ticks
-        sizes = _sizes(status)
-        memory += sum(sizes.get(name, 0) for name in ("RssAnon", "RssShmem", "VmSwap"))
-        resident += sizes.get("VmRSS", 0)
-        data = max(data, sizes.get("VmData", 0))
+def take_sample(root: int, max_memory_bytes: float = math.inf) -> Sample:
+    """Measure `root` and its descendants; a process that ends meanwhile is left out.
+
+    Parameters
+    ----------
+    root : int
+        The first process.
+    max_memory_bytes : float
+        Beyond this, memory is measured anew by a slower and exact way.
+    """
+    processes = [found for pid in process_tree(root) if (found := _read_process(pid))]
+    memory = sum(process.memory_bytes for process in processes)
+    if memory > max_memory_bytes:
+        memory = sum(process.without_mapped_files() for process in processes)
     return Sample(
-        cpu_s=cpu_s,
+        cpu_s=sum(process.cpu_s for process in processes),
         memory_bytes=memory,
-        resident_bytes=resident,
-        largest_data_bytes=data,
-        n_processes=n,
+        resident_bytes=sum(process.resident_bytes for process in processes),
+        largest_data_bytes=max((process.data_bytes for process in processes), default=0),
+        n_processes=len(processes),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Process:
+    """What one process uses."""
+
+    pid: int
+    cpu_s: float
+    private_bytes: int
+    shared_bytes: int
+    resident_bytes: int
+    data_bytes: int
+
+    @property
+    def memory_bytes(self) -> int:
+        return self.private_bytes + self.shared_bytes
+
+    def without_mapped_files(self) -> int:
+        """Return the memory without what lies in files: inputs on a tmpfs are nobody's memory."""
+        if not self.shared_bytes:
+            return self.private_bytes
+        try:
+            smaps = (PROC / str(self.pid) / "smaps").read_text()
+        except OSError:
+            return self.memory_bytes
+        return self.private_bytes + shared_anonymous_bytes(smaps)
+
+
+def shared_anonymous_bytes(smaps: str) -> int:
+    """Return the shared memory in a /proc/PID/smaps that is in no file.
+
+    The kernel names it ``/dev/zero (deleted)``. Memory that several processes share is divided
+    among them.
+    """
+    n_bytes, is_counted = 0, False
+    for line in smaps.splitlines():
+        name, _, value = line.partition(":")
+        if " " in name:
+            # The head of a mapping: addresses, permissions, offset, device, inode, path.
+            is_counted = line.endswith(" /dev/zero (deleted)")
+        elif is_counted and name in ("Pss", "SwapPss"):
+            n_bytes += int(value.split()[0]) * KIB
+    return n_bytes
+
+
+def _read_process(pid: int) -> _Process | None:
+    try:
+        stat = (PROC / str(pid) / "stat").read_text()
+        status = (PROC / str(pid) / "status").read_text()
+    except OSError:
+        return None
+    sizes = _sizes(status)
+    ticks = sum(int(value) for value in stat.rpartition(")")[2].split()[CPU_FIELDS])
+    return _Process(
+        pid=pid,
+        cpu_s=ticks / os.sysconf("SC_CLK_TCK"),
+        private_bytes=sizes.get("RssAnon", 0) + sizes.get("VmSwap", 0),
+        shared_bytes=sizes.get("RssShmem", 0),
+        resident_bytes=sizes.get("VmRSS", 0),
+        data_bytes=sizes.get("VmData", 0),
     )
 
 

@@ -7,10 +7,12 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+from harness.board.text import markdown_text, spreadsheet_text
 from harness.errors import HarnessError
 from harness.submission.declaration import parse_spec
 from harness.submission.digest import scan
 from harness.submission.spec import read_submission
+from leaderboard_app.markup import text_html
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.world import World
 
@@ -117,6 +119,61 @@ for name, text in {
         run=_yaml_builds(text),
         control=_yaml_takes,
     )
+
+
+# --- where texts are shown ---
+
+MARKUP = {
+    "script": "<script>alert(1)</script>",
+    "event-handler": '"><img src=x onerror=alert(1)>',
+    "entity": "&lt;script&gt;",
+    "style": "</title><style>*{display:none}</style>",
+}
+MARKDOWN = {
+    "link": "[click](javascript:alert(1))",
+    "image": "![](http://example.org/?leak)",
+    "mention": "@everyone see #1",
+    "table-cell": "a | 1.0 | first",
+    "code-fence": "```\n# heading\n```",
+    "html": "<details open>",
+}
+FORMULAS = {
+    "formula": "=HYPERLINK(A1)",
+    "plus": "+1+cmd|' /C calc'!A0",
+    "at-sign": "@SUM(A1)",
+    "tab": "\t=1+1",
+    "minus": "-2+3",
+}
+
+
+def _is_markup(text: str) -> bool:
+    shown = text_html(text)
+    return any(sign in shown.replace("<bdi>", "").replace("</bdi>", "") for sign in '<>"')
+
+
+def _is_markdown(text: str) -> bool:
+    return any(sign in markdown_text(text) for sign in "[]()<>@|`!*_\n")
+
+
+def _is_formula(text: str) -> bool:
+    return spreadsheet_text(text).lstrip()[:1] in "=+-@"
+
+
+for kind, texts, is_obeyed, claim in (
+    ("page", MARKUP, _is_markup, "a page shows texts as they are, and obeys none"),
+    ("comment", MARKDOWN, _is_markdown, "a comment shows texts as they are, and obeys none"),
+    ("csv", FORMULAS, _is_formula, "no spreadsheet takes a text for a formula"),
+):
+    for name, text in texts.items():
+        attack(
+            f"{kind}-with-{name}",
+            kind="names",
+            claim=claim,
+            run=lambda world, folder, obeyed=is_obeyed, text=text: obeyed(text),
+            control=lambda attack_, world, folder, text=text: any(
+                sign in text for sign in '<>&"[]()@|`=+-'
+            ),
+        )
 
 
 def _handed_in(make: Callable[[Path], None]) -> Callable[[World, Path], bool]:

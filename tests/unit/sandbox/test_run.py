@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -113,9 +114,16 @@ def test_the_memory_limit_is_no_limit_on_address_space(sandbox, execute):
     assert result.report["found"] == 8 * 2**30
 
 
-def test_memory_maps_of_inputs_do_not_count_as_memory(sandbox, execute, tmp_path):
-    with (tmp_path / "events").open("wb") as file:
-        file.truncate(400 * MIB)
+@pytest.mark.parametrize("place", ["disk", "memory"])
+def test_memory_maps_of_inputs_do_not_count_as_memory(sandbox, execute, tmp_path, place):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as in_memory:
+        folder = tmp_path if place == "disk" else Path(in_memory)
+        _map_a_large_input(sandbox, execute, folder / "events")
+
+
+def _map_a_large_input(sandbox, execute, events):
+    with events.open("wb") as file:
+        file.truncate(300 * MIB)
     code = """
 import mmap, time
 with open(inputs['events'], 'rb') as file:
@@ -126,7 +134,7 @@ time.sleep(0.3)
     result = execute(
         sandbox,
         code,
-        inputs={"events": tmp_path / "events"},
+        inputs={"events": events},
         limits=Limits(memory_bytes=128 * MIB),
     )
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness.errors import LimitError
-from harness.sandbox.usage import Sample, Watch, process_tree, take_sample
+from harness.sandbox.usage import Sample, Watch, process_tree, shared_anonymous_bytes, take_sample
 from harness.step import MIB, Limits
 
 
@@ -43,6 +43,28 @@ def test_a_process_that_is_gone_counts_nothing():
     process.wait()
 
     assert take_sample(process.pid) == Sample()
+
+
+SMAPS = """\
+7f00-7f01 rw-s 00000000 00:01 1024     /dev/zero (deleted)
+Size:               4096 kB
+Rss:                4096 kB
+Pss:                2048 kB
+Shared_Dirty:       4096 kB
+SwapPss:             100 kB
+VmFlags: rd wr sh mr mw me ms sd
+7f02-7f03 r--s 00000000 00:1f 2        /in/events
+Size:             900000 kB
+Pss:              900000 kB
+7f04-7f05 rw-p 00000000 00:00 0        [heap]
+Pss:                 300 kB
+7f06-7f07 rw-s 00000000 00:1f 3        /tmp/a file: of its own
+Pss:                 700 kB
+"""
+
+
+def test_shared_memory_is_what_is_in_no_file_divided_among_those_that_share_it():
+    assert shared_anonymous_bytes(SMAPS) == (2048 + 100) * 1024
 
 
 def _watch(**limits: object) -> Watch:
