@@ -144,7 +144,8 @@ class Child:
         if self.root is not None or len(self._info) > MAX_INFO_BYTES:
             return
         self._info += data
-        with contextlib.suppress(ValueError):
+        # Not all of it may have come yet, or the process may have died already.
+        with contextlib.suppress(ValueError, KeyError, ProcessLookupError):
             root = int(json.loads(self._info)["child-pid"])
             self._root_pidfd = os.pidfd_open(root)
             self.root = root

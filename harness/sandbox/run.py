@@ -292,6 +292,7 @@ def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[Out
         out_places = {file.path.name: str(file.path) for file in files}
     message = {
         "package_root": package_root,
+        "is_plain": kind == "none",
         "entry": step.entry,
         "request": dict(step.request),
         "inputs": in_places,

@@ -40,7 +40,10 @@ def _make(parent: Path) -> tuple[Path, int]:
     """Make and lock a folder; one that another run took for abandoned is made again."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        lock = os.open(folder, _OPEN_FOLDER)
+        try:
+            lock = os.open(folder, _OPEN_FOLDER)
+        except FileNotFoundError:
+            continue
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.exists():
             return folder, lock

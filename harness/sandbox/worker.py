@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 READY = b"ready\n"
 MAX_TRACEBACK_CHARACTERS = 6000
 MAX_PROBLEMS = 100
+# From include/uapi/linux/prctl.h.
+PR_SET_PDEATHSIG = 1
 # What the kernel says when a process runs into one of its limits.
 LIMIT_OF_ERRNO = {
     errno.EAGAIN: "processes",
@@ -46,6 +48,14 @@ def set_limits(limits: Mapping[str, tuple[int, int]]) -> None:
         present = resource.getrlimit(kind)[1]
         ceiling = hard if present == resource.RLIM_INFINITY else min(hard, present)
         resource.setrlimit(kind, (min(soft, ceiling), ceiling))
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent dies; bubblewrap does it by itself."""
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL))
 
 
 def load_entry(entry: str) -> Entry:
@@ -145,6 +155,8 @@ def main(report_fd: int, request_fd: int) -> None:
         message = json.loads(stream.readline())
     sys.path.insert(0, message["package_root"])
     importlib.import_module("harness.errors")
+    if message["is_plain"]:
+        die_with_parent()
     set_limits(message["rlimits"])
     _write(report_fd, READY)
     answer = encode(call(message))

@@ -206,6 +206,17 @@ def test_folders_of_living_runs_are_kept(tmp_path: Path) -> None:
     assert not living.exists()
 
 
+def test_folders_made_at_once_do_not_take_each_other_for_abandoned(tmp_path: Path) -> None:
+    def make(number: int) -> bool:
+        with scratch_folder(tmp_path) as folder:
+            (folder / "mine").write_text(str(number))
+            return (folder / "mine").read_text() == str(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(make, range(400)))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_eight_steps_at_once_give_what_one_gives(sandbox: Sandbox, tmp_path: Path) -> None:
     code = tmp_path / "code.py"
     code.write_text("outputs['o'].write_bytes(b'7' * 1000)\nfound = sum(range(100_000))")

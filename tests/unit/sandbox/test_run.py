@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -305,3 +306,33 @@ def test_the_worker_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "[]\n"
+
+
+def test_without_a_sandbox_a_step_still_dies_with_its_parent(tmp_path):
+    (tmp_path / "code.py").write_text(
+        "import os, pathlib, time\n"
+        "pathlib.Path(request['place']).write_text(str(os.getpid()))\ntime.sleep(60)"
+    )
+    program = f"""
+from pathlib import Path
+from harness.sandbox import open_sandbox
+from harness.step import Step
+folder = Path({str(tmp_path)!r})
+open_sandbox("none").run(Step(name="x", entry="harness.sandbox.trial:execute",
+    request={{"place": str(folder / "pid")}}, inputs={{"code": folder / "code.py"}}), folder)
+"""
+    place = tmp_path / "pid"
+    with subprocess.Popen([sys.executable, "-c", program]) as parent:
+        pid = _wait_until(lambda: place.exists() and place.read_text())
+        parent.kill()
+
+    assert _wait_until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def _wait_until(is_done):
+    end_s = time.monotonic() + 30
+    while time.monotonic() < end_s:
+        if found := is_done():
+            return found
+        time.sleep(0.01)
+    raise TimeoutError
