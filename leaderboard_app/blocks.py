@@ -62,6 +62,8 @@ class Picture:
             **self.spec,
             **({"params": values} if values else {}),
             "height": self.height,
+            # Only what has a tooltip of its own shows one: lines and labels are no data.
+            "config": {"mark": {"tooltip": None}},
             "datasets": {name: [dict(row) for row in rows] for name, rows in self.datasets.items()},
         }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
+from harness.board.formats import fpr_text
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.board.text import visible
@@ -51,22 +53,98 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
         show_unreadable(snapshot)
         return None
     titles = {name: snapshot.entries[name][-1].card.challenge.title for name in names}
-    return st.selectbox(
+    return choose(
         "Challenge",
         names,
         key="challenge",
-        bind="query-params",
-        format_func=lambda name: f"{visible(titles[name])} ({name})",
+        told=lambda name: f"{visible(titles[name])} ({name})",
     )
 
 
 def choose_point(snapshot: Snapshot, challenge: str, default: float) -> float:
     """Let the visitor choose the FPR at which efficiencies are shown."""
-    points = working_points(snapshot.entries[challenge])
-    names = [f"{point:.0e}" for point in points]
-    start = names.index(f"{default:.0e}") if f"{default:.0e}" in names else 0
-    chosen = st.selectbox("False positive rate", names, index=start, key="fpr", bind="query-params")
-    return points[names.index(chosen)] if chosen in names else default
+    points = {fpr_text(point): point for point in working_points(snapshot.entries[challenge])}
+    points.setdefault(fpr_text(default), default)
+    chosen = choose("False positive rate", list(points), key="fpr", default=fpr_text(default))
+    return points[chosen]
+
+
+def choose(
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    default: str | None = None,
+    told: Callable[[str], str] = visible,
+    width: int | Literal["stretch"] = "stretch",
+) -> str:
+    """Let the visitor choose one of `options`; the choice stands in the address as `key`.
+
+    A name in the address that is none of the options is as if it were not there. Where the
+    address says nothing, what was chosen on another page is chosen again.
+
+    Parameters
+    ----------
+    default : str, optional
+        Chosen where the address says nothing; the first option if not given.
+    """
+    first = options[0] if default is None else default
+    last = f"{key} last chosen"
+    _follow_address(key, lambda: _asked(key, options, st.session_state.get(last, first)))
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = first
+    chosen = str(st.selectbox(label, options, key=key, format_func=told, width=width))
+    _write_address(key, [chosen], is_default=chosen == first)
+    st.session_state[last] = chosen
+    return chosen
+
+
+def choose_several(
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    default: Sequence[str],
+    most: int,
+    told: Callable[[str], str],
+) -> list[str]:
+    """Let the visitor choose up to `most` options; they stand in the address as `key`."""
+
+    def asked() -> list[str]:
+        wanted = [name for name in st.query_params.get_all(key) if name in options]
+        return list(dict.fromkeys(wanted))[:most] or list(default)
+
+    _follow_address(key, asked)
+    st.session_state[key] = [name for name in st.session_state[key] if name in options]
+    chosen: list[str] = st.multiselect(
+        label, options, key=key, max_selections=most, format_func=told
+    )
+    _write_address(key, chosen, is_default=chosen == list(default))
+    return chosen
+
+
+def _asked(key: str, options: Sequence[str], default: str) -> str:
+    asked = st.query_params.get(key)
+    return asked if asked is not None and asked in options else default
+
+
+def _follow_address(key: str, read: Callable[[], object]) -> None:
+    """Take a choice from the address if it is new there: a link, or the back button."""
+    seen, now = f"{key} in the address", st.query_params.get_all(key)
+    if key not in st.session_state or st.session_state.get(seen) != now:
+        st.session_state[key] = read()
+        st.session_state[seen] = now
+
+
+def _write_address(key: str, values: Sequence[str], *, is_default: bool) -> None:
+    """Write a choice into the address; a default only if the address has it already.
+
+    Each change makes an entry in the browser's history: a page that opens makes none.
+    """
+    written = st.query_params.get_all(key)
+    if written != list(values) and (written or not is_default):
+        st.query_params[key] = list(values)
+    st.session_state[f"{key} in the address"] = st.query_params.get_all(key)
 
 
 def synthetic_note() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,16 +16,8 @@ def _sources() -> tuple[str, str]:
     return f"{table}\n{mount}", (ASSETS / "table.css").read_text("utf-8")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TableEvent:
-    """What the visitor did: opened ``team/card``, or changed the view (sorting and filters)."""
-
-    opened: str | None
-    view: str | None
-
-
-def show_table(model: str, *, version: str, view: str, key: str) -> TableEvent:
-    """Show the table and tell what was done with it.
+def show_table(model: str, *, version: str, view: str, key: str) -> str | None:
+    """Show the table; return sorting and filters if the visitor changed them.
 
     Parameters
     ----------
@@ -42,7 +33,7 @@ def show_table(model: str, *, version: str, view: str, key: str) -> TableEvent:
     result = mount(
         key=key,
         data={"model": model, "version": version, "view": view},
-        on_open_change=lambda: None,
         on_view_change=lambda: None,
     )
-    return TableEvent(opened=result.get("open"), view=result.get("view"))
+    changed = result.get("view")
+    return changed if isinstance(changed, str) else None

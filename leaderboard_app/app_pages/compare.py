@@ -28,14 +28,13 @@ def show() -> None:
     listed = [item.entry for item in made.listed]
     entries = {entry.card.submission.team: entry for entry in listed}
     with right:
-        chosen = st.multiselect(
+        chosen = page.choose_several(
             "Entries (the first is what the others are compared with)",
             list(entries),
-            default=list(entries)[:2],
-            max_selections=MOST,
             key="entries",
-            bind="query-params",
-            format_func=lambda team: f"{team}: {visible(entries[team].card.submission.title)[:60]}",
+            default=list(entries)[:2],
+            most=MOST,
+            told=lambda team: f"{team}: {visible(entries[team].card.submission.title)[:60]}",
         )
     if len(chosen) < 2:
         st.info("Choose at least two entries.")

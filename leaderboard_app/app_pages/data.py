@@ -22,12 +22,11 @@ def show() -> None:
         page.show_unreadable(snapshot)
         page.watch(shown, snapshot)
         return
-    challenge = st.selectbox(
+    challenge = page.choose(
         "Challenge",
         names,
         key="challenge",
-        bind="query-params",
-        format_func=lambda name: f"{visible(snapshot.summaries[name].title)} ({name})",
+        told=lambda name: f"{visible(snapshot.summaries[name].title)} ({name})",
         width=420,
     )
     summary = snapshot.summaries[challenge]
@@ -37,7 +36,7 @@ def show() -> None:
         st.html("<h2 class='lb-h2'>Event display</h2>")
         left, right = st.columns([1, 3], gap="medium")
         with left:
-            chosen = st.selectbox("Event", options, key="event", bind="query-params")
+            chosen = page.choose("Event", options, key="event")
             st.html(
                 "<p class='lb-note lb-plain'>Area goes with pT. The missing transverse momentum "
                 "has no eta: it is a line at its phi.</p>"

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from harness.board.formats import to_csv, to_json
+from harness.board.formats import fpr_text, to_csv, to_json
 from harness.board.rows import Board, describe_lead
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
@@ -41,8 +41,8 @@ def show() -> None:
         st.html(
             note_html(
                 Note(
-                    text=f"Ranks are those at FPR {contest.working_point:.0e}, the challenge's "
-                    f"working point; the efficiencies shown are at {fpr:.0e}."
+                    text=f"Ranks are those at FPR {fpr_text(contest.working_point)}, the "
+                    f"challenge's working point; the efficiencies shown are at {fpr_text(fpr)}."
                 )
             )
         )
@@ -50,20 +50,14 @@ def show() -> None:
     def href(team: str, card: str) -> str:
         return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})
 
-    event = show_table(
+    changed = show_table(
         shown.model(snapshot, challenge, fpr, href),
         version=f"{snapshot.version} {challenge} {fpr}",
         view=urlencode({key: st.query_params[key] for key in VIEW_KEYS if key in st.query_params}),
         key=f"table-{challenge}",
     )
-    if event.view is not None:
-        _keep_view(event.view)
-    if event.opened is not None:
-        team, _, card = event.opened.partition("/")
-        st.switch_page(
-            page.PAGES / "submission.py",
-            query_params={"challenge": challenge, "team": team, "card": card},
-        )
+    if changed is not None:
+        _keep_view(changed)
     _downloads(board)
     for note in board_notes(board):
         page.show_block(note, key="note")

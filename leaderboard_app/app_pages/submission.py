@@ -50,7 +50,7 @@ def _choose_team(shown: Shelf, snapshot: Snapshot, challenge: str) -> str:
     wanted = st.query_params.get("team")
     if wanted is not None and wanted not in teams:
         st.warning("The address names a team that has no card here; the first is shown.")
-    return st.selectbox("Team", teams, key="team", bind="query-params")
+    return page.choose("Team", teams, key="team")
 
 
 def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) -> Entry:
@@ -71,8 +71,7 @@ def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) ->
     wanted = st.query_params.get("card")
     if wanted is not None and wanted not in cards:
         st.warning("The address names a card that is not here; the one that counts is shown.")
-    chosen = st.selectbox("Card", list(cards), key="card", bind="query-params", format_func=told)
-    return cards.get(chosen, entries[0])
+    return cards[page.choose("Card", list(cards), key="card", told=told)]
 
 
 def _downloads(shown: Shelf, challenge: str, entry: Entry) -> None:

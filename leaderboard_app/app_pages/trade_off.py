@@ -26,21 +26,11 @@ def show() -> None:
         fpr = page.choose_point(snapshot, challenge, contest.working_point)
     board = shown.board(snapshot, challenge, fpr)
     with columns[2]:
-        cost = st.selectbox(
-            "Cost",
-            list(COSTS),
-            key="cost",
-            bind="query-params",
-            format_func=lambda name: COSTS[name][0],
-        )
+        cost = page.choose("Cost", list(COSTS), key="cost", told=lambda name: COSTS[name][0])
     with columns[3]:
         titles = {"merit": "Merit", **{n: f"TPR {visible(t)}" for n, t in board.signals.items()}}
-        efficiency = st.selectbox(
-            "Efficiency",
-            list(titles),
-            key="efficiency",
-            bind="query-params",
-            format_func=lambda name: titles[name],
+        efficiency = page.choose(
+            "Efficiency", list(titles), key="efficiency", told=lambda name: titles[name]
         )
     if board.synthetic:
         page.synthetic_note()

@@ -1,6 +1,6 @@
-/* Hands the table over to the app: which page is opened, and the view that goes into the address. */
+/* Hands the table over to the app, which writes the view (sorting and filters) into the address. */
 export default function mount(component) {
-  const { data, parentElement, setStateValue, setTriggerValue } = component;
+  const { data, parentElement, setStateValue } = component;
   /* A rerun that changes nothing must not disturb what the visitor is typing. */
   if (parentElement.boardVersion === data.version) return;
   const model = JSON.parse(data.model);
@@ -17,6 +17,5 @@ export default function mount(component) {
       parentElement.boardView = view;
       setStateValue("view", view);
     },
-    open: (id) => setTriggerValue("open", id),
   });
 }

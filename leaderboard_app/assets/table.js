@@ -78,13 +78,6 @@ function boardTable(root, model, hooks) {
       const link = node("a", "team");
       link.append(node("bdi", "", cell.t));
       link.href = row.href;
-      link.addEventListener("click", (event) => {
-        const plain = !(event.metaKey || event.ctrlKey || event.shiftKey || event.button);
-        if (hooks.open && plain) {
-          event.preventDefault();
-          hooks.open(row.id);
-        }
-      });
       box.append(link);
       const title = node("span", "title");
       title.append(node("bdi", "", cell.s));

@@ -1,0 +1,289 @@
+"""Each page in each of its states, without a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from harness.challenge import RankingRules
+from leaderboard_app.settings import ContestRules, Settings
+from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
+from tests.cards import (
+    TARGET,
+    make_board,
+    make_card,
+    make_challenge,
+    make_summary,
+    write_board,
+)
+
+PAGES = ("ranking", "trade_off", "submission", "compare", "data", "take_part")
+
+
+@pytest.fixture
+def open_page(app_settings):
+    """Run one page of the app on a folder of cards."""
+
+    def run(results: Path, page: str = "ranking", *, query=None, **settings) -> AppTest:
+        app_settings(Settings(results=str(results), **settings))
+        app = AppTest.from_file(str(APP), default_timeout=60)
+        for key, value in (query or {}).items():
+            app.query_params[key] = value
+        app.run()
+        if page != "ranking":
+            for key, value in (query or {}).items():
+                app.query_params[key] = value
+            app.switch_page(f"app_pages/{page}.py").run()
+        return app
+
+    return run
+
+
+def shown(app: AppTest) -> str:
+    """All text and HTML that a page sends."""
+    parts = []
+
+    def walk(block) -> None:
+        for child in block.children.values():
+            if hasattr(child, "children"):
+                walk(child)
+            if hasattr(child, "proto"):
+                parts.append(str(child.proto))
+
+    walk(app.main)
+    return "\n".join(parts)
+
+
+def html(app: AppTest) -> str:
+    return "\n".join(element.proto.body for element in app.get("html"))
+
+
+def table_model(app: AppTest) -> dict:
+    (component,) = app.get("bidi_component")
+    return json.loads(json.loads(component.proto.json)["model"])
+
+
+def tell(app: AppTest, label: str):
+    return next(box for box in app.selectbox if box.label == label)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_runs(open_page, results, page):
+    app = open_page(results, page)
+    assert not app.exception
+    assert app.title[0].value
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_tells_what_to_run_where_there_is_nothing(open_page, tmp_path, page):
+    app = open_page(tmp_path / "none", page)
+    assert not app.exception
+    if page != "take_part":
+        assert app.info[0].value
+        assert app.code[0].value.startswith("harness ")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_broken_card_is_listed_and_the_page_lives_on(open_page, tmp_path, page):
+    write_board(make_board(4, n_teams=4), tmp_path)
+    (tmp_path / "sample" / "team_002" / "broken.json").write_text('{"schema_version": 7}')
+
+    app = open_page(tmp_path, page)
+
+    assert not app.exception
+    if page in {"ranking", "trade_off"}:
+        assert "newer harness" in html(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_only_broken_cards_make_an_empty_board(open_page, tmp_path, page):
+    folder = tmp_path / "sample" / "team_a"
+    folder.mkdir(parents=True)
+    (folder / "broken.json").write_text("{")
+    assert not open_page(tmp_path, page).exception
+
+
+def test_the_table_holds_the_board_in_its_order(open_page, results):
+    app = open_page(results, query={"challenge": "sample"})
+    model = table_model(app)
+    ranked = [row for row in model["rows"] if row["ranked"]]
+    assert [row["cells"]["rank"]["v"] for row in ranked] == sorted(
+        row["cells"]["rank"]["v"] for row in ranked
+    )
+    assert all(row["reasons"] for row in model["rows"] if not row["ranked"])
+    assert "no prediction for the ADC2021 data" in html(app)
+
+
+def test_a_real_challenge_has_no_warning_of_synthetic_events(open_page, results):
+    app = open_page(results, query={"challenge": "adc2021"})
+    assert table_model(app)["rows"][0]["id"].startswith("solo/")
+    assert "synthetic" not in html(app)
+
+
+def test_another_working_point_is_shown_and_the_ranks_stay(open_page, results):
+    home = table_model(open_page(results, query={"challenge": "sample"}))
+    app = open_page(results, query={"challenge": "sample", "fpr": "1e-3"})
+    away = table_model(app)
+    ranks = [
+        [(row["id"], row["cells"]["rank"]) for row in model["rows"] if row["ranked"]]
+        for model in (home, away)
+    ]
+    assert ranks[0] == ranks[1]
+    assert "Ranks are those at FPR 1e-5" in html(app)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"challenge": "nowhere", "fpr": "banana"},
+        {"challenge": "../../etc", "team": "../..", "card": "../../../etc/passwd"},
+        {"sort": "nothing", "q": "<script>", "part": "x" * 5000},
+        {"entries": "nobody", "cost": "?", "efficiency": "%00", "event": "-1"},
+    ],
+)
+@pytest.mark.parametrize("page", PAGES)
+def test_nonsense_in_the_address_is_no_error(open_page, results, page, query):
+    assert not open_page(results, page, query=query).exception
+
+
+def test_a_link_opens_the_card_that_it_names(open_page, results):
+    older = min((results / "sample" / "team_004").glob("*.json"))
+    query = {"challenge": "sample", "team": "team_004", "card": older.stem}
+
+    app = open_page(results, "submission", query=query)
+
+    assert tell(app, "Team").value == "team_004"
+    assert tell(app, "Card").value == older.stem
+    assert "An older scoring" in html(app)
+
+
+def test_a_link_to_a_card_that_is_gone_says_so(open_page, results):
+    query = {"challenge": "sample", "team": "team_004", "card": "20200101T000000Z-00000000"}
+    app = open_page(results, "submission", query=query)
+    assert "names a card that is not here" in app.warning[0].value
+    assert tell(app, "Team").value == "team_004"
+
+
+@pytest.mark.parametrize(
+    ("heading", "told"),
+    [
+        ("Physics at FPR 1e-5", "of 40,000"),
+        ("ROC and scores", None),
+        ("Lost between float and firmware", "not resolved"),
+        ("Trigger rate", "At most 367 Hz at 40 MHz"),
+        ("What it accepts", None),
+        ("Of what the background is made", None),
+        ("Against today", "leading lepton pT &gt; 120 GeV"),
+        ("Firmware", "xcvu9p"),
+        ("Latency by stage", None),
+        ("Cost per event", "FLOPs per event"),
+        ("History of the team", "never the best"),
+        ("How it was made", "Declared by the team, not checked."),
+        ("Provenance", "bwrap"),
+    ],
+)
+def test_a_submission_shows_all_its_sections(open_page, results, heading, told):
+    text = html(open_page(results, "submission", query={"challenge": "sample", "team": "team_004"}))
+    assert heading in text
+    assert told is None or told in text
+
+
+def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):
+    from harness.records import NotMeasured
+
+    nothing = NotMeasured(not_measured="it failed")
+    card = make_card(
+        "team_a",
+        firmware_physics=nothing,
+        float_physics=nothing,
+        cost=nothing,
+        firmware=nothing,
+        checks=nothing,
+        accepted=nothing,
+        cuts=nothing,
+        model_digest=nothing,
+    )
+    write_board([card], tmp_path)
+    for page in PAGES:
+        app = open_page(tmp_path, page)
+        assert not app.exception
+    assert "it failed" in html(open_page(tmp_path, "submission"))
+
+
+def test_entries_are_compared_in_words(open_page, tmp_path):
+    from tests.cards import SIGNALS
+
+    strong = make_card("strong", seed=1, rates=dict.fromkeys(SIGNALS, 0.05))
+    weak = make_card("weak", seed=2, rates=dict.fromkeys(SIGNALS, 0.0005))
+    twin = make_card("twin", seed=3, rates=dict.fromkeys(SIGNALS, 0.05))
+    write_board([strong, weak, twin], tmp_path)
+
+    app = open_page(
+        tmp_path, "compare", query={"challenge": "sample", "entries": ["strong", "weak", "twin"]}
+    )
+
+    text = html(app)
+    assert "strong is better" in text
+    assert "not resolved" in text
+    assert not app.exception
+
+
+def test_fewer_than_two_entries_ask_for_more(open_page, tmp_path):
+    write_board([make_card("alone")], tmp_path)
+    app = open_page(tmp_path, "compare")
+    assert "at least two" in app.info[0].value
+
+
+def test_cards_of_different_data_are_not_compared(open_page, tmp_path):
+    old = make_card("old", challenge=make_challenge(version="0"), created="2025-01-01T00:00:00Z")
+    write_board([old, make_card("new")], tmp_path)
+    app = open_page(tmp_path, "compare", query={"challenge": "sample", "entries": ["new", "old"]})
+    assert "are not compared" in html(app)
+
+
+def test_the_data_page_shows_what_is_in_the_summary(open_page, tmp_path):
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    (folder / "summary.json").write_text(make_summary().model_dump_json())
+    app = open_page(tmp_path, "data")
+    text = html(app)
+    assert "2,180,000" in text
+    assert "Occupancy" in text
+    assert tell(app, "Event").options[0].startswith("Background, event 1")
+
+
+def test_hidden_signals_are_not_sent_to_the_public(open_page, tmp_path):
+    write_board([make_card("team_a", challenge=make_challenge(hidden=("h0",)))], tmp_path)
+    for page in PAGES:
+        public = open_page(tmp_path, page)
+        assert "h⁰" not in shown(public), page
+        assert '"h0"' not in shown(public), page
+    private = open_page(tmp_path, "submission", is_private=True)
+    assert "h⁰" in html(private)
+
+
+def test_rules_of_the_manifest_take_the_place_of_those_in_the_cards(open_page, tmp_path):
+    write_board([make_card("team_a")], tmp_path)
+    strict = ContestRules(rules=RankingRules(accepted_evidence=("post_route",)), target=TARGET)
+    app = open_page(tmp_path, contests={"sample": strict})
+    (row,) = table_model(app)["rows"]
+    assert not row["ranked"]
+    assert "this contest accepts post_route" in row["reasons"][0]
+
+
+def test_what_a_team_writes_is_sent_as_text(open_page, tmp_path):
+    write_board([hostile_card(), make_card("other")], tmp_path)
+    for page in ("submission", "compare"):
+        app = open_page(tmp_path, page, query={"challenge": "sample", "team": "hostile"})
+        text = html(app)
+        assert "<script" not in text
+        assert "<img" not in text
+        assert "<svg" not in text
+        assert "\u202e" not in text
+        # Nothing of a card is ever given to a function that reads Markdown.
+        for element in app.markdown:
+            assert "evil.example" not in element.value
+            assert HOSTILE_TEXT not in element.value
