@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import tarfile
@@ -17,7 +16,7 @@ from pydantic import JsonValue
 
 from harness.errors import Problem
 from harness.firmware.interpret import open_events
-from harness.firmware.tools import Fault, compiler, run_tool, step_entry
+from harness.firmware.tools import Fault, build_folder, compiler, run_tool, step_entry
 from harness.firmware.translate import PROJECT
 
 __all__ = ["build_simulation", "simulate_project"]
@@ -56,23 +55,22 @@ def simulate_project(
     Request: ``n_processes``, ``timeout_s``. Inputs: ``project`` (tar), ``events``. Outputs:
     ``scores`` (float64, one for each event).
     """
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / "hls4ml"  # noqa: S108 the sandbox's own
-    folder.mkdir()
-    with tarfile.open(inputs["project"]) as archive:
-        archive.extractall(folder, filter="data")
     events = open_events(inputs["events"])
     timeout_s = float(cast("float", request["timeout_s"]))
     started = time.monotonic()
-    program = build_simulation(folder / PROJECT, events.shape[1], timeout_s)
-    built = time.monotonic()
-    # The header of a .npy file is left behind, so that processes can seek to their share.
-    raw = folder / "events.f32"
-    np.ascontiguousarray(events, "<f4").tofile(raw)
-    n_processes = cast("int", request["n_processes"])
-    parts = _run(program, raw, len(events), n_processes, timeout_s)
-    with outputs["scores"].open("wb") as file:
-        for part in parts:
-            file.write(part.read_bytes())
+    with build_folder("hls4ml") as folder:
+        with tarfile.open(inputs["project"]) as archive:
+            archive.extractall(folder, filter="data")
+        program = build_simulation(folder / PROJECT, events.shape[1], timeout_s)
+        built = time.monotonic()
+        # The header of a .npy file is left behind, so that processes can seek to their share.
+        raw = folder / "events.f32"
+        np.ascontiguousarray(events, "<f4").tofile(raw)
+        n_processes = cast("int", request["n_processes"])
+        parts = _run(program, raw, len(events), n_processes, timeout_s)
+        with outputs["scores"].open("wb") as file:
+            for part in parts:
+                file.write(part.read_bytes())
     return {
         "n_events": len(events),
         "compile_s": built - started,

@@ -7,7 +7,6 @@ first new output. Then every event's score must come out in its turn.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -21,7 +20,14 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.errors import Problem
-from harness.firmware.tools import EXTRA, Fault, compiler, run_tool, step_entry
+from harness.firmware.tools import (
+    EXTRA,
+    Fault,
+    build_folder,
+    compiler,
+    run_tool,
+    step_entry,
+)
 from harness.firmware.verilog import TOP
 
 __all__ = [
@@ -168,22 +174,21 @@ def simulate_design(
     (Verilog), ``words`` (uint32, one row of words for each event). Outputs: ``trace`` (uint64, the
     output port after each clock edge).
     """
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / "verilator"  # noqa: S108 the sandbox's own
-    folder.mkdir()
-    n_words = max(1, -(-cast("int", request["input_bits"]) // 32))
-    version = verilator_version()
-    program = _build(inputs["design"], folder, cast("int", request["input_bits"]), request)
-    arguments = [request["n_events"], request["hold"], request["drain"]]
-    run_tool(
-        [program, inputs["words"], outputs["trace"], *(str(value) for value in arguments)],
-        name="the simulation of the Verilog",
-        folder=folder,
-        timeout_s=float(cast("float", request["timeout_s"])),
-    )
-    return {"verilator": version, "n_words": n_words}
+    input_bits = cast("int", request["input_bits"])
+    arguments = [str(request[name]) for name in ("n_events", "hold", "drain")]
+    timeout_s = float(cast("float", request["timeout_s"]))
+    with build_folder("verilator") as folder:
+        program = _build(inputs["design"], folder, input_bits, timeout_s)
+        run_tool(
+            [program, inputs["words"], outputs["trace"], *arguments],
+            name="the simulation of the Verilog",
+            folder=folder,
+            timeout_s=timeout_s,
+        )
+    return {"verilator": verilator_version(), "n_words": max(1, -(-input_bits // 32))}
 
 
-def _build(design: Path, folder: Path, input_bits: int, request: Mapping[str, JsonValue]) -> Path:
+def _build(design: Path, folder: Path, input_bits: int, timeout_s: float) -> Path:
     command, environment = verilator_command()
     driver = folder / "driver.cpp"
     driver.write_text(_driver(input_bits))
@@ -222,7 +227,7 @@ def _build(design: Path, folder: Path, input_bits: int, request: Mapping[str, Js
         ],
         name="verilator",
         folder=folder,
-        timeout_s=float(cast("float", request["timeout_s"])),
+        timeout_s=timeout_s,
         environment={
             **environment,
             "CXX": compiler(),

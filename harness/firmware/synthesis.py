@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections import Counter
@@ -20,7 +19,14 @@ from pydantic import JsonValue
 from harness.errors import Problem
 from harness.firmware.netlist import Cell, Netlist, NetlistError, evaluate_netlist
 from harness.firmware.timing import Timing, time_netlist
-from harness.firmware.tools import EXTRA, Fault, python_environment, run_tool, step_entry
+from harness.firmware.tools import (
+    EXTRA,
+    Fault,
+    build_folder,
+    python_environment,
+    run_tool,
+    step_entry,
+)
 from harness.firmware.verilog import TOP
 
 __all__ = [
@@ -221,9 +227,20 @@ def synthesise_design(
     the input port's bits). Outputs: ``netlist`` (JSON of Yosys); ``scores`` (uint64, what the
     netlist gives for each row).
     """
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / "yosys"  # noqa: S108 the sandbox's own
-    folder.mkdir()
-    shutil.copyfile(inputs["design"], folder / "design.v")
+    with build_folder("yosys") as folder:
+        tool = _run_yosys(inputs["design"], folder, request)
+        check = (folder / "check.txt").read_text()
+        text = (folder / "netlist.json").read_text()
+        shutil.copyfile(folder / "netlist.json", outputs["netlist"])
+    netlist = Netlist.from_json(json.loads(text), TOP)
+    report = examine_netlist(netlist, check)
+    report["unevaluated"] = evaluate(netlist, inputs["words"], outputs["scores"])
+    return {**report, "tool": tool, "version": yosys_version()}
+
+
+def _run_yosys(design: Path, folder: Path, request: Mapping[str, JsonValue]) -> str:
+    """Run the script in a folder, and return which Yosys did."""
+    shutil.copyfile(design, folder / "design.v")
     (folder / "adders.v").write_text(_ADDERS)
     script = folder / "synthesis.ys"
     script.write_text(synthesis_script(has_dsp=bool(request["has_dsp"])))
@@ -235,12 +252,7 @@ def synthesise_design(
         timeout_s=float(cast("float", request["timeout_s"])),
         environment=environment,
     )
-    check = (folder / "check.txt").read_text() if (folder / "check.txt").exists() else ""
-    shutil.copyfile(folder / "netlist.json", outputs["netlist"])
-    netlist = Netlist.from_json(json.loads((folder / "netlist.json").read_text()), TOP)
-    report = examine_netlist(netlist, check)
-    report["unevaluated"] = evaluate(netlist, inputs["words"], outputs["scores"])
-    return {**report, "tool": tool, "version": yosys_version()}
+    return tool
 
 
 def evaluate(netlist: Netlist, words: Path, scores: Path) -> str:

@@ -11,7 +11,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +33,7 @@ from harness.errors import (
 __all__ = [
     "EXTRA",
     "Fault",
+    "build_folder",
     "compiler",
     "native_versions",
     "raise_fault",
@@ -156,6 +159,19 @@ def require_package(*names: str) -> None:
         )
 
 
+@contextmanager
+def build_folder(name: str) -> Iterator[Path]:
+    """Give a folder to build in, below the step's scratch folder, and remove it afterwards.
+
+    ABC and make can't work below a path with spaces; then it lies in the system's own folder.
+    """
+    scratch = tempfile.gettempdir() if "TMPDIR" not in os.environ else os.environ["TMPDIR"]
+    has_space = any(character.isspace() for character in scratch)
+    parent = "/tmp" if has_space else scratch  # noqa: S108 the folder in it is a new one
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent) as folder:
+        yield Path(folder)
+
+
 def system_tools() -> tuple[Path, ...]:
     """Return the host folders that a step needs for its compiler and its netlist tools."""
     folders = [Path(folder) for folder in SYSTEM_FOLDERS]
@@ -218,7 +234,8 @@ def run_tool(
         done = subprocess.run(
             [str(part) for part in command],
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            # Tools keep their own temporary files beside the build.
+            env={**os.environ, "TMPDIR": str(folder), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

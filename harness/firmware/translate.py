@@ -8,9 +8,8 @@ step; TensorFlow, da4ml and hls4ml are imported nowhere but here and in `referen
 from __future__ import annotations
 
 import io
-import shutil
 import tarfile
-import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -24,7 +23,7 @@ from harness.firmware.program import (
     input_formats,
     output_format,
 )
-from harness.firmware.tools import Fault, require_package, step_entry
+from harness.firmware.tools import Fault, build_folder, require_package, step_entry
 from harness.firmware.verilog import count_operations
 
 if TYPE_CHECKING:
@@ -369,21 +368,21 @@ def _write_hls4ml(
 
     if find_spec("hls4ml") is None:
         return {"hls4ml": "hls4ml is not installed"}
-    folder = Path(tempfile.mkdtemp()) / PROJECT
-    try:
-        printed = convert_by_hls4ml(
-            model,
-            folder,
-            str(request["part"]),
-            float(cast("float", request["clock_period_ns"])),
-            str(request.get("hls_backend", "Vitis")),
-        )
-    except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it can't read
-        return {"hls4ml": f"{type(error).__name__}: {str(error)[:300]}"}
-    if target is not None:
-        with tarfile.open(target, "w") as archive:
-            archive.add(folder, arcname=PROJECT, filter=_anonymous)
-    shutil.rmtree(folder.parent)
+    with build_folder("hls4ml") as parent:
+        folder = parent / PROJECT
+        try:
+            printed = convert_by_hls4ml(
+                model,
+                folder,
+                str(request["part"]),
+                float(cast("float", request["clock_period_ns"])),
+                str(request.get("hls_backend", "Vitis")),
+            )
+        except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it can't read
+            return {"hls4ml": f"{type(error).__name__}: {str(error)[:300]}"}
+        if target is not None:
+            with tarfile.open(target, "w") as archive:
+                archive.add(folder, arcname=PROJECT, filter=_anonymous)
     mark = "DA handler used for layer "
     fallback = [line.removeprefix(mark) for line in printed.splitlines() if line.startswith(mark)]
     return {"hls4ml": "translated", "da4ml_layers": list[JsonValue](fallback)}
@@ -396,7 +395,9 @@ def convert_by_hls4ml(
     import hls4ml
 
     printed = io.StringIO()
-    with redirect_stdout(printed):
+    with redirect_stdout(printed), warnings.catch_warnings():
+        # It warns that two quantisers in a row may be inexact: the witnesses show whether.
+        warnings.simplefilter("ignore")
         project = hls4ml.converters.convert_from_keras_model(
             model,
             output_dir=str(folder),

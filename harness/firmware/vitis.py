@@ -28,7 +28,7 @@ from harness.firmware.backend import Built, FirmwareRequest
 from harness.firmware.handed_in import HandedIn, find_reports, report_from_vendor
 from harness.firmware.scoring import PROGRAM, compress, score_events
 from harness.firmware.steps import StepRunner, UntranslatableError
-from harness.firmware.tools import Fault, run_tool, step_entry
+from harness.firmware.tools import Fault, build_folder, run_tool, step_entry
 from harness.firmware.translate import PROJECT
 from harness.firmware.witnesses import (
     MAX_FILE,
@@ -257,11 +257,18 @@ def run_vendor_tool(
     Request: ``program``, ``vivado`` (paths; the latter null for no place and route), ``licences``
     (environment variables), ``timeout_s``. Inputs: ``project`` (tar). Outputs: ``reports`` (tar).
     """
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / "vendor"  # noqa: S108 the sandbox's own
-    folder.mkdir()
-    with tarfile.open(inputs["project"]) as archive:
-        archive.extractall(folder, filter="data")
-    project = folder / PROJECT
+    with build_folder("vendor") as folder:
+        with tarfile.open(inputs["project"]) as archive:
+            archive.extractall(folder, filter="data")
+        reports = _run_flow(folder / PROJECT, request)
+        with tarfile.open(outputs["reports"], "w") as archive:
+            for path in reports:
+                archive.add(path, arcname=path.name)
+        return {"reports": [path.name for path in reports]}
+
+
+def _run_flow(project: Path, request: Mapping[str, JsonValue]) -> list[Path]:
+    """Synthesise a project, place and route it if asked to, and return the reports."""
     (project / "build_opt.tcl").write_text(_OPTIONS)
     timeout_s = float(cast("float", request["timeout_s"]))
     licences = cast("dict[str, str]", request["licences"])
@@ -271,11 +278,7 @@ def run_vendor_tool(
         script.write_text(_IMPLEMENT)
         command = [str(request["vivado"]), "-mode", "batch", "-nojournal", "-source", script.name]
         _run_licensed(command, project, timeout_s, licences)
-    reports = _collect(project)
-    with tarfile.open(outputs["reports"], "w") as archive:
-        for path in reports:
-            archive.add(path, arcname=path.name)
-    return {"reports": [path.name for path in reports]}
+    return _collect(project)
 
 
 def _hls_command(program: str) -> list[str]:

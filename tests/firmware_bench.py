@@ -1,0 +1,148 @@
+"""Networks small enough to work out by hand, and a way to run a step without a sandbox."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from harness.challenge import Budget, Target
+from harness.step import Step, StepResult, Usage
+from harness.submission.network import export_network, load_keras
+
+TARGET = Target(
+    part="xcvu9p-flga2104-2-e",
+    clock_period_ns=5.0,
+    max_latency_ns=1000.0,
+    max_interval_ns=25.0,
+    budget=Budget(lut=1_000),
+)
+
+
+def direct_step(step: Step, folder: Path) -> StepResult:
+    """Run a step in this process: the same entry, no isolation."""
+    module, _, function = step.entry.partition(":")
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    outputs = {name: folder / name for name in step.outputs}
+    for path in outputs.values():
+        path.touch()
+    with patch.dict(os.environ, {"TMPDIR": str(scratch)}):
+        report = getattr(import_module(module), function)(
+            dict(step.request), dict(step.inputs), outputs
+        )
+    usage = Usage(wall_s=0.0, cpu_s=0.0, peak_memory_bytes=0)
+    return StepResult(report=report, outputs=outputs, usage=usage, log="")
+
+
+def changing(change: Callable[[str], str], step_name: str = "firmware-verilog"):
+    """Return a `RunStep` that changes the text of what a step writes first."""
+
+    def run(step: Step, folder: Path) -> StepResult:
+        result = direct_step(step, folder)
+        if step.name == step_name:
+            path = result.outputs["design"]
+            before = path.read_text()
+            path.write_text(change(before))
+            assert path.read_text() != before, "the mutant is no mutant"
+        return result
+
+    return run
+
+
+def fixed(width: int, integer: int, *, is_signed: bool = False, place: str = "weight", **more):
+    """Return a configuration of HGQ2 for one fixed word."""
+    from hgq.config import QuantizerConfig
+
+    settings = {"overflow_mode": "SAT", "round_mode": "RND", "trainable": False, **more}
+    return QuantizerConfig(
+        "kif",
+        place,
+        k0=int(is_signed),
+        i0=integer - is_signed,
+        f0=width - integer,
+        homogeneous_axis=None,
+        heterogeneous_axis=(),
+        **settings,
+    )
+
+
+def words_in(inputs, width: int, integer: int, *, is_signed: bool = False):
+    """Quantise a network's inputs to the words of the wires."""
+    from hgq.quantizer import Quantizer
+
+    config = fixed(
+        width,
+        integer,
+        is_signed=is_signed,
+        place="datalane",
+        overflow_mode="WRAP",
+        round_mode="TRN",
+    )
+    return Quantizer(config, name="words")(inputs)
+
+
+def two_and_one():
+    """Return the network 2 a + b of two inputs of three bits: one adder."""
+    load_keras()
+    import keras
+    from hgq.layers import QDense
+
+    inputs = keras.Input((2,), name="event")
+    layer = QDense(
+        1, use_bias=False, enable_iq=False, kq_conf=fixed(2, 2), enable_ebops=False, name="sum"
+    )
+    score = layer(words_in(inputs, 3, 3))
+    layer.kernel.assign(np.array([[2.0], [1.0]]))
+    return keras.Model(inputs, score)
+
+
+def encoder(n_inputs: int = 6, seed: int = 3):
+    """Return a network of two dense layers and a sum of squares, with random weights."""
+    load_keras()
+    import keras
+    from hgq.layers import QDense
+
+    from harness import heads
+
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input((n_inputs,), name="event")
+    x = words_in(inputs, 8, 6, is_signed=True)
+    activations = fixed(6, 4, place="datalane")
+    weights = fixed(4, 1, is_signed=True)
+    for units, activation, name in ((4, "relu", "hidden"), (2, None, "mu")):
+        x = QDense(
+            units,
+            activation=activation,
+            kq_conf=weights,
+            bq_conf=fixed(4, 2, is_signed=True, place="bias"),
+            iq_conf=fixed(7, 5, is_signed=True, place="datalane")
+            if name == "hidden"
+            else activations,
+            enable_ebops=False,
+            name=name,
+        )(x)
+    return keras.Model(inputs, heads.sum_of_squares(x, word="fixed<6,4>"))
+
+
+def export(model, folder: Path) -> tuple[Path, Path]:
+    """Write a network's graph and weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    graph, weights = folder / "graph.json", folder / "weights.bin"
+    export_network(model, graph, weights)
+    return graph, weights
+
+
+def plain_events(n_events: int, n_inputs: int, seed: int = 1) -> np.ndarray:
+    """Return events of signed numbers, most of them small."""
+    values = np.random.default_rng(seed).normal(0.0, 6.0, (n_events, n_inputs))
+    return values.astype(np.float32)
+
+
+def every_pair() -> np.ndarray:
+    """Return all 64 events of two inputs of three bits."""
+    return np.array([(a, b) for a in range(8) for b in range(8)], np.float32)
