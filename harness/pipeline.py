@@ -123,7 +123,8 @@ def score_submission(
         cards.check_results(results, 0)
     root = cache_root(cache)
     root.mkdir(parents=True, exist_ok=True)
-    kind = f"{challenge}-quick" if is_quick else challenge
+    extent = "quick" if is_quick else "firmware" if has_firmware else "no-firmware"
+    kind = f"{challenge} {submission.spec.division} {extent}"
     clock = StageClock(progress=progress, history=root / "timings.json", kind=kind)
     with scratch_folder() as scratch:
         with clock.stage("data", f"open {rules.title}"):

@@ -70,8 +70,8 @@ class StageClock:
         return f" (took {before:.0f} s last time)" if before and before >= 1 else ""
 
     def _left(self, name: str) -> str:
-        later = [seconds for stage, seconds in self._before.items() if stage not in self.usage]
-        return f"; about {sum(later):.0f} s left" if name in self._before and later else ""
+        later = sum(seconds for stage, seconds in self._before.items() if stage not in self.usage)
+        return f"; about {later:.0f} s left" if name in self._before and later >= 1 else ""
 
 
 def _read_history(path: Path) -> dict[str, dict[str, float]]:

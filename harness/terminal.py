@@ -51,10 +51,12 @@ def format_rate(value: float) -> str:
     --------
     >>> format_rate(0.0), format_rate(0.01234), format_rate(1e-05)
     ('0', '0.0123', '1.00e-05')
+    >>> format_rate(0.009), format_rate(1.0)
+    ('0.00900', '1.00')
     """
     if value == 0:
         return "0"
-    return f"{value:.3g}" if value >= 1e-3 else f"{value:.2e}"
+    return f"{value:#.3g}" if value >= 1e-3 else f"{value:.2e}"
 
 
 def format_interval(lower: float, upper: float) -> str:
@@ -68,7 +70,8 @@ def card_view(card: ScoreCard) -> RenderableType:
     if not isinstance(card.firmware_physics, NotMeasured):
         parts.append(_physics_table(card, card.firmware_physics, "firmware"))
     if not isinstance(card.float_physics, NotMeasured):
-        parts.append(_physics_table(card, card.float_physics, "float network"))
+        name = "float network" if card.submission.division == "trigger" else "scores"
+        parts.append(_physics_table(card, card.float_physics, name))
     if isinstance(card.firmware_physics, NotMeasured) and card.submission.division == "trigger":
         parts.append(_missing("firmware scores", card.firmware_physics))
     parts += [_cost_view(card.cost), firmware_view(card.firmware), _checks_view(card)]
@@ -80,7 +83,7 @@ def _heading(card: ScoreCard) -> Panel:
     submission, challenge = card.submission, card.challenge
     lines = [
         f"{submission.title} · team {submission.team} · {submission.division} division",
-        f"{challenge.title} ({challenge.name} {challenge.version})",
+        f"{challenge.title} · {challenge.name}, version {challenge.version}",
     ]
     if challenge.synthetic:
         lines.append("synthetic events: no prediction for the real data")
@@ -126,8 +129,10 @@ def _working_point_caption(physics: Physics) -> str:
         if isinstance(point, UnreachedWorkingPoint):
             notes.append(f"FPR {point.fpr:.0e}: not measured, {point.not_measured}")
         elif point.is_low_statistics:
+            events = "event" if point.n_allowed == 1 else "events"
             notes.append(
-                f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background events may pass"
+                f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
+                "pass"
             )
     notes.append("95 % intervals; per preselected event; * the challenge's working point")
     return "\n".join(notes)

@@ -48,8 +48,9 @@ def score_network(
     ----------
     request : mapping
         ``jobs``, optional: a list of ``{"events": name of an input, "scores": name of an output,
-        "chunk": events at once}``, all scored by the one network; by default one job from
-        ``events`` to ``scores`` in chunks of `CHUNK_EVENTS`.
+        "chunk": events at once, "may_be_constant": whether scores may be all the same}``, all
+        scored by the one network; by default one job from ``events`` to ``scores`` in chunks of
+        `CHUNK_EVENTS`.
     inputs : mapping
         ``graph``, ``weights``, and the events of each job: float32 .npy of shape
         ``(n, n_objects, n_features)``.
@@ -165,6 +166,7 @@ class Job:
     events: str
     scores: str
     chunk: int
+    may_be_constant: bool = False
 
 
 def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[Job]:
@@ -174,6 +176,7 @@ def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[Job]:
             events=str(entry.get("events", "events")),
             scores=str(entry.get("scores", "scores")),
             chunk=int(cast("int", entry.get("chunk", chunk))),
+            may_be_constant=entry.get("may_be_constant") is True,
         )
         for entry in cast("list[dict[str, JsonValue]]", entries)
     ]
@@ -294,7 +297,7 @@ def score_job(
     scorer: Scorer, events: NDArray[np.float32], job: Job, outputs: Mapping[str, Path]
 ) -> None:
     """Score events chunk by chunk into a file, and look at the scores on the way."""
-    survey = _Survey(n_events=len(events))
+    survey = _Survey(n_events=len(events), may_be_constant=job.may_be_constant)
     progress = _Progress(outputs.get("progress"), len(events))
     pads = not isinstance(scorer, _OpenScorer)
     with outputs[job.scores].open("wb") as file:
@@ -325,6 +328,7 @@ class _Survey:
     """What is wrong with the scores, gathered chunk by chunk."""
 
     n_events: int
+    may_be_constant: bool
     n_nan: int = 0
     n_infinite: int = 0
     first: dict[str, str] = field(default_factory=dict)
@@ -361,7 +365,8 @@ class _Survey:
                         fix=_remedy(kind, self.dtype),
                     )
                 )
-        if not found and self.n_events > 1 and self.lowest == self.highest:
+        is_constant = self.n_events > 1 and self.lowest == self.highest
+        if not found and is_constant and not self.may_be_constant:
             found.append(
                 Problem(
                     what=f"all {self.n_events} events have the score {self.lowest:g}",

@@ -155,6 +155,15 @@ def test_one_event_alone_is_not_called_constant(files, events):
     assert inference.score_network({}, files, files)["n_events"] == 1
 
 
+def test_scores_that_may_be_constant_are_returned(files, events):
+    store(files["events"], np.repeat(events[:1], 10, axis=0))
+    export(weighted(), files)
+    with pytest.raises(InvalidSubmissionError, match="all 10 events have the score"):
+        inference.score_network({}, files, files)
+    jobs = [{"may_be_constant": True}]
+    assert inference.score_network({"jobs": jobs}, files, files)["n_events"] == 10
+
+
 def test_events_of_another_layout_are_refused(files, events):
     store(files["events"], events[:, :18])
     export(weighted(), files)
