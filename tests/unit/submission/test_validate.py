@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import h5py
@@ -183,18 +182,16 @@ def test_what_is_no_hdf5_file_is_told(folder, content):
     assert "is no HDF5 file" in told(folder)
 
 
-def test_it_takes_under_three_seconds_and_imports_no_tensorflow(folder):
+def test_it_imports_neither_tensorflow_nor_keras_nor_h5py(folder):
     code = (
         "import sys; from pathlib import Path; from harness.submission.validate import validate;"
         f"print(len(validate(Path({str(folder)!r}))));"
         "print([m for m in ('tensorflow', 'keras', 'h5py') if m in sys.modules])"
     )
-    start = time.monotonic()
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.split("\n")[:2] == ["0", "[]"]
-    assert time.monotonic() - start < 3.0
 
 
 def test_nothing_of_a_submission_is_run(folder):
