@@ -86,7 +86,7 @@ def test_quantised_scores_are_the_same_bits_in_every_chunk_order_and_mode(
     scores = np.fromfile(files["scores"], "<f8")
     np.testing.assert_array_equal(np.fromfile(outputs["other"], "<f8"), scores[order])
     plain = network.rebuild(files["graph"], files["weights"])
-    slow = plain.predict(events.reshape(-1, 57), verbose=0)
+    slow = plain.predict(events.reshape(-1, 57), verbose=0, batch_size=3_000)
     np.testing.assert_array_equal(slow.ravel().astype(np.float64), scores)
 
 
