@@ -143,7 +143,10 @@ def _missing(name: str, missing: NotMeasured) -> Text:
 
 
 def _rows(title: str, rows: Iterable[Sequence[str]], header: Sequence[str]) -> Table:
-    table = Table(*header, title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in header:
+        # Paths and checksums are there to be copied: none is cut off.
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     return table
@@ -279,7 +282,8 @@ def _challenge_table(challenge: ChallengeStatus) -> Table:
         for file in challenge.files
     ]
     ready = "ready" if challenge.is_ready else f"not here: harness fetch {challenge.name}"
-    synthetic = ", synthetic" if challenge.is_synthetic else ""
+    is_told = "synthetic" in challenge.title
+    synthetic = ", synthetic" if challenge.is_synthetic and not is_told else ""
     title = f"{challenge.name}: {challenge.title}, version {challenge.version}{synthetic}; {ready}"
     return _rows(title, rows, ("file", "role", "events", "cache", "checksum", "state"))
 
@@ -287,9 +291,9 @@ def _challenge_table(challenge: ChallengeStatus) -> Table:
 def description_view(description: Description) -> RenderableType:
     """Draw occupancies and leading pT of each process."""
     summary = description.summary
-    note = "synthetic events: no prediction for the real data" if summary.synthetic else ""
+    note = "; synthetic events: no prediction for the real data" if summary.synthetic else ""
     tables = [_process_table(description, process) for process in summary.processes]
-    return Group(Text(f"{summary.title} (version {summary.version}) {note}"), *tables)
+    return Group(Text(f"{summary.title}, version {summary.version}{note}"), *tables)
 
 
 def _process_table(description: Description, process: ProcessSummary) -> Table:
