@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from harness.board.text import visible
-from leaderboard_app.blocks import Cell, Facts, Note, Table
+from leaderboard_app.blocks import Cell, Facts, Note, Picture, Table
 
 
 def text_html(text: str) -> str:
@@ -46,6 +46,21 @@ def _row_html(row: Sequence[str]) -> str:
 def note_html(note: Note) -> str:
     """Write a paragraph."""
     return f'<p class="lb-note lb-{escape(note.tone)}">{text_html(note.text)}</p>'
+
+
+def figures_html(picture: Picture) -> str:
+    """Write the figures of a chart as a table that opens on demand."""
+    rows = picture.table()
+    head = "".join(f"<th>{text_html(title)}" for title in picture.fields.values())
+    body = "".join(
+        "<tr>" + "".join(f"<td>{text_html(cell_text(cell))}" for cell in row.values())
+        for row in rows
+    )
+    return (
+        '<details class="lb-figures"><summary>Figures of this chart</summary>'
+        f'<div class="lb-scroll" tabindex="0"><table class="lb-table"><thead><tr>{head}'
+        f"<tbody>{body}</table></div></details>"
+    )
 
 
 def cell_text(cell: Cell) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-import pandas as pd
 import streamlit as st
 
 from harness.board.formats import fpr_text
@@ -14,7 +13,7 @@ from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.board.text import visible
 from leaderboard_app.blocks import Block, Facts, Note, Picture, Section, Table
-from leaderboard_app.markup import facts_html, note_html, table_html, text_html
+from leaderboard_app.markup import facts_html, figures_html, note_html, table_html, text_html
 from leaderboard_app.state import Shelf
 
 PAGES = Path(__file__).parent / "app_pages"
@@ -201,10 +200,4 @@ def show_block(block: Block, *, key: str) -> None:
 def show_picture(picture: Picture, *, key: str) -> None:
     """Put a chart on the page, and its figures as a table below it."""
     st.vega_lite_chart(picture.whole(), width="stretch", key=key, alt=picture.alt)
-    with st.expander("Figures of this chart"):
-        st.dataframe(
-            pd.DataFrame(picture.table(), columns=list(picture.fields.values())),
-            hide_index=True,
-            height=240,
-            alt=picture.alt,
-        )
+    st.html(figures_html(picture))

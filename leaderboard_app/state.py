@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -16,8 +17,11 @@ from harness import ranking
 from harness.board.index import CardIndex, Snapshot
 from harness.board.rows import Board, board_of
 from harness.ranking import Entry, Ranking
+from leaderboard_app.blocks import Section
 from leaderboard_app.settings import Settings, read_settings
 from leaderboard_app.views.ranking_table import ranking_model
+from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.submission import submission_sections
 
 T = TypeVar("T")
 # Looking at every card's size and time takes some ms for 500 cards: once a second is enough for
@@ -39,6 +43,7 @@ class _Kept(Generic[T]):
                 while len(self.values) >= _MAX_KEPT:
                     del self.values[next(iter(self.values))]
                 self.values[key] = make()
+                _rest()
             return self.values[key]
 
 
@@ -57,6 +62,7 @@ class Shelf:
         self._rankings: _Kept[Ranking] = _Kept()
         self._boards: _Kept[Board] = _Kept()
         self._models: _Kept[str] = _Kept()
+        self._sections: _Kept[list[Section]] = _Kept()
         self._looked = -1e9
         self._snapshot: Snapshot | None = None
         self._lock = Lock()
@@ -65,8 +71,10 @@ class Shelf:
         """Return what lies in the folder, at most a second old."""
         with self._lock:
             if self._snapshot is None or time.monotonic() - self._looked > _LOOK_EVERY_S:
-                self._snapshot = self._index.refresh()
+                before, self._snapshot = self._snapshot, self._index.refresh()
                 self._looked = time.monotonic()
+                if self._snapshot is not before:
+                    _rest()
             return self._snapshot
 
     def ranking(self, snapshot: Snapshot, challenge: str) -> Ranking:
@@ -100,6 +108,14 @@ class Shelf:
             (snapshot.version, challenge, fpr), lambda: json.dumps(ranking_model(board, href))
         )
 
+    def sections(self, snapshot: Snapshot, challenge: str, entry: Entry) -> list[Section]:
+        """Lay out the page of a card."""
+        made = self.ranking(snapshot, challenge)
+        return self._sections.get(
+            (snapshot.version, challenge, entry.key),
+            lambda: submission_sections(subject_of(entry, made, snapshot.entries[challenge])),
+        )
+
     def artefacts(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
         """Find the firmware files kept beside a card."""
         return self._index.artefacts_of(challenge, entry)
@@ -107,6 +123,17 @@ class Shelf:
     def entries(self, snapshot: Snapshot, challenge: str) -> tuple[Entry, ...]:
         """Return every card of a challenge, old ones too."""
         return snapshot.entries.get(challenge, ())
+
+
+def _rest() -> None:
+    """Take what was made so far out of the garbage collector's sight.
+
+    Streamlit collects garbage after every run of a page, however small. Going through the objects
+    of 500 cards each time would take longer than the page. They hold no cycles: counting
+    references alone frees them when they are dropped.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @st.cache_resource(show_spinner=False)

@@ -10,8 +10,6 @@ from harness.ranking import Entry
 from leaderboard_app import page
 from leaderboard_app.markup import text_html
 from leaderboard_app.state import Shelf, shelf
-from leaderboard_app.views.subject import subject_of
-from leaderboard_app.views.submission import submission_sections
 
 
 def show() -> None:
@@ -29,16 +27,13 @@ def show() -> None:
         team = _choose_team(shown, snapshot, challenge)
     with columns[2]:
         entry = _choose_card(shown, snapshot, challenge, team)
-    subject = subject_of(
-        entry, shown.ranking(snapshot, challenge), shown.entries(snapshot, challenge)
-    )
     st.html(
         f"<h2 class='lb-h2 lb-name'>{text_html(entry.card.submission.title)}</h2>"
         f"<p class='lb-by'>{text_html(entry.card.submission.team)}, "
         f"{entry.card.submission.division} division, scored {text_html(entry.card.created)}</p>"
     )
     _downloads(shown, challenge, entry)
-    page.show_sections(submission_sections(subject), key=entry.key)
+    page.show_sections(shown.sections(snapshot, challenge, entry), key=entry.key)
     page.watch(shown, snapshot)
 
 
