@@ -84,6 +84,7 @@ def assemble_card(run: Run, figures: Figures) -> tuple[ScoreCard, bytes]:
         scores=cards.describe_bytes("scores.zst", packed),
         accepted=acceptance.accepted,
         cuts=acceptance.cuts,
+        warnings=figures.scored.warnings,
     )
     return card, packed
 

@@ -20,7 +20,7 @@ from harness.integrity import OTHER_BATCH, Batch, Scored, Sizes, check_integrity
 from harness.records import Check, NotMeasured, Physics, WorkingPoint
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.stages import StageClock
-from harness.step import GIB, Limits, RunStep, Step, Usage
+from harness.step import GIB, Limits, RunStep, Step, StepResult, Usage
 
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
@@ -77,6 +77,7 @@ class ScoredEvents:
     scores: Scores
     physics: Physics
     checks: tuple[Check, ...] | NotMeasured
+    warnings: tuple[str, ...] = ()
 
 
 def secret_generator() -> np.random.Generator:
@@ -98,7 +99,8 @@ def score_events(bench: Bench, scorer: Scorer, *, has_checks: bool) -> ScoredEve
     digest = digest_events(mixture.path)
     with bench.clock.stage("score", f"{mixture.n_events:,} events") as steps:
         batch = Batch(events=mixture.path, n_events=mixture.n_events, at_once=scorer.at_once)
-        (by_row,), usage = _score_batches(bench, scorer, [batch], "score")
+        (by_row,), result = _score_batches(bench, scorer, [batch], "score")
+        usage = result.usage
         steps.append(usage)
     scores = mixture.separate(by_row)
     with bench.clock.stage("metrics", "AUC and TPR with their intervals"):
@@ -109,12 +111,32 @@ def score_events(bench: Bench, scorer: Scorer, *, has_checks: bool) -> ScoredEve
             rate = mixture.n_events / usage.wall_s
             checks, usages = _check(bench, scorer, scores, physics, digest, rate)
             steps.extend(usages)
-    return ScoredEvents(scores=scores, physics=physics, checks=checks)
+    return ScoredEvents(
+        scores=scores,
+        physics=physics,
+        checks=checks,
+        warnings=_overflow_warnings(result.report),
+    )
+
+
+def _overflow_warnings(report: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """Say how many events do not fit the words that the network declares for its input."""
+    found = report.get("input_overflow")
+    if not isinstance(found, dict):
+        return ()
+    n_outside, n_events = found.get("n_outside"), found.get("n_events")
+    if not isinstance(n_outside, int) or not isinstance(n_events, int) or n_outside <= 0:
+        return ()
+    told = (
+        f"{n_outside:,} of {n_events:,} events have an input outside its declared word: widen the "
+        "words of the input, which must cover the range of pT"
+    )
+    return (told,)
 
 
 def _score_batches(
     bench: Bench, scorer: Scorer, batches: Sequence[Batch], name: Literal["score", "checks"]
-) -> tuple[list[NDArray[np.float64]], Usage]:
+) -> tuple[list[NDArray[np.float64]], StepResult]:
     """Score batches one after the other in one fresh process.
 
     In the checks, scores that are all the same are compared as any others: those of a rank within
@@ -146,7 +168,7 @@ def _score_batches(
         read_scores(result.outputs[f"scores{index}"], batch.n_events)
         for index, batch in enumerate(batches)
     ]
-    return scores, result.usage
+    return scores, result
 
 
 def _check(
@@ -161,8 +183,8 @@ def _check(
     usages: list[Usage] = []
 
     def score_again(batches: Sequence[Batch]) -> list[NDArray[np.float64]]:
-        again, usage = _score_batches(bench, scorer, batches, "checks")
-        usages.append(usage)
+        again, result = _score_batches(bench, scorer, batches, "checks")
+        usages.append(result.usage)
         return again
 
     challenge = bench.challenge
