@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
+from harness.ranking import Entry, contest_of, merit_of, reasons_against, shown_physics
 from harness.records import (
     Cost,
     Figure,
@@ -22,6 +23,7 @@ from harness.records import (
     ProcessSummary,
     ScoreCard,
     UnreachedWorkingPoint,
+    WorkingPoint,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
     from harness.sandbox.doctor import Isolation
 
 _DASH = "–"
+_METRICS = {
+    "geometric_mean_tpr": "geometric mean over the signals",
+    "mean_tpr": "mean over the signals",
+    "lowest_tpr": "lowest over the signals",
+}
 
 
 def print_error(error: HarnessError, console: Console) -> None:
@@ -66,17 +73,49 @@ def format_interval(lower: float, upper: float) -> str:
 
 def card_view(card: ScoreCard) -> RenderableType:
     """Draw a whole card."""
+    firmware, network = card.firmware_physics, card.float_physics
     parts: list[RenderableType] = [_heading(card)]
-    if not isinstance(card.firmware_physics, NotMeasured):
-        parts.append(_physics_table(card, card.firmware_physics, "firmware"))
-    if not isinstance(card.float_physics, NotMeasured):
-        name = "float network" if card.submission.division == "trigger" else "scores"
-        parts.append(_physics_table(card, card.float_physics, name))
-    if isinstance(card.firmware_physics, NotMeasured) and card.submission.division == "trigger":
-        parts.append(_missing("firmware scores", card.firmware_physics))
+    if not isinstance(firmware, NotMeasured):
+        parts.append(_physics_table(card, firmware, "firmware"))
+    if not isinstance(network, NotMeasured):
+        parts.append(_network_view(card, network))
+    if isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
+        parts.append(_missing("firmware scores", firmware))
     parts += [_cost_view(card.cost), firmware_view(card.firmware), _checks_view(card)]
     parts += [Text(f"warning: {warning}", style="yellow") for warning in card.warnings]
+    parts += _standing_lines(card)
     return Group(*parts)
+
+
+def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
+    """Draw the float scores' table, unless the firmware's holds the same figures."""
+    if card.submission.division == "open":
+        return _physics_table(card, physics, "scores")
+    if card.firmware_physics == physics.model_copy(update={"arithmetic": "firmware"}):
+        return Text("float network: the same figures as the firmware's, digit for digit")
+    return _physics_table(card, physics, "float network")
+
+
+def _standing_lines(card: ScoreCard) -> list[Text]:
+    """Tell the figure that entries are ranked by, and why this one would not be."""
+    entry = Entry(key=card.submission.team, card=card)
+    contest = contest_of([entry])
+    physics = shown_physics(card)
+    point = None if physics is None else physics.at(contest.working_point)
+    lines = []
+    if physics is not None and isinstance(point, WorkingPoint):
+        merit = merit_of({name: rate.tpr for name, rate in point.rates.items()}, contest)
+        lines.append(
+            Text.assemble(
+                (f"merit {format_rate(merit)}", "bold"),
+                f": {_METRICS[contest.rules.metric]} of the TPR ({physics.arithmetic}) at FPR "
+                f"{point.fpr:.0e}, each counted as at least that",
+            )
+        )
+    reasons = reasons_against(entry, contest)
+    why = "; ".join(reasons) if reasons else "nothing stands against it"
+    lines.append(Text.assemble(("not ranked: " if reasons else "can be ranked: ", "bold"), why))
+    return lines
 
 
 def _heading(card: ScoreCard) -> Panel:

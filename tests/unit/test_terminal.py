@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from harness.errors import InvalidSubmissionError, Problem
 from harness.records import NotMeasured
-from harness.terminal import card_view, print_error
+from harness.terminal import card_view, format_rate, print_error
 from tests.cards import make_card
 
 
@@ -48,6 +49,30 @@ def test_scores_of_the_open_division_are_not_called_a_network_s():
 
     assert "network:" not in shown
     assert "scores: 1,090,000 test background events" in shown
+
+
+def test_the_merit_is_the_geometric_mean_and_every_reason_against_a_rank_is_told():
+    card = make_card()
+    rates = card.firmware_physics.at(1e-5).rates.values()
+    merit = np.prod([max(rate.tpr, 1e-5) for rate in rates]) ** (1 / len(rates))
+
+    shown = _draw(card_view(card))
+    assert f"merit {format_rate(merit)}: geometric mean" in shown
+    assert "can be ranked: nothing stands against it" in shown
+
+    unofficial = {"is_official": False, "unofficial_because": ("of a test",)}
+    assert "not ranked: unofficial: of a test" in _draw(
+        card_view(card.model_copy(update=unofficial))
+    )
+
+
+def test_the_same_figures_are_shown_once():
+    card = make_card()
+    same = card.firmware_physics.model_copy(update={"arithmetic": "float"})
+    shown = _draw(card_view(card.model_copy(update={"float_physics": same})))
+
+    assert shown.count("test background events") == 1
+    assert "the same figures as the firmware's" in shown
 
 
 def test_a_problem_is_told_with_place_expectation_and_remedy():
