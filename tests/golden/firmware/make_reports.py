@@ -72,6 +72,10 @@ def csynth_xml(
 """.encode()
 
 
+# The tools leave blanks at the ends of these lines.
+_TIMING, _SUMMARY, _LATENCY, _INSTANCE = "+ Timing: ", "* Summary: ", "+ Latency: ", "* Instance: "
+
+
 def csynth_rpt(
     version: str = "2023.1",
     *,
@@ -103,16 +107,16 @@ def csynth_rpt(
 ================================================================
 == Performance Estimates
 ================================================================
-+ Timing: 
-    * Summary: 
+{_TIMING}
+    {_SUMMARY}
     +--------+---------+----------+------------+
     |  Clock |  Target | Estimated| Uncertainty|
     +--------+---------+----------+------------+
     |ap_clk  |  5.00 ns|  4.321 ns|     1.35 ns|
     +--------+---------+----------+------------+
 
-+ Latency: 
-    * Summary: 
+{_LATENCY}
+    {_SUMMARY}
     +---------+---------+-----------+-----------+-----+-----+----------+
     |  Latency (cycles) |   Latency (absolute)  |  Interval | Pipeline |
     |   min   |   max   |    min    |    max    | min | max |   Type   |
@@ -121,13 +125,13 @@ def csynth_rpt(
     +---------+---------+-----------+-----------+-----+-----+----------+
 
     + Detail: 
-        * Instance: 
+        {_INSTANCE}
         N/A
 
 ================================================================
 == Utilization Estimates
 ================================================================
-* Summary: 
+{_SUMMARY}
 {rule}
 |         Name        | BRAM_18K| {dsp:>7} |    FF   |   LUT   |   URAM  |
 {rule}
@@ -143,7 +147,7 @@ def csynth_rpt(
 {rule}
 
 + Detail: 
-    * Instance: 
+    {_INSTANCE}
     N/A
 """
 

@@ -89,9 +89,7 @@ def test_a_truncated_report_is_refused():
 
 
 def test_a_missing_resource_is_refused():
-    assert "URAM" in refused(
-        parse_csynth_xml, golden.csynth_xml().replace(b"URAM", b"OTHER")
-    )
+    assert "URAM" in refused(parse_csynth_xml, golden.csynth_xml().replace(b"URAM", b"OTHER"))
 
 
 BOMB = b"""<?xml version="1.0"?>
