@@ -208,9 +208,8 @@ def check_integrity(
         Whatever `score` raises on the variants that are to give the same scores.
     """
     sizes = sizes or Sizes()
-    events: NDArray[np.float32] = np.load(scored.mixture.path, mmap_mode="r")
-    again = list(_rescorings(scored, events, folder, generator, sizes))
-    turned = list(_symmetries(scored, events, folder, generator, sizes, layout.features))
+    again = list(_rescorings(scored, folder, generator, sizes))
+    turned = list(_symmetries(scored, folder, generator, sizes, layout.features))
     answers, reason = _score_all(score, again, turned)
     same = [_compare(scored, variant, answer) for variant, answer in zip(again, answers)]
     diagnostics = [
@@ -238,7 +237,6 @@ def _score_all(
 
 def _rescorings(
     scored: Scored,
-    events: NDArray[np.float32],
     folder: Path,
     generator: np.random.Generator,
     sizes: Sizes,
@@ -246,25 +244,24 @@ def _rescorings(
     """Make the variants that must give the same scores; the first is the process's first work."""
     every = np.arange(len(scored.scores))
     rows = _draw(scored, every, sizes.compared, generator)
-    batches = _write(folder, "batch_size", events[rows], rows, OTHER_BATCH)
+    batches = _write(folder, "batch_size", scored.mixture.gather(rows), rows, OTHER_BATCH)
     yield batches
     yield replace(batches, name="repeat")
     order = generator.permutation(rows)
-    yield _write(folder, "order", events[order], order, OTHER_BATCH)
+    yield _write(folder, "order", scored.mixture.gather(order), order, OTHER_BATCH)
     half = _draw(scored, rows, (len(rows) + 1) // 2, generator)
-    yield _write(folder, "subset", events[half], half, OTHER_BATCH)
+    yield _write(folder, "subset", scored.mixture.gather(half), half, OTHER_BATCH)
     background = np.sort(np.concatenate([scored.mixture.rows[name] for name in scored.background]))
     alone = _draw(scored, background, sizes.compared, generator)
     # Events that all have one score are refused as a broken network's; here that may be right.
     if np.ptp(scored.scores[alone]) > 0:
-        yield _write(folder, "background_alone", events[alone], alone, OTHER_BATCH)
+        yield _write(folder, "background_alone", scored.mixture.gather(alone), alone, OTHER_BATCH)
     few = _draw(scored, rows, sizes.alone, generator)
-    yield _write(folder, "alone", events[few], few, 1)
+    yield _write(folder, "alone", scored.mixture.gather(few), few, 1)
 
 
 def _symmetries(
     scored: Scored,
-    events: NDArray[np.float32],
     folder: Path,
     generator: np.random.Generator,
     sizes: Sizes,
@@ -279,7 +276,7 @@ def _symmetries(
             [generator.permutation(scored.mixture.rows[name])[: sizes.turned] for name in signals]
         )
     )
-    given = events[rows]
+    given = scored.mixture.gather(rows)
     if {"pt", "phi"} <= set(features):
         turned = rotate_phi(given, generator, features=features)
         yield _write(folder, "phi_rotation", turned, rows, sizes.turned_at_once)

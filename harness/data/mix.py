@@ -7,10 +7,11 @@ its place lies in, and each stretch is then put in order in memory.
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from harness.data.split import chunks
 
 # 120 MB of float32 (57 values): the most of the mixture that is in memory at a time, twice.
 STRETCH_EVENTS = 2**19
+# Events far from each other make up to 64 kB each resident.
+_GATHERED_EVENTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +58,19 @@ class Mixture:
     def n_events(self) -> int:
         """Events in the mixture."""
         return sum(map(len, self.rows.values()))
+
+    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the events at `rows`, in their order; memory is held by these alone.
+
+        Every page of the map that is read counts as resident memory with its neighbours, so what
+        was read is given back every few events.
+        """
+        events: NDArray[np.float32] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        gathered = np.empty((len(rows), *events.shape[1:]), np.float32)
+        for piece in chunks(len(rows), _GATHERED_EVENTS):
+            gathered[piece] = events[rows[piece]]
+            cast("mmap.mmap", events.base).madvise(mmap.MADV_DONTNEED)
+        return gathered
 
     def labels(self) -> NDArray[np.uint8]:
         """Tell the process of each row, as its index in `processes`."""

@@ -83,13 +83,13 @@ def cut_scores(
         An event passes a cut on this score at -j if it passes any of the cuts, each of which lies
         on a background value that at most j background events reach.
     """
-    ordered = {name: np.sort(column) for name, column in values[BACKGROUND].items()}
-    return {
-        process: -np.min(
-            [_n_reaching(ordered[name], column) for name, column in columns.items()], axis=0
-        ).astype(np.float64)
-        for process, columns in values.items()
-    }
+    fewest: dict[str, NDArray[np.float64]] = {}
+    for name, background in values[BACKGROUND].items():
+        ordered = np.sort(background)
+        for process, columns in values.items():
+            n_reaching = _n_reaching(ordered, columns[name]).astype(np.float64)
+            fewest[process] = np.minimum(n_reaching, fewest.get(process, np.inf))
+    return {process: -counts for process, counts in fewest.items()}
 
 
 def _n_reaching(ordered: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.int64]:

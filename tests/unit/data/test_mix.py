@@ -69,6 +69,22 @@ class TestMixture:
             # Nor does the order within a process survive.
             assert abs(np.corrcoef(np.arange(len(rows)), rows)[0, 1]) < 5 / np.sqrt(len(rows))
 
+    @pytest.mark.parametrize("gathered_events", [1_000, 7])
+    def test_events_are_gathered_in_the_order_that_is_asked_for(
+        self, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gathered_events: int
+    ) -> None:
+        monkeypatch.setattr(mix, "_GATHERED_EVENTS", gathered_events)
+        mixture = mixed(toy, tmp_path / "mix.npy")
+        rows = np.random.default_rng(1).integers(0, mixture.n_events, 50)
+        assert np.array_equal(mixture.gather(rows), np.load(mixture.path)[rows])
+        assert mixture.gather(rows[:0]).shape == (0, 19, 3)
+
+    @pytest.mark.parametrize("process", ["background", "a"])
+    def test_chosen_events_of_a_process_are_read_in_order(self, toy: Toy, process: str) -> None:
+        rows = np.arange(1, len(toy.events[process]), 3)
+        read = np.concatenate(list(mix.read_rows(toy.store(), process, rows)))
+        assert np.array_equal(read, toy.events[process][rows])
+
     def test_labels_are_those_of_the_rows(self, toy: Toy, tmp_path: Path) -> None:
         mixture = mixed(toy, tmp_path / "mix.npy")
         labels = mixture.labels()
