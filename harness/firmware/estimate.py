@@ -42,7 +42,7 @@ def build_estimate(request: FirmwareRequest) -> Built:
                 "clock_period_ns": request.target.clock_period_ns,
             },
             inputs={"graph": request.graph, "weights": request.weights},
-            outputs={"program": GIB},
+            outputs={"program": GIB, "layers": GIB},
             wall_s=request.settings.trace_wall_s,
         )
     except UntranslatableError as error:
@@ -52,8 +52,11 @@ def build_estimate(request: FirmwareRequest) -> Built:
         "verilog",
         "verilog:write_pipeline",
         PipelineReport,
-        request={"logic_ns": logic_ns},
-        inputs={"program": files["program"]},
+        request={
+            "logic_ns": logic_ns,
+            "layers": [[name, number] for name, number in trace.layers],
+        },
+        inputs={"program": files["program"], "layers": files["layers"]},
         outputs={"design": GIB},
         wall_s=request.settings.trace_wall_s,
     )

@@ -25,6 +25,7 @@ __all__ = [
     "Plan",
     "balance",
     "input_formats",
+    "layer_cycles",
     "load_program",
     "make_pipeline",
     "output_format",
@@ -80,10 +81,13 @@ class Plan:
     stages : tuple of int
     ready_ns : tuple of float
         From the start of the stage to the operation's last bit.
+    limit_ns : float
+        The most that the cells of a stage were to take, its register included.
     """
 
     stages: tuple[int, ...]
     ready_ns: tuple[float, ...]
+    limit_ns: float
 
     @property
     def n_stages(self) -> int:
@@ -122,7 +126,7 @@ def plan_stages(program: CombLogic, logic_ns: float) -> Plan:
         stages.append(stage)
         low.append(ready[0])
         high.append(ready[1])
-    return Plan(stages=tuple(stages), ready_ns=tuple(high))
+    return Plan(stages=tuple(stages), ready_ns=tuple(high), limit_ns=logic_ns)
 
 
 def balance(program: CombLogic, logic_ns: float) -> Plan:
@@ -137,6 +141,42 @@ def balance(program: CombLogic, logic_ns: float) -> Plan:
         else:
             low = middle
     return best
+
+
+def layer_cycles(
+    by_layer: CombLogic, layers: Sequence[tuple[str, int]], plan: Plan
+) -> dict[str, float]:
+    """Return how many cycles each layer takes in a pipeline, in order.
+
+    Parameters
+    ----------
+    by_layer : CombLogic
+        From the inputs to the outputs of all layers.
+    layers : sequence of tuple
+        Name and number of outputs of each.
+    plan : Plan
+        Of the network's program.
+
+    Returns
+    -------
+    dict of str to float
+        What a layer adds to the time of the slowest output so far; a part of a cycle is the part
+        of the stage's logic. The last entry is what is left of the last stage and the registers at
+        either end, so that all add up to the latency.
+    """
+    same = plan_stages(by_layer, plan.limit_ns)
+    stage_ns = max(same.limit_ns - CLOCK_TO_Q_NS, 1e-9)
+    cycles: dict[str, float] = {}
+    reached, first = 0.0, 0
+    for name, number in layers:
+        outputs = [index for index in by_layer.out_idxs[first : first + number] if index >= 0]
+        first += number
+        ends = [same.stages[i] + min(same.ready_ns[i] / stage_ns, 1.0) for i in outputs]
+        end = max([reached, *ends])
+        cycles[name] = cycles.get(name, 0.0) + end - reached
+        reached = end
+    cycles["registers and slack"] = plan.n_stages + 1 - reached
+    return cycles
 
 
 def make_pipeline(program: CombLogic, plan: Plan) -> Pipeline:

@@ -56,7 +56,7 @@ from harness.firmware.witnesses import (
     prepare,
     trace,
 )
-from harness.records import Agreement, Figure, Firmware, NotMeasured
+from harness.records import Agreement, Figure, Firmware, NotMeasured, StageLatency
 
 __all__ = ["build_rtl"]
 
@@ -147,8 +147,11 @@ def _write_pipeline(
         "verilog",
         "verilog:write_pipeline",
         PipelineReport,
-        request={"logic_ns": logic_ns},
-        inputs={"program": traced.program},
+        request={
+            "logic_ns": logic_ns,
+            "layers": [[name, number] for name, number in traced.report.layers],
+        },
+        inputs={"program": traced.program, "layers": traced.layers},
         outputs={"design": MAX_FILE},
         wall_s=runner.request.settings.trace_wall_s,
     )
@@ -394,6 +397,10 @@ def _report(
         input_bits=trace.input_bits,
         output_bits=trace.output_bits,
         overflow=dict(overflow),
+        stages=tuple(
+            StageLatency(stage=name, cycles=max(0.0, cycles))
+            for name, cycles in netlist.pipeline.layer_cycles
+        ),
         agreements=agreements,
         verdicts=judge(target, latency_ns=latency_ns, interval_ns=interval_ns, **figures),
         notes=tuple(_notes(request, trace, netlist, overflow)),

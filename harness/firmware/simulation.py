@@ -44,6 +44,8 @@ __all__ = [
 # Cycles beyond the expected latency for which the first event is held.
 HOLD_MARGIN = 16
 _MAX_PORT_BITS = 64
+_MAX_INTERVAL = 64
+_FEW_DIFFERENT = 0.25
 
 _DRIVER = r"""
 #include <cstdint>
@@ -312,8 +314,14 @@ def measure(
 
 
 def _interval(scores: NDArray[np.int64], expected: NDArray[np.int64]) -> int:
-    """Return the smallest interval at which every score comes out right; 1 if there is none."""
-    for interval in range(1, 65):
+    """Return the smallest interval at which every score comes out right; 1 if there is none.
+
+    Between two inputs of a slower design nearly every score is wrong. Where few are, what is wrong
+    is the arithmetic.
+    """
+    if np.mean(scores != expected) < _FEW_DIFFERENT:
+        return 1
+    for interval in range(1, _MAX_INTERVAL + 1):
         if np.array_equal(scores[::interval], expected[::interval]):
             return interval
     return 1

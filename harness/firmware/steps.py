@@ -47,6 +47,7 @@ class TraceReport(Value):
     operations: dict[str, Count]
     cost_lut: Annotated[float, Field(ge=0)]
     hls4ml: Text
+    layers: tuple[tuple[Annotated[str, Field(max_length=120)], Count], ...]
     da4ml_layers: tuple[Text, ...] = ()
 
 
@@ -75,6 +76,7 @@ class PipelineReport(Value):
     output_bits: Annotated[int, Field(ge=1, le=53)]
     n_register_bits: Count
     logic_ns: Annotated[float, Field(ge=0)]
+    layer_cycles: tuple[tuple[Annotated[str, Field(max_length=120)], float], ...]
 
 
 class SynthesisReport(Value):

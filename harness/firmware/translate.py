@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from da4ml.types import CombLogic
     from hgq.quantizer import Quantizer
 
-__all__ = ["REPLACEMENTS", "trace_network"]
+__all__ = ["REPLACEMENTS", "trace_layers", "trace_network", "trace_program"]
 
 # What to build with instead of a layer that no fixed-point translator knows.
 REPLACEMENTS: Mapping[str, str] = {
@@ -85,13 +85,16 @@ def trace_network(
 
     Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
     ``part``, ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of
-    da4ml) and, where hls4ml translates the network, ``project`` (tar).
+    da4ml); if asked for, ``layers`` (the same with every layer's outputs), and, where hls4ml
+    translates the network, ``project`` (tar).
     """
     require_package("da4ml", "hgq")
     model = load_fixed_point(request, inputs)
     check_translatable(model)
-    program = trace_program(model)
+    program, by_layer, layers = trace_layers(model)
     program.save(outputs["program"])
+    if "layers" in outputs:
+        by_layer.save(outputs["layers"])
     report: dict[str, JsonValue] = {
         "input_bits": sum(form.width for form in input_formats(program)),
         "output_bits": output_format(program).width,
@@ -99,6 +102,7 @@ def trace_network(
         "n_operations": len(program.ops),
         "operations": dict(count_operations(program)),
         "cost_lut": program.cost,
+        "layers": [[name, number] for name, number in layers],
         "hls4ml": "",
     }
     if request.get("has_hls4ml"):
@@ -244,7 +248,28 @@ def trace_program(model: keras.Model) -> CombLogic:
     Fault
         A layer can't be traced, the program is empty, or the score has too many bits.
     """
+    return trace_layers(model)[0]
+
+
+def trace_layers(model: keras.Model) -> tuple[CombLogic, CombLogic, list[tuple[str, int]]]:
+    """Trace a quantised network into its program, and into one that gives every layer's output.
+
+    Returns
+    -------
+    CombLogic
+        From the inputs to the score.
+    CombLogic
+        From the inputs to the outputs of all layers, one after the other.
+    list of tuple
+        Name and number of outputs of each layer, in their order.
+
+    Raises
+    ------
+    Fault
+        A layer can't be traced, the program is empty, or the score has too many bits.
+    """
     from da4ml.converter import trace_model
+    from da4ml.converter.plugin import _flatten_arr
     from da4ml.trace import HWConfig, comb_trace
 
     with _named_layer():
@@ -254,8 +279,22 @@ def trace_program(model: keras.Model) -> CombLogic:
             {"hard_dc": 2},
             inputs_kif=_wire_format(model),
             framework="keras",
+            dump=True,
         )
-        program = comb_trace(*traced)
+        inputs = _flatten_arr(traced["inputs"])
+        program = comb_trace(inputs, _flatten_arr(traced["final"]))
+        layers = {
+            name.split("/")[1]: _flatten_arr(arrays)
+            for name, arrays in traced.items()
+            if name.endswith("/final")
+        }
+        outputs = [variable for array in layers.values() for variable in array]
+        by_layer = comb_trace(inputs, outputs)
+    _check_program(program)
+    return program, by_layer, [(name, len(array)) for name, array in layers.items()]
+
+
+def _check_program(program: CombLogic) -> None:
     if program.shape[1] != 1:
         raise Fault(
             "untranslatable",
@@ -286,7 +325,6 @@ def trace_program(model: keras.Model) -> CombLogic:
                 fix="quantise what enters the head to fewer bits",
             ),
         )
-    return program
 
 
 def _wire_format(model: keras.Model) -> tuple[int, int, int] | None:

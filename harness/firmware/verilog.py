@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from harness.firmware.program import (
     balance,
     input_formats,
+    layer_cycles,
     load_program,
     make_pipeline,
     output_format,
@@ -141,14 +142,21 @@ def write_pipeline(
 ) -> dict[str, JsonValue]:
     """Plan a pipeline and write its Verilog (entry of a step).
 
-    Request: ``logic_ns``, the most that the cells of a stage may take by prediction. Inputs:
-    ``program``. Outputs: ``design``.
+    Request: ``logic_ns``, the most that the cells of a stage may take by prediction; ``layers``,
+    name and number of outputs of each layer. Inputs: ``program``; ``layers``, the program of all
+    layers' outputs. Outputs: ``design``.
     """
     program = load_program(inputs["program"])
     plan = balance(program, float(cast("float", request["logic_ns"])))
     design = write_design(make_pipeline(program, plan))
     outputs["design"].write_text(design.text)
+    layers = [
+        (str(name), int(number))
+        for name, number in cast("list[tuple[str, int]]", request["layers"])
+    ]
+    cycles = layer_cycles(load_program(inputs["layers"]), layers, plan)
     return {
+        "layer_cycles": [[name, round(number, 3)] for name, number in cycles.items()],
         "n_stages": design.n_stages,
         "input_bits": design.input_bits,
         "output_bits": design.output_bits,

@@ -48,6 +48,7 @@ class Traced:
 
     report: TraceReport
     program: Path
+    layers: Path
     project: Path | None
 
 
@@ -97,12 +98,17 @@ def trace(runner: StepRunner, hls_backend: Literal["Vitis", "Vivado"] = "Vitis")
             "clock_period_ns": request.target.clock_period_ns,
         },
         inputs={"graph": request.graph, "weights": request.weights},
-        outputs={"program": MAX_FILE, "project": MAX_FILE},
+        outputs={"program": MAX_FILE, "layers": MAX_FILE, "project": MAX_FILE},
         wall_s=settings.trace_wall_s,
     )
     project = files.get("project")
     has_project = project is not None and project.stat().st_size > 0
-    return Traced(report=report, program=files["program"], project=project if has_project else None)
+    return Traced(
+        report=report,
+        program=files["program"],
+        layers=files["layers"],
+        project=project if has_project else None,
+    )
 
 
 def prepare(runner: StepRunner, traced: Traced, scores: Path | None) -> Bench:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from harness.firmware.program import (
     balance,
     input_formats,
+    layer_cycles,
     make_pipeline,
     output_format,
     pack_words,
@@ -111,3 +112,21 @@ def test_formats_are_those_of_the_words(tiny_program):
     # 2 * 7 + 7 = 21 needs five bits.
     assert form.width - form.is_signed == 5
     assert tiny_program.predict(every_pair()).ravel().max() == 21
+
+
+@pytest.mark.parametrize("limit", [0.8, 2.0, 9.0])
+def test_the_cycles_of_the_layers_add_up_to_the_latency(small, limit):
+    from harness.firmware.translate import trace_layers
+    from harness.submission.network import rebuild
+
+    program, by_layer, layers = trace_layers(rebuild(*small))
+    plan = balance(program, limit)
+
+    cycles = layer_cycles(by_layer, layers, plan)
+
+    assert sum(cycles.values()) == pytest.approx(plan.n_stages + 1)
+    assert min(cycles.values()) >= 0
+    assert list(cycles)[:3] == ["words", "hidden", "mu"]
+    # Two dense layers are sums; cutting the inputs to their words is wiring.
+    assert cycles["words"] == 0
+    assert cycles["hidden"] > 0

@@ -49,6 +49,14 @@ def test_a_differing_score_is_counted_and_placed():
     assert (seen.n_different, seen.first_different) == (1, 12)
 
 
+def test_a_few_differing_scores_are_no_interval():
+    scores = stream(61)
+    port = trace(scores, 4)
+    port[HOLD + 4 + 11] ^= 1
+
+    assert measure(port, scores, HOLD, WIDTH, is_signed=True).interval_cycles == 1
+
+
 @pytest.mark.parametrize("interval", [2, 3])
 def test_a_design_that_takes_an_event_only_every_few_cycles_is_seen(interval):
     scores = stream(61)

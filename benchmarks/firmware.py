@@ -1,0 +1,259 @@
+"""What the firmware of a network costs in time and memory, cold and found in the cache.
+
+`submissions/team_x` goes the whole way in the sandbox: both translators, interpreter, Verilog,
+simulation, synthesis, C simulation, Keras. The scores of many events are timed by themselves. With
+--large a full autoencoder 57-32-16-3-16-32-57 at 6 bits, with random weights, goes it too.
+
+    python benchmarks/firmware.py [--quick] [--json FILE]        (LARGE=1 for the autoencoder)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import psutil
+from _table import Goal, Report, publish, read_options
+from inference import EVENT_SHAPE, TEAM, draw_events
+
+from harness.challenge import Budget, Target
+from harness.firmware.backend import FirmwareResult, Settings
+from harness.firmware.csim import simulate_project
+from harness.firmware.interpret import interpret_events
+from harness.firmware.synthesise import synthesise
+from harness.firmware.translate import trace_network
+from harness.records import Figure, Firmware
+from harness.sandbox import open_sandbox
+from harness.step import GIB
+from harness.submission.export import export_submission
+from harness.submission.network import export_network, load_keras
+
+TARGET = Target(
+    part="xcvu9p-flga2104-2-e",
+    clock_period_ns=5.0,
+    max_latency_ns=1000.0,
+    max_interval_ns=25.0,
+    budget=Budget(lut=394_080),
+)
+POLL_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Peak:
+    """Most memory that this process and all its descendants held at once, bytes."""
+
+    n_bytes: int = 0
+
+
+@contextlib.contextmanager
+def watched_memory() -> Iterator[Peak]:
+    """Add up the private memory of the process tree, some times a second."""
+    peak, ended = Peak(), threading.Event()
+
+    def watch() -> None:
+        own = psutil.Process()
+        before = own.memory_info().rss
+        while not ended.wait(POLL_SECONDS):
+            total = own.memory_info().rss - before
+            for child in own.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    total += child.memory_info().rss
+            peak.n_bytes = max(peak.n_bytes, total)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+
+
+def export_team(folder: Path) -> tuple[Path, Path]:
+    """Export the shipped network."""
+    files = {"graph": folder / "graph.json", "weights": folder / "weights.bin"}
+    with contextlib.chdir(folder):  # the export changes the working directory
+        export_submission({"event_shape": list(EVENT_SHAPE)}, {"submission": TEAM}, files)
+    return files["graph"], files["weights"]
+
+
+def export_autoencoder(folder: Path) -> tuple[Path, Path]:
+    """Export a dense autoencoder 57-32-16-3-16-32-57 with weights of 6 bits, untrained."""
+    load_keras()
+    import keras
+    from hgq.config import QuantizerConfigScope
+    from hgq.layers import QDense
+
+    from harness import heads
+
+    keras.utils.set_random_seed(6)
+    inputs = keras.Input((57,))
+    words = heads.input_words(inputs, ["ufixed<15,13>", "fixed<8,4>", "fixed<8,3>"])
+    x = scaled = heads.limit(words, ["ufixed<8,8>", "fixed<6,4>", "fixed<6,3>"])
+    with (
+        QuantizerConfigScope(place="weight", b0=5, i0=0),
+        QuantizerConfigScope(place="bias", overflow_mode="SAT", b0=5, i0=1),
+        QuantizerConfigScope(place="datalane", overflow_mode="SAT", i0=3, f0=3),
+    ):
+        for units in (32, 16, 3, 16, 32):
+            x = QDense(units, activation="relu" if units != 3 else None)(x)
+        x = QDense(57)(x)
+    score = heads.mean_squared_error(scaled, x, word="fixed<8,6>")
+    files = folder / "graph.json", folder / "weights.bin"
+    export_network(keras.Model(inputs, score), *files)
+    return files
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timed:
+    """One call of `synthesise`."""
+
+    result: FirmwareResult
+    wall_s: float
+    peak_bytes: int
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds of all steps: what a busy machine disturbs less."""
+        return sum(usage.cpu_s for usage in self.result.usage)
+
+
+def make(network: tuple[Path, Path], events: Path, folder: Path, cache: Path) -> Timed:
+    """Make a network's firmware in the sandbox."""
+    sandbox = open_sandbox("bwrap")
+    with watched_memory() as peak:
+        started = time.monotonic()
+        result = synthesise(
+            *network,
+            target=TARGET,
+            events=events,
+            run_step=sandbox.run,
+            folder=folder,
+            cache_root=cache,
+            settings=Settings(),
+            progress=lambda line: print(line, file=sys.stderr),
+        )
+        wall_s = time.monotonic() - started
+    return Timed(result=result, wall_s=wall_s, peak_bytes=peak.n_bytes)
+
+
+def value_of(result: FirmwareResult, name: str) -> float:
+    """Return a figure of a report."""
+    if not isinstance(result.report, Firmware):
+        raise TypeError(result.report.not_measured)
+    return cast("Figure", getattr(result.report, name)).value
+
+
+def rates(network: tuple[Path, Path], events: Path, folder: Path) -> tuple[float, float]:
+    """Return events per second of the interpreter, and of the compiled C simulation."""
+    names = ("program", "layers", "project")
+    files = {name: folder / name for name in names}
+    trace_network(
+        {
+            "precision": None,
+            "has_hls4ml": True,
+            "part": TARGET.part,
+            "clock_period_ns": TARGET.clock_period_ns,
+        },
+        {"graph": network[0], "weights": network[1]},
+        files,
+    )
+    inputs = {"program": files["program"], "events": events}
+    outputs = {"scores": folder / "scores"}
+    reports = [interpret_events({"n_threads": 2}, inputs, outputs) for _ in range(3)]
+    seconds = min(cast("float", report["seconds"]) for report in reports)
+    interpreted = cast("int", reports[0]["n_events"]) / seconds
+    few = folder / "few.npy"
+    np.save(few, np.load(events, mmap_mode="r")[:100_000])
+    report = simulate_project(
+        {"n_processes": 2, "timeout_s": 900.0},
+        {"project": files["project"], "events": few},
+        {"scores": folder / "csim"},
+    )
+    simulated = cast("int", report["n_events"]) / cast("float", report["run_s"])
+    return interpreted, simulated
+
+
+def main() -> int:
+    """Measure, print and keep."""
+    options = read_options(__doc__ or "")
+    n_events = 200_000 if options.quick else 1_200_000
+    rows: list[tuple[str | float, ...]] = []
+    goals: list[Goal] = []
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        events = scratch / "events.npy"
+        np.save(events, draw_events(n_events))
+        network = export_team(scratch)
+        cold = make(network, events, scratch / "cold", scratch / "cache")
+        warm = make(network, events, scratch / "warm", scratch / "cache")
+        interpreted, simulated = rates(network, events, scratch)
+        rows.append(_row("team_x, cold", cold))
+        rows.append(_row("team_x, cached", warm))
+        goals += [
+            Goal(name="team_x cold, wall", value=cold.wall_s, relation="<=", limit=120, unit="s"),
+            Goal(name="team_x cached", value=warm.wall_s, relation="<=", limit=2, unit="s"),
+            Goal(
+                name="team_x peak memory",
+                value=cold.peak_bytes / GIB,
+                relation="<=",
+                limit=2,
+                unit="GiB",
+            ),
+            Goal(name="interpreter", value=interpreted, relation=">=", limit=4e5, unit="events/s"),
+            Goal(name="C simulation", value=simulated, relation=">=", limit=5e4, unit="events/s"),
+        ]
+        if os.environ.get("LARGE"):
+            (scratch / "large").mkdir()
+            network = export_autoencoder(scratch / "large")
+            large = make(network, events, scratch / "autoencoder", scratch / "cache")
+            rows.append(_row("autoencoder, 6 bits, cold", large))
+            goals += [
+                Goal(
+                    name="autoencoder, wall", value=large.wall_s, relation="<=", limit=480, unit="s"
+                ),
+                Goal(
+                    name="autoencoder, peak memory",
+                    value=large.peak_bytes / GIB,
+                    relation="<=",
+                    limit=4,
+                    unit="GiB",
+                ),
+            ]
+    report = Report(
+        name="firmware",
+        title=f"Firmware, {n_events:,} events",
+        columns=("network", "wall s", "CPU s", "peak GiB", "cycles", "LUT", "FF", "DSP"),
+        rows=tuple(rows),
+        goals=tuple(goals),
+        conditions={
+            "events": n_events,
+            "interpreter, events/s": round(interpreted),
+            "C simulation, events/s": round(simulated),
+        },
+    )
+    return publish(report, options)
+
+
+def _row(name: str, timed: Timed) -> tuple[str | float, ...]:
+    figures = [value_of(timed.result, key) for key in ("latency_cycles", "lut", "ff", "dsp")]
+    return (
+        name,
+        round(timed.wall_s, 1),
+        round(timed.cpu_s, 1),
+        round(timed.peak_bytes / GIB, 2),
+        *figures,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The shipped network through the real tools, in the sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.challenge import Budget, Target
+from harness.firmware.backend import Settings
+from harness.firmware.synthesise import synthesise
+from harness.records import Figure, Firmware
+from harness.sandbox import open_sandbox
+from harness.step import Step
+from tests.events import make_events
+
+TEAM = Path(__file__).parents[2] / "submissions" / "team_x"
+TARGET = Target(
+    part="xcvu9p-flga2104-2-e",
+    clock_period_ns=5.0,
+    max_latency_ns=1000.0,
+    max_interval_ns=25.0,
+    budget=Budget(lut=394_080, ff=788_160, dsp=2_280, bram18=1_440),
+)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> tuple[Path, Path]:
+    out = tmp_path_factory.mktemp("export")
+    step = Step(
+        name="export",
+        entry="harness.submission.export:export_submission",
+        request={"event_shape": [19, 3]},
+        inputs={"submission": TEAM},
+        outputs={"graph": 2**24, "weights": 2**24},
+    )
+    outputs = open_sandbox("bwrap").run(step, out).outputs
+    return outputs["graph"], outputs["weights"]
+
+
+def make(network, folder: Path, n_events: int, **changes):
+    np.save(folder / "events.npy", make_events(n_events, seed=4))
+    return synthesise(
+        *network,
+        target=TARGET,
+        events=folder / "events.npy",
+        run_step=open_sandbox("bwrap").run,
+        folder=folder / "build",
+        cache_root=None,
+        **changes,
+    )
+
+
+def test_both_translators_read_the_shipped_network_and_agree_in_every_bit(network, tmp_path):
+    """hls4ml's translation, its compiled C simulation and da4ml's interpreter, without synthesis."""
+    from harness.firmware.backend import FirmwareRequest
+    from harness.firmware.scoring import score_events
+    from harness.firmware.steps import StepRunner
+    from harness.firmware.witnesses import compare_csim, compare_graph, prepare, trace
+
+    np.save(tmp_path / "events.npy", make_events(3_000, seed=4))
+    request = FirmwareRequest(
+        graph=network[0],
+        weights=network[1],
+        target=TARGET,
+        events=tmp_path / "events.npy",
+        run_step=open_sandbox("bwrap").run,
+        folder=tmp_path / "build",
+        settings=Settings(n_witness_events=1_000, n_csim_events=2_000),
+    )
+    request.folder.mkdir()
+    runner = StepRunner(request=request)
+    traced = trace(runner)
+    scored = score_events(runner, traced.program, request)
+    assert scored is not None
+    bench = prepare(runner, traced, scored[0])
+
+    csim = compare_csim(runner, traced, bench)
+    graph, _ = compare_graph(runner, bench)
+
+    assert traced.report.hls4ml == "translated"
+    assert traced.report.da4ml_layers == ()
+    assert csim is not None
+    assert csim.is_independent
+    assert csim.n_events >= 2_000
+    assert (csim.n_different, graph.n_different) == (0, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_the_shipped_network_goes_the_whole_way_within_its_budgets(network, tmp_path):
+    result = make(network, tmp_path, 30_000, settings=Settings(n_csim_events=25_000))
+
+    report = result.report
+    assert isinstance(report, Firmware), report
+    assert report.is_within_target
+    assert {row.requirement for row in report.verdicts} == {
+        "latency",
+        "interval",
+        "lut",
+        "ff",
+        "dsp",
+        "bram18",
+    }
+    for name in ("latency_cycles", "interval_cycles", "lut", "ff", "dsp", "bram18"):
+        figure = getattr(report, name)
+        assert isinstance(figure, Figure)
+        assert figure.evidence == "rtl"
+    assert [agreement.n_different for agreement in report.agreements] == [0, 0, 0, 0]
+    assert all(agreement.n_events >= 20_000 for agreement in report.agreements)
+    assert sum(stage.cycles for stage in report.stages) == pytest.approx(
+        report.latency_cycles.value, abs=0.1
+    )
+    assert len(np.fromfile(result.scores)) == 30_000

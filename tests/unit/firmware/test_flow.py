@@ -1,0 +1,448 @@
+"""The whole flow on small networks, with the real tools; mutants of the Verilog are caught.
+
+Steps run in this process, one after the other; `tests/integration` runs them in the sandbox.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.challenge import Budget
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    IntegrityError,
+    LimitError,
+    UsageError,
+)
+from harness.firmware import rtl
+from harness.firmware.backend import FirmwareRequest, FirmwareResult, Settings
+from harness.firmware.scoring import score_events
+from harness.firmware.steps import StepRunner
+from harness.firmware.synthesise import export_project, synthesise
+from harness.firmware.witnesses import prepare, trace
+from harness.records import Figure, Firmware, NotMeasured
+from harness.step import Step
+from tests.firmware_bench import (
+    TARGET,
+    changing,
+    direct_step,
+    every_pair,
+    export,
+    plain_events,
+)
+
+QUICK = Settings(n_workers=1, n_witness_events=500, n_csim_events=800, has_hls4ml=False)
+
+
+class Runs:
+    """Counts the steps that ran."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __call__(self, step: Step, folder: Path):
+        self.names.append(step.name)
+        return direct_step(step, folder)
+
+
+def make(network, folder: Path, rows, **changes) -> FirmwareResult:
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "events.npy", rows)
+    settings = {
+        "target": TARGET,
+        "events": folder / "events.npy",
+        "run_step": direct_step,
+        "folder": changes.pop("build", folder / f"build {len(list(folder.iterdir()))}"),
+        "cache_root": None,
+        "settings": QUICK,
+    }
+    return synthesise(*network, **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def made(small, tmp_path_factory):
+    """An encoder's firmware, its cache, and the steps that it took."""
+    folder = tmp_path_factory.mktemp("encoder")
+    events = plain_events(3_000, 6)
+    runs = Runs()
+    result = make(small, folder, events, run_step=runs, cache_root=folder / "cache")
+    return result, folder, events, runs.names
+
+
+def test_every_event_is_scored_by_the_program(made, small_program):
+    result, _, events, _ = made
+
+    np.testing.assert_array_equal(
+        np.fromfile(result.scores, "<f8"), small_program.predict(events).ravel()
+    )
+
+
+def test_multipliers_of_two_variables_become_dsp_slices_or_luts(made):
+    report = made[0].report
+
+    assert report.dsp.value + report.lut.value > 0
+    assert report.is_within_target
+    assert {agreement.n_different for agreement in report.agreements} == {0}
+
+
+def test_a_second_call_runs_no_step_and_answers_at_once(made, small):
+    result, folder, events, _ = made
+    runs = Runs()
+    started = time.monotonic()
+
+    again = make(small, folder, events, run_step=runs, cache_root=folder / "cache")
+
+    assert runs.names == []
+    assert time.monotonic() - started < 2.0
+    assert again.is_cached
+    assert again.report == result.report
+    np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores))
+    assert {path.name for path in again.artefacts} == {path.name for path in result.artefacts}
+
+
+def test_the_same_events_in_another_order_are_only_interpreted_again(made, small):
+    result, folder, events, _ = made
+    order = np.random.default_rng(1).permutation(len(events))
+    runs = Runs()
+
+    again = make(small, folder, events[order], run_step=runs, cache_root=folder / "cache")
+
+    assert runs.names == ["firmware-interpret"]
+    np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[order])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"target": TARGET.model_copy(update={"clock_period_ns": 8.0})},
+        {"settings": replace(QUICK, has_dsp=False)},
+        {"rows": plain_events(60, 6)},
+    ],
+    ids=["clock", "settings", "events"],
+)
+def test_another_clock_setting_or_data_set_is_another_firmware(small, tmp_path, changes):
+    given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": tmp_path / "cache"}
+    make(small, tmp_path, **given)
+    runs = Runs()
+
+    again = make(small, tmp_path, **(given | changes), run_step=runs)
+
+    assert "firmware-trace" in runs.names
+    assert not again.is_cached
+
+
+def test_how_the_work_is_shared_out_changes_nothing(small, tmp_path):
+    given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": tmp_path / "cache"}
+    make(small, tmp_path, **given)
+
+    assert make(small, tmp_path, **given, settings=replace(QUICK, n_threads=1)).is_cached
+
+
+def test_a_corrupted_entry_is_made_anew(small, tmp_path):
+    cache = tmp_path / "cache"
+    given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": cache}
+    first = make(small, tmp_path, **given)
+    for path in cache.rglob("program.json.zst"):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+    again = make(small, tmp_path, **given)
+
+    assert not again.is_cached
+    assert again.report == first.report
+    assert make(small, tmp_path, **given).is_cached
+
+
+def test_the_project_is_laid_out_for_its_participant(made, tmp_path):
+    written = export_project(made[0], tmp_path / "project")
+
+    names = {path.name for path in written}
+    assert {"anomaly_score.v", "latency.vcd", "netlist.json", "program.json"} <= names
+    with pytest.raises(UsageError, match="not empty"):
+        export_project(made[0], tmp_path / "project")
+
+
+def test_a_network_over_the_budget_is_a_result_that_says_by_how_much(tiny, tmp_path):
+    target = TARGET.model_copy(update={"budget": Budget(lut=1, dsp=0)})
+
+    report = make(tiny, tmp_path, every_pair(), target=target, backend="estimate").report
+
+    assert isinstance(report, Firmware)
+    failed = {
+        row.requirement: (row.value, row.limit) for row in report.verdicts if not row.is_passed
+    }
+    assert failed == {"lut": (3.0, 1.0)}  # three bits in which two operands meet
+    assert not report.is_within_target
+
+
+def test_a_network_that_is_far_too_large_is_said_so_before_any_synthesis(small, tmp_path):
+    runs = Runs()
+    settings = Settings(n_workers=1, max_lut=10, has_hls4ml=False)
+
+    result = make(small, tmp_path, plain_events(100, 6), run_step=runs, settings=settings)
+
+    assert isinstance(result.report, Firmware)
+    assert "firmware-synthesis" not in runs.names
+    assert result.report.lut.evidence == "estimate"
+    assert result.report.lut.value > 10
+    assert "not synthesised" in result.report.notes[0]
+    assert isinstance(result.report.latency_cycles, NotMeasured)
+    assert result.scores is not None
+
+
+def test_an_untranslatable_network_gives_the_reason(tmp_path):
+    import keras
+
+    inputs = keras.Input((3,))
+    plain = keras.Model(inputs, keras.layers.Dense(1, name="plain")(inputs))
+
+    result = make(export(plain, tmp_path / "net"), tmp_path, plain_events(10, 3))
+
+    assert isinstance(result.report, NotMeasured)
+    assert "'plain'" in result.report.not_measured
+    assert "QDense" in result.report.not_measured
+    assert result.scores is None
+
+
+@pytest.mark.slow
+def test_a_float_network_with_a_precision_is_made(tmp_path):
+    import keras
+
+    from harness.submission.declaration import Precision
+
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((3,))
+    hidden = keras.layers.Dense(2, activation="relu")(inputs)
+    plain = keras.Model(inputs, keras.layers.Dense(1, name="plain")(hidden))
+    precision = Precision(input="fixed<9,7>", weights="fixed<7,2>", activations="fixed<10,7>")
+
+    result = make(
+        export(plain, tmp_path / "net"), tmp_path, plain_events(300, 3), precision=precision
+    )
+
+    assert isinstance(result.report, Firmware)
+    scores = np.fromfile(result.scores)
+    floats = plain.predict(plain_events(300, 3), verbose=0).ravel()
+    assert np.corrcoef(scores, floats)[0, 1] > 0.98
+
+
+@pytest.mark.slow
+def test_without_events_the_design_is_made_and_compared_at_the_edges(tiny, tmp_path):
+    result = make(tiny, tmp_path, every_pair(), events=None)
+
+    assert result.scores is None
+    assert isinstance(result.report, Firmware)
+    assert all(agreement.n_events > 2_000 for agreement in result.report.agreements)
+
+
+@pytest.mark.slow
+def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
+    plans = iter([(9.0, 9.0)])
+
+    def too_slow(runner):
+        return next(plans, (None,))[0] or real(runner)
+
+    real = rtl._logic_budget_ns
+    # The first plan is made for a clock far too slow; the netlist then misses the real one.
+    monkeypatch.setattr(rtl, "_logic_budget_ns", too_slow)
+    target = TARGET.model_copy(update={"clock_period_ns": 3.0})
+    runs = Runs()
+
+    report = make(small, tmp_path, plain_events(500, 6), target=target, run_step=runs).report
+
+    assert runs.names.count("firmware-synthesis") >= 2
+    assert runs.names.count("firmware-simulation") == 2
+    assert any("deepened" in note for note in report.notes)
+    assert isinstance(report.latency_cycles, Figure)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "word"),
+    [
+        ({"target": TARGET.model_copy(update={"part": "xc7k70t"})}, UsageError, "xc7k70t"),
+        ({"backend": "quartus"}, UsageError, "quartus"),
+    ],
+)
+def test_an_unknown_part_or_backend_is_told_before_any_work(tiny, tmp_path, changes, error, word):
+    runs = Runs()
+
+    with pytest.raises(error, match=word):
+        make(tiny, tmp_path, every_pair(), run_step=runs, **changes)
+    assert runs.names == []
+
+
+def test_a_folder_that_cannot_be_made_is_the_environments_fault(tiny, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(EnvironmentFaultError, match="build folder"):
+        make(tiny, tmp_path, every_pair(), build=tmp_path / "file" / "build")
+
+
+def test_a_synthesis_that_takes_too_long_is_a_limit(small, tmp_path):
+    settings = Settings(n_workers=1, synthesis_wall_s=0.01, has_hls4ml=False)
+
+    with pytest.raises(LimitError, match="did not end"):
+        make(small, tmp_path, plain_events(50, 6), settings=settings)
+
+
+# --- Mutants -------------------------------------------------------------------------------------
+
+
+def flip_a_bit(text: str) -> str:
+    """Invert the lowest bit of the score."""
+    return re.sub(r"(assign model_out\[\d+:0\] = )(\w+\[\d+:0\]);", r"\1\2 ^ 1'b1;", text, count=1)
+
+
+def flip_a_rare_bit(text: str) -> str:
+    """Invert the lowest bit of the score of one event in a thousand or so."""
+    return re.sub(
+        r"(assign model_out\[\d+:0\] = )(\w+\[\d+:0\]);",
+        r"\1\2 ^ (\2 == 21);",
+        text,
+        count=1,
+    )
+
+
+def remove_a_register(text: str) -> str:
+    """Let the output register be a wire: the same scores, one cycle early."""
+    text = text.replace("output reg [", "output [")
+    found = re.search(r"\n\s*model_out <= (stage\d+_out);", text)
+    assert found
+    text = text.replace(found[0], "")
+    return text.replace(
+        "    always @(posedge clk)",
+        f"    assign model_out = {found[1]};\n    always @(posedge clk)",
+    )
+
+
+def add_a_register(text: str) -> str:
+    """Delay the score by one more cycle."""
+    found = re.search(r"\n(\s*)model_out <= (stage\d+_out);", text)
+    width = re.search(r"output reg \[(\d+):0\] model_out", text)
+    assert found
+    assert width
+    text = text.replace(found[0], f"\n{found[1]}late <= {found[2]};\n{found[1]}model_out <= late;")
+    return text.replace(
+        "    always @(posedge clk)", f"    reg [{width[1]}:0] late;\n    always @(posedge clk)"
+    )
+
+
+def narrow_an_adder(text: str) -> str:
+    """Take the top bit off an adder's result."""
+    found = re.search(
+        r"(shift_adder #\(\d+, \d+, \d, \d, )(\d+)(, -?\d+, \d\) \w+ \([^;]*?, )(v\d+)\[\d+:0\]\);",
+        text,
+    )
+    assert found
+    width = int(found[2]) - 1
+    return text.replace(found[0], f"{found[1]}{width}{found[3]}{found[4]}[{width - 1}:0]);")
+
+
+def take_every_second_event(text: str) -> str:
+    """Take a new event in only every other cycle."""
+    found = re.search(r"\n(\s*)stage0_inp <= model_inp;", text)
+    assert found
+    text = text.replace(
+        found[0], f"\n{found[1]}odd <= !odd;\n{found[1]}if (!odd) stage0_inp <= model_inp;"
+    )
+    return text.replace("    always @(posedge clk)", "    reg odd = 0;\n    always @(posedge clk)")
+
+
+@pytest.fixture(scope="module")
+def bench(tiny, tmp_path_factory):
+    """The tiny network up to its Verilog: what the simulation and the synthesis are given."""
+    folder = tmp_path_factory.mktemp("bench")
+    np.save(folder / "events.npy", every_pair())
+    request = FirmwareRequest(
+        graph=tiny[0],
+        weights=tiny[1],
+        target=TARGET,
+        events=folder / "events.npy",
+        run_step=direct_step,
+        folder=folder,
+        settings=QUICK,
+    )
+    runner = StepRunner(request=request)
+    traced = trace(runner)
+    scored = score_events(runner, traced.program, request)
+    pipeline, design = rtl._write_pipeline(runner, traced, 2.5)
+    return runner, prepare(runner, traced, scored[0]), pipeline, design
+
+
+def mutant(bench, folder: Path, mutate) -> Path:
+    before = bench[3].read_text()
+    design = folder / "mutant" / "design"
+    design.parent.mkdir()
+    design.write_text(mutate(before))
+    assert design.read_text() != before, "the mutant is no mutant"
+    return design
+
+
+@pytest.mark.parametrize(
+    ("mutate", "message"),
+    [
+        (flip_a_bit, "scores differ|held event"),
+        (flip_a_rare_bit, "scores differ"),
+        (remove_a_register, "comes out 1 cycles after"),
+        (add_a_register, "comes out 3 cycles after"),
+        (narrow_an_adder, "scores differ|held event"),
+        (take_every_second_event, "only every 2 cycles|scores differ|held event"),
+    ],
+)
+def test_a_mutant_of_the_verilog_is_caught_in_the_simulation(bench, tmp_path, mutate, message):
+    runner, events, pipeline, _ = bench
+
+    with pytest.raises(IntegrityError, match=message) as caught:
+        rtl._simulate(runner, events, pipeline, mutant(bench, tmp_path, mutate))
+
+    assert caught.value.exit_code == ExitCode.INTEGRITY
+
+
+def synthesise_mutant(bench, folder: Path, mutate):
+    runner, events, _, _ = bench
+    words = folder / "words.u32"
+    events.words.tofile(words)
+    report, files = rtl._synthesise(runner, mutant(bench, folder, mutate), words, events.n_compared)
+    return rtl._compare_netlist(report, files["scores"], events)
+
+
+def close_a_loop(text: str) -> str:
+    return text.replace(
+        "    always @(posedge clk)",
+        "    wire loop_a, loop_b;\n"
+        "    assign loop_a = ~(loop_b & model_inp[0]);\n"
+        "    assign loop_b = ~(loop_a & model_inp[1]);\n"
+        "    always @(posedge clk)",
+    ).replace("model_out <= stage0_out;", "model_out <= stage0_out ^ loop_b;")
+
+
+def give_a_constant(text: str) -> str:
+    return re.sub(r"model_out <= stage\d+_out;", "model_out <= 0;", text)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "message"),
+    [
+        (flip_a_rare_bit, "scores differ between .* and the synthesised netlist"),
+        (close_a_loop, "loop"),
+        (give_a_constant, "no cell|scores differ"),
+    ],
+)
+def test_a_mutant_of_the_verilog_is_caught_in_the_netlist(bench, tmp_path, mutate, message):
+    with pytest.raises(IntegrityError, match=message):
+        synthesise_mutant(bench, tmp_path, mutate)
+
+
+def test_a_mutant_ends_the_whole_flow_with_exit_code_6(tiny, tmp_path):
+    with pytest.raises(IntegrityError) as caught:
+        make(tiny, tmp_path, every_pair(), run_step=changing(flip_a_bit))
+
+    assert caught.value.exit_code == ExitCode.INTEGRITY == 6
