@@ -10,7 +10,7 @@ from pydantic import JsonValue
 Cell = str | float | int | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Picture:
     """A chart, what it shows in words, and its figures as a table.
 
@@ -54,18 +54,30 @@ class Picture:
         return cell
 
     def whole(self) -> dict[str, JsonValue]:
-        """Put specification, data and height together."""
+        """Put specification, data and height together, the data where they are named."""
         values: list[JsonValue] = [
             {"name": name, "value": value} for name, value in self.parameters.items()
         ]
+        drawn = self._with_data(dict(self.spec))
+        assert isinstance(drawn, dict)
         return {
-            **self.spec,
+            **drawn,
             **({"params": values} if values else {}),
             "height": self.height,
             # Only what has a tooltip of its own shows one: lines and labels are no data.
             "config": {"mark": {"tooltip": None}},
-            "datasets": {name: [dict(row) for row in rows] for name, rows in self.datasets.items()},
         }
+
+    def _with_data(self, part: JsonValue) -> JsonValue:
+        if isinstance(part, list):
+            return [self._with_data(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        made = {key: self._with_data(value) for key, value in part.items()}
+        data = part.get("data")
+        if isinstance(data, dict) and isinstance(data.get("name"), str):
+            made["data"] = {"values": [dict(row) for row in self.datasets[str(data["name"])]]}
+        return made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

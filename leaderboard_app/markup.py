@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 
 from harness.board.text import visible
@@ -14,6 +15,17 @@ def text_html(text: str) -> str:
     shown = escape(visible(text))
     # ASCII has no letter that is written from right to left.
     return shown if shown.isascii() else f"<bdi>{shown}</bdi>"
+
+
+def block_html(block: Facts | Table | Note) -> str:
+    """Write a block that is no chart."""
+    match block:
+        case Facts():
+            return facts_html(block)
+        case Table():
+            return table_html(block)
+        case Note():
+            return note_html(block)
 
 
 def facts_html(facts: Facts) -> str:
@@ -48,6 +60,7 @@ def note_html(note: Note) -> str:
     return f'<p class="lb-note lb-{escape(note.tone)}">{text_html(note.text)}</p>'
 
 
+@lru_cache(maxsize=1024)
 def figures_html(picture: Picture) -> str:
     """Write the figures of a chart as a table that opens on demand."""
     rows = picture.table()

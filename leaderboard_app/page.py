@@ -12,8 +12,8 @@ from harness.board.formats import fpr_text
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.board.text import visible
-from leaderboard_app.blocks import Block, Facts, Note, Picture, Section, Table
-from leaderboard_app.markup import facts_html, figures_html, note_html, table_html, text_html
+from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.markup import block_html, figures_html, note_html, table_html, text_html
 from leaderboard_app.state import Shelf
 
 PAGES = Path(__file__).parent / "app_pages"
@@ -164,37 +164,41 @@ def show_unreadable(snapshot: Snapshot) -> None:
 def show_sections(sections: Sequence[Section], *, key: str) -> None:
     """Put sections on the page."""
     for i, section in enumerate(sections):
+        head = ""
         if section.title:
-            st.html(f"<h2 class='lb-h2'>{text_html(section.title)}</h2>")
+            head += f"<h2 class='lb-h2'>{text_html(section.title)}</h2>"
         if section.lead:
-            st.html(f"<p class='lb-lead'>{text_html(section.lead)}</p>")
-        _show_blocks(section, key=f"{key}-{i}")
+            head += f"<p class='lb-lead'>{text_html(section.lead)}</p>"
+        if section.columns == 1:
+            _show_stacked(section.blocks, head, key=f"{key}-{i}")
+            continue
+        if head:
+            st.html(head)
+        _show_side_by_side(section, key=f"{key}-{i}")
 
 
-def _show_blocks(section: Section, *, key: str) -> None:
-    if section.columns == 1:
-        for i, block in enumerate(section.blocks):
-            show_block(block, key=f"{key}-{i}")
-        return
+def _show_side_by_side(section: Section, *, key: str) -> None:
     for start in range(0, len(section.blocks), section.columns):
         columns = st.columns(section.columns, gap="medium")
         row = section.blocks[start : start + section.columns]
         for i, (column, block) in enumerate(zip(columns, row, strict=False)):
             with column:
-                show_block(block, key=f"{key}-{start + i}")
+                _show_stacked([block], "", key=f"{key}-{start + i}")
 
 
-def show_block(block: Block, *, key: str) -> None:
-    """Put one block on the page."""
-    match block:
-        case Facts():
-            st.html(facts_html(block))
-        case Table():
-            st.html(table_html(block))
-        case Note():
-            st.html(note_html(block))
-        case Picture():
-            show_picture(block, key=key)
+def _show_stacked(blocks: Sequence[Block], head: str, *, key: str) -> None:
+    """Put blocks below each other; neighbours of text go in one piece."""
+    html = head
+    for i, block in enumerate(blocks):
+        if isinstance(block, Picture):
+            if html:
+                st.html(html)
+            html = ""
+            show_picture(block, key=f"{key}-{i}")
+        else:
+            html += block_html(block)
+    if html:
+        st.html(html)
 
 
 def show_picture(picture: Picture, *, key: str) -> None:

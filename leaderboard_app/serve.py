@@ -48,7 +48,7 @@ def command(*, port: int, address: str, base_path: str = "") -> list[str]:
         "server.baseUrlPath": base_path.strip("/"),
     }
     arguments = [f"--{name}={value}" for name, value in options.items() if value]
-    return [sys.executable, "-m", "streamlit", "run", str(APP), *arguments]
+    return [sys.executable, "-m", "leaderboard_app", *arguments]
 
 
 def environment(settings: Settings, base: Mapping[str, str] = os.environ) -> dict[str, str]:

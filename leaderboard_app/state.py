@@ -7,11 +7,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
-
-import streamlit as st
 
 from harness import ranking
 from harness.board.index import CardIndex, Snapshot
@@ -20,7 +19,7 @@ from harness.ranking import Entry, Ranking
 from leaderboard_app.blocks import Section
 from leaderboard_app.settings import Settings, read_settings
 from leaderboard_app.views.ranking_table import ranking_model
-from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
 
 T = TypeVar("T")
@@ -113,8 +112,17 @@ class Shelf:
         made = self.ranking(snapshot, challenge)
         return self._sections.get(
             (snapshot.version, challenge, entry.key),
-            lambda: submission_sections(subject_of(entry, made, snapshot.entries[challenge])),
+            lambda: submission_sections(self.subject(snapshot, challenge, entry, made)),
         )
+
+    def subject(self, snapshot: Snapshot, challenge: str, entry: Entry, made: Ranking) -> Subject:
+        """Read all of a card and find its place."""
+        whole = self._index.whole(challenge, entry)
+        return subject_of(whole, made, snapshot.entries[challenge])
+
+    def whole_card(self, challenge: str, entry: Entry) -> str:
+        """Return all of a card as JSON."""
+        return self._index.whole(challenge, entry).card.model_dump_json(indent=1)
 
     def artefacts(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
         """Find the firmware files kept beside a card."""
@@ -136,7 +144,7 @@ def _rest() -> None:
     gc.freeze()
 
 
-@st.cache_resource(show_spinner=False)
+@lru_cache(maxsize=4)
 def _shelf(settings_json: str) -> Shelf:
     return Shelf(Settings.model_validate_json(settings_json))
 

@@ -28,8 +28,8 @@ from harness.board.text import visible
 from harness.errors import EnvironmentFaultError, Problem
 from harness.ranking import Ranking
 from harness.records import ScoreCard
-from leaderboard_app.blocks import Block, Cell, Facts, Note, Picture, Section, Table
-from leaderboard_app.markup import facts_html, note_html, table_html
+from leaderboard_app.blocks import Block, Cell, Note, Picture, Section
+from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.settings import Settings
 from leaderboard_app.views.ranking_table import board_notes, ranking_model
 from leaderboard_app.views.subject import subject_of
@@ -47,18 +47,20 @@ POLICY = (
 )
 # Figures in the pages: more digits can't be seen in a chart.
 _DIGITS = 3
+# Data sets that are the same on the pages of all entries of a challenge.
+_COMMON_DATA = frozenset({"behind", "chance"})
 
 
 @dataclass(slots=True)
-class _Specs:
-    """Chart specifications without their data, each kept once."""
+class _Shared:
+    """What charts of several pages have in common, each kept once under the digest of it."""
 
     known: dict[str, JsonValue] = field(default_factory=dict)
 
-    def keep(self, spec: JsonValue) -> str:
-        text = json.dumps(spec, sort_keys=True)
+    def keep(self, value: JsonValue) -> str:
+        text = json.dumps(value, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:10]
-        self.known[name] = spec
+        self.known[name] = value
         return name
 
 
@@ -68,7 +70,9 @@ class _Writer:
 
     folder: Path
     templates: Environment
-    specs: _Specs
+    specs: _Shared
+    data: _Shared
+    index: CardIndex
 
 
 def export_site(settings: Settings, folder: Path) -> list[Path]:
@@ -82,7 +86,8 @@ def export_site(settings: Settings, folder: Path) -> list[Path]:
     EnvironmentFaultError
         There is no card, or the folder can't be written.
     """
-    snapshot = CardIndex(Path(settings.results), is_private=settings.is_private).refresh()
+    index = CardIndex(Path(settings.results), is_private=settings.is_private)
+    snapshot = index.refresh()
     if not snapshot.entries:
         raise EnvironmentFaultError(
             Problem(
@@ -92,7 +97,7 @@ def export_site(settings: Settings, folder: Path) -> list[Path]:
             )
         )
     try:
-        return _write_site(settings, snapshot, folder)
+        return _write_site(settings, index, snapshot, folder)
     except OSError as error:
         raise EnvironmentFaultError(
             Problem(
@@ -103,8 +108,12 @@ def export_site(settings: Settings, folder: Path) -> list[Path]:
         ) from error
 
 
-def _write_site(settings: Settings, snapshot: Snapshot, folder: Path) -> list[Path]:
-    writer = _Writer(folder=folder, templates=_templates(), specs=_Specs())
+def _write_site(
+    settings: Settings, index: CardIndex, snapshot: Snapshot, folder: Path
+) -> list[Path]:
+    writer = _Writer(
+        folder=folder, templates=_templates(), specs=_Shared(), data=_Shared(), index=index
+    )
     made = {name: _rank(settings, snapshot, name) for name in snapshot.entries}
     newest = max(made, key=lambda name: max(e.card.created for e in snapshot.entries[name]))
     pages = []
@@ -148,7 +157,7 @@ def _write_challenge(
     pages.append(_write_trade_off(writer, board))
     entries = snapshot.entries[name]
     for item in made[name].listed:
-        subject = subject_of(item.entry, made[name], entries)
+        subject = subject_of(writer.index.whole(name, item.entry), made[name], entries)
         pages.append(_write_entry(writer, board, item.entry.card, submission_sections(subject)))
     return pages
 
@@ -264,17 +273,11 @@ def _write_entry(
 
 
 def _block_html(writer: _Writer, block: Block, data: list[JsonValue]) -> Markup:
-    match block:
-        case Facts():
-            return _safe(facts_html(block))
-        case Table():
-            return _safe(table_html(block))
-        case Note():
-            return _safe(note_html(block))
-        case Picture():
-            html = _figure_html(len(data), block)
-            data.append(_figure_data(writer, block))
-            return html
+    if not isinstance(block, Picture):
+        return _safe(block_html(block))
+    html = _figure_html(len(data), block)
+    data.append(_figure_data(writer, block))
+    return html
 
 
 def _figure_html(number: int, picture: Picture, *, choice: str = "") -> Markup:
@@ -290,7 +293,10 @@ def _figure_data(writer: _Writer, picture: Picture) -> JsonValue:
     """Part a chart into its specification, kept once, and its data, by columns."""
     return {
         "spec": writer.specs.keep(dict(picture.spec)),
-        "data": {name: _columns(rows) for name, rows in picture.datasets.items()},
+        "data": {
+            name: writer.data.keep(_columns(rows)) if name in _COMMON_DATA else _columns(rows)
+            for name, rows in picture.datasets.items()
+        },
         "parameters": dict(picture.parameters),
         "height": picture.height,
         "fields": dict(picture.fields),
@@ -328,8 +334,11 @@ def _safe(html: str) -> Markup:
 def _write_assets(writer: _Writer) -> None:
     assets = writer.folder / "assets"
     _write(assets / "vega.js", _vega())
-    specs = json.dumps(writer.specs.known, separators=(",", ":"), ensure_ascii=False)
-    _write(assets / "specs.js", f"const boardSpecs = {specs};\n")
+    specs, data = (
+        json.dumps(shared.known, separators=(",", ":"), ensure_ascii=False)
+        for shared in (writer.specs, writer.data)
+    )
+    _write(assets / "specs.js", f"const boardSpecs = {specs};\nconst boardData = {data};\n")
     styles = _joined("site/site.css", "table.css", "blocks.css")
     _write(assets / "site.css", styles)
     for name in ("table.js", "site/site.js", "icon.svg"):

@@ -363,7 +363,7 @@ def make_accepted(rng: np.random.Generator, physics: Physics) -> Accepted:
         fpr=WORKING_POINT,
         arithmetic="firmware",
         passing=_distributions(rng, passing, scale=2.5),
-        every=_distributions(rng, every, scale=1.0),
+        every=_distributions(np.random.default_rng(11), every, scale=1.0),
         composition={
             "w": Share(n_events=645_000, n_passing=4),
             "qcd": Share(n_events=368_000, n_passing=5),

@@ -6,10 +6,12 @@ joined to a path.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from harness.board.public import public_part
 from harness.cards import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.errors import DataError
 from harness.ranking import Entry
-from harness.records import SCHEMA_VERSION, DataSummary, NotMeasured, ScoreCard
+from harness.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 
 SUMMARY_NAME = "summary.json"
 
@@ -41,7 +43,7 @@ class Snapshot:
     version : int
         Rises whenever anything changed.
     entries : mapping of challenge to tuple of Entry
-        Cards by challenge, each in the order of its key.
+        The light parts (see `light_part`) of the cards, by challenge, in the order of their keys.
     summaries : mapping of challenge to DataSummary
         What the events of a challenge are.
     """
@@ -100,12 +102,13 @@ class CardIndex:
             if stamps == self._known.stamps and self._snapshot.version:
                 return self._snapshot
             before = self._known
-            found = {
-                path: before.found[path]
-                if before.stamps.get(path) == stamp
-                else self._read(path, stamp)
-                for path, stamp in stamps.items()
-            }
+            with _no_collection():
+                found = {
+                    path: before.found[path]
+                    if before.stamps.get(path) == stamp
+                    else self._read(path, stamp)
+                    for path, stamp in stamps.items()
+                }
             self._known = _Known(stamps, found)
             self._snapshot = self._gather(self._snapshot.version + 1)
             return self._snapshot
@@ -119,7 +122,7 @@ class CardIndex:
         try:
             if len(path.relative_to(self._results).parts) == 2:
                 return _read_summary(path)
-            return self._read_card(path)
+            return light_part(self._read_card(path))
         except DataError as error:
             reason = _newer_schema(path) or error.problems[0].what
             return Unreadable(name=name, reason=reason)
@@ -153,6 +156,27 @@ class CardIndex:
             unreadable=tuple(unreadable),
         )
 
+    def whole(self, challenge: str, entry: Entry) -> Entry:
+        """Read all of a card that the index holds the light part of.
+
+        Where its file is gone or broken by now the light part is returned.
+        """
+        path = self._path_of(challenge, entry)
+        try:
+            return entry if path is None else Entry(key=entry.key, card=self._read_card(path))
+        except DataError:
+            return entry
+
+    def _path_of(self, challenge: str, entry: Entry) -> Path | None:
+        """Find the file of an entry among the files that were found; never by its name alone."""
+        team, _, stem = entry.key.partition("/")
+        for path in self._known.found:
+            if (path.parent.parent.name, path.parent.name) == (challenge, team) and (
+                path.name.removesuffix(CARD_SUFFIX) == stem
+            ):
+                return path
+        return None
+
     def artefacts_of(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
         """Find the files kept beside a card that it names itself, of the size that it says.
 
@@ -163,14 +187,50 @@ class CardIndex:
         firmware = entry.card.firmware
         if isinstance(firmware, NotMeasured):
             return ()
-        team, _, stem = entry.key.partition("/")
-        if self._snapshot.find(challenge, team, stem) is None:
+        path = self._path_of(challenge, entry)
+        if path is None:
             return ()
-        folder = self._results / challenge / team
+        folder, stem = path.parent, path.name.removesuffix(CARD_SUFFIX)
         sizes = {artefact.name: artefact.n_bytes for artefact in firmware.artefacts}
         found = [(path, path.name.removeprefix(f"{stem}.")) for path in _files(folder)]
         found += [(path, path.name) for path in _files(folder / stem)]
         return tuple(path for path, name in found if sizes.get(name) == path.stat().st_size)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Hold the garbage collector back: cards are many objects without cycles."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def light_part(card: ScoreCard) -> ScoreCard:
+    """Leave out what only the page of one card shows: a board of hundreds is held in memory.
+
+    What stays is enough to rank the card, to show its row and to draw its place in the history.
+    """
+    has_firmware = isinstance(card.firmware_physics, Physics)
+    left_out = NotMeasured(not_measured="not held by the index")
+    return card.model_copy(
+        update={
+            "float_physics": _light_physics(card.float_physics, is_shown=not has_firmware),
+            "firmware_physics": _light_physics(card.firmware_physics, is_shown=True),
+            "accepted": left_out,
+            "cuts": left_out,
+        }
+    )
+
+
+def _light_physics(physics: Physics | NotMeasured, *, is_shown: bool) -> Physics | NotMeasured:
+    if isinstance(physics, NotMeasured):
+        return physics
+    replicates = physics.replicates if is_shown else {}
+    return physics.model_copy(update={"roc": {}, "scores": None, "replicates": replicates})
 
 
 def _files(folder: Path) -> list[Path]:

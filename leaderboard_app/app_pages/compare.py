@@ -8,7 +8,6 @@ from harness.board.text import visible
 from leaderboard_app import page
 from leaderboard_app.state import shelf
 from leaderboard_app.views.compare import compare_sections
-from leaderboard_app.views.subject import subject_of
 
 MOST = 6
 
@@ -39,8 +38,7 @@ def show() -> None:
     if len(chosen) < 2:
         st.info("Choose at least two entries.")
     else:
-        everything = shown.entries(snapshot, challenge)
-        subjects = [subject_of(entries[team], made, everything) for team in chosen]
+        subjects = [shown.subject(snapshot, challenge, entries[team], made) for team in chosen]
         if subjects[0].card.challenge.synthetic:
             page.synthetic_note()
         page.show_sections(compare_sections(subjects), key="compare")

@@ -59,8 +59,7 @@ def show() -> None:
     if changed is not None:
         _keep_view(changed)
     _downloads(board)
-    for note in board_notes(board):
-        page.show_block(note, key="note")
+    st.html("".join(note_html(note) for note in board_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)
 

@@ -74,7 +74,7 @@ def _downloads(shown: Shelf, challenge: str, entry: Entry) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download card",
-            lambda: entry.card.model_dump_json(indent=1),
+            lambda: shown.whole_card(challenge, entry),
             file_name=f"{challenge}-{team}-{name}.json",
             mime="application/json",
             on_click="ignore",

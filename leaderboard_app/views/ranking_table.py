@@ -27,7 +27,7 @@ from harness.board.text import visible
 from harness.records import (
     NotMeasured,
 )
-from leaderboard_app.blocks import Block, Note
+from leaderboard_app.blocks import Note
 from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, class_text
 
 Href = Callable[[str, str], str]
@@ -274,6 +274,6 @@ def small_percent(share: float) -> str:
     return f"{value:.2g}" if value < 1 else f"{value:.1f}"
 
 
-def board_notes(board: Board) -> list[Block]:
+def board_notes(board: Board) -> list[Note]:
     """Say what the figures of a board mean."""
     return [Note(text=note) for note in board.notes if note != SYNTHETIC_NOTE]

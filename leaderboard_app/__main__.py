@@ -1,0 +1,33 @@
+"""Runs the app, and reads the cards while its server starts: ``python -m leaderboard_app``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from leaderboard_app.serve import APP
+
+
+def main() -> None:
+    """Start Streamlit on the app; its options are this program's."""
+    from streamlit.web import cli
+
+    threading.Thread(target=_warm_up, daemon=True).start()
+    sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
+    cli.main(prog_name="streamlit")
+
+
+def _warm_up() -> None:
+    """Make what the first visitor would wait for."""
+    from leaderboard_app.state import shelf
+
+    shown = shelf()
+    snapshot = shown.snapshot()
+    for challenge in snapshot.entries:
+        shown.ranking(snapshot, challenge)
+    # Altair, for the first chart.
+    import altair as alt  # noqa: F401
+
+
+if __name__ == "__main__":
+    main()
