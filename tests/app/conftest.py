@@ -212,3 +212,17 @@ def _complain(visit: Visit, message) -> None:
     if "404" in message.text and probe.endswith(("/_stcore/health", "/_stcore/host-config")):
         return
     visit.problems.append(f"{message.type}: {message.text} ({probe})")
+
+
+# Where screenshots of the pages are kept, as artefacts and for the documentation.
+SHOTS = os.environ.get("LEADERBOARD_SCREENSHOTS")
+
+
+def keep_screenshot(page, name: str) -> None:
+    """Keep a picture of what the visitor sees, where one is asked for."""
+    if not SHOTS:
+        return
+    page.wait_for_timeout(1500)
+    folder = Path(SHOTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png")

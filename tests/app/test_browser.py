@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from leaderboard_app.settings import Settings
-from tests.app.conftest import Server, Visit, run_server
+from tests.app.conftest import Server, Visit, keep_screenshot, run_server
 from tests.cards import SIGNALS, make_board, make_card, write_board
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 PAGES = ("", "trade_off", "submission", "compare", "data", "take_part")
-# Kept by the tests' caller, as artefacts and for the documentation.
-SHOTS = os.environ.get("LEADERBOARD_SCREENSHOTS")
 
 
 def settled(page: Page, heading: str | None = None) -> None:
@@ -246,15 +242,6 @@ def luminance(colour: str) -> float:
     return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
 
 
-def keep_screenshot(page: Page, name: str, *, whole: bool = False) -> None:
-    if not SHOTS:
-        return
-    page.wait_for_timeout(1500)
-    folder = Path(SHOTS)
-    folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=whole)
-
-
 def test_what_a_team_writes_does_nothing_in_the_browser(visit, server: Server):
     for address in (
         "?challenge=sample&q=hostile",
@@ -272,10 +259,10 @@ def test_what_a_team_writes_does_nothing_in_the_browser(visit, server: Server):
             expect(seen.page.locator(".board .title").first).to_contain_text("<img src=x")
         if "trade_off" in address:
             charts_drawn(seen.page, 1)
-        seen.page.wait_for_timeout(300)
         assert seen.page.locator("[data-testid=stMain] img[src='x']").count() == 0
         assert seen.page.locator("a[href^='javascript']").count() == 0
         healthy(seen)
+        seen.page.context.close()
 
 
 def test_a_tooltip_shows_a_hostile_title_as_text(visit, tmp_path):

@@ -53,7 +53,7 @@ def make(network, folder: Path, n_events: int, **changes):
 
 
 def test_both_translators_read_the_shipped_network_and_agree_in_every_bit(network, tmp_path):
-    """hls4ml's translation, its compiled C simulation and da4ml's interpreter, without synthesis."""
+    """hls4ml's translation and its compiled C simulation, without synthesis."""
     from harness.firmware.backend import FirmwareRequest
     from harness.firmware.scoring import score_events
     from harness.firmware.steps import StepRunner

@@ -1,0 +1,223 @@
+"""The static site: valid, self-contained, harmless, and small."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import html5lib
+import pytest
+from playwright.sync_api import expect
+
+from harness.board.formats import Board
+from harness.errors import EnvironmentFaultError
+from leaderboard_app.settings import Settings
+from leaderboard_app.static_site import export_site, site_size
+from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
+from tests.cards import make_board, make_card, make_challenge, write_board
+
+
+@pytest.fixture(scope="module")
+def site(results, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("site") / "site"
+    export_site(Settings(results=str(results)), folder)
+    return folder
+
+
+def pages(site: Path) -> list[Path]:
+    return sorted(site.rglob("*.html"))
+
+
+def figures(page: Path) -> list[dict]:
+    text = page.read_text(encoding="utf-8")
+    packed = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL).group(1)
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
+
+
+def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, results):
+    names = {path.relative_to(site).as_posix() for path in pages(site)}
+    teams = {path.name for path in (results / "sample").iterdir() if path.is_dir()}
+    assert {"index.html", "sample/index.html", "sample/trade-off.html"} <= names
+    assert {f"sample/entries/{team}.html" for team in teams} <= names
+    assert "adc2021/entries/solo.html" in names
+
+
+def test_every_page_is_valid_html(site):
+    for page in pages(site):
+        html5lib.HTMLParser(strict=True).parse(page.read_bytes())
+        text = page.read_text(encoding="utf-8")
+        ids = re.findall(r'\bid="([^"]+)"', text)
+        assert len(ids) == len(set(ids))
+        assert '<html lang="en">' in text
+        assert text.count("<h1>") == 1
+        assert re.search(r"<title>[^<]+</title>", text)
+
+
+def test_links_are_relative_and_lead_to_files_of_the_site(site):
+    for page in pages(site):
+        for link in re.findall(r'(?:href|src)="([^"]*)"', page.read_text(encoding="utf-8")):
+            parts = urlsplit(link)
+            assert not parts.scheme
+            assert not parts.netloc
+            assert not link.startswith("/")
+            assert (page.parent / unquote(parts.path)).resolve().is_relative_to(site.resolve())
+            assert (page.parent / unquote(parts.path)).is_file(), link
+
+
+def test_no_page_may_fetch_anything_or_run_a_script_of_its_own(site):
+    for page in pages(site):
+        text = page.read_text(encoding="utf-8")
+        policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+        assert "default-src &#39;none&#39;" in policy
+        assert "unsafe-eval" not in policy
+        scripts = re.findall(r"<script(?![^>]*(?:src=|application/octet-stream))", text)
+        assert scripts == []
+
+
+def test_what_a_team_writes_is_text(site):
+    page = (site / "sample" / "entries" / "hostile.html").read_text(encoding="utf-8")
+    assert "&lt;script&gt;window.pwned=1&lt;/script&gt;" in page
+    assert "<img" not in page
+    assert "onload=alert" in page
+    assert "<svg" not in page
+    assert "\u202e" not in page
+    assert HOSTILE_TEXT not in page
+
+
+def test_the_board_is_there_as_json_with_its_schema_and_as_csv(site):
+    import jsonschema
+
+    document = json.loads((site / "sample" / "board.json").read_text(encoding="utf-8"))
+    jsonschema.validate(document, json.loads((site / "schema.json").read_text(encoding="utf-8")))
+    board = Board.model_validate(document)
+    lines = (site / "sample" / "board.csv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(board.rows) + 1
+
+
+def test_every_chart_has_its_specification_and_a_text(site):
+    specs = (site / "assets" / "specs.js").read_text(encoding="utf-8")
+    known = json.loads(specs.split("\n")[0].removeprefix("const boardSpecs = ").rstrip(";"))
+    for page in (site / "sample" / "trade-off.html", *site.glob("sample/entries/*.html")):
+        text = page.read_text(encoding="utf-8")
+        drawn = figures(page)
+        assert len(re.findall(r'<figure data-figure="\d+"[^>]* aria-label="[^"]+"', text)) == len(
+            drawn
+        )
+        assert all(figure["spec"] in known for figure in drawn)
+
+
+def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
+    write_board(
+        [make_card("team_a", challenge=make_challenge(hidden=("h0",)))], tmp_path / "results"
+    )
+    for is_private in (False, True):
+        folder = tmp_path / str(is_private)
+        export_site(Settings(results=str(tmp_path / "results"), is_private=is_private), folder)
+        page = (folder / "sample" / "entries" / "team_a.html").read_text(encoding="utf-8")
+        board = (folder / "sample" / "board.json").read_text(encoding="utf-8")
+        assert ("h⁰" in page) is is_private
+        assert ('"h0"' in board) is is_private
+
+
+def test_a_second_export_replaces_the_first_and_leaves_other_files(results, tmp_path):
+    settings = Settings(results=str(results))
+    export_site(settings, tmp_path)
+    (tmp_path / "CNAME").write_text("board.example")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    export_site(settings, tmp_path)
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert before == after
+
+
+def test_no_card_and_no_place_are_told(results, tmp_path):
+    with pytest.raises(EnvironmentFaultError, match="no score card"):
+        export_site(Settings(results=str(tmp_path / "none")), tmp_path / "site")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+        export_site(Settings(results=str(results)), tmp_path / "file" / "site")
+
+
+def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
+    # 500 pages, the charts' library (0.9 MB) and the board itself: 10 MB.
+    write_board(make_board(12), tmp_path / "results")
+    export_site(Settings(results=str(tmp_path / "results")), tmp_path / "site")
+    entries = tmp_path / "site" / "sample" / "entries"
+    assert site_size([entries]) / 12 <= 16_500
+
+
+# In a browser, from the disk.
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_ranking_sorts_and_filters_without_a_server(visit, site, scheme):
+    seen = visit((site / "index.html").as_uri(), scheme=scheme)
+    page = seen.page
+    rows = page.locator(".board tr.ranked")
+    expect(rows.first).to_be_visible()
+    n = rows.count()
+
+    page.locator(".board thead button", has_text="LUT").click()
+    shares = [float(text) for text in rows.locator("td:nth-child(11) .value").all_text_contents()]
+    assert shares == sorted(shares)
+    page.locator(".board input[type=search]").fill("team_004")
+    expect(rows).to_have_count(1)
+    page.locator(".board input[type=search]").fill("")
+    expect(rows).to_have_count(n)
+    keep_screenshot(page, f"site-ranking-{scheme}")
+    assert seen.problems == []
+    assert seen.hosts() == set()
+
+
+@pytest.mark.browser
+def test_a_row_leads_to_its_page_and_its_charts_tell_their_figures(visit, site):
+    seen = visit((site / "index.html").as_uri())
+    page = seen.page
+    first = page.locator(".board tr.ranked .team").first
+    name = first.text_content()
+    first.click()
+    expect(page.locator(".by")).to_contain_text(name)
+    chart = page.locator("figure").first
+    point = chart.locator(".mark-symbol.role-mark path").first
+    point.hover(force=True)
+    expect(page.locator("#vg-tooltip-element")).to_contain_text("TPR")
+    chart.locator("summary").click()
+    expect(chart.locator(".figures tbody tr").first).to_be_visible()
+    assert chart.locator(".figures tbody tr").count() > 20
+    page.go_back()
+    expect(page.locator(".board tr.ranked").first).to_be_visible()
+    assert seen.problems == []
+    assert seen.hosts() == set()
+
+
+@pytest.mark.browser
+def test_the_trade_off_shows_what_is_chosen(visit, site):
+    seen = visit((site / "sample" / "trade-off.html").as_uri())
+    page = seen.page
+    shown = page.locator("figure:visible")
+    expect(shown).to_have_count(1)
+    expect(shown.locator("svg")).to_be_visible()
+    page.locator("#cost").select_option("lut")
+    page.locator("#efficiency").select_option("lq")
+    expect(shown).to_have_count(1)
+    expect(shown).to_have_attribute("data-choice", "lut/lq")
+    expect(shown.locator("svg")).to_be_visible()
+    page.reload()
+    expect(shown).to_have_attribute("data-choice", "lut/lq")
+    keep_screenshot(page, "site-trade-off")
+    assert seen.problems == []
+
+
+@pytest.mark.browser
+def test_a_hostile_page_does_nothing(visit, site):
+    seen = visit((site / "sample" / "entries" / "hostile.html").as_uri())
+    expect(seen.page.locator("figure svg").first).to_be_visible()
+    expect(seen.page.get_by_text("<script>window.pwned=1</script>").first).to_be_visible()
+    assert seen.page.locator("main img").count() == 0
+    assert not seen.page.evaluate("window.pwned")
+    assert seen.problems == []
+    assert seen.hosts() == set()
