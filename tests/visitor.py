@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
 # The largest page: a table of 500 entries and its model.
 _MAX_BYTES = 64 * 2**20
@@ -45,7 +46,7 @@ async def visit(url: str, query: str = "", page: str = "") -> Answer:
     n_elements = n_bytes = 0
     has_failed = False
     async with connect(
-        address, subprotocols=["streamlit"], max_size=_MAX_BYTES, open_timeout=60
+        address, subprotocols=[Subprotocol("streamlit")], max_size=_MAX_BYTES, open_timeout=60
     ) as socket:
         ask = BackMsg()
         ask.rerun_script.query_string = query
