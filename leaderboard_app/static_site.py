@@ -34,7 +34,7 @@ from leaderboard_app.settings import Settings
 from leaderboard_app.views.ranking_table import board_notes, ranking_model
 from leaderboard_app.views.subject import subject_of
 from leaderboard_app.views.submission import submission_sections
-from leaderboard_app.views.trade_off import COSTS, trade_off_picture
+from leaderboard_app.views.trade_off import COSTS, trade_off_notes, trade_off_picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -142,6 +142,8 @@ def _templates() -> Environment:
         autoescape=True,
         undefined=StrictUndefined,
         keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
@@ -236,6 +238,7 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         title=f"Trade-off: {visible(board.title)}",
         heading="Trade-off",
         notes=_notes(board),
+        closing=[_safe(note_html(note)) for note in trade_off_notes(board)],
         costs=[(key, name) for key, (name, _) in COSTS.items()],
         efficiencies=list(efficiencies.items()),
         figures=figures,

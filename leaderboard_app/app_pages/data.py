@@ -18,7 +18,7 @@ def show() -> None:
     names = list(snapshot.summaries)
     if not names:
         st.info("No summary of the events yet. Write one with:")
-        st.code("harness data describe sample --summary results/sample/summary.json", "bash")
+        st.code("harness data describe sample", language="bash")
         page.show_unreadable(snapshot)
         page.watch(shown, snapshot)
         return

@@ -6,8 +6,9 @@ import streamlit as st
 
 from harness.board.text import visible
 from leaderboard_app import page
+from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
-from leaderboard_app.views.trade_off import COSTS, trade_off_picture
+from leaderboard_app.views.trade_off import COSTS, trade_off_notes, trade_off_picture
 
 
 def show() -> None:
@@ -35,6 +36,7 @@ def show() -> None:
     if board.synthetic:
         page.synthetic_note()
     page.show_picture(trade_off_picture(board, cost, efficiency), key="trade-off")
+    st.html("".join(note_html(note) for note in trade_off_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)
 

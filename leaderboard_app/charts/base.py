@@ -26,6 +26,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4])
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 GREY = "#8a8a8a"
+# The colour of the page's text, light or dark: charts are drawn as SVG, which inherits it.
+INK = "currentColor"
 ACCENT = "#0072b2"
 ALERT = "#d55e00"
 LABEL = 13
@@ -101,6 +103,7 @@ def legend_of(names: Sequence[str]) -> alt.Legend:
         title=None,
         values=list(names),
         labelFontSize=LABEL,
+        labelColor=INK,
         labelLimit=220,
         columns=6,
         symbolStrokeWidth=2.5,
@@ -121,7 +124,19 @@ def finish(chart: alt.Chart | alt.LayerChart | alt.FacetChart) -> Spec:
     spec = _without_names(chart.to_dict(validate=False))
     for unused in ("config", "$schema", "usermeta"):
         spec.pop(unused, None)
-    return spec
+    return _with_data_in_layers(spec)
+
+
+def _with_data_in_layers(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Name the data in each layer: Streamlit draws a chart first without the data at its top."""
+    data = spec.pop("data", None)
+    if data is None:
+        return spec
+    layers = spec.get("layer")
+    if not isinstance(layers, list):
+        return {"layer": [{"data": data, **spec}]}
+    named = [{"data": data, **one} if isinstance(one, dict) else one for one in layers]
+    return {**spec, "layer": named}
 
 
 def _without_names(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -141,7 +156,14 @@ def axis(title: str, **more: Any) -> alt.Axis:  # noqa: ANN401 - as Altair types
     """Make an axis that is legible from the back of the room."""
     import altair as alt
 
-    return alt.Axis(title=title, labelFontSize=LABEL, titleFontSize=TITLE, **more)
+    return alt.Axis(
+        title=title,
+        labelFontSize=LABEL,
+        labelColor=INK,
+        titleFontSize=TITLE,
+        titleColor=INK,
+        **more,
+    )
 
 
 def log_axis(title: str) -> alt.Axis:
@@ -180,7 +202,8 @@ def rule_text(name: str, *, is_left: bool) -> alt.Chart:
         of(name)
         .mark_text(
             fontSize=LABEL,
-            color=GREY,
+            color=INK,
+            opacity=0.8,
             baseline="top",
             align="right" if is_left else "left",
             dx=-6 if is_left else 6,

@@ -11,13 +11,13 @@ from leaderboard_app.charts.base import (
     ACCENT,
     ALERT,
     GREY,
-    LABEL,
     N_SPECS,
     Palette,
     Row,
     Spec,
     axis,
     finish,
+    legend_of,
     log_axis,
     number,
     of,
@@ -120,7 +120,6 @@ def distribution(
     *,
     title: str,
     faint: Sequence[int] = (),
-    has_legend: bool = False,
     is_log: bool = False,
     height: int = 250,
 ) -> Picture:
@@ -137,7 +136,7 @@ def distribution(
     if is_log:
         rows = [row for row in rows if number(row["y"]) > 0]
     return Picture(
-        spec=_distribution_spec(palette, title, has_legend, is_log),
+        spec=_distribution_spec(palette, title, is_log),
         datasets={"behind": _shares("", edges, faint), "lines": rows},
         height=height,
         alt=f"Distribution of {title} for " + ", ".join(counts) + ", each normalised to 1.",
@@ -149,8 +148,7 @@ def distribution(
 def _distribution_spec(
     palette: Palette,
     title: str,
-    has_legend: bool,  # noqa: FBT001 - keys of the cache
-    is_log: bool,  # noqa: FBT001
+    is_log: bool,  # noqa: FBT001 - a key of the cache
 ) -> Spec:
     import altair as alt
 
@@ -169,8 +167,8 @@ def _distribution_spec(
         .encode(
             x=x,
             y=y,
-            color=palette.colour(has_legend=has_legend),
-            strokeDash=palette.dash(has_legend=has_legend),
+            color=palette.colour(),
+            strokeDash=palette.dash(),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
                 alt.Tooltip("x:Q", title=title),
@@ -224,7 +222,7 @@ def _composition_spec(names: tuple[str, str]) -> Spec:
             color=alt.Color(
                 "name:N",
                 scale=alt.Scale(domain=list(names), range=[GREY, ACCENT]),
-                legend=alt.Legend(title=None, orient="top", labelFontSize=LABEL),
+                legend=legend_of(names),
             ),
             tooltip=[
                 alt.Tooltip("row:N", title="process"),

@@ -52,8 +52,8 @@ def _occupancy_spec(palette: Palette, title: str) -> Spec:
                 scale=alt.Scale(nice=False, zero=False),
             ),
             y=alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share of events")),
-            color=palette.colour(has_legend=False),
-            strokeDash=palette.dash(has_legend=False),
+            color=palette.colour(),
+            strokeDash=palette.dash(),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
                 alt.Tooltip("x:Q", title="slot"),

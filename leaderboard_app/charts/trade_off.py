@@ -11,6 +11,7 @@ from leaderboard_app.blocks import Cell, Picture
 from leaderboard_app.charts.base import (
     ALERT,
     GREY,
+    INK,
     LABEL,
     N_SPECS,
     Row,
@@ -62,7 +63,8 @@ def trade_off(
 ) -> Picture:
     """Draw efficiency against cost on log axes with the Pareto front of the two.
 
-    Points with a value of 0 can't be drawn on log axes; they are in the table.
+    Efficiencies and ends of intervals that are 0 stand on the lower edge; points with a cost of 0
+    are in the table alone.
     """
     rows = [_row(point) for point in points]
     front = _front(points)
@@ -139,20 +141,23 @@ def _spec(
         scale=alt.Scale(type="log", nice=False, domain=list(across)),
         axis=count_axis(x_title),
     )
-    y = alt.Y(
-        "y:Q",
-        scale=alt.Scale(type="log", nice=False, domain=list(upward)),
-        axis=log_axis(y_title),
+    scale = alt.Scale(type="log", nice=False, domain=list(upward))
+    y_axis = log_axis(y_title)
+    y = alt.Y("y:Q", scale=scale, axis=y_axis)
+    edge = upward[0]
+    points = (
+        of("points")
+        .transform_filter("datum.x > 0")
+        .transform_calculate(low=f"max(datum.lower, {edge})", at=f"max(datum.y, {edge})")
     )
-    points = of("points").transform_filter("datum.x > 0 && datum.y > 0")
     whiskers = (
-        points.transform_filter("isValid(datum.lower) && datum.lower > 0")
+        points.transform_filter("isValid(datum.lower)")
         .mark_rule(opacity=0.5, strokeWidth=1.5)
-        .encode(x=x, y=alt.Y("lower:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
+        .encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
     )
     symbols = points.mark_point(filled=True, size=110, opacity=0.95).encode(
         x=x,
-        y=y,
+        y=alt.Y("at:Q", scale=scale, axis=y_axis),
         color=_status_colour(),
         shape=alt.Shape(
             "status:N",
@@ -175,7 +180,7 @@ def _spec(
     )
     names = (
         of("names")
-        .mark_text(align="left", dx=9, dy=-9, fontSize=LABEL, color=GREY)
+        .mark_text(align="left", dx=9, dy=-9, fontSize=LABEL, color=INK, opacity=0.8)
         .encode(x=x, y=y, text=alt.Text("team:N"))
     )
     limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)

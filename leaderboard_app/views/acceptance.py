@@ -41,7 +41,7 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
     every = {one.name: one for one in accepted.every}
     titles = process_titles(card)
     pictures = []
-    for i, one in enumerate(coarser(each) for each in accepted.passing):
+    for one in (coarser(each) for each in accepted.passing):
         behind = coarser(every[one.name]) if one.name in every else None
         pictures.append(
             charts.distribution(
@@ -50,7 +50,6 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
                 palette_of(card, background=True),
                 title=axis_title(one),
                 faint=() if behind is None else behind.counts.get(BACKGROUND, ()),
-                has_legend=i == 0,
             )
         )
     return Section(

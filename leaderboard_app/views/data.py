@@ -46,11 +46,10 @@ def data_sections(summary: DataSummary) -> list[Section]:
             {titles[name]: values for name, values in one.counts.items() if name in titles},
             palette,
             title=axis_title(one),
-            has_legend=i == 0,
             is_log=True,
             height=270,
         )
-        for i, one in enumerate(summary.distributions)
+        for one in summary.distributions
     ]
     return [
         Section(title="", blocks=tuple(blocks)),

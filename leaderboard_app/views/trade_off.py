@@ -20,7 +20,7 @@ from harness.records import (
     NotMeasured,
 )
 from leaderboard_app import charts
-from leaderboard_app.blocks import Picture
+from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint
 from leaderboard_app.views.common import rank_words
 
@@ -65,6 +65,24 @@ def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
         y_title=f"{name} at FPR {fpr_text(board.shown_point)}",
         marks=marks,
     )
+
+
+def trade_off_notes(board: Board) -> list[Note]:
+    """Say how the charts of `trade_off_picture` are read."""
+    limit = amount(board.target.max_latency_ns)
+    return [
+        Note(
+            text="The line joins the ranked entries that no other beats in both figures drawn. A "
+            "circle is on the Pareto front of merit, latency and LUT together, so it may lie off "
+            "the line. Bars are 95 % intervals; a TPR of 0 stands on the lower edge, below its "
+            "upper limit."
+        ),
+        Note(
+            text=f"Latency: dashed, the contest's limit of {limit} ns; dotted, the lowest latency "
+            "of arXiv:2108.03986, on a VU9P at 200 MHz. It is a latency alone, of networks trained "
+            "on the ADC2021 data of version 1: no efficiency here compares with it."
+        ),
+    ]
 
 
 def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None:

@@ -1,0 +1,165 @@
+/* Unpacks the page's figures, draws its charts and its table, and keeps what the visitor chose
+   after the # of the address. Nothing is fetched: all data stand in the page or beside it. */
+"use strict";
+
+const siteRoot = document.body.dataset.root;
+const isDark = window.matchMedia("(prefers-color-scheme: dark)").matches;
+
+async function unpacked(text) {
+  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(inflated).text());
+}
+
+function keepInAddress(view) {
+  const bare = location.href.split("#")[0];
+  history.replaceState(null, "", view ? `${bare}#${view}` : bare);
+}
+
+function inAddress() {
+  return location.hash.slice(1);
+}
+
+/* The table of the board. */
+
+async function showBoard(place) {
+  const model = await unpacked(boardModel);
+  for (const row of model.rows) row.href = siteRoot + row.href;
+  const draw = () => boardTable(place, { ...model, view: inAddress() }, { view: keepInAddress });
+  draw();
+  window.addEventListener("hashchange", draw);
+}
+
+/* Charts: a specification of the site, and the page's own data by columns. */
+
+function rowsOf(columns) {
+  const kept = typeof columns === "string" ? boardData[columns] : columns;
+  const names = Object.keys(kept);
+  if (!names.length) return [];
+  return kept[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, kept[name][i]])));
+}
+
+function chartOf(figure, sets, alt) {
+  const ink = { labelColor: "currentColor", titleColor: "currentColor" };
+  const line = isDark ? "#3a3d44" : "#dedcd8";
+  return {
+    ...boardSpecs[figure.spec],
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    description: alt,
+    datasets: sets,
+    params: Object.entries(figure.parameters).map(([name, value]) => ({ name, value })),
+    width: "container",
+    height: figure.height,
+    autosize: { type: "fit", contains: "padding" },
+    background: "transparent",
+    config: {
+      font: "system-ui, sans-serif",
+      mark: { tooltip: null },
+      view: { stroke: null },
+      title: { color: "currentColor", fontSize: 15, anchor: "start" },
+      axis: { ...ink, gridColor: line, domainColor: line, tickColor: line, titleFontWeight: 400 },
+      legend: { ...ink },
+    },
+  };
+}
+
+function cellText(value, name, labels) {
+  if (value === null || value === undefined) return "–";
+  if (name === "x" && labels && Number.isInteger(value)) return String(labels[value]);
+  return String(value);
+}
+
+function tableOf(figure, sets) {
+  const names = Object.keys(figure.fields);
+  const labels = figure.parameters.edges;
+  const table = document.createElement("table");
+  table.className = "lb-table";
+  const head = table.createTHead().insertRow();
+  for (const name of names) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = figure.fields[name];
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const row of Object.values(sets).flat()) {
+    if (!(names[0] in row)) continue;
+    const line = body.insertRow();
+    for (const name of names) line.insertCell().textContent = cellText(row[name], name, labels);
+  }
+  return table;
+}
+
+function figuresOf(figure, sets) {
+  const details = document.createElement("details");
+  details.className = "lb-figures figures";
+  const summary = document.createElement("summary");
+  summary.textContent = "Figures of this chart";
+  details.append(summary);
+  details.addEventListener("toggle", () => {
+    const scroller = document.createElement("div");
+    scroller.className = "lb-scroll";
+    scroller.tabIndex = 0;
+    scroller.append(tableOf(figure, sets));
+    details.append(scroller);
+  }, { once: true });
+  return details;
+}
+
+async function drawFigure(place, figure) {
+  if (place.childElementCount) return;
+  const sets = Object.fromEntries(
+    Object.entries(figure.data).map(([name, columns]) => [name, rowsOf(columns)]));
+  const drawn = document.createElement("div");
+  drawn.className = "drawn";
+  place.append(drawn, figuresOf(figure, sets));
+  await vegaEmbed(drawn, chartOf(figure, sets, place.getAttribute("aria-label")), {
+    mode: "vega-lite",
+    renderer: "svg",
+    actions: false,
+    /* Expressions are interpreted: the page's policy lets no text become code. */
+    ast: true,
+    tooltip: { theme: isDark ? "dark" : "light" },
+  });
+}
+
+async function showFigures(packed) {
+  const figures = await unpacked(packed.textContent);
+  const places = [...document.querySelectorAll("figure[data-figure]")];
+  const draw = (place) => drawFigure(place, figures[Number(place.dataset.figure)]);
+  const cost = document.getElementById("cost");
+  if (!cost) {
+    await Promise.all(places.map(draw));
+    return;
+  }
+  const efficiency = document.getElementById("efficiency");
+  const show = () => {
+    const choice = `${cost.value}/${efficiency.value}`;
+    for (const place of places) {
+      place.hidden = place.dataset.choice !== choice;
+      if (!place.hidden) draw(place);
+    }
+  };
+  const follow = () => {
+    const wanted = new URLSearchParams(inAddress());
+    for (const select of [cost, efficiency]) {
+      const value = wanted.get(select.id);
+      const known = [...select.options].some((option) => option.value === value);
+      select.value = known ? value : select.options[0].value;
+    }
+    show();
+  };
+  for (const select of [cost, efficiency]) {
+    select.addEventListener("change", () => {
+      keepInAddress(`cost=${cost.value}&efficiency=${efficiency.value}`);
+      show();
+    });
+  }
+  window.addEventListener("hashchange", follow);
+  follow();
+}
+
+const boardPlace = document.getElementById("board");
+if (boardPlace) showBoard(boardPlace);
+const packedFigures = document.getElementById("figures");
+if (packedFigures) showFigures(packedFigures);
