@@ -204,8 +204,19 @@ def read_card(path: str | os.PathLike[str]) -> ScoreCard:
             content = file.read(MAX_CARD_BYTES + 1)
     except OSError as error:
         raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error
+    return parse_card(content, source=str(path))
+
+
+def parse_card(content: bytes, *, source: str) -> ScoreCard:
+    """Read the bytes of a card, whoever wrote them.
+
+    Raises
+    ------
+    DataError
+        They are too many, not JSON, or not a card of a schema known here.
+    """
     if len(content) > MAX_CARD_BYTES:
-        raise DataError(Problem(what=f"larger than {MAX_CARD_BYTES:,} bytes", where=str(path)))
+        raise DataError(Problem(what=f"larger than {MAX_CARD_BYTES:,} bytes", where=source))
     try:
         return ScoreCard.model_validate_json(content)
     except ValidationError as error:
@@ -214,7 +225,7 @@ def read_card(path: str | os.PathLike[str]) -> ScoreCard:
         raise DataError(
             Problem(
                 what=f"{field}: {first['msg']}",
-                where=str(path),
+                where=source,
                 expected="a score card of a schema version that this harness knows",
             )
         ) from error

@@ -167,6 +167,34 @@ class RankingRules(Value):
     retracted: dict[str, str] = Field(default_factory=dict)
 
 
+# A name by which a forge such as GitHub or GitLab knows an account; robots' end in ``[bot]``.
+Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(\[bot\])?$")]
+
+
+class IntakeRules(Value):
+    """Which pull requests are scored, and how often.
+
+    Attributes
+    ----------
+    ownership : str
+        ``owners``: a team's folder may be changed only by the accounts that its `submission.yaml`
+        named before the change, and a new one has to name the account that brings it.
+        ``anyone``: by all.
+    maintainers : tuple of account
+        May change every folder.
+    max_submissions : int
+        Submissions that one pull request may change.
+    max_private_per_day : int
+        Scorings on a private challenge that a team has in one day of UTC. Runs that failed by the
+        platform's fault don't count.
+    """
+
+    ownership: Literal["owners", "anyone"] = "owners"
+    maintainers: tuple[Account, ...] = ()
+    max_submissions: int = Field(default=3, ge=1, le=100)
+    max_private_per_day: int = Field(default=3, ge=1, le=1000)
+
+
 class Challenge(Value):
     """One version of one data set with the rules of scoring on it."""
 
@@ -186,6 +214,7 @@ class Challenge(Value):
     collision_rate_hz: Positive = 40e6
     target: Target
     ranking: RankingRules = Field(default_factory=RankingRules)
+    intake: IntakeRules = Field(default_factory=IntakeRules)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Challenge:

@@ -28,6 +28,7 @@ from harness.records import (
 
 if TYPE_CHECKING:
     from harness.audit import Change, Finding
+    from harness.ci.documents import Scoring
     from harness.data.describe import Description
     from harness.data.fetch import FetchReport
     from harness.data.inventory import ChallengeStatus
@@ -263,6 +264,21 @@ def _checks_view(card: ScoreCard) -> RenderableType:
         for check in card.checks
     ]
     return _rows("integrity checks", rows, ("check", "outcome", "events", "largest difference"))
+
+
+def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:
+    """Draw what came of scoring many submissions, with the reasons of those that failed."""
+    rows = [
+        (one.team, one.status, str(one.exit_code), f"{one.wall_s:.1f}", one.card or _DASH)
+        for one in scorings
+    ]
+    table = _rows("scorings", rows, ("team", "status", "exit code", "seconds", "card"))
+    reasons = [
+        Text(f"{one.team}: {one.message}", style="dim")
+        for one in scorings
+        if one.message and one.status != "scored"
+    ]
+    return Group(table, *reasons)
 
 
 def findings_view(path: str, findings: Sequence[Finding]) -> Table:

@@ -12,6 +12,7 @@ import click
 from harness import __version__
 from harness.cli.board import leaderboard
 from harness.cli.cards import rescore, show, verify
+from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
 from harness.cli.output import console
@@ -44,6 +45,7 @@ for _command in (
     fetch,
     data,
     doctor,
+    ci,
 ):
     cli.add_command(_command)
 

@@ -17,6 +17,7 @@ from harness.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from harness.challenge import Challenge
+    from leaderboard_app.settings import Settings
 
 
 @click.command()
@@ -47,14 +48,19 @@ def leaderboard(
 ) -> None:
     """Print the ranking, serve its pages, or write them as a static site."""
     from harness.board import formats
+    from harness.board.decisions import read_decisions, with_decisions
     from harness.board.index import CardIndex
     from harness.board.rows import board_of
     from harness.data.manifest import load_manifest
     from harness.ranking import contest_of, rank
 
     known = {rules.name: rules for rules in load_manifest(*manifests).challenges}
-    if serve or site is not None:
-        _show_pages(results, known, site=site, port=port, is_private=private)
+    if site is not None:
+        pages = write_site(results, known, site, is_private=private)
+        click.echo(f"{pages} pages; begin with {site / 'index.html'}", err=True)
+        return
+    if serve:
+        _serve_pages(results, known, port=port, is_private=private)
         return
     entries = CardIndex(results, is_private=private).refresh().entries.get(challenge, ())
     if not entries:
@@ -68,7 +74,10 @@ def leaderboard(
     rules = known.get(challenge)
     contest = contest_of(
         entries,
-        rules=rules.ranking if rules else None,
+        rules=with_decisions(
+            rules.ranking if rules else contest_of(entries).rules,
+            read_decisions(results, challenge),
+        ),
         target=rules.target if rules else None,
     )
     board = board_of(rank(entries, contest))
@@ -79,27 +88,33 @@ def leaderboard(
         click.echo(write[form](board))
 
 
-def _show_pages(
-    results: Path,
-    known: Mapping[str, Challenge],
-    *,
-    site: Path | None,
-    port: int,
-    is_private: bool,
-) -> None:
-    """Write the static site, or else serve the pages."""
-    from leaderboard_app.serve import serve
+def settings_of(results: Path, known: Mapping[str, Challenge], *, is_private: bool) -> Settings:
+    """Return what the pages are told: the manifest's rules with the organiser's decisions."""
+    from harness.board.decisions import read_decisions, with_decisions
     from leaderboard_app.settings import ContestRules, Settings
-    from leaderboard_app.static_site import export_site
 
     contests = {
-        name: ContestRules(rules=rules.ranking, target=rules.target)
+        name: ContestRules(
+            rules=with_decisions(rules.ranking, read_decisions(results, name)), target=rules.target
+        )
         for name, rules in known.items()
     }
-    settings = Settings(results=str(results), is_private=is_private, contests=contests)
-    if site is not None:
-        pages = export_site(settings, site)
-        click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
-        return
+    return Settings(results=str(results), is_private=is_private, contests=contests)
+
+
+def write_site(
+    results: Path, known: Mapping[str, Challenge], site: Path, *, is_private: bool = False
+) -> int:
+    """Write the static site; return how many pages it has."""
+    from leaderboard_app.static_site import export_site
+
+    return len(export_site(settings_of(results, known, is_private=is_private), site))
+
+
+def _serve_pages(
+    results: Path, known: Mapping[str, Challenge], *, port: int, is_private: bool
+) -> None:
+    from leaderboard_app.serve import serve
+
     click.echo(f"the leaderboard: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
-    serve(settings, port=port)
+    serve(settings_of(results, known, is_private=is_private), port=port)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from harness.challenge import Name, Value
+from harness.challenge import Account, Name, Value
 from harness.errors import Problem
 from harness.submission.words import parse_word
 
@@ -25,6 +25,7 @@ _EXAMPLES = {
     "description": "description: One paragraph on the method.",
     "training_data": "training_data: training part of the background",
     "is_supervised": "is_supervised: false (true if any signal was used in training)",
+    "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
     "precision": 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", '
@@ -84,6 +85,8 @@ class Spec(Value):
         What the weights were made from.
     is_supervised : bool
         Whether any signal, simulated or real, was used in training or tuning.
+    owners : tuple of account
+        Accounts of the forge whose pull requests may change this folder.
     precision : Precision or None
         Needed for a network of plain Keras layers in the trigger division.
     """
@@ -99,6 +102,7 @@ class Spec(Value):
         tuple[Line, ...], BeforeValidator(_none_given), Field(max_length=100)
     ] = ()
     licence: Line
+    owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
     precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
 
 
@@ -200,6 +204,24 @@ def parse_spec(text: str, team: str) -> tuple[Spec | None, list[Problem]]:
     except ValidationError as error:
         return None, [*(_field_problem(dict(told), lines) for told in error.errors()), *problems]
     return (None if problems else spec), problems
+
+
+def owners_of(text: str) -> tuple[str, ...]:
+    """Return the accounts that a `submission.yaml` names as owners, whatever else is wrong with it.
+
+    Examples
+    --------
+    >>> owners_of("owners: [ada, charles]")
+    ('ada', 'charles')
+    >>> owners_of("owners: ada"), owners_of("owners: [")
+    ((), ())
+    """
+    try:
+        content, _ = _load_yaml(text)
+        named = content.get("owners") if isinstance(content, dict) else None
+        return TypeAdapter(tuple[Account, ...]).validate_python(named)
+    except (yaml.YAMLError, ValidationError):
+        return ()
 
 
 def _yaml_problem(error: yaml.YAMLError) -> Problem:

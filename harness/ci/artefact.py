@@ -1,0 +1,160 @@
+"""What the run of a pull request leaves for the comment: packed here, read back as hostile.
+
+The archive is never unpacked to a disk. Its size, the number, names and sizes of its members are
+held to limits, whatever its own tables claim; every document is held to its schema.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cards import MAX_CARD_BYTES, parse_card
+from harness.ci.documents import MAX_DOCUMENT_BYTES, Summary, parse_document
+from harness.errors import DataError, Problem
+from harness.records import ScoreCard
+
+SUMMARY_NAME = "summary.json"
+CARDS_FOLDER = "cards"
+MAX_ARCHIVE_BYTES = 64 * 1024**2
+MAX_MEMBERS = 128
+_CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>[a-z0-9][a-z0-9_+.-]{{0,63}})\.json\Z")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artefact:
+    """What a run told.
+
+    Attributes
+    ----------
+    cards : mapping of team to ScoreCard
+        Cards that can be read.
+    remarks : tuple of str
+        What was left out, and why.
+    """
+
+    summary: Summary
+    cards: dict[str, ScoreCard]
+    remarks: tuple[str, ...] = ()
+
+
+def read_folder(folder: Path) -> Artefact:
+    """Read what `harness ci score` wrote, on the machine that wrote it."""
+    members = {}
+    for path in sorted([folder / SUMMARY_NAME, *(folder / CARDS_FOLDER).glob("*.json")]):
+        if path.is_file() and not path.is_symlink():
+            limit = MAX_DOCUMENT_BYTES if path.name == SUMMARY_NAME else MAX_CARD_BYTES
+            with path.open("rb") as file:
+                members[path.relative_to(folder).as_posix()] = file.read(limit + 1)
+    return _artefact(members, [])
+
+
+def read_archive(content: bytes) -> Artefact:
+    """Read the archive that a run uploaded.
+
+    Raises
+    ------
+    DataError
+        It is no such archive; the comment then says so and shows nothing of it.
+    """
+    if len(content) > MAX_ARCHIVE_BYTES:
+        raise DataError(Problem(what=f"the artefact is larger than {MAX_ARCHIVE_BYTES:,} bytes"))
+    members: dict[str, bytes] = {}
+    remarks: list[str] = []
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            listed = archive.infolist()
+            if len(listed) > MAX_MEMBERS:
+                raise DataError(Problem(what=f"the artefact holds {len(listed):,} files"))
+            for member in listed:
+                _read_member(archive, member, members, remarks)
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        raise DataError(
+            Problem(what=f"the artefact is no archive that can be read: {error}"[:300])
+        ) from error
+    except NotImplementedError as error:
+        raise DataError(Problem(what="the artefact is packed in an unknown way")) from error
+    return _artefact(members, remarks)
+
+
+def _read_member(
+    archive: zipfile.ZipFile,
+    member: zipfile.ZipInfo,
+    members: dict[str, bytes],
+    remarks: list[str],
+) -> None:
+    name = member.filename
+    if name.endswith("/"):
+        return
+    is_summary = name == SUMMARY_NAME
+    if not is_summary and not _CARD_NAME.match(name):
+        remarks.append(f"a file of the artefact was not read: {name[:80]!r}")
+        return
+    if name in members:
+        raise DataError(Problem(what="the artefact holds a file twice", where=name[:80]))
+    limit = MAX_DOCUMENT_BYTES if is_summary else MAX_CARD_BYTES
+    with archive.open(member) as file:
+        # What the archive claims of the size is not asked.
+        members[name] = file.read(limit + 1)
+
+
+def _artefact(members: dict[str, bytes], remarks: list[str]) -> Artefact:
+    if SUMMARY_NAME not in members:
+        raise DataError(Problem(what=f"the artefact holds no {SUMMARY_NAME}"))
+    summary = parse_document(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
+    cards: dict[str, ScoreCard] = {}
+    for name, content in members.items():
+        match = _CARD_NAME.match(name)
+        assert match is not None
+        try:
+            card = parse_card(content, source=name)
+        except DataError as error:
+            remarks.append(f"the card of {match['team']} was not read: {error.problems[0].what}")
+            continue
+        if card.submission.team != match["team"] or card.challenge.name != summary.challenge:
+            remarks.append(f"the card of {match['team']} is not what its name says")
+            continue
+        cards[match["team"]] = card
+    return Artefact(summary=summary, cards=cards, remarks=tuple(remarks))
+
+
+def only_teams(artefact: Artefact, teams: Collection[str]) -> Artefact:
+    """Leave out what an artefact tells of teams that its pull request does not change.
+
+    Parameters
+    ----------
+    artefact : Artefact
+        As a run told it.
+    teams : collection of str
+        Teams whose folders the pull request changes, as the forge says.
+    """
+    summary = artefact.summary
+    strangers = {one.team for one in summary.scorings} | set(artefact.cards)
+    if summary.plan is not None:
+        strangers |= {one.team for one in summary.plan.submissions}
+    strangers -= set(teams)
+    if not strangers:
+        return artefact
+    plan = summary.plan
+    if plan is not None:
+        kept = tuple(one for one in plan.submissions if one.team in teams)
+        plan = plan.model_copy(update={"submissions": kept})
+    remark = (
+        f"The run told of {len(strangers)} submissions that this pull request does not change: "
+        "they were left out."
+    )
+    return Artefact(
+        summary=summary.model_copy(
+            update={
+                "plan": plan,
+                "scorings": tuple(one for one in summary.scorings if one.team in teams),
+            }
+        ),
+        cards={team: card for team, card in artefact.cards.items() if team in teams},
+        remarks=(*artefact.remarks, remark),
+    )

@@ -1,0 +1,355 @@
+"""The comment under a pull request, as Markdown.
+
+Everything that it shows may have been written by an attacker: texts are escaped so that they show
+as they are, mention nobody and link nowhere, and all together fit into one comment.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness import ranking
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
+from harness.board.rows import SYNTHETIC_NOTE, titles_of
+from harness.board.text import markdown_text
+from harness.challenge import Challenge
+from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
+from harness.ci.judgement import Judgement, is_sane, judge
+from harness.ranking import Comparison, Entry, Ranked
+from harness.records import Figure, NotMeasured, ScoreCard, WorkingPoint
+
+MARKER = "<!-- harness: score card -->"
+# GitHub's limit is 65,536 characters; bytes are counted to be safe.
+MAX_COMMENT_BYTES = 65_536
+_MAX_LOG_LINES = 40
+_MAX_LOG_CHARACTERS = 4_000
+_MAX_SIGNALS = 16
+_MAX_PROBLEMS = 20
+_MAX_TEXT = 300
+_MAX_REMARKS = 8
+
+_FAULTS = {
+    1: (
+        "your code failed",
+        "The end of its own traceback is below; `harness score` shows the same.",
+    ),
+    2: ("the scorer was called wrongly", "That is the organiser's to mend; nothing was counted."),
+    3: (
+        "the submission, or what it gave, does not keep the contract",
+        "`harness validate` finds most of it in a second; docs/submission.md has every rule.",
+    ),
+    4: ("a limit of time or memory was reached", "docs/rules.md lists all limits."),
+    5: (
+        "the platform failed, not the submission",
+        "It is tried again with the next push; nothing was counted.",
+    ),
+    6: (
+        "an integrity check failed",
+        "A score depended on more than its event: look for counters, clocks, ranks in the batch.",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Board:
+    """What a card is held against: the challenge of the manifest and the cards on its board."""
+
+    challenge: Challenge | None
+    entries: Sequence[Entry]
+
+
+def comment_text(text: str, max_characters: int = _MAX_TEXT) -> str:
+    """Write text that others wrote for a comment: it shows as it is, and tells nobody.
+
+    A zero-width space keeps ``@name`` and ``#1`` from being a mention or a reference, which forges
+    look for after the Markdown was read.
+
+    Examples
+    --------
+    >>> comment_text("@all <b>")
+    '&#64;&#8203;all &#60;b&#62;'
+    """
+    shown = markdown_text(cut(text, max_characters))
+    return shown.replace("&#64;", "&#64;&#8203;").replace("&#35;", "&#35;&#8203;")
+
+
+def readable(comment: str) -> str:
+    """Return a comment for a terminal: without the escapes that a browser would read.
+
+    Examples
+    --------
+    >>> readable(f"{MARKER} &#64;&#8203;all &#60;b&#62;")
+    '@all <b>'
+    """
+    return html.unescape(comment).replace("\u200b", "").removeprefix(MARKER).strip()
+
+
+def make_comment(
+    summary: Summary,
+    cards: Mapping[str, ScoreCard],
+    board: Board,
+    *,
+    remarks: Sequence[str] = (),
+    is_official: bool = False,
+) -> str:
+    """Write the comment of one run.
+
+    Parameters
+    ----------
+    summary : Summary
+        The plan, and what came of it.
+    cards : mapping of team to ScoreCard
+        Those of the scored submissions.
+    board : Board
+        What there was before.
+    remarks : sequence of str
+        What the reader must know of the run itself, such as parts that were left out of it.
+    is_official : bool
+        The run was the organiser's own: what it shows counts.
+
+    Returns
+    -------
+    str
+        Markdown of at most `MAX_COMMENT_BYTES`; begins with `MARKER`.
+    """
+    parts = [MARKER, *(f"> {comment_text(remark)}" for remark in remarks[:_MAX_REMARKS])]
+    optional: list[tuple[int, str]] = []
+    if summary.plan is not None:
+        parts += _plan_parts(summary.plan)
+    for scoring in summary.scorings:
+        card = cards.get(scoring.team)
+        if scoring.status == "failed" or card is None:
+            parts.append(_failure(scoring))
+            if scoring.message:
+                optional.append((len(parts), _log(scoring)))
+                parts.append("")
+            continue
+        brief, details = _card_parts(card, board, is_known=scoring.status == "known")
+        parts.append(brief)
+        optional.append((len(parts), details))
+        parts.append("")
+    if cards and not is_official:
+        parts.append(_UNOFFICIAL)
+    return _fitted(parts, optional)
+
+
+_UNOFFICIAL = (
+    "*Unofficial: the run of a pull request shows what to expect. What counts is scored on the "
+    "main branch after the merge.*"
+)
+_CUT = "\n\n*More did not fit into one comment: see the run's log.*"
+
+
+def _fitted(parts: Sequence[str], optional: Sequence[tuple[int, str]]) -> str:
+    """Join the parts and as many of the optional ones as fit: whole ones, so no markup breaks."""
+    chosen = list(parts)
+    size = sum(len(part.encode()) + 2 for part in chosen) + len(_CUT.encode())
+    for place, text in optional:
+        size += len(text.encode())
+        if size > MAX_COMMENT_BYTES:
+            size -= len(text.encode())
+            continue
+        chosen[place] = text
+    while size > MAX_COMMENT_BYTES and len(chosen) > 1:
+        size -= len(chosen.pop().encode()) + 2
+    is_cut = len(chosen) < len(parts) or any(not chosen[place] for place, _ in optional)
+    return "\n\n".join(part for part in chosen if part) + (_CUT if is_cut else "")
+
+
+def _plan_parts(plan: Plan) -> list[str]:
+    match plan.kind:
+        case "other":
+            return ["This pull request touches no submission: nothing is scored."]
+        case "empty":
+            return ["This pull request changes nothing: nothing is scored."]
+        case "refused":
+            listed = [_problem(problem) for problem in plan.problems[:_MAX_PROBLEMS]]
+            more = len(plan.problems) - len(listed)
+            listed += [f"- and {more} more"] if more > 0 else []
+            return ["## Not scored", "\n".join(listed)]
+    lines = [f"- {comment_text(note)}" for note in plan.notes]
+    lines += [
+        f"- `{one.team}` is deleted: its cards stay in the history."
+        for one in plan.submissions
+        if one.change == "deleted"
+    ]
+    lines += [
+        f"- `{one.team}` was `{one.renamed_from}`."
+        for one in plan.submissions
+        if one.renamed_from is not None
+    ]
+    return ["\n".join(lines)] if lines else []
+
+
+def _problem(problem: ToldProblem) -> str:
+    where = f"{comment_text(problem.where)}: " if problem.where else ""
+    text = f"- {where}{comment_text(problem.what)}"
+    for name, told in (("expected", problem.expected), ("to do", problem.fix)):
+        text += f"<br>{name}: {comment_text(told)}" if told else ""
+    return text
+
+
+def _failure(scoring: Scoring) -> str:
+    reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
+    if scoring.status != "failed":
+        reason, hint = "its card can't be shown", "See the remarks above."
+    return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
+
+
+def _log(scoring: Scoring) -> str:
+    lines = scoring.message[-_MAX_LOG_CHARACTERS:].splitlines()[-_MAX_LOG_LINES:]
+    shown = "\n".join(comment_text(line) for line in lines)
+    summary = "<details open><summary>Last lines of the log</summary>"
+    return f"{summary}\n\n<pre>\n{shown}\n</pre>\n</details>"
+
+
+def _card_parts(card: ScoreCard, board: Board, *, is_known: bool) -> tuple[str, str]:
+    """Write what everybody reads, and what is folded away."""
+    said = card.submission
+    lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
+    if is_known:
+        lines.append("These files were scored before: this is their card.")
+    lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
+    if reason := is_sane(card, board.entries):
+        lines.append(f"The card is not shown: {comment_text(reason)}.")
+        return "\n\n".join(lines), ""
+    challenge = board.challenge
+    found = judge(
+        card,
+        board.entries,
+        rules=challenge.ranking if challenge else None,
+        target=challenge.target if challenge else None,
+    )
+    lines += [_standing(found), _signals(found), _verdict(found)]
+    return "\n\n".join(line for line in lines if line), _details(card)
+
+
+def _heading(card: ScoreCard) -> str:
+    challenge = card.challenge
+    text = (
+        f"{comment_text(challenge.title)}, version {comment_text(challenge.version)}; "
+        f"{card.submission.division} division; scored {card.created}."
+    )
+    return f"{text} {SYNTHETIC_NOTE}" if challenge.synthetic else text
+
+
+def _standing(found: Judgement) -> str:
+    place = found.place
+    if isinstance(place, Ranked):
+        span = place.merit_span
+        return (
+            f"**Expected rank {place.rank} ({place.best_rank}–{place.worst_rank}) of "
+            f"{found.n_ranked}**; merit {percent(place.merit)} "
+            f"({percent(span.lower)} – {percent(span.upper)})."
+        )
+    reasons = "".join(f"\n- {comment_text(reason)}" for reason in place.reasons[:12])
+    return f"**Not ranked:**\n{reasons}"
+
+
+def _signals(found: Judgement) -> str:
+    """Write the table of the signals: rate, interval, AUC, against the last and the best entry."""
+    physics, contest = ranking.shown_physics(found.card), found.contest
+    if physics is None:
+        return ""
+    try:
+        point = physics.at(contest.working_point)
+    except KeyError:
+        return f"No working point at FPR {fpr_text(contest.working_point)}."
+    if not isinstance(point, WorkingPoint):
+        return f"FPR {fpr_text(point.fpr)} was not measured: {comment_text(point.not_measured)}."
+    header = ["Signal", f"TPR at FPR {fpr_text(point.fpr)}", "95 % interval", "AUC"]
+    opponents = []
+    if found.last is not None:
+        header.append("against your last entry")
+        opponents.append(found.last)
+    if found.best is not None:
+        header.append(f"against the best, `{found.best.entry.card.submission.team}`")
+        opponents.append(found.best)
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    for name, title in list(titles_of(found.card, contest.signals).items())[:_MAX_SIGNALS]:
+        rate, auc = point.rates.get(name), physics.auc.get(name)
+        cells = [comment_text(title)]
+        cells += (
+            [DASH, DASH]
+            if rate is None
+            else [
+                percent(rate.tpr),
+                f"{percent(rate.interval.lower)} – {percent(rate.interval.upper)}",
+            ]
+        )
+        cells.append(DASH if auc is None else f"{auc.value:.3f}")
+        cells += [_difference(opponent.rates.get(name)) for opponent in opponents]
+        lines.append("| " + " | ".join(cells) + " |")
+    if opponents:
+        cells = ["**Merit**", *[""] * 3, *(_difference(one.merit) for one in opponents)]
+        lines.append("| " + " | ".join(cells) + " |")
+    note = (
+        f"Scores of the {physics.arithmetic}; {point.n_passing} of {point.n_allowed} background "
+        "events that may pass do. Each comparison is paired and by itself at 95 %."
+    )
+    return "\n".join(lines) + f"\n\n{note}"
+
+
+def _difference(comparison: Comparison | None) -> str:
+    if comparison is None:
+        return DASH
+    sign = "+" if comparison.difference >= 0 else "−"
+    resolved = "resolved" if comparison.is_resolved else "not resolved"
+    return f"{sign}{percent(abs(comparison.difference))}, {resolved}"
+
+
+def _verdict(found: Judgement) -> str:
+    """Write the firmware's figures against the budget."""
+    firmware = found.card.firmware
+    if isinstance(firmware, NotMeasured):
+        return f"Firmware: not measured: {comment_text(firmware.not_measured)}"
+    held = ranking.requirements(firmware, found.contest.target, found.contest.rules)
+    is_within = all(one.is_met for one in held)
+    lines = [
+        "**Firmware: within the budget.**" if is_within else "**Firmware: OVER THE BUDGET.**",
+        "",
+        "| Requirement | Value | Limit | Evidence | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for one in held:
+        value = DASH if one.value is None else f"{amount(one.value)} {one.unit}".strip()
+        evidence = DASH if one.evidence is None else EVIDENCE_TITLES[one.evidence]
+        verdict = "met" if one.is_met else "**not met**"
+        limit = f"{amount(one.limit)} {one.unit}".strip()
+        lines.append(f"| {one.name} | {value} | {limit} | {evidence} | {verdict} |")
+    return "\n".join(lines)
+
+
+def _details(card: ScoreCard) -> str:
+    rows = [("files", card.submission.digest), ("scorer version", str(card.scorer_version))]
+    rows.append(("isolation", card.isolation.kind))
+    cost = card.cost
+    if not isinstance(cost, NotMeasured):
+        counts = (("FLOPs", cost.flops), ("MACs", cost.macs), ("bit operations", cost.bops))
+        rows.append(("parameters", f"{cost.n_parameters:,}"))
+        rows += [(name, f"{n:,}") for name, n in counts if isinstance(n, int)]
+    if not isinstance(card.firmware, NotMeasured):
+        firmware = card.firmware
+        figures = (
+            ("latency [cycles]", firmware.latency_cycles),
+            ("initiation interval [cycles]", firmware.interval_cycles),
+            ("LUT", firmware.lut),
+            ("FF", firmware.ff),
+            ("DSP", firmware.dsp),
+            ("BRAM18", firmware.bram18),
+        )
+        rows += [
+            (name, f"{amount(one.value)} ({EVIDENCE_TITLES[one.evidence]})")
+            for name, one in figures
+            if isinstance(one, Figure)
+        ]
+    if not isinstance(card.checks, NotMeasured):
+        rows += [(f"check {check.name}", check.outcome) for check in card.checks[:20]]
+    rows += [("warning", warning) for warning in card.warnings[:10]]
+    table = "".join(f"\n| {comment_text(name)} | {comment_text(value)} |" for name, value in rows)
+    return (
+        f"<details><summary>Cost, firmware, checks</summary>\n\n| | |\n| --- | --- |{table}\n\n"
+        "</details>"
+    )

@@ -1,0 +1,187 @@
+"""What the steps of the life cycle hand to each other as JSON: a plan, and what came of it.
+
+A summary that comes back from the run of a pull request was written by whoever wrote the pull
+request: `read_summary` holds it to this form and to a size, and its texts are shown escaped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from harness.challenge import Account, Name, Value
+from harness.errors import DataError, Problem
+from harness.records import Digest
+
+MAX_DOCUMENT_BYTES = 1024**2
+MAX_MESSAGE_CHARACTERS = 8_000
+
+ObjectName = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+ShortText = Annotated[str, Field(max_length=1000)]
+Message = Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ToldProblem(Value):
+    """A `Problem` on paper."""
+
+    what: ShortText
+    where: ShortText = ""
+    expected: ShortText = ""
+    fix: ShortText = ""
+
+
+class PlannedSubmission(Value):
+    """One submission that a pull request changes.
+
+    Attributes
+    ----------
+    change : str
+        A renamed one has most files of a folder that is gone, `renamed_from`.
+    tree : str or None
+        Git's name of the folder as the merge would leave it; None where it is deleted.
+    """
+
+    team: Name
+    change: Literal["added", "modified", "deleted", "renamed"]
+    renamed_from: Name | None = None
+    tree: ObjectName | None
+    n_files: int = Field(ge=0)
+    n_bytes: int = Field(ge=0)
+
+
+class Plan(Value):
+    """What a pull request changes, and whether it is scored.
+
+    Attributes
+    ----------
+    kind : str
+        ``submissions``: they are scored. ``other``: it touches no submission and is none of the
+        scorer's business. ``empty``: it changes nothing. ``refused``: it is scored by nobody,
+        for the reasons in `problems`.
+    base, head : str
+        The commits that were compared.
+    author : str or None
+        Account whose rights were held against the owners; None: they were not checked.
+    """
+
+    schema_version: Literal[1] = 1
+    kind: Literal["submissions", "other", "empty", "refused"]
+    base: ObjectName
+    head: ObjectName
+    author: Account | None
+    submissions: tuple[PlannedSubmission, ...] = Field(default=(), max_length=100)
+    problems: tuple[ToldProblem, ...] = Field(default=(), max_length=400)
+    notes: tuple[ShortText, ...] = Field(default=(), max_length=100)
+
+    @property
+    def to_score(self) -> tuple[PlannedSubmission, ...]:
+        """Submissions that are there after the merge."""
+        return tuple(one for one in self.submissions if one.tree is not None)
+
+
+class Scoring(Value):
+    """What came of scoring one submission.
+
+    Attributes
+    ----------
+    status : str
+        ``scored``: now. ``known``: the same files had a card of this challenge already.
+        ``failed``: `message` says why, and `exit_code` whose fault it was. ``waiting``: the team
+        has used up its scorings of today.
+    attempts : int
+        Runs that it took; one that failed by the platform's fault is tried again.
+    card : str or None
+        Name of the card: ``<team>/<file name without its ending>``.
+    """
+
+    team: Name
+    challenge: Name
+    digest: Digest | None = None
+    status: Literal["scored", "known", "failed", "waiting"]
+    exit_code: int = Field(default=0, ge=0, le=255)
+    message: Message = ""
+    attempts: int = Field(default=1, ge=0, le=100)
+    wall_s: float = Field(default=0.0, ge=0.0)
+    card: Annotated[str, Field(max_length=200)] | None = None
+
+    @property
+    def is_fault_of_platform(self) -> bool:
+        """Whether it failed by no fault of the submission: such a run counts against nobody."""
+        return self.status == "failed" and self.exit_code not in _FAULTS_OF_SUBMISSION
+
+
+# The submission failed, is invalid, ran into a limit, or its scores depend on what they must not.
+_FAULTS_OF_SUBMISSION = frozenset({1, 3, 4, 6})
+
+
+class Summary(Value):
+    """A plan and what came of it: the file that a run leaves for the comment."""
+
+    schema_version: Literal[1] = 1
+    challenge: Name
+    plan: Plan | None
+    scorings: tuple[Scoring, ...] = Field(default=(), max_length=10_000)
+
+
+def told(problem: Problem) -> ToldProblem:
+    """Write a problem down, cut where it is longer than anyone reads."""
+    return ToldProblem(
+        what=cut(problem.what, 1000),
+        where=cut(problem.where, 1000),
+        expected=cut(problem.expected, 1000),
+        fix=cut(problem.fix, 1000),
+    )
+
+
+def cut(text: str, max_characters: int) -> str:
+    """Leave out the middle of a long text; what is no text becomes a replacement sign.
+
+    Examples
+    --------
+    >>> cut("abcdefghij", 7)
+    'ab...ij'
+    """
+    text = text.encode("utf-8", errors="replace").decode("utf-8")
+    if len(text) <= max_characters:
+        return text
+    half = (max_characters - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
+def write_document(document: BaseModel, path: Path) -> Path:
+    """Write a document as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(document.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read_document(path: Path, model: type[Model]) -> Model:
+    """Read a document from a file; see `parse_document`."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error
+    return parse_document(content, model, source=str(path))
+
+
+def parse_document(content: bytes, model: type[Model], *, source: str) -> Model:
+    """Read a document that anyone may have written.
+
+    Raises
+    ------
+    DataError
+        It is too large, no JSON, or does not fit the model.
+    """
+    if len(content) > MAX_DOCUMENT_BYTES:
+        raise DataError(Problem(what=f"larger than {MAX_DOCUMENT_BYTES:,} bytes", where=source))
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])[:200] or "the whole file"
+        raise DataError(Problem(what=f"{field}: {first['msg']}"[:500], where=source)) from error

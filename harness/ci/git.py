@@ -1,0 +1,300 @@
+"""Reading a git repository that others wrote to: by subprocess, bounded, nothing checked out.
+
+No hook, filter, file-system monitor or merge driver of any configuration runs, nothing is fetched
+on demand, and every answer has a size and a time limit. Names come back as git keeps them: bytes,
+with those that are no UTF-8 as surrogates.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.errors import EnvironmentFaultError, Problem, UsageError
+
+MIB = 1024**2
+# Listings of a repository with some ten thousand changed files fit.
+MAX_LISTING_BYTES = 8 * MIB
+_TIMEOUT_S = 120.0
+_OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
+
+REGULAR_MODES = frozenset({"100644", "100755"})
+MODE_TITLES = {
+    "120000": "a symbolic link",
+    "160000": "a submodule",
+    "040000": "a folder",
+    "000000": "nothing",
+}
+_SETTINGS = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.attributesFile=/dev/null"),
+    *("-c", "merge.renames=false"),
+    *("-c", "diff.renames=false"),
+    *("-c", "protocol.ext.allow=never"),
+    *("-c", "gc.auto=0"),
+    *("-c", "maintenance.auto=false"),
+)
+_QUIET = {
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+_ALONE = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+}
+# What a caller's environment could turn git to other repositories, programs or settings with.
+_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class GitError(EnvironmentFaultError):
+    """Git could not do what it was asked to."""
+
+
+class TooLargeError(GitError):
+    """An answer of git was cut off: larger than was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """One path that two trees differ in; modes and objects are those of git, zeros for none."""
+
+    path: str
+    old_mode: str
+    new_mode: str
+    old_object: str
+    new_object: str
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the path is gone."""
+        return self.new_mode == "000000"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TreeEntry:
+    """One entry of a tree; `n_bytes` is None for what is no file."""
+
+    path: str
+    mode: str
+    object: str
+    n_bytes: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Merge:
+    """What a merge would give: its tree, and the paths in conflict."""
+
+    tree: str
+    conflicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git repository on this disk.
+
+    Parameters
+    ----------
+    folder : Path
+        Its work tree or its bare folder.
+    credentials : mapping, optional
+        Settings of git that carry a credential; they travel by the environment and so are in no
+        list of processes.
+    has_own_settings : bool
+        Let git read the settings of this machine's user: for repositories of one's own, to reach
+        a remote as its user does. Without it nothing but the repository's own settings counts.
+    """
+
+    folder: Path
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    has_own_settings: bool = False
+
+    def run(
+        self,
+        *arguments: str,
+        max_bytes: int = MAX_LISTING_BYTES,
+        allowed: Sequence[int] = (0,),
+        variables: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        """Run one command of git; return its exit code and what it printed.
+
+        Raises
+        ------
+        TooLargeError
+            It printed more than `max_bytes`; it was ended.
+        GitError
+            It ended with another code than `allowed`, or took too long.
+        """
+        command = ["git", "-C", str(self.folder), *_SETTINGS, *arguments]
+        environment = self._environment() | dict(variables or {})
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as given:
+            given.write(content or b"")
+            given.seek(0)
+            try:
+                process = subprocess.Popen(
+                    command, stdin=given, stdout=subprocess.PIPE, stderr=told, env=environment
+                )
+            except OSError as error:
+                raise GitError(
+                    Problem(what=f"git could not be run: {error}", fix="install git")
+                ) from error
+            clock = threading.Timer(_TIMEOUT_S, process.kill)
+            clock.start()
+            try:
+                assert process.stdout is not None
+                answer = process.stdout.read(max_bytes + 1)
+                if len(answer) > max_bytes:
+                    process.kill()
+            finally:
+                process.stdout and process.stdout.close()
+                code = process.wait()
+                clock.cancel()
+            if len(answer) > max_bytes:
+                raise TooLargeError(f"git {arguments[0]} printed more than {max_bytes:,} bytes")
+            if code not in allowed:
+                told.seek(0)
+                raise _failed(arguments, code, told.read(4096))
+            return code, answer
+
+    def _environment(self) -> dict[str, str]:
+        settings = {"GIT_CONFIG_COUNT": str(len(self.credentials))}
+        for number, (key, value) in enumerate(self.credentials.items()):
+            settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        if self.has_own_settings:
+            own = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+            return own | _QUIET | settings
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        return kept | _QUIET | _ALONE | settings
+
+    def text(self, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+        """Run a command that prints one short line."""
+        return _decode(self.run(*arguments, max_bytes=MIB, variables=variables)[1]).strip()
+
+    def resolve(self, name: str) -> str:
+        """Return the commit that a name stands for.
+
+        Raises
+        ------
+        UsageError
+            There is none.
+        """
+        code, answer = self.run(
+            *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"),
+            allowed=(0, 1, 128),
+        )
+        found = _decode(answer).strip()
+        if code or not _OID.match(found):
+            raise UsageError(
+                Problem(
+                    what=f"{name[:120]!r} is no commit of this repository",
+                    where=str(self.folder),
+                    expected="a branch, a tag or the name of a commit that was fetched",
+                    fix="git fetch the branch first",
+                )
+            )
+        return found
+
+    def merge(self, base: str, head: str) -> Merge:
+        """Merge two commits in memory, as a forge would; no work tree or branch is touched."""
+        _, answer = self.run(
+            *("merge-tree", "--write-tree", "--no-messages", "--name-only", "-z"),
+            *(base, head),
+            allowed=(0, 1),
+        )
+        tree, *conflicts = [_decode(item) for item in answer.split(b"\0")]
+        return Merge(tree=tree, conflicts=tuple(dict.fromkeys(path for path in conflicts if path)))
+
+    def changes(self, before: str, after: str) -> Iterator[Change]:
+        """List the paths in which two trees differ; a rename is one gone and one new.
+
+        Raises
+        ------
+        TooLargeError
+            There are too many to list.
+        """
+        _, answer = self.run("diff-tree", "-r", "-z", "--no-renames", "--raw", before, after, "--")
+        fields = iter(answer.split(b"\0"))
+        for head in fields:
+            if not head:
+                return
+            old_mode, new_mode, old_object, new_object, _ = _decode(head).lstrip(":").split(" ")
+            yield Change(
+                path=_decode(next(fields)),
+                old_mode=old_mode,
+                new_mode=new_mode,
+                old_object=old_object,
+                new_object=new_object,
+            )
+
+    def entries(self, tree: str, *, is_deep: bool = False) -> list[TreeEntry]:
+        """List a tree, with all below it if `is_deep`; an empty list where there is no such tree.
+
+        Parameters
+        ----------
+        tree : str
+            Name of an object, or ``<object>:<path>`` with a path that is known to be harmless.
+        """
+        code, answer = self.run(
+            *("rev-parse", "--verify", "--quiet", "--end-of-options", tree), allowed=(0, 1, 128)
+        )
+        found = _decode(answer).strip()
+        if code or self.text("cat-file", "-t", found) not in {"tree", "commit"}:
+            return []
+        flags = ("-r",) if is_deep else ()
+        _, answer = self.run("ls-tree", *flags, "-z", "-l", "--full-tree", found)
+        entries = []
+        for line in answer.split(b"\0")[:-1]:
+            head, _, path = line.partition(b"\t")
+            mode, _, name, size = _decode(head).split()
+            n_bytes = None if size == "-" else int(size)
+            entries.append(TreeEntry(path=_decode(path), mode=mode, object=name, n_bytes=n_bytes))
+        return entries
+
+    def blob(self, name: str, max_bytes: int) -> bytes:
+        """Return the content of a file.
+
+        Raises
+        ------
+        TooLargeError
+            It is larger than `max_bytes`.
+        """
+        return self.run("cat-file", "blob", name, max_bytes=max_bytes)[1]
+
+    def commit_times(self, name: str, path: str) -> list[tuple[str, int]]:
+        """List the commits of the first-parent history that changed `path`, newest first.
+
+        Returns
+        -------
+        list of (str, int)
+            Commit, and when it was made [s since 1970]: on a forge's main branch, when it merged.
+        """
+        answer = self.text(
+            *("log", "--first-parent", "-m", "--format=%H %ct", "--end-of-options", name),
+            *("--", f":(top,literal){path}"),
+        )
+        pairs = (line.split() for line in answer.splitlines() if line)
+        return [(commit, int(seconds)) for commit, seconds in pairs]
+
+
+def _decode(content: bytes) -> str:
+    return content.decode("utf-8", errors="surrogateescape")
+
+
+def _failed(arguments: Sequence[str], code: int, told: bytes) -> GitError:
+    reason = told.decode("utf-8", errors="replace").strip().splitlines()
+    return GitError(
+        Problem(
+            what=f"git {arguments[0]} ended with code {code}: {reason[0] if reason else 'silent'}"
+        )
+    )

@@ -1,0 +1,187 @@
+"""The board's branch: results and pages, whose history only grows.
+
+The branch `board` of the repository holds ``results/`` (cards, attempts, decisions) and ``docs/``
+(the pages, which a forge can serve from there). It is never forced, and no commit of it changes or
+removes a card: `commit_board` refuses to make one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.board import decisions
+from harness.board.index import SUMMARY_NAME
+from harness.cards import SCORES_SUFFIX
+from harness.ci import ledger
+from harness.ci.git import MIB, Repository
+from harness.errors import IntegrityError, Problem
+
+BRANCH = "board"
+_MAX_FILE_BYTES = 64 * MIB
+# Never committed: raw scores are large, the rest is of the moment.
+_LEFT_OUT = (f"*{SCORES_SUFFIX}", ".lock", "*.lock", "*.part")
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "harness",
+    "GIT_AUTHOR_EMAIL": "harness@localhost",
+    "GIT_COMMITTER_NAME": "harness",
+    "GIT_COMMITTER_EMAIL": "harness@localhost",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFolder:
+    """Where a board lies on this disk; a work tree of its branch, or any folder."""
+
+    folder: Path
+
+    @property
+    def results(self) -> Path:
+        """Cards, attempts and decisions."""
+        return self.folder / "results"
+
+    @property
+    def opened(self) -> Path:
+        """Whole cards of a private challenge, once the organiser opened them."""
+        return self.folder / "opened"
+
+    @property
+    def site(self) -> Path:
+        """The pages."""
+        return self.folder / "docs"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its history is kept by git."""
+        return (self.folder / ".git").exists()
+
+
+def credentials_of(token: str | None, server: str) -> dict[str, str]:
+    """Return the settings by which git shows `token` to `server` and to no other."""
+    if not token:
+        return {}
+    packed = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {f"http.{server.rstrip('/')}/.extraheader": f"AUTHORIZATION: basic {packed}"}
+
+
+def open_board(
+    repository: Repository, folder: Path, *, remote: str = "origin", branch: str = BRANCH
+) -> BoardFolder:
+    """Make `folder` a work tree of the board's branch, as the remote has it or else a new one.
+
+    Parameters
+    ----------
+    repository : Repository
+        Knows the remote.
+    folder : Path
+        Made if it is not there; brought up to date if it is.
+    """
+    url = repository.text("remote", "get-url", "--", remote)
+    if "://" not in url and not url.startswith("git@"):
+        # A path is one from the repository's folder.
+        url = str((repository.folder / url).resolve())
+    if not (folder / ".git").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        repository.run("init", "--quiet", f"--initial-branch={branch}", "--", str(folder.resolve()))
+    board = own_repository(folder, repository)
+    exclude = folder / ".git" / "info" / "exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.write_text("".join(f"{pattern}\n" for pattern in _LEFT_OUT), encoding="utf-8")
+    reference = f"refs/heads/{branch}"
+    code, _ = board.run("ls-remote", "--exit-code", "--", url, reference, allowed=(0, 2))
+    if code == 0:
+        board.run("fetch", "--quiet", "--no-tags", "--", url, reference)
+        has_commit, _ = board.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1, 128))
+        if has_commit == 0:
+            board.run("merge", "--quiet", "--ff-only", "FETCH_HEAD")
+        else:
+            board.run("reset", "--quiet", "--hard", "FETCH_HEAD")
+    board.run("config", "harness.remote", url)
+    board.run("config", "harness.branch", branch)
+    return BoardFolder(folder)
+
+
+def own_repository(folder: Path, like: Repository | None = None) -> Repository:
+    """Return the repository of a board's folder; it reaches the remote as `like` does."""
+    return Repository(folder, credentials=like.credentials if like else {}, has_own_settings=True)
+
+
+def commit_board(board: BoardFolder, message: str) -> str | None:
+    """Commit what is new on the board; return the commit, or None where nothing is.
+
+    Raises
+    ------
+    IntegrityError
+        A card of the history was changed or removed; nothing is committed.
+    """
+    repository = own_repository(board.folder)
+    paths = [path.name for path in (board.results, board.opened, board.site) if path.exists()]
+    if not paths:
+        return None
+    repository.run("add", "--all", "--", *paths)
+    broken = sorted(_broken(repository))
+    if broken:
+        raise IntegrityError(
+            *(
+                Problem(
+                    what="was changed or removed, and the history of a board only grows",
+                    where=path,
+                    fix="bring it back with `git checkout`; to take a card back: "
+                    "`harness ci retract`",
+                )
+                for path in broken[:20]
+            )
+        )
+    code, _ = repository.run("diff", "--cached", "--quiet", allowed=(0, 1))
+    if code == 0:
+        return None
+    repository.run(
+        *("commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message), variables=_IDENTITY
+    )
+    return repository.resolve("HEAD")
+
+
+def _broken(repository: Repository) -> Iterator[str]:
+    """Name the files of the history that the index has otherwise, and may not."""
+    code, _ = repository.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1, 128))
+    if code:
+        return
+    index = repository.text("write-tree")
+    for change in repository.changes("HEAD^{tree}", index):
+        if change.path.startswith("docs/") or change.old_mode == "000000":
+            continue
+        if change.is_deleted or not _is_grown(
+            repository, change.path, change.old_object, change.new_object
+        ):
+            yield change.path
+
+
+def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:
+    """Tell whether a file is one that may grow, and has only grown."""
+    name = path.rpartition("/")[2]
+    if name == SUMMARY_NAME:
+        return True
+    if name not in {ledger.FILE_NAME, decisions.FILE_NAME}:
+        return False
+    before, after = (repository.blob(one, _MAX_FILE_BYTES) for one in (old, new))
+    if name == ledger.FILE_NAME:
+        return after.startswith(before)
+    lists = [json.loads(content)["decisions"] for content in (before, after)]
+    return bool(lists[1][: len(lists[0])] == lists[0])
+
+
+def push_board(board: BoardFolder, like: Repository) -> None:
+    """Push the board's branch to where `open_board` had it from; never by force."""
+    repository = own_repository(board.folder, like)
+    url = repository.text("config", "harness.remote")
+    branch = repository.text("config", "harness.branch")
+    repository.run("push", "--quiet", "--", url, f"HEAD:refs/heads/{branch}")
+
+
+def clear_site(board: BoardFolder) -> None:
+    """Remove the pages, which are made anew from the cards; the cards stay."""
+    shutil.rmtree(board.site, ignore_errors=True)

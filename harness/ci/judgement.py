@@ -1,0 +1,171 @@
+"""Where a new card would stand on a board: expected rank, and what changed against whom.
+
+The card may have been forged by whoever opened the pull request, so it sets nothing: data, rules
+and target are those of the board and its manifest, and a card that does not fit them is told so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness import ranking
+from harness.challenge import RankingRules, Target
+from harness.ranking import Comparison, Contest, Entry, Ranked, Unranked
+from harness.records import NotMeasured, Physics, ScoreCard, WorkingPoint
+
+# The name under which a card is ranked that lies in no results yet.
+CANDIDATE = "this-pull-request"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opponent:
+    """Another entry that the card is compared with.
+
+    Attributes
+    ----------
+    merit : Comparison or None
+        Figure of merit of the card against the opponent's; None where one has none.
+    rates : mapping of signal to Comparison
+        TPRs at the working point.
+    """
+
+    entry: Entry
+    merit: Comparison | None
+    rates: Mapping[str, Comparison]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Judgement:
+    """A card held against a board.
+
+    Attributes
+    ----------
+    place : Ranked or Unranked
+        The card's, were it on the board now.
+    n_ranked : int
+        Entries that would be ranked, this one among them if it is.
+    last : Opponent or None
+        The team's entry that counts now.
+    best : Opponent or None
+        The best entry of another team.
+    """
+
+    card: ScoreCard
+    contest: Contest
+    place: Ranked | Unranked
+    n_ranked: int
+    last: Opponent | None
+    best: Opponent | None
+
+
+def judge(
+    card: ScoreCard,
+    board: Sequence[Entry],
+    *,
+    rules: RankingRules | None = None,
+    target: Target | None = None,
+) -> Judgement:
+    """Rank `card` among the entries of `board` in the place of its team's.
+
+    Parameters
+    ----------
+    card : ScoreCard
+        See `is_sane`: it must be.
+    board : sequence of Entry
+        Cards of the challenge; may be empty.
+    rules, target : optional
+        The manifest's.
+    """
+    team = card.submission.team
+    others = [entry for entry in board if entry.card.submission.team != team]
+    candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
+    contest = ranking.contest_of(board or [candidate], rules=rules, target=target)
+    made = ranking.rank([*others, candidate], contest)
+    place = next(item for item in made.listed if item.entry.key == candidate.key)
+    now = ranking.rank(board, contest) if board else None
+    own = (
+        [item.entry for item in now.listed if item.entry.card.submission.team == team]
+        if now
+        else []
+    )
+    rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
+    return Judgement(
+        card=card,
+        contest=contest,
+        place=place,
+        n_ranked=len(made.ranked),
+        last=_opponent(card, own[0], contest) if own else None,
+        best=_opponent(card, rivals[0], contest) if rivals else None,
+    )
+
+
+def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | None:
+    """Compare two cards; None where they are of different data or have no figures in common."""
+    first, second = ranking.shown_physics(card), ranking.shown_physics(other.card)
+    if first is None or second is None or first.arithmetic != second.arithmetic:
+        return None
+    if ranking.data_digest(card.challenge) != ranking.data_digest(other.card.challenge):
+        return None
+    common = [
+        name
+        for name in contest.signals
+        if _has(first, name, contest.working_point) and _has(second, name, contest.working_point)
+    ]
+    if any(len(first.replicates[name]) != len(second.replicates[name]) for name in common):
+        return None
+    is_whole = bool(common) and len(common) == len(contest.signals)
+    return Opponent(
+        entry=other,
+        merit=ranking.compare_merit(first, second, contest) if is_whole else None,
+        rates={
+            name: ranking.compare_rate(first, second, name, contest.working_point)
+            for name in common
+        },
+    )
+
+
+def _has(physics: Physics, signal: str, fpr: float) -> bool:
+    try:
+        point = physics.at(fpr)
+    except KeyError:
+        return False
+    return (
+        isinstance(point, WorkingPoint)
+        and signal in point.rates
+        and bool(physics.replicates.get(signal))
+    )
+
+
+def is_sane(card: ScoreCard, board: Sequence[Entry]) -> str:
+    """Say why a card that anyone may have written can't be ranked at all; empty if it can.
+
+    Its form was checked when it was read. What is left is what arithmetic on it would stumble
+    over: replicates of another number than the board's, and weights of all sizes.
+    """
+    counts = {
+        len(values)
+        for one in (card, *(entry.card for entry in board[:1]))
+        for physics in (one.firmware_physics, one.float_physics)
+        if not isinstance(physics, NotMeasured)
+        for values in physics.replicates.values()
+        if values
+    }
+    if len(counts) > 1:
+        return "its bootstrap replicates are not as many as the board's"
+    for physics in (card.firmware_physics, card.float_physics):
+        if isinstance(physics, NotMeasured):
+            continue
+        for point in physics.working_points:
+            if isinstance(point, WorkingPoint) and not _are_finite(point):
+                return "it holds figures that no scoring gives"
+    return ""
+
+
+def _are_finite(point: WorkingPoint) -> bool:
+    return all(
+        math.isfinite(value) and abs(value) < 1e6
+        for rate in point.rates.values()
+        for value in (rate.interval.lower, rate.interval.upper, rate.significance_improvement)
+    )

@@ -1,0 +1,107 @@
+"""Every attempt at scoring, written down: what counts against a quota, and what need not be tried.
+
+``results/<challenge>/attempts.jsonl`` holds one JSON object a line and only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from harness.challenge import Name, Utc, Value
+from harness.ci.documents import Scoring
+from harness.errors import DataError, Problem
+from harness.records import SCORER_VERSION, Digest
+
+FILE_NAME = "attempts.jsonl"
+
+
+class Attempt(Value):
+    """One attempt; what it said is not kept, as a run on private data may say anything."""
+
+    made: Utc
+    team: Name
+    digest: Digest
+    status: Literal["scored", "failed"]
+    exit_code: int = Field(ge=0, le=255)
+    is_fault_of_platform: bool
+    scorer_version: int
+    card: str | None = Field(default=None, max_length=200)
+
+
+def utc(moment: datetime) -> str:
+    """Write a time as cards do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_attempts(results: Path, challenge: str) -> list[Attempt]:
+    """Read the attempts at a challenge, oldest first.
+
+    Raises
+    ------
+    DataError
+        A line is broken: a quota that forgot attempts would be none.
+    """
+    path = results / challenge / FILE_NAME
+    if not path.exists():
+        return []
+    attempts = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            attempts.append(Attempt.model_validate_json(line))
+        except ValidationError as error:
+            raise DataError(
+                Problem(what="is no attempt", where=f"{path}, line {number}", fix="mend the line")
+            ) from error
+    return attempts
+
+
+def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now: datetime) -> None:
+    """Write down what was run; what was known or is waiting was not."""
+    lines = [
+        Attempt(
+            made=utc(now),
+            team=one.team,
+            digest=one.digest,
+            status=one.status,
+            exit_code=one.exit_code,
+            is_fault_of_platform=one.is_fault_of_platform,
+            scorer_version=SCORER_VERSION,
+            card=one.card,
+        ).model_dump_json()
+        for one in scorings
+        if one.status in {"scored", "failed"} and one.digest is not None and one.attempts
+    ]
+    if not lines:
+        return
+    path = results / challenge / FILE_NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def n_counted(attempts: Sequence[Attempt], team: str, now: datetime) -> int:
+    """Count a team's scorings of the day of `now` in UTC; the platform's faults don't count."""
+    today = utc(now)[:10]
+    return sum(
+        one.team == team and one.made[:10] == today and not one.is_fault_of_platform
+        for one in attempts
+    )
+
+
+def failed_before(attempts: Sequence[Attempt], team: str, digest: str | None) -> Attempt | None:
+    """Return the attempt in which these files failed by their own fault with this scorer."""
+    return next(
+        (
+            one
+            for one in reversed(attempts)
+            if (one.team, one.digest, one.scorer_version) == (team, digest, SCORER_VERSION)
+            and one.status == "failed"
+            and not one.is_fault_of_platform
+        ),
+        None,
+    )

@@ -1,0 +1,159 @@
+"""The whole life cycle on one's own machine: what a pull request from here would go through.
+
+The fork is this clone, the upstream a copy of it in a scratch folder: the branch as it stands, with
+what lies in `submissions/` now, is planned, scored, commented on, merged and published there. No
+branch, index or file of the clone is touched, and no network is used.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.ci.artefact import read_folder
+from harness.ci.comment import Board, make_comment
+from harness.ci.documents import Summary
+from harness.ci.git import Repository
+from harness.ci.history import BoardFolder
+from harness.ci.intake import Settings, read_tree, score_plan, write_artefact
+from harness.ci.plan import SUBMISSIONS, make_plan
+from harness.ci.publish import publish_public
+from harness.errors import Problem, UsageError
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "you",
+    "GIT_AUTHOR_EMAIL": "you@localhost",
+    "GIT_COMMITTER_NAME": "you",
+    "GIT_COMMITTER_EMAIL": "you@localhost",
+}
+# Where a pull request would go to, the first that there is.
+_BASES = ("upstream/main", "origin/main", "main", "origin/master", "master")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rehearsal:
+    """What came of it.
+
+    Attributes
+    ----------
+    summary : Summary
+        The pull request's run.
+    comment : str
+        What would stand under it.
+    published : Summary or None
+        The run on the main branch after the merge; None where nothing would be merged.
+    """
+
+    summary: Summary
+    comment: str
+    published: Summary | None
+
+
+def rehearse(
+    clone: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    base: str | None = None,
+    author: str | None = None,
+    export: Callable[[BoardFolder], None] = lambda _: None,
+    read_board: Callable[[], Board],
+) -> Rehearsal:
+    """Play a pull request from `clone` through, up to the published pages.
+
+    Parameters
+    ----------
+    clone : Path
+        Any folder of the clone.
+    out : Path
+        Receives ``artefact/``, ``comment.md`` and the pages in ``board/docs``.
+    settings : Settings
+        Its `results` are where cards go.
+    base : str, optional
+        Where the pull request would go to.
+    author : str, optional
+        Account that would open it.
+    export : callable
+        Writes the pages of a board.
+    read_board : callable
+        Reads what the card is held against; called before anything is scored.
+    """
+    with tempfile.TemporaryDirectory(prefix="harness-local-") as scratch:
+        board = read_board()
+        upstream, start, head = _open(clone, Path(scratch) / "upstream.git", base)
+        plan = make_plan(
+            upstream, base=start, head=head, intake=settings.rules.intake, author=author
+        )
+        summary = score_plan(upstream, plan, settings)
+        artefact = read_folder(write_artefact(summary, settings.results, out / "artefact"))
+        comment = make_comment(summary, artefact.cards, board, remarks=artefact.remarks)
+        (out / "comment.md").write_text(comment + "\n", encoding="utf-8")
+        if plan.kind != "submissions":
+            return Rehearsal(summary=summary, comment=comment, published=None)
+        # What a merge would bring to the main branch, as git merged it.
+        # One that failed would fail again.
+        good = {one.team for one in summary.scorings if one.status != "failed"}
+        handed = [
+            read_tree(upstream, one.team, one.tree)
+            for one in plan.to_score
+            if one.tree and one.team in good
+        ]
+        published = publish_public(handed, settings)
+        if published.scorings:
+            export(BoardFolder(out / "board"))
+        return Rehearsal(summary=summary, comment=comment, published=published)
+
+
+def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, str]:
+    """Copy the clone, and commit there what its branch and its submissions are now."""
+    own = Repository(clone, has_own_settings=True)
+    code, answer = own.run("rev-parse", "--show-toplevel", allowed=(0, 128))
+    if code:
+        raise UsageError(
+            Problem(
+                what="is in no git repository",
+                where=str(clone.resolve()),
+                expected="a clone of the benchmark's repository",
+                fix="git clone it, or `git init` and commit once",
+            )
+        )
+    top = Path(answer.decode(errors="surrogateescape").rstrip("\n"))
+    start = _base(own, base)
+    own.run("clone", "--quiet", "--bare", "--shared", "--", str(top), str(place.resolve()))
+    upstream = Repository(place)
+    variables = {
+        "GIT_INDEX_FILE": str(place / "rehearsal.index"),
+        "GIT_WORK_TREE": str(top),
+        "GIT_DIR": str(place.resolve()),
+    }
+    # As `git add` of this user would: with the filters and the ignored names of the clone.
+    adding = Repository(top, has_own_settings=True)
+    branch = own.resolve("HEAD")
+    adding.run("read-tree", branch, variables=variables)
+    if (top / SUBMISSIONS).is_dir():
+        adding.run("add", "--all", "--", SUBMISSIONS, variables=variables)
+    tree = adding.text("write-tree", variables=variables)
+    head = upstream.text(
+        *("commit-tree", tree, "-p", branch, "-m", "what a pull request would bring"),
+        variables=_IDENTITY,
+    )
+    return upstream, start, head
+
+
+def _base(own: Repository, base: str | None) -> str:
+    names: Sequence[str] = _BASES if base is None else (base,)
+    for name in names:
+        try:
+            return own.resolve(name)
+        except UsageError:
+            if base is not None:
+                raise
+    raise UsageError(
+        Problem(
+            what="no main branch was found",
+            expected=f"one of {', '.join(_BASES)}",
+            fix="name it with --base",
+        )
+    )

@@ -1,0 +1,203 @@
+"""Private data and private results, kept outside the repository: a folder, or any store of fsspec.
+
+A location is a path, or an address such as ``s3://bucket/folder`` where the package that serves it
+is installed; credentials are those of that package, from its own environment variables.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.challenge import Challenge
+from harness.ci import ledger
+from harness.data.cache import cache_root
+from harness.data.fetch import fetch
+from harness.data.inventory import take_inventory
+from harness.data.manifest import load_manifest
+from harness.errors import EnvironmentFaultError, Problem, UsageError
+
+_MAX_MANIFEST_BYTES = 1024**2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrivateContest:
+    """A challenge whose manifest and data are the organiser's.
+
+    Attributes
+    ----------
+    manifest : Path
+        A copy on this disk.
+    rules : Challenge
+        What it says.
+    """
+
+    manifest: Path
+    rules: Challenge
+
+
+def is_address(location: str) -> bool:
+    """Tell an address of a store from a path."""
+    return "://" in location
+
+
+@contextmanager
+def open_contest(
+    manifest: str, challenge: str | None, cache: Path | None
+) -> Iterator[PrivateContest]:
+    """Read a private manifest, and see to it that the events of its challenge are in the cache.
+
+    Parameters
+    ----------
+    manifest : str
+        Path or address; the data files lie beside it under the names that it gives.
+    challenge : str, optional
+        Which one of it; needed if it holds several.
+    cache : Path, optional
+        Where decoded events are kept: private as the files are.
+    """
+    with tempfile.TemporaryDirectory(prefix="harness-private-") as scratch:
+        path = Path(scratch) / "private.yaml"
+        path.write_bytes(_read(manifest, _MAX_MANIFEST_BYTES))
+        rules = _chosen(path, challenge)
+        root = cache_root(cache)
+        (status,) = take_inventory(
+            load_manifest(path).model_copy(update={"challenges": (rules,)}), root
+        )
+        if not status.is_ready:
+            with _files_of(manifest, rules, Path(scratch) / "files") as folder:
+                fetch(rules, root=root, source_folder=folder, trust_first_use=True)
+        yield PrivateContest(manifest=path, rules=rules)
+
+
+def _chosen(path: Path, challenge: str | None) -> Challenge:
+    from harness.ci.documents import cut
+    from harness.data.documents import read_document
+    from harness.data.manifest import Manifest
+
+    own = read_document(path, Manifest)
+    if challenge is not None:
+        return own.challenge(challenge)
+    if len(own.challenges) > 1:
+        raise UsageError(
+            Problem(
+                what=f"the private manifest holds {cut(', '.join(own.names), 200)}",
+                fix="name one with --private-challenge",
+            )
+        )
+    return own.challenges[0]
+
+
+def _read(location: str, max_bytes: int) -> bytes:
+    if not is_address(location):
+        try:
+            return Path(location).read_bytes()
+        except OSError as error:
+            raise UsageError(
+                Problem(what=error.strerror or str(error), where=location, expected="a manifest")
+            ) from error
+    store, path = _store(location)
+    try:
+        with store.open(path, "rb") as file:
+            return bytes(file.read(max_bytes))
+    except OSError as error:
+        raise _unreachable(error) from error
+
+
+@contextmanager
+def _files_of(manifest: str, rules: Challenge, scratch: Path) -> Iterator[Path]:
+    """Give a folder of this disk that holds the data files."""
+    if not is_address(manifest):
+        yield Path(manifest).resolve().parent
+        return
+    store, path = _store(manifest)
+    scratch.mkdir()
+    parent = path.rpartition("/")[0]
+    try:
+        for file in rules.files:
+            if file.role != "blackbox":
+                store.get_file(f"{parent}/{file.name}", str(scratch / file.name))
+    except OSError as error:
+        raise _unreachable(error) from error
+    yield scratch
+
+
+def _store(location: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - fsspec has no types
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise EnvironmentFaultError(
+            Problem(what="fsspec is not installed", fix="pip install 'harness[private]'")
+        ) from error
+    try:
+        return url_to_fs(location)
+    except (ImportError, ValueError) as error:
+        raise EnvironmentFaultError(
+            Problem(what=f"the store can't be reached: {error}", fix="install the package it names")
+        ) from error
+
+
+def _unreachable(error: OSError) -> EnvironmentFaultError:
+    # The address may carry a secret: it is not told.
+    return EnvironmentFaultError(
+        Problem(
+            what=f"the private store gave {type(error).__name__}",
+            fix="see the address, and the credentials in the environment",
+        )
+    )
+
+
+@contextmanager
+def open_results(location: str) -> Iterator[Path]:
+    """Give a folder of this disk with the private results; what is new goes back to the store.
+
+    Cards in the store are never overwritten; the list of attempts and the decisions are, with
+    their longer selves.
+    """
+    if not is_address(location):
+        folder = Path(location)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    store, root = _store(location)
+    with tempfile.TemporaryDirectory(prefix="harness-private-") as scratch:
+        folder = Path(scratch) / "results"
+        folder.mkdir()
+        before = set(_pull(store, root, folder))
+        try:
+            yield folder
+        finally:
+            _give_back(store, root, folder, before)
+
+
+def _pull(store, root: str, folder: Path) -> Iterator[str]:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    try:
+        found = store.find(root) if store.exists(root) else []
+        for path in found:
+            name = path.removeprefix(root).lstrip("/")
+            target = folder / name
+            if folder.resolve() not in target.resolve().parents:
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.get_file(path, str(target))
+            yield name
+    except OSError as error:
+        raise _unreachable(error) from error
+
+
+def _give_back(store, root: str, folder: Path, before: set[str]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    from harness.board.decisions import FILE_NAME
+
+    growing = {ledger.FILE_NAME, FILE_NAME}
+    try:
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            is_new = name not in before or path.name in growing
+            if path.is_file() and is_new and not path.name.startswith("."):
+                store.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
+                store.put_file(str(path), f"{root}/{name}")
+    except OSError as error:
+        raise _unreachable(error) from error

@@ -1,0 +1,225 @@
+"""Many submissions: on this machine or on a cluster, each scored once, each card written once.
+
+Workers score and send back bytes; this process alone writes cards. So a worker that dies in the
+middle leaves nothing, and its submission is scored by another; and a digest that has a card of the
+same data and scorer version is not scored again, whoever runs the queue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness import cards
+from harness.board.index import CardIndex
+from harness.challenge import Challenge
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
+from harness.ci.scoring import Request, Run, score_request
+from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
+from harness.ranking import Entry
+from harness.records import SCORER_VERSION, ScoreCard
+
+Score = Callable[[Request], Run]
+# A run that failed by the platform's fault is tried once more.
+MAX_ATTEMPTS = 2
+
+
+def score_all(
+    requests: Sequence[Request],
+    results: Path,
+    *,
+    score: Score = score_request,
+    jobs: int = 1,
+    cluster: str | None = None,
+    is_forced: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Scoring]:
+    """Score submissions; one that fails stops no other.
+
+    Parameters
+    ----------
+    requests : sequence of Request
+        What to score.
+    results : Path
+        Where cards are written, and looked for.
+    score : callable
+        Scores one request. It is sent to the workers of a cluster by pickle.
+    jobs : int
+        Scorings at one time on this machine.
+    cluster : str, optional
+        Address of a Dask scheduler, whose workers score in place of this machine.
+    is_forced : bool
+        Score what has a card already, too.
+
+    Returns
+    -------
+    list of Scoring
+        In the order of `requests`.
+    """
+    done: dict[int, Scoring] = {}
+    with _only_queue(results):
+        waiting = {}
+        there = CardIndex(results, is_private=True).refresh().entries
+        for number, request in enumerate(requests):
+            entries = () if is_forced else there.get(request.challenge, ())
+            known = find_card(entries, request)
+            if known is None:
+                waiting[number] = request
+            else:
+                progress(f"{request.team}: scored already, {known.key}")
+                done[number] = _known(request, known)
+        with _executor(jobs, cluster) as executor:
+            for number, scoring in _scored(waiting, results, score, executor):
+                progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
+                done[number] = scoring
+    return [done[number] for number in range(len(requests))]
+
+
+@contextmanager
+def _only_queue(results: Path) -> Iterator[None]:
+    """Wait for another queue on the same results, so that nothing is scored by both."""
+    name = hashlib.sha256(str(results.resolve()).encode()).hexdigest()[:16]
+    with FileLock(Path(tempfile.gettempdir()) / f"harness-queue-{name}.lock"):
+        yield
+
+
+def find_card(entries: Sequence[Entry], request: Request) -> Entry | None:
+    """Return the newest card that these files have already: official, of this data and scorer."""
+    fitting = (
+        entry
+        for entry in entries
+        if entry.card.submission.digest == request.digest
+        and entry.card.submission.team == request.team
+        and entry.card.scorer_version == SCORER_VERSION
+        and (entry.card.is_official or not request.has_firmware)
+        and is_same_data(entry.card, request.rules)
+    )
+    return max(fitting, key=lambda entry: (entry.card.created, entry.key), default=None)
+
+
+def is_same_data(card: ScoreCard, rules: Challenge) -> bool:
+    """Tell whether a card was made with the data and the split that a manifest names."""
+    scored = card.challenge
+    checksums = {file.process: file.checksum for file in rules.files if file.checksum}
+    return (scored.name, scored.version, scored.split_key, scored.seed, scored.working_point) == (
+        *(rules.name, rules.version, rules.split.key, rules.seed),
+        rules.working_point,
+    ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
+
+
+def _known(request: Request, entry: Entry) -> Scoring:
+    return Scoring(
+        team=request.team,
+        challenge=request.challenge,
+        digest=request.digest,
+        status="known",
+        attempts=0,
+        card=entry.key,
+    )
+
+
+@contextmanager
+def _executor(jobs: int, cluster: str | None) -> Iterator[Executor]:
+    if cluster is None:
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            yield pool
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise EnvironmentFaultError(
+            Problem(what="Dask is not installed", fix="pip install 'harness[cluster]'")
+        ) from error
+    try:
+        client = Client(cluster, timeout=30)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"no scheduler answers: {error}",
+                where=cluster,
+                fix="start one with `dask scheduler`, and give its address: tcp://host:8786",
+            )
+        ) from error
+    with client:
+        # Two requests are never one task. One that lost its worker goes to another by itself: how
+        # often is the scheduler's setting distributed.scheduler.allowed-failures.
+        yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
+
+
+def _scored(
+    waiting: dict[int, Request], results: Path, score: Score, executor: Executor
+) -> Iterator[tuple[int, Scoring]]:
+    """Score what waits and keep what comes; faults of the platform are tried once more."""
+    attempts = dict.fromkeys(waiting, 0)
+    while waiting:
+        futures: dict[Future[Run], int] = {}
+        for number, request in waiting.items():
+            attempts[number] += 1
+            futures[executor.submit(score, request)] = number
+        again = {}
+        for future in as_completed(futures):
+            number = futures[future]
+            scoring = _keep(waiting[number], _result(future), results, attempts[number])
+            if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
+                again[number] = waiting[number]
+            else:
+                yield number, scoring
+        waiting = again
+
+
+def _result(future: Future[Run]) -> Run:
+    """Take what a worker gave; one that was lost for good, or raised, is the platform's fault."""
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
+        message = f"the worker failed: {type(error).__name__}: {error}"
+        return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+
+
+def _keep(request: Request, run: Run, results: Path, attempts: int) -> Scoring:
+    """Write the card of a run below `results`."""
+    scoring = Scoring(
+        team=request.team,
+        challenge=request.challenge,
+        digest=request.digest,
+        status="failed",
+        exit_code=run.exit_code,
+        message=cut(run.message, MAX_MESSAGE_CHARACTERS),
+        attempts=attempts,
+        wall_s=run.wall_s,
+    )
+    if run.card is None:
+        return scoring
+    try:
+        card = _checked(request, run.card)
+    except DataError as error:
+        fault = {"exit_code": ExitCode.ENVIRONMENT, "message": str(error)}
+        return scoring.model_copy(update=fault)
+    with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
+        artefacts = []
+        for name, content in run.artefacts.items():
+            path = Path(scratch) / Path(name).name
+            path.write_bytes(content)
+            artefacts.append(path)
+        path = cards.write_card(card, results, scores=run.scores, artefacts=artefacts)
+    key = f"{request.team}/{path.name.removesuffix(cards.CARD_SUFFIX)}"
+    return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": key})
+
+
+def _checked(request: Request, content: bytes) -> ScoreCard:
+    """Read a worker's card: it must be of the files that were sent."""
+    card = cards.parse_card(content, source="the worker's card")
+    found = card.submission.team, card.challenge.name, card.submission.digest
+    wanted = request.team, request.challenge, request.digest
+    if found != wanted:
+        raise DataError(Problem(what=f"a card of {found}", expected=str(wanted)))
+    if request.received is None:
+        return card
+    handed_in = card.submission.model_copy(update={"received": request.received})
+    return card.model_copy(update={"submission": handed_in})

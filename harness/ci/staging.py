@@ -1,0 +1,61 @@
+"""The files of a submission, copied from git's objects: no checkout, filter or link is involved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.ci.git import REGULAR_MODES, Repository
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
+
+
+def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
+    """Read the files of a folder that was planned.
+
+    The limits are held here again: what is written to the disk never hangs on another step's
+    having looked.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        They are too many, too large, or no regular files.
+    """
+    entries = repository.entries(tree, is_deep=True)
+    total = sum(entry.n_bytes or 0 for entry in entries)
+    if len(entries) > MAX_FILES or total > MAX_FOLDER_BYTES:
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"{len(entries):,} files of {total / MIB:,.1f} MiB in all",
+                expected=f"at most {MAX_FILES} of {MAX_FOLDER_BYTES // MIB} MiB",
+            )
+        )
+    for entry in entries:
+        if entry.mode not in REGULAR_MODES:
+            raise InvalidSubmissionError(Problem(what="is no regular file", where=entry.path))
+    return {entry.path: repository.blob(entry.object, MAX_FILE_BYTES) for entry in entries}
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
+    """Write files below `folder`, which does not exist yet.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        A name leads out of the folder, or two names are one on this disk.
+    """
+    folder.mkdir(parents=True)
+    root = folder.resolve()
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if root not in path.resolve().parents:
+            raise InvalidSubmissionError(Problem(what="leads out of the folder", where=name))
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError as error:
+            raise InvalidSubmissionError(
+                Problem(what="is there twice on this disk", where=name)
+            ) from error
+    return folder
