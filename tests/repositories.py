@@ -72,7 +72,9 @@ class GitRepository:
     def reader(self) -> Repository:
         return Repository(self.folder)
 
-    def git(self, *arguments: str, content: bytes | None = None, env: Mapping[str, str] = {}) -> str:
+    def git(
+        self, *arguments: str, content: bytes | None = None, env: Mapping[str, str] = {}
+    ) -> str:
         done = subprocess.run(
             ["git", "-C", str(self.folder), *arguments],
             input=content,
@@ -110,7 +112,8 @@ class GitRepository:
         known |= objects
         for path in files.keys() | objects.keys():
             mode = modes.get(path, "100644") if path in known else "0"
-            lines.append(f"{mode} {known.get(path, '0' * 40)}\t{path}\0".encode(errors="surrogateescape"))
+            line = f"{mode} {known.get(path, '0' * 40)}\t{path}\0"
+            lines.append(line.encode(errors="surrogateescape"))
         index = {"GIT_INDEX_FILE": str(self.folder / ".git" / "test.index")}
         Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         if parent is not None:

@@ -273,8 +273,8 @@ def local(
     how: _How,
 ) -> None:
     """Play a pull request from this CLONE through, here: plan, score, comment, merge, publish."""
-    from harness.ci.intake import exit_code_of
     from harness.ci.comment import readable
+    from harness.ci.intake import exit_code_of
     from harness.ci.local import rehearse
 
     settings = _settings(challenge, manifests, results, how)
