@@ -44,6 +44,7 @@ BUSY = PREAMBLE + textwrap.dedent(f"""
             time.sleep(0.005)
 """)
 SCORER = textwrap.dedent("""
+    import signal
     import sys
     from pathlib import Path
     from harness.errors import HarnessError
@@ -51,6 +52,8 @@ SCORER = textwrap.dedent("""
     from harness.step import Step
     from tests.hostile.attack import LIMITS
 
+    # A shell starts what runs in its background with Ctrl-C ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sandbox = open_sandbox("bwrap")
     code = Path(sys.argv[1])
     print("ready", flush=True)
