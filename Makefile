@@ -38,7 +38,7 @@ check: $(READY)  ## lint, types, layers, doctests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/pytest -q --doctest-modules harness
+	$(BIN)/pytest -q --doctest-modules harness leaderboard_app/views
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix-only -q .

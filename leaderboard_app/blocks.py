@@ -43,7 +43,7 @@ class Picture:
             {title: self._told(name, row.get(name)) for name, title in self.fields.items()}
             for rows in self.datasets.values()
             for row in rows
-            if first in row
+            if row.get(first) is not None
         ]
 
     def _told(self, name: str, cell: Cell) -> Cell:

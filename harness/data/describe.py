@@ -277,6 +277,8 @@ def _draw(axes: Axes, distribution: Distribution, titles: Mapping[str, str], lab
     unit = f" [{distribution.unit}]" if distribution.unit else ""
     axes.set_xlabel(f"{distribution.title}{unit}")
     axes.set_ylabel("Fraction of events per bin (last bin: and beyond)")
+    if edges[0] > 0:
+        axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_title(label, loc="left", fontsize="medium")
     axes.legend(frameon=False)

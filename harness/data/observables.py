@@ -15,8 +15,23 @@ from numpy.typing import NDArray
 from harness.challenge import EventLayout
 from harness.records import Distribution
 
-PT_EDGES = tuple(float(edge) for edge in range(0, 201, 4))
-SUM_PT_EDGES = tuple(float(edge) for edge in range(0, 1001, 20))
+
+def geometric_edges(first: float, last: float, n_bins: int) -> tuple[float, ...]:
+    """Edges of bins of equal width in the logarithm, to three digits.
+
+    A spectrum falls over orders of magnitude, and what passes at FPR 1e-5 lies in its tail.
+
+    Examples
+    --------
+    >>> geometric_edges(4.0, 400.0, 2)
+    (4.0, 40.0, 400.0)
+    """
+    return tuple(float(f"{edge:.3g}") for edge in np.geomspace(first, last, n_bins + 1))
+
+
+PT_EDGES = geometric_edges(4.0, 4000.0, 45)
+SUM_PT_EDGES = geometric_edges(10.0, 10_000.0, 45)
+_JETS = frozenset({"jet", "jets"})
 
 # How the objects of ADC2021 are printed; others by their own names.
 _TITLES = {"met": "Missing transverse momentum", "electron": "electron", "muon": "muon"}
@@ -46,7 +61,8 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
     """List the observables of events laid out as `layout` says.
 
     For each kind of object the pT of the leading one (of events that have one) and, where an
-    event may have several, their number; the scalar sum of pT; the number of all such objects.
+    event may have several, their number; HT, the sum of the jets' pT (of events that have one);
+    the scalar sum of all pT; the number of all such objects.
     """
     found: list[Observable] = []
     start = 0
@@ -55,12 +71,10 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
         found.append(_leading_pt(group.name, slots))
         if group.n_slots > 1:
             found.append(_multiplicity(f"n_{group.name}", f"Number of {group.name}s", slots))
+        if group.name in _JETS:
+            found.append(_scalar_sum("ht", "HT: sum of the jets' pT", slots))
         start += group.n_slots
-    found.append(
-        Observable(
-            name="sum_pt", title="Scalar sum of pT", unit="GeV", edges=SUM_PT_EDGES, compute=_sum_pt
-        )
-    )
+    found.append(_scalar_sum("sum_pt", "Scalar sum of all pT", np.arange(start)))
     counted = np.concatenate(
         [np.full(group.n_slots, group.n_slots > 1) for group in layout.objects]
     )
@@ -143,6 +157,10 @@ def _multiplicity(name: str, title: str, slots: NDArray[np.intp]) -> Observable:
     return Observable(name=name, title=title, unit="", edges=edges, compute=compute)
 
 
-def _sum_pt(events: NDArray[np.float32]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = events[..., 0].sum(axis=1, dtype=np.float64)
-    return total
+def _scalar_sum(name: str, title: str, slots: NDArray[np.intp]) -> Observable:
+    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+        total: NDArray[np.float64] = events[:, slots, 0].sum(axis=1, dtype=np.float64)
+        total[total == 0] = np.nan
+        return total
+
+    return Observable(name=name, title=title, unit="GeV", edges=SUM_PT_EDGES, compute=compute)

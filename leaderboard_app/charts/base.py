@@ -52,14 +52,14 @@ class Palette:
     background: str | None = None
     silent: str | None = None
 
-    def colour(self, *, has_legend: bool = True) -> alt.Color:
-        """Encode the field ``name`` by colour."""
+    def colour(self, *, has_legend: bool = True, symbol: str | None = None) -> alt.Color:
+        """Encode the field ``name`` by colour; `symbol` is drawn in the legend, if given."""
         import altair as alt
 
         return alt.Color(
             "name:N",
             scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
-            legend=self._legend() if has_legend else None,
+            legend=self._legend(symbol) if has_legend else None,
         )
 
     def dash(self, *, has_legend: bool = True) -> alt.StrokeDash:
@@ -69,7 +69,7 @@ class Palette:
         return alt.StrokeDash(
             "name:N",
             scale=alt.Scale(domain=self._names(), range=self._values(DASHES, [1, 0])),
-            legend=self._legend() if has_legend else None,
+            legend=self._legend("stroke") if has_legend else None,
         )
 
     def shape(self, *, has_legend: bool = True) -> alt.Shape:
@@ -82,6 +82,10 @@ class Palette:
             legend=self._legend() if has_legend else None,
         )
 
+    def symbol_of(self, name: str) -> str:
+        """Return the symbol of `name`, for data that hold it as their field ``symbol``."""
+        return dict(zip(self._names(), self._values(SHAPES, "circle"), strict=True))[name]
+
     def _names(self) -> list[str]:
         return [*([] if self.background is None else [self.background]), *self.names]
 
@@ -89,16 +93,27 @@ class Palette:
         cycled = [values[i % len(values)] for i in range(len(self.names))]
         return cycled if self.background is None else [background, *cycled]
 
-    def _legend(self) -> alt.Legend:
+    def _legend(self, symbol: str | None = None) -> alt.Legend:
         """One legend for colour, pattern and symbol: Vega joins those that are alike."""
-        return legend_of([name for name in self._names() if name != self.silent])
+        return legend_of([name for name in self._names() if name != self.silent], symbol=symbol)
 
 
-def legend_of(names: Sequence[str]) -> alt.Legend:
-    """Make a legend above the chart."""
+def own_symbol() -> alt.Shape:
+    """Draw each point with the symbol in its field ``symbol``.
+
+    Where lines have a legend of patterns, one of symbols would be joined with it to blots.
+    """
+    import altair as alt
+
+    return alt.Shape("symbol:N", scale=None, legend=None)
+
+
+def legend_of(names: Sequence[str], *, symbol: str | None = None) -> alt.Legend:
+    """Make a legend above the chart; it shows `symbol` where one is given."""
     import altair as alt
 
     return alt.Legend(
+        symbolType=alt.Undefined if symbol is None else symbol,
         orient="top",
         title=None,
         values=list(names),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import Literal
 
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
@@ -16,15 +17,17 @@ from leaderboard_app.charts.base import (
     Row,
     Spec,
     axis,
+    count_axis,
     finish,
     legend_of,
     log_axis,
-    number,
     of,
     rule_text,
 )
 
 _N_TICKS = 8
+# Bins whose outer edges have a larger ratio than this are drawn on a log axis.
+_WIDE = 50.0
 
 
 def score_histogram(
@@ -45,13 +48,17 @@ def score_histogram(
     return Picture(
         spec=_score_spec(palette, n, place is not None and place > n / 2),
         datasets={
-            "steps": [row for name, values in counts.items() for row in _steps(name, values)],
+            "steps": [
+                row
+                for name, values in counts.items()
+                for row in _outline(name, list(range(n + 1)), values, is_log=True)
+            ],
             "marks": marks,
         },
         parameters={"edges": [_short(edge) for edge in edges]},
         height=420,
         alt="Distribution of the score for " + ", ".join(counts) + ", each normalised to 1.",
-        fields={"name": "Events", "x": "Score from", "y": "Share"},
+        fields={"share": "Share", "name": "Events", "x": "Score from"},
     )
 
 
@@ -63,6 +70,7 @@ def _score_spec(palette: Palette, n_bins: int, is_left: bool) -> Spec:  # noqa: 
     x_axis = axis("Score (higher = more anomalous)", values=ticks, labelExpr="edges[datum.value]")
     steps = (
         of("steps")
+        .transform_calculate(y=_HEIGHT)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=alt.X("x:Q", scale=alt.Scale(domain=[0, n_bins], nice=False), axis=x_axis),
@@ -71,7 +79,7 @@ def _score_spec(palette: Palette, n_bins: int, is_left: bool) -> Spec:  # noqa: 
                 scale=alt.Scale(type="log", nice=True),
                 axis=log_axis("Share of the events in the bin"),
             ),
-            color=palette.colour(),
+            color=palette.colour(symbol="stroke"),
             strokeDash=palette.dash(),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
@@ -87,15 +95,38 @@ def _score_spec(palette: Palette, n_bins: int, is_left: bool) -> Spec:  # noqa: 
     return finish(alt.layer(steps, rule, rule_text("marks", is_left=is_left)))
 
 
-def _steps(name: str, counts: Sequence[int]) -> list[Row]:
-    """Shares of the filled bins by their number, and the right edge of the last one."""
+def _outline(
+    name: str, edges: Sequence[float], counts: Sequence[int], *, is_log: bool
+) -> list[Row]:
+    """Shares of the bins at their left edges, and where each run of bins ends.
+
+    On a log axis an empty bin interrupts the line; else it lies at 0. Rows that only end a run
+    have ``end`` in place of ``share``: they are no figures.
+    """
     total = sum(counts)
-    rows: list[Row] = [
-        {"name": name, "x": i, "y": count / total} for i, count in enumerate(counts) if count
-    ]
-    if rows:
-        rows.append({"name": name, "x": int(number(rows[-1]["x"])) + 1, "y": rows[-1]["y"]})
+    filled = [i for i, count in enumerate(counts) if count]
+    if not filled:
+        return []
+    rows: list[Row] = []
+    for i in range(filled[0] if is_log else 0, filled[-1] + 1):
+        if counts[i] or not is_log:
+            rows.append({"name": name, "x": edges[i], "share": counts[i] / total, "end": None})
+        elif counts[i - 1]:
+            rows.append(_end(name, edges[i], counts[i - 1] / total))
+            rows.append({"name": name, "x": edges[i], "share": None, "end": None})
+    last = counts[filled[-1]] / total
+    rows.append(_end(name, edges[filled[-1] + 1], last))
+    if not is_log:
+        rows.append(_end(name, edges[filled[-1] + 1], 0.0))
     return rows
+
+
+def _end(name: str, x: float, y: float) -> Row:
+    return {"name": name, "x": x, "share": None, "end": y}
+
+
+# The height of a row of `_outline`; null breaks the line.
+_HEIGHT = "isValid(datum.share) ? datum.share : datum.end"
 
 
 def _short(value: float) -> str:
@@ -121,7 +152,7 @@ def distribution(
     title: str,
     faint: Sequence[int] = (),
     is_log: bool = False,
-    height: int = 250,
+    height: int = 300,
 ) -> Picture:
     """Draw an observable of some events, each process normalised to 1.
 
@@ -132,42 +163,64 @@ def distribution(
     is_log : bool
         Draw the shares on a log axis, for the tails of many events.
     """
-    rows = [row for name, values in counts.items() for row in _shares(name, edges, values)]
-    if is_log:
-        rows = [row for row in rows if number(row["y"]) > 0]
+    rows = [
+        row
+        for name, values in counts.items()
+        for row in _outline(name, edges, values, is_log=is_log)
+    ]
     return Picture(
-        spec=_distribution_spec(palette, title, is_log),
-        datasets={"behind": _shares("", edges, faint), "lines": rows},
+        spec=_distribution_spec(palette, title, _axis_kind(edges), is_log),
+        datasets={"behind": _outline("", edges, faint, is_log=False), "lines": rows},
         height=height,
         alt=f"Distribution of {title} for " + ", ".join(counts) + ", each normalised to 1.",
-        fields={"name": "Events", "x": "From", "y": "Share"},
+        fields={"share": "Share", "name": "Events", "x": "From"},
     )
+
+
+def _axis_kind(edges: Sequence[float]) -> Literal["log", "count", "linear"]:
+    """Tell bins of equal ratios, and bins around whole numbers, from others."""
+    if edges[0] > 0 and edges[-1] / edges[0] > _WIDE:
+        return "log"
+    return "count" if all(edge % 1 == 0.5 for edge in edges) else "linear"
 
 
 @lru_cache(maxsize=N_SPECS)
 def _distribution_spec(
     palette: Palette,
     title: str,
+    kind: Literal["log", "count", "linear"],
     is_log: bool,  # noqa: FBT001 - a key of the cache
 ) -> Spec:
     import altair as alt
 
-    x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=axis(title, tickCount=6))
+    match kind:
+        case "log":
+            x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False), axis=count_axis(title))
+        case "count":
+            whole = axis(title, tickMinStep=1, format="d")
+            x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=whole)
+        case "linear":
+            plain = axis(title, tickCount=6)
+            x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=plain)
     y = (
         alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share"))
         if is_log
         else alt.Y("y:Q", axis=axis("Share", format="~%", tickCount=4))
     )
     behind = (
-        of("behind").mark_area(interpolate="step-after", color=GREY, opacity=0.22).encode(x=x, y=y)
+        of("behind")
+        .transform_calculate(y=_HEIGHT)
+        .mark_area(interpolate="step-after", color=GREY, opacity=0.22)
+        .encode(x=x, y=y)
     )
     lines = (
         of("lines")
+        .transform_calculate(y=_HEIGHT)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             x=x,
             y=y,
-            color=palette.colour(),
+            color=palette.colour(symbol="stroke"),
             strokeDash=palette.dash(),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
@@ -177,19 +230,6 @@ def _distribution_spec(
         )
     )
     return finish(lines if is_log else alt.layer(behind, lines))
-
-
-def _shares(name: str, edges: Sequence[float], counts: Sequence[int]) -> list[Row]:
-    """Share of each bin at its left edge; empty bins at the end are left out."""
-    total = sum(counts)
-    if not total:
-        return []
-    last = max(i for i, count in enumerate(counts) if count)
-    rows: list[Row] = [
-        {"name": name, "x": edges[i], "y": counts[i] / total} for i in range(last + 1)
-    ]
-    rows.append({"name": name, "x": edges[last + 1], "y": 0.0})
-    return rows
 
 
 def composition(shares: Mapping[str, tuple[float, float]], *, names: tuple[str, str]) -> Picture:

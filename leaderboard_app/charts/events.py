@@ -16,6 +16,7 @@ from leaderboard_app.charts.base import (
     finish,
     log_axis,
     of,
+    own_symbol,
 )
 
 MISSING = "met"
@@ -24,7 +25,7 @@ MISSING = "met"
 def occupancy(shares: Mapping[str, Sequence[float]], palette: Palette, *, title: str) -> Picture:
     """Draw the share of events that fill each slot of one kind of object, for each process."""
     rows: list[Row] = [
-        {"name": name, "x": i, "y": value}
+        {"name": name, "x": i, "y": value, "symbol": palette.symbol_of(name)}
         for name, values in shares.items()
         for i, value in enumerate(values, start=1)
     ]
@@ -41,30 +42,37 @@ def occupancy(shares: Mapping[str, Sequence[float]], palette: Palette, *, title:
 def _occupancy_spec(palette: Palette, title: str) -> Spec:
     import altair as alt
 
-    return finish(
-        of("slots")
-        .transform_filter("datum.y > 0")
-        .mark_line(point={"size": 55, "filled": True}, strokeWidth=2)
-        .encode(
-            x=alt.X(
-                "x:Q",
-                axis=axis(f"Slot of the {title}", tickMinStep=1, format="d"),
-                scale=alt.Scale(nice=False, zero=False),
-            ),
-            y=alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share of events")),
-            color=palette.colour(),
-            strokeDash=palette.dash(),
-            tooltip=[
-                alt.Tooltip("name:N", title="events"),
-                alt.Tooltip("x:Q", title="slot"),
-                alt.Tooltip("y:Q", title="share", format=".3~g"),
-            ],
-        )
+    x = alt.X(
+        "x:Q",
+        axis=axis(f"Slot of the {title}", tickMinStep=1, format="d"),
+        scale=alt.Scale(nice=False, zero=False),
     )
+    y = alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share of events"))
+    filled = of("slots").transform_filter("datum.y > 0")
+    colour = palette.colour(symbol="stroke")
+    lines = filled.mark_line(strokeWidth=2).encode(
+        x=x, y=y, color=colour, strokeDash=palette.dash()
+    )
+    points = filled.mark_point(filled=True, size=60, opacity=1).encode(
+        x=x,
+        y=y,
+        color=colour,
+        shape=own_symbol(),
+        tooltip=[
+            alt.Tooltip("name:N", title="events"),
+            alt.Tooltip("x:Q", title="slot"),
+            alt.Tooltip("y:Q", title="share", format=".3~g"),
+        ],
+    )
+    return finish(alt.layer(lines, points))
 
 
-def event_display(objects: Sequence[tuple[str, float, float, float]]) -> Picture:
+def event_display(
+    objects: Sequence[tuple[str, float, float, float]], *, kinds: Sequence[str]
+) -> Picture:
     """Draw the objects of one event (kind, pT, eta, phi) in the eta-phi plane.
+
+    Each of `kinds` has its colour and symbol, the same in every event.
 
     The area of a symbol goes with its pT. The missing transverse momentum has no eta: it is a
     line at its phi.
@@ -74,7 +82,7 @@ def event_display(objects: Sequence[tuple[str, float, float, float]]) -> Picture
     ]
     told = "; ".join(f"{kind} of {pt:.0f} GeV" for kind, pt, _, _ in objects)
     return Picture(
-        spec=_event_spec(tuple(sorted({kind for kind, *_ in objects}))),
+        spec=_event_spec(tuple(kinds)),
         datasets={
             "missing": [row for row in rows if row["name"] == MISSING],
             "objects": [row for row in rows if row["name"] != MISSING],

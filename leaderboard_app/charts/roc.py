@@ -16,6 +16,7 @@ from leaderboard_app.charts.base import (
     finish,
     log_axis,
     of,
+    own_symbol,
 )
 
 LOWEST_FPR = 1e-6
@@ -50,6 +51,7 @@ def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Pict
             "y": y,
             "lower": lower,
             "upper": upper,
+            "symbol": palette.symbol_of(curve.name),
         }
         for curve in curves
         for x, y, lower, upper in curve.points
@@ -84,7 +86,7 @@ def _spec(palette: Palette) -> Spec:
         scale=alt.Scale(type="log", domain=[LOWEST_TPR, 1]),
         axis=log_axis("True positive rate"),
     )
-    colour = palette.colour()
+    colour = palette.colour(symbol="stroke")
     name = alt.Tooltip("name:N", title="curve")
     chance = of("chance").mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x, y=y)
     points = of("points").transform_calculate(
@@ -116,7 +118,7 @@ def _spec(palette: Palette) -> Spec:
             x=x,
             y=y,
             color=colour,
-            shape=palette.shape(),
+            shape=own_symbol(),
             tooltip=[
                 name,
                 alt.Tooltip("x:Q", title="working point FPR", format=".0e"),

@@ -55,7 +55,7 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
     return Section(
         title="What it accepts",
         lead=f"Events that pass at FPR {fpr_text(accepted.fpr)}, each process normalised to 1; "
-        "all background lies behind in grey.",
+        "all background lies behind in grey. The outermost bins hold what lies beyond, too.",
         columns=2,
         blocks=tuple(pictures),
     )

@@ -47,7 +47,7 @@ def data_sections(summary: DataSummary) -> list[Section]:
             palette,
             title=axis_title(one),
             is_log=True,
-            height=270,
+            height=320,
         )
         for one in summary.distributions
     ]
@@ -55,7 +55,8 @@ def data_sections(summary: DataSummary) -> list[Section]:
         Section(title="", blocks=tuple(blocks)),
         Section(
             title="Observables",
-            lead="Share of the events in each bin; each process is normalised to 1.",
+            lead="Share of the events in each bin; each process is normalised to 1. The outermost "
+            "bins hold what lies beyond, too.",
             columns=2,
             blocks=tuple(distributions),
         ),
@@ -82,4 +83,7 @@ def event_options(summary: DataSummary) -> list[str]:
 def event_picture(summary: DataSummary, at: int) -> Picture:
     """Draw one example event."""
     event = summary.examples[at]
-    return charts.event_display([(one.kind, one.pt, one.eta, one.phi) for one in event.objects])
+    every = dict.fromkeys(one.kind for shown in summary.examples for one in shown.objects)
+    return charts.event_display(
+        [(one.kind, one.pt, one.eta, one.phi) for one in event.objects], kinds=sorted(every)
+    )

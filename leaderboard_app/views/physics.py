@@ -193,7 +193,8 @@ def _loss_cells(fixed: Physics, exact: Physics, signal: str, fpr: float) -> list
     if not fixed.replicates.get(signal) or not exact.replicates.get(signal):
         return [DASH, DASH, "not comparable"]
     found = ranking.compare_rate(fixed, exact, signal, fpr)
-    verdict = "not resolved"
+    is_same = fixed.replicates[signal] == exact.replicates[signal]
+    verdict = "equal" if is_same and not found.difference else "not resolved"
     if found.is_resolved:
         verdict = "lost" if found.difference < 0 else "gained"
     span = f"{found.ratio_span.lower:.3g} to {found.ratio_span.upper:.3g}"
@@ -208,9 +209,11 @@ def rate_section(card: ScoreCard) -> Section:
     if physics is None or isinstance(point, NotMeasured) or crossing is None:
         return Section(title="")
     rate = point.fpr_realised * crossing
+    low, high = (edge * crossing for edge in fpr_span(point.n_passing, physics.n_background))
     return Section(
         title="Trigger rate",
-        lead=f"At most {rate:,.0f} Hz at {crossing / 1e6:,.0f} MHz of collisions.",
+        lead=f"{_hertz(rate)} at {crossing / 1e6:,.0f} MHz of collisions, if each of them passed "
+        f"the preselection; {_hertz(low)} to {_hertz(high)} by the counted events alone (95 %).",
         blocks=(
             Note(
                 text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
@@ -221,3 +224,27 @@ def rate_section(card: ScoreCard) -> Section:
             ),
         ),
     )
+
+
+def fpr_span(n_passing: int, n_background: int) -> tuple[float, float]:
+    """95 % interval of the true FPR where `n_passing` of `n_background` events pass.
+
+    A threshold that was set on these events themselves at the k-th highest score has a true FPR
+    distributed as Beta(k, n - k + 1); with no event passing, its upper end is that for k = 1.
+
+    Examples
+    --------
+    >>> low, high = fpr_span(10, 1_000_000)
+    >>> round(low * 1e6, 2), round(high * 1e6, 2)
+    (4.8, 17.08)
+    """
+    from scipy.special import betaincinv
+
+    k = max(n_passing, 1)
+    low, high = (float(betaincinv(k, n_background - k + 1, tail)) for tail in (0.025, 0.975))
+    return (low if n_passing else 0.0), high
+
+
+def _hertz(rate: float) -> str:
+    """Write a rate with three digits at most."""
+    return f"{float(f'{rate:.3g}'):,.6g} Hz"

@@ -173,7 +173,7 @@ def test_a_link_to_a_card_that_is_gone_says_so(open_page, results):
         ("Physics at FPR 1e-5", "of 40,000"),
         ("ROC and scores", None),
         ("Lost between float and firmware", "not resolved"),
-        ("Trigger rate", "At most 367 Hz at 40 MHz"),
+        ("Trigger rate", "367 Hz at 40 MHz"),
         ("What it accepts", None),
         ("Of what the background is made", None),
         ("Against today", "leading lepton pT &gt; 120 GeV"),

@@ -83,7 +83,7 @@ function tableOf(figure, sets) {
   }
   const body = table.createTBody();
   for (const row of Object.values(sets).flat()) {
-    if (!(names[0] in row)) continue;
+    if (row[names[0]] === null || row[names[0]] === undefined) continue;
     const line = body.insertRow();
     for (const name of names) line.insertCell().textContent = cellText(row[name], name, labels);
   }

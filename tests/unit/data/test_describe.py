@@ -23,8 +23,8 @@ def observable(name: str):
 class TestObservables:
     def test_their_names_follow_from_the_layout(self) -> None:
         assert [found.name for found in observables_of(LAYOUT)] == [
-            "met", "electron_pt", "n_electron", "muon_pt", "n_muon", "jet_pt", "n_jet", "sum_pt",
-            "n_objects",
+            "met", "electron_pt", "n_electron", "muon_pt", "n_muon", "jet_pt", "n_jet", "ht",
+            "sum_pt", "n_objects",
         ]  # fmt: skip
 
     def test_hand_worked_event(self) -> None:
@@ -34,14 +34,24 @@ class TestObservables:
         assert np.isnan(values.pop("muon_pt"))
         assert values == {
             "met": 30.0, "electron_pt": 25.0, "n_electron": 2.0, "n_muon": 0.0, "jet_pt": 250.0,
-            "n_jet": 1.0, "sum_pt": 310.0, "n_objects": 3.0,
+            "n_jet": 1.0, "ht": 250.0, "sum_pt": 310.0, "n_objects": 3.0,
         }  # fmt: skip
 
-    def test_values_beyond_are_counted_in_the_last_bin_and_absent_ones_nowhere(self) -> None:
-        events = np.zeros((4, 19, 3), np.float32)
-        events[:, 9, 0] = [0.0, 3.9, 4.0, 999.0]
+    def test_values_beyond_are_counted_in_the_outer_bins_and_absent_ones_nowhere(self) -> None:
+        edges = observable("jet_pt").edges
+        events = np.zeros((5, 19, 3), np.float32)
+        events[:, 9, 0] = [0.0, 3.9, 4.0, edges[1] + 0.01, 9999.0]
         counts = count_in_bins(observable("jet_pt"), events)
-        assert (counts[0], counts[1], counts[-1], counts.sum()) == (1, 1, 1, 3)
+        assert (counts[0], counts[1], counts[-1], counts.sum()) == (2, 1, 1, 4)
+
+    def test_bins_reach_far_into_the_tail_that_a_trigger_accepts(self) -> None:
+        for name in ("met", "jet_pt", "ht", "sum_pt"):
+            edges = np.asarray(observable(name).edges)
+            assert edges[0] <= 10.0
+            assert edges[-1] >= 4000.0
+            assert np.diff(np.log(edges)) == pytest.approx(
+                np.log(edges[-1] / edges[0]) / 45, rel=0.1
+            )
 
     def test_multiplicities_have_a_bin_for_each_number(self) -> None:
         events = make_events(1000)

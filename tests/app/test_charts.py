@@ -1,0 +1,155 @@
+"""Charts: what is drawn is what was counted, in every browser and theme."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.board.index import CardIndex
+from leaderboard_app import charts
+from leaderboard_app.blocks import Picture
+from leaderboard_app.charts import Curve, Palette, TradePoint
+from leaderboard_app.views.data import data_sections, event_options, event_picture
+from leaderboard_app.views.physics import fpr_span
+from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.submission import submission_sections
+from tests.cards import make_board, make_card, make_summary, write_board
+
+PALETTE = Palette(names=("a",), background="b")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> list[Picture]:
+    """Every chart of a submission and of the data page."""
+    from harness import ranking
+
+    folder = tmp_path_factory.mktemp("cards")
+    write_board([*make_board(5, n_teams=2), make_card("team_x")], folder)
+    index = CardIndex(folder)
+    entries = index.refresh().entries["sample"]
+    made = ranking.rank(entries, ranking.contest_of(entries))
+    subject = subject_of(index.whole("sample", entries[0]), made, entries)
+    sections = [*submission_sections(subject), *data_sections(make_summary())]
+    blocks = [block for section in sections for block in section.blocks]
+    shown = [block for block in blocks if isinstance(block, Picture)]
+    assert len(shown) > 10
+    return [*shown, event_picture(make_summary(), 0)]
+
+
+def heights(picture: Picture, name: str) -> list[tuple[float, float | None]]:
+    rows = [row for row in picture.datasets["lines"] if row["name"] == name]
+    return [(row["x"], row["end"] if row["share"] is None else row["share"]) for row in rows]
+
+
+def test_an_empty_bin_interrupts_the_line_of_a_log_axis():
+    edges = (1.0, 10.0, 100.0, 1000.0, 10_000.0)
+    picture = charts.distribution(edges, {"a": (3, 0, 1, 0)}, PALETTE, title="pT", is_log=True)
+    assert heights(picture, "a") == [
+        (1.0, 0.75),
+        (10.0, 0.75),
+        (10.0, None),
+        (100.0, 0.25),
+        (1000.0, 0.25),
+    ]
+
+
+def test_the_last_filled_bin_is_as_wide_as_it_is():
+    edges = (-0.5, 0.5, 1.5, 2.5)
+    picture = charts.distribution(edges, {"a": (0, 1, 0)}, PALETTE, title="n")
+    assert heights(picture, "a") == [(-0.5, 0.0), (0.5, 1.0), (1.5, 1.0), (1.5, 0.0)]
+
+
+def test_the_table_of_a_distribution_holds_figures_and_no_aids_to_drawing():
+    picture = charts.distribution((0.0, 1.0, 2.0), {"a": (1, 3)}, PALETTE, title="pT")
+    assert picture.table() == [
+        {"Share": 0.25, "Events": "a", "From": 0.0},
+        {"Share": 0.75, "Events": "a", "From": 1.0},
+    ]
+
+
+def test_wide_bins_get_a_log_axis_and_numbers_of_objects_whole_ticks():
+    wide = charts.distribution((4.0, 40.0, 400.0), {"a": (1, 1)}, PALETTE, title="pT")
+    whole = charts.distribution((-0.5, 0.5, 1.5), {"a": (1, 1)}, PALETTE, title="n")
+    scale, axis = (json.dumps(chart.spec["layer"][1]["encoding"]["x"]) for chart in (wide, whole))
+    assert '"type": "log"' in scale
+    assert '"tickMinStep": 1' in axis
+
+
+def test_every_chart_has_its_data_in_its_layers_its_words_and_its_table(pictures):
+    for picture in pictures:
+        whole = picture.whole()
+        assert "data" not in whole
+        assert all("values" in layer["data"] for layer in whole["layer"])
+        assert len(picture.alt) > 20
+        table = picture.table()
+        assert table
+        assert all(set(row) == set(picture.fields.values()) for row in table)
+
+
+def test_texts_of_every_chart_take_the_colour_of_the_page(pictures):
+    for picture in pictures:
+        drawn = json.dumps(picture.spec)
+        n_axes = drawn.count('"titleFontSize"')
+        assert n_axes
+        assert drawn.count('"titleColor": "currentColor"') == n_axes
+        assert drawn.count('"labelFontSize"') == drawn.count('"labelColor": "currentColor"')
+
+
+def test_one_name_has_one_colour_on_all_charts(pictures):
+    seen: dict[str, set[str]] = {}
+
+    def walk(part) -> None:
+        if isinstance(part, dict):
+            colour = part.get("color")
+            if isinstance(colour, dict) and "domain" in colour.get("scale", {}):
+                scale = colour["scale"]
+                for name, value in zip(scale["domain"], scale["range"], strict=True):
+                    seen.setdefault(name, set()).add(value)
+            for value in part.values():
+                walk(value)
+        elif isinstance(part, list):
+            for value in part:
+                walk(value)
+
+    for picture in pictures:
+        walk(picture.spec)
+    for name in ("Background", "A → 4ℓ", "LQ → bτ", "h⁰ → ττ", "h⁺ → τν"):
+        assert len(seen[name]) == 1, name
+
+
+def test_an_object_looks_the_same_in_every_event():
+    summary = make_summary()
+    drawn = [event_picture(summary, i).spec for i in range(len(event_options(summary)))]
+    assert all(spec == drawn[0] for spec in drawn)
+
+
+def test_an_efficiency_of_zero_stands_on_the_edge_below_its_upper_limit():
+    def point(y: float, lower: float, upper: float) -> TradePoint:
+        return TradePoint(
+            team="t", title="t", rank="1", x=10.0, y=y, lower=lower, upper=upper,
+            is_ranked=True, is_front=False,
+        )  # fmt: skip
+
+    picture = charts.trade_off(
+        [point(1e-3, 1e-4, 1e-2), point(0.0, 0.0, 1e-3)], x_title="Latency", y_title="TPR"
+    )
+    drawn = json.dumps(picture.spec)
+    assert "max(datum.y, 7.5" in drawn
+    assert "datum.y > 0" not in drawn
+    assert len(picture.table()) == 2
+
+
+def test_working_points_have_the_symbol_of_their_curve():
+    curve = Curve(name="a", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=((1e-5, 1e-3, 1e-4, 1e-2),))
+    other = Curve(name="b", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=((1e-5, 1e-3, 1e-4, 1e-2),))
+    picture = charts.roc([curve, other], Palette(names=("a", "b")))
+    assert [row["symbol"] for row in picture.datasets["points"]] == ["circle", "square"]
+
+
+def test_the_interval_of_a_rate_is_that_of_an_order_statistic():
+    # Beta(1, n): quantile q is 1 - (1 - q) ** (1 / n).
+    low, high = fpr_span(1, 1000)
+    assert low == pytest.approx(1 - 0.975 ** (1 / 1000))
+    assert high == pytest.approx(1 - 0.025 ** (1 / 1000))
+    assert fpr_span(0, 1000) == (0.0, pytest.approx(high))
