@@ -18,6 +18,7 @@ from harness.records import (
     Cost,
     Figure,
     Firmware,
+    Interval,
     NotMeasured,
     Physics,
     ProcessSummary,
@@ -28,10 +29,14 @@ from harness.records import (
 
 if TYPE_CHECKING:
     from harness.audit import Change, Finding
+    from harness.blackbox.result import Declared
+    from harness.blackbox.result import Verdict as ResultVerdict
+    from harness.blackbox.score import BoxScore
     from harness.ci.documents import Scoring
     from harness.data.describe import Description
     from harness.data.fetch import FetchReport
     from harness.data.inventory import ChallengeStatus
+    from harness.official import Imported, Sealed
     from harness.sandbox.doctor import Isolation
 
 _DASH = "–"
@@ -391,3 +396,90 @@ def isolation_view(isolation: Isolation) -> Table:
         for finding in isolation.findings
     ]
     return _rows("isolation, as tried on this machine", rows, ("guard", "", "claim", "seen"))
+
+
+def box_view(sealed: Sealed) -> RenderableType:
+    """Draw what a black box holds, and the entry that names it in a manifest."""
+    box, key = sealed.box, sealed.key
+    rows = [("background", f"{box.contents.n_background:,}", "")]
+    rows += [
+        (signal.process, f"{signal.n_events:,}", f"{signal.n_events / key.n_events:.4g}")
+        for signal in key.signals
+    ]
+    title = f"{box.path}: {key.n_events:,} events, {_bytes(box.n_bytes)}"
+    entry = (
+        f"- {{name: {box.path.name}, role: blackbox, process: blackbox, title: Black box,\n"
+        f"   checksum: {box.checksum!r}, n_events: {key.n_events}}}"
+    )
+    return Group(
+        _rows(title, rows, ("what", "events", "share of the box")),
+        Text(
+            f"a result may name {key.n_allowed:,} events (FPR {key.working_point:g}); hand out the "
+            f"box, never the key {sealed.key_path} nor this table\nin a manifest:"
+        ),
+        Text(entry),
+    )
+
+
+def box_score_view(score: BoxScore) -> RenderableType:
+    """Draw the true signals that a result names."""
+    rows = [
+        (
+            found.title,
+            f"{found.n_found:,} of {found.n_events:,}",
+            _with_interval(found.efficiency, found.interval),
+            f"{found.significance_improvement:.3g}",
+            f"{found.p_value:.2g}",
+            f"{found.significance:.1f}",
+        )
+        for found in (*score.signals, *((score.together,) if len(score.signals) > 1 else ()))
+    ]
+    header = ("signal", "found", "efficiency", "eff./√rate", "p by chance", "σ")
+    table = _rows(
+        f"{score.team}: {score.n_named:,} of {score.n_allowed:,} allowed events named, of "
+        f"{score.n_events:,}",
+        rows,
+        header,
+    )
+    purity = _with_interval(score.purity, score.purity_interval)
+    fpr = _with_interval(score.fpr, score.fpr_interval)
+    lines = [
+        f"true signal among those named: {score.together.n_found:,}, a share of {purity}",
+        f"background among those named: {score.n_background:,}, realised FPR {fpr}",
+        "95 % intervals, Clopper-Pearson; σ: Fisher's exact test against as many events at random",
+    ]
+    if score.synthetic:
+        lines.insert(0, "synthetic events: no prediction for the real data")
+    return Group(table, Text("\n".join(lines)), _declared_view(score.declared), *_remarks(score))
+
+
+def import_view(found: Imported) -> RenderableType:
+    """Draw what a result file holds, and what should be known of it."""
+    result, box = found.result, found.box
+    state = "ruled out" if found.verdict.faults else "nothing rules it out"
+    head = (
+        f"{result.team}: {len(result.ids):,} events named where {box.n_allowed:,} are allowed "
+        f"({box.working_point:g} of {box.n_events:,}, {box.title}): {state}"
+    )
+    return Group(
+        Text(head, style="bold"), _declared_view(result.declared), *_remarks(found.verdict)
+    )
+
+
+def _with_interval(value: float, interval: Interval) -> str:
+    return f"{format_rate(value)} {format_interval(interval.lower, interval.upper)}"
+
+
+def _declared_view(declared: Declared) -> RenderableType:
+    from harness.blackbox.reading import ATTRIBUTES
+    from harness.blackbox.result import SELF_DECLARED, UNITS
+
+    rows = [
+        (name, f"{declared[name]} {UNITS[name]}".rstrip() if name in declared else _DASH)
+        for name in ATTRIBUTES
+    ]
+    return Group(Text(SELF_DECLARED, style="bold"), _rows("", rows, ("", "declared")))
+
+
+def _remarks(judged: BoxScore | ResultVerdict) -> list[Text]:
+    return [Text(f"remark: {remark}", style="yellow") for remark in judged.remarks]

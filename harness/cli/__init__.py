@@ -10,6 +10,7 @@ from collections.abc import Callable
 import click
 
 from harness import __version__
+from harness.cli.blackbox import blackbox, import_
 from harness.cli.board import leaderboard
 from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
@@ -46,6 +47,8 @@ for _command in (
     data,
     doctor,
     ci,
+    blackbox,
+    import_,
 ):
     cli.add_command(_command)
 

@@ -4,6 +4,7 @@
 
 - ``events.npy``: float32, shape (n, n_objects, n_features);
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
+- ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
 - ``about.json``: what they were made from, written last, so that it vouches for the others.
 
 All are written under another name and moved into place; a lock keeps two processes apart.
@@ -36,6 +37,7 @@ from harness.errors import DataError, EnvironmentFaultError, Problem
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
+IDS_NAME = "ids.npy"
 ABOUT_NAME = "about.json"
 _ANOTHER_DISK = (
     f"name a folder on another disk: in {CACHE_VARIABLE} for the cache, in TMPDIR for what one run "
@@ -82,11 +84,14 @@ class EventSource:
         How many there will be in all.
     checksum : str
         Of the source file.
+    ids : int64 array of shape (n_events,), or None
+        The number of each event, where the file has one.
     """
 
     chunks: Iterable[tuple[NDArray[np.float32], NDArray[np.floating] | None]]
     n_events: int
     checksum: str
+    ids: NDArray[np.int64] | None = None
 
 
 def cache_root(root: Path | None = None) -> Path:
@@ -180,6 +185,7 @@ def store_events(
         if done != source.n_events:
             raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
         (folder / ABOUT_NAME).unlink(missing_ok=True)
+    _store_ids(folder, source.ids)
     record = CacheRecord(
         process=file.process,
         source=file.name,
@@ -191,6 +197,24 @@ def store_events(
     with writing(folder, ABOUT_NAME) as stream:
         stream.write(record.model_dump_json(indent=2).encode())
     return record
+
+
+def _store_ids(folder: Path, ids: NDArray[np.int64] | None) -> None:
+    if ids is None:
+        (folder / IDS_NAME).unlink(missing_ok=True)
+        return
+    with writing(folder, IDS_NAME) as stream:
+        write_npy_header(stream, ids.shape, "<i8")
+        stream.write(ids.astype("<i8", copy=False).data)
+
+
+def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64] | None:
+    """Map the ``EvtId`` of the cached events of `process`; None if the file had none."""
+    path = process_folder(challenge, process, root) / IDS_NAME
+    if not path.exists():
+        return None
+    array: NDArray[np.int64] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.float32]:

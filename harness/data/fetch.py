@@ -376,7 +376,8 @@ def _bring(
         path, checksum = _obtain(plan, planned, progress)
         n_events = hdf5.count_events(path, plan.challenge.layout)
         chunks = hdf5.read_chunks(path, plan.challenge.layout)
-        source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum)
+        ids = hdf5.read_ids(path, n_events)
+        source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum, ids=ids)
         record = store_events(plan.challenge, file, source, plan.root, progress=progress)
     return _done(planned, record)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import h5py
 
 DATASET = "Particles"
+# Of black boxes only: a number for each event, by which a result names it.
+IDS = "EvtId"
 # 65,536 events of 19 x 4 float64 are 40 MB.
 CHUNK_EVENTS = 65_536
 # Whole HDF5 chunks are read at a time as long as they hold no more events than this (320 MB).
@@ -86,6 +88,28 @@ def read_chunks(
             with np.errstate(over="ignore"):
                 events = block[..., :n_features].astype(np.float32)
             yield events, block[..., n_features].astype(np.float64)
+
+
+def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
+    """Read the number of each event, shape (n_events,); None if the file holds none.
+
+    Raises
+    ------
+    DataError
+        They are not one integer for each event, or one stands twice.
+    """
+    with _open(path) as dataset:
+        ids = dataset.file.get(IDS)
+        if ids is None:
+            return None
+        if tuple(getattr(ids, "shape", ())) != (n_events,) or ids.dtype.kind not in "iu":
+            what = f"{IDS} has the shape {getattr(ids, 'shape', None)}"
+            raise _wrong(path, what, f"one integer for each of {n_events:,} events")
+        found: NDArray[np.int64] = ids[()].astype(np.int64)
+    # Sorted, not np.unique: its table of millions of numbers takes seconds.
+    if (np.diff(np.sort(found)) == 0).any():
+        raise _wrong(path, f"a number in {IDS} stands twice", "a number of its own for each event")
+    return found
 
 
 def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int) -> int:

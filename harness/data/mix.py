@@ -129,7 +129,7 @@ def write_mixture(
     with writing(path.parent, path.name, is_kept=False) as stream:
         check_space(path.parent, npy_bytes(shape, "<f4"))
         write_npy_header(stream, shape, "<f4")
-        _scatter(stream, _read(store, indices), places, challenge.layout.shape)
+        scatter_events(stream, _read(store, indices), places, challenge.layout.shape)
     bounds = np.cumsum([0, *map(len, indices.values())])
     rows = {
         process: places[bounds[index] : bounds[index + 1]] for index, process in enumerate(indices)
@@ -230,13 +230,25 @@ def _read(
         yield from read_rows(store, process, chosen)
 
 
-def _scatter(
+def scatter_events(
     stream: BinaryIO,
     events: Iterator[NDArray[np.float32]],
     places: NDArray[np.int64],
     shape: tuple[int, ...],
 ) -> None:
-    """Write each event to its place, counted from where `stream` stands."""
+    """Write each event to its place, counted from where `stream` stands, in bounded memory.
+
+    Parameters
+    ----------
+    stream : binary file
+        Open for reading and writing.
+    events : iterator of float32 arrays, shape (n, *shape)
+        As many as there are places.
+    places : int64 array
+        A permutation: where the events go, in the order in which they come.
+    shape : tuple of int
+        Of one event.
+    """
     start = stream.tell()
     event_bytes = int(np.prod(shape)) * 4
     # Where the next event of each stretch is appended, and which place it is for.

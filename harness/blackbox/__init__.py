@@ -1,0 +1,1 @@
+"""Black boxes: mixed, sealed, answered by a list of events, and scored by their key."""

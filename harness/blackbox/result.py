@@ -1,0 +1,313 @@
+"""The challenge's result file ``<team>.h5``: written, read by a step, and judged.
+
+References
+----------
+The result files of the challenge's own repository, mpp-hep/ADC2021-results.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.blackbox.make import count_named
+from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT
+from harness.errors import (
+    EnvironmentFaultError,
+    InvalidSubmissionError,
+    Problem,
+    UsageError,
+)
+from harness.step import GIB, MIB, Limits, RunStep, Step
+
+# A million ids are 8 MB before they are packed.
+MAX_RESULT_BYTES = 16 * MIB
+_LIMITS = Limits(
+    wall_s=60.0, cpu_s=60.0, memory_bytes=GIB, n_processes=64, scratch_bytes=MIB, log_bytes=MIB
+)
+UNITS = {
+    "FLOPs": "",
+    "Device": "",
+    "Latency": "µs",
+    "DSP": "%",
+    "LUT": "%",
+    "FF": "%",
+    "BRAM": "%",
+}
+SELF_DECLARED = "self-declared by the team, not checked"
+_SHOWN = 5
+
+Declared = Mapping[str, int | float | str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultFile:
+    """A result as it was read.
+
+    Attributes
+    ----------
+    team : str
+        The file's name without its ending.
+    ids : int64 array
+        ``EvtId`` of the chosen events, in the file's order.
+    declared : mapping of attribute to number or text
+        Self-declared; attributes that are not there are missing.
+    remarks : tuple of str
+        What else is in the file, or not as it should be.
+    """
+
+    team: str
+    ids: NDArray[np.int64]
+    declared: Declared
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Box:
+    """What a result is held against.
+
+    Attributes
+    ----------
+    ids : int64 array or None
+        ``EvtId`` of all its events, rising; None where they are not known.
+    max_latency_us : float
+        Limit of the challenge.
+    """
+
+    title: str
+    n_events: int
+    working_point: float
+    max_latency_us: float
+    ids: NDArray[np.int64] | None
+
+    @property
+    def n_allowed(self) -> int:
+        """Events that a result may name."""
+        return count_named(self.working_point, self.n_events)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What is wrong with a result.
+
+    Attributes
+    ----------
+    faults : tuple of Problem
+        Any of them rules the result out.
+    remarks : tuple of str
+        What a reader should know; nothing is scored by them.
+    """
+
+    faults: tuple[Problem, ...]
+    remarks: tuple[str, ...]
+
+
+def read_result_file(path: Path, *, run_step: RunStep, folder: Path) -> ResultFile:
+    """Read a result file in a sandbox.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists and is empty: for what the step writes.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        It is too large, no regular file, or holds no list of ids.
+    UsageError
+        There is no such file.
+    """
+    _check_file(path)
+    step = Step(
+        name="read-result",
+        entry="harness.blackbox.reading:read_result",
+        inputs={"result": path},
+        outputs={"ids": 8 * MAX_IDS},
+        limits=_LIMITS,
+    )
+    try:
+        found = run_step(step, folder)
+    except InvalidSubmissionError as error:
+        raise InvalidSubmissionError(
+            *(
+                Problem(
+                    what=problem.what,
+                    where=str(path),
+                    expected=problem.expected,
+                    fix=problem.fix,
+                )
+                for problem in error.problems
+            )
+        ) from error
+    ids = np.frombuffer(found.outputs["ids"].read_bytes(), "<i8").astype(np.int64)
+    declared, remarks = found.report.get("declared"), found.report.get("remarks")
+    if not isinstance(declared, dict) or not isinstance(remarks, list):
+        raise InvalidSubmissionError(Problem(what="its report is none", where=str(path)))
+    return ResultFile(
+        team=path.stem,
+        ids=ids,
+        declared={
+            name: value
+            for name, value in declared.items()
+            if name in ATTRIBUTES and isinstance(value, int | float | str)
+        },
+        remarks=tuple(map(str, remarks)),
+    )
+
+
+def _check_file(path: Path) -> None:
+    try:
+        found = path.lstat()
+    except OSError as error:
+        raise UsageError(Problem(what=error.strerror or str(error), where=str(path))) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidSubmissionError(
+            Problem(what="it is a link, a folder or no file", where=str(path), expected="a file")
+        )
+    if not 0 < found.st_size <= MAX_RESULT_BYTES:
+        raise InvalidSubmissionError(
+            Problem(
+                what=f"it has {found.st_size:,} bytes",
+                where=str(path),
+                expected=f"1 to {MAX_RESULT_BYTES:,}: a list of ids is small",
+                fix="hand in the ids of the chosen events alone",
+            )
+        )
+
+
+def judge_result(result: ResultFile, box: Box) -> Verdict:
+    """Say everything that is wrong with a result.
+
+    Faults are: more ids than the rate allows, an id twice, one that is not in the box, none.
+    Figures that the team declared are never a fault: nothing is scored by them.
+    """
+    return Verdict(
+        faults=tuple(_faults(result, box)),
+        remarks=(*result.remarks, *_id_remarks(result, box), *_declared_remarks(result, box)),
+    )
+
+
+def _faults(result: ResultFile, box: Box) -> Iterator[Problem]:
+    where = f"{result.team}.h5, {RESULT}"
+    n_ids, n_allowed = len(result.ids), box.n_allowed
+    if n_ids == 0:
+        yield Problem(what="it names no event", where=where, expected=f"1 to {n_allowed:,} ids")
+    if n_ids > n_allowed:
+        yield Problem(
+            what=f"it names {n_ids:,} events, {n_ids / max(n_allowed, 1):.3g} times as many as "
+            f"are allowed: a rate of {n_ids / box.n_events:.3g}",
+            where=where,
+            expected=f"at most {n_allowed:,}: {box.working_point:g} of {box.n_events:,}",
+            fix="name the events of the highest scores alone; a longer list has no order from "
+            "which they could be taken",
+        )
+    values, counts = np.unique(result.ids, return_counts=True)
+    repeated = values[counts > 1]
+    if len(repeated):
+        yield Problem(
+            what=f"{len(repeated):,} ids stand more than once: {_told(repeated)}",
+            where=where,
+            expected="each id once",
+        )
+    unknown = values[values < 0] if box.ids is None else values[~_is_among(values, box.ids)]
+    if len(unknown):
+        yield Problem(
+            what=f"{len(unknown):,} ids are of no event of {box.title}: {_told(unknown)}",
+            where=where,
+            expected="values of EvtId of the black box that was handed out",
+            fix="take the ids from the file's EvtId, not from the position in another array",
+        )
+
+
+def _is_among(values: NDArray[np.int64], rising: NDArray[np.int64]) -> NDArray[np.bool_]:
+    places = np.minimum(np.searchsorted(rising, values), len(rising) - 1)
+    is_among: NDArray[np.bool_] = rising[places] == values
+    return is_among
+
+
+def _told(ids: NDArray[np.int64]) -> str:
+    more = ", ..." if len(ids) > _SHOWN else ""
+    return ", ".join(str(one) for one in ids[:_SHOWN].tolist()) + more
+
+
+def _id_remarks(result: ResultFile, box: Box) -> Iterator[str]:
+    if box.ids is None:
+        yield (
+            f"whether the ids are of {box.title} was not checked: the box is not here (give "
+            "--blackbox FILE, or harness fetch CHALLENGE --with-blackbox)"
+        )
+    if 0 < len(result.ids) < box.n_allowed:
+        yield f"{len(result.ids):,} of the {box.n_allowed:,} events that are allowed are named"
+
+
+def _declared_remarks(result: ResultFile, box: Box) -> Iterator[str]:
+    """Say what can't be right about the figures that the team declares."""
+    missing = [name for name in ATTRIBUTES if name not in result.declared]
+    if missing:
+        yield f"not declared: {', '.join(missing)}"
+    zero = [
+        name
+        for name, value in result.declared.items()
+        if value == 0 and name not in {"Device", "DSP", "BRAM"}
+    ]
+    if zero:
+        yield f"declared as 0, which no firmware is: {', '.join(zero)}"
+    for name, value in result.declared.items():
+        if name == "Device":
+            if not isinstance(value, str) or not value.strip():
+                yield f"Device is {value!r}, not the name of a part"
+        elif isinstance(value, str):
+            yield f"{name} is {value!r}, not a number"
+        elif value < 0:
+            yield f"{name} is {value:g}: negative"
+        elif UNITS[name] == "%" and value > 100:
+            yield f"{name} is {value:g} % of the device: more than all of it"
+        elif name == "Latency" and value > box.max_latency_us:
+            yield (
+                f"Latency is {value:g} µs, over the challenge's limit of "
+                f"{box.max_latency_us:g} µs; the attribute is in µs, not ns"
+            )
+
+
+def write_result(path: Path, ids: NDArray[np.int64], declared: Declared) -> None:
+    """Write a result file, whole or not at all.
+
+    Parameters
+    ----------
+    ids : int64 array
+        ``EvtId`` of the chosen events; written in rising order, which tells nothing of the scores.
+    declared : mapping of attribute to number or text
+        One for each of `ATTRIBUTES`.
+
+    Raises
+    ------
+    UsageError
+        The file is there already.
+    EnvironmentFaultError
+        It can't be written.
+    """
+    import h5py
+
+    if path.exists():
+        raise UsageError(
+            Problem(what="the file is there already", where=str(path), fix="name another --out")
+        )
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        with h5py.File(partial, "w") as file:
+            file.create_dataset(
+                RESULT, data=np.sort(ids).astype("<i8"), compression="gzip", track_times=False
+            )
+            for name in ATTRIBUTES:
+                file.attrs[name] = declared[name]
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise EnvironmentFaultError(
+            Problem(what=f"can't write: {str(error).splitlines()[0]}", where=str(path))
+        ) from error

@@ -1,0 +1,135 @@
+"""HDF5 files in the layout of ADC2021, written in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import EventLayout
+from harness.data.cache import check_space, make_folder
+from harness.data.hdf5 import DATASET, IDS
+from harness.data.progress import Progress, no_progress
+from harness.errors import EnvironmentFaultError, Problem
+
+# Events of a compressed HDF5 chunk: 2.5 MB of float64 (19 x 4).
+CHUNK_EVENTS = 4096
+# Packed events of the challenge's kind take 32 to 52 bytes of the 608 that they are.
+_PACKED_SHARE = 0.15
+_COUNTS = {1: "", 2: "Two_", 3: "Three_", 4: "Four_", 10: "Ten_"}
+_KINDS = {"met": "MET", "electron": "Ele", "muon": "Mu", "jet": "Jet"}
+
+
+def write_events(
+    path: Path,
+    layout: EventLayout,
+    chunks: Iterable[NDArray[np.float32]],
+    *,
+    n_events: int,
+    has_ids: bool = False,
+    progress: Progress = no_progress,
+) -> None:
+    """Write events as a file of the challenge, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file; replaced if it is there.
+    layout : EventLayout
+        Rows and columns of an event; the class of each filled slot is appended.
+    chunks : iterable of float32 arrays, shape (n, n_objects, n_features)
+        The events in their order, `n_events` in all.
+    has_ids : bool
+        Whether to write ``EvtId``: the position of each event, from 0.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The folder can't be written, or the disk is full; nothing is left behind.
+    """
+    import h5py
+
+    shape = (n_events, layout.n_objects, len(layout.features) + 1)
+    rows = min(CHUNK_EVENTS, n_events)
+    classes = _classes(layout)
+    make_folder(path.parent)
+    check_space(path.parent, int(np.prod(shape) * 8 * _PACKED_SHARE))
+    with _moved_into_place(path) as partial, h5py.File(partial, "w") as file:
+        packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+        dataset = file.create_dataset(
+            DATASET, shape, "<f8", chunks=(rows, *shape[1:]), track_times=False, **packed
+        )
+        names = [*(name.capitalize() for name in layout.features), "Class"]
+        file[f"{DATASET}_Names"] = np.array(names, "S")
+        file[f"{DATASET}_Classes"] = np.array(class_names(layout), "S")
+        if has_ids:
+            file.create_dataset(IDS, data=np.arange(n_events, dtype="<i8"), **packed)
+        done = 0
+        for block in _blocks(chunks, rows):
+            dataset[done : done + len(block)] = _with_classes(block, classes)
+            done += len(block)
+            progress(f"write {path.name}", done, n_events, "events")
+        if done != n_events:
+            raise ValueError(f"{done} events were given, {n_events} announced")
+
+
+def class_names(layout: EventLayout) -> list[str]:
+    """Name the classes as the challenge's files do: ``Four_Ele_class_2``."""
+    return [
+        f"{_COUNTS.get(group.n_slots, f'{group.n_slots}_')}"
+        f"{_KINDS.get(group.name, group.name.capitalize())}_class_{number}"
+        for number, group in enumerate(layout.objects, start=1)
+    ]
+
+
+def _classes(layout: EventLayout) -> NDArray[np.float64]:
+    sizes = [group.n_slots for group in layout.objects]
+    return np.repeat(np.arange(1.0, len(sizes) + 1), sizes)
+
+
+def _with_classes(events: NDArray[np.float32], classes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Append the class column, which is zero in an empty slot as all else is."""
+    column = classes * (events[..., 0] > 0)
+    return np.concatenate([events.astype(np.float64), column[..., None]], axis=-1)
+
+
+def _blocks(chunks: Iterable[NDArray[np.float32]], rows: int) -> Iterator[NDArray[np.float32]]:
+    """Cut chunks of any size into whole rows of HDF5 chunks, so that none is packed twice."""
+    held: list[NDArray[np.float32]] = []
+    n_held = 0
+    for chunk in chunks:
+        held.append(chunk)
+        n_held += len(chunk)
+        if n_held < rows:
+            continue
+        joined = np.concatenate(held)
+        n_whole = n_held - n_held % rows
+        yield joined[:n_whole]
+        held, n_held = [joined[n_whole:]], n_held % rows
+    if n_held:
+        yield np.concatenate(held)
+
+
+@contextmanager
+def _moved_into_place(path: Path) -> Iterator[Path]:
+    """Give another name to write to; moved to `path` if all went well."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        # HDF5 tells of a full disk by OSError, or by RuntimeError when the file is closed.
+        partial.unlink(missing_ok=True)
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"can't write: {str(error).splitlines()[0]}",
+                where=str(path),
+                fix="make room or mend the permissions of the folder",
+            )
+        ) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
