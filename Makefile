@@ -7,7 +7,7 @@ SUBMISSION ?= submissions/team_x
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
-.PHONY: lock clean
+.PHONY: lock clean fuzz links
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
@@ -27,18 +27,27 @@ test-slow: $(READY)  ## run the tests that take long (full coverage toys, 100 ki
 	$(BIN)/pytest -m slow
 
 hostile: $(READY)  ## run the corpus of attacks and print what got through
-	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py
+	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py
 	$(BIN)/python -m tests.hostile.table
 
 browser: $(READY)  ## test the pages in a real Chromium (Debian's package chromium)
 	$(BIN)/pytest -q -m browser tests/app
 
-check: $(READY)  ## lint, types, layers, doctests
+check: $(READY)  ## lint, types, layers, workflows, doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(BIN)/actionlint
 	$(BIN)/pytest -q --doctest-modules harness leaderboard_app/views
+
+fuzz: $(READY)  ## the property tests, ten times, with other examples each time
+	@for n in 0 1 2 3 4 5 6 7 8 9; do \
+	  $(BIN)/pytest -q tests/property --hypothesis-seed="$$(date +%N)" || exit 1; done
+
+links: $(READY)  ## follow every link of the documentation
+	$(BIN)/python -m tools.links
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix-only -q .

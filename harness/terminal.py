@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from harness.blackbox.result import Verdict as ResultVerdict
     from harness.blackbox.score import BoxScore
     from harness.ci.documents import Scoring
+    from harness.ci.rescore import Redone
     from harness.data.describe import Description
     from harness.data.fetch import FetchReport
     from harness.data.inventory import ChallengeStatus
@@ -284,6 +285,12 @@ def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:
         if one.message and one.status != "scored"
     ]
     return Group(table, *reasons)
+
+
+def redone_view(redone: Sequence[Redone]) -> Table:
+    """Draw what `harness ci rescore-all` did."""
+    rows = [(one.card, one.outcome, one.detail) for one in redone]
+    return _rows("cards made anew", rows, ("card", "outcome", "detail"))
 
 
 def findings_view(path: str, findings: Sequence[Finding]) -> Table:

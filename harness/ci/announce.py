@@ -58,6 +58,8 @@ def announce(
         for path in forge.changed_files(found)
         if len(parts := path.split("/")) > 2 and parts[0] == SUBMISSIONS
     }
+    if not teams:
+        return Announcement(outcome="nothing to do", detail="it touches no submission")
     try:
         told = read_archive(forge.artefact(run, artefact, MAX_ARCHIVE_BYTES))
         body = _body(only_teams(told, teams), board)
@@ -66,8 +68,6 @@ def announce(
             f"{MARKER}\n\n## Not shown\n\nWhat the run left behind can't be read: "
             f"{comment_text(error.problems[0].what)}."
         )
-    if not teams and "nothing is scored" in body:
-        return Announcement(outcome="nothing to do", detail="it touches no submission")
     outcome = forge.put_comment(found.number, body, marker=MARKER, author=author)
     return Announcement(outcome=outcome, detail="", number=found.number, body=body)
 

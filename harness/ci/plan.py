@@ -200,11 +200,11 @@ def _problems_of_teams(reader: _Reader, teams: set[str], intake: IntakeRules) ->
             expected=f"at most {intake.max_submissions}",
             fix="hand them in one after the other",
         )
-    there = {
-        entry.path
-        for tree in (reader.base, reader.merged)
-        for entry in reader.repository.entries(f"{tree}:{SUBMISSIONS}")
-    }
+        return
+    there: dict[str, set[str]] = defaultdict(set)
+    for tree in (reader.base, reader.merged):
+        for entry in reader.repository.entries(f"{tree}:{SUBMISSIONS}"):
+            there[_folded(entry.path)].add(entry.path)
     for team in sorted(teams):
         if not is_team(team):
             yield Problem(
@@ -213,7 +213,7 @@ def _problems_of_teams(reader: _Reader, teams: set[str], intake: IntakeRules) ->
                 expected="1 to 64 lower case letters, digits and _ + . -, a letter or digit first",
                 fix="rename the folder, and the team in its submission.yaml",
             )
-        twins = sorted(one for one in there if one != team and _folded(one) == _folded(team))
+        twins = sorted(there[_folded(team)] - {team})
         if twins:
             yield Problem(
                 what=f"{cut(team, 80)!r} and {cut(twins[0], 80)!r} are one folder on some disks",

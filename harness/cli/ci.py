@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import challenge_option, json_option, manifest_option, results_option
-from harness.cli.output import console, progress
+from harness.cli.output import as_dict, console, print_json, progress
 from harness.errors import Problem, UsageError
 
 if TYPE_CHECKING:
+    from harness.board.decisions import Decision
     from harness.challenge import Challenge
     from harness.ci.comment import Board
     from harness.ci.documents import Summary
-    from harness.ci.intake import Settings
+    from harness.ci.git import Repository
+    from harness.ci.history import BoardFolder
+    from harness.ci.intake import Handed, Settings
 
 _folder = click.Path(path_type=Path, file_okay=False)
 _file = click.Path(path_type=Path, dir_okay=False)
@@ -292,6 +296,337 @@ def local(
     if (out / "board" / "docs" / "index.html").exists():
         click.echo(f"the pages: {out / 'board' / 'docs' / 'index.html'}", err=True)
     sys.exit(exit_code_of(made.summary))
+
+
+@ci.command()
+@_repository_option
+@click.option("--commit", default="HEAD", show_default=True, help="Of the main branch.")
+@_board_option
+@_push_option
+@challenge_option
+@manifest_option
+@click.option(
+    "--private-manifest",
+    envvar="HARNESS_PRIVATE_MANIFEST",
+    metavar="LOCATION",
+    help="Manifest of the private challenge, its data beside it: a path, or an fsspec address.",
+)
+@click.option("--private-challenge", help="Which one of it.")
+@click.option(
+    "--private-results",
+    envvar="HARNESS_PRIVATE_RESULTS",
+    metavar="LOCATION",
+    help="Where the organiser's whole cards are kept: a path, or an fsspec address.",
+)
+@_scoring_options
+@json_option
+def publish(
+    repository: Path,
+    commit: str,
+    board_folder: Path,
+    push: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    private_manifest: str | None,
+    private_challenge: str | None,
+    private_results: str | None,
+    as_json: bool,
+    how: _How,
+) -> None:
+    """Score what is new on the main branch, write cards, export the pages: what counts."""
+    from harness.ci.publish import publish_public, read_branch
+    from harness.terminal import scorings_view
+
+    if bool(private_manifest) != bool(private_results):
+        raise UsageError(
+            Problem(what="a private challenge takes --private-manifest and --private-results")
+        )
+    with _board_session(repository, board_folder, manifests, push=push) as (board, clone):
+        handed = read_branch(clone, clone.resolve(commit))
+        settings = _settings(challenge, manifests, board.results, how)
+        summaries = [publish_public(handed, settings)]
+        if private_manifest and private_results:
+            where = _Private(private_manifest, private_challenge, private_results)
+            summaries.append(_publish_private(handed, settings, board, where))
+    if as_json:
+        print_json([summary.model_dump(mode="json") for summary in summaries])
+    else:
+        for summary in summaries:
+            console().print(f"{summary.challenge}:")
+            console().print(scorings_view(summary.scorings))
+    sys.exit(_exit_published(summaries))
+
+
+@dataclass(frozen=True, slots=True)
+class _Private:
+    """Where the private challenge is."""
+
+    manifest: str
+    challenge: str | None
+    results: str
+
+
+def _publish_private(
+    handed: Sequence[Handed], settings: Settings, board: BoardFolder, where: _Private
+) -> Summary:
+    from harness.ci.private import open_contest, open_results
+    from harness.ci.publish import publish_private
+
+    with (
+        open_contest(where.manifest, where.challenge, None) as contest,
+        open_results(where.results) as results,
+    ):
+        manifests = (*settings.manifests, contest.manifest)
+        own = replace(settings, rules=contest.rules, manifests=manifests, results=results)
+        return publish_private(handed, own, board)
+
+
+def _exit_published(summaries: Sequence[Summary]) -> int:
+    """Tell a platform that failed; a submission that did is no fault of the board's."""
+    from harness.errors import ExitCode
+
+    faults = [one for made in summaries for one in made.scorings if one.is_fault_of_platform]
+    return ExitCode.ENVIRONMENT if faults else ExitCode.SCORED
+
+
+@ci.command("open")
+@_repository_option
+@_board_option
+@_push_option
+@click.option("--challenge", required=True, help="The private challenge.")
+@manifest_option
+@click.option(
+    "--private-results",
+    envvar="HARNESS_PRIVATE_RESULTS",
+    required=True,
+    metavar="LOCATION",
+    help="Where the organiser's whole cards are kept.",
+)
+@json_option
+def open_ranking(
+    repository: Path,
+    board_folder: Path,
+    push: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    private_results: str,
+    as_json: bool,
+) -> None:
+    """Open the hidden signals of a private challenge: the final ranking, printed and as pages."""
+    from harness.board import formats
+    from harness.board.decisions import read_decisions, with_decisions
+    from harness.board.rows import board_of
+    from harness.ci.opening import open_cards
+    from harness.ci.private import open_results
+    from harness.cli.board import write_site
+    from harness.ranking import contest_of, rank
+
+    with _board_session(repository, board_folder, manifests, push=push) as (board, _):
+        with open_results(private_results) as private:
+            entries = open_cards(private, board, challenge)
+        decided = read_decisions(board.opened, challenge)
+        rules = with_decisions(contest_of(entries).rules, decided)
+        ranking = board_of(rank(entries, contest_of(entries, rules=rules)))
+        write_site(board.opened, {}, board.site / "final", is_private=True)
+    if as_json:
+        click.echo(formats.to_json(ranking))
+    else:
+        console().print(formats.terminal_view(ranking))
+
+
+@ci.command()
+@_repository_option
+@_board_option
+@_push_option
+@challenge_option
+@manifest_option
+@click.option("--deadline", help="UTC, as 2026-03-01T12:00:00Z. [default: now]")
+@_reason_option
+def freeze(
+    repository: Path,
+    board_folder: Path,
+    push: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    deadline: str | None,
+    reason: str,
+) -> None:
+    """Freeze the board: what is received after the deadline does not count."""
+    decision = _decision("freeze", reason, deadline=deadline or _now())
+    _decide(repository, board_folder, manifests, challenge, decision, push=push)
+
+
+@ci.command()
+@_repository_option
+@_board_option
+@_push_option
+@challenge_option
+@manifest_option
+@_reason_option
+def thaw(
+    repository: Path,
+    board_folder: Path,
+    push: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    reason: str,
+) -> None:
+    """Undo a freeze: the manifest's deadline holds again."""
+    decision = _decision("thaw", reason)
+    _decide(repository, board_folder, manifests, challenge, decision, push=push)
+
+
+@ci.command()
+@click.argument("card")
+@_repository_option
+@_board_option
+@_push_option
+@challenge_option
+@manifest_option
+@_reason_option
+@click.option("--undo", is_flag=True, help="Let it count again.")
+def retract(
+    card: str,
+    repository: Path,
+    board_folder: Path,
+    push: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    reason: str,
+    undo: bool,
+) -> None:
+    """Take CARD back, named <team>/<file name without .json>; it stays listed, with the reason."""
+    decision = _decision("reinstate" if undo else "retract", reason, card=card)
+    _decide(repository, board_folder, manifests, challenge, decision, push=push)
+
+
+@ci.command("rescore-all")
+@_repository_option
+@click.option("--commit", default="HEAD", show_default=True, help="Whose submissions run again.")
+@_board_option
+@_push_option
+@challenge_option
+@manifest_option
+@_scoring_options
+@json_option
+def rescore_all(
+    repository: Path,
+    commit: str,
+    board_folder: Path,
+    push: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    as_json: bool,
+    how: _How,
+) -> None:
+    """Make each team's newest card anew after a fix of the harness; old cards stay."""
+    from harness.ci.publish import read_branch
+    from harness.ci.rescore import rescore_all as rescore
+    from harness.errors import ExitCode
+    from harness.terminal import redone_view
+
+    with _board_session(repository, board_folder, manifests, push=push) as (board, clone):
+        handed = read_branch(clone, clone.resolve(commit))
+        redone = rescore(handed, _settings(challenge, manifests, board.results, how))
+    if as_json:
+        print_json([as_dict(one) for one in redone])
+    else:
+        console().print(redone_view(redone))
+    is_failed = any(one.outcome == "failed" for one in redone)
+    sys.exit(ExitCode.ENVIRONMENT if is_failed else ExitCode.SCORED)
+
+
+@ci.command()
+@_repository_option
+@_board_option
+def fetch_board(repository: Path, board_folder: Path) -> None:
+    """Bring the board's branch into a folder, or begin one: what comments compare with."""
+    from harness.ci.history import open_board
+
+    board = open_board(_clone(repository), board_folder)
+    click.echo(f"the board: {board.folder}", err=True)
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    from harness.ci.ledger import utc
+
+    return utc(datetime.now(UTC))
+
+
+def _decision(
+    kind: str, reason: str, *, deadline: str | None = None, card: str | None = None
+) -> Decision:
+    from pydantic import ValidationError
+
+    from harness.board.decisions import Decision
+
+    fields = {"kind": kind, "decided": _now(), "reason": reason, "deadline": deadline, "card": card}
+    try:
+        return Decision.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else kind
+        raise UsageError(
+            Problem(what=f"{name}: {first['msg']}", expected="as `harness ci --help` says")
+        ) from error
+
+
+def _decide(
+    repository: Path,
+    board_folder: Path,
+    manifests: tuple[Path, ...],
+    challenge: str,
+    decision: Decision,
+    *,
+    push: bool,
+) -> None:
+    """Write a decision down, and make the pages anew."""
+    from harness.board.decisions import add_decision
+    from harness.board.index import CardIndex
+
+    with _board_session(repository, board_folder, manifests, push=push) as (board, _):
+        entries = CardIndex(board.results).refresh().entries.get(challenge, ())
+        if decision.card is not None and decision.card not in {entry.key for entry in entries}:
+            raise UsageError(
+                Problem(
+                    what=f"there is no card {decision.card[:120]}",
+                    where=str(board.results / challenge),
+                    expected="<team>/<file name without .json>, as the pages show it",
+                )
+            )
+        path = add_decision(board.results, challenge, decision)
+    click.echo(f"{decision.kind}: {path}", err=True)
+
+
+def _clone(repository: Path) -> Repository:
+    """Return the clone, which shows the workflow's token to its forge and to nobody else."""
+    import os
+
+    from harness.ci.git import Repository
+    from harness.ci.history import credentials_of
+
+    server = os.environ.get("GITHUB_SERVER_URL", "https://github.com")
+    credentials = credentials_of(os.environ.get("GITHUB_TOKEN"), server)
+    return Repository(repository, credentials=credentials, has_own_settings=True)
+
+
+@contextmanager
+def _board_session(
+    repository: Path, board_folder: Path, manifests: tuple[Path, ...], *, push: bool
+) -> Iterator[tuple[BoardFolder, Repository]]:
+    """Bring the board, let it be changed, make its pages, commit where git keeps it, and push."""
+    from harness.board.index import CardIndex
+    from harness.ci.history import BoardFolder, commit_board, open_board, push_board
+
+    clone = _clone(repository)
+    board = open_board(clone, board_folder) if push else BoardFolder(board_folder)
+    yield board, clone
+    if CardIndex(board.results).refresh().entries:
+        _write_site(board.results, manifests, board.site)
+    if board.is_kept and commit_board(board, "Results and pages") and push:
+        push_board(board, clone)
 
 
 def _rules(challenge: str, manifests: tuple[Path, ...]) -> Challenge:
