@@ -30,8 +30,8 @@ hostile: $(READY)  ## run the corpus of attacks and print what got through
 	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py
 	$(BIN)/python -m tests.hostile.table
 
-browser: $(READY)  ## test the pages in a real Chromium (Debian's package chromium)
-	$(BIN)/pytest -q -m browser tests/app
+browser: $(READY)  ## test the pages in a real Chromium, keep their pictures in artifacts/
+	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
 
 check: $(READY)  ## lint, types, layers, workflows, doctests
 	$(BIN)/ruff check .

@@ -12,9 +12,21 @@ def main() -> None:
     """Start Streamlit on the app; its options are this program's."""
     from streamlit.web import cli
 
+    keep_to_itself()
     threading.Thread(target=_warm_up, daemon=True).start()
     sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
     cli.main(prog_name="streamlit")
+
+
+def keep_to_itself() -> None:
+    """Keep Streamlit from asking a host outside for this machine's address.
+
+    It does so where a visitor comes by a name that it does not know, to allow pages of that
+    address; such a visitor is refused without.
+    """
+    from streamlit import net_util
+
+    net_util.get_external_ip = lambda: None
 
 
 def _warm_up() -> None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.errors import EnvironmentFaultError, Problem, UsageError
 from leaderboard_app.settings import VARIABLE, Settings
 
 APP = Path(__file__).parent / "streamlit_app.py"
+
+_WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - named, not listened on
+# How it ends when someone stops it.
+_STOPPED = frozenset({0, -signal.SIGINT, -signal.SIGTERM, 130, 143})
 
 # Nothing is sent anywhere, nothing is watched or edited, and no error shows a traceback.
 _OPTIONS = {
@@ -56,12 +63,64 @@ def environment(settings: Settings, base: Mapping[str, str] = os.environ) -> dic
     return {**base, VARIABLE: settings.model_dump_json()}
 
 
+def url_of(*, port: int, address: str, base_path: str = "") -> str:
+    """Return where a browser on this machine finds the app.
+
+    Examples
+    --------
+    >>> url_of(port=8501, address="0.0.0.0", base_path="/board/")
+    'http://127.0.0.1:8501/board/'
+    """
+    host = "127.0.0.1" if address in _WILDCARDS else address
+    host = f"[{host}]" if ":" in host else host
+    path = base_path.strip("/")
+    return f"http://{host}:{port}/{path}/" if path else f"http://{host}:{port}/"
+
+
 def serve(
     settings: Settings, *, port: int = 8501, address: str = "127.0.0.1", base_path: str = ""
-) -> int:
-    """Run the app until it is stopped; return its exit status."""
+) -> None:
+    """Run the app until it is stopped.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The app ended by itself.
+    """
     started = command(port=port, address=address, base_path=base_path)
     try:
-        return subprocess.run(started, env=environment(settings), check=False).returncode
+        status = subprocess.run(started, env=environment(settings), check=False).returncode
     except KeyboardInterrupt:
-        return 0
+        return
+    if status not in _STOPPED:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"the leaderboard ended with status {status}",
+                where=url_of(port=port, address=address, base_path=base_path),
+                fix="what it wrote above says why",
+            )
+        )
+
+
+def check_place(address: str, port: int) -> None:
+    """Try the place where the app is to listen.
+
+    Raises
+    ------
+    UsageError
+        Nobody can listen there: the port is taken, or the address is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except (OSError, OverflowError) as error:
+        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UsageError(
+            Problem(
+                what=f"the leaderboard can't listen there: {told}",
+                where=f"{address}, port {port}",
+                fix="choose another with --port or --address",
+            )
+        ) from error

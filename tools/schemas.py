@@ -14,12 +14,14 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from harness.board.rows import Board
 from harness.data.manifest import Manifest
 from harness.records import ScoreCard
 from harness.submission.declaration import Spec
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 MODELS: Mapping[str, type[BaseModel]] = {
+    "board": Board,
     "manifest": Manifest,
     "score_card": ScoreCard,
     "submission": Spec,

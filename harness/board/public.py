@@ -54,6 +54,14 @@ def public_part(card: ScoreCard) -> ScoreCard:
     )
 
 
+def public_rules(rules: RankingRules, hidden: Collection[str]) -> RankingRules:
+    """Return rules that weigh no hidden signal, nor name one."""
+    kept: RankingRules = rules.model_copy(
+        update={"signal_weights": _without(rules.signal_weights, hidden)}
+    )
+    return kept
+
+
 def _without(values: Mapping[str, T], hidden: Collection[str]) -> dict[str, T]:
     return {name: value for name, value in values.items() if name not in hidden}
 
@@ -67,9 +75,7 @@ def _texts(texts: tuple[str, ...], secrets: Collection[str]) -> tuple[str, ...]:
 
 
 def _challenge(challenge: ScoredChallenge, hidden: Collection[str]) -> ScoredChallenge:
-    rules: RankingRules = challenge.ranking.model_copy(
-        update={"signal_weights": _without(challenge.ranking.signal_weights, hidden)}
-    )
+    rules = public_rules(challenge.ranking, hidden)
     files = tuple(file for file in challenge.files if file.process not in hidden)
     return challenge.model_copy(update={"files": files, "ranking": rules})
 

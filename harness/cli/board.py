@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.board.text import visible
 from harness.cli.options import (
     manifest_option,
     results_option,
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 @click.option("--serve", is_flag=True, help="Start the pages.")
 @click.option("--port", type=int, default=8501, show_default=True, help="Port of the pages.")
 @click.option(
+    "--address",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 lets other machines in.",
+)
+@click.option(
+    "--base-path", default="", help="Path below which a reverse proxy shows the pages, as /board."
+)
+@click.option(
     "--export",
     "site",
     type=click.Path(path_type=Path, file_okay=False),
@@ -43,6 +53,8 @@ def leaderboard(
     form: str | None,
     serve: bool,
     port: int,
+    address: str,
+    base_path: str,
     site: Path | None,
     private: bool,
 ) -> None:
@@ -60,9 +72,13 @@ def leaderboard(
         click.echo(f"{pages} pages; begin with {site / 'index.html'}", err=True)
         return
     if serve:
-        _serve_pages(results, known, port=port, is_private=private)
+        settings = settings_of(results, known, is_private=private)
+        _serve_pages(settings, port=port, address=address, base_path=base_path)
         return
-    entries = CardIndex(results, is_private=private).refresh().entries.get(challenge, ())
+    snapshot = CardIndex(results, is_private=private).refresh()
+    for file in snapshot.unreadable:
+        click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
+    entries = snapshot.entries.get(challenge, ())
     if not entries:
         raise UsageError(
             Problem(
@@ -72,6 +88,8 @@ def leaderboard(
             )
         )
     rules = known.get(challenge)
+    if rules and not private:
+        rules = without_hidden(rules)
     contest = contest_of(
         entries,
         rules=with_decisions(
@@ -89,15 +107,19 @@ def leaderboard(
 
 
 def settings_of(results: Path, known: Mapping[str, Challenge], *, is_private: bool) -> Settings:
-    """Return what the pages are told: the manifest's rules with the organiser's decisions."""
+    """Return what the pages are told: the manifest's rules with the organiser's decisions.
+
+    What it says to the public names no hidden signal.
+    """
     from harness.board.decisions import read_decisions, with_decisions
     from leaderboard_app.settings import ContestRules, Settings
 
+    shown = {name: rules if is_private else without_hidden(rules) for name, rules in known.items()}
     contests = {
         name: ContestRules(
             rules=with_decisions(rules.ranking, read_decisions(results, name)), target=rules.target
         )
-        for name, rules in known.items()
+        for name, rules in shown.items()
     }
     return Settings(results=str(results), is_private=is_private, contests=contests)
 
@@ -111,10 +133,20 @@ def write_site(
     return len(export_site(settings_of(results, known, is_private=is_private), site))
 
 
-def _serve_pages(
-    results: Path, known: Mapping[str, Challenge], *, port: int, is_private: bool
-) -> None:
-    from leaderboard_app.serve import serve
+def without_hidden(challenge: Challenge) -> Challenge:
+    """Return a challenge whose rules neither weigh nor name a hidden signal."""
+    from harness.board.public import public_rules
 
-    click.echo(f"the leaderboard: http://127.0.0.1:{port} (Ctrl-C ends it)", err=True)
-    serve(settings_of(results, known, is_private=is_private), port=port)
+    hidden = {file.process for file in challenge.files if file.role == "hidden"}
+    return challenge.model_copy(update={"ranking": public_rules(challenge.ranking, hidden)})
+
+
+def _serve_pages(settings: Settings, *, port: int, address: str, base_path: str) -> None:
+    from leaderboard_app.serve import check_place, serve, url_of
+
+    check_place(address, port)
+    told = url_of(port=port, address=address, base_path=base_path)
+    click.echo(f"the leaderboard: {told} (Ctrl-C ends it)", err=True)
+    if settings.is_private:
+        click.echo("it shows hidden signals: for the organiser alone", err=True)
+    serve(settings, port=port, address=address, base_path=base_path)

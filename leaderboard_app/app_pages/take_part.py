@@ -6,6 +6,7 @@ import streamlit as st
 
 from leaderboard_app import page
 from leaderboard_app.settings import GUIDE
+from leaderboard_app.views.guide import guide_page
 
 BRIEF = """
 1. Make a submission that scores as it is: `harness new my_team`, then run its `train.py`.
@@ -19,9 +20,7 @@ def show() -> None:
     """Show the guide of docs/, or the short form where docs/ is not installed."""
     page.begin("How to take part")
     if GUIDE.is_file():
-        text = GUIDE.read_text(encoding="utf-8")
-        # The page has its title already.
-        st.markdown(text.partition("\n")[2] if text.startswith("# ") else text)
+        st.markdown(guide_page(GUIDE.read_text(encoding="utf-8")))
     else:
         st.markdown(BRIEF)
 

@@ -42,7 +42,7 @@ function boardTable(root, model, hooks) {
 
   /* An interval on the column's own logarithmic scale, with a dot at the value. */
   function intervalBar(cell, range) {
-    const width = 64;
+    const width = 56;
     const at = (value) => {
       if (!(value > 0)) return 0;
       const share = Math.log(value / range[0]) / Math.log(range[1] / range[0]);

@@ -21,6 +21,7 @@ from leaderboard_app.settings import VARIABLE, Settings
 from tests.cards import make_board, make_card, make_challenge, make_summary, write_board
 
 APP = Path(serve.APP)
+PROXY_NAME = "board.example"
 # What a team may write where text is asked for.
 HOSTILE_TITLE = '<img src=x onerror="window.pwned=1"> **b** [x](javascript:window.pwned=1)'
 HOSTILE_TEXT = (
@@ -145,6 +146,8 @@ def chromium():
             executable_path=path,
             args=[
                 "--no-sandbox",
+                # A name that only a reverse proxy would have.
+                f"--host-resolver-rules=MAP {PROXY_NAME} 127.0.0.1",
                 "--disable-gpu",
                 "--disable-quic",
                 "--no-first-run",
@@ -222,7 +225,13 @@ def keep_screenshot(page, name: str) -> None:
     """Keep a picture of what the visitor sees, where one is asked for."""
     if not SHOTS:
         return
-    page.wait_for_timeout(1500)
     folder = Path(SHOTS)
     folder.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png")
+    # Charts follow a change of size a moment later: wait until nothing moves.
+    before = b""
+    for _ in range(20):
+        page.wait_for_timeout(300)
+        now = page.screenshot(path=folder / f"{name}.png")
+        if now == before:
+            return
+        before = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -253,6 +254,15 @@ def test_the_data_page_shows_what_is_in_the_summary(open_page, tmp_path):
     assert "2,180,000" in text
     assert "Occupancy" in text
     assert tell(app, "Event").options[0].startswith("Background, event 1")
+
+
+def test_the_guide_stands_alone(open_page, results):
+    app = open_page(results, "take_part")
+    text = "\n".join(element.value for element in app.markdown)
+    assert "harness score" in text
+    assert "<!--" not in text
+    for target in re.findall(r"\]\(([^)]*)\)", text):
+        assert target.startswith("https://"), target
 
 
 def test_hidden_signals_are_not_sent_to_the_public(open_page, tmp_path):

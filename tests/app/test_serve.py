@@ -1,0 +1,52 @@
+"""How the app is started: what keeps it private and quiet."""
+
+from __future__ import annotations
+
+import pytest
+
+from leaderboard_app import serve
+from leaderboard_app.__main__ import keep_to_itself
+
+
+def test_an_unknown_visitor_makes_the_server_ask_no_host_outside(monkeypatch):
+    from streamlit import net_util
+    from streamlit.web.server.server_util import is_url_from_allowed_origins
+
+    asked = []
+
+    def ask(url: str, **_: object) -> None:
+        asked.append(url)
+
+    monkeypatch.setattr(net_util, "_external_ip", None)
+    monkeypatch.setattr(net_util, "_make_blocking_http_get", ask)
+    monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)
+    assert not is_url_from_allowed_origins("https://stranger.example")
+    assert asked, "Streamlit no longer asks: the guard can go"
+    asked.clear()
+
+    keep_to_itself()
+
+    assert not is_url_from_allowed_origins("https://stranger.example")
+    assert is_url_from_allowed_origins("http://127.0.0.1:8501")
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--browser.gatherUsageStats=false",
+        "--client.showErrorDetails=none",
+        "--server.enableStaticServing=false",
+        "--server.fileWatcherType=none",
+        "--server.address=127.0.0.1",
+    ],
+)
+def test_the_app_starts_with_every_setting_that_keeps_it_quiet(option):
+    assert option in serve.command(port=8501, address="127.0.0.1")
+
+
+def test_nothing_opens_the_app_to_scripts_of_other_pages():
+    command = " ".join(serve.command(port=8501, address="0.0.0.0", base_path="/board/"))
+    assert "--server.baseUrlPath=board" in command
+    for option in ("enableAgentApi", "enableCORS", "enableXsrfProtection", "corsAllowedOrigins"):
+        assert option not in command

@@ -1,0 +1,159 @@
+"""`harness leaderboard`: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.cli import main
+from harness.cli.board import settings_of, without_hidden
+from harness.data.manifest import load_manifest
+from harness.errors import EnvironmentFaultError, UsageError
+from tests.cards import make_board, make_card, make_challenge, write_board
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    write_board([*make_board(6, n_teams=4), make_card("eve", title="=1+1 <b>")], folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class Done:
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch, capfd) -> Run:
+    """The command line, in this process."""
+
+    def call(results: Path, *arguments: str) -> Done:
+        given = ["harness", "leaderboard", "--results", str(results), *arguments]
+        monkeypatch.setattr(sys, "argv", given)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capfd.readouterr()
+        return Done(int(ended.value.code or 0), told.out, told.err)
+
+    return call
+
+
+def test_every_form_holds_every_team(run, results):
+    teams = sorted(folder.name for folder in (results / "sample").iterdir())
+    for form in ("--json", "--csv", "--markdown", "--challenge=sample"):
+        done = run(results, form)
+        assert done.exit_code == 0, done.stderr
+        for team in teams:
+            told = team.replace("_", "&#95;") if form == "--markdown" else team
+            assert told in done.stdout, form
+
+
+def test_json_is_json_and_a_formula_in_csv_is_text(run, results):
+    board = json.loads(run(results, "--json").stdout)
+    assert board["n_ranked"] == sum(row["rank"] is not None for row in board["rows"])
+    assert "\n" in run(results, "--csv").stdout
+    assert "'=1+1 <b>" in run(results, "--csv").stdout
+    assert "<b>" not in run(results, "--markdown").stdout
+
+
+def test_a_file_that_is_no_card_is_told_beside_the_board(run, results):
+    (results / "sample" / "team_001" / "later.json").write_text('{"schema_version": 99}')
+    done = run(results, "--json")
+    assert done.exit_code == 0
+    json.loads(done.stdout)
+    assert "sample/team_001/later.json could not be read: made by a newer harness" in done.stderr
+
+
+def test_no_card_is_a_usage_error_that_says_what_to_run(run, tmp_path):
+    done = run(tmp_path, "--challenge", "nobody")
+    assert done.exit_code == 2
+    assert "harness score" in done.stderr
+
+
+def test_the_site_is_written_and_opens_from_its_folder(run, results, tmp_path):
+    done = run(results, "--export", str(tmp_path / "site"))
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "site" / "index.html").is_file()
+    assert "index.html" in done.stderr
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 10**9])
+def test_a_port_that_is_none_is_a_usage_error(run, results, port):
+    done = run(results, "--serve", "--port", str(port))
+    assert done.exit_code == 2
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_a_usage_error(run, results):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        done = run(results, "--serve", "--port", str(other.getsockname()[1]))
+    assert done.exit_code == 2
+    assert "can't listen there" in done.stderr
+
+
+def test_what_is_served_is_told_and_handed_over(run, results, monkeypatch):
+    from leaderboard_app import serve
+
+    asked = {}
+    monkeypatch.setattr(serve, "check_place", lambda address, port: None)
+    monkeypatch.setattr(serve, "serve", lambda settings, **place: asked.update(place))
+    done = run(results, "--serve", "--port", "8123", "--base-path", "/board/", "--private")
+    assert done.exit_code == 0, done.stderr
+    assert asked == {"port": 8123, "address": "127.0.0.1", "base_path": "/board/"}
+    assert "http://127.0.0.1:8123/board/" in done.stderr
+    assert "for the organiser alone" in done.stderr
+
+
+def test_an_app_that_ends_by_itself_is_a_fault_of_the_environment(monkeypatch):
+    from leaderboard_app import serve
+    from leaderboard_app.settings import Settings
+
+    monkeypatch.setattr(serve, "command", lambda **_: ["false"])
+    with pytest.raises(EnvironmentFaultError, match="status 1"):
+        serve.serve(Settings())
+    with pytest.raises(UsageError, match="can't listen"):
+        serve.check_place("203.0.113.1", 8501)
+
+
+def hidden_manifest():
+    """A challenge whose rules weigh a signal that is hidden."""
+    (sample,) = (one for one in load_manifest().challenges if one.name == "sample")
+    files = tuple(
+        file.model_copy(update={"role": "hidden"}) if file.process == "h0" else file
+        for file in sample.files
+    )
+    weights = {"ato4l": 1.0, "lq": 1.0, "h0": 2.0, "hplus": 1.0}
+    rules = sample.ranking.model_copy(update={"signal_weights": weights})
+    return sample.model_copy(update={"files": files, "ranking": rules})
+
+
+def test_the_public_ranking_neither_weighs_nor_names_a_hidden_signal(tmp_path):
+    from leaderboard_app.state import Shelf
+
+    challenge = hidden_manifest()
+    assert "h0" not in without_hidden(challenge).ranking.model_dump_json()
+    write_board([make_card("team_a", challenge=make_challenge(hidden=("h0",)))], tmp_path)
+
+    for is_private in (False, True):
+        settings = settings_of(tmp_path, {"sample": challenge}, is_private=is_private)
+        assert ('"h0"' in settings.model_dump_json()) is is_private
+        shelf = Shelf(settings)
+        made = shelf.ranking(shelf.snapshot(), "sample")
+        assert [item.reasons for item in made.unranked] == []
+        assert ("h0" in made.contest.signals) is is_private
