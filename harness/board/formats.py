@@ -281,19 +281,21 @@ def terminal_view(board: Board) -> RenderableType:
 
     shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
     table = Table(
-        title=f"{visible(board.title)}: TPR at FPR {fpr_text(board.shown_point)}",
+        title=f"{visible(board.title)}: TPR in % at FPR {fpr_text(board.shown_point)}",
         title_justify="left",
         title_style="bold",
     )
     for column in shown:
         table.add_column(
-            Text(_TERMINAL_TITLES.get(column.name, column.title)),
+            Text(_TERMINAL_TITLES.get(column.name, column.title).removeprefix("TPR ")),
             justify="left" if column.is_text else "right",
             overflow="fold",
+            no_wrap=column.name in _TERMINAL_WHOLE,
         )
     for row in board.rows:
         style = "" if row.rank is not None else "dim"
-        table.add_row(*(Text(column.text(row)) for column in shown), style=style)
+        cells = (column.text(row).removesuffix(" %") for column in shown)
+        table.add_row(*(Text(cell) for cell in cells), style=style)
     reasons = [
         Text(f"{row.team} is not ranked: " + visible("; ".join(row.reasons)), style="dim")
         for row in board.rows
@@ -305,4 +307,10 @@ def terminal_view(board: Board) -> RenderableType:
 
 # A terminal of 120 columns holds these; the rest is in --csv and --json.
 _TERMINAL_SKIPS = {"title", "isolation", "created", "ff", "bram18", "flops"}
-_TERMINAL_TITLES = {"merit": "Merit", "interval_cycles": "II", "latency_ns": "ns"}
+_TERMINAL_TITLES = {
+    "merit": "Merit",
+    "mean_auc": "AUC",
+    "interval_cycles": "II",
+    "latency_ns": "ns",
+}
+_TERMINAL_WHOLE = {"rank", "team", "evidence"}

@@ -130,7 +130,7 @@ _HEIGHT = "isValid(datum.share) ? datum.share : datum.end"
 
 
 def _short(value: float) -> str:
-    text = f"{value:.2g}"
+    text = f"{value:.3g}" if 100 <= abs(value) < 10_000 else f"{value:.2g}"
     return text.replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,8 @@ FRONT = "#009e73"
 STATUS = ("on the Pareto front", "ranked", "not ranked")
 # More names than these would overlap.
 _MOST_LABELS = 14
+# How far apart points of equal cost stand, as a part of the axis: seven pixels of a thousand.
+_APART = 0.007
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,12 +66,13 @@ def trade_off(
 ) -> Picture:
     """Draw efficiency against cost on log axes with the Pareto front of the two.
 
-    Efficiencies and ends of intervals that are 0 stand on the lower edge; points with a cost of 0
-    are in the table alone.
+    What is 0 stands on the edge: efficiencies and ends of intervals below, costs on the left.
+    Entries of equal cost stand side by side, so that their intervals can be told apart.
     """
-    rows = [_row(point) for point in points]
-    front = _front(points)
     across = [point.x for point in points] + [mark.x for mark in marks]
+    places = _side_by_side([point.x for point in points], _domain(across))
+    rows = [_row(point, place) for point, place in zip(points, places, strict=True)]
+    front = _front(points, places)
     upward = [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)]
     return Picture(
         spec=_spec(x_title, y_title, _domain(across), _domain(upward)),
@@ -95,8 +99,24 @@ def trade_off(
     )
 
 
-def _row(point: TradePoint) -> Row:
+def _side_by_side(costs: Sequence[float], domain: tuple[float, float]) -> list[float]:
+    """Return where points stand: those of equal cost a little apart, those of none on the left."""
+    low, high = domain
+    step = (high / low) ** _APART
+    n_equal, n_placed = Counter(costs), Counter[float]()
+    places = []
+    for cost in costs:
+        at = float(n_placed[cost])
+        n_placed[cost] += 1
+        if cost > 0:
+            at -= (n_equal[cost] - 1) / 2
+        places.append(max(cost, low) * step**at)
+    return places
+
+
+def _row(point: TradePoint, place: float) -> Row:
     return {
+        "cost": place,
         "team": point.team,
         "title": point.title,
         "rank": point.rank,
@@ -108,14 +128,15 @@ def _row(point: TradePoint) -> Row:
     }
 
 
-def _front(points: Sequence[TradePoint]) -> list[Row]:
+def _front(points: Sequence[TradePoint], places: Sequence[float]) -> list[Row]:
     """Ranked points that none beats in both axes, by rising cost."""
     front: list[dict[str, Cell]] = []
     best = 0.0
-    ranked = (point for point in points if point.is_ranked and point.x > 0)
-    for point in sorted(ranked, key=lambda one: (one.x, -one.y)):
+    placed = zip(points, places, strict=True)
+    ranked = (pair for pair in placed if pair[0].is_ranked)
+    for point, place in sorted(ranked, key=lambda pair: (pair[0].x, -pair[0].y)):
         if point.y > best:
-            front.append({"x": point.x, "y": point.y, "team": point.team})
+            front.append({"x": place, "y": point.y, "team": point.team})
             best = point.y
     return list(front)
 
@@ -136,27 +157,25 @@ def _spec(
 ) -> Spec:
     import altair as alt
 
-    x = alt.X(
-        "x:Q",
-        scale=alt.Scale(type="log", nice=False, domain=list(across)),
-        axis=count_axis(x_title),
-    )
+    x_scale = alt.Scale(type="log", nice=False, domain=list(across))
+    x_axis = count_axis(x_title)
+    x = alt.X("x:Q", scale=x_scale, axis=x_axis)
     scale = alt.Scale(type="log", nice=False, domain=list(upward))
     y_axis = log_axis(y_title)
     y = alt.Y("y:Q", scale=scale, axis=y_axis)
     edge = upward[0]
-    points = (
-        of("points")
-        .transform_filter("datum.x > 0")
-        .transform_calculate(low=f"max(datum.lower, {edge})", at=f"max(datum.y, {edge})")
+    points = of("points").transform_calculate(
+        low=f"max(datum.lower, {edge})",
+        at=f"max(datum.y, {edge})",
     )
+    x_of_point = alt.X("cost:Q", scale=x_scale, axis=x_axis)
     whiskers = (
         points.transform_filter("isValid(datum.lower)")
         .mark_rule(opacity=0.5, strokeWidth=1.5)
-        .encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
+        .encode(x=x_of_point, y=alt.Y("low:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
     )
     symbols = points.mark_point(filled=True, size=110, opacity=0.95).encode(
-        x=x,
+        x=x_of_point,
         y=alt.Y("at:Q", scale=scale, axis=y_axis),
         color=_status_colour(),
         shape=alt.Shape(

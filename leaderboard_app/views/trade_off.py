@@ -75,7 +75,8 @@ def trade_off_notes(board: Board) -> list[Note]:
             text="The line joins the ranked entries that no other beats in both figures drawn. A "
             "circle is on the Pareto front of merit, latency and LUT together, so it may lie off "
             "the line. Bars are 95 % intervals; a TPR of 0 stands on the lower edge, below its "
-            "upper limit."
+            "upper limit, and a cost of 0 on the left edge. Entries of equal cost stand side by "
+            "side."
         ),
         Note(
             text=f"Latency: dashed, the contest's limit of {limit} ns; dotted, the lowest latency "

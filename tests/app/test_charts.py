@@ -140,6 +140,42 @@ def test_an_efficiency_of_zero_stands_on_the_edge_below_its_upper_limit():
     assert len(picture.table()) == 2
 
 
+def test_an_entry_that_costs_nothing_is_on_the_front_and_on_the_edge():
+    def point(team: str, x: float, y: float) -> TradePoint:
+        return TradePoint(
+            team=team, title="t", rank="1", x=x, y=y, lower=None, upper=None,
+            is_ranked=True, is_front=False,
+        )  # fmt: skip
+
+    picture = charts.trade_off(
+        [point("free", 0.0, 2e-4), point("dear", 30.0, 1e-4), point("best", 140.0, 4e-4)],
+        x_title="LUT",
+        y_title="TPR",
+    )
+    front = picture.datasets["front"]
+    assert [row["team"] for row in front] == ["free", "best"]
+    assert 0 < front[0]["x"] < 30
+    assert picture.table()[0]["LUT"] == 0.0
+    assert "datum.x > 0" not in json.dumps(picture.spec)
+
+
+def test_entries_of_equal_cost_stand_side_by_side_and_their_cost_is_told_as_it_is():
+    points = [
+        TradePoint(
+            team=f"t{i}", title="t", rank="1", x=50.0, y=1e-4 * (i + 1), lower=None, upper=None,
+            is_ranked=True, is_front=False,
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    mark = charts.Mark(x=1000.0, text="limit", is_limit=True)
+    picture = charts.trade_off(points, x_title="Latency", y_title="TPR", marks=[mark])
+    drawn = [row["cost"] for row in picture.datasets["points"]]
+    assert drawn[0] < drawn[1] == 50.0 < drawn[2]
+    assert drawn[2] / drawn[0] < 1.1
+    assert {row["Latency"] for row in picture.table()} == {50.0}
+    assert [row["team"] for row in picture.datasets["front"]] == ["t2"]
+
+
 def test_working_points_have_the_symbol_of_their_curve():
     curve = Curve(name="a", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=((1e-5, 1e-3, 1e-4, 1e-2),))
     other = Curve(name="b", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=((1e-5, 1e-3, 1e-4, 1e-2),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import leaderboard_app
 from harness.cli import main
-from harness.cli.board import settings_of, without_hidden
+from harness.cli.board import leaderboard, settings_of, without_hidden
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
 from tests.cards import make_board, make_card, make_challenge, write_board
@@ -157,3 +159,37 @@ def test_the_public_ranking_neither_weighs_nor_names_a_hidden_signal(tmp_path):
         made = shelf.ranking(shelf.snapshot(), "sample")
         assert [item.reasons for item in made.unranked] == []
         assert ("h0" in made.contest.signals) is is_private
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_the_documented_commands_are_those_of_the_command_line():
+    known = {name for option in leaderboard.params for name in option.opts}
+    lines = [line.partition("#")[0].split() for line in PAGE.splitlines()]
+    commands = [line[2:] for line in lines if line[:2] == ["harness", "leaderboard"]]
+    assert len(commands) >= 6
+    for words in commands:
+        assert {word for word in words if word.startswith("-")} <= known, words
+
+
+def test_the_documented_addresses_are_read_by_the_pages():
+    pages = Path(leaderboard_app.__file__).parent
+    sources = "".join(path.read_text("utf-8") for path in pages.rglob("*.py"))
+    rows = re.findall(r"^\| \w[\w-]* \| `/(\w*)` \| (.*) \|$", PAGE, re.MULTILINE)
+    assert [path for path, _ in rows] == ["", "trade_off", "submission", "compare", "data"]
+    for path, told in rows:
+        assert not path or f'url_path="{path}"' in sources
+        for name in re.findall(r"`([a-z]+)`(?! rising)", told.replace("`lut` rising", "")):
+            assert f'"{name}"' in sources, name
+
+
+def test_every_picture_of_the_page_is_there_small_and_has_words():
+    pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", PAGE)
+    assert len(pictures) == 4
+    for words, path in pictures:
+        assert len(words) > 20
+        picture = (DOCS / path).read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 200_000

@@ -53,7 +53,7 @@ function chartOf(figure, sets, alt) {
     autosize: { type: "fit", contains: "padding" },
     background: "transparent",
     config: {
-      font: "system-ui, sans-serif",
+      font: getComputedStyle(document.body).fontFamily,
       mark: { tooltip: null },
       view: { stroke: null },
       title: { color: "currentColor", fontSize: 15, anchor: "start" },
