@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-__all__ = ["Bit", "Cell", "Netlist", "NetlistError", "evaluate_netlist"]
+__all__ = ["Bit", "Cell", "Netlist", "NetlistError", "evaluate_netlist", "feed_forward_order"]
 
 Bit: TypeAlias = int
 Lanes: TypeAlias = NDArray[np.uint64]
@@ -146,7 +146,7 @@ def evaluate_netlist(
     NetlistError
         There is feedback, a cell of unknown kind, or a DSP slice that does more than multiply.
     """
-    order = _order(netlist)
+    order = feed_forward_order(netlist)
     results = []
     n_lanes = CHUNK_WORDS * WORD_BITS
     for first in range(0, len(words), n_lanes):
@@ -164,8 +164,14 @@ def _outputs(cell: Cell) -> list[Bit]:
     return [bit for name in names for bit in cell.bits(name)]
 
 
-def _order(netlist: Netlist) -> list[Cell]:
-    """Return the cells so that each comes after those that feed it."""
+def feed_forward_order(netlist: Netlist) -> list[Cell]:
+    """Return the cells so that each comes after those that feed it.
+
+    Raises
+    ------
+    NetlistError
+        There is feedback.
+    """
     cells = [cell for cell in netlist.cells if cell.kind not in _IGNORED]
     driver = {bit: index for index, cell in enumerate(cells) for bit in _outputs(cell)}
     users: dict[int, list[int]] = {}

@@ -29,6 +29,7 @@ __all__ = [
     "load_program",
     "make_pipeline",
     "output_format",
+    "output_formats",
     "pack_words",
     "plan_stages",
     "quantise_inputs",
@@ -60,6 +61,11 @@ def output_format(program: CombLogic | Pipeline) -> FixedPoint:
     """Return the format of the score."""
     (form,) = _formats(program.out_qint)
     return form
+
+
+def output_formats(program: CombLogic | Pipeline) -> tuple[FixedPoint, ...]:
+    """Return the format of each output, for programs of more than the score."""
+    return _formats(program.out_qint)
 
 
 def _formats(intervals: Sequence[object]) -> tuple[FixedPoint, ...]:

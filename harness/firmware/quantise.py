@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from harness.errors import Problem
+from harness.firmware.replacements import GENERAL_ADVICE, REPLACEMENTS
 from harness.firmware.tools import Fault
 from harness.submission.words import FixedPoint, parse_word
 
@@ -150,17 +151,15 @@ def _replacement(operation: keras.Operation, words: _Words) -> Callable[..., Any
 
 
 def _no_form(operation: keras.Operation, what: str = "has no fixed-width form") -> Fault:
-    from harness.firmware.translate import REPLACEMENTS
-
     kind = type(operation).__name__
-    instead = REPLACEMENTS.get(kind, "layers of HGQ2 (hgq.layers), or heads from harness.heads")
+    instead = REPLACEMENTS.get(kind)
     return Fault(
         "untranslatable",
         Problem(
             what=what,
             where=f"layer {operation.name!r} ({kind})",
             expected="Dense, Conv, EinsumDense, BatchNormalization, ReLU and sums",
-            fix=f"use {instead}",
+            fix=f"use {instead}" if instead else GENERAL_ADVICE,
         ),
     )
 

@@ -33,6 +33,7 @@ __all__ = [
     "Resources",
     "count_carry8",
     "count_resources",
+    "run_yosys",
     "synthesise_design",
     "yosys_command",
     "yosys_version",
@@ -228,7 +229,7 @@ def synthesise_design(
     netlist gives for each row).
     """
     with build_folder("yosys") as folder:
-        tool = _run_yosys(inputs["design"], folder, request)
+        tool = run_yosys(inputs["design"], folder, request)
         check = (folder / "check.txt").read_text()
         text = (folder / "netlist.json").read_text()
         shutil.copyfile(folder / "netlist.json", outputs["netlist"])
@@ -238,7 +239,7 @@ def synthesise_design(
     return {**report, "tool": tool, "version": yosys_version()}
 
 
-def _run_yosys(design: Path, folder: Path, request: Mapping[str, JsonValue]) -> str:
+def run_yosys(design: Path, folder: Path, request: Mapping[str, JsonValue]) -> str:
     """Run the script in a folder, and return which Yosys did."""
     shutil.copyfile(design, folder / "design.v")
     (folder / "adders.v").write_text(_ADDERS)

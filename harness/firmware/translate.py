@@ -23,6 +23,8 @@ from harness.firmware.program import (
     input_formats,
     output_format,
 )
+from harness.firmware.quantise import has_plain_layers, to_fixed_width
+from harness.firmware.replacements import GENERAL_ADVICE, REPLACEMENTS
 from harness.firmware.tools import Fault, build_folder, require_package, step_entry
 from harness.firmware.verilog import count_operations
 
@@ -31,45 +33,8 @@ if TYPE_CHECKING:
     from da4ml.types import CombLogic
     from hgq.quantizer import Quantizer
 
-__all__ = ["REPLACEMENTS", "trace_layers", "trace_network", "trace_program"]
+__all__ = ["trace_layers", "trace_network", "trace_program", "wire_format"]
 
-# What to build with instead of a layer that no fixed-point translator knows.
-REPLACEMENTS: Mapping[str, str] = {
-    "Dense": "hgq.layers.QDense",
-    "EinsumDense": "hgq.layers.QEinsumDense",
-    "Conv1D": "hgq.layers.QConv1D",
-    "Conv2D": "hgq.layers.QConv2D",
-    "DepthwiseConv1D": "hgq.layers.QConv1D with groups written out",
-    "DepthwiseConv2D": "hgq.layers.QConv2D with groups written out",
-    "SeparableConv1D": "two hgq.layers.QConv1D",
-    "SeparableConv2D": "two hgq.layers.QConv2D",
-    "BatchNormalization": "hgq.layers.QBatchNormalization, or QBatchNormDense",
-    "LayerNormalization": "hgq.layers.QBatchNormalization: a mean over one event needs a division",
-    "UnitNormalization": "no normalisation: it needs a division",
-    "Normalization": "a scale folded into the weights of the first layer",
-    "Rescaling": "a scale folded into the weights of the first layer",
-    "Activation": "hgq.layers.QUnaryFunctionLUT, or activation='relu'",
-    "Softmax": "hgq.layers.QSoftmax",
-    "ELU": "hgq.layers.QUnaryFunctionLUT",
-    "Add": "hgq.layers.QAdd",
-    "Subtract": "hgq.layers.QSubtract",
-    "Multiply": "hgq.layers.QMultiply",
-    "Average": "hgq.layers.QAveragePow2",
-    "Maximum": "hgq.layers.QMaximum",
-    "Minimum": "hgq.layers.QMinimum",
-    "Dot": "hgq.layers.QDot",
-    "AveragePooling1D": "hgq.layers.QAveragePooling1D",
-    "AveragePooling2D": "hgq.layers.QAveragePooling2D",
-    "GlobalAveragePooling1D": "hgq.layers.QGlobalAveragePooling1D",
-    "GlobalAveragePooling2D": "hgq.layers.QGlobalAveragePooling2D",
-    "Lambda": "layers of HGQ2: a Lambda is Python code, not arithmetic",
-    "Square": "hgq.layers.QMultiply()([x, x])",
-    "Mean": "a sum: dividing by a constant does not change the order of the scores",
-    "Exp": "hgq.layers.QUnaryFunctionLUT(activation='exponential')",
-    "Log": "hgq.layers.QUnaryFunctionLUT",
-    "Sqrt": "no root: it does not change the order of the scores",
-}
-_GENERAL_ADVICE = "use layers of HGQ2 (hgq.layers), or heads from harness.heads"
 _MAX_PROBLEMS = 10
 
 # An input whose first quantiser saturates comes in on a wire that is wider than the quantiser: 13
@@ -124,11 +89,8 @@ def load_fixed_point(request: Mapping[str, JsonValue], inputs: Mapping[str, Path
 
     model = rebuild(inputs["graph"], inputs["weights"])
     precision = request.get("precision")
-    if precision:
-        from harness.firmware.quantise import has_plain_layers, to_fixed_width
-
-        if has_plain_layers(model):
-            return to_fixed_width(model, cast("dict[str, str]", precision))
+    if precision and has_plain_layers(model):
+        return to_fixed_width(model, cast("dict[str, str]", precision))
     return model
 
 
@@ -184,7 +146,7 @@ def _layer_problems(model: keras.Model) -> Iterator[Problem]:
                 what="can't be translated into firmware",
                 where=where,
                 expected="a layer of HGQ2 that da4ml traces",
-                fix=f"use {instead}" if instead else _GENERAL_ADVICE,
+                fix=f"use {instead}" if instead else GENERAL_ADVICE,
             )
         yield from _activation_problems(operation, where)
         yield from _quantiser_problems(operation, where)
@@ -277,7 +239,7 @@ def trace_layers(model: keras.Model) -> tuple[CombLogic, CombLogic, list[tuple[s
             model,
             HWConfig(1, -1, -1),
             {"hard_dc": 2},
-            inputs_kif=_wire_format(model),
+            inputs_kif=wire_format(model),
             framework="keras",
             dump=True,
         )
@@ -327,7 +289,7 @@ def _check_program(program: CombLogic) -> None:
         )
 
 
-def _wire_format(model: keras.Model) -> tuple[int, int, int] | None:
+def wire_format(model: keras.Model) -> tuple[int, int, int] | None:
     """Return (sign, integer, fraction) bits of the input wires, or None: as the network asks.
 
     A quantiser that wraps needs just its own bits of the wire. One that saturates must see how far
@@ -388,7 +350,7 @@ def _named_layer() -> Iterator[None]:
                 what=f"can't be traced: {type(error).__name__}: {str(error)[:300]}",
                 where=where,
                 expected="fixed-point arithmetic of widths known beforehand",
-                fix=_GENERAL_ADVICE,
+                fix=GENERAL_ADVICE,
             ),
         ) from error
 

@@ -16,7 +16,7 @@ from harness.firmware.program import (
     layer_cycles,
     load_program,
     make_pipeline,
-    output_format,
+    output_formats,
 )
 from harness.firmware.tools import step_entry
 
@@ -67,7 +67,7 @@ def write_design(pipeline: Pipeline) -> Design:
         text="\n".join(["`timescale 1ns / 1ps", *primitives, body]) + "\n",
         n_stages=len(pipeline.solutions),
         input_bits=sum(form.width for form in input_formats(pipeline)),
-        output_bits=output_format(pipeline).width,
+        output_bits=sum(form.width for form in output_formats(pipeline)),
         n_register_bits=int(pipeline.reg_bits),
     )
 
