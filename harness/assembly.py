@@ -11,6 +11,7 @@ from harness import cards
 from harness.acceptance import Acceptance, summarise_acceptance
 from harness.data.events import EventStore
 from harness.environment import describe_environment
+from harness.firmware.backend import Settings
 from harness.records import (
     Cost,
     Firmware,
@@ -41,6 +42,8 @@ class Run:
     bench: Bench
     is_quick: bool
     has_firmware: bool
+    reports: Path | None = None
+    settings: Settings | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

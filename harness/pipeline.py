@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from harness import cards
 from harness.assembly import QUICK_EVENTS, Figures, Run, assemble_card
@@ -24,8 +25,10 @@ from harness.data.cache import cache_root
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
-from harness.errors import UsageError
+from harness.errors import Problem, UsageError
 from harness.evaluation import evaluate_scores
+from harness.firmware.backend import Settings
+from harness.firmware.handed_in import read_reports, with_witnesses
 from harness.firmware.synthesise import export_project, synthesise
 from harness.records import (
     Cost,
@@ -57,6 +60,8 @@ _BYTES_PER_SCORE = 8
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
+# Backends that can go on to place and route.
+_IMPLEMENTING = ("vitis", "vivado")
 _SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 
 
@@ -86,6 +91,8 @@ def score_submission(
     cache: Path | None = None,
     is_quick: bool = False,
     has_firmware: bool = True,
+    reports: Path | None = None,
+    settings: Settings | None = None,
     isolation: Literal["bwrap", "none"] = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
@@ -107,6 +114,10 @@ def score_submission(
         Score a subset, without firmware; the card is unofficial and not kept.
     has_firmware : bool
         Whether to make firmware of a network of the trigger division.
+    reports : Path, optional
+        A vendor's reports of this network: its timing and resources in place of those made here.
+    settings : Settings, optional
+        Limits of time, memory and size of the firmware.
     isolation : str
         ``bwrap``, or ``none`` for code that is trusted: the card is unofficial.
     progress : callable
@@ -154,6 +165,8 @@ def score_submission(
             ),
             is_quick=is_quick,
             has_firmware=has_firmware and not is_quick,
+            reports=reports,
+            settings=settings,
         )
         is_open = submission.spec.division == "open"
         figures = _measure_open(run) if is_open else _measure_trigger(run)
@@ -210,6 +223,9 @@ def synthesise_submission(
     part: str | None = None,
     clock_period_ns: float | None = None,
     export_folder: Path | None = None,
+    has_implementation: bool = False,
+    reports: Path | None = None,
+    settings: Settings | None = None,
     isolation: Literal["bwrap", "none"] = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Firmware | NotMeasured:
@@ -225,6 +241,12 @@ def synthesise_submission(
         In place of the challenge's.
     export_folder : Path, optional
         Where the firmware project is laid out.
+    has_implementation : bool
+        Whether ``vitis`` or ``vivado`` goes on to place and route.
+    reports : Path, optional
+        A vendor's reports of this network: they are read, and nothing is synthesised.
+    settings : Settings, optional
+        Limits of time, memory and size.
 
     Other parameters are those of `score_submission`.
 
@@ -236,20 +258,29 @@ def synthesise_submission(
     submission = read_submission(folder)
     if submission.spec.division == "open":
         raise UsageError("an entry of the open division is Python: it has no firmware")
+    if has_implementation and backend not in _IMPLEMENTING:
+        raise UsageError(
+            Problem(
+                what=f"backend {backend} does not place and route",
+                where="--impl",
+                expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
+                fix="leave --impl out, or name one of these",
+            )
+        )
     rules = load_manifest(*manifests).challenge(challenge)
-    changes = {"part": part, "clock_period_ns": clock_period_ns}
-    target = Target.model_validate(
-        rules.target.model_dump()
-        | {name: value for name, value in changes.items() if value is not None}
-    )
-    store = open_store(rules, cache_root(cache))
+    target = _target(rules.target, part, clock_period_ns)
     sandbox = open_sandbox(isolation)
     with scratch_folder() as scratch:
+        staged = submission.stage(_new_folder(scratch / "submission"))
+        network, _ = _export_network(sandbox.run, staged, rules, _new_folder(scratch / "export"))
+        if reports is not None:
+            return _read_reports(
+                reports, target, network, sandbox.run, _new_folder(scratch / "reports")
+            )
+        store = open_store(rules, cache_root(cache))
         mixture = write_mixture(
             store, rules, scratch / "events.npy", generator=secret_generator(), limit=QUICK_EVENTS
         )
-        staged = submission.stage(_new_folder(scratch / "submission"))
-        network, _ = _export_network(sandbox.run, staged, rules, _new_folder(scratch / "export"))
         made = synthesise(
             network.graph,
             network.weights,
@@ -260,11 +291,31 @@ def synthesise_submission(
             folder=_new_folder(scratch / "firmware"),
             cache_root=store.root / "firmware",
             precision=submission.spec.precision,
+            settings=settings,
+            has_implementation=has_implementation,
             progress=progress,
         )
         if export_folder is not None:
             export_project(made, export_folder)
         return made.report
+
+
+def _target(target: Target, part: str | None, clock_period_ns: float | None) -> Target:
+    """Change a challenge's target by what was asked for on the command line."""
+    changes = {"part": part, "clock_period_ns": clock_period_ns}
+    stated = {name: value for name, value in changes.items() if value is not None}
+    try:
+        return Target.model_validate(target.model_dump() | stated)
+    except ValidationError as error:
+        told = error.errors(include_url=False)[0]
+        raise UsageError(
+            Problem(
+                what=f"{told['msg']}: {told['input']!r}",
+                where=f"target, {'.'.join(str(part) for part in told['loc'])}",
+                expected="a part by name, a clock period in ns above 0",
+                fix="name others by --part and --clock",
+            )
+        ) from error
 
 
 def _measure_open(run: Run) -> Figures:
@@ -280,6 +331,7 @@ def _measure_open(run: Run) -> Figures:
 def _measure_trigger(run: Run) -> Figures:
     """Trigger division: the exported network's physics, cost and firmware."""
     network = _export(run)
+    handed_in = _handed_in(run, network) if run.has_firmware else None
     inputs = {"graph": network.graph, "weights": network.weights}
     scorer = Scorer(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
     # The cost looks at no event, so it is counted while the events are scored.
@@ -293,10 +345,27 @@ def _measure_trigger(run: Run) -> Figures:
         cost=cost,
         firmware=NotMeasured(not_measured="left out on request"),
     )
-    return _with_firmware(run, network, figures) if run.has_firmware else figures
+    return _with_firmware(run, network, figures, handed_in) if run.has_firmware else figures
 
 
-def _with_firmware(run: Run, network: _Network, figures: Figures) -> Figures:
+def _handed_in(run: Run, network: _Network) -> Firmware | None:
+    """Read the vendor's reports, if there are any, before anything that takes long."""
+    if run.reports is None:
+        return None
+    bench = run.bench
+    with bench.clock.stage("reports", "read the reports that were handed in"):
+        return _read_reports(
+            run.reports,
+            bench.challenge.target,
+            network,
+            bench.run_step,
+            bench.new_folder("reports"),
+        )
+
+
+def _with_firmware(
+    run: Run, network: _Network, figures: Figures, handed_in: Firmware | None
+) -> Figures:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
     bench = run.bench
     with bench.clock.stage("firmware", "translate, simulate and synthesise") as steps:
@@ -310,16 +379,33 @@ def _with_firmware(run: Run, network: _Network, figures: Figures) -> Figures:
             cache_root=run.store.root / "firmware",
             precision=run.submission.spec.precision,
             must_include=_witness_rows(bench, figures.scored),
+            settings=run.settings,
             progress=bench.clock.tell,
         )
         steps.extend(made.usage)
-    figures = replace(figures, firmware=made.report, artefacts=made.artefacts)
+    report = made.report
+    if handed_in is not None and isinstance(report, Firmware):
+        report = with_witnesses(handed_in, report)
+    figures = replace(figures, firmware=report, artefacts=made.artefacts)
     if made.scores is None:
         return figures
     scores = bench.mixture.separate(read_scores(made.scores, bench.mixture.n_events))
     with bench.clock.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
         physics = evaluate_scores(bench.challenge, scores, bench.mixture.hashes, "firmware")
     return replace(figures, firmware_scores=scores, firmware_physics=physics)
+
+
+def _read_reports(
+    folder: Path, target: Target, network: _Network, run_step: RunStep, work: Path
+) -> Firmware:
+    return read_reports(
+        folder,
+        target=target,
+        graph=network.graph,
+        weights=network.weights,
+        run_step=run_step,
+        work=work,
+    )
 
 
 def _witness_rows(bench: Bench, scored: ScoredEvents) -> NDArray[np.int64]:

@@ -8,9 +8,12 @@ import click
 
 from harness.cli.options import (
     challenge_option,
+    firmware_settings,
     folder_argument,
     json_option,
+    limit_options,
     manifest_option,
+    reports_option,
     results_option,
 )
 from harness.cli.output import console, print_card, progress
@@ -41,7 +44,15 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 @click.option("--backend", default="rtl", show_default=True, help="rtl, estimate, vitis, vivado.")
 @click.option("--quick", is_flag=True, help="An estimate in seconds: the backend estimate.")
 @click.option("--part", help="Another part than the challenge's.")
-@click.option("--clock", "clock_ns", type=float, help="Another clock period [ns].")
+@click.option(
+    "--clock",
+    "clock_ns",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Another clock period [ns].",
+)
+@click.option("--impl", is_flag=True, help="Place and route as well (vitis, vivado).")
+@reports_option
+@limit_options
 @click.option(
     "--export",
     "export_folder",
@@ -52,12 +63,18 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 @json_option
 def synth(
     folder: Path,
+    *,
     challenge: str,
     manifests: tuple[Path, ...],
     backend: str,
     quick: bool,
     part: str | None,
     clock_ns: float | None,
+    impl: bool,
+    reports: Path | None,
+    time_limit_s: float | None,
+    memory_gib: float | None,
+    max_lut: int | None,
     export_folder: Path | None,
     unsafe: bool,
     as_json: bool,
@@ -74,6 +91,9 @@ def synth(
         part=part,
         clock_period_ns=clock_ns,
         export_folder=export_folder,
+        has_implementation=impl,
+        reports=reports,
+        settings=firmware_settings(time_limit_s, memory_gib, max_lut),
         isolation="none" if unsafe else "bwrap",
         progress=progress(),
     )
@@ -100,15 +120,22 @@ def validate(folder: Path) -> None:
 @results_option
 @click.option("--quick", is_flag=True, help="A subset, no firmware: for trying, unofficial.")
 @click.option("--no-firmware", is_flag=True, help="Leave the firmware out: unofficial.")
+@reports_option
+@limit_options
 @click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
 @json_option
 def score(
     folder: Path,
+    *,
     challenge: str,
     manifests: tuple[Path, ...],
     results: Path,
     quick: bool,
     no_firmware: bool,
+    reports: Path | None,
+    time_limit_s: float | None,
+    memory_gib: float | None,
+    max_lut: int | None,
     unsafe: bool,
     as_json: bool,
 ) -> None:
@@ -122,6 +149,8 @@ def score(
         results=results,
         is_quick=quick,
         has_firmware=not (quick or no_firmware),
+        reports=reports,
+        settings=firmware_settings(time_limit_s, memory_gib, max_lut),
         isolation="none" if unsafe else "bwrap",
         progress=progress(),
     )

@@ -161,6 +161,6 @@ def _not_writable(root: Path, error: OSError) -> EnvironmentFaultError:
         Problem(
             what=f"the firmware cache can't be written: {error.strerror or error}",
             where=str(root),
-            fix="free disk space, make the folder writable, or name another by --cache",
+            fix="free disk space, make the folder writable, or name another by HARNESS_CACHE",
         )
     )

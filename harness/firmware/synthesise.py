@@ -160,9 +160,10 @@ def _make_folder(folder: Path) -> None:
 def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
     """Return all that the design and its agreements depend on."""
     settings = asdict(request.settings)
-    # How the work is shared out changes nothing that comes out.
-    for name in ("n_workers", "n_threads", "memory_bytes", "scratch_bytes"):
-        del settings[name]
+    # How the work is shared out, and the limits that it kept, change nothing that comes out.
+    for name in list(settings):
+        if name.endswith(("_workers", "_threads", "_bytes", "_wall_s")):
+            del settings[name]
     events: str | None = None
     if request.events is not None:
         rows = np.load(request.events, mmap_mode="r")

@@ -69,7 +69,7 @@ def test_nothing_is_left_of_an_entry_that_could_not_be_written(tmp_path, source)
 def test_a_cache_that_is_a_file_is_the_environments_fault(tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(EnvironmentFaultError, match="--cache"):
+    with pytest.raises(EnvironmentFaultError, match="HARNESS_CACHE"):
         Cache(tmp_path / "file" / "cache")
 
 

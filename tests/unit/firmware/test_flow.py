@@ -138,11 +138,12 @@ def test_another_clock_setting_or_data_set_is_another_firmware(small, tmp_path, 
     assert not again.is_cached
 
 
-def test_how_the_work_is_shared_out_changes_nothing(small, tmp_path):
+def test_how_the_work_is_shared_out_and_limited_changes_nothing(small, tmp_path):
     given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": tmp_path / "cache"}
     make(small, tmp_path, **given)
 
-    assert make(small, tmp_path, **given, settings=replace(QUICK, n_threads=1)).is_cached
+    other = replace(QUICK, n_threads=1, synthesis_wall_s=50.0, memory_bytes=10**9)
+    assert make(small, tmp_path, **given, settings=other).is_cached
 
 
 def test_a_corrupted_entry_is_made_anew(small, tmp_path):

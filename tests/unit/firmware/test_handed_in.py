@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from harness.errors import InvalidSubmissionError, UsageError
-from harness.firmware.handed_in import read_reports
-from harness.records import Figure
+from harness.firmware.handed_in import read_reports, with_witnesses
+from harness.records import Agreement, Figure
 from harness.submission.network import rebuild
 from tests.firmware_bench import TARGET, direct_step
 from tests.golden.firmware import make_reports as golden
@@ -187,3 +187,26 @@ def test_without_a_model_it_is_said_that_nothing_was_compared(folder, small, tmp
     report = read_reports(folder, target=TARGET, **compared(folder, small, tmp_path))
 
     assert any("not shown" in note for note in report.notes)
+
+
+def test_witnesses_of_the_scores_leave_the_vendors_figures_alone(folder):
+    handed_in = read_reports(folder, target=TARGET)
+    agreement = Agreement(witnesses=("a", "b"), n_events=5, n_different=0, is_independent=True)
+    made = handed_in.model_copy(
+        update={
+            "backend": "rtl",
+            "is_handed_in": False,
+            "lut": Figure(value=3, evidence="rtl", source="Yosys"),
+            "input_bits": 8,
+            "agreements": (agreement,),
+        }
+    )
+
+    merged = with_witnesses(handed_in, made)
+
+    assert merged.is_handed_in
+    assert merged.lut == handed_in.lut
+    assert merged.verdicts == handed_in.verdicts
+    assert merged.agreements == (agreement,)
+    assert merged.input_bits == 8
+    assert "3 LUT" in merged.notes[-1]

@@ -1,0 +1,86 @@
+"""What the command line says of firmware: targets that make no sense, and reports handed in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.pipeline import synthesise_submission
+from tests.golden.firmware import make_reports as golden
+from tests.integration.conftest import CommandLine, write_submission
+from tests.integration.test_bad_submissions import assert_told
+
+WORDS = {"input": "fixed<16,13>", "weights": "fixed<8,2>", "activations": "fixed<18,14>"}
+USAGE = 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_submission(tmp_path_factory.mktemp("with spaces é") / "team_sum", precision=WORDS)
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    folder = tmp_path / "my reports"
+    folder.mkdir()
+    (folder / "csynth.xml").write_bytes(golden.csynth_xml())
+    (folder / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"clock_period_ns": 0.0}, "clock_period_ns: .*0"),
+        ({"clock_period_ns": float("nan")}, "clock_period_ns: .*nan"),
+        ({"clock_period_ns": float("inf")}, "clock_period_ns: .*inf"),
+        ({"part": ""}, "target, part"),
+        ({"has_implementation": True}, "rtl does not place and route"),
+    ],
+)
+def test_a_target_that_makes_no_sense_is_told_before_any_work(folder, changes, said):
+    with pytest.raises(UsageError, match=said):
+        synthesise_submission(folder, **changes)
+
+
+@pytest.mark.parametrize("arguments", [["--clock", "0"], ["--time-limit", "-1"]])
+def test_an_option_out_of_range_is_a_usage_error(harness, folder, arguments):
+    assert_told(harness("synth", folder, *arguments), USAGE, "is not in the range x>0")
+
+
+def test_reports_are_shown_as_handed_in_with_their_evidence(
+    harness: CommandLine, folder: Path, reports: Path
+):
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+    done = harness("synth", folder, *toy, "--from-reports", reports, "--json")
+
+    assert done.returncode == 0, done.stderr
+    firmware = json.loads(done.stdout)
+    assert firmware["is_handed_in"]
+    assert firmware["latency_cycles"]["evidence"] == "csynth"
+    assert firmware["lut"]["evidence"] == "post_route"
+    assert any("not shown" in note for note in firmware["notes"])
+
+
+@pytest.mark.slow
+def test_a_card_with_reports_holds_their_figures_and_the_scores_that_were_made_here(
+    harness: CommandLine, folder: Path, reports: Path
+):
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+    done = harness("score", folder, *toy, "--from-reports", reports, "--json")
+
+    assert done.returncode == 0, done.stderr
+    card = json.loads(done.stdout)
+    firmware = card["firmware"]
+    assert firmware["is_handed_in"]
+    assert firmware["latency_cycles"] | {"source": ""} == {
+        "value": 14.0,
+        "evidence": "csynth",
+        "source": "",
+    }
+    assert firmware["agreements"]
+    assert any("backend rtl made" in note for note in firmware["notes"])
+    assert "auc" in card["firmware_physics"]
