@@ -19,7 +19,7 @@ from harness.firmware.interpret import open_events
 from harness.firmware.tools import Fault, build_folder, compiler, run_tool, step_entry
 from harness.firmware.translate import PROJECT
 
-__all__ = ["build_simulation", "simulate_project"]
+__all__ = ["build_simulation", "run_simulation", "simulate_project"]
 
 _DRIVER = r"""
 #include <cstdio>
@@ -67,7 +67,7 @@ def simulate_project(
         raw = folder / "events.f32"
         np.ascontiguousarray(events, "<f4").tofile(raw)
         n_processes = cast("int", request["n_processes"])
-        parts = _run(program, raw, len(events), n_processes, timeout_s)
+        parts = run_simulation(program, raw, len(events), n_processes, timeout_s)
         with outputs["scores"].open("wb") as file:
             for part in parts:
                 file.write(part.read_bytes())
@@ -104,7 +104,7 @@ def build_simulation(project: Path, n_inputs: int, timeout_s: float) -> Path:
     return project / "simulation"
 
 
-def _run(
+def run_simulation(
     program: Path, events: Path, n_events: int, n_processes: int, timeout_s: float
 ) -> list[Path]:
     """Share the events among processes; return their outputs in order."""

@@ -124,7 +124,7 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
 
     def replace(operation: keras.Operation) -> Callable[..., Any]:
         if id(operation) not in replaced:
-            replaced[id(operation)] = _replacement(operation, words)
+            replaced[id(operation)] = _named(operation, _replacement(operation, words))
         return replaced[id(operation)]
 
     outputs = model._run_through_graph(quantised, operation_fn=replace)  # noqa: SLF001
@@ -148,6 +148,22 @@ def _replacement(operation: keras.Operation, words: _Words) -> Callable[..., Any
     if kind in makers and module.startswith("keras.src.layers"):
         return makers[kind](operation, words)
     raise _no_form(operation)
+
+
+def _named(operation: keras.Operation, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn whatever a layer raises when it is built into a fault that names it."""
+
+    def named(*arguments: object, **more: object) -> object:
+        try:
+            return call(*arguments, **more)
+        except Fault:
+            raise
+        except Exception as error:
+            # Layers of HGQ2 assert, and raise what Keras and NumPy raise.
+            told = f"{type(error).__name__}: {str(error)[:300]}"
+            raise _no_form(operation, f"can't be rebuilt with fixed widths: {told}") from error
+
+    return named
 
 
 def _no_form(operation: keras.Operation, what: str = "has no fixed-width form") -> Fault:
@@ -216,13 +232,17 @@ def _dense(layer: keras.layers.Layer, words: _Words) -> Callable[..., Any]:
 
 
 def _merge(layer: keras.layers.Layer, words: _Words) -> Callable[..., Any]:
+    return _merging(type(layer).__name__, layer.name, words)
+
+
+def _merging(kind: str, name: str, words: _Words) -> Callable[..., Any]:
+    """Return a layer of HGQ2 that adds, multiplies or compares quantised operands."""
     import hgq.layers
 
     config = _config(words.activations, "datalane")
-    quantised = getattr(hgq.layers, _MERGED[type(layer).__name__])
+    quantised = getattr(hgq.layers, _MERGED[kind])
     return cast(
-        "Callable[..., Any]",
-        quantised(iq_confs=config, enable_ebops=False, name=f"q_{layer.name}"),
+        "Callable[..., Any]", quantised(iq_confs=config, enable_ebops=False, name=f"q_{name}")
     )
 
 
@@ -297,26 +317,30 @@ def _activation(function: Callable[..., Any], name: str, words: _Words) -> Calla
 
 def _operation(operation: keras.Operation, words: _Words) -> Callable[..., Any]:
     """Return an operation of `keras.ops` on quantised operands."""
-    from hgq.layers import QMultiply
-
     kind = type(operation).__name__
     if kind == "Square":
-        layer = QMultiply(
-            iq_confs=_config(words.activations, "datalane"),
-            enable_ebops=False,
-            name=f"q_{operation.name}",
-        )
+        layer = _merging("Multiply", operation.name, words)
         return lambda x: layer([x, x])
-    if kind == "Multiply":
-        layer = QMultiply(
-            iq_confs=_config(words.activations, "datalane"),
-            enable_ebops=False,
-            name=f"q_{operation.name}",
-        )
-        return lambda first, second: layer([first, second])
+    if kind in _MERGED:
+        return _pair(operation, words)
     if kind in ("Sum", "Mean"):
         return _total(operation)
     return cast("Callable[..., Any]", operation)
+
+
+def _pair(operation: keras.Operation, words: _Words) -> Callable[..., Any]:
+    """Return arithmetic of two tensors as a layer of HGQ2, which both translators read."""
+    import keras
+
+    layer = _merging(type(operation).__name__, operation.name, words)
+
+    def call(first: object, second: object) -> object:
+        # A constant is no operand that a layer takes; da4ml reads the operation itself.
+        if not (keras.backend.is_keras_tensor(first) and keras.backend.is_keras_tensor(second)):
+            return operation(first, second)
+        return layer([first, second])
+
+    return call
 
 
 def _total(operation: keras.Operation) -> Callable[..., Any]:

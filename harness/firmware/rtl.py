@@ -8,11 +8,12 @@ counted in the netlist. The clock period is an estimate, as nothing is placed an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def _build(runner: StepRunner, traced: Traced, bench: Bench) -> Built:
         simulation_job = pool.submit(_simulate, runner, bench, *first)
         csim_job = pool.submit(compare_csim, runner, traced, bench)
         reference_job = pool.submit(compare_graph, runner, bench)
-    # What failed first in this order is told; all jobs have ended by now.
+        _finish((netlist_job, simulation_job, csim_job, reference_job))
     netlist, simulated = netlist_job.result(), simulation_job.result()
     csim, reference = csim_job.result(), reference_job.result()
     if netlist.design != first[1]:
@@ -129,6 +130,16 @@ def _build(runner: StepRunner, traced: Traced, bench: Bench) -> Built:
     agreements = (keras_agreement, *(agreement for agreement in others if agreement))
     report = _report(runner.request, traced.report, netlist, simulated, agreements, overflow)
     return Built(report=report, artefacts=_keep(runner.request, traced, netlist, simulated))
+
+
+def _finish(jobs: Sequence[Future[Any]]) -> None:
+    """Wait for jobs; once one has failed start no more of them, and raise what failed."""
+    wait(jobs, return_when=FIRST_EXCEPTION)
+    for job in jobs:
+        job.cancel()
+    for job in jobs:
+        if not job.cancelled():
+            job.result()
 
 
 def _logic_budget_ns(runner: StepRunner) -> float:

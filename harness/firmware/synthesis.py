@@ -23,6 +23,7 @@ from harness.firmware.tools import (
     EXTRA,
     Fault,
     build_folder,
+    no_space,
     python_environment,
     run_tool,
     step_entry,
@@ -44,6 +45,8 @@ _FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 # a LUT unless the vendor's tool finds a neighbour to absorb it; it is counted.
 _LUT_PREFIXES = ("LUT", "SRL", "RAM32", "RAM64", "RAM128", "RAM256", "RAM512")
 _BRAM18 = {"RAMB18E2": 1, "RAMB36E2": 2, "RAMB18E1": 1, "RAMB36E1": 2}
+# With less room than this below the build folder, what is cut off was cut off by a full disk.
+_LITTLE_BYTES = 1 << 20
 _CARRY_WIDTH = {"CARRY4": 4, "CARRY8": 8}
 
 
@@ -231,9 +234,9 @@ def synthesise_design(
     with build_folder("yosys") as folder:
         tool = run_yosys(inputs["design"], folder, request)
         check = (folder / "check.txt").read_text()
-        text = (folder / "netlist.json").read_text()
+        document = _read_netlist(folder / "netlist.json")
         shutil.copyfile(folder / "netlist.json", outputs["netlist"])
-    netlist = Netlist.from_json(json.loads(text), TOP)
+    netlist = Netlist.from_json(document, TOP)
     report = examine_netlist(netlist, check)
     report["unevaluated"] = evaluate(netlist, inputs["words"], outputs["scores"])
     return {**report, "tool": tool, "version": yosys_version()}
@@ -254,6 +257,28 @@ def run_yosys(design: Path, folder: Path, request: Mapping[str, JsonValue]) -> s
         environment=environment,
     )
     return tool
+
+
+def _read_netlist(path: Path) -> dict[str, JsonValue]:
+    """Read what Yosys wrote; it ends without an error on a disk that is full.
+
+    Raises
+    ------
+    Fault
+        There is no whole netlist.
+    """
+    try:
+        return cast("dict[str, JsonValue]", json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError) as error:
+        if shutil.disk_usage(path.parent).free < _LITTLE_BYTES:
+            raise no_space(f"yosys left its netlist cut off: {error}") from error
+        raise Fault(
+            "environment",
+            Problem(
+                what=f"yosys ended without an error and without a whole netlist: {error}",
+                fix="run again; if it stays, report it with the network",
+            ),
+        ) from error
 
 
 def evaluate(netlist: Netlist, words: Path, scores: Path) -> str:

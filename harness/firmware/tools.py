@@ -36,6 +36,7 @@ __all__ = [
     "build_folder",
     "compiler",
     "native_versions",
+    "no_space",
     "raise_fault",
     "require_package",
     "run_tool",

@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from da4ml.types import CombLogic
     from hgq.quantizer import Quantizer
 
-__all__ = ["trace_layers", "trace_network", "trace_program", "wire_format"]
+__all__ = [
+    "PROJECT",
+    "check_translatable",
+    "convert_by_hls4ml",
+    "load_fixed_point",
+    "trace_layers",
+    "trace_network",
+    "trace_program",
+    "wire_format",
+]
 
 _MAX_PROBLEMS = 10
 
@@ -395,8 +404,7 @@ def convert_by_hls4ml(
     import hls4ml
 
     printed = io.StringIO()
-    with redirect_stdout(printed), warnings.catch_warnings():
-        # It warns that two quantisers in a row may be inexact: the witnesses show whether.
+    with redirect_stdout(printed), warnings.catch_warnings(), _exact_quantisers():
         warnings.simplefilter("ignore")
         project = hls4ml.converters.convert_from_keras_model(
             model,
@@ -413,6 +421,52 @@ def convert_by_hls4ml(
         )
         project.write()
     return printed.getvalue()
+
+
+@contextmanager
+def _exact_quantisers() -> Iterator[None]:
+    """Mend two places in which hls4ml 1.3.0 computes something else than the network.
+
+    It merges a second quantiser in a row into the type of the first one's result, with the narrower
+    word and the second one's rounding (and warns of it): an input that is cut and then saturated
+    comes out rounded. Left alone, the second one becomes a layer of its own, which is exact.
+
+    It takes bits after the point off a saturating word where the values have fewer, also where they
+    saturate: the largest value comes out smaller. For words that wrap it looks whether the word's
+    ends matter; here it does so for those that saturate as well.
+    """
+    from hls4ml.model.layers import Reshape, Transpose
+    from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_layers
+    from hls4ml.model.optimizer.passes.hgq_proxy_model import (
+        FixedPointQuantizer,
+        FuseFixedPointQuantizer,
+    )
+
+    fuse = FuseFixedPointQuantizer.transform
+    produce = _produce_kif.dispatch(FixedPointQuantizer)
+
+    def fuse_first(self: object, model: object, node: object) -> bool:
+        source = get_input_layers(node)[0]
+        while isinstance(source, Reshape | Transpose) and get_input_layers(source):
+            source = get_input_layers(source)[0]
+        if source.attributes.get("_result_t_propagated", False):
+            return False
+        return bool(fuse(self, model, node))
+
+    def keep_ends(layer: FixedPointQuantizer) -> object:
+        saturation, layer.SAT = layer.SAT, "WRAP"
+        try:
+            return produce(layer)
+        finally:
+            layer.SAT = saturation
+
+    FuseFixedPointQuantizer.transform = fuse_first
+    _produce_kif.register(FixedPointQuantizer, keep_ends)
+    try:
+        yield
+    finally:
+        FuseFixedPointQuantizer.transform = fuse
+        _produce_kif.register(FixedPointQuantizer, produce)
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:

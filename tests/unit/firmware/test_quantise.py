@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import tarfile
+
 import numpy as np
 import pytest
 
+from harness.firmware.csim import simulate_project
 from harness.firmware.quantise import has_plain_layers, to_fixed_width
 from harness.firmware.reference import evaluate
 from harness.firmware.tools import Fault
-from harness.firmware.translate import check_translatable, trace_program
+from harness.firmware.translate import (
+    PROJECT,
+    check_translatable,
+    convert_by_hls4ml,
+    trace_program,
+)
 from harness.submission.network import load_keras
 from tests.firmware_bench import encoder, plain_events
 
@@ -95,6 +103,89 @@ def test_merging_layers_are_quantised():
         evaluate(quantised, events), evaluate(model, events), rtol=0.02, atol=0.05
     )
     check_translatable(quantised)
+
+
+def autoencoder() -> keras.Model:
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((5,))
+    hidden = keras.layers.Dense(3, activation="relu")(inputs)
+    difference = keras.ops.subtract(keras.layers.Dense(5)(hidden), inputs)
+    return keras.Model(inputs, keras.ops.mean(keras.ops.square(difference), axis=-1))
+
+
+NARROW = {"input": "fixed<9,6>", "weights": "fixed<6,2>", "activations": "fixed<9,5>"}
+
+
+def test_hls4ml_compiles_a_rebuilt_autoencoder_to_the_same_bits(tmp_path):
+    """Inputs that are cut, then rounded and saturated, with bits to spare after the point."""
+    events = plain_events(500, 5)
+    events[:50] *= 20  # most of what these give saturates
+    np.save(tmp_path / "events.npy", events)
+    quantised = to_fixed_width(autoencoder(), NARROW)
+
+    convert_by_hls4ml(quantised, tmp_path / PROJECT, "xcvu9p-flga2104-2-e", 5.0)
+    with tarfile.open(tmp_path / "project.tar", "w") as archive:
+        archive.add(tmp_path / PROJECT, arcname=PROJECT)
+    simulate_project(
+        {"n_processes": 1, "timeout_s": 200.0},
+        {"project": tmp_path / "project.tar", "events": tmp_path / "events.npy"},
+        {"scores": tmp_path / "scores"},
+    )
+
+    scores = np.fromfile(tmp_path / "scores")
+    np.testing.assert_array_equal(scores, trace_program(quantised).predict(events).ravel())
+    np.testing.assert_array_equal(scores, evaluate(quantised, events))
+
+
+def test_the_input_keeps_the_rounding_of_its_own_words_in_hls4mls_project(tmp_path):
+    inputs = keras.Input((5,))
+    layer = keras.layers.Dense(1)(inputs)
+    words = WIDE | {"input": "fixed<16,13>"}
+
+    convert_by_hls4ml(
+        to_fixed_width(keras.Model(inputs, layer), words), tmp_path / PROJECT, "xcvu9p", 5.0
+    )
+
+    types = (tmp_path / PROJECT / "firmware" / "defines.h").read_text()
+    assert "typedef ap_fixed<16,13> events_t;" in types
+
+
+def test_what_a_layer_raises_when_it_is_rebuilt_names_the_layer(monkeypatch):
+    def broken(*_):
+        def call(inputs, mask=None):
+            raise AssertionError("odd")
+
+        return call
+
+    monkeypatch.setattr("harness.firmware.quantise._dense", broken)
+
+    with pytest.raises(Fault, match=r"layer 'hidden' \(Dense\): can't be rebuilt.*odd"):
+        to_fixed_width(plain_network(), WIDE)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        keras.ops.subtract,
+        keras.ops.add,
+        keras.ops.maximum,
+        lambda x, _: keras.ops.multiply(x, 0.5),
+        lambda x, _: keras.ops.add(x, 0.5),
+    ],
+    ids=["subtract", "add", "maximum", "times a constant", "plus a constant"],
+)
+def test_operations_of_keras_on_two_tensors_or_on_a_constant_are_rebuilt(make):
+    inputs = keras.Input((3,))
+    x = keras.layers.Dense(3, name="a")(inputs)
+    y = keras.layers.Dense(3, name="b")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(make(x, y)))
+    events = plain_events(300, 3) / 4
+    quantised = to_fixed_width(model, WIDE)
+
+    check_translatable(quantised)
+    np.testing.assert_allclose(
+        evaluate(quantised, events), evaluate(model, events), rtol=0.02, atol=0.05
+    )
 
 
 @pytest.mark.parametrize(
