@@ -7,10 +7,10 @@ SUBMISSION ?= submissions/team_x
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
-.PHONY: lock clean fuzz links
+.PHONY: lock clean fuzz links firmware-accuracy
 
 help:  ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
 
 setup: $(READY)  ## create .venv and install the locked dependencies
 
@@ -55,6 +55,11 @@ format: $(READY)  ## format the code
 
 bench: $(READY)  ## run the benchmarks and print their tables
 	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+firmware-accuracy: $(READY)  ## write docs/firmware-accuracy.md anew (REPORTS=folder: measure first)
+	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure csynth "$(REPORTS)")
+	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure vendor "$(REPORTS)")
+	@$(BIN)/python -m tools.firmware_accuracy
 
 schemas: $(READY)  ## write docs/schemas anew
 	$(BIN)/python -m tools.schemas

@@ -1,8 +1,9 @@
 """What the firmware of a network costs in time and memory, cold and found in the cache.
 
 `submissions/team_x` goes the whole way in the sandbox: both translators, interpreter, Verilog,
-simulation, synthesis, C simulation, Keras. The scores of many events are timed by themselves. With
---large a full autoencoder 57-32-16-3-16-32-57 at 6 bits, with random weights, goes it too.
+simulation, synthesis, C simulation, Keras. The scores of many events are timed by themselves. Rates
+are given by the clock and by processor time, which other work on the machine disturbs less. With
+LARGE=1 a full autoencoder 57-32-16-3-16-32-57 at 6 bits, with random weights, goes it too.
 
     python benchmarks/firmware.py [--quick] [--json FILE]        (LARGE=1 for the autoencoder)
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -27,10 +29,10 @@ from inference import EVENT_SHAPE, TEAM, draw_events
 
 from harness.challenge import Budget, Target
 from harness.firmware.backend import FirmwareResult, Settings
-from harness.firmware.csim import simulate_project
+from harness.firmware.csim import build_simulation, run_simulation
 from harness.firmware.interpret import interpret_events
 from harness.firmware.synthesise import synthesise
-from harness.firmware.translate import trace_network
+from harness.firmware.translate import PROJECT, trace_network
 from harness.records import Figure, Firmware
 from harness.sandbox import open_sandbox
 from harness.step import GIB
@@ -45,6 +47,7 @@ TARGET = Target(
     budget=Budget(lut=394_080),
 )
 POLL_SECONDS = 0.05
+N_CSIM_EVENTS = 100_000
 
 
 @dataclass(slots=True)
@@ -153,8 +156,16 @@ def value_of(result: FirmwareResult, name: str) -> float:
     return cast("Figure", getattr(result.report, name)).value
 
 
-def rates(network: tuple[Path, Path], events: Path, folder: Path) -> tuple[float, float]:
-    """Return events per second of the interpreter, and of the compiled C simulation."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rate:
+    """Events per second: as it was, and as two cores to themselves would have it."""
+
+    by_clock: float
+    by_processor: float
+
+
+def rates(network: tuple[Path, Path], events: Path, folder: Path) -> tuple[Rate, Rate]:
+    """Return the rates of the interpreter and of the compiled C simulation."""
     names = ("program", "layers", "project")
     files = {name: folder / name for name in names}
     trace_network(
@@ -167,20 +178,40 @@ def rates(network: tuple[Path, Path], events: Path, folder: Path) -> tuple[float
         {"graph": network[0], "weights": network[1]},
         files,
     )
-    inputs = {"program": files["program"], "events": events}
-    outputs = {"scores": folder / "scores"}
-    reports = [interpret_events({"n_threads": 2}, inputs, outputs) for _ in range(3)]
-    seconds = min(cast("float", report["seconds"]) for report in reports)
-    interpreted = cast("int", reports[0]["n_events"]) / seconds
-    few = folder / "few.npy"
-    np.save(few, np.load(events, mmap_mode="r")[:100_000])
-    report = simulate_project(
-        {"n_processes": 2, "timeout_s": 900.0},
-        {"project": files["project"], "events": few},
-        {"scores": folder / "csim"},
+    return _interpreted(files["program"], events, folder), _simulated(
+        files["project"], events, folder
     )
-    simulated = cast("int", report["n_events"]) / cast("float", report["run_s"])
-    return interpreted, simulated
+
+
+def _interpreted(program: Path, events: Path, folder: Path) -> Rate:
+    inputs = {"program": program, "events": events}
+    best = Rate(by_clock=0.0, by_processor=0.0)
+    for _ in range(3):
+        before = time.process_time()
+        report = interpret_events({"n_threads": 2}, inputs, {"scores": folder / "scores"})
+        processor_s = time.process_time() - before
+        n_events = cast("int", report["n_events"])
+        best = Rate(
+            by_clock=max(best.by_clock, n_events / cast("float", report["seconds"])),
+            by_processor=max(best.by_processor, 2 * n_events / processor_s),
+        )
+    return best
+
+
+def _simulated(project: Path, events: Path, folder: Path) -> Rate:
+    with tarfile.open(project) as archive:
+        archive.extractall(folder / "csim", filter="data")
+    rows = np.load(events, mmap_mode="r")[:N_CSIM_EVENTS].reshape(N_CSIM_EVENTS, -1)
+    program = build_simulation(folder / "csim" / PROJECT, rows.shape[1], 900.0)
+    raw = folder / "events.f32"
+    rows.astype("<f4").tofile(raw)
+    before, started = os.times(), time.monotonic()
+    run_simulation(program, raw, N_CSIM_EVENTS, 2, 900.0)
+    wall_s, after = time.monotonic() - started, os.times()
+    processor_s = (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    )
+    return Rate(by_clock=N_CSIM_EVENTS / wall_s, by_processor=2 * N_CSIM_EVENTS / processor_s)
 
 
 def main() -> int:
@@ -209,8 +240,27 @@ def main() -> int:
                 limit=2,
                 unit="GiB",
             ),
-            Goal(name="interpreter", value=interpreted, relation=">=", limit=4e5, unit="events/s"),
-            Goal(name="C simulation", value=simulated, relation=">=", limit=5e4, unit="events/s"),
+            Goal(
+                name="interpreter, two cores",
+                value=interpreted.by_processor,
+                relation=">=",
+                limit=4e5,
+                unit="events/s",
+            ),
+            Goal(
+                name="C simulation, two cores",
+                value=simulated.by_processor,
+                relation=">=",
+                limit=5e4,
+                unit="events/s",
+            ),
+            Goal(
+                name="team_x cold, processor time of two cores",
+                value=cold.cpu_s / 2,
+                relation="<=",
+                limit=120,
+                unit="s",
+            ),
         ]
         if os.environ.get("LARGE"):
             (scratch / "large").mkdir()
@@ -237,8 +287,8 @@ def main() -> int:
         goals=tuple(goals),
         conditions={
             "events": n_events,
-            "interpreter, events/s": round(interpreted),
-            "C simulation, events/s": round(simulated),
+            "interpreter, events/s by the clock": round(interpreted.by_clock),
+            "C simulation, events/s by the clock": round(simulated.by_clock),
         },
     )
     return publish(report, options)
