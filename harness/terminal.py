@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from harness.data.inventory import ChallengeStatus
     from harness.official import Imported, Sealed
     from harness.sandbox.doctor import Isolation
+    from harness.simulate.check import Checked
 
 _DASH = "–"
 _METRICS = {
@@ -361,6 +362,32 @@ def description_view(description: Description) -> RenderableType:
     note = "; synthetic events: no prediction for the real data" if summary.synthetic else ""
     tables = [_process_table(description, process) for process in summary.processes]
     return Group(Text(f"{summary.title}, version {summary.version}{note}"), *tables)
+
+
+def check_view(checked: Checked) -> RenderableType:
+    """Draw every published figure of the real background beside that of a file."""
+    from harness.simulate.check import CAVEATS
+
+    table = Table(
+        title=f"{checked.source}: {checked.n_events:,} events against the real background (v2)",
+        title_justify="left",
+        title_style="bold",
+    )
+    for column in ("quantity", "found", "published", "ratio", f"within {checked.tolerance:.0%}"):
+        table.add_column(column, justify="left" if column == "quantity" else "right")
+    for one in checked.comparisons:
+        verdict = "yes" if one.passes else "NO"
+        table.add_row(
+            f"{one.name} [{one.unit}]".replace("[", "\\[") if one.unit else one.name,
+            f"{one.found:.4g}",
+            f"{one.published:.4g}",
+            f"{one.ratio:.2f}",
+            Text(verdict if one.is_binding else "rare: not asked", "" if one.passes else "red"),
+        )
+    binding = [one for one in checked.comparisons if one.is_binding]
+    n_passed = sum(one.passes for one in binding)
+    lines = [f"{n_passed} of {len(binding)} within {checked.tolerance:.0%}", *CAVEATS]
+    return Group(table, *(Text(line) for line in (*lines, *checked.remarks)))
 
 
 def _process_table(description: Description, process: ProcessSummary) -> Table:

@@ -17,6 +17,7 @@ from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
 from harness.cli.output import console
+from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
 from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, Problem
 
@@ -49,6 +50,7 @@ for _command in (
     ci,
     blackbox,
     import_,
+    simulate,
 ):
     cli.add_command(_command)
 

@@ -155,7 +155,7 @@ def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
     EnvironmentFaultError
         matplotlib is not installed, or the folder can't be written.
     """
-    figure_type = _matplotlib_figure()
+    figure_type = matplotlib_figure()
     make_folder(folder)
     titles = {process.process: process.title for process in summary.processes}
     label = f"{summary.title}{' · synthetic events' if summary.synthetic else ''}"
@@ -251,7 +251,14 @@ def _example(process: str, event: NDArray[np.float32], layout: EventLayout) -> E
     )
 
 
-def _matplotlib_figure() -> type[Figure]:
+def matplotlib_figure() -> type[Figure]:
+    """Return the class of matplotlib's figures, which needs no display.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

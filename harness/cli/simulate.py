@@ -1,0 +1,133 @@
+"""Commands on fresh events: simulate, simulate check, simulate manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.cli.options import json_option
+from harness.cli.output import as_dict, console, print_json
+from harness.errors import IntegrityError, Problem, UsageError
+
+
+class _RunUnlessNamed(click.Group):
+    """A group whose first word may be a process: then the command is `run`."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Put `run` before a word that is no command of the group."""
+        if arguments and not arguments[0].startswith("-") and arguments[0] not in self.commands:
+            arguments = ["run", *arguments]
+        return super().parse_args(context, arguments)
+
+
+@click.group(cls=_RunUnlessNamed, subcommand_metavar="PROCESS|COMMAND [OPTIONS]...")
+def simulate() -> None:
+    """Make fresh events: `harness simulate background --events N --seed S --out FILE`.
+
+    PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets) or a file
+    CARD.yaml with Pythia's settings.
+    """
+
+
+@simulate.command()
+@click.argument("process")
+@click.option("--events", "n_events", type=int, required=True, help="Events to accept.")
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="HDF5 file."
+)
+@click.option(
+    "--library",
+    "library_events",
+    type=click.IntRange(100, 1_000_000),
+    help="Soft events to draw pile-up from, instead of 50,000: for trials.",
+)
+@json_option
+def run(
+    process: str,
+    n_events: int,
+    seed: int,
+    n_jobs: int,
+    out: Path,
+    library_events: int | None,
+    as_json: bool,
+) -> None:
+    """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
+    from harness.data.progress import progress_bars
+    from harness.simulate.fragment import make_manifest, manifest_yaml
+    from harness.simulate.plan import LIBRARY_EVENTS, make_plan
+    from harness.simulate.presets import BACKGROUND
+    from harness.simulate.process import Process, read_card
+    from harness.simulate.run import simulate as simulate_events
+
+    what: str | Process = process
+    if Path(process).suffix in {".yaml", ".yml"}:
+        what = read_card(Path(process))
+    n_library = LIBRARY_EVENTS
+    if library_events is not None:
+        n_library = dict.fromkeys(LIBRARY_EVENTS, library_events)
+    plan = make_plan(what, n_events=n_events, seed=seed, n_library=n_library)
+    with progress_bars() as progress:
+        done = simulate_events(plan, out, n_jobs=n_jobs, progress=progress)
+    if done.n_resumed:
+        click.echo(f"{done.n_resumed:,} events were there already", err=True)
+    click.echo(f"{done.path}: {plan.n_events:,} synthetic events", err=True)
+    if as_json:
+        click.echo(done.provenance.model_dump_json(indent=1))
+    elif plan.name == BACKGROUND:
+        click.echo(manifest_yaml(make_manifest([done.path]), [done.provenance]), nl=False)
+    else:
+        click.echo(
+            f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}", err=True
+        )
+
+
+@simulate.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--name", default="simulated", show_default=True, help="Name of the challenge.")
+def manifest(files: tuple[Path, ...], name: str) -> None:
+    """Print the manifest of FILES, one background and any number of signals."""
+    from harness.simulate.fragment import make_manifest, manifest_yaml
+    from harness.simulate.provenance import read_provenance
+
+    if not files:
+        raise UsageError(Problem(what="no file was named", expected="BACKGROUND.h5 [SIGNAL.h5]..."))
+    found = make_manifest(files, name=name)
+    known = [one for path in files if (one := read_provenance(path)) is not None]
+    click.echo(manifest_yaml(found, known), nl=False)
+
+
+@simulate.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures.")
+@json_option
+def check(file: Path, plots: Path | None, as_json: bool) -> None:
+    """Hold the background in FILE against what is published of the real one."""
+    from harness.data.progress import progress_bars
+    from harness.simulate.check import check_file, write_plots
+    from harness.terminal import check_view
+
+    with progress_bars() as progress:
+        checked = check_file(file, progress=progress)
+    if as_json:
+        print_json(as_dict(checked))
+    else:
+        console().print(check_view(checked))
+    if plots is not None:
+        for path in write_plots(checked, plots):
+            click.echo(f"picture: {path}", err=True)
+    if checked.failures:
+        raise IntegrityError(
+            *(
+                Problem(
+                    what=f"{one.name} is {one.found:.4g}, {one.ratio:.2f} times the published one",
+                    where=str(file),
+                    expected=f"{one.published:.4g} within {checked.tolerance:.0%}",
+                )
+                for one in checked.failures
+            )
+        )

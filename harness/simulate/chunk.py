@@ -1,0 +1,103 @@
+"""One unit of work: so many accepted events of one process."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from harness.challenge import Value
+from harness.errors import Problem, UsageError
+from harness.simulate.detector import Detector
+from harness.simulate.generator import make_generator
+from harness.simulate.layout import Events
+from harness.simulate.plan import Chunk
+from harness.simulate.process import Process
+
+# A process that has given no accepted event among this many generated ones is given up.
+MAX_BARREN_EVENTS = 100_000
+# Events that are generated in one call of Pythia: memory grows with them, 0.3 MB each.
+_BATCH_EVENTS = (100, 1000)
+
+
+class ChunkReport(Value):
+    """What one chunk has taken.
+
+    Attributes
+    ----------
+    n_accepted : int
+        Events that passed the preselection, those beyond the chunk's number too.
+    n_capped : int
+        Generated events that should have been kept more than once; see `harness.simulate.decays`.
+    cross_section_mb : float
+        Cross section of the accepted events as this chunk estimates it [mb]; at leading order, as
+        Pythia computes it.
+    """
+
+    process: str
+    number: int
+    n_events: int = Field(ge=0)
+    n_generated: int = Field(ge=0)
+    n_accepted: int = Field(ge=0)
+    n_capped: int = Field(ge=0)
+    cross_section_mb: float = Field(ge=0)
+
+
+def make_chunk(
+    process: Process,
+    chunk: Chunk,
+    seed: int,
+    detector: Detector,
+    *,
+    max_barren: int = MAX_BARREN_EVENTS,
+) -> tuple[Events, ChunkReport]:
+    """Generate until `chunk.n_events` events have passed the preselection.
+
+    Returns
+    -------
+    events : ndarray of float32, shape (chunk.n_events, 19, 3)
+    report : ChunkReport
+
+    Raises
+    ------
+    UsageError
+        Pythia can't start or gives up, or nothing passes among `max_barren` generated events.
+    """
+    import numpy as np
+
+    seed_of_pythia, rng = chunk.seeds(seed)
+    generator = make_generator(process, seed_of_pythia)
+    found: list[Events] = []
+    n_generated = n_accepted = n_capped = 0
+    smallest, largest = _BATCH_EVENTS
+    size = smallest
+    while n_accepted < chunk.n_events:
+        batch = generator.next_batch(size, rng)
+        events = detector.see(batch, rng, is_fake=process.is_fake)
+        found.append(events)
+        n_generated += batch.n_events
+        n_accepted += len(events)
+        n_capped += batch.n_capped
+        if n_accepted == 0 and n_generated >= max_barren:
+            raise _barren(process, n_generated)
+        missing = (chunk.n_events - n_accepted) * n_generated // max(n_accepted, 1)
+        size = min(max(missing, smallest), largest)
+    report = ChunkReport(
+        process=process.name,
+        number=chunk.number,
+        n_events=chunk.n_events,
+        n_generated=n_generated,
+        n_accepted=n_accepted,
+        cross_section_mb=generator.cross_section_mb * n_accepted / n_generated,
+        n_capped=n_capped,
+    )
+    return np.concatenate(found)[: chunk.n_events], report
+
+
+def _barren(process: Process, n_generated: int) -> UsageError:
+    return UsageError(
+        Problem(
+            what=f"no event passed the preselection among {n_generated:,} generated ones",
+            where=process.name,
+            expected="an electron or muon above 23 GeV now and then",
+            fix="simulate a process with leptons, or let the process give harder ones",
+        )
+    )

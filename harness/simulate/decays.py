@@ -1,0 +1,375 @@
+"""Leptons of heavy quarks, without waiting for them: decays drawn by what passes.
+
+Of the events with a b or c quark one in a thousand gives an isolated lepton above 23 GeV. Pythia
+makes the event but for the decays of its heavy hadrons. For each of these, `N_TRIALS` semileptonic
+decays are drawn from a library that Pythia made at rest, turned at random and boosted. The weight
+of a trial is the branching fraction to e and mu, times the identification that the products of the
+decay itself leave to the lepton by its isolation, or zero if the lepton is out of reach.
+
+An event is kept with the probability (mean weight, summed over its hadrons) / `cap`. One trial is
+then chosen by its weight, and every other hadron decays as it will. So an event is kept as often as
+it would have passed, over the cap; none is kept twice, and no two share anything. Where the sum
+exceeds the cap the event is kept once and counted as capped.
+
+Not covered: leptons of b -> c -> l and of b -> tau -> l as the leading one; an event of which two
+leptons pass counts twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.simulate.particles import (
+    CHARGED,
+    ELECTRON,
+    MUON,
+    NEUTRAL,
+    PHOTON,
+    Column,
+    Indices,
+    Particles,
+    concatenate,
+    spans,
+    wrap,
+)
+from harness.simulate.process import Flavour
+from harness.simulate.response import CMS_LIKE, isolation_factor
+
+if TYPE_CHECKING:
+    from pythia8mc import Pythia
+
+# Weakly decaying hadrons (PDG codes, either sign).
+HADRONS: Mapping[Flavour, tuple[int, ...]] = {
+    "none": (),
+    "bottom": (511, 521, 531, 5122, 5132, 5232),
+    "charm": (411, 421, 431, 4122),
+}
+N_TRIALS = 48
+# Decays of each hadron in the library, of either sort; and the seed of the library.
+N_DECAYS = 1500
+_SEED = 17
+# A trial's lepton is within reach above this pT, before it is measured. [GeV]
+_LEPTON_PT_GEV = 20.0
+_ELECTRON_ABS_ETA, _MUON_ABS_ETA = 3.0, 2.1
+# A hadron softer than this gives no such lepton.
+_HADRON_PT_GEV = 21.0
+_MIN_PT_GEV = 0.7
+_INVISIBLE = (12, 14, 16)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decays:
+    """Decays of one hadron at rest, one after the other, their visible products only.
+
+    Attributes
+    ----------
+    momenta : ndarray of float64, shape (n_products, 4)
+        px, py, pz, E [GeV]; the lepton of a semileptonic decay comes first.
+    """
+
+    starts: Indices
+    momenta: NDArray[np.float64]
+    kind: NDArray[np.int8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hadron:
+    """What is known of one weakly decaying hadron.
+
+    Attributes
+    ----------
+    fraction : float
+        Branching fraction to e and mu together.
+    leptonic, free : Decays
+        Semileptonic ones to e and mu; all.
+    """
+
+    mass: float
+    fraction: float
+    leptonic: Decays
+    free: Decays
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hadrons:
+    """Undecayed heavy hadrons of many events, in the order of their events.
+
+    Attributes
+    ----------
+    code : ndarray of int32
+        PDG code without its sign.
+    momentum : ndarray of float64, shape (n, 3)
+    """
+
+    event: Indices
+    code: NDArray[np.int32]
+    momentum: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decayed:
+    """What became of the hadrons.
+
+    Attributes
+    ----------
+    chance : ndarray of float64, shape (n_events,)
+        Probability to keep each event; above 1 where it was capped.
+    products : Particles
+        Of all hadrons; in events that can't be kept, of none.
+    boost : ndarray of float64, shape (len(products),)
+        What identification is to be multiplied by for a lepton whose isolation has had its say.
+    """
+
+    chance: Column
+    products: Particles
+    boost: Column
+
+
+def stop_decays(pythia: Pythia, flavour: Flavour) -> None:
+    """Let the hadrons of `flavour` be stable."""
+    for code in HADRONS[flavour]:
+        pythia.readString(f"{code}:mayDecay = off")
+
+
+def decay(
+    hadrons: Hadrons,
+    weight: Column,
+    n_events: int,
+    flavour: Flavour,
+    cap: float,
+    rng: np.random.Generator,
+) -> Decayed:
+    """Decay the hadrons of events, one of them to a lepton that may pass.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (n_events,)
+        Pythia's weight of each event.
+    cap : float
+        Weight at which an event is kept for sure.
+    """
+    table = library(flavour)
+    trials = _Trials.draw(hadrons, table, rng)
+    chance = weight * np.bincount(trials.event, trials.weight, minlength=n_events) / cap
+    chosen = _choose(trials, n_events, rng)
+    is_leading = np.zeros(len(hadrons.event), np.bool_)
+    is_leading[trials.hadron[chosen]] = True
+    is_possible = chance > 0
+    others = np.flatnonzero(~is_leading & is_possible[hadrons.event])
+    parts = [trials.products(chosen)]
+    boosts = [np.ones(len(parts[0]))]
+    boosts[0][_first_of_runs(parts[0].event)] = 1.0 / trials.isolated[chosen]
+    for code, hadron in table.items():
+        of_code = others[hadrons.code[others] == code]
+        products = _let_decay(hadrons, of_code, hadron.free, hadron.mass, rng)[0]
+        parts.append(products)
+        boosts.append(np.ones(len(products)))
+    return Decayed(chance=chance, products=concatenate(parts), boost=np.concatenate(boosts))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trials:
+    """Semileptonic decays that were tried: `N_TRIALS` for each hadron within reach.
+
+    `isolated` is the identification by the isolation of the decay itself, `weight` the whole weight
+    over the number of trials; `first` and `lengths` tell where the products lie.
+    """
+
+    event: Indices
+    hadron: Indices
+    isolated: Column
+    weight: Column
+    first: Indices
+    lengths: Indices
+    particles: Particles
+
+    @classmethod
+    def draw(
+        cls, hadrons: Hadrons, table: Mapping[int, Hadron], rng: np.random.Generator
+    ) -> _Trials:
+        pt = np.hypot(hadrons.momentum[:, 0], hadrons.momentum[:, 1])
+        found: list[tuple[Indices, Column, Particles, Indices]] = []
+        for code, hadron in table.items():
+            within = np.flatnonzero((pt > _HADRON_PT_GEV) & (hadrons.code == code))
+            tried = np.repeat(within, N_TRIALS)
+            products, lengths = _let_decay(hadrons, tried, hadron.leptonic, hadron.mass, rng)
+            fraction = np.full(len(tried), hadron.fraction / N_TRIALS)
+            found.append((tried, fraction, products, lengths))
+        tried, fraction, lengths = (
+            np.concatenate([one[place] for one in found]) for place in (0, 1, 3)
+        )
+        particles = concatenate([one[2] for one in found])
+        first = np.cumsum(lengths) - lengths
+        isolated = _own_isolation(particles, first, lengths)
+        lepton = particles.where(first)
+        reach = np.where(lepton.kind == ELECTRON, _ELECTRON_ABS_ETA, _MUON_ABS_ETA)
+        may = (lepton.pt > _LEPTON_PT_GEV) & (np.abs(lepton.eta) < reach)
+        return cls(
+            event=hadrons.event[tried],
+            hadron=tried,
+            isolated=isolated,
+            weight=fraction * isolated * may,
+            first=first,
+            lengths=lengths,
+            particles=particles,
+        )
+
+    def products(self, trials: Indices) -> Particles:
+        """Return the products of some trials."""
+        return self.particles.where(spans(self.first[trials], self.lengths[trials]))
+
+
+def _choose(trials: _Trials, n_events: int, rng: np.random.Generator) -> Indices:
+    """Choose one trial of each event that has any, by their weights."""
+    order = np.argsort(trials.event, kind="stable")
+    running = np.cumsum(trials.weight[order])
+    ends = np.searchsorted(trials.event[order], np.arange(n_events), side="right")
+    upper = np.concatenate([[0.0], running])[ends]
+    lower = np.concatenate([[0.0], upper[:-1]])
+    has_any = upper > lower
+    mark = (lower + rng.random(n_events) * (upper - lower))[has_any]
+    at = np.minimum(np.searchsorted(running, mark, side="right"), len(running) - 1)
+    chosen: Indices = order[at]
+    return chosen
+
+
+def _own_isolation(particles: Particles, first: Indices, lengths: Indices) -> Column:
+    """Return the identification factor of each trial's lepton among its own decay's products."""
+    owner = np.repeat(np.arange(len(first)), lengths)
+    lepton = first[owner]
+    turn = wrap(particles.phi - particles.phi[lepton])
+    near = (particles.eta - particles.eta[lepton]) ** 2 + turn**2
+    counts = (near < CMS_LIKE.isolation_radius**2) & (particles.pt > _MIN_PT_GEV)
+    counts[first] = False
+    total = np.bincount(owner[counts], particles.pt[counts], minlength=len(first))
+    leptons = particles.where(first)
+    return isolation_factor(leptons.kind == ELECTRON, total / leptons.pt, CMS_LIKE)
+
+
+def _let_decay(
+    hadrons: Hadrons, which: Indices, decays: Decays, mass: float, rng: np.random.Generator
+) -> tuple[Particles, Indices]:
+    """Draw a decay for each of the hadrons `which`; return the products and their numbers."""
+    drawn = rng.integers(0, len(decays.starts) - 1, len(which))
+    lengths = decays.starts[drawn + 1] - decays.starts[drawn]
+    at = spans(decays.starts[drawn], lengths)
+    owner = np.repeat(np.arange(len(which)), lengths)
+    rotation = _random_rotations(len(which), rng)
+    rest = np.einsum("nij,nj->ni", rotation[owner], decays.momenta[at, :3])
+    momentum = _boost(rest, decays.momenta[at, 3], hadrons.momentum[which][owner], mass)
+    pt = np.maximum(np.hypot(momentum[:, 0], momentum[:, 1]), 1e-9)
+    products = Particles(
+        event=hadrons.event[which][owner],
+        pt=pt,
+        eta=np.arcsinh(momentum[:, 2] / pt),
+        phi=np.arctan2(momentum[:, 1], momentum[:, 0]),
+        kind=decays.kind[at],
+    )
+    return products, lengths
+
+
+def _boost(
+    rest: NDArray[np.float64], energy: Column, momentum: NDArray[np.float64], mass: float
+) -> NDArray[np.float64]:
+    """Boost momenta from the rest frame of parents with `momentum` and `mass`."""
+    total = np.sqrt(mass**2 + (momentum**2).sum(axis=1))
+    along = (rest * momentum).sum(axis=1)
+    factor = (along / (total + mass) + energy) / mass
+    boosted: NDArray[np.float64] = rest + factor[:, None] * momentum
+    return boosted
+
+
+def _random_rotations(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw rotations uniformly, from unit quaternions; shape (n, 3, 3)."""
+    q = rng.standard_normal((n, 4))
+    q /= np.linalg.norm(q, axis=1, keepdims=True)
+    w, x, y, z = q.T
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=1)
+
+
+def _first_of_runs(event: Indices) -> NDArray[np.bool_]:
+    """Tell where a new event begins; its lepton stands there."""
+    return np.concatenate([[True], event[1:] != event[:-1]])[: len(event)]
+
+
+@cache
+def library(flavour: Flavour) -> Mapping[int, Hadron]:
+    """Make the decays of the hadrons of `flavour`; a second or two, once in a process."""
+    return {code: _hadron(code) for code in HADRONS[flavour]}
+
+
+def _hadron(code: int) -> Hadron:
+    import pythia8mc
+
+    decays = []
+    fraction = 0.0
+    for is_leptonic in (False, True):
+        pythia = pythia8mc.Pythia("", False)
+        for line in (
+            "Print:quiet = on",
+            "ProcessLevel:all = off",
+            "ParticleDecays:mixB = off",
+            "Random:setSeed = on",
+            f"Random:seed = {_SEED + code}",
+        ):
+            pythia.readString(line)
+        if is_leptonic:
+            fraction = _only_leptonic(pythia, code)
+        pythia.init()
+        mass = float(pythia.particleData.m0(code))
+        decays.append(_decay_at_rest(pythia, code, mass, is_leptonic=is_leptonic))
+    return Hadron(mass=mass, fraction=fraction, leptonic=decays[1], free=decays[0])
+
+
+def _only_leptonic(pythia: Pythia, code: int) -> float:
+    """Switch the other decays off; return the branching fraction of those that are left."""
+    entry = pythia.particleData.findParticle(code)
+    total = leptonic = 0.0
+    for index in range(entry.sizeChannels()):
+        channel = entry.channel(index)
+        products = {abs(channel.product(n)) for n in range(channel.multiplicity())}
+        is_leptonic = bool(products & {11, 13})
+        channel.onMode(int(is_leptonic))
+        total += channel.bRatio()
+        leptonic += channel.bRatio() * is_leptonic
+    return float(leptonic / total)
+
+
+def _decay_at_rest(pythia: Pythia, code: int, mass: float, *, is_leptonic: bool) -> Decays:
+    """Let Pythia decay a hadron at rest `N_DECAYS` times."""
+    starts, momenta, kinds = [0], [], []
+    for _ in range(N_DECAYS):
+        event = pythia.event
+        event.reset()
+        event.append(code, 1, 0, 0, 0.0, 0.0, 0.0, mass, mass)
+        pythia.next()
+        found = [event[n] for n in range(event.size()) if event[n].isFinal()]
+        seen = [particle for particle in found if particle.idAbs() not in _INVISIBLE]
+        if is_leptonic:
+            # The lepton of the hadron itself comes first: the first in Pythia's record.
+            seen.sort(key=lambda particle: particle.idAbs() not in {11, 13})
+        for particle in seen:
+            momenta.append((particle.px(), particle.py(), particle.pz(), particle.e()))
+            kinds.append(_kind(particle.idAbs(), particle.charge()))
+        starts.append(len(kinds))
+    return Decays(
+        starts=np.array(starts, np.int64),
+        momenta=np.array(momenta).reshape(-1, 4),
+        kind=np.array(kinds, np.int8),
+    )
+
+
+def _kind(code: int, charge: float) -> int:
+    known = {11: ELECTRON, 13: MUON, 22: PHOTON}.get(code)
+    return known if known is not None else (CHARGED if charge else NEUTRAL)

@@ -1,0 +1,109 @@
+"""Where the events of a file come from: written into the file and beside it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+import harness
+from harness.challenge import Name, Value
+from harness.errors import DataError, Problem
+from harness.simulate.generator import COMMON
+from harness.simulate.plan import Plan
+
+# Root attribute of the HDF5 file; the datasets are those of ADC2021 and nothing else.
+ATTRIBUTE = "harness_provenance"
+_PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy", "h5py")
+
+
+class ProcessYield(Value):
+    """What one process has given.
+
+    Attributes
+    ----------
+    efficiency : float
+        Accepted over generated events, after the vetoes on the hard process.
+    cross_section_mb : float
+        Of the accepted events, at leading order [mb]; the mix does not follow from it.
+    """
+
+    n_events: int = Field(ge=0)
+    n_generated: int = Field(ge=0)
+    efficiency: float = Field(ge=0)
+    cross_section_mb: float = Field(ge=0)
+
+
+class Provenance(Value):
+    """How a file was made; equal for equal files, so it holds no time, host or number of jobs."""
+
+    made_by: str
+    plan: Plan
+    plan_digest: str
+    common_settings: tuple[str, ...]
+    library_checksums: dict[str, str]
+    yields: dict[Name, ProcessYield]
+    versions: dict[str, str]
+
+
+def make_provenance(
+    plan: Plan, yields: dict[str, ProcessYield], library_checksums: dict[str, str]
+) -> Provenance:
+    """Put together what is known of a run."""
+    return Provenance(
+        made_by=f"harness simulate {harness.__version__}",
+        plan=plan,
+        plan_digest=plan.digest,
+        common_settings=COMMON,
+        library_checksums=library_checksums,
+        yields=yields,
+        versions={
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            **{name: found for name in _PACKAGES if (found := _version(name))},
+        },
+    )
+
+
+def read_provenance(path: Path) -> Provenance | None:
+    """Read the provenance in an HDF5 file; None if it has none.
+
+    Raises
+    ------
+    DataError
+        The file can't be read, or its provenance is not readable.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get(ATTRIBUTE)
+    except OSError as error:
+        raise DataError(
+            Problem(
+                what=f"HDF5 can't read it: {str(error).splitlines()[0]}",
+                where=str(path),
+                expected="a file of `harness simulate`",
+            )
+        ) from error
+    if text is None:
+        return None
+    try:
+        return Provenance.model_validate_json(text)
+    except ValidationError as error:
+        raise DataError(
+            Problem(
+                what=f"its attribute {ATTRIBUTE} is not readable: {str(error).splitlines()[0]}",
+                where=str(path),
+                fix="make the file again with this version of the harness",
+            )
+        ) from error
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

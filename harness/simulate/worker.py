@@ -1,0 +1,66 @@
+"""What runs in a process of its own: Pythia may print, crash or hang there.
+
+Pythia's and fastjet's words go to a log file, so that a reason can be told.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from harness.data.cache import writing
+from harness.simulate.chunk import ChunkReport, make_chunk
+from harness.simulate.detector import Detector
+from harness.simulate.libraries import Part, make_library_part, open_overlay
+from harness.simulate.plan import Chunk, Plan
+from harness.simulate.response import CMS_LIKE
+
+# prctl(2): the signal that a process gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
+
+
+def start_worker(log_folder: Path, parent: int) -> None:
+    """Prepare a worker: it ends with its parent, leaves Ctrl-C to it, and prints to a log."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we asked to be told
+        os._exit(1)
+    log = os.open(log_folder / f"worker-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def run_library_part(part: Part) -> int:
+    """Make one part of a library; return how many events it holds."""
+    make_library_part(part)
+    return part[2]
+
+
+def run_chunk(plan: Plan, chunk: Chunk, folder: Path) -> ChunkReport:
+    """Make one chunk and write it to `folder`, its report last."""
+    events, report = make_chunk(
+        plan.process(chunk.process), chunk, plan.seed, _detector(tuple(plan.n_library.items()))
+    )
+    with writing(folder, chunk.file_name) as stream:
+        np.lib.format.write_array(stream, events, allow_pickle=False)
+    with writing(folder, report_name(chunk)) as stream:
+        stream.write(report.model_dump_json().encode())
+    return report
+
+
+def report_name(chunk: Chunk) -> str:
+    """Name the file that vouches for a chunk."""
+    return f"{chunk.file_name}.json"
+
+
+@cache
+def _detector(n_library: tuple[tuple[str, int], ...]) -> Detector:
+    """Read the libraries once in each worker."""
+    return Detector(response=CMS_LIKE, overlay=open_overlay(dict(n_library)))
