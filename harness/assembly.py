@@ -20,6 +20,7 @@ from harness.records import (
     ScoreCard,
     ScoredChallenge,
     ScoredFile,
+    Stress,
     Submitted,
 )
 from harness.sandbox import Sandbox
@@ -29,6 +30,7 @@ from harness.submission.spec import Submission
 # Events of each process that `--quick` scores.
 QUICK_EVENTS = 50_000
 _NO_FIRMWARE = NotMeasured(not_measured="no firmware was made")
+_NO_STRESS = NotMeasured(not_measured="not asked for: harness score --stress")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +46,7 @@ class Run:
     has_firmware: bool
     reports: Path | None = None
     settings: Settings | None = None
+    has_stress: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +60,7 @@ class Figures:
     firmware_scores: Scores = field(default_factory=dict)
     firmware_physics: Physics | NotMeasured = _NO_FIRMWARE
     artefacts: tuple[Path, ...] = ()
+    stress: Stress | NotMeasured = _NO_STRESS
 
 
 def assemble_card(run: Run, figures: Figures) -> tuple[ScoreCard, bytes]:
@@ -87,6 +91,7 @@ def assemble_card(run: Run, figures: Figures) -> tuple[ScoreCard, bytes]:
         scores=cards.describe_bytes("scores.zst", packed),
         accepted=acceptance.accepted,
         cuts=acceptance.cuts,
+        stress=figures.stress,
         warnings=figures.scored.warnings,
     )
     return card, packed

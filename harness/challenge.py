@@ -64,7 +64,8 @@ class DataFile(Value):
     name : str
         File name, as its publisher wrote it.
     role : str
-        ``background``, ``signal``, ``hidden`` (a signal kept secret) or ``blackbox``.
+        ``background``, ``signal``, ``hidden`` (a signal kept secret), ``blackbox``, or
+        ``variation``: background simulated in another way, for `harness score --stress` alone.
     process : str
         Name of the process that the card and the page use, such as ``ato4l``.
     title : str
@@ -80,7 +81,7 @@ class DataFile(Value):
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")
-    role: Literal["background", "signal", "hidden", "blackbox"]
+    role: Literal["background", "signal", "hidden", "blackbox", "variation"]
     process: Name
     title: str = Field(min_length=1, max_length=80)
     record: str | None = Field(default=None, pattern=r"^[0-9]{1,12}$")
@@ -88,6 +89,22 @@ class DataFile(Value):
     checksum: str | None = Field(default=None, pattern=r"^(md5|sha256):[0-9a-f]{32,64}$")
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
+
+
+class Preselection(Value):
+    """What every event of a data set passed before it was written.
+
+    Attributes
+    ----------
+    leading : tuple of str
+        Kinds of object of which one must reach `leading_pt_gev`.
+    object_pt_gev : mapping of object to float
+        Least pT of each object of the kind; softer ones are not in the events.
+    """
+
+    leading: tuple[Name, ...] = Field(min_length=1)
+    leading_pt_gev: Positive
+    object_pt_gev: dict[Name, Positive] = Field(default_factory=dict)
 
 
 class Split(Value):
@@ -206,6 +223,7 @@ class Challenge(Value):
     licence: str = Field(min_length=1, max_length=80)
     references: tuple[str, ...] = ()
     layout: EventLayout
+    preselection: Preselection | None = None
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
@@ -226,6 +244,11 @@ class Challenge(Value):
             raise ValueError("no file has the role background")
         if self.working_point not in self.false_positive_rates:
             raise ValueError("working_point is not among false_positive_rates")
+        if self.preselection is not None:
+            known = {group.name for group in self.layout.objects}
+            named = {*self.preselection.leading, *self.preselection.object_pt_gev}
+            if not named <= known:
+                raise ValueError(f"preselection names {', '.join(sorted(named - known))}")
         return self
 
     def processes(self, *roles: str) -> tuple[str, ...]:

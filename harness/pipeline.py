@@ -29,11 +29,14 @@ from harness.errors import Problem, UsageError
 from harness.evaluation import evaluate_scores
 from harness.firmware.backend import Settings
 from harness.firmware.handed_in import read_reports, with_witnesses
+from harness.firmware.scoring import PROGRAM, score_by_program
 from harness.firmware.synthesise import export_project, synthesise
+from harness.integrity import Batch
 from harness.records import (
     Cost,
     Firmware,
     NotMeasured,
+    Physics,
     ScoreCard,
 )
 from harness.sandbox import open_sandbox, scratch_folder
@@ -42,11 +45,13 @@ from harness.scoring import (
     Bench,
     ScoredEvents,
     Scorer,
+    score_batches,
     score_events,
     secret_generator,
 )
 from harness.stages import StageClock
 from harness.step import GIB, Limits, RunStep, Step, Usage
+from harness.stress import measure_stress
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
 from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
@@ -93,6 +98,7 @@ def score_submission(
     has_firmware: bool = True,
     reports: Path | None = None,
     settings: Settings | None = None,
+    has_stress: bool = False,
     isolation: Literal["bwrap", "none"] = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
@@ -118,6 +124,8 @@ def score_submission(
         A vendor's reports of this network: its timing and resources in place of those made here.
     settings : Settings, optional
         Limits of time, memory and size of the firmware.
+    has_stress : bool
+        Whether to measure how stable the rate is on varied background.
     isolation : str
         ``bwrap``, or ``none`` for code that is trusted: the card is unofficial.
     progress : callable
@@ -167,6 +175,7 @@ def score_submission(
             has_firmware=has_firmware and not is_quick,
             reports=reports,
             settings=settings,
+            has_stress=has_stress,
         )
         is_open = submission.spec.division == "open"
         figures = _measure_open(run) if is_open else _measure_trigger(run)
@@ -187,6 +196,7 @@ def score(
     cache: str | PathLike[str] | None = None,
     is_quick: bool = False,
     has_firmware: bool = True,
+    has_stress: bool = False,
     isolation: Literal["bwrap", "none"] = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> ScoreCard:
@@ -207,6 +217,7 @@ def score(
         cache=None if cache is None else Path(cache),
         is_quick=is_quick,
         has_firmware=has_firmware,
+        has_stress=has_stress,
         isolation=isolation,
         progress=progress,
     )
@@ -325,7 +336,8 @@ def _measure_open(run: Run) -> Figures:
         function="score_open", inputs={"submission": run.staged}, at_once=OPEN_CHUNK_EVENTS
     )
     scored = score_events(run.bench, scorer, has_checks=not run.is_quick)
-    return Figures(scored=scored, model_digest=why, cost=why, firmware=why)
+    figures = Figures(scored=scored, model_digest=why, cost=why, firmware=why)
+    return _with_stress(run, figures, scorer)
 
 
 def _measure_trigger(run: Run) -> Figures:
@@ -345,7 +357,9 @@ def _measure_trigger(run: Run) -> Figures:
         cost=cost,
         firmware=NotMeasured(not_measured="left out on request"),
     )
-    return _with_firmware(run, network, figures, handed_in) if run.has_firmware else figures
+    if run.has_firmware:
+        figures = _with_firmware(run, network, figures, handed_in)
+    return _with_stress(run, figures, scorer)
 
 
 def _handed_in(run: Run, network: _Network) -> Firmware | None:
@@ -406,6 +420,43 @@ def _read_reports(
         run_step=run_step,
         work=work,
     )
+
+
+def _with_stress(run: Run, figures: Figures, scorer: Scorer) -> Figures:
+    """Score varied background in the arithmetic that counts: the firmware's where there is one."""
+    if not run.has_stress:
+        return figures
+    bench = run.bench
+    program = next((path for path in figures.artefacts if path.name == PROGRAM), None)
+    usages: list[Usage] = []
+
+    def by_network(events: Path, n_events: int) -> NDArray[np.float64]:
+        batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
+        (scores,), result = score_batches(bench, scorer, [batch], "stress")
+        usages.append(result.usage)
+        return scores
+
+    def by_firmware(events: Path, n_events: int) -> NDArray[np.float64]:
+        assert program is not None
+        folder = bench.new_folder("stress")
+        scores, usage = score_by_program(program, events, run_step=bench.run_step, folder=folder)
+        usages.append(usage)
+        return read_scores(scores, n_events)
+
+    has_program = program is not None and isinstance(figures.firmware_physics, Physics)
+    nominal = figures.firmware_physics if has_program else figures.scored.physics
+    assert isinstance(nominal, Physics)
+    with bench.clock.stage("stress", "background as other detectors would see it") as steps:
+        stress = measure_stress(
+            run.store,
+            bench.mixture,
+            nominal,
+            figures.firmware_scores if has_program else figures.scored.scores,
+            score=by_firmware if has_program else by_network,
+            folder=bench.new_folder("varied"),
+        )
+        steps.extend(usages)
+    return replace(figures, stress=stress)
 
 
 def _witness_rows(bench: Bench, scored: ScoredEvents) -> NDArray[np.int64]:

@@ -353,6 +353,75 @@ class TriggerCuts(Value):
     gain: dict[Name, Gain | NotMeasured]
 
 
+class StressedRate(Value):
+    """What a threshold that was set on nominal background lets pass of varied background.
+
+    Attributes
+    ----------
+    fpr : float
+        The nominal false positive rate of the working point.
+    n_passing : int
+        Varied events that pass.
+    fpr_realised : float
+        Per nominal event: events that the variation lost are among those counted.
+    interval : Interval
+        Of `fpr_realised`, for this threshold.
+    ratio : float or NotMeasured
+        `fpr_realised` over the rate that nominal background realises at this threshold.
+    n_gained, n_lost : int or None
+        Events that pass varied and not nominal, and the other way round; None where the varied
+        events are others.
+    """
+
+    fpr: Probability
+    n_passing: Count
+    fpr_realised: Probability
+    interval: Interval
+    ratio: float | NotMeasured
+    n_gained: Count | None = None
+    n_lost: Count | None = None
+
+
+class Variation(Value):
+    """Background as another detector or another simulation would give it.
+
+    Attributes
+    ----------
+    n_events : int
+        Nominal events that were varied, or events of the other simulation.
+    n_selected : int
+        Those of them that still pass the preselection of the data set.
+    """
+
+    name: Name
+    title: str = Field(max_length=80)
+    what: Text
+    n_events: Count
+    n_selected: Count
+    rates: tuple[StressedRate, ...]
+
+
+class SkippedVariation(Value):
+    """A variation that could not be made, with the reason."""
+
+    name: Name
+    title: str = Field(max_length=80)
+    not_measured: Text
+
+
+class Stress(Value):
+    """How stable the rate is: thresholds fixed on nominal background, background varied.
+
+    Attributes
+    ----------
+    arithmetic : str
+        Whose scores these are.
+    """
+
+    arithmetic: Literal["float", "firmware"]
+    variations: tuple[Variation | SkippedVariation, ...]
+
+
 class Submitted(Value):
     """What the participants say of their entry, and the digest of the folder that was scored.
 
@@ -478,6 +547,7 @@ class ScoreCard(Value):
     scores: Artefact | NotMeasured
     accepted: Accepted | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    stress: Stress | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     warnings: tuple[Text, ...] = ()
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,19 @@ class Bench:
         return folder
 
 
+class Workbench(Protocol):
+    """Runs steps, each in a folder of its own; a `Bench` is one."""
+
+    @property
+    def run_step(self) -> RunStep:
+        """What runs a step."""
+        ...
+
+    def new_folder(self, name: str) -> Path:
+        """Make a folder of a step's own."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoredEvents:
     """Scores by process, what they are worth, and how far they can be trusted."""
@@ -99,7 +112,7 @@ def score_events(bench: Bench, scorer: Scorer, *, has_checks: bool) -> ScoredEve
     digest = digest_events(mixture.path)
     with bench.clock.stage("score", f"{mixture.n_events:,} events") as steps:
         batch = Batch(events=mixture.path, n_events=mixture.n_events, at_once=scorer.at_once)
-        (by_row,), result = _score_batches(bench, scorer, [batch], "score")
+        (by_row,), result = score_batches(bench, scorer, [batch], "score")
         usage = result.usage
         steps.append(usage)
     scores = mixture.separate(by_row)
@@ -134,20 +147,23 @@ def _overflow_warnings(report: Mapping[str, JsonValue]) -> tuple[str, ...]:
     return (told,)
 
 
-def _score_batches(
-    bench: Bench, scorer: Scorer, batches: Sequence[Batch], name: Literal["score", "checks"]
+def score_batches(
+    bench: Workbench,
+    scorer: Scorer,
+    batches: Sequence[Batch],
+    name: Literal["score", "checks", "stress"],
 ) -> tuple[list[NDArray[np.float64]], StepResult]:
     """Score batches one after the other in one fresh process.
 
-    In the checks, scores that are all the same are compared as any others: those of a rank within
-    the batch are, for events by themselves.
+    Only in the scoring itself scores that are all the same are refused. In the checks they are
+    compared as any others: those of a rank within the batch are, for events by themselves.
     """
     jobs: list[JsonValue] = [
         {
             "events": f"events{index}",
             "scores": f"scores{index}",
             "chunk": batch.at_once,
-            "may_be_constant": name == "checks",
+            "may_be_constant": name != "score",
         }
         for index, batch in enumerate(batches)
     ]
@@ -183,7 +199,7 @@ def _check(
     usages: list[Usage] = []
 
     def score_again(batches: Sequence[Batch]) -> list[NDArray[np.float64]]:
-        again, result = _score_batches(bench, scorer, batches, "checks")
+        again, result = score_batches(bench, scorer, batches, "checks")
         usages.append(result.usage)
         return again
 

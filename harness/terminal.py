@@ -23,6 +23,7 @@ from harness.records import (
     Physics,
     ProcessSummary,
     ScoreCard,
+    SkippedVariation,
     UnreachedWorkingPoint,
     WorkingPoint,
 )
@@ -90,6 +91,7 @@ def card_view(card: ScoreCard) -> RenderableType:
     if isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(_missing("firmware scores", firmware))
     parts += [_cost_view(card.cost), firmware_view(card.firmware), _checks_view(card)]
+    parts += _stress_view(card)
     parts += [Text(f"warning: {warning}", style="yellow") for warning in card.warnings]
     parts += _standing_lines(card)
     return Group(*parts)
@@ -292,6 +294,32 @@ def redone_view(redone: Sequence[Redone]) -> Table:
     """Draw what `harness ci rescore-all` did."""
     rows = [(one.card, one.outcome, one.detail) for one in redone]
     return _rows("cards made anew", rows, ("card", "outcome", "detail"))
+
+
+def _stress_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw what the thresholds let pass of varied background; nothing if it was not asked for."""
+    if isinstance(card.stress, NotMeasured):
+        return []
+    rows = []
+    for variation in card.stress.variations:
+        if isinstance(variation, SkippedVariation):
+            rows.append((variation.title, _DASH, variation.not_measured, _DASH, _DASH, _DASH))
+            continue
+        kept = f"{variation.n_selected / max(variation.n_events, 1):.2%}"
+        rows += [
+            (
+                variation.title if index == 0 else "",
+                f"{rate.fpr:.0e}",
+                _with_interval(rate.fpr_realised, rate.interval),
+                _DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
+                _DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",
+                kept if index == 0 else "",
+            )
+            for index, rate in enumerate(variation.rates)
+        ]
+    header = ("background", "FPR aimed at", "FPR realised", "/ nominal", "events", "selected")
+    title = f"rate at fixed thresholds ({card.stress.arithmetic})"
+    return [_rows(title, rows, header)]
 
 
 def findings_view(path: str, findings: Sequence[Finding]) -> Table:

@@ -222,6 +222,7 @@ def light_part(card: ScoreCard) -> ScoreCard:
             "firmware_physics": _light_physics(card.firmware_physics, is_shown=True),
             "accepted": left_out,
             "cuts": left_out,
+            "stress": left_out,
         }
     )
 

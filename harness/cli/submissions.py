@@ -122,6 +122,7 @@ def validate(folder: Path) -> None:
 @click.option("--no-firmware", is_flag=True, help="Leave the firmware out: unofficial.")
 @reports_option
 @limit_options
+@click.option("--stress", is_flag=True, help="Measure how stable the rate is, too.")
 @click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
 @json_option
 def score(
@@ -136,6 +137,7 @@ def score(
     time_limit_s: float | None,
     memory_gib: float | None,
     max_lut: int | None,
+    stress: bool,
     unsafe: bool,
     as_json: bool,
 ) -> None:
@@ -151,6 +153,7 @@ def score(
         has_firmware=not (quick or no_firmware),
         reports=reports,
         settings=firmware_settings(time_limit_s, memory_gib, max_lut),
+        has_stress=stress,
         isolation="none" if unsafe else "bwrap",
         progress=progress(),
     )

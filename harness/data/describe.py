@@ -94,7 +94,7 @@ def describe(store: EventStore, *, progress: Progress = no_progress) -> Descript
     files = [
         file
         for file in challenge.files
-        if file.role != "hidden" and file.process in store.processes
+        if file.role not in {"hidden", "variation"} and file.process in store.processes
     ]
     gathered = {file.process: _gather(store, file.process, progress) for file in files}
     return Description(

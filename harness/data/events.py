@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from harness.challenge import Challenge, DataFile
 from harness.data import sample as sample_file
 from harness.data.cache import (
+    EVENTS_NAME,
     CacheRecord,
     EventSource,
     cache_root,
@@ -24,6 +25,7 @@ from harness.data.cache import (
     lock_process,
     open_events,
     open_hashes,
+    process_folder,
     read_events,
     store_events,
 )
@@ -33,6 +35,8 @@ from harness.data.split import Part, chunks, is_in_part
 from harness.errors import DataError, Problem, UsageError
 
 PACKAGE_SCHEME = "package:"
+# Files that scoring does without.
+OPTIONAL_ROLES = frozenset({"blackbox", "variation"})
 PACKAGE_FOLDER = Path(__file__).parent / "files"
 
 # Told the process and the positions of events whenever a selection gathers some.
@@ -189,6 +193,11 @@ class EventStore:
         self.record(process)
         return open_events(self.challenge, process, self.root)
 
+    def path(self, process: str) -> Path:
+        """Return the .npy file that holds all events of `process`."""
+        self.record(process)
+        return process_folder(self.challenge, process, self.root) / EVENTS_NAME
+
     def read_chunks(self, process: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Read all events of `process` in order in bounded memory: (first position, events)."""
         self.record(process)
@@ -260,7 +269,7 @@ def open_store(
             found = decode_packaged(challenge, file, root, progress)
         if isinstance(found, CacheRecord):
             records[file.process] = found
-        elif file.role != "blackbox":
+        elif file.role not in OPTIONAL_ROLES:
             problems.append(
                 Problem(what=found, where=file.name, fix=f"harness fetch {challenge.name}")
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.challenge import Challenge, DataFile
 from harness.data.cache import CacheRecord, cache_root, find_cached, npy_bytes, process_folder
-from harness.data.events import is_packaged
+from harness.data.events import OPTIONAL_ROLES, is_packaged
 from harness.data.manifest import Manifest
 
 
@@ -40,7 +40,7 @@ class FileStatus:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChallengeStatus:
-    """One challenge; it can be scored once all files but the black box are here."""
+    """One challenge; it can be scored once all files are here that scoring needs."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ def _challenge_status(challenge: Challenge, root: Path) -> ChallengeStatus:
         title=challenge.title,
         version=challenge.version,
         is_synthetic=challenge.synthetic,
-        is_ready=all(file.is_here for file in files if file.role != "blackbox"),
+        is_ready=all(file.is_here for file in files if file.role not in OPTIONAL_ROLES),
         files=files,
     )
 

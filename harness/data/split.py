@@ -168,10 +168,11 @@ def _hash_block(words: NDArray[np.uint64], constants: HashConstants) -> NDArray[
         words *= multipliers[:, None]
     total = np.add.reduce(words, axis=0, dtype=np.uint64)
     total += np.uint64(constants.seed)
-    return _finalise(total)
+    return finalise(total)
 
 
-def _finalise(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def finalise(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of 64-bit words in place by SplitMix64's finaliser; return them."""
     values ^= values >> np.uint64(30)
     values *= np.uint64(_MIX_A)
     values ^= values >> np.uint64(27)

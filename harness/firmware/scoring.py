@@ -9,10 +9,19 @@ import numpy as np
 import zstandard
 
 from harness.errors import IntegrityError, Problem
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import FirmwareRequest, Settings
 from harness.firmware.steps import InterpretReport, StepRunner
+from harness.firmware.tools import raise_fault
+from harness.step import RunStep, Step, Usage
 
-__all__ = ["PROGRAM", "compress", "decompress", "interpret_step", "score_events"]
+__all__ = [
+    "PROGRAM",
+    "compress",
+    "decompress",
+    "interpret_step",
+    "score_by_program",
+    "score_events",
+]
 
 # Name of the kept program among the artefacts.
 PROGRAM = "program.json.zst"
@@ -63,6 +72,51 @@ def interpret_step(
     if files["scores"].stat().st_size != n_events * BYTES_PER_SCORE:
         raise IntegrityError(Problem(what="not one score for each event", where=f"step {name}"))
     return report, files
+
+
+def score_by_program(
+    packed: Path, events: Path, *, run_step: RunStep, folder: Path
+) -> tuple[Path, Usage]:
+    """Score further events by firmware that was made before, from the program that it kept.
+
+    Parameters
+    ----------
+    packed : Path
+        The artefact `PROGRAM`.
+    events : Path
+        float32 .npy, events first.
+    run_step : RunStep
+        Runs a step in a sandbox.
+    folder : Path
+        Exists and is empty.
+
+    Returns
+    -------
+    Path, Usage
+        One little-endian float64 for each event: what the netlist computes, bit for bit; and what
+        the step used.
+
+    Raises
+    ------
+    HarnessError
+        The step failed; see `harness.step.RunStep`.
+    """
+    n_events = len(np.load(events, mmap_mode="r", allow_pickle=False))
+    program = decompress(packed, folder / "program.json")
+    outputs = folder / "outputs"
+    outputs.mkdir()
+    settings = Settings()
+    step = Step(
+        name="firmware-interpret",
+        entry="harness.firmware.interpret:interpret_events",
+        request={"n_threads": settings.n_threads},
+        inputs={"program": program, "events": events},
+        outputs={"scores": n_events * BYTES_PER_SCORE},
+        limits=settings.limits(settings.trace_wall_s + n_events / _SLOWEST),
+    )
+    result = run_step(step, outputs)
+    raise_fault(result.report, "interpret")
+    return result.outputs["scores"], result.usage
 
 
 def compress(source: Path, target: Path) -> Path:

@@ -1,0 +1,334 @@
+"""Background as a slightly different detector would see it, made from the events themselves.
+
+Each variation changes what can honestly be changed in reconstructed events, and the data set's
+preselection is applied again: an event that loses its only lepton drops out. What is not in the
+events can't be brought back: jets just below threshold, particles lost before, further pile-up
+jets. Where that matters a variation has to be simulated (a file of the role ``variation``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from harness.challenge import Challenge, EventLayout, Preselection
+from harness.data.draws import keyed_uniforms
+
+Floats = NDArray[np.float64]
+
+# The sizes of the variations are choices of this benchmark, no measurements of a detector.
+MET_SMEARING_GEV = 10.0
+JET_SCALE = 0.05
+ELECTRON_LOSS = 0.10
+# One of 18 sectors in azimuth.
+DEAD_PHI_RAD = (0.0, np.pi / 9)
+# A jet this close to an electron is the electron itself, seen again: files of ADC2021 have no
+# overlap removal.
+OVERLAP_DR = 0.4
+
+MET, ELECTRON, MUON, JET = "met", "electron", "muon", "jet"
+_LARGEST_PHI = np.nextafter(np.float32(np.pi), np.float32(0))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Objects:
+    """One kind of object of some events, float64; a slot with a pT of 0 is empty.
+
+    Attributes
+    ----------
+    pt, eta, phi : float64 array, shape (n, n_slots)
+    """
+
+    pt: Floats
+    eta: Floats
+    phi: Floats
+
+
+EventObjects = dict[str, Objects]
+Vary = Callable[[EventObjects, Floats], EventObjects]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventVariation:
+    """A change of the events.
+
+    Attributes
+    ----------
+    what : str
+        What is changed, and what is not.
+    needs : tuple of str
+        Kinds of object without which it makes no sense.
+    draws_for : str or None
+        One random number is drawn for each slot of this kind of object, two for MET.
+    vary : callable
+        Given the objects by kind and uniform numbers of shape (n, n_draws), returns the objects.
+    """
+
+    name: str
+    title: str
+    what: str
+    needs: tuple[str, ...]
+    draws_for: str | None = None
+    vary: Vary
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Varied:
+    """Varied events.
+
+    Attributes
+    ----------
+    events : float32 array, shape (n, n_objects, n_features)
+        Those that fail the preselection are among them.
+    is_selected : bool array, shape (n,)
+        Whether an event still passes the preselection.
+    """
+
+    events: NDArray[np.float32]
+    is_selected: NDArray[np.bool_]
+
+
+def event_variations() -> tuple[EventVariation, ...]:
+    """Return the variations that are made from the events themselves."""
+    percent = f"{100 * JET_SCALE:.0f} %"
+    return (
+        EventVariation(
+            name="met_smearing",
+            title="MET smeared (pile-up-like)",
+            what=f"a Gaussian of {MET_SMEARING_GEV:.0f} GeV is added to each component of the "
+            "missing transverse momentum; no pile-up jets are added",
+            needs=(MET,),
+            draws_for=MET,
+            vary=_smear_met,
+        ),
+        EventVariation(
+            name="jet_scale_up",
+            title=f"jet energy scale +{percent}",
+            what=f"pT of jets is {percent} higher, MET follows; jets that would rise over the "
+            "threshold are not in the events",
+            needs=(JET,),
+            vary=lambda objects, _: _scale_jets(objects, 1.0 + JET_SCALE),
+        ),
+        EventVariation(
+            name="jet_scale_down",
+            title=f"jet energy scale −{percent}",
+            what=f"pT of jets is {percent} lower, MET follows; jets below threshold are dropped",
+            needs=(JET,),
+            vary=lambda objects, _: _scale_jets(objects, 1.0 - JET_SCALE),
+        ),
+        EventVariation(
+            name="dead_region",
+            title="dead region of 20° in φ",
+            what="electrons and jets with 0 ≤ φ < 20° are lost, at any η; their pT is missing, "
+            "so MET takes it up",
+            needs=(JET,),
+            vary=lambda objects, _: _kill_region(objects),
+        ),
+        EventVariation(
+            name="electron_loss",
+            title=f"electron efficiency −{100 * ELECTRON_LOSS:.0f} %",
+            what=f"each electron is lost with a probability of {100 * ELECTRON_LOSS:.0f} %; its "
+            "energy is still seen, so MET and the jet that it makes stay",
+            needs=(ELECTRON,),
+            draws_for=ELECTRON,
+            vary=_lose_electrons,
+        ),
+    )
+
+
+def why_not(variation: EventVariation, challenge: Challenge) -> str | None:
+    """Return the reason why the events of a challenge can't be varied so; None if they can."""
+    layout = challenge.layout
+    kinds = {group.name for group in layout.objects}
+    missing = [name for name in variation.needs if name not in kinds]
+    if missing:
+        return f"the events have no {' or '.join(missing)}"
+    if set(layout.features) != {"pt", "eta", "phi"}:
+        return "the features of an object are others than pT, eta and phi"
+    return None
+
+
+def vary_events(
+    variation: EventVariation,
+    events: NDArray[np.float32],
+    hashes: NDArray[np.uint64],
+    challenge: Challenge,
+) -> Varied:
+    """Vary events, and apply the preselection of their data set again.
+
+    Parameters
+    ----------
+    events : float32 array, shape (n, n_objects, n_features)
+        Not modified.
+    hashes : uint64 array, shape (n,)
+        Their keyed hashes, which the random numbers hang on together with the challenge's seed:
+        an event is varied alike in any order and any subset.
+    """
+    uniforms = keyed_uniforms(
+        hashes,
+        _n_draws(variation, challenge.layout),
+        seed=challenge.seed,
+        label=f"variation {variation.name}",
+    )
+    changed = variation.vary(_objects(events, challenge.layout), uniforms)
+    thresholds = {} if challenge.preselection is None else challenge.preselection.object_pt_gev
+    kept = {
+        name: _in_order(_drop(each, each.pt < thresholds.get(name, 0.0)))
+        for name, each in changed.items()
+    }
+    return Varied(
+        events=_events(events, kept, challenge.layout),
+        is_selected=passes_preselection(kept, challenge.preselection, len(events)),
+    )
+
+
+def _n_draws(variation: EventVariation, layout: EventLayout) -> int:
+    if variation.draws_for == MET:
+        return 2
+    return sum(group.n_slots for group in layout.objects if group.name == variation.draws_for)
+
+
+def passes_preselection(
+    objects: EventObjects, preselection: Preselection | None, n_events: int
+) -> NDArray[np.bool_]:
+    """Tell which events have a leading object that is hard enough; all if none is asked for."""
+    if preselection is None:
+        return np.ones(n_events, np.bool_)
+    leading = [objects[name].pt.max(axis=1) for name in preselection.leading]
+    is_selected: NDArray[np.bool_] = np.maximum.reduce(leading) >= preselection.leading_pt_gev
+    return is_selected
+
+
+# --- the variations -----------------------------------------------------------------------------
+
+
+def _smear_met(objects: EventObjects, uniforms: Floats) -> EventObjects:
+    return _shift_met(objects, *(MET_SMEARING_GEV * ndtri(uniforms)).T)
+
+
+def _scale_jets(objects: EventObjects, scale: float) -> EventObjects:
+    """Scale the jets that are no electrons; what they gain, MET loses."""
+    jets = objects[JET]
+    change = np.where(_is_electron(objects), 0.0, (scale - 1.0) * jets.pt)
+    scaled = Objects(pt=jets.pt + change, eta=jets.eta, phi=jets.phi)
+    shifted = _shift_met(objects, *_sum_vector(change, jets.phi, sign=-1.0))
+    return {**shifted, JET: scaled}
+
+
+def _kill_region(objects: EventObjects) -> EventObjects:
+    """Lose electrons and jets of the region; a jet that is an electron is missing once."""
+    jets = objects[JET]
+    is_dead = _is_dead(jets)
+    changed = {**objects, JET: _drop(jets, is_dead)}
+    x, y = _sum_vector(np.where(is_dead, jets.pt, 0.0), jets.phi)
+    if ELECTRON in objects:
+        electrons = objects[ELECTRON]
+        has_jet = (_distance(electrons, jets) < OVERLAP_DR).any(axis=2)
+        is_alone = _is_dead(electrons) & ~has_jet
+        more = _sum_vector(np.where(is_alone, electrons.pt, 0.0), electrons.phi)
+        x, y = x + more[0], y + more[1]
+        changed[ELECTRON] = _drop(electrons, _is_dead(electrons))
+    return _shift_met(changed, x, y)
+
+
+def _lose_electrons(objects: EventObjects, uniforms: Floats) -> EventObjects:
+    electrons = objects[ELECTRON]
+    return {**objects, ELECTRON: _drop(electrons, uniforms < ELECTRON_LOSS)}
+
+
+# --- their parts --------------------------------------------------------------------------------
+
+
+def _is_dead(objects: Objects) -> NDArray[np.bool_]:
+    first, last = DEAD_PHI_RAD
+    return (objects.pt > 0) & (objects.phi >= first) & (objects.phi < last)
+
+
+def _is_electron(objects: EventObjects) -> NDArray[np.bool_]:
+    """Tell which jets are electrons seen again; shape (n, n_jets)."""
+    jets = objects[JET]
+    if ELECTRON not in objects:
+        return np.zeros(jets.pt.shape, np.bool_)
+    nearest: Floats = _distance(objects[ELECTRON], jets).min(axis=1)
+    return nearest < OVERLAP_DR
+
+
+def _distance(one: Objects, other: Objects) -> Floats:
+    """Return Delta R of every pair, infinite where one is missing; shape (n, n_one, n_other)."""
+    deta = one.eta[:, :, None] - other.eta[:, None, :]
+    dphi = np.abs(one.phi[:, :, None] - other.phi[:, None, :])
+    distance = np.hypot(deta, np.minimum(dphi, 2 * np.pi - dphi))
+    is_pair = (one.pt > 0)[:, :, None] & (other.pt > 0)[:, None, :]
+    return np.where(is_pair, distance, np.inf)
+
+
+def _sum_vector(pt: Floats, phi: Floats, *, sign: float = 1.0) -> tuple[Floats, Floats]:
+    return sign * (pt * np.cos(phi)).sum(axis=1), sign * (pt * np.sin(phi)).sum(axis=1)
+
+
+def _shift_met(objects: EventObjects, x: Floats, y: Floats) -> EventObjects:
+    """Add a vector to the missing transverse momentum; events without the object stay."""
+    if MET not in objects:
+        return objects
+    met = objects[MET]
+    is_moved = (x != 0) | (y != 0)
+    new_x = met.pt[:, 0] * np.cos(met.phi[:, 0]) + x
+    new_y = met.pt[:, 0] * np.sin(met.phi[:, 0]) + y
+    pt, phi = met.pt.copy(), met.phi.copy()
+    # What does not move keeps its bits.
+    pt[is_moved, 0] = np.hypot(new_x, new_y)[is_moved]
+    phi[is_moved, 0] = np.arctan2(new_y, new_x)[is_moved]
+    return {**objects, MET: Objects(pt=pt, eta=met.eta, phi=phi)}
+
+
+def _drop(objects: Objects, is_lost: NDArray[np.bool_]) -> Objects:
+    return Objects(
+        pt=np.where(is_lost, 0.0, objects.pt),
+        eta=np.where(is_lost, 0.0, objects.eta),
+        phi=np.where(is_lost, 0.0, objects.phi),
+    )
+
+
+def _in_order(objects: Objects) -> Objects:
+    """Put the slots in the order of falling pT; empty ones come last."""
+    if not (objects.pt[:, 1:] > objects.pt[:, :-1]).any():
+        return objects
+    order = np.argsort(-objects.pt, axis=1, kind="stable")
+    return Objects(
+        pt=np.take_along_axis(objects.pt, order, axis=1),
+        eta=np.take_along_axis(objects.eta, order, axis=1),
+        phi=np.take_along_axis(objects.phi, order, axis=1),
+    )
+
+
+def _objects(events: NDArray[np.float32], layout: EventLayout) -> EventObjects:
+    columns = [layout.features.index(name) for name in ("pt", "eta", "phi")]
+    found = {}
+    start = 0
+    for group in layout.objects:
+        rows = events[:, start : start + group.n_slots].astype(np.float64)
+        pt, eta, phi = (rows[..., column] for column in columns)
+        found[group.name] = Objects(pt=pt, eta=eta, phi=phi)
+        start += group.n_slots
+    return found
+
+
+def _events(
+    events: NDArray[np.float32], objects: EventObjects, layout: EventLayout
+) -> NDArray[np.float32]:
+    """Put objects back into a copy of the events."""
+    varied = events.copy()
+    pt, eta, phi = (layout.features.index(name) for name in ("pt", "eta", "phi"))
+    start = 0
+    for group in layout.objects:
+        rows = varied[:, start : start + group.n_slots]
+        each = objects[group.name]
+        rows[..., pt] = each.pt
+        rows[..., eta] = each.eta
+        rows[..., phi] = np.clip(each.phi.astype(np.float32), -_LARGEST_PHI, _LARGEST_PHI)
+        start += group.n_slots
+    return varied
