@@ -42,11 +42,15 @@ from harness.records import (
     ScoredFile,
     Share,
     SignalRate,
+    SkippedVariation,
     StageLatency,
     StepUsage,
+    Stress,
+    StressedRate,
     Submitted,
     TriggerCuts,
     UnreachedWorkingPoint,
+    Variation,
     Verdict,
     WorkingPoint,
 )
@@ -349,6 +353,7 @@ def make_card(
         "scores": NotMeasured(not_measured="not kept"),
         "accepted": make_accepted(rng, physics),
         "cuts": make_cuts(physics, rng),
+        "stress": make_stress(),
     }
     return ScoreCard.model_validate(fields | changes)
 
@@ -400,6 +405,41 @@ def _distributions(
         )
         for name, title, unit, mean, edges in observables
     )
+
+
+def make_stress() -> Stress:
+    """Two variations and one that could not be made; 10 nominal events pass at 1e-5."""
+
+    def rate(fpr: float, n_passing: int, n_gained: int, n_lost: int) -> StressedRate:
+        realised = n_passing / N_BACKGROUND
+        return StressedRate(
+            fpr=fpr,
+            n_passing=n_passing,
+            fpr_realised=realised,
+            interval=interval(0.5 * realised, 2 * realised),
+            ratio=realised / (int(fpr * N_BACKGROUND) / N_BACKGROUND),
+            n_gained=n_gained,
+            n_lost=n_lost,
+        )
+
+    made = [
+        Variation(
+            name=name,
+            title=title,
+            what="made up for tests",
+            n_events=N_BACKGROUND,
+            n_selected=n_selected,
+            rates=(rate(1e-5, n_passing, 6, 3), rate(1e-3, 100 * n_passing, 300, 90)),
+        )
+        for name, title, n_selected, n_passing in (
+            ("jet_scale_up", "jet energy scale +5 %", N_BACKGROUND, 13),
+            ("electron_loss", "electron efficiency −10 %", 1_030_000, 9),
+        )
+    ]
+    skipped = SkippedVariation(
+        name="other_tune", title="Other tune", not_measured="tune.h5 is not here"
+    )
+    return Stress(arithmetic="firmware", variations=(*made, skipped))
 
 
 def make_cuts(physics: Physics, rng: np.random.Generator) -> TriggerCuts:

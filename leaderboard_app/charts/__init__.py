@@ -13,6 +13,7 @@ from leaderboard_app.charts.distributions import composition, distribution, scor
 from leaderboard_app.charts.events import event_display, occupancy
 from leaderboard_app.charts.firmware import Usage, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
+from leaderboard_app.charts.rates import rates
 from leaderboard_app.charts.roc import Curve, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
 
@@ -30,6 +31,7 @@ __all__ = [
     "event_display",
     "history",
     "occupancy",
+    "rates",
     "resources",
     "roc",
     "score_histogram",

@@ -19,6 +19,7 @@ from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
 from leaderboard_app.views.firmware import cost_section, firmware_sections
 from leaderboard_app.views.physics import physics_sections, rate_section
+from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
 
 
@@ -28,6 +29,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         _standing_section(subject),
         *physics_sections(subject),
         rate_section(subject.card),
+        stress_section(subject.card),
         *accepted_sections(subject.card),
         *firmware_sections(subject),
         cost_section(subject.card),

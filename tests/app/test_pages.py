@@ -10,7 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harness.challenge import RankingRules
+from harness.records import NotMeasured
+from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import ContestRules, Settings
+from leaderboard_app.views.stress import stress_section
 from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
 from tests.cards import (
     TARGET,
@@ -175,6 +178,7 @@ def test_a_link_to_a_card_that_is_gone_says_so(open_page, results):
         ("ROC and scores", None),
         ("Lost between float and firmware", "not resolved"),
         ("Trigger rate", "367 Hz at 40 MHz"),
+        ("Rate stability", "electron efficiency −10 %: made up for tests (94.50% still selected)"),
         ("What it accepts", None),
         ("Of what the background is made", None),
         ("Against today", "leading lepton pT &gt; 120 GeV"),
@@ -193,8 +197,6 @@ def test_a_submission_shows_all_its_sections(open_page, results, heading, told):
 
 
 def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):
-    from harness.records import NotMeasured
-
     nothing = NotMeasured(not_measured="it failed")
     card = make_card(
         "team_a",
@@ -205,6 +207,7 @@ def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):
         checks=nothing,
         accepted=nothing,
         cuts=nothing,
+        stress=nothing,
         model_digest=nothing,
     )
     write_board([card], tmp_path)
@@ -212,6 +215,29 @@ def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):
         app = open_page(tmp_path, page)
         assert not app.exception
     assert "it failed" in html(open_page(tmp_path, "submission"))
+
+
+def test_a_bar_for_each_variation_stands_beside_the_nominal_rate(open_page, tmp_path):
+    card = make_card("team_a")
+    write_board([card], tmp_path)
+
+    app = open_page(tmp_path, "submission")
+
+    assert "FPR realised at the threshold for 1e-5" in shown(app)
+    assert "+6 −3" in html(app)
+    assert "Other tune: not measured: tune.h5 is not here" in html(app)
+    section = stress_section(card)
+    (picture,) = [block for block in section.blocks if isinstance(block, Picture)]
+    assert [row["Background"] for row in picture.table()] == [
+        "jet energy scale +5 %",
+        "electron efficiency −10 %",
+    ]
+    assert picture.datasets["references"][0]["nominal"] == 10 / 1_090_000
+
+
+def test_without_a_stress_run_there_is_no_section_of_it(open_page, tmp_path):
+    write_board([make_card("team_a", stress=NotMeasured(not_measured="not asked for"))], tmp_path)
+    assert "Rate stability" not in html(open_page(tmp_path, "submission"))
 
 
 def test_entries_are_compared_in_words(open_page, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 
 from harness.challenge import Budget, Target
 from harness.firmware.backend import FirmwareResult, Settings
+from harness.firmware.scoring import PROGRAM, score_by_program
 from harness.firmware.synthesise import synthesise
 from harness.records import Figure, Firmware
 from harness.sandbox import open_sandbox
@@ -109,6 +110,22 @@ def test_firmware_scores_are_the_sums_worked_out_by_numpy(made, events):
 
     np.testing.assert_array_equal(scores, events[:, ROWS, 0].sum(axis=1))
     assert scores[1] == 4 * 255
+
+
+def test_further_events_are_scored_by_the_program_that_was_kept(made, events, tmp_path):
+    program = next(path for path in made.artefacts if path.name == PROGRAM)
+    more = np.floor(make_events(500, seed=12))
+    more[..., 0] = np.minimum(more[..., 0], 255.0)
+    np.save(tmp_path / "more.npy", more)
+    folder = tmp_path / "step"
+    folder.mkdir()
+
+    scores, usage = score_by_program(
+        program, tmp_path / "more.npy", run_step=open_sandbox("bwrap").run, folder=folder
+    )
+
+    np.testing.assert_array_equal(np.fromfile(scores, "<f8"), more[:, ROWS, 0].sum(axis=1))
+    assert usage.wall_s > 0
 
 
 def test_every_witness_agrees_in_every_bit(report):

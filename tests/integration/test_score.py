@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from harness.cards import read_card, read_scores
-from harness.records import NotMeasured, ScoreCard, WorkingPoint
+from harness.records import NotMeasured, ScoreCard, Stress, WorkingPoint
 from tests.events import make_events
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 
@@ -197,3 +197,31 @@ def test_help_is_quick_to_import():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_rate_under_stress_is_in_the_card_and_on_the_terminal(harness):
+    folder = write_submission(harness.folder / "subs" / "team_stress")
+
+    done = harness.score(folder, "--stress")
+
+    assert done.returncode == 0, done.stderr
+    (path,) = (harness.folder / "results" / "toy" / "team_stress").glob("*.json")
+    card = read_card(path)
+    assert isinstance(card.stress, Stress)
+    assert card.stress.arithmetic == "float"
+    scale = {one.name: one for one in card.stress.variations}
+    point = card.float_physics.at(1e-1)
+    # The score is the sum of all pT, jets among them.
+    assert scale["jet_scale_up"].rates[1].n_gained > 0
+    assert scale["jet_scale_down"].rates[1].n_lost > 0
+    assert scale["jet_scale_up"].rates[1].ratio == pytest.approx(
+        scale["jet_scale_up"].rates[1].n_passing / point.n_passing
+    )
+    assert "rate at fixed thresholds (float)" in done.stdout
+    assert "jet energy scale +5 %" in done.stdout
+
+
+def test_without_stress_the_card_says_how_to_measure_it(scored):
+    stress = read_card(scored).stress
+    assert isinstance(stress, NotMeasured)
+    assert "harness score --stress" in stress.not_measured

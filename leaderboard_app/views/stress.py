@@ -1,0 +1,97 @@
+"""How stable the rate of one entry is."""
+
+from __future__ import annotations
+
+from harness import ranking
+from harness.board.formats import DASH, fpr_text
+from harness.board.rows import point_at
+from harness.board.text import visible
+from harness.records import (
+    NotMeasured,
+    ScoreCard,
+    SkippedVariation,
+    Stress,
+    StressedRate,
+    Variation,
+)
+from leaderboard_app import charts
+from leaderboard_app.blocks import Block, Note, Section, Table
+from leaderboard_app.charts import Measured
+from leaderboard_app.views.common import interval_text
+
+
+def stress_section(card: ScoreCard) -> Section:
+    """Show what the threshold lets pass of varied background; empty where it was not measured."""
+    if isinstance(card.stress, NotMeasured):
+        return Section(title="")
+    fpr = card.challenge.working_point
+    made = [one for one in card.stress.variations if isinstance(one, Variation)]
+    at_point = {one.name: _at(one, fpr) for one in made}
+    point = point_at(ranking.shown_physics(card), fpr)
+    blocks: list[Block] = []
+    bars = [
+        Measured(
+            row=visible(one.title),
+            name="rate",
+            value=rate.fpr_realised,
+            lower=rate.interval.lower,
+            upper=rate.interval.upper,
+        )
+        for one in made
+        if (rate := at_point[one.name]) is not None
+    ]
+    if bars and not isinstance(point, NotMeasured):
+        blocks.append(
+            charts.rates(
+                bars,
+                title=f"FPR realised at the threshold for {fpr_text(fpr)}",
+                nominal=point.fpr_realised,
+            )
+        )
+    blocks.append(_table(made))
+    blocks += [
+        Note(text=f"{one.title}: not measured: {one.not_measured}", tone="warn")
+        for one in card.stress.variations
+        if isinstance(one, SkippedVariation)
+    ]
+    blocks.append(Note(text=_what(card.stress, made)))
+    return Section(
+        title="Rate stability",
+        lead="The thresholds are those of nominal background; what passes is other background. "
+        "Rates are per nominal event: events that a variation loses are among those counted.",
+        columns=2,
+        blocks=tuple(blocks),
+    )
+
+
+def _at(variation: Variation, fpr: float) -> StressedRate | None:
+    return next((rate for rate in variation.rates if rate.fpr == fpr), None)
+
+
+def _table(made: list[Variation]) -> Table:
+    rows = [
+        [
+            one.title if index == 0 else "",
+            fpr_text(rate.fpr),
+            interval_text(rate.fpr_realised, rate.interval.lower, rate.interval.upper),
+            DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
+            DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",
+        ]
+        for one in made
+        for index, rate in enumerate(one.rates)
+    ]
+    return Table(
+        columns=("Background", "FPR aimed at", "Realised", "/ nominal", "Events"),
+        rows=rows,
+        caption="95 % intervals for a fixed threshold; events that pass now and did not, and the "
+        "other way round",
+    )
+
+
+def _what(stress: Stress, made: list[Variation]) -> str:
+    whose = "the firmware's" if stress.arithmetic == "firmware" else "the float network's"
+    told = "; ".join(
+        f"{one.title}: {one.what} ({one.n_selected / max(one.n_events, 1):.2%} still selected)"
+        for one in made
+    )
+    return f"From {whose} scores. {told}."
