@@ -13,8 +13,10 @@ import hashlib
 import json
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -228,7 +230,7 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
     for cost in COSTS:
         for efficiency in efficiencies:
             picture = trade_off_picture(board, cost, efficiency)
-            figures.append(_figure_html(len(data), picture, choice=f"{cost}/{efficiency}"))
+            figures.append(_figure_html(len(data), choice=f"{cost}/{efficiency}"))
             data.append(_figure_data(writer, picture))
     return _page(
         writer,
@@ -242,7 +244,7 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         costs=[(key, name) for key, (name, _) in COSTS.items()],
         efficiencies=list(efficiencies.items()),
         figures=figures,
-        data=_packed(data),
+        data=_packed(_shared_columns(data)),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
 
@@ -270,7 +272,7 @@ def _write_entry(
         heading=visible(said.title),
         by=f"{said.team}, {said.division} division, scored {card.created}",
         sections=shown,
-        data=_packed(data),
+        data=_packed(_shared_columns(data)),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
 
@@ -278,18 +280,17 @@ def _write_entry(
 def _block_html(writer: _Writer, block: Block, data: list[JsonValue]) -> Markup:
     if not isinstance(block, Picture):
         return _safe(block_html(block))
-    html = _figure_html(len(data), block)
+    html = _figure_html(len(data))
     data.append(_figure_data(writer, block))
     return html
 
 
-def _figure_html(number: int, picture: Picture, *, choice: str = "") -> Markup:
+def _figure_html(number: int, *, choice: str = "") -> Markup:
+    """Write the place of a chart; its words stand with its figures, as it has none without."""
     from markupsafe import Markup
 
     chosen = Markup(' data-choice="{}"').format(choice) if choice else ""
-    return Markup('<figure data-figure="{}"{} aria-label="{}"></figure>').format(
-        number, chosen, picture.alt
-    )
+    return Markup('<figure data-figure="{}"{}></figure>').format(number, chosen)
 
 
 def _figure_data(writer: _Writer, picture: Picture) -> JsonValue:
@@ -301,9 +302,29 @@ def _figure_data(writer: _Writer, picture: Picture) -> JsonValue:
             for name, rows in picture.datasets.items()
         },
         "parameters": dict(picture.parameters),
+        "alt": picture.alt,
         "height": picture.height,
         "fields": dict(picture.fields),
     }
+
+
+def _shared_columns(figures: Sequence[JsonValue]) -> JsonValue:
+    """Keep columns that several charts of a page have once, and their numbers in their places."""
+    tables = [
+        table
+        for figure in figures
+        if isinstance(figure, dict) and isinstance(sets := figure["data"], dict)
+        for table in sets.values()
+        if isinstance(table, dict)
+    ]
+    texts = Counter(json.dumps(column) for table in tables for column in table.values())
+    kept: dict[str, int] = {}
+    for table in tables:
+        for name, column in table.items():
+            text = json.dumps(column)
+            if texts[text] > 1:
+                table[name] = kept.setdefault(text, len(kept))
+    return {"figures": list(figures), "columns": [json.loads(text) for text in kept]}
 
 
 def _columns(rows: Sequence[Mapping[str, Cell]]) -> JsonValue:
@@ -348,6 +369,7 @@ def _write_assets(writer: _Writer) -> None:
         _write(assets / Path(name).name, _joined(name))
 
 
+@cache
 def _vega() -> str:
     import vl_convert
 

@@ -99,6 +99,29 @@ def test_sorting_is_kept_in_the_address_and_a_link_reproduces_it(visit, server: 
     healthy(seen)
 
 
+def test_every_column_sorts_both_ways(visit, server: Server):
+    page = visit(f"{server.url}?challenge=sample").page
+    settled(page)
+    by_rank = teams(page)
+    everyone = sorted(by_rank)
+    sorted_column = page.locator(".board th[aria-sort]:not([aria-sort=none])")
+    titles = page.locator(".board thead th button span:first-child").all_text_contents()
+    assert len(titles) == 18
+    for title in titles:
+        orders = []
+        for _ in range(2):
+            header(page, title).first.click()
+            expect(sorted_column).to_contain_text(title)
+            orders.append(teams(page))
+            assert sorted(orders[-1]) == everyone, title
+        # Sorted once more, the board's own order is back.
+        header(page, title).first.click()
+        expect(sorted_column).to_have_count(0)
+        assert teams(page) == by_rank
+        if title in {"Team", "Merit", "LUT", "Latency"}:
+            assert orders[0] != orders[1], title
+
+
 def test_unranked_entries_stay_below_whatever_the_sorting(visit, server: Server):
     page = visit(f"{server.url}?challenge=sample&sort=-latency").page
     settled(page)
@@ -188,6 +211,26 @@ def test_a_row_leads_to_its_submission_and_back_leads_to_the_table(visit, server
     expect(other.page.locator(".lb-by")).to_contain_text(name)
     healthy(seen)
     healthy(other)
+
+
+def test_every_chart_has_words_and_its_figures_for_those_who_cannot_see_it(visit, server: Server):
+    page = visit(f"{server.url}submission?challenge=sample&team=team_004").page
+    settled(page, "Submission")
+    charts_drawn(page, 10)
+    drawn = page.locator("[data-testid=stVegaLiteChart]")
+    names = drawn.evaluate_all("charts => charts.map(c => c.getAttribute('aria-label') || '')")
+    assert all(len(name) > 20 for name in names)
+    tables = page.locator(".lb-figures")
+    assert tables.count() == len(names)
+    first = tables.first
+    first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(first.locator("tbody tr").nth(20)).to_be_visible()
+    unnamed = page.evaluate(
+        "() => [...document.querySelectorAll('img, button, a, input, select')].filter(e =>"
+        " !(e.innerText || e.getAttribute('aria-label') || e.alt || e.title)).length"
+    )
+    assert unnamed == 0
 
 
 def test_the_link_of_a_row_opens_in_a_tab_of_its_own(visit, server: Server):

@@ -35,7 +35,7 @@ def pages(site: Path) -> list[Path]:
 def figures(page: Path) -> list[dict]:
     text = page.read_text(encoding="utf-8")
     packed = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL).group(1)
-    return json.loads(zlib.decompress(base64.b64decode(packed)))
+    return json.loads(zlib.decompress(base64.b64decode(packed)))["figures"]
 
 
 def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, results):
@@ -104,9 +104,8 @@ def test_every_chart_has_its_specification_and_a_text(site):
     for page in (site / "sample" / "trade-off.html", *site.glob("sample/entries/*.html")):
         text = page.read_text(encoding="utf-8")
         drawn = figures(page)
-        assert len(re.findall(r'<figure data-figure="\d+"[^>]* aria-label="[^"]+"', text)) == len(
-            drawn
-        )
+        assert len(re.findall(r'<figure data-figure="\d+"', text)) == len(drawn)
+        assert all(len(figure["alt"]) > 20 for figure in drawn)
         assert all(figure["spec"] in known for figure in drawn)
 
 
@@ -146,7 +145,7 @@ def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
     write_board(make_board(12), tmp_path / "results")
     export_site(Settings(results=str(tmp_path / "results")), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
-    assert site_size([entries]) / 12 <= 16_500
+    assert site_size([entries]) / 12 <= 15_000
 
 
 # In a browser, from the disk.
@@ -182,6 +181,7 @@ def test_a_row_leads_to_its_page_and_its_charts_tell_their_figures(visit, site):
     first.click()
     expect(page.locator(".by")).to_contain_text(name)
     chart = page.locator("figure").first
+    expect(chart).to_have_attribute("aria-label", re.compile("ROC curves on logarithmic axes"))
     point = chart.locator(".mark-symbol.role-mark path").first
     point.hover(force=True)
     expect(page.locator("#vg-tooltip-element")).to_contain_text("TPR")

@@ -32,20 +32,21 @@ async function showBoard(place) {
 
 /* Charts: a specification of the site, and the page's own data by columns. */
 
-function rowsOf(columns) {
-  const kept = typeof columns === "string" ? boardData[columns] : columns;
-  const names = Object.keys(kept);
-  if (!names.length) return [];
-  return kept[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, kept[name][i]])));
+function rowsOf(table, shared) {
+  const kept = typeof table === "string" ? boardData[table] : table;
+  const columns = Object.entries(kept).map(
+    ([name, column]) => [name, typeof column === "number" ? shared[column] : column]);
+  if (!columns.length) return [];
+  return columns[0][1].map((_, i) => Object.fromEntries(columns.map(([name, column]) => [name, column[i]])));
 }
 
-function chartOf(figure, sets, alt) {
+function chartOf(figure, sets) {
   const ink = { labelColor: "currentColor", titleColor: "currentColor" };
   const line = isDark ? "#3a3d44" : "#dedcd8";
   return {
     ...boardSpecs[figure.spec],
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
-    description: alt,
+    description: figure.alt,
     datasets: sets,
     params: Object.entries(figure.parameters).map(([name, value]) => ({ name, value })),
     width: "container",
@@ -106,14 +107,15 @@ function figuresOf(figure, sets) {
   return details;
 }
 
-async function drawFigure(place, figure) {
+async function drawFigure(place, figure, shared) {
   if (place.childElementCount) return;
   const sets = Object.fromEntries(
-    Object.entries(figure.data).map(([name, columns]) => [name, rowsOf(columns)]));
+    Object.entries(figure.data).map(([name, table]) => [name, rowsOf(table, shared)]));
+  place.setAttribute("aria-label", figure.alt);
   const drawn = document.createElement("div");
   drawn.className = "drawn";
   place.append(drawn, figuresOf(figure, sets));
-  await vegaEmbed(drawn, chartOf(figure, sets, place.getAttribute("aria-label")), {
+  await vegaEmbed(drawn, chartOf(figure, sets), {
     mode: "vega-lite",
     renderer: "svg",
     actions: false,
@@ -124,9 +126,9 @@ async function drawFigure(place, figure) {
 }
 
 async function showFigures(packed) {
-  const figures = await unpacked(packed.textContent);
+  const { figures, columns } = await unpacked(packed.textContent);
   const places = [...document.querySelectorAll("figure[data-figure]")];
-  const draw = (place) => drawFigure(place, figures[Number(place.dataset.figure)]);
+  const draw = (place) => drawFigure(place, figures[Number(place.dataset.figure)], columns);
   const cost = document.getElementById("cost");
   if (!cost) {
     await Promise.all(places.map(draw));

@@ -59,3 +59,12 @@ def test_only_a_private_index_holds_hidden_figures(tmp_path):
 
     assert "h0" not in public.model_dump_json()
     assert "h0" in private.firmware_physics.auc
+
+
+def test_a_downloaded_card_is_public_unless_the_board_is_private(tmp_path):
+    write_board([card_with_hidden()], tmp_path)
+    for is_private in (False, True):
+        index = CardIndex(tmp_path, is_private=is_private)
+        (entry,) = index.refresh().entries["sample"]
+        whole = index.whole("sample", entry).card.model_dump_json()
+        assert ('"h0"' in whole) is is_private
