@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
@@ -25,9 +35,15 @@ from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
 from harness.ranking import Entry
 from harness.records import SCORER_VERSION, ScoreCard
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 Score = Callable[[Request], Run]
 # A run that failed by the platform's fault is tried once more.
 MAX_ATTEMPTS = 2
+# A batch system may take minutes to start the first worker.
+PATIENCE_S = 1800.0
+_POLL_S = 2.0
 
 
 def score_all(
@@ -38,6 +54,7 @@ def score_all(
     jobs: int = 1,
     cluster: str | None = None,
     is_forced: bool = False,
+    patience_s: float = PATIENCE_S,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Scoring]:
     """Score submissions; one that fails stops no other.
@@ -56,6 +73,8 @@ def score_all(
         Address of a Dask scheduler, whose workers score in place of this machine.
     is_forced : bool
         Score what has a card already, too.
+    patience_s : float
+        How long a cluster may be without any worker before what waits is given up.
 
     Returns
     -------
@@ -74,8 +93,8 @@ def score_all(
             else:
                 progress(f"{request.team}: scored already, {known.key}")
                 done[number] = _known(request, known)
-        with _executor(jobs, cluster) as executor:
-            for number, scoring in _scored(waiting, results, score, executor):
+        with _workers(jobs, cluster) as workers:
+            for number, scoring in _scored(waiting, results, score, workers, patience_s):
                 progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
                 done[number] = scoring
     return [done[number] for number in range(len(requests))]
@@ -124,12 +143,30 @@ def _known(request: Request, entry: Entry) -> Scoring:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Workers:
+    """Who scores, and how many there are: a cluster may lose all of its workers."""
+
+    executor: Executor
+    count: Callable[[], int]
+
+
 @contextmanager
-def _executor(jobs: int, cluster: str | None) -> Iterator[Executor]:
+def _workers(jobs: int, cluster: str | None) -> Iterator[_Workers]:
     if cluster is None:
         with ThreadPoolExecutor(max_workers=jobs) as pool:
-            yield pool
+            yield _Workers(executor=pool, count=lambda: jobs)
         return
+    with _client(cluster) as client:
+        # Two requests are never one task. One that lost its worker goes to another by itself: how
+        # often is the scheduler's setting distributed.scheduler.allowed-failures.
+        executor = client.get_executor(pure=False)
+        yield _Workers(
+            executor=executor, count=lambda: len(client.scheduler_info(n_workers=-1)["workers"])
+        )
+
+
+def _client(cluster: str) -> Client:
     try:
         from distributed import Client
     except ImportError as error:
@@ -137,7 +174,7 @@ def _executor(jobs: int, cluster: str | None) -> Iterator[Executor]:
             Problem(what="Dask is not installed", fix="pip install 'harness[cluster]'")
         ) from error
     try:
-        client = Client(cluster, timeout=30)  # type: ignore[no-untyped-call]
+        return Client(cluster, timeout=30)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise EnvironmentFaultError(
             Problem(
@@ -146,14 +183,10 @@ def _executor(jobs: int, cluster: str | None) -> Iterator[Executor]:
                 fix="start one with `dask scheduler`, and give its address: tcp://host:8786",
             )
         ) from error
-    with client:
-        # Two requests are never one task. One that lost its worker goes to another by itself: how
-        # often is the scheduler's setting distributed.scheduler.allowed-failures.
-        yield client.get_executor(pure=False)  # type: ignore[no-untyped-call]
 
 
 def _scored(
-    waiting: dict[int, Request], results: Path, score: Score, executor: Executor
+    waiting: dict[int, Request], results: Path, score: Score, workers: _Workers, patience_s: float
 ) -> Iterator[tuple[int, Scoring]]:
     """Score what waits and keep what comes; faults of the platform are tried once more."""
     attempts = dict.fromkeys(waiting, 0)
@@ -161,9 +194,9 @@ def _scored(
         futures: dict[Future[Run], int] = {}
         for number, request in waiting.items():
             attempts[number] += 1
-            futures[executor.submit(score, request)] = number
+            futures[workers.executor.submit(score, request)] = number
         again = {}
-        for future in as_completed(futures):
+        for future in _as_completed(futures, workers, patience_s):
             number = futures[future]
             scoring = _keep(waiting[number], _result(future), results, attempts[number])
             if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
@@ -173,10 +206,34 @@ def _scored(
         waiting = again
 
 
+def _as_completed(
+    futures: Iterable[Future[Run]], workers: _Workers, patience_s: float
+) -> Iterator[Future[Run]]:
+    """Give each future once it is done; all that are left once the workers have been gone long.
+
+    Raises nothing: a future that was given up holds a cancellation, the platform's fault.
+    """
+    left = set(futures)
+    last_seen = time.monotonic()
+    while left:
+        done, left = wait(left, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        yield from done
+        if done or workers.count():
+            last_seen = time.monotonic()
+        elif time.monotonic() - last_seen > patience_s:
+            for future in left:
+                future.cancel()
+            yield from left
+            return
+
+
 def _result(future: Future[Run]) -> Run:
     """Take what a worker gave; one that was lost for good, or raised, is the platform's fault."""
     try:
-        return future.result()
+        return future.result(timeout=0)
+    except (CancelledError, TimeoutError):
+        message = "the cluster lost all of its workers"
+        return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
     except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
         message = f"the worker failed: {type(error).__name__}: {error}"
         return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)

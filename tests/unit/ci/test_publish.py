@@ -1,0 +1,134 @@
+"""Publishing adds to the board and to nothing else; quotas count what was the team's fault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from harness.cards import write_card
+from harness.ci.history import BoardFolder
+from harness.ci.intake import Handed
+from harness.ci.ledger import read_attempts
+from harness.ci.publish import publish_private, publish_public, read_branch
+from harness.ci.rescore import rescore_all
+from harness.errors import DataError, EnvironmentFaultError
+from tests.cards import make_card
+from tests.ci_stand_in import handed
+from tests.repositories import GitRepository, submission
+
+DAY = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def statuses(summary):
+    return {one.team: one.status for one in summary.scorings}
+
+
+def private(settings, tmp_path, *submissions: Handed, now=DAY):
+    own = replace(settings, results=tmp_path / "private")
+    return publish_private(submissions, own, BoardFolder(tmp_path / "board"), now=now)
+
+
+def test_each_attempt_is_written_down_once(settings):
+    publish_public([handed("a"), handed("b", note=b"fail")], settings, now=DAY)
+    publish_public([handed("a"), handed("b", note=b"fail")], settings, now=DAY)
+
+    attempts = read_attempts(settings.results, "sample")
+    assert [(one.team, one.status, one.made) for one in attempts] == [
+        ("a", "scored", "2026-03-01T12:00:00Z"),
+        ("b", "failed", "2026-03-01T12:00:00Z"),
+    ]
+
+
+def test_files_that_failed_are_not_run_again_but_changed_ones_are(settings, tmp_path):
+    publish_public([handed("a", note=b"fail")], settings, now=DAY)
+    again = publish_public([handed("a", note=b"fail")], settings, now=DAY)
+    mended = publish_public([handed("a", note=b"mended")], settings, now=DAY)
+
+    assert "failed before" in again.scorings[0].message
+    assert statuses(mended) == {"a": "scored"}
+
+
+def test_a_fault_of_the_platform_is_run_again(settings):
+    publish_public([handed("a", note=b"platform")], settings, now=DAY)
+    publish_public([handed("a", note=b"platform")], settings, now=DAY)
+    assert len(read_attempts(settings.results, "sample")) == 2
+
+
+def test_the_quota_of_a_day_is_held_and_begins_anew_the_next_day(settings, tmp_path):
+    for number in range(2):
+        made = private(settings, tmp_path, handed("a", note=b"v%d" % number))
+        assert statuses(made) == {"a": "scored"}
+    assert statuses(private(settings, tmp_path, handed("a", note=b"v3"))) == {"a": "waiting"}
+    tomorrow = datetime(2026, 3, 2, 0, 1, tzinfo=UTC)
+    assert statuses(private(settings, tmp_path, handed("a", note=b"v3"), now=tomorrow)) == {
+        "a": "scored"
+    }
+
+
+def test_what_failed_by_its_own_fault_counts_and_the_platforms_fault_does_not(settings, tmp_path):
+    for note in (b"platform", b"platform ", b"platform  "):
+        assert statuses(private(settings, tmp_path, handed("a", note=note))) == {"a": "failed"}
+    assert statuses(private(settings, tmp_path, handed("a", note=b"fail"))) == {"a": "failed"}
+    assert statuses(private(settings, tmp_path, handed("a", note=b"one"))) == {"a": "scored"}
+    assert statuses(private(settings, tmp_path, handed("a", note=b"two"))) == {"a": "waiting"}
+
+
+def test_what_is_known_is_never_waiting(settings, tmp_path):
+    private(settings, tmp_path, handed("a", note=b"v0"))
+    private(settings, tmp_path, handed("a", note=b"v1"))
+    assert statuses(private(settings, tmp_path, handed("a", note=b"v1"))) == {"a": "known"}
+
+
+def test_what_a_private_run_printed_is_told_to_nobody(settings, tmp_path):
+    made = private(settings, tmp_path, handed("a", note=b"fail"))
+    content = (tmp_path / "private/sample/attempts.jsonl").read_text()
+    assert made.scorings[0].message == ""
+    assert "RuntimeError" not in content
+
+
+def test_a_broken_list_of_attempts_stops_the_run(settings):
+    publish_public([handed("a")], settings, now=DAY)
+    path = settings.results / "sample" / "attempts.jsonl"
+    path.write_text(path.read_text()[:-20], encoding="utf-8")
+    with pytest.raises(DataError, match="is no attempt"):
+        publish_public([handed("b")], settings, now=DAY)
+
+
+def test_the_branch_tells_the_submissions_and_when_they_came(tmp_path):
+    files = {**submission("team_a"), "submissions/README.md": b"x", "submissions/Bad/x": b"x"}
+    repository = GitRepository.init(tmp_path / "r", {**files, "submissions/link": b"team_a"})
+    (one,) = read_branch(repository.reader, "main")
+
+    seconds = int(repository.git("log", "-1", "--format=%ct"))
+    assert one.team == "team_a"
+    assert one.received == datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_shallow_clone_does_not_know_when_and_says_so(tmp_path):
+    repository = GitRepository.init(tmp_path / "r", submission("team_a"))
+    repository.commit("main", submission("team_b"))
+    url = f"file://{repository.folder}"
+    repository.git("clone", "--quiet", "--bare", "--depth=1", url, str(tmp_path / "shallow"))
+    from harness.ci.git import Repository
+
+    with pytest.raises(EnvironmentFaultError, match="shallow"):
+        read_branch(Repository(tmp_path / "shallow"), "main")
+
+
+def test_rescoring_all_runs_what_kept_no_scores_and_keeps_when_it_was_received(settings):
+    one = handed("a", received="2026-01-01T00:00:00Z")
+    publish_public([one], settings, now=DAY)
+    (before,) = (settings.results / "sample" / "a").glob("*.json")
+    made = rescore_all([handed("a")], settings)
+
+    assert [(item.card, item.outcome) for item in made] == [(f"a/{before.stem}", "scored again")]
+    assert before.exists()
+
+
+def test_rescoring_says_which_cards_it_can_do_nothing_for(settings):
+    write_card(make_card("gone"), settings.results)
+    (made,) = rescore_all([], settings)
+    assert made.outcome == "failed"
+    assert "not here" in made.detail

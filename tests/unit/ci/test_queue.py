@@ -1,0 +1,232 @@
+"""Each submission is scored once and its card written once, whatever fails or dies on the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.cards import read_card
+from harness.ci.intake import prepare, score_handed
+from harness.ci.queue import score_all
+from harness.ci.scoring import Request, Run
+from harness.errors import EnvironmentFaultError
+from tests.ci_stand_in import handed, score
+
+
+def run(settings, *submissions, **options):
+    return score_handed(list(submissions), replace(settings, **options))
+
+
+def cards_of(settings, team):
+    return sorted((settings.results / "sample" / team).glob("*.json"))
+
+
+def test_a_scored_submission_has_its_card_where_the_scoring_says(settings):
+    (one,) = run(settings, handed("team_a"))
+
+    assert (one.status, one.exit_code, one.attempts) == ("scored", 0, 1)
+    assert [one.card] == [f"team_a/{path.stem}" for path in cards_of(settings, "team_a")]
+
+
+def test_one_that_fails_stops_no_other_and_keeps_its_place(settings):
+    made = run(settings, handed("a", note=b"fail"), handed("b"), handed("c", note=b"raise"))
+
+    assert [(one.team, one.status) for one in made] == [
+        ("a", "failed"),
+        ("b", "scored"),
+        ("c", "failed"),
+    ]
+    assert not made[0].is_fault_of_platform
+    assert made[2].is_fault_of_platform
+    assert "the worker's own fault" in made[2].message
+
+
+def test_a_fault_of_the_platform_is_tried_once_more_and_one_of_the_submission_is_not(settings):
+    made = run(settings, handed("a", note=b"platform"), handed("b", note=b"fail"))
+    assert [one.attempts for one in made] == [2, 1]
+
+
+def test_scored_files_are_not_scored_again(settings, tmp_path):
+    log = tmp_path / "log"
+    one = handed("team_a", note=f"log {log}".encode())
+    run(settings, one)
+    (again,) = run(settings, one)
+
+    assert again.status == "known"
+    assert log.read_text() == "team_a\n"
+    assert len(cards_of(settings, "team_a")) == 1
+
+
+def test_other_files_of_the_team_are(settings):
+    run(settings, handed("team_a"))
+    (other,) = run(settings, handed("team_a", note=b"changed"))
+    assert other.status == "scored"
+
+
+def test_a_card_of_other_data_does_not_count_as_scored(settings):
+    run(settings, handed("team_a"))
+    newer = settings.rules.model_copy(update={"version": "2"})
+    (other,) = run(settings, handed("team_a"), rules=newer)
+    assert other.status == "scored"
+
+
+def test_force_scores_anew(settings, tmp_path):
+    log = tmp_path / "log"
+    one = handed("team_a", note=f"log {log}".encode())
+    run(settings, one)
+    run(settings, one, is_forced=True)
+    assert log.read_text() == "team_a\nteam_a\n"
+
+
+def test_many_at_one_time_give_the_same_cards_as_one_after_the_other(settings, tmp_path):
+    teams = [handed(f"t{i}") for i in range(8)]
+    run(settings, *teams)
+    run(settings, *teams, results=tmp_path / "parallel", jobs=4)
+
+    for i in range(8):
+        (one,), (other,) = (
+            list((folder / "sample" / f"t{i}").glob("*.json"))
+            for folder in (settings.results, tmp_path / "parallel")
+        )
+        assert one.name == other.name
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_card_of_other_files_than_were_sent_is_not_kept(settings):
+    def swapped(request: Request) -> Run:
+        return score(replace(request, team="another"))
+
+    (one,) = run(settings, handed("team_a"), score=swapped)
+    assert one.status == "failed"
+    assert not settings.results.exists() or not cards_of(settings, "team_a")
+
+
+def test_what_is_no_valid_submission_fails_without_a_run(settings):
+    broken = replace(handed("team_a"), files={"model.py": b"x"})
+    (one,) = run(settings, broken)
+    assert (one.exit_code, one.attempts) == (3, 0)
+    assert "submission.yaml" in one.message
+
+
+def test_the_card_says_when_it_was_received(settings):
+    run(settings, handed("team_a", received="2026-01-02T03:04:05Z"))
+    (path,) = cards_of(settings, "team_a")
+    assert read_card(path).submission.received == "2026-01-02T03:04:05Z"
+
+
+def test_what_the_budget_is_used_up_for_is_not_begun(settings):
+    from harness.ci.scoring import score_request
+
+    request = prepare(handed("team_a"), settings, deadline=0.0)
+    made = score_request(request)
+    assert made.exit_code == 4
+    assert "budget" in made.message
+
+
+def test_a_scoring_past_its_limit_is_ended_with_all_that_it_started(settings, tmp_path):
+    from harness.ci import scoring
+
+    request = prepare(handed("team_a"), replace(settings, limit_s=1.0))
+    code, told = scoring._run(
+        ["sh", "-c", "sleep 1000 & echo $! > child; sleep 1000"], _folder(tmp_path), request.limit_s
+    )
+    child = int((tmp_path / "child").read_text())
+    assert code == 4
+    assert "limit of one scoring" in told
+    assert _is_gone(child)
+
+
+def _folder(path):
+    # `_run` works where it is told to.
+    return path
+
+
+def _is_gone(process: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A real scheduler and two workers, each a process of its own, on loopback."""
+    from distributed import LocalCluster
+
+    # Workers find the stand-in where these tests do.
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+    ) as made:
+        yield made
+    monkeypatch.undo()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_gives_the_same_cards(settings, cluster, tmp_path):
+    teams = [handed(f"t{i}") for i in range(6)]
+    run(settings, *teams)
+    made = run(settings, *teams, results=tmp_path / "cluster", cluster=cluster.scheduler_address)
+
+    assert [one.status for one in made] == ["scored"] * 6
+    for i in range(6):
+        (one,), (other,) = (
+            list((folder / "sample" / f"t{i}").glob("*.json"))
+            for folder in (settings.results, tmp_path / "cluster")
+        )
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_worker_killed_in_the_middle_is_replaced_and_nothing_is_scored_twice(
+    settings, cluster, tmp_path
+):
+    log, deadly = tmp_path / "log", tmp_path / "deadly"
+    honest = [handed(f"t{i}", note=f"log {log}".encode()) for i in range(4)]
+    made = run(
+        settings,
+        handed("killer", note=f"kill {deadly}".encode()),
+        *honest,
+        cluster=cluster.scheduler_address,
+    )
+
+    assert [one.status for one in made] == ["scored"] * 5
+    assert deadly.read_text().splitlines() == ["killer", "killer"]
+    for one in made:
+        assert len(cards_of(settings, one.team)) == 1
+
+
+def test_a_cluster_that_has_lost_its_workers_is_given_up_and_not_waited_for(settings):
+    from concurrent.futures import Executor, Future
+
+    from harness.ci import queue
+
+    class Silent(Executor):
+        def submit(self, *_: object) -> Future:
+            return Future()
+
+    gone = queue._Workers(executor=Silent(), count=lambda: 0)
+    request = prepare(handed("a"), settings)
+    ((_, made),) = queue._scored({0: request}, settings.results, score, gone, patience_s=0.0)
+    assert made.is_fault_of_platform
+    assert "lost all of its workers" in made.message
+
+
+def test_a_scheduler_that_does_not_answer_is_told(settings, monkeypatch):
+    import distributed
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("timed out")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(EnvironmentFaultError, match="no scheduler answers"):
+        score_all([prepare(handed("a"), settings)], settings.results, cluster="tcp://x:1")
