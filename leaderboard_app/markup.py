@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
+from unicodedata import bidirectional
 
 from harness.board.text import visible
 from leaderboard_app.blocks import Cell, Facts, Note, Picture, Table
+
+# Hebrew, Arabic and the numbers written among Arabic; what else turns text `visible` takes out.
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def text_html(text: str) -> str:
     """Escape text that anyone may have written; it can't turn the direction of what follows."""
     shown = escape(visible(text))
-    # ASCII has no letter that is written from right to left.
-    return shown if shown.isascii() else f"<bdi>{shown}</bdi>"
+    return f"<bdi>{shown}</bdi>" if _turns(shown) else shown
+
+
+def _turns(text: str) -> bool:
+    """Whether any of it is written from right to left; of ASCII nothing is."""
+    return not text.isascii() and any(bidirectional(sign) in _RIGHT_TO_LEFT for sign in text)
 
 
 def block_html(block: Facts | Table | Note) -> str:

@@ -49,6 +49,8 @@ POLICY = (
 )
 # Figures in the pages: more digits can't be seen in a chart.
 _DIGITS = 3
+# Shorter pieces are not worth a name of their own.
+_WORTH_A_NAME = 40
 # Data sets that are the same on the pages of all entries of a challenge.
 _COMMON_DATA = frozenset({"behind", "chance"})
 
@@ -58,12 +60,24 @@ class _Shared:
     """What charts of several pages have in common, each kept once under the digest of it."""
 
     known: dict[str, JsonValue] = field(default_factory=dict)
+    met: set[str] = field(default_factory=set)
 
     def keep(self, value: JsonValue) -> str:
+        """Keep a value and return its name."""
         text = json.dumps(value, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:10]
         self.known[name] = value
         return name
+
+    def reuse(self, value: JsonValue) -> JsonValue:
+        """Return a value that is met for the first time, the name of one that was met before."""
+        text = json.dumps(value)
+        if len(text) < _WORTH_A_NAME:
+            return value
+        if text in self.met:
+            return self.keep(value)
+        self.met.add(text)
+        return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -244,7 +258,7 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         costs=[(key, name) for key, (name, _) in COSTS.items()],
         efficiencies=list(efficiencies.items()),
         figures=figures,
-        data=_packed(_shared_columns(data)),
+        data=_in_script(_packed(_shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
 
@@ -272,7 +286,7 @@ def _write_entry(
         heading=visible(said.title),
         by=f"{said.team}, {said.division} division, scored {card.created}",
         sections=shown,
-        data=_packed(_shared_columns(data)),
+        data=_in_script(_packed(_shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
 
@@ -281,7 +295,7 @@ def _block_html(writer: _Writer, block: Block, data: list[JsonValue]) -> Markup:
     if not isinstance(block, Picture):
         return _safe(block_html(block))
     html = _figure_html(len(data))
-    data.append(_figure_data(writer, block))
+    data.append(_reused(writer.data, _figure_data(writer, block)))
     return html
 
 
@@ -293,7 +307,21 @@ def _figure_html(number: int, *, choice: str = "") -> Markup:
     return Markup('<figure data-figure="{}"{}></figure>').format(number, chosen)
 
 
-def _figure_data(writer: _Writer, picture: Picture) -> JsonValue:
+def _reused(shared: _Shared, figure: dict[str, JsonValue]) -> JsonValue:
+    """Name the words and columns of a chart that other pages have too."""
+    sets = figure["data"]
+    assert isinstance(sets, dict)
+    named: dict[str, JsonValue] = {
+        name: {key: shared.reuse(column) for key, column in table.items()}
+        if isinstance(table, dict)
+        else table
+        for name, table in sets.items()
+    }
+    words = {key: shared.reuse(figure[key]) for key in ("alt", "fields")}
+    return {**figure, "data": named, **words}
+
+
+def _figure_data(writer: _Writer, picture: Picture) -> dict[str, JsonValue]:
     """Part a chart into its specification, kept once, and its data, by columns."""
     return {
         "spec": writer.specs.keep(dict(picture.spec)),
@@ -322,7 +350,7 @@ def _shared_columns(figures: Sequence[JsonValue]) -> JsonValue:
     for table in tables:
         for name, column in table.items():
             text = json.dumps(column)
-            if texts[text] > 1:
+            if texts[text] > 1 and isinstance(column, list):
                 table[name] = kept.setdefault(text, len(kept))
     return {"figures": list(figures), "columns": [json.loads(text) for text in kept]}
 
@@ -343,16 +371,26 @@ def _rounded(cell: Cell) -> JsonValue:
 
 
 def _packed(value: JsonValue) -> str:
-    """Write JSON as deflated base64: a page's charts take a third of the room."""
+    """Write JSON as deflated base85, whose signs need no escape in a script or its strings."""
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _in_script(packed: str) -> Markup:
+    """Mark packed data as they stand in a script element: only its end would mean something."""
+    from markupsafe import Markup
+
+    if "</" in packed or "<!" in packed:
+        # As rare as it may be: space, which base85 has not, parts the two signs.
+        packed = packed.replace("</", "< /").replace("<!", "< !")
+    return Markup(packed)  # noqa: S704 - see above
 
 
 def _safe(html: str) -> Markup:
     """Mark text that was escaped already."""
     from markupsafe import Markup
 
-    return Markup(html)  # noqa: S704 - from `markup`, which escapes, or JSON without < and &
+    return Markup(html)  # noqa: S704 - from `markup`, which escapes
 
 
 def _write_assets(writer: _Writer) -> None:

@@ -217,10 +217,9 @@ def rate_section(card: ScoreCard) -> Section:
         blocks=(
             Note(
                 text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
-                f"pass: {point.fpr_realised:.3g} per preselected event. The rate in Hz assumes "
-                "that every collision passes the preselection, which asks for a lepton of 23 GeV "
-                "in the ADC2021 data. The share that does is not known here; multiply by it to "
-                "get the rate. Pile-up and detector conditions are those of the data set."
+                f"pass: {point.fpr_realised:.3g} per preselected event. The preselection of the "
+                "ADC2021 data asks for a lepton of 23 GeV; the share of collisions that has one "
+                "is not known here: multiply by it. Pile-up and detector are those of the data."
             ),
         ),
     )

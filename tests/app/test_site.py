@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 
 from harness.board.formats import Board
 from harness.errors import EnvironmentFaultError
+from leaderboard_app import static_site
 from leaderboard_app.settings import Settings
 from leaderboard_app.static_site import export_site, site_size
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
@@ -35,7 +36,7 @@ def pages(site: Path) -> list[Path]:
 def figures(page: Path) -> list[dict]:
     text = page.read_text(encoding="utf-8")
     packed = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL).group(1)
-    return json.loads(zlib.decompress(base64.b64decode(packed)))["figures"]
+    return json.loads(zlib.decompress(base64.b85decode(packed.replace(" ", ""))))["figures"]
 
 
 def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, results):
@@ -105,7 +106,8 @@ def test_every_chart_has_its_specification_and_a_text(site):
         text = page.read_text(encoding="utf-8")
         drawn = figures(page)
         assert len(re.findall(r'<figure data-figure="\d+"', text)) == len(drawn)
-        assert all(len(figure["alt"]) > 20 for figure in drawn)
+        shared = json.loads(specs.split("\n")[1].removeprefix("const boardData = ").rstrip(";"))
+        assert all(len(shared.get(figure["alt"], figure["alt"])) > 20 for figure in drawn)
         assert all(figure["spec"] in known for figure in drawn)
 
 
@@ -146,6 +148,16 @@ def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
     export_site(Settings(results=str(tmp_path / "results")), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
     assert site_size([entries]) / 12 <= 15_000
+
+
+def test_packed_data_never_end_their_script():
+    for i in range(3000):
+        packed = static_site._packed([i, "x" * (i % 7)])
+        shown = static_site._in_script(packed)
+        assert "</" not in shown
+        assert "<!" not in shown
+        assert shown.replace(" ", "") == packed
+    assert static_site._in_script("a</script><!--") == "a< /script>< !--"
 
 
 # In a browser, from the disk.

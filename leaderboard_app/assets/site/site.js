@@ -5,8 +5,23 @@
 const siteRoot = document.body.dataset.root;
 const isDark = window.matchMedia("(prefers-color-scheme: dark)").matches;
 
+/* Base85 with the signs of RFC 1924: five of them for four bytes. */
+const signs = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+
+function bytesOf(text) {
+  const n = Math.floor((text.length * 4) / 5);
+  const padded = text + "~".repeat((5 - (text.length % 5)) % 5);
+  const bytes = new DataView(new ArrayBuffer((padded.length / 5) * 4));
+  for (let i = 0; i < padded.length; i += 5) {
+    let word = 0;
+    for (let j = 0; j < 5; j++) word = word * 85 + signs.indexOf(padded[i + j]);
+    bytes.setUint32((i / 5) * 4, word);
+  }
+  return new Uint8Array(bytes.buffer, 0, n);
+}
+
 async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+  const bytes = bytesOf(text.replaceAll(" ", ""));
   const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return JSON.parse(await new Response(inflated).text());
 }
@@ -32,10 +47,15 @@ async function showBoard(place) {
 
 /* Charts: a specification of the site, and the page's own data by columns. */
 
+/* What several pages have is named by a string, what several charts of a page by a number. */
+function known(value, shared) {
+  if (typeof value === "number") return shared[value];
+  return typeof value === "string" && value in boardData ? boardData[value] : value;
+}
+
 function rowsOf(table, shared) {
-  const kept = typeof table === "string" ? boardData[table] : table;
-  const columns = Object.entries(kept).map(
-    ([name, column]) => [name, typeof column === "number" ? shared[column] : column]);
+  const columns = Object.entries(known(table, shared)).map(
+    ([name, column]) => [name, known(column, shared)]);
   if (!columns.length) return [];
   return columns[0][1].map((_, i) => Object.fromEntries(columns.map(([name, column]) => [name, column[i]])));
 }
@@ -111,6 +131,8 @@ async function drawFigure(place, figure, shared) {
   if (place.childElementCount) return;
   const sets = Object.fromEntries(
     Object.entries(figure.data).map(([name, table]) => [name, rowsOf(table, shared)]));
+  figure.alt = known(figure.alt, shared);
+  figure.fields = known(figure.fields, shared);
   place.setAttribute("aria-label", figure.alt);
   const drawn = document.createElement("div");
   drawn.className = "drawn";
