@@ -7,7 +7,7 @@ SUBMISSION ?= submissions/team_x
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
-.PHONY: lock clean fuzz links firmware-accuracy
+.PHONY: lock clean fuzz links firmware-accuracy baselines docs-baselines
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -66,6 +66,12 @@ schemas: $(READY)  ## write docs/schemas anew
 
 leaderboard: $(READY)  ## open the leaderboard on the cards in results/
 	$(BIN)/harness leaderboard --serve
+
+baselines: $(READY)  ## train the baselines from nothing (TEAM=x for one, CHALLENGE=adc2021)
+	$(BIN)/python -m tools.baselines train $(TEAM) --challenge $(or $(CHALLENGE),sample)
+
+docs-baselines: $(READY)  ## write docs/baselines.md from the newest cards
+	$(BIN)/python -m tools.baselines_page
 
 lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \

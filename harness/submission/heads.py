@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from harness.submission.functions import (
     TABLE_FUNCTIONS,
@@ -41,6 +42,7 @@ __all__ = [
     "TABLE_FUNCTIONS",
     "FixedPoint",
     "InputOverflow",
+    "combine",
     "exp_negative",
     "identity",
     "input_overflow",
@@ -130,6 +132,59 @@ def _word_of(factors: np.ndarray) -> str:
     """Return a word that holds powers of two exactly."""
     high, low = int(np.log2(factors.max())), int(np.log2(factors.min()))
     return f"ufixed<{high - low + 1},{high + 1}>"
+
+
+def combine(x: KerasTensor, matrix: ArrayLike, *, name: str) -> KerasTensor:
+    """Multiply by a matrix of constants: to choose inputs, add some up, or weigh them.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape (n, m)
+        Values in fixed point; they are taken as they are.
+    matrix : array_like, shape (m, k)
+        Constants that training leaves alone, exact in fixed point. An entry of 0, 1 or another
+        power of two costs no logic of its own.
+    name : str
+        Name of the layer.
+
+    Returns
+    -------
+    KerasTensor, shape (n, k)
+
+    Raises
+    ------
+    ValueError
+        The constants need more than 24 bits.
+    """
+    from hgq.layers import QDense
+
+    factors = np.asarray(matrix, np.float64)
+    layer = QDense(
+        factors.shape[1],
+        use_bias=False,
+        kq_conf=_settings([_word_of_constants(factors, name)], factors.shape, place="weight"),
+        enable_iq=False,
+        trainable=False,
+        name=name,
+    )
+    combined = layer(x)
+    layer.kernel.assign(factors)
+    return combined
+
+
+def _word_of_constants(factors: NDArray[np.float64], name: str) -> str:
+    """Return the shortest word that holds all of `factors` exactly."""
+    largest = float(np.abs(factors).max(initial=0.0))
+    magnitude = math.floor(math.log2(largest)) + 1 if largest else 1
+    is_signed = bool((factors < 0).any())
+    for n_bits in range(1, FLOAT32_BITS + 1):
+        scaled = factors * 2.0 ** (n_bits - magnitude)
+        if np.array_equal(scaled, np.round(scaled)):
+            sign = "" if is_signed else "u"
+            return f"{sign}fixed<{n_bits + is_signed},{magnitude + is_signed}>"
+    raise ValueError(
+        f"{name}: the constants are not exact in {FLOAT32_BITS} bits: round them to a word"
+    )
 
 
 def table(
