@@ -265,3 +265,21 @@ def test_a_head_is_the_same_bits_in_the_compiled_simulation_of_hls4ml(head, tmp_
     firmware.compile()
     keras_scores = model.predict(values, verbose=0, batch_size=4_000).ravel()
     np.testing.assert_array_equal(np.ravel(firmware.predict(values)), keras_scores)
+
+
+def test_combine_multiplies_by_the_constants_exactly():
+    matrix = np.array([[1.0, 0.0], [-0.375, 2.0], [0.0, 0.0]])
+    inputs = keras.Input((3,))
+    words = heads.input_words(inputs, ["ufixed<8,6>"])
+    model = keras.Model(inputs, heads.combine(words, matrix, name="combined"))
+    values = np.array([[1.25, 2.0, 3.0], [60.75, 0.25, 7.0]], np.float32)
+
+    np.testing.assert_array_equal(np.asarray(model(values)), values @ matrix)
+    assert not model.get_layer("combined").trainable
+
+
+def test_combine_refuses_constants_that_no_short_word_holds():
+    inputs = keras.Input((2,))
+
+    with pytest.raises(ValueError, match="third: the constants are not exact in 24 bits"):
+        heads.combine(inputs, [[1 / 3], [1.0]], name="third")
