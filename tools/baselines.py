@@ -37,10 +37,10 @@ def trained_teams() -> tuple[str, ...]:
     return (*(team for team in FIRST if team in found), *sorted(found - set(FIRST)))
 
 
-def train(team: str, challenge: str, more: Sequence[str] = ()) -> Mapping[str, JsonValue]:
+def train(team: str, challenge: str) -> dict[str, JsonValue]:
     """Run a baseline's ``train.py`` in its folder; return what it says that it took."""
     done = subprocess.run(
-        [sys.executable, "train.py", "--challenge", challenge, *more],
+        [sys.executable, "train.py", "--challenge", challenge],
         cwd=SUBMISSIONS / team,
         stdout=subprocess.PIPE,
         text=True,
@@ -72,7 +72,7 @@ def train_all(teams: Sequence[str], challenge: str) -> None:
 def score_seeds(team: str, challenge: str) -> list[JsonValue]:
     """Train with each seed in a copy of the folder and score it without firmware."""
     from harness import score
-    from harness.records import WorkingPoint
+    from harness.records import NotMeasured, WorkingPoint
 
     found: list[JsonValue] = []
     for seed in SEEDS:
@@ -83,14 +83,17 @@ def score_seeds(team: str, challenge: str) -> list[JsonValue]:
             arguments = [sys.executable, "train.py", "--challenge", challenge, "--seed", str(seed)]
             subprocess.run(arguments, cwd=folder, check=True, stdout=sys.stderr)
             card = score(folder, challenge, results=Path(parent) / "results", has_firmware=False)
-        point = card.float_physics.at(card.challenge.working_point)
+        physics = card.float_physics
+        if isinstance(physics, NotMeasured):
+            raise SystemExit(f"{team}: {physics.not_measured}")
+        point = physics.at(card.challenge.working_point)
         if not isinstance(point, WorkingPoint):
             raise SystemExit(f"{team}: the working point of {challenge} is not reached")
         found.append(
             {
                 "seed": seed,
                 "tpr": {name: rate.tpr for name, rate in point.rates.items()},
-                "auc": {name: auc.value for name, auc in card.float_physics.auc.items()},
+                "auc": {name: auc.value for name, auc in physics.auc.items()},
             }
         )
     return found

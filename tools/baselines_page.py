@@ -279,7 +279,7 @@ def _floats(board: Board) -> Iterator[str]:
     rows = []
     for team in board.entries:
         card = board.card(team)
-        if isinstance(card.firmware_physics, NotMeasured) or isinstance(card.firmware, NotMeasured):
+        if isinstance(card.firmware, NotMeasured) or isinstance(card.float_physics, NotMeasured):
             continue
         compared = [
             f"{agreement.n_different:,} of {agreement.n_events:,}"

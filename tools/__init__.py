@@ -1,0 +1,1 @@
+"""Commands for those who work on harness; run as `python -m tools.NAME`."""
