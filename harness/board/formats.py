@@ -275,6 +275,7 @@ def _markdown_cell(column: Column, row: BoardRow) -> str:
 
 def terminal_view(board: Board) -> RenderableType:
     """Draw the board for a terminal: one table, the reasons, and what the ranks promise."""
+    from rich import box
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -284,6 +285,8 @@ def terminal_view(board: Board) -> RenderableType:
         title=f"{visible(board.title)}: TPR in % at FPR {fpr_text(board.shown_point)}",
         title_justify="left",
         title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
     )
     for column in shown:
         table.add_column(

@@ -177,6 +177,23 @@ def test_the_terminal_shows_ranks_reasons_and_what_they_promise(board):
     assert "every true rank of this board" in text
 
 
+def test_a_terminal_of_120_columns_breaks_no_name_and_no_figure():
+    board = make_board(
+        entries(
+            make_card("a_team_of_24_characters_", firmware=make_firmware(lut=123_456, dsp=1_234)),
+            make_card("team_b", seed=2),
+        )
+    )
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(formats.terminal_view(board))
+    text = console.export_text()
+    for row in board.rows:
+        line = next(line for line in text.splitlines() if row.team in line.split())
+        for column in formats.columns(board):
+            if column.name.startswith(("tpr_", "merit", "lut", "dsp", "rank")):
+                assert column.text(row).removesuffix(" %") in line, column.name
+
+
 def test_hostile_text_is_text_in_every_form():
     title = '=cmd|" /C calc"!A0 <script>alert(1)</script> \x1b[31m\u202e | [x](y) **b**'
     hostile = make_board(entries(make_card("team_a", title=title)))
