@@ -2,7 +2,7 @@
 
 python -m tools.baselines train             all of them, in an order in which each finds its teacher
 python -m tools.baselines train TEAM...     some
-python -m tools.baselines seeds TEAM...     trainings with five seeds, scored without firmware
+python -m tools.baselines seeds TEAM...     trainings with five seeds, evaluated without firmware
 
 The training takes the processor seconds that `submissions/_kit/trainings.json` lists.
 """
@@ -10,16 +10,23 @@ The training takes the processor seconds that `submissions/_kit/trainings.json` 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import JsonValue
+
+from harness.data import load_manifest, open_store
+from harness.evaluation import evaluate_scores
+from harness.records import Physics, UnreachedWorkingPoint
 
 ROOT = Path(__file__).parents[1]
 SUBMISSIONS = ROOT / "submissions"
@@ -28,12 +35,15 @@ SEED_SPREAD = SUBMISSIONS / "_kit" / "seed_spread.json"
 SEEDS = (1, 2, 3, 4, 5)
 # The flow is the teacher of its distillation.
 FIRST = ("flow",)
+# It needs signals that `harness simulate` makes; its train.py says how.
+BY_HAND = ("control_supervised",)
+CHUNK = 65_536
 _TOOK = re.compile(r"after ([\d,]+) s, ([\d,]+) s of processor time")
 
 
 def trained_teams() -> tuple[str, ...]:
     """Name every baseline that has a training, teachers first."""
-    found = {path.parent.name for path in SUBMISSIONS.glob("[a-z]*/train.py")}
+    found = {path.parent.name for path in SUBMISSIONS.glob("[a-z]*/train.py")} - set(BY_HAND)
     return (*(team for team in FIRST if team in found), *sorted(found - set(FIRST)))
 
 
@@ -69,34 +79,55 @@ def train_all(teams: Sequence[str], challenge: str) -> None:
             keep(TRAININGS, {team: took})
 
 
-def score_seeds(team: str, challenge: str) -> list[JsonValue]:
-    """Train with each seed in a copy of the folder and score it without firmware."""
-    from harness import score
-    from harness.records import NotMeasured, WorkingPoint
-
-    found: list[JsonValue] = []
+def score_seeds(team: str, challenge: str) -> Iterator[dict[str, JsonValue]]:
+    """Train with each seed in a copy of the folder, and evaluate what comes out in this process."""
     for seed in SEEDS:
         with tempfile.TemporaryDirectory() as parent:
-            folder = Path(parent) / "submissions" / team
+            folder = Path(parent) / team
             shutil.copytree(SUBMISSIONS / team, folder)
             shutil.copytree(SUBMISSIONS / "_kit", folder.parent / "_kit")
             arguments = [sys.executable, "train.py", "--challenge", challenge, "--seed", str(seed)]
             subprocess.run(arguments, cwd=folder, check=True, stdout=sys.stderr)
-            card = score(folder, challenge, results=Path(parent) / "results", has_firmware=False)
-        physics = card.float_physics
-        if isinstance(physics, NotMeasured):
-            raise SystemExit(f"{team}: {physics.not_measured}")
-        point = physics.at(card.challenge.working_point)
-        if not isinstance(point, WorkingPoint):
-            raise SystemExit(f"{team}: the working point of {challenge} is not reached")
-        found.append(
-            {
-                "seed": seed,
-                "tpr": {name: rate.tpr for name, rate in point.rates.items()},
-                "auc": {name: auc.value for name, auc in physics.auc.items()},
-            }
-        )
-    return found
+            physics = evaluate_folder(folder, challenge)
+        point = physics.at(load_manifest().challenge(challenge).working_point)
+        if isinstance(point, UnreachedWorkingPoint):
+            raise SystemExit(f"{team}: {point.not_measured}")
+        yield {
+            "seed": seed,
+            "fpr": point.fpr,
+            "tpr": {name: rate.tpr for name, rate in point.rates.items()},
+            "auc": {name: auc.value for name, auc in physics.auc.items()},
+        }
+
+
+def evaluate_folder(folder: Path, challenge: str) -> Physics:
+    """Score the test events of `challenge` by a trusted folder's own code."""
+    rules = load_manifest().challenge(challenge)
+    store = open_store(rules)
+    score = _scorer(folder)
+    scores, hashes = {}, {}
+    for process in (*rules.processes("background"), *rules.signals):
+        chosen = store.indices(process)
+        parts = store.select(process, "test").chunks(CHUNK)
+        scores[process] = np.concatenate([score(part) for part in parts])
+        hashes[process] = store.hashes(process)[chosen]
+    return evaluate_scores(rules, scores, hashes, "float")
+
+
+def _scorer(folder: Path) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """Return the function of an open entry, or what a network computes of events."""
+    spec = importlib.util.spec_from_file_location(f"model_of_{folder.name}", folder / "model.py")
+    if spec is None or spec.loader is None:
+        raise SystemExit(f"{folder}: no model.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if hasattr(module, "score"):
+        return lambda events: np.asarray(module.score(events), np.float64)
+    network = module.network()
+    shape = network.input_shape[1:]
+    return lambda events: np.asarray(
+        network.predict(events.reshape(-1, *shape), batch_size=8_192, verbose=0), np.float64
+    ).ravel()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -113,7 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         train_all(told.teams, told.challenge)
     else:
         for team in told.teams:
-            keep(SEED_SPREAD, {team: score_seeds(team, told.challenge)})
+            found: list[JsonValue] = []
+            for one in score_seeds(team, told.challenge):
+                found.append(one)
+                keep(SEED_SPREAD, {team: found})
     return 0
 
 
