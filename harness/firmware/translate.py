@@ -243,6 +243,7 @@ def trace_layers(model: keras.Model) -> tuple[CombLogic, CombLogic, list[tuple[s
     from da4ml.converter.plugin import _flatten_arr
     from da4ml.trace import HWConfig, comb_trace
 
+    _mend_concatenation()
     with _named_layer():
         traced = trace_model(
             model,
@@ -263,6 +264,18 @@ def trace_layers(model: keras.Model) -> tuple[CombLogic, CombLogic, list[tuple[s
         by_layer = comb_trace(inputs, outputs)
     _check_program(program)
     return program, by_layer, [(name, len(array)) for name, array in layers.items()]
+
+
+def _mend_concatenation() -> None:
+    """Let parts of different lengths be joined.
+
+    HGQ2 0.2.0 broadcasts the inputs of the layer `Concatenate` against each other before it joins
+    them. Its handler of the operation of that name does not, and is registered for the layer too.
+    """
+    import keras
+    from hgq._dais_tracer.layers.ops import ReplayConcatenate
+
+    type("ReplayJoined", (ReplayConcatenate,), {"handles": (keras.layers.Concatenate,)})
 
 
 def _check_program(program: CombLogic) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.firmware.reference import evaluate
 from harness.firmware.tools import Fault
 from harness.firmware.translate import check_translatable, trace_network, trace_program
 from harness.submission.network import load_keras
-from tests.firmware_bench import export, fixed, words_in
+from tests.firmware_bench import export, fixed, plain_events, words_in
 
 load_keras()
 
@@ -90,6 +91,18 @@ def test_an_open_shape_is_refused():
 
     with pytest.raises(Fault, match="open"):
         check_translatable(model)
+
+
+def test_parts_of_different_lengths_are_joined():
+    inputs = keras.Input((4,))
+    x = words_in(inputs, 6, 4, is_signed=True)
+    joined = keras.layers.Concatenate()([dense(2)(x), dense(3)(x)])
+    model = keras.Model(inputs, dense()(joined))
+    events = plain_events(200, 4)
+
+    program = trace_program(model)
+
+    np.testing.assert_array_equal(program.predict(events).ravel(), evaluate(model, events))
 
 
 def test_a_network_of_more_than_one_number_is_refused():
