@@ -417,7 +417,7 @@ def convert_by_hls4ml(
     import hls4ml
 
     printed = io.StringIO()
-    with redirect_stdout(printed), warnings.catch_warnings(), _exact_quantisers():
+    with redirect_stdout(printed), warnings.catch_warnings(), _mended_hls4ml():
         warnings.simplefilter("ignore")
         project = hls4ml.converters.convert_from_keras_model(
             model,
@@ -437,8 +437,8 @@ def convert_by_hls4ml(
 
 
 @contextmanager
-def _exact_quantisers() -> Iterator[None]:
-    """Mend two places in which hls4ml 1.3.0 computes something else than the network.
+def _mended_hls4ml() -> Iterator[None]:
+    """Mend three places in which hls4ml 1.3.0 computes something else than the network.
 
     It merges a second quantiser in a row into the type of the first one's result, with the narrower
     word and the second one's rounding (and warns of it): an input that is cut and then saturated
@@ -447,7 +447,10 @@ def _exact_quantisers() -> Iterator[None]:
     It takes bits after the point off a saturating word where the values have fewer, also where they
     saturate: the largest value comes out smaller. For words that wrap it looks whether the word's
     ends matter; here it does so for those that saturate as well.
+
+    It reads the layer `ReLU` as one with a threshold, of which it does not follow the widths.
     """
+    from hls4ml.converters.keras_v3.core import ReLUHandler
     from hls4ml.model.layers import Reshape, Transpose
     from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_layers
     from hls4ml.model.optimizer.passes.hgq_proxy_model import (
@@ -457,6 +460,7 @@ def _exact_quantisers() -> Iterator[None]:
 
     fuse = FuseFixedPointQuantizer.transform
     produce = _produce_kif.dispatch(FixedPointQuantizer)
+    read_relu = ReLUHandler.handle
 
     def fuse_first(self: object, model: object, node: object) -> bool:
         source = get_input_layers(node)[0]
@@ -473,12 +477,21 @@ def _exact_quantisers() -> Iterator[None]:
         finally:
             layer.SAT = saturation
 
+    def read_plain_relu(self: object, layer: object, *tensors: object) -> object:
+        (config,) = read_relu(self, layer, *tensors)
+        if config.get("class_name") == "ThresholdedReLU" and not config.get("activ_param"):
+            del config["activ_param"]
+            config |= {"class_name": "Activation", "activation": "relu"}
+        return (config,)
+
     FuseFixedPointQuantizer.transform = fuse_first
+    ReLUHandler.handle = read_plain_relu
     _produce_kif.register(FixedPointQuantizer, keep_ends)
     try:
         yield
     finally:
         FuseFixedPointQuantizer.transform = fuse
+        ReLUHandler.handle = read_relu
         _produce_kif.register(FixedPointQuantizer, produce)
 
 

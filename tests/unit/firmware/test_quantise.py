@@ -108,8 +108,9 @@ def test_merging_layers_are_quantised():
 def autoencoder() -> keras.Model:
     keras.utils.set_random_seed(5)
     inputs = keras.Input((5,))
-    hidden = keras.layers.Dense(3, activation="relu")(inputs)
-    difference = keras.ops.subtract(keras.layers.Dense(5)(hidden), inputs)
+    hidden = keras.layers.ReLU()(keras.layers.Dense(3)(inputs))
+    joined = keras.layers.Concatenate()([hidden, keras.layers.Dense(2, activation="relu")(inputs)])
+    difference = keras.ops.subtract(keras.layers.Dense(5)(joined), inputs)
     return keras.Model(inputs, keras.ops.mean(keras.ops.square(difference), axis=-1))
 
 
