@@ -79,7 +79,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Network:
+class ExportedNetwork:
     """An exported network and its digest."""
 
     graph: Path
@@ -283,7 +283,7 @@ def synthesise_submission(
     sandbox = open_sandbox(isolation)
     with scratch_folder() as scratch:
         staged = submission.stage(_new_folder(scratch / "submission"))
-        network, _ = _export_network(sandbox.run, staged, rules, _new_folder(scratch / "export"))
+        network, _ = export_network(sandbox.run, staged, rules, _new_folder(scratch / "export"))
         if reports is not None:
             return _read_reports(
                 reports, target, network, sandbox.run, _new_folder(scratch / "reports")
@@ -362,7 +362,7 @@ def _measure_trigger(run: Run) -> Figures:
     return _with_stress(run, figures, scorer)
 
 
-def _handed_in(run: Run, network: _Network) -> Firmware | None:
+def _handed_in(run: Run, network: ExportedNetwork) -> Firmware | None:
     """Read the vendor's reports, if there are any, before anything that takes long."""
     if run.reports is None:
         return None
@@ -378,7 +378,7 @@ def _handed_in(run: Run, network: _Network) -> Firmware | None:
 
 
 def _with_firmware(
-    run: Run, network: _Network, figures: Figures, handed_in: Firmware | None
+    run: Run, network: ExportedNetwork, figures: Figures, handed_in: Firmware | None
 ) -> Figures:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
     bench = run.bench
@@ -410,7 +410,7 @@ def _with_firmware(
 
 
 def _read_reports(
-    folder: Path, target: Target, network: _Network, run_step: RunStep, work: Path
+    folder: Path, target: Target, network: ExportedNetwork, run_step: RunStep, work: Path
 ) -> Firmware:
     return read_reports(
         folder,
@@ -475,7 +475,7 @@ def _witness_rows(bench: Bench, scored: ScoredEvents) -> NDArray[np.int64]:
     return np.sort(np.concatenate(chosen))
 
 
-def _count_cost(run: Run, network: _Network) -> Cost:
+def _count_cost(run: Run, network: ExportedNetwork) -> Cost:
     with run.bench.clock.stage("cost", "FLOPs, bit operations, parameters"):
         return count_cost(
             network.graph,
@@ -485,20 +485,32 @@ def _count_cost(run: Run, network: _Network) -> Cost:
         )
 
 
-def _export(run: Run) -> _Network:
+def _export(run: Run) -> ExportedNetwork:
     """Sandbox A: the plugin becomes a graph and weights; no event is there."""
     bench = run.bench
     with bench.clock.stage("export", "network() of model.py") as steps:
-        network, usage = _export_network(
+        network, usage = export_network(
             bench.run_step, run.staged, bench.challenge, bench.new_folder("export")
         )
         steps.append(usage)
     return network
 
 
-def _export_network(
+def export_network(
     run_step: RunStep, staged: Path, challenge: Challenge, folder: Path
-) -> tuple[_Network, Usage]:
+) -> tuple[ExportedNetwork, Usage]:
+    """Sandbox A: turn the plugin of a staged submission into a graph and weights.
+
+    Parameters
+    ----------
+    folder : Path
+        Exists and is empty: receives graph and weights.
+
+    Raises
+    ------
+    HarnessError
+        The step failed; see `harness.step.RunStep`.
+    """
     step = Step(
         name="export",
         entry="harness.submission.export:export_submission",
@@ -509,7 +521,7 @@ def _export_network(
     )
     result = run_step(step, folder)
     graph, weights = result.outputs["graph"], result.outputs["weights"]
-    network = _Network(graph=graph, weights=weights, digest=model_digest(graph, weights))
+    network = ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
     return network, result.usage
 
 

@@ -29,6 +29,7 @@ from harness.records import (
 )
 
 if TYPE_CHECKING:
+    from harness.answers import Answer
     from harness.audit import Change, Finding
     from harness.blackbox.result import Declared
     from harness.blackbox.result import Verdict as ResultVerdict
@@ -545,3 +546,23 @@ def _declared_view(declared: Declared) -> RenderableType:
 
 def _remarks(judged: BoxScore | ResultVerdict) -> list[Text]:
     return [Text(f"remark: {remark}", style="yellow") for remark in judged.remarks]
+
+
+def answer_view(answer: Answer) -> RenderableType:
+    """Draw what was written into a result file, and where its figures come from."""
+    whose = {
+        "float": "the float network's: no firmware was found that a card of this submission kept",
+        "firmware": "the firmware's",
+        "open": "those of score(events)",
+    }
+    named = f"{answer.n_named:,} of {answer.n_allowed:,} allowed events"
+    lines = [
+        f"{answer.path}: {named} of {answer.box}, which holds {answer.n_events:,}",
+        f"scores: {whose[answer.arithmetic]}",
+        f"figures: {'no card of this submission' if answer.card is None else answer.card}",
+    ]
+    if answer.n_tied:
+        lines.append(
+            f"{answer.n_tied:,} events share the next score and were left out: ties never buy rate"
+        )
+    return Group(Text("\n".join(lines)), _declared_view(answer.declared))

@@ -1,4 +1,4 @@
-"""What the organiser decided of a board: its deadline, and cards taken back.
+"""What the organiser decided of a board: its deadline, cards taken back, signals opened.
 
 They lie beside the cards, in ``results/<challenge>/decisions.json``, as a list that only grows: who
 reads it sees each decision with its time and its reason. Every reader of the board applies them.
@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.challenge import RankingRules, Utc, Value
+from harness.challenge import Name, RankingRules, Utc, Value
 from harness.errors import DataError, EnvironmentFaultError, Problem
 
 FILE_NAME = "decisions.json"
@@ -29,13 +29,15 @@ class Decision(Value):
     kind : str
         ``freeze``: what is received after `deadline` does not count. ``thaw``: the manifest's
         deadline holds again. ``retract``: `card` does not count. ``reinstate``: it does again.
+        ``reveal``: the hidden signal `signal` is shown to everyone; never taken back.
     """
 
-    kind: Literal["freeze", "thaw", "retract", "reinstate"]
+    kind: Literal["freeze", "thaw", "retract", "reinstate", "reveal"]
     decided: Utc
     reason: Reason
     deadline: Utc | None = None
     card: Key | None = None
+    signal: Name | None = None
 
 
 class Decisions(Value):

@@ -10,14 +10,15 @@ import gc
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from harness.board.public import public_part
+from harness.board.reveal import revealed_signals
 from harness.cards import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.errors import DataError
 from harness.ranking import Entry
@@ -92,6 +93,7 @@ class CardIndex:
         self._results = results
         self._is_private = is_private
         self._known = _Known()
+        self._revealed: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
         self._snapshot = Snapshot(version=0, entries={}, summaries={}, unreadable=())
 
@@ -99,19 +101,34 @@ class CardIndex:
         """Read what is new or changed, forget what is gone, return what is there."""
         with self._lock:
             stamps = dict(_stamps(self._results))
-            if stamps == self._known.stamps and self._snapshot.version:
-                return self._snapshot
+            revealed = self._read_revealed(stamps)
             before = self._known
+            is_open = revealed == self._revealed
+            if is_open and stamps == before.stamps and self._snapshot.version:
+                return self._snapshot
+            self._revealed = revealed
             with _no_collection():
                 found = {
                     path: before.found[path]
-                    if before.stamps.get(path) == stamp
+                    if is_open and before.stamps.get(path) == stamp
                     else self._read(path, stamp)
                     for path, stamp in stamps.items()
                 }
             self._known = _Known(stamps, found)
             self._snapshot = self._gather(self._snapshot.version + 1)
             return self._snapshot
+
+    def _read_revealed(self, paths: Iterable[Path]) -> dict[str, frozenset[str]]:
+        """Read which hidden signals were opened; none where the decisions can't be read."""
+        found: dict[str, frozenset[str]] = {}
+        if self._is_private:
+            return found
+        depth = len(self._results.parts)
+        for challenge in {path.parts[depth] for path in paths}:
+            with suppress(DataError):
+                if names := revealed_signals(self._results, challenge):
+                    found[challenge] = names
+        return found
 
     def _read(self, path: Path, stamp: _Stamp) -> ScoreCard | DataSummary | Unreadable:
         name = path.relative_to(self._results).as_posix()
@@ -135,7 +152,7 @@ class CardIndex:
                 f"says it is of {card.challenge.name}/{card.submission.team} but lies in "
                 f"{challenge}/{team}"
             )
-        return card if self._is_private else public_part(card)
+        return card if self._is_private else public_part(card, self._revealed.get(challenge, ()))
 
     def _gather(self, version: int) -> Snapshot:
         entries: dict[str, list[Entry]] = {}

@@ -27,9 +27,15 @@ def hidden_signals(challenge: ScoredChallenge) -> frozenset[str]:
     return frozenset(file.process for file in challenge.files if file.role == "hidden")
 
 
-def public_part(card: ScoreCard) -> ScoreCard:
-    """Return `card` without any figure or text that tells of a hidden signal."""
-    hidden = hidden_signals(card.challenge)
+def public_part(card: ScoreCard, revealed: Collection[str] = ()) -> ScoreCard:
+    """Return `card` without any figure or text that tells of a hidden signal.
+
+    Parameters
+    ----------
+    revealed : collection of str
+        Hidden signals that the organiser has opened: they are shown.
+    """
+    hidden = hidden_signals(card.challenge) - frozenset(revealed)
     if not hidden:
         return card
     secrets = hidden | {file.title for file in card.challenge.files if file.process in hidden}

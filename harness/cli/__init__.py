@@ -10,7 +10,7 @@ from collections.abc import Callable
 import click
 
 from harness import __version__
-from harness.cli.blackbox import blackbox, import_
+from harness.cli.blackbox import blackbox, export, import_, reveal
 from harness.cli.board import leaderboard
 from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
@@ -50,6 +50,8 @@ for _command in (
     ci,
     blackbox,
     import_,
+    export,
+    reveal,
     simulate,
 ):
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""Commands on black boxes and the challenge's result files: blackbox make and score, import."""
+"""Commands on black boxes, result files and hidden signals: blackbox, import, export, reveal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import json_option, manifest_option
+from harness.cli.options import json_option, manifest_option, results_option
 from harness.cli.output import console, print_json
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 
@@ -190,6 +190,86 @@ def import_(
         raise InvalidSubmissionError(*found.verdict.faults)
 
 
+@click.command("export")
+@click.argument("source", metavar="CARD|SUBMISSION", type=click.Path(path_type=Path, exists=True))
+@click.option("--adc2021", "is_adc2021", is_flag=True, required=True, help="In this form.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--challenge", help="Whose black box; else the card's challenge, or adc2021.")
+@manifest_option
+@click.option(
+    "--blackbox",
+    "box_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The black box, where it is not the challenge's own.",
+)
+@results_option
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("submissions"),
+    show_default=True,
+    help="Where the submission of a card lies.",
+)
+@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@json_option
+def export(
+    source: Path,
+    is_adc2021: bool,
+    out: Path,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    box_path: Path | None,
+    results: Path,
+    submissions: Path,
+    unsafe: bool,
+    as_json: bool,
+) -> None:
+    """Score the black box with a submission; write the challenge's result file."""
+    from harness.answers import export_answer
+    from harness.cli.output import as_dict, progress
+    from harness.terminal import answer_view
+
+    del is_adc2021  # There is no other form; that it has to be asked for keeps room for one.
+    answer = export_answer(
+        source,
+        out,
+        challenge=challenge,
+        blackbox=box_path,
+        manifests=manifests,
+        results=results,
+        submissions=submissions,
+        isolation="none" if unsafe else "bwrap",
+        progress=progress(),
+    )
+    if as_json:
+        print_json(as_dict(answer))
+    else:
+        console().print(answer_view(answer))
+
+
+@click.command()
+@click.argument("challenge")
+@click.argument("signals", nargs=-1, required=True)
+@results_option
+@click.option("--reason", required=True, help="Written down beside the decision.")
+@click.option("--yes", "is_sure", is_flag=True, help="Don't ask.")
+def reveal(
+    challenge: str, signals: tuple[str, ...], results: Path, reason: str, is_sure: bool
+) -> None:
+    """Show hidden SIGNALS of CHALLENGE on all public pages: what is public stays public."""
+    from datetime import UTC, datetime
+
+    from harness.board.reveal import check_revealable, reveal_signals
+
+    cards = check_revealable(results, challenge, signals)
+    click.echo(f"{', '.join(signals)}: on {cards} cards of {challenge}", err=True)
+    if not is_sure:
+        _confirm("show their figures to everyone? This can't be undone")
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    path = reveal_signals(results, challenge, signals, reason=reason, decided=now)
+    click.echo(f"revealed; written down in {path}")
+
+
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """Read NAME=VALUE, given as often as one likes."""
     found: dict[str, str] = {}
@@ -230,6 +310,14 @@ def _secret(passphrase_file: Path | None, key_file: Path | None, *, is_new: bool
         raise UsageError(
             Problem(what="its first line is no UTF-8 text", where=str(passphrase_file))
         ) from None
+
+
+def _confirm(question: str) -> None:
+    import sys
+
+    if not sys.stdin.isatty():
+        raise UsageError(Problem(what="there is no terminal to ask on", fix="give --yes"))
+    click.confirm(question, abort=True, err=True)
 
 
 def _ask(*, is_new: bool) -> str:

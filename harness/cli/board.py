@@ -11,6 +11,7 @@ import click
 from harness.board.text import visible
 from harness.cli.options import (
     manifest_option,
+    private_option,
     results_option,
 )
 from harness.cli.output import console
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Write a static site into this folder.",
 )
-@click.option("--private", is_flag=True, help="Show hidden signals: for the organiser alone.")
+@private_option
 def leaderboard(
     results: Path,
     manifests: tuple[Path, ...],

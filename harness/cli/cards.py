@@ -10,6 +10,7 @@ from harness.cli.options import (
     card_argument,
     json_option,
     manifest_option,
+    private_option,
     results_option,
 )
 from harness.cli.output import as_dict, console, print_card, print_json
@@ -18,12 +19,14 @@ from harness.errors import IntegrityError, Problem
 
 @click.command()
 @card_argument
+@private_option
 @json_option
-def show(card: Path, as_json: bool) -> None:
+def show(card: Path, private: bool, as_json: bool) -> None:
     """Print a score CARD."""
     from harness.cards import read_card
 
-    print_card(read_card(card), as_json=as_json)
+    results = card.absolute().parent.parent.parent
+    print_card(read_card(card), results=results, as_json=as_json, is_private=private)
 
 
 @click.command()

@@ -87,3 +87,8 @@ def firmware_settings(
     if memory_gib is not None:
         settings = replace(settings, memory_bytes=int(memory_gib * GIB))
     return settings if max_lut is None else replace(settings, max_lut=max_lut)
+
+
+private_option = click.option(
+    "--private", is_flag=True, help="Show hidden signals: for the organiser alone."
+)

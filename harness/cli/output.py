@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,10 +43,27 @@ def as_dict(value: DataclassInstance) -> dict[str, object]:
     return dataclasses.asdict(value)
 
 
-def print_card(card: ScoreCard, *, as_json: bool) -> None:
-    """Print a card as tables or as JSON."""
+def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: bool) -> None:
+    """Print a card as tables or as JSON; without hidden signals that are not opened.
+
+    Parameters
+    ----------
+    results : Path
+        Where the organiser's decisions on the card's challenge lie.
+    is_private : bool
+        Whether hidden signals are printed too.
+    """
+    from harness.board.public import hidden_signals, public_part
+    from harness.board.reveal import revealed_signals
     from harness.terminal import card_view
 
+    hidden = hidden_signals(card.challenge)
+    if hidden and not is_private:
+        revealed = revealed_signals(results, card.challenge.name)
+        card = public_part(card, revealed)
+        n_hidden = len(hidden - revealed)
+        if n_hidden:
+            click.echo(f"{n_hidden} hidden: --private shows them, to the organiser", err=True)
     if as_json:
         click.echo(card.model_dump_json(indent=1))
     else:

@@ -13,6 +13,7 @@ from harness.cli.options import (
     json_option,
     limit_options,
     manifest_option,
+    private_option,
     reports_option,
     results_option,
 )
@@ -124,6 +125,7 @@ def validate(folder: Path) -> None:
 @limit_options
 @click.option("--stress", is_flag=True, help="Measure how stable the rate is, too.")
 @click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@private_option
 @json_option
 def score(
     folder: Path,
@@ -139,6 +141,7 @@ def score(
     max_lut: int | None,
     stress: bool,
     unsafe: bool,
+    private: bool,
     as_json: bool,
 ) -> None:
     """Score the submission in FOLDER and write its score card."""
@@ -157,6 +160,6 @@ def score(
         isolation="none" if unsafe else "bwrap",
         progress=progress(),
     )
-    print_card(scored.card, as_json=as_json)
+    print_card(scored.card, results=results, as_json=as_json, is_private=private)
     if scored.path is not None:
         click.echo(f"score card: {scored.path}", err=True)
