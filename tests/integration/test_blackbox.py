@@ -203,7 +203,7 @@ def run_guide(folder):
     }
     printed = {}
     commands = "\n".join(MARKED.findall(GUIDE)).replace("\\\n", " ").splitlines()
-    for command in commands:
+    for command in filter(None, commands):
         done = subprocess.run(
             ["/bin/sh", "-eu", "-c", command],
             cwd=folder,
