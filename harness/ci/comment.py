@@ -17,6 +17,7 @@ from harness.board.text import markdown_text
 from harness.challenge import Challenge
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, is_sane, judge
+from harness.ci.queue import is_same_data
 from harness.ranking import Comparison, Entry, Ranked
 from harness.records import Figure, NotMeasured, ScoreCard, WorkingPoint
 
@@ -212,6 +213,9 @@ def _card_parts(card: ScoreCard, board: Board, *, is_known: bool) -> tuple[str, 
     if is_known:
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
+    if board.challenge is not None and not is_same_data(card, board.challenge):
+        lines.append("The card is not shown: it was scored on other data than the board's.")
+        return "\n\n".join(lines), ""
     if reason := is_sane(card, board.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""

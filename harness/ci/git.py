@@ -22,6 +22,8 @@ MIB = 1024**2
 # Listings of a repository with some ten thousand changed files fit.
 MAX_LISTING_BYTES = 8 * MIB
 _TIMEOUT_S = 120.0
+# What git ends with where it does not know an option.
+_USAGE = 129
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
 
 REGULAR_MODES = frozenset({"100644", "100755"})
@@ -207,11 +209,15 @@ class Repository:
 
     def merge(self, base: str, head: str) -> Merge:
         """Merge two commits in memory, as a forge would; no work tree or branch is touched."""
-        _, answer = self.run(
+        code, answer = self.run(
             *("merge-tree", "--write-tree", "--no-messages", "--name-only", "-z"),
             *(base, head),
-            allowed=(0, 1),
+            allowed=(0, 1, _USAGE),
         )
+        if code == _USAGE:
+            raise GitError(
+                Problem(what="this git can't merge without a work tree", fix="git 2.38 or newer")
+            )
         tree, *conflicts = [_decode(item) for item in answer.split(b"\0")]
         return Merge(tree=tree, conflicts=tuple(dict.fromkeys(path for path in conflicts if path)))
 

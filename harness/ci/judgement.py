@@ -152,6 +152,8 @@ def is_sane(card: ScoreCard, board: Sequence[Entry]) -> str:
         for values in physics.replicates.values()
         if values
     }
+    if not 0 < card.challenge.working_point < 1:
+        return "its working point is no rate"
     if len(counts) > 1:
         return "its bootstrap replicates are not as many as the board's"
     for physics in (card.firmware_physics, card.float_physics):

@@ -7,7 +7,6 @@ same data and scorer version is not scored again, whoever runs the queue.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -103,8 +102,8 @@ def score_all(
 @contextmanager
 def _only_queue(results: Path) -> Iterator[None]:
     """Wait for another queue on the same results, so that nothing is scored by both."""
-    name = hashlib.sha256(str(results.resolve()).encode()).hexdigest()[:16]
-    with FileLock(Path(tempfile.gettempdir()) / f"harness-queue-{name}.lock"):
+    results.mkdir(parents=True, exist_ok=True)
+    with FileLock(results / ".queue.lock"):
         yield
 
 

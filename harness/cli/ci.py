@@ -123,7 +123,7 @@ def plan(
         base=base,
         head=head,
         intake=_rules(challenge, manifests).intake,
-        author=author or None,
+        author=_account(author),
     )
     if out is not None:
         write_document(made, out)
@@ -287,7 +287,7 @@ def local(
         out,
         settings,
         base=base,
-        author=author,
+        author=_account(author),
         export=lambda board: _write_site(results, manifests, board.site),
         read_board=lambda: _read_board(challenge, manifests, results),
     )
@@ -627,6 +627,22 @@ def _board_session(
         _write_site(board.results, manifests, board.site)
     if board.is_kept and commit_board(board, "Results and pages") and push:
         push_board(board, clone)
+
+
+def _account(name: str | None) -> str | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from harness.challenge import Account
+
+    if not name:
+        return None
+    try:
+        account: str = TypeAdapter(Account).validate_python(name)
+    except ValidationError as error:
+        raise UsageError(
+            Problem(what=f"{name[:80]!r} is no account", expected="a name without spaces")
+        ) from error
+    return account
 
 
 def _rules(challenge: str, manifests: tuple[Path, ...]) -> Challenge:

@@ -23,6 +23,7 @@ from harness.ci.staging import read_files, write_files
 from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
 from harness.ranking import Entry
 from tests.cards import make_card
+from tests.ci_stand_in import RULES
 from tests.forge import REPOSITORY, TOKEN, PullRequestRecord, stand_in
 from tests.repositories import GitRepository, submission
 
@@ -512,6 +513,17 @@ def test_no_card_makes_the_ranking_stumble():
         summary = Summary.model_validate_json(summary_of("mine"))
         body = make_comment(summary, {"mine": card}, Board(challenge=None, entries=board))
         assert "Not ranked" in readable(body) or "not shown" in readable(body)
+
+
+def test_a_card_that_brings_its_own_working_point_is_not_ranked():
+    card = make_card("mine")
+    zero = card.challenge.model_copy(update={"working_point": 0.0})
+    forged_card = card.model_copy(update={"challenge": zero})
+    summary = Summary.model_validate_json(summary_of("mine"))
+    for board in (NO_BOARD, Board(challenge=RULES, entries=())):
+        body = readable(make_comment(summary, {"mine": forged_card}, board))
+        assert "not shown" in body
+        assert "Expected rank" not in body
 
 
 def test_the_comment_of_a_hundred_long_failures_fits():

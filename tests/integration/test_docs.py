@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from click import Command
+from click import Command, Group
 
 from harness.cards import read_card
 from harness.cli import cli
 from harness.errors import ExitCode
 
 DOCS = Path(__file__).parents[2] / "docs"
+SUBMISSION = "submissions/my_team/submission.yaml"
 GUIDE = (DOCS / "participate.md").read_text(encoding="utf-8")
 MARKED = re.compile(r"<!-- run by the tests -->\n```sh\n(.*?)```", re.DOTALL)
 # The whole sample with its firmware takes minutes: scored in its place are the few events of the
@@ -24,6 +25,7 @@ MARKED = re.compile(r"<!-- run by the tests -->\n```sh\n(.*?)```", re.DOTALL)
 SHIM = """#!/bin/sh
 case "$1 $*" in
   "score "*--quick*) exec {harness} "$@" ;;
+  "ci "*) exec {harness} "$@" --challenge toy --manifest "{manifest}" --no-firmware ;;
   "score "*) exec {harness} "$@" --challenge toy --manifest "{manifest}" --no-firmware ;;
   *) exec {harness} "$@" ;;
 esac
@@ -44,6 +46,7 @@ def printed(harness, tmp_path_factory) -> dict[str, str]:
         "HARNESS_CACHE": str(harness.folder / "cache"),
         "PATH": os.pathsep.join([str(shim.parent), str(Path(sys.executable).parent), os.defpath]),
     }
+    _begin_clone(folder, env)
     output = {}
     for block in MARKED.findall(GUIDE):
         # The shim's card is the toy's.
@@ -63,6 +66,22 @@ def printed(harness, tmp_path_factory) -> dict[str, str]:
             _shorten(folder / "submissions" / "my_team" / "train.py")
     output["card"] = str(*(folder / "results" / "toy" / "my_team").glob("*.json"))
     return output
+
+
+def _begin_clone(folder: Path, env: dict[str, str]) -> None:
+    """Make the folder what a participant's clone of a fork is."""
+    (folder / ".gitignore").write_text("bin/\n/results/\nbuild/\n", encoding="utf-8")
+    for command in (
+        "git init --quiet --bare origin.git",
+        "git init --quiet --initial-branch=main .",
+        "git config user.name 'A. Participant' && git config user.email a@localhost",
+        "printf 'origin.git/\n' >> .git/info/exclude",
+        "git remote add origin ./origin.git",
+        "git add . && git commit --quiet -m 'the benchmark' && git push --quiet origin main",
+    ):
+        subprocess.run(
+            ["/bin/sh", "-eu", "-c", command], cwd=folder, env=env, check=True, capture_output=True
+        )
 
 
 def _shorten(train: Path) -> None:
@@ -96,24 +115,60 @@ def test_every_exit_code_is_explained():
     assert told == {*map(int, ExitCode), 130}
 
 
-def test_every_command_and_option_of_the_guide_exists():
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)).replace("\\\n", " ")
-    lines = [line.split("#")[0].split() for line in re.findall(r"\bharness ([a-z].*)", blocks)]
-    commands = [words for words in lines if words[0] in cli.commands]
+@pytest.mark.timeout(900)
+def test_the_rehearsal_prints_the_comment_and_the_branch_is_pushed(printed):
+    rehearsal = printed["sed -i 's/^owners: .*/owners: [your-account]/' " + SUBMISSION]
 
-    assert len(commands) >= 8
-    for name, *words in commands:
-        known = {option for parameter in cli.commands[name].params for option in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known
+    assert "`my_team`: A small quantised encoder" in rehearsal
+    assert "Unofficial" in rehearsal
+    assert "my_team: first entry" in printed["git switch -c my_team"]
 
 
-def test_the_inline_options_of_the_guide_exist():
+def commands_of(page: str) -> list[tuple[Command, list[str]]]:
+    """Every `harness` command of a page's blocks, with its words."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
+    found = []
+    for line in re.findall(r"\bharness ([a-z].*)", blocks):
+        words = line.split("#")[0].split()
+        command: Command | None = cli.commands.get(words[0])
+        while isinstance(command, Group) and len(words) > 1 and words[1] in command.commands:
+            command, words = command.commands[words[1]], words[1:]
+        if command is not None:
+            found.append((command, words[1:]))
+    return found
+
+
+@pytest.mark.parametrize(("page", "n_least"), [("participate.md", 9), ("organise.md", 8)])
+def test_every_command_and_option_of_a_page_exists(page, n_least):
+    commands = commands_of((DOCS / page).read_text(encoding="utf-8"))
+
+    assert len(commands) >= n_least
+    for command, words in commands:
+        known = {option for parameter in command.params for option in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= known, command.name
+
+
+def test_every_command_of_the_group_ci_that_organisers_need_is_explained():
+    page = (DOCS / "organise.md").read_text(encoding="utf-8")
+    group = cli.commands["ci"]
+    assert isinstance(group, Group)
+    assert {name for name in group.commands if f"harness ci {name}" not in page} == set()
+
+
+@pytest.mark.parametrize("page", ["participate.md", "organise.md"])
+def test_the_inline_options_of_a_page_exist(page):
     commands: list[Command] = list(cli.commands.values())
+    commands += [
+        one for group in commands if isinstance(group, Group) for one in group.commands.values()
+    ]
     known = {option for command in commands for item in command.params for option in item.opts}
+    told = set(re.findall(r"`harness[^`\n]*?(--[a-z-]+)", (DOCS / page).read_text("utf-8")))
 
-    assert set(re.findall(r"`[^`\n]*?(--[a-z-]+)", GUIDE)) <= known | {"--help"}
+    assert told <= known | {"--help"}
 
 
-def test_every_page_that_the_guide_names_is_there():
-    for name in re.findall(r"\]\(([\w.]+)(?:#[\w-]+)?\)", GUIDE):
+@pytest.mark.parametrize("page", ["participate.md", "organise.md"])
+def test_every_page_that_a_page_names_is_there(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for name in re.findall(r"\]\(([\w./]+)(?:#[\w-]+)?\)", text):
         assert (DOCS / name).exists(), name

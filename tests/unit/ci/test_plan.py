@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness.challenge import IntakeRules
+from harness.ci.git import GitError
 from harness.ci.plan import make_plan
 from harness.errors import UsageError
 from tests.repositories import GitRepository, declaration, submission
@@ -166,3 +169,16 @@ def test_a_conflict_names_the_files(repository):
 def test_a_name_that_is_no_commit_is_a_fault_of_the_call(repository):
     with pytest.raises(UsageError, match="no commit"):
         make_plan(repository.reader, base="main", head="nowhere", intake=IntakeRules())
+
+
+def test_a_git_that_is_too_old_is_told(repository, tmp_path, monkeypatch):
+    old = tmp_path / "git"
+    old.write_text(
+        '#!/bin/sh\ncase "$*" in *merge-tree*) exit 129 ;; *) exec /usr/bin/env -S '
+        f'PATH="{os.environ["PATH"]}" git "$@" ;; esac\n'
+    )
+    old.chmod(0o755)
+    repository.commit("pr", submission("new_team"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(GitError, match=r"2\.38"):
+        make_plan(repository.reader, base="main", head="pr", intake=IntakeRules())
