@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from _table import Cell, Goal, Report, publish, read_options
@@ -104,7 +105,7 @@ def _stood_in(folder: Path, n_teams: int) -> Iterator[Way]:
 
     def run(name: str, n_workers: int, **changes: object) -> Way:
         own = replace(settings, **changes)  # type: ignore[arg-type]
-        wall_s, scorings = _timed(lambda: score_handed(teams, own))
+        wall_s, scorings = _timed(partial(score_handed, teams, own))
         is_known = all(one.status == "known" for one in scorings)
         needed_s = 0.0 if is_known else STAND_IN_S * -(-n_teams // n_workers)
         own_s = (wall_s - needed_s) / n_teams
@@ -141,7 +142,7 @@ def _real(folder: Path, n_teams: int) -> Iterator[Way]:
         )
         # One after the other is measured on a few: it only scales.
         chosen = teams if n_workers > 1 else teams[: max(3, n_teams // 10)]
-        wall_s, scorings = _timed(lambda chosen=chosen, own=settings: score_handed(chosen, own))
+        wall_s, scorings = _timed(partial(score_handed, chosen, settings))
         name = f"real, {len(chosen)} of them"
         yield Way(name=name, n_workers=n_workers, wall_s=wall_s, scorings=scorings, own_s=None)
 
