@@ -193,3 +193,17 @@ def test_every_picture_of_the_page_is_there_small_and_has_words():
         picture = (DOCS / path).read_bytes()
         assert picture.startswith(b"\x89PNG")
         assert len(picture) < 200_000
+
+
+def test_the_committed_results_make_a_board_and_tell_the_events():
+    from harness.board.index import CardIndex
+    from harness.data.observables import observables_of
+
+    snapshot = CardIndex(DOCS.parent / "results").refresh()
+    assert snapshot.unreadable == ()
+    teams = {entry.card.submission.team for entry in snapshot.entries["sample"]}
+    assert {"team_x", "isolation_forest"} < teams
+    assert len(teams) >= 12
+    (sample,) = (one for one in load_manifest().challenges if one.name == "sample")
+    told = {one.name: one.edges for one in snapshot.summaries["sample"].distributions}
+    assert told == {one.name: one.edges for one in observables_of(sample.layout)}
