@@ -52,7 +52,7 @@ class Response:
         with a second lepton is out of reach.
     electron_isolation_scale, muon_isolation_scale : float
         Beyond it identification falls by 1/e over this much relative isolation [T]; the card cuts.
-    soft_efficiency : float
+    soft_electron, soft_muon : float
         What is left of the identification below 10 GeV, where the card has none [T].
     forward_electron : float
         Identification of electrons beyond the tracker, where the card has none [T].
@@ -79,17 +79,18 @@ class Response:
     electron_isolation_scale: float = 1.0
     muon_isolation_scale: float = 1.0
     isolated_above_gev: float = 20.0
-    soft_efficiency: float = 0.5
+    soft_electron: float = 0.35
+    soft_muon: float = 0.6
     forward_electron: float = 0.5
     conversion: float = 0.03
     electron_as_jet: float = 0.5
-    jet_loss: float = 0.78
+    jet_loss: float = 0.74
     jet_turn_on_gev: float = 15.0
     jet_scale: float = 1.0
     pileup_offset_gev: float = 0.08
     forward_offset_gev: float = 0.20
-    met_noise_gev: float = 7.0
-    met_stochastic: float = 0.3
+    met_noise_gev: float = 5.0
+    met_stochastic: float = 0.25
     met_spread: float = 0.3
 
 
@@ -193,7 +194,8 @@ def identification(leptons: Particles, isolation: Column, response: Response) ->
     electron = np.where(abs_eta > 2.5, response.forward_electron, electron)
     muon = np.where(abs_eta <= 1.5, 0.99 * 0.95, 0.98 * 0.95)
     plateau = np.where(is_electron, electron, muon)
-    plateau = np.where(leptons.pt < 10.0, response.soft_efficiency * plateau, plateau)
+    soft = np.where(is_electron, response.soft_electron, response.soft_muon)
+    plateau = np.where(leptons.pt < 10.0, soft * plateau, plateau)
     factor = isolation_factor(is_electron, isolation, response)
     return plateau * np.where(leptons.pt < response.isolated_above_gev, 1.0, factor)
 
