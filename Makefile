@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUBMISSION ?= submissions/team_x
+SAMPLE ?= build/sample
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
-.PHONY: lock clean fuzz links firmware-accuracy baselines docs-baselines
+.PHONY: lock clean sample fuzz links firmware-accuracy baselines docs-baselines
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -72,6 +73,10 @@ baselines: $(READY)  ## train the baselines from nothing (TEAM=x for one, CHALLE
 
 docs-baselines: $(READY)  ## write docs/baselines.md from the newest cards
 	$(BIN)/python -m tools.baselines_page
+
+sample: $(READY)  ## make a sample anew from its recipe: hours, goes on if broken off (SAMPLE=build/sample)
+	$(BIN)/python -m tools.sample_recipe simulate "$(SAMPLE)" --jobs 2
+	$(BIN)/python tools/make_sample.py build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
 
 lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
