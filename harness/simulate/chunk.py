@@ -80,6 +80,8 @@ def make_chunk(
             raise _barren(process, n_generated)
         missing = (chunk.n_events - n_accepted) * n_generated // max(n_accepted, 1)
         size = min(max(missing, smallest), largest)
+        if n_accepted == 0:
+            size = min(size, max_barren - n_generated)
     report = ChunkReport(
         process=process.name,
         number=chunk.number,

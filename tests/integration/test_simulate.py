@@ -336,7 +336,7 @@ def own(*settings: str) -> Process:
 
 
 def test_a_process_that_nothing_passes_of_stops_after_the_stated_number(detector):
-    process = own("PromptPhoton:qg2qgamma = on", "PhaseSpace:pTHatMin = 20.")
+    process = own("HardQCD:gg2gg = on", "PhaseSpace:pTHatMin = 10.", "PhaseSpace:pTHatMax = 12.")
     chunk = Chunk(process="own", number=0, n_events=5)
 
     with pytest.raises(UsageError, match=r"no event passed .* among 200 generated"):
