@@ -60,7 +60,7 @@ def main() -> int:
         make_library_part(part)
     finish_libraries(LIBRARY)
     detector = Detector(response=CMS_LIKE, overlay=open_overlay(LIBRARY))
-    budget_s = 1.0 if options.quick else 20.0
+    budget_s = 1.0 if options.quick else 4.0
     measured = {process: measure(process, detector, budget_s) for process in COMPONENTS}
     mean_s = sum(share * measured[process].cpu_s for process, share in COMPONENTS.items())
     rows: list[tuple[Cell, ...]] = [
