@@ -284,11 +284,27 @@ def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:
     ]
     table = _rows("scorings", rows, ("team", "status", "exit code", "seconds", "card"))
     reasons = [
-        Text(f"{one.team}: {one.message}", style="dim")
+        Text(f"{one.team}:\n{_quoted(one.message)}", style="dim")
         for one in scorings
         if one.message and one.status != "scored"
     ]
     return Group(table, *reasons)
+
+
+def _quoted(text: str) -> str:
+    r"""Quote what a submission printed.
+
+    A forge's runner obeys lines of a log that begin with ``::``, and ``##[`` anywhere in one. A
+    long line is wrapped, so any word may come to begin one.
+
+    Examples
+    --------
+    >>> print(_quoted("::add-mask::a\n##[add-mask]b"))
+    | : :add-mask: :a
+    | ## [add-mask]b
+    """
+    tamed = text.replace("::", ": :").replace("##[", "## [")
+    return "\n".join(f"| {line}" for line in tamed.splitlines())
 
 
 def redone_view(redone: Sequence[Redone]) -> Table:

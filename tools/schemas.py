@@ -14,7 +14,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from harness.board.decisions import Decisions
 from harness.board.rows import Board
+from harness.ci.documents import Summary
+from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
 from harness.records import ScoreCard
 from harness.submission.declaration import Spec
@@ -22,9 +25,12 @@ from harness.submission.declaration import Spec
 SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 MODELS: Mapping[str, type[BaseModel]] = {
     "board": Board,
+    "attempt": Attempt,
+    "decisions": Decisions,
     "manifest": Manifest,
     "score_card": ScoreCard,
     "submission": Spec,
+    "summary": Summary,
 }
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from harness.challenge import IntakeRules
 from harness.ci.announce import announce
@@ -22,6 +23,7 @@ from harness.ci.plan import make_plan
 from harness.ci.staging import read_files, write_files
 from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
 from harness.ranking import Entry
+from harness.terminal import scorings_view
 from tests.cards import make_card
 from tests.ci_stand_in import RULES
 from tests.forge import REPOSITORY, TOKEN, PullRequestRecord, stand_in
@@ -579,3 +581,19 @@ def test_a_repository_is_read_without_a_work_tree(repository, tmp_path):
     repository.git("clone", "--quiet", "--bare", str(repository.folder), str(bare))
     plan = make_plan(Repository(bare), base="main", head="pr", intake=IntakeRules())
     assert plan.kind == "submissions"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["::add-mask::x", "  ::stop-commands::x", "y" * 190 + " ::add-mask::x", "a ##[add-path]/x"],
+)
+def test_a_log_gives_no_orders_to_the_runner_that_shows_it(command):
+    scoring = Scoring(
+        team="mine", challenge="sample", status="failed", exit_code=1, message=f"a\n{command}\nb"
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(scorings_view([scoring]))
+    shown = console.file.getvalue()
+    assert command[-1] in shown
+    assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
+    assert "##[" not in shown

@@ -121,6 +121,28 @@ def test_a_participant_plays_it_all_through_on_a_clone_and_nothing_of_it_changes
     assert len(list((tmp_path / "results" / "toy" / "mine").glob("*.json"))) == 1
 
 
+def test_every_submission_of_a_folder_is_scored_at_once_and_links_are_not_followed(
+    harness, tmp_path
+):
+    folder = tmp_path / "submissions"
+    for team in ("one", "two"):
+        for path, content in submission(team).items():
+            target = tmp_path / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    (folder / "two" / "weights.h5").symlink_to("/etc/passwd")
+    (folder / "three").symlink_to(folder / "one")
+    done = harness(
+        *("ci", "score", "--all", "--submissions", folder, "--jobs", "2", "--json"),
+        *("--challenge", "toy", "--manifest", harness.manifest, "--results", tmp_path / "r"),
+    )
+
+    assert done.returncode == 3, done.stderr
+    made = {one["team"]: one for one in json.loads(done.stdout)["scorings"]}
+    assert {team: one["status"] for team, one in made.items()} == {"one": "scored", "two": "failed"}
+    assert "symbolic link" in made["two"]["message"]
+
+
 def test_outside_a_repository_it_says_what_to_do(harness, tmp_path):
     done = harness("ci", "local", tmp_path, "--out", tmp_path / "out")
     assert done.returncode == 2

@@ -257,6 +257,22 @@ def test_nothing_is_scored_twice_and_the_board_does_not_move(world, published):
     assert world.board("rev-parse", "board:results") == before
 
 
+def test_rescoring_all_from_the_kept_scores_gives_the_same_digits(
+    world, published, harness, tmp_path
+):
+    board = published.workspace / "board"
+    shutil.copytree(board / "results", tmp_path / "results")
+    done = harness(
+        *("ci", "rescore-all", "--repository", world.upstream.folder, "--challenge", "toy"),
+        *("--manifest", harness.manifest, "--board", tmp_path, "--json"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    redone = json.loads(done.stdout)
+    assert {one["card"].partition("/")[0] for one in redone} == {"team_a", "team_new"}
+    assert {one["outcome"] for one in redone} == {"unchanged"}
+
+
 def test_the_final_ranking_opens_with_one_command(world, published, harness, tmp_path):
     shutil.copytree(published.workspace / "board", tmp_path / "board")
     done = harness(
