@@ -77,6 +77,8 @@ METHODS: Mapping[str, tuple[str, str]] = {
 }
 CUTS = ("met_cut", "lepton_pt_cut", "ht_cut")
 SIZES = tuple(team for team in METHODS if team.startswith("dense_vae_mu2"))
+# Nearest to a float network: eight bits of weights, four of fraction between layers.
+WIDEST = "dense_vae_mu2_b8"
 # Of the whole VU9P (FACTS of the part: harness/firmware/parts.py).
 AIM_LUT_SHARE, AIM_LATENCY_NS = 0.003, 40.0
 
@@ -240,7 +242,7 @@ def _areas(board: Board) -> Iterator[str]:
     )
 
 
-def _costs(board: Board, trainings: Mapping[str, JsonValue]) -> Iterator[str]:
+def _costs(board: Board, trainings: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     rows = []
     for team in board.entries:
         card = board.card(team)
@@ -261,11 +263,17 @@ def _costs(board: Board, trainings: Mapping[str, JsonValue]) -> Iterator[str]:
                 amount(made.dsp),
                 f"{cost.flops:,}" if isinstance(cost.flops, int) else "not counted",
                 f"{cost.bops:,}" if isinstance(cost.bops, int) else "not counted",
-                "none" if not isinstance(took, dict) else f"{took['processor_s']}",
+                f"{took['processor_s']}" if took else "none",
             ]
         )
     header = ("entry", "cycles", "ns", "II", "LUT", "FF", "DSP", "FLOPs", "BOPs", "training [s]")
     yield from table(header, rows)
+    spent = sum(took["processor_s"] for took in trainings.values())
+    yield (
+        f"All {len(trainings)} trainings together took {spent / 60:.0f} minutes of processor time "
+        "on one core;\nwith the start of TensorFlow for each they stay far below 90 minutes."
+    )
+    yield ""
 
 
 def _share(made: Firmware) -> str:
@@ -331,13 +339,23 @@ def _aim(board: Board) -> Iterator[str]:
             continue
         share = made.lut.value / made.available.get("lut", 1)
         if share <= AIM_LUT_SHARE and item.latency_ns <= AIM_LATENCY_NS:
-            met.append(f"`{team}`")
-    told = ", ".join(met) if met else "no entry but the cuts"
+            met.append(team)
+    told = ", ".join(f"`{team}`" for team in met) if met else "no entry but the cuts"
     yield (
         f"At most {100 * AIM_LUT_SHARE:.1f} % of the LUTs of a VU9P and at most "
         f"{AIM_LATENCY_NS:.0f} ns have: {told}."
     )
     yield ""
+    if WIDEST in board.ranked:
+        for team in (team for team in met if team in SIZES):
+            found = compare_merit(board.physics(team), board.physics(WIDEST), board.contest)
+            span = found.ratio_span
+            yield (
+                f"- `{team}` against `{WIDEST}`, the one with the longest words: ratio "
+                f"{found.ratio:.2f} [{span.lower:.2f}, {span.upper:.2f}], "
+                f"{'resolved' if found.is_resolved else 'not resolved'}."
+            )
+        yield ""
 
 
 def _against_cuts(board: Board) -> Iterator[str]:

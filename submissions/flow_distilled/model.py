@@ -21,8 +21,8 @@ INPUT_WORDS = ("ufixed<15,13>", "fixed<8,4>", "fixed<8,3>")
 N_OBJECTS = 19
 # Momenta saturate at 255 GeV on the logarithmic scale ln(1 + pT / 8 GeV), the flow's own.
 LOG_EXPONENT, LOG_ADDRESS, LOG_WORD = -3, "ufixed<8,5>", "ufixed<7,2>"
-# The student's score is -ln of the density divided by this, to 255 in steps of 1/16.
-UNIT = 4.0
+# The student's score is (-ln of the density + OFFSET) / UNIT, to 255 in steps of 1/16.
+OFFSET, UNIT = 6.0, 2.0
 SCORE_WORD = "ufixed<12,8>"
 
 

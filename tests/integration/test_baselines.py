@@ -269,3 +269,23 @@ def test_the_whole_scoring_of_the_toy_challenge(harness, team, tmp_path: Path):
     done = harness.score(SUBMISSIONS / team, "--json", "--results", str(tmp_path))
 
     assert done.returncode == 0, done.stderr
+
+
+def test_make_baselines_trains_the_teacher_first_and_all_that_need_no_signals():
+    from tools.baselines import trained_teams
+
+    teams = trained_teams()
+
+    assert teams.index("flow") < teams.index("flow_distilled")
+    assert "control_supervised" not in teams
+    assert {"dense_ae", "dense_vae_mu2_w64", "isolation_forest", "team_x"} <= set(teams)
+
+
+def test_tables_of_trainings_keep_what_others_wrote(tmp_path):
+    from tools.baselines import keep
+
+    keep(tmp_path / "table.json", {"b": {"processor_s": 2}})
+    keep(tmp_path / "table.json", {"a": {"processor_s": 1}})
+
+    told = json.loads((tmp_path / "table.json").read_text())
+    assert told == {"a": {"processor_s": 1}, "b": {"processor_s": 2}}
