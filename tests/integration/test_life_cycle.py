@@ -28,6 +28,7 @@ from tests.forge import (
     stand_in,
 )
 from tests.integration.conftest import CommandLine
+from tests.integration.test_firmware_tiny import MODEL as TINY
 from tests.repositories import GitRepository, declaration, submission
 
 pytestmark = pytest.mark.timeout(900)
@@ -336,6 +337,18 @@ def test_of_two_pull_requests_of_one_team_the_second_conflicts_once_the_first_is
     assert again.step("Score").code == 3
     assert world.comment(10, world.runner.number).is_good
     assert "conflicts with the main branch" in readable(world.stand.comment_of(10))
+
+
+@pytest.mark.slow
+def test_a_network_is_expected_to_rank_by_its_own_firmware(world):
+    files = submission("tiny", owners=["gus"], division="trigger", model=TINY.encode())
+    assert world.open(20, files, author="gus").is_good
+    assert world.comment(20, world.runner.number).is_good
+    comment = readable(world.stand.comment_of(20))
+
+    assert "Expected rank 1 (1–1) of 1" in comment
+    assert "Firmware: within the budget." in comment
+    assert "Scores of the firmware" in comment
 
 
 def test_the_pages_of_the_leaderboard_say_that_these_events_are_synthetic(published):
