@@ -95,10 +95,11 @@ def simulate(
         with _workers(n_jobs, parts) as workers:
             checksums = _make_libraries(plan, workers, progress)
             n_resumed = _make_chunks(plan, parts, workers, progress)
-        provenance = make_provenance(plan, _yields(plan, parts), checksums)
-        progress("write", 0, plan.n_events, "events")
-        blocks = _told(_blocks(plan, parts), plan.n_events, progress)
-        write_events(out, blocks, plan.n_events, provenance)
+            provenance = make_provenance(plan, _yields(plan, parts), checksums)
+            progress("write", 0, plan.n_events, "events")
+            # In a worker: on a full disk h5py prints tracebacks when it lets go of a file.
+            workers.submit(_write_file, plan, parts, out, provenance).result()
+            progress("write", plan.n_events, plan.n_events, "events")
         shutil.rmtree(parts)
     return Simulated(path=out, provenance=provenance, n_resumed=n_resumed)
 
@@ -327,12 +328,9 @@ class _Source:
         return joined[:n_events]
 
 
-def _told(blocks: Iterator[Events], n_events: int, progress: Progress) -> Iterator[Events]:
-    done = 0
-    for block in blocks:
-        yield block
-        done += len(block)
-        progress("write", done, n_events, "events")
+def _write_file(plan: Plan, parts: Path, out: Path, provenance: Provenance) -> None:
+    """Write the file from its parts."""
+    write_events(out, _blocks(plan, parts), plan.n_events, provenance)
 
 
 def _bytes_in(folder: Path) -> int:

@@ -268,15 +268,16 @@ def test_no_room_on_the_disk_is_told_before_anything_is_made(runs, first, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-def test_a_disk_that_fills_up_under_the_parts_is_told_and_the_run_goes_on_later(
-    runs, first, tmp_path
+@pytest.mark.parametrize("n_bytes", [3_000, 8_500])
+def test_a_disk_that_fills_up_on_the_way_is_told_and_the_run_goes_on_later(
+    runs, first, tmp_path, n_bytes
 ):
-    # 3,000 bytes are too few for a part of W events.
+    # 3,000 bytes are too few for a part of W events; 8,500 for the file.
     out = tmp_path / "background.h5"
     arguments = (*BACKGROUND, "--seed", "1", "--out", out)
 
     def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, 3_000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
 
     done = runs(*arguments, limit=limit)
     assert done.returncode == 5, done.stderr
