@@ -598,7 +598,8 @@ come together in the tail, so the estimate of its background fails where a trigg
 ## Seeds
 
 The same training with five seeds, evaluated on the same events without firmware: the spread of the
-logarithm of the geometric mean from seed to seed, and the statistical one of a single card.
+logarithm of the geometric mean from seed to seed, and the statistical one of a single card. Only
+entries of the table were measured; two small ones say nothing certain of larger ones.
 """,
     "closure": """\
 ## ABCD closure of `double_ae`
