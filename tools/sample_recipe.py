@@ -33,7 +33,9 @@ from harness.simulate.plan import Chunk, Plan, make_plan
 from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
 
-SLICE = Path(__file__).resolve().parent.parent / "tests" / "golden" / "sample_slice.json"
+SLICE = (
+    Path(__file__).resolve().parent.parent / "tests" / "golden" / "simulate" / "sample_slice.json"
+)
 SLICE_LIBRARY = {"inelastic": 200, "nondiffractive": 100}
 
 

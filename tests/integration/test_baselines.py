@@ -162,6 +162,9 @@ def test_a_training_runs_and_gathers_background_of_its_parts_alone(
     arguments = ["train.py", "--events", "2000", "--epochs", "1"]
     before = {path: path.read_bytes() for path in (SUBMISSIONS / team).iterdir() if path.is_file()}
     monkeypatch.chdir(tmp_path)
+    # Threads can't be set any more where an earlier test of this process has used TensorFlow.
+    for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
+        monkeypatch.setattr(tf.config.threading, name, lambda n_threads: None)
     # Two steps are sooner done than compiled.
     tf.config.run_functions_eagerly(True)
     try:
