@@ -215,6 +215,10 @@ def _ranks(board: Board) -> Iterator[str]:
     )
     header = ("rank", "entry", "method", "source", "geometric mean TPR [%]", "")
     yield from table(header, [line(team) for team in (*board.ranked, *unranked)])
+    missing = [f"`{team}`" for team in METHODS if team not in board.entries]
+    if missing:
+        yield f"Trained, and without a card as yet: {', '.join(missing)}."
+        yield ""
 
 
 def _rates(board: Board) -> Iterator[str]:
@@ -425,7 +429,7 @@ def _controls(board: Board) -> Iterator[str]:
             "ranked."
         )
     else:
-        yield "- `control_supervised`, trained on signal events of another seed: not made yet."
+        yield "- `control_supervised`, trained on signal events of another seed: no card as yet."
     yield ""
 
 
