@@ -424,9 +424,10 @@ def _controls(board: Board) -> Iterator[str]:
     yield "- `control_constant`, the same score for every event: refused; it gets no card."
     if "control_supervised" in board.entries:
         yield (
-            "- `control_supervised`, trained on signal events of another seed: the ceiling, "
+            "- `control_supervised`, trained on signal events of another seed: "
             f"{percent(board.merit('control_supervised'))} %; declared as supervised and so never "
-            "ranked."
+            "ranked. It is meant as the ceiling; after a training of seconds, on all four signals "
+            "at once and with a loss that knows no working point, it is none at this rate."
         )
     else:
         yield "- `control_supervised`, trained on signal events of another seed: no card as yet."
