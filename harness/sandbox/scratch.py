@@ -65,9 +65,29 @@ def _remove_if_free(folder: Path) -> bool:
         if os.fstat(lock).st_uid != os.geteuid():
             return False
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _end_strays(folder)
         shutil.rmtree(folder, ignore_errors=True)
     except OSError:
         return False
     finally:
         os.close(lock)
     return True
+
+
+def _end_strays(folder: Path) -> None:
+    """Kill the bubblewraps that name `folder` of a dead run.
+
+    Bubblewrap dies with its parent, and so does what it has started, but for one moment: its
+    child waits, without a signal set for the death of its parent, until it is told that the user
+    namespace is ready. A kill at that moment leaves it waiting for ever. Nothing of the step has
+    begun in it.
+    """
+    import psutil
+
+    for process in psutil.process_iter(["name", "cmdline", "uids"]):
+        told = process.info
+        is_ours = told["uids"] is not None and told["uids"].real == os.geteuid()
+        names_folder = any(str(folder) in word for word in told["cmdline"] or ())
+        if told["name"] == "bwrap" and is_ours and names_folder:
+            with contextlib.suppress(psutil.Error):
+                process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -11,10 +12,12 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import yaml
 
@@ -22,6 +25,7 @@ from harness.cards import read_card
 from harness.errors import SubmissionError
 from harness.records import ScoreCard
 from harness.sandbox import Sandbox
+from harness.sandbox.bubblewrap import find_bwrap
 from harness.sandbox.scratch import PREFIX, remove_abandoned, scratch_folder
 from harness.step import Step
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
@@ -111,16 +115,26 @@ class Scorer:
         self.process.stdout.close()
 
     def assert_nothing_is_left(self) -> None:
-        """Check processes, mounts, shared memory and, after the next run, temporary files."""
-        end_s = time.monotonic() + 10
-        while (self.workers() or self.others()) and time.monotonic() < end_s:
-            time.sleep(0.01)
-        assert self.workers() == []
-        assert self.others() == []
+        """Check processes, mounts, shared memory and, after the next run, temporary files.
+
+        A bubblewrap that was cut off before its step began is ended by the next run as well.
+        """
+        _wait_until(lambda: not self.workers())
+        _wait_until(self._is_swept)
         assert self.place not in Path("/proc/self/mountinfo").read_text()
         assert not Path(f"/dev/shm/{MARKER}").exists()
+
+    def _is_swept(self) -> bool:
+        """Sweep as the next run does, and tell whether nothing is left."""
         remove_abandoned(self.temporary)
-        assert list(self.temporary.iterdir()) == []
+        return not self.others() and not any(self.temporary.iterdir())
+
+
+def _wait_until(is_true: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 30
+    while not is_true():
+        assert time.monotonic() < end_s, "a process is left"
+        time.sleep(0.01)
 
 
 def _pids() -> list[int]:
@@ -166,6 +180,31 @@ def test_nothing_is_left_after_a_kill_at_20_random_moments(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_nothing_is_left_after_a_kill_at_100_random_moments(tmp_path: Path) -> None:
     _kill_at_random_moments(tmp_path, 100, seed=2)
+
+
+def test_a_bubblewrap_cut_off_before_its_step_is_ended_by_the_next_run(tmp_path: Path) -> None:
+    """The child of one that dies before it says that the user namespace is ready waits for ever."""
+    folder = tmp_path / f"{PREFIX}dead"
+    folder.mkdir()
+    info, info_end = os.pipe()
+    never, never_end = os.pipe()
+    options = ["--unshare-user", "--unshare-pid", "--die-with-parent"]
+    options += ["--info-fd", str(info_end), "--userns-block-fd", str(never)]
+    options += ["--ro-bind", "/", "/", "--bind", str(folder), "/mnt"]
+    cut_off = subprocess.Popen(
+        [str(find_bwrap()), *options, "true"], pass_fds=(info_end, never), stderr=subprocess.DEVNULL
+    )
+    child = psutil.Process(json.loads(os.read(info, 1000))["child-pid"])
+    cut_off.kill()
+    cut_off.wait()
+    for descriptor in (info, info_end, never, never_end):
+        os.close(descriptor)
+    time.sleep(0.2)
+    assert child.is_running(), "bubblewrap has mended it: the sweep can go"
+
+    assert remove_abandoned(tmp_path) == [folder]
+
+    _wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_ctrl_c_ends_the_step_and_leaves_no_folder(tmp_path: Path) -> None:
