@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -62,7 +63,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal without UTF-8 shows a replacement instead of ending the program.
         getattr(stream, "reconfigure", lambda **_: None)(errors="replace")
-    sys.exit(_run(lambda: cli.main(standalone_mode=False)))
+    code = _run(lambda: cli.main(standalone_mode=False))
+    # What was asked for has ended: a late Ctrl-C must not say otherwise while Python winds up.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def _run(command: Callable[[], object]) -> int:

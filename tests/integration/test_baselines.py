@@ -25,7 +25,8 @@ from tools import baselines_page
 from tools.baselines import SUBMISSIONS
 
 KIT = SUBMISSIONS / "_kit"
-TEAMS = sorted(path.parent.name for path in SUBMISSIONS.glob("[a-z]*/submission.yaml"))
+# What a participant has beside them is not ours to test.
+TEAMS = sorted([*baselines_page.METHODS, "control_constant"])
 TRIGGER = [team for team in TEAMS if "keras" in (SUBMISSIONS / team / "model.py").read_text()]
 OPEN = [team for team in TEAMS if team not in TRIGGER]
 SIZES = [team for team in TEAMS if team.startswith("dense_vae_mu2")]
@@ -33,9 +34,11 @@ SIZES = [team for team in TEAMS if team.startswith("dense_vae_mu2")]
 TRAINED = [
     path.parent.name
     for path in sorted(SUBMISSIONS.glob("[a-z]*/train.py"))
-    if path.parent.name not in SIZES or path.parent.name == "dense_vae_mu2_w4"
+    if path.parent.name in TEAMS
+    and (path.parent.name not in SIZES or path.parent.name == "dense_vae_mu2_w4")
 ]
-CARDS = baselines_page.newest_cards()
+# Whoever scores an entry again has a newer card than the page's.
+CARDS = baselines_page.cards_of(baselines_page.PAGE.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(autouse=True)
@@ -226,7 +229,7 @@ def test_the_page_is_that_of_its_cards():
     paths = baselines_page.cards_of(page)
 
     assert baselines_page.write_page(baselines_page.read_board(paths)) == page
-    assert set(paths) == set(CARDS)
+    assert set(paths) == set(baselines_page.newest_cards())
 
 
 def test_eight_trigger_entries_and_more_are_ranked():

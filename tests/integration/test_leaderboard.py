@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -45,8 +46,11 @@ def run(monkeypatch, capfd) -> Run:
         given = ["harness", "leaderboard", "--results", str(results), *arguments]
         monkeypatch.setattr(sys, "argv", given)
         capfd.readouterr()
+        before = signal.getsignal(signal.SIGINT)
         with pytest.raises(SystemExit) as ended:
             main()
+        # It ends as a process would, deaf to a late Ctrl-C; this one goes on.
+        signal.signal(signal.SIGINT, before)
         told = capfd.readouterr()
         return Done(int(ended.value.code or 0), told.out, told.err)
 
