@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,6 +136,10 @@ def test_a_scoring_past_its_limit_is_ended_with_all_that_it_started(settings, tm
     child = int((tmp_path / "child").read_text())
     assert code == 4
     assert "limit of one scoring" in told
+    # A signal is on its way when the call that sends it returns.
+    end_s = time.monotonic() + 30
+    while not _is_gone(child) and time.monotonic() < end_s:
+        time.sleep(0.01)
     assert _is_gone(child)
 
 
