@@ -54,8 +54,12 @@ format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## run the benchmarks and print their tables
-	@for b in benchmarks/[a-z]*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+bench: $(READY)  ## run all benchmarks, their JSON into benchmarks/results; fails if a goal is missed
+	@missed=""; for b in benchmarks/[a-z]*.py; do \
+	  echo "== $$b"; \
+	  $(BIN)/python $$b --json benchmarks/results/$$(basename $$b .py).json || missed="$$missed $$b"; \
+	done; \
+	if [ -n "$$missed" ]; then echo "missed a goal:$$missed"; exit 1; fi
 
 firmware-accuracy: $(READY)  ## write docs/firmware-accuracy.md anew (REPORTS=folder: measure first)
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure csynth "$(REPORTS)")

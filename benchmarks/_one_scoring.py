@@ -1,8 +1,8 @@
 """One scoring in a process of its own, for `overhead.py`: prints what each part of it took.
 
-    python benchmarks/_one_scoring.py SUBMISSION CHALLENGE MANIFEST RESULTS STARTED
+    python benchmarks/_one_scoring.py SUBMISSION CHALLENGE MANIFEST RESULTS FIRMWARE STARTED
 
-STARTED is the monotonic clock when the process was started.
+FIRMWARE is 1 or 0; STARTED is the monotonic clock when the process was started.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _peak_bytes() -> int:
 
 def main() -> None:
     """Score, and print one JSON object."""
-    submission, challenge, manifest, results, started = sys.argv[1:]
+    submission, challenge, manifest, results, has_firmware, started = sys.argv[1:]
     imported_s = time.monotonic() - float(started)
     recorders: list[Recorder] = []
 
@@ -66,7 +66,7 @@ def main() -> None:
             challenge,
             manifests=[manifest],
             results=results,
-            has_firmware=False,
+            has_firmware=has_firmware == "1",
             progress=lambda line: print(line, file=sys.stderr),
         )
     steps = recorders[0].steps

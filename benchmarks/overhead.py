@@ -1,12 +1,14 @@
 """What a scoring costs beside its network: time by part, memory, cost per event, quick commands.
 
-A whole `harness score --no-firmware` of `submissions/team_x` runs on challenges of one's own, made
-by repeating the sample's test events, in processes of their own. Three kinds of time are told
-apart:
+A whole `harness score` of `submissions/team_x`, with firmware made for the first time and with
+`--no-firmware`, runs on challenges of one's own, made by repeating the sample's test events, in
+processes of their own. Four kinds of time are told apart:
 
-- **harness**: start of Python, mixing the events, sandboxes, integrity checks, metrics, card;
+- **harness**: start of Python, mixing the events, sandboxes, what the integrity checks draw, write
+  and compare, metrics, card;
 - **TensorFlow's start**: its import and Keras's, once for each process that holds a network;
-- **network**: building, compiling and evaluating it.
+- **network**: building, compiling and evaluating it, on the events of the checks too;
+- **firmware**: translating, simulating and synthesising it, and its scores of all events.
 
 The export's start of TensorFlow is not measured by itself; it is taken to be that of the checks in
 the same run. The cost is counted in a process beside the scoring and has no part of its own, but
@@ -53,11 +55,17 @@ MAX_RISE = 1.3
 # Asked of the commands, in seconds.
 MAX_HELP_S, MAX_VALIDATE_S, MAX_QUICK_S = 0.3, 3.0, 20.0
 GB = 1e9
+OWNERS = HARNESS, TENSORFLOW, NETWORK, FIRMWARE = (
+    "harness",
+    "TensorFlow's start",
+    "network",
+    "firmware",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Part:
-    """A stretch of a run; `owner` is ``harness``, ``TensorFlow's start`` or ``network``."""
+    """A stretch of a run, and whose it is: one of `OWNERS`."""
 
     name: str
     seconds: float
@@ -97,42 +105,48 @@ class Scoring:
 
     def parts(self) -> tuple[Part, ...]:
         """Take the run apart; the parts add up to `wall_s`."""
-        score, checks = self.steps["score"], self.steps["checks"]
+        score, checks, stages = self.steps["score"], self.steps["checks"], self.stages
         start = checks["load_s"]
         sandbox = score["wall_s"] - score["load_s"] - score["score_s"]
         # The cost is counted beside the scoring.
-        in_turn = sum(seconds for name, seconds in self.stages.items() if name != "cost")
-        ours, tensorflow, network = "harness", "TensorFlow's start", "network"
-        return (
-            Part(name="start of Python, imports", seconds=self.started_s, owner=ours),
-            Part(name="events mixed", seconds=self.stages["data"], owner=ours),
-            Part(name="export: sandbox", seconds=sandbox, owner=ours),
-            Part(name="export: TensorFlow", seconds=start, owner=tensorflow),
-            Part(
-                name="export: network() twice, rebuilt, tried",
-                seconds=self.stages["export"] - start - sandbox,
-                owner=network,
+        in_turn = sum(seconds for name, seconds in stages.items() if name != "cost")
+        rows = (
+            ("start of Python, imports", HARNESS, self.started_s),
+            ("events mixed", HARNESS, stages["data"]),
+            ("export: sandbox", HARNESS, sandbox),
+            ("export: TensorFlow", TENSORFLOW, start),
+            (
+                "export: network() twice, rebuilt, tried",
+                NETWORK,
+                stages["export"] - start - sandbox,
             ),
-            Part(
-                name="score: sandbox, scores read",
-                seconds=self.stages["score"] - score["load_s"] - score["score_s"],
-                owner=ours,
+            (
+                "score: sandbox, scores read",
+                HARNESS,
+                stages["score"] - score["load_s"] - score["score_s"],
             ),
-            Part(name="score: TensorFlow", seconds=score["load_s"], owner=tensorflow),
-            Part(name="score: compiled and evaluated", seconds=score["score_s"], owner=network),
-            Part(name="metrics", seconds=self.stages["metrics"], owner=ours),
-            Part(name="acceptance and cuts", seconds=self.stages["acceptance"], owner=ours),
-            Part(name="checks: TensorFlow", seconds=checks["load_s"], owner=tensorflow),
-            Part(
-                name="checks: variants written, scored, compared",
-                seconds=self.stages["checks"] - checks["load_s"],
-                owner=ours,
+            ("score: TensorFlow", TENSORFLOW, score["load_s"]),
+            ("score: compiled and evaluated", NETWORK, score["score_s"]),
+            ("metrics", HARNESS, stages["metrics"] + stages.get("firmware-metrics", 0.0)),
+            ("acceptance and cuts", HARNESS, stages["acceptance"]),
+            ("checks: TensorFlow", TENSORFLOW, start),
+            ("checks: compiled and evaluated", NETWORK, checks["score_s"]),
+            (
+                "checks: variants drawn, written, compared",
+                HARNESS,
+                stages["checks"] - start - checks["score_s"],
             ),
-            Part(
-                name="trial of the sandbox, digests, card, end",
-                seconds=self.wall_s - self.started_s - in_turn,
-                owner=ours,
+            ("firmware", FIRMWARE, stages.get("firmware", 0.0)),
+            (
+                "trial of the sandbox, digests, card, end",
+                HARNESS,
+                self.wall_s - self.started_s - in_turn,
             ),
+        )
+        return tuple(
+            Part(name=name, owner=owner, seconds=seconds)
+            for name, owner, seconds in rows
+            if seconds
         )
 
 
@@ -179,13 +193,16 @@ def tile(sample: EventStore, n_events: int, root: Path) -> Challenge:
     return challenge
 
 
-def score(challenge: Challenge, n_events: int, folder: Path) -> Scoring:
+def score(
+    challenge: Challenge, n_events: int, folder: Path, *, has_firmware: bool = False
+) -> Scoring:
     """Score `SUBMISSION` on `challenge` in a process of its own."""
     manifest = folder / "manifest.yaml"
     document = {"schema": 1, "challenges": [challenge.model_dump(mode="json")]}
     manifest.write_text(yaml.safe_dump(document), encoding="utf-8")
     started_s = time.monotonic()
-    arguments = [SUBMISSION, challenge.name, manifest, folder / "results", started_s]
+    arguments: list[object] = [SUBMISSION, challenge.name, manifest, folder / "results"]
+    arguments += [int(has_firmware), started_s]
     done = subprocess.run(
         [sys.executable, CHILD, *map(str, arguments)],
         env={**os.environ, "HARNESS_CACHE": str(folder / "cache")},
@@ -197,50 +214,49 @@ def score(challenge: Challenge, n_events: int, folder: Path) -> Scoring:
     return Scoring(n_events=n_events, wall_s=wall_s, **json.loads(done.stdout))
 
 
-def measure(sizes: tuple[int, ...]) -> list[Scoring]:
-    """Score challenges of several sizes, the smallest once more before, to warm the disk up."""
+def measure(sizes: tuple[int, ...]) -> tuple[list[Scoring], Scoring]:
+    """Score challenges of several sizes without firmware, and the second with it.
+
+    The smallest is scored once more before, to warm the disk up.
+    """
     sample = open_store(load_manifest().challenge("sample"))
     runs = []
-    for n_events in (sizes[0], *sizes):
+    for n_events, has_firmware in (
+        (sizes[0], False),
+        *((size, False) for size in sizes),
+        (sizes[1], True),
+    ):
         with tempfile.TemporaryDirectory(prefix="overhead-") as name:
             challenge = tile(sample, n_events, Path(name) / "cache")
-            runs.append(score(challenge, n_events, Path(name)))
-    return runs[1:]
+            runs.append(score(challenge, n_events, Path(name), has_firmware=has_firmware))
+    return runs[1:-1], runs[-1]
 
 
-def time_report(run: Scoring) -> Report:
-    """Tell the parts of a run."""
+def time_report(run: Scoring, name: str, firmware: str, *, has_goal: bool) -> Report:
+    """Tell the parts of a run; the goal is set for what `harness score` does by default."""
     parts = run.parts()
-    by_owner = {part.owner: 0.0 for part in parts}
-    for part in parts:
-        by_owner[part.owner] += part.seconds
-    rows = [
-        (part.name, part.owner, part.seconds, 100 * part.seconds / run.wall_s) for part in parts
-    ]
-    rows += [
-        ("in all", owner, seconds, 100 * seconds / run.wall_s)
-        for owner, seconds in by_owner.items()
-    ]
-    starts = [part.seconds for part in parts if part.owner == "TensorFlow's start"]
-    once = by_owner["harness"] + sum(starts) - starts[0]
-    rows.append(
-        ("harness, and TensorFlow's starts but the first", "", once, 100 * once / run.wall_s)
+    seconds = {
+        owner: sum(part.seconds for part in parts if part.owner == owner) for owner in OWNERS
+    }
+    starts = [part.seconds for part in parts if part.owner == TENSORFLOW]
+    rows = [(part.name, part.owner, part.seconds) for part in parts]
+    rows += [("in all", owner, spent) for owner, spent in seconds.items() if spent]
+    once = seconds[HARNESS] + sum(starts) - starts[0]
+    rows.append(("harness, and TensorFlow's starts but the first", "", once))
+    goal = Goal(
+        name="harness's own share of the run",
+        value=100 * seconds[HARNESS] / run.wall_s,
+        relation="<=",
+        limit=MAX_SHARE_PERCENT,
+        unit=" %",
     )
     return Report(
-        name="overhead",
+        name=name,
         title=f"Where the time of one scoring goes, {run.n_events:,} events, {run.wall_s:.1f} s",
         columns=("part", "whose", "wall [s]", "% of the run"),
-        rows=tuple(rows),
-        goals=(
-            Goal(
-                name="harness's own share of the run",
-                value=100 * by_owner["harness"] / run.wall_s,
-                relation="<=",
-                limit=MAX_SHARE_PERCENT,
-                unit=" %",
-            ),
-        ),
-        conditions={"events": run.n_events, "submission": SUBMISSION.name, "firmware": "left out"},
+        rows=tuple((*row, 100 * row[-1] / run.wall_s) for row in rows),
+        goals=(goal,) if has_goal else (),
+        conditions={"events": run.n_events, "submission": SUBMISSION.name, "firmware": firmware},
     )
 
 
@@ -340,8 +356,12 @@ def main() -> int:
     """Measure, print and keep."""
     options = read_options("what a scoring costs beside its network")
     reports: list[Report] = [command_report(1 if options.quick else 3)]
-    runs = measure(QUICK_SIZES if options.quick else SIZES)
-    reports += [time_report(runs[1]), size_report(runs)]
+    runs, whole = measure(QUICK_SIZES if options.quick else SIZES)
+    reports += [
+        time_report(whole, "overhead", "made for the first time", has_goal=True),
+        time_report(runs[1], "no-firmware", "left out", has_goal=False),
+        size_report(runs),
+    ]
     return max(publish(report, _kept(options, report)) for report in reports)
 
 
