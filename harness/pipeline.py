@@ -28,7 +28,7 @@ from harness.data.mix import write_mixture
 from harness.errors import Problem, UsageError
 from harness.evaluation import evaluate_scores
 from harness.firmware.backend import Settings
-from harness.firmware.handed_in import read_reports, with_witnesses
+from harness.firmware.handed_in import REPORTS, read_reports, with_witnesses
 from harness.firmware.scoring import PROGRAM, score_by_program
 from harness.firmware.synthesise import export_project, synthesise
 from harness.integrity import Batch
@@ -366,23 +366,34 @@ def _measure_trigger(run: Run) -> Figures:
     return _with_stress(run, figures, scorer)
 
 
-def _handed_in(run: Run, network: ExportedNetwork) -> Firmware | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandedIn:
+    """What a vendor's reports say, and the reports, packed."""
+
+    firmware: Firmware
+    kept: Path
+
+
+def _handed_in(run: Run, network: ExportedNetwork) -> HandedIn | None:
     """Read the vendor's reports, if there are any, before anything that takes long."""
     if run.reports is None:
         return None
     bench = run.bench
+    kept = bench.new_folder("handed-in") / REPORTS
     with bench.clock.stage("reports", "read the reports that were handed in"):
-        return _read_reports(
+        firmware = _read_reports(
             run.reports,
             bench.challenge.target,
             network,
             bench.run_step,
             bench.new_folder("reports"),
+            kept,
         )
+    return HandedIn(firmware=firmware, kept=kept)
 
 
 def _with_firmware(
-    run: Run, network: ExportedNetwork, figures: Figures, handed_in: Firmware | None
+    run: Run, network: ExportedNetwork, figures: Figures, handed_in: HandedIn | None
 ) -> Figures:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
     bench = run.bench
@@ -401,10 +412,11 @@ def _with_firmware(
             progress=bench.clock.tell,
         )
         steps.extend(made.usage)
-    report = made.report
+    report, artefacts = made.report, made.artefacts
     if handed_in is not None and isinstance(report, Firmware):
-        report = with_witnesses(handed_in, report)
-    figures = replace(figures, firmware=report, artefacts=made.artefacts)
+        report = with_witnesses(handed_in.firmware, report)
+        artefacts = (*artefacts, handed_in.kept)
+    figures = replace(figures, firmware=report, artefacts=artefacts)
     if made.scores is None:
         return figures
     scores = bench.mixture.separate(read_scores(made.scores, bench.mixture.n_events))
@@ -414,7 +426,12 @@ def _with_firmware(
 
 
 def _read_reports(
-    folder: Path, target: Target, network: ExportedNetwork, run_step: RunStep, work: Path
+    folder: Path,
+    target: Target,
+    network: ExportedNetwork,
+    run_step: RunStep,
+    work: Path,
+    kept: Path | None = None,
 ) -> Firmware:
     return read_reports(
         folder,
@@ -423,6 +440,7 @@ def _read_reports(
         weights=network.weights,
         run_step=run_step,
         work=work,
+        kept=kept,
     )
 
 

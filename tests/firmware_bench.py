@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import tarfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.challenge import Budget, Target
 from harness.step import Step, StepResult, Usage
 from harness.submission.network import export_network, load_keras
+
+if TYPE_CHECKING:
+    import keras
 
 TARGET = Target(
     part="xcvu9p-flga2104-2-e",
@@ -146,3 +152,21 @@ def plain_events(n_events: int, n_inputs: int, seed: int = 1) -> np.ndarray:
 def every_pair() -> np.ndarray:
     """Return all 64 events of two inputs of three bits."""
     return np.array([(a, b) for a in range(8) for b in range(8)], np.float32)
+
+
+def simulate_by_hls4ml(
+    model: keras.Model, events: NDArray[np.float32], folder: Path
+) -> tuple[NDArray[np.float64], str]:
+    """Score events by hls4ml's compiled C simulation; return what hls4ml printed as well."""
+    from harness.firmware.csim import simulate_project
+    from harness.firmware.translate import PROJECT, convert_by_hls4ml
+
+    files = {name: folder / name for name in ("project", "events", "scores")}
+    printed = convert_by_hls4ml(model, folder / PROJECT, TARGET.part, 5.0)
+    with tarfile.open(files["project"], "w") as archive:
+        archive.add(folder / PROJECT, arcname=PROJECT)
+    with files["events"].open("wb") as file:
+        np.save(file, events)
+    scores = {"scores": files.pop("scores")}
+    simulate_project({"n_processes": 1, "timeout_s": 200.0}, files, scores)
+    return np.fromfile(scores["scores"]), printed

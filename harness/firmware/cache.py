@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.errors import EnvironmentFaultError, Problem
+from harness.records import Artefact
 
-__all__ = ["Cache", "digest_of", "events_digest", "file_digest", "set_digest"]
+__all__ = ["Cache", "describe", "digest_of", "events_digest", "file_digest", "set_digest"]
 
 _MANIFEST = "manifest.json"
 _BLOCK_BYTES = 1 << 20
@@ -37,6 +38,11 @@ def _digest_stream(file: BinaryIO) -> str:
     while block := file.read(_BLOCK_BYTES):
         digest.update(block)
     return digest.hexdigest()
+
+
+def describe(path: Path) -> Artefact:
+    """Describe a file that is kept beside a card."""
+    return Artefact(name=path.name, sha256=file_digest(path), n_bytes=path.stat().st_size)
 
 
 def digest_of(content: Mapping[str, JsonValue]) -> str:

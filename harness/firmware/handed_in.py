@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic import Field, JsonValue
 
 from harness.challenge import Evidence, Target, Value
 from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.firmware.cache import describe
 from harness.firmware.parts import find_part
 from harness.firmware.reports import (
     MAX_REPORT_BYTES,
@@ -29,11 +31,14 @@ from harness.firmware.reports import (
     parse_timing,
     parse_utilisation,
 )
+from harness.firmware.scoring import compress
+from harness.firmware.translate import anonymous
 from harness.firmware.verdict import judge, nanoseconds
 from harness.records import Figure, Firmware, NotMeasured
 from harness.step import RunStep, Step
 
 __all__ = [
+    "REPORTS",
     "HandedIn",
     "compare_models",
     "find_reports",
@@ -42,6 +47,8 @@ __all__ = [
     "with_witnesses",
 ]
 
+# Name of the packed reports among the artefacts.
+REPORTS = "handed_in_reports.tar.zst"
 _CONFIG = "hls4ml_config.yml"
 _MODELS = ("keras_model.h5", "keras_model.keras")
 _MAX_FILES = 5_000
@@ -51,13 +58,20 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HandedIn:
-    """What a folder of reports holds."""
+    """What a folder of reports holds.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        The reports and the configuration that were read.
+    """
 
     csynth: Csynth
     utilisation: RoutedUtilisation | None
     timing: RoutedTiming | None
     config: Path | None
     model: Path | None
+    files: tuple[Path, ...]
 
 
 class _Comparison(Value):
@@ -75,6 +89,7 @@ def read_reports(
     weights: Path | None = None,
     run_step: RunStep | None = None,
     work: Path | None = None,
+    kept: Path | None = None,
 ) -> Firmware:
     """Read the reports in a folder into the firmware's record.
 
@@ -91,6 +106,8 @@ def read_reports(
         Needed to read the Keras model, as that is done in a sandbox.
     work : Path, optional
         Empty folder for that step.
+    kept : Path, optional
+        File that the reports are packed into; it becomes an artefact of the record.
 
     Raises
     ------
@@ -103,7 +120,11 @@ def read_reports(
         notes += compare_models(handed_in.model, graph, weights, run_step, work)
     else:
         notes.append("the reports were not compared with the submission's network")
-    return report_from_vendor(handed_in, target, backend="vendor", is_handed_in=True, notes=notes)
+    report = report_from_vendor(handed_in, target, backend="vendor", is_handed_in=True, notes=notes)
+    if kept is None:
+        return report
+    _pack(handed_in.files, folder, kept)
+    return report.model_copy(update={"artefacts": (describe(kept),)})
 
 
 # --- Finding --------------------------------------------------------------------------------------
@@ -125,14 +146,27 @@ def find_reports(folder: Path) -> HandedIn:
     if len(files) > _MAX_FILES:
         raise _invalid(folder, f"{len(files)} files", f"at most {_MAX_FILES}")
     config = next((path for path in files if path.name == _CONFIG), None)
-    project = _project_name(config)
+    csynth, of_synthesis = _csynth(folder, files, _project_name(config))
+    utilisation, of_resources = _only(folder, files, "utilization", parse_utilisation)
+    timing, of_timing = _only(folder, files, "timing", parse_timing)
     return HandedIn(
-        csynth=_csynth(folder, files, project),
-        utilisation=_only(folder, files, "utilization", parse_utilisation),
-        timing=_only(folder, files, "timing", parse_timing),
+        csynth=csynth,
+        utilisation=utilisation,
+        timing=timing,
         config=config,
         model=next((path for path in files if path.name in _MODELS), None),
+        files=(*of_synthesis, *of_resources, *of_timing, *([config] if config else [])),
     )
+
+
+def _pack(files: Sequence[Path], folder: Path, kept: Path) -> None:
+    """Pack files below `folder`; the same files always give the same bytes."""
+    archive = kept.with_suffix("")
+    with tarfile.open(archive, "w") as packed:
+        for path in files:
+            name = Path("handed_in", path.relative_to(folder))
+            packed.add(path, arcname=str(name), filter=anonymous)
+    compress(archive, kept)
 
 
 def _project_name(config: Path | None) -> str | None:
@@ -157,8 +191,10 @@ def _config_value(config: Path | None, key: str) -> object:
     return content.get(key) if isinstance(content, dict) else None
 
 
-def _csynth(folder: Path, files: Sequence[Path], project: str | None) -> Csynth:
-    """Read the top function's report; where both forms are there, they must agree."""
+def _csynth(
+    folder: Path, files: Sequence[Path], project: str | None
+) -> tuple[Csynth, tuple[Path, ...]]:
+    """Read the top function's report, and say where; where both forms are there, they agree."""
     found = [path for path in files if path.name.endswith(("csynth.xml", "csynth.rpt"))]
     if not found:
         raise _invalid(folder, "there is no report of C synthesis", "csynth.xml or *_csynth.rpt")
@@ -167,7 +203,8 @@ def _csynth(folder: Path, files: Sequence[Path], project: str | None) -> Csynth:
         listed = ", ".join(str(path.relative_to(folder)) for path in solutions)
         raise _invalid(folder, f"there are two or more solutions: {listed}", "one solution")
     names = _top_names(found, project)
-    reports = [_read(path, folder) for path in found if path.name in names]
+    paths = tuple(path for path in found if path.name in names)
+    reports = [_read(path, folder) for path in paths]
     if not reports:
         raise _invalid(
             folder,
@@ -177,7 +214,7 @@ def _csynth(folder: Path, files: Sequence[Path], project: str | None) -> Csynth:
     for report in reports[1:]:
         if report != reports[0]:
             raise _invalid(folder, "the reports in XML and in text are of different designs")
-    return reports[0]
+    return reports[0], paths
 
 
 def _top_names(found: Sequence[Path], project: str | None) -> tuple[str, ...]:
@@ -206,7 +243,7 @@ def _content(path: Path) -> bytes:
 
 def _only(
     folder: Path, files: Sequence[Path], word: str, parse: Callable[[str, str], Parsed]
-) -> Parsed | None:
+) -> tuple[Parsed | None, tuple[Path, ...]]:
     """Read the one report of a routed design whose name holds `word`, if there is one."""
     found = [
         path
@@ -217,9 +254,9 @@ def _only(
         listed = ", ".join(str(path.relative_to(folder)) for path in found)
         raise _invalid(folder, f"there are two {word} reports: {listed}", "one")
     if not found:
-        return None
+        return None, ()
     text = _content(found[0]).decode("utf-8", errors="replace")
-    return parse(text, str(found[0].relative_to(folder)))
+    return parse(text, str(found[0].relative_to(folder))), tuple(found)
 
 
 def _invalid(where: Path, what: str, expected: str = "") -> InvalidSubmissionError:
@@ -427,7 +464,7 @@ def with_witnesses(handed_in: Firmware, made: Firmware) -> Firmware:
             "output_bits": made.output_bits,
             "overflow": made.overflow,
             "agreements": made.agreements,
-            "artefacts": made.artefacts,
+            "artefacts": (*made.artefacts, *handed_in.artefacts),
             "notes": (
                 *handed_in.notes,
                 "the scores were computed here; no witness ran the vendor's netlist",

@@ -16,14 +16,21 @@ from pydantic import JsonValue
 from harness.challenge import Target
 from harness.errors import EnvironmentFaultError, Problem, UsageError
 from harness.firmware.backend import Built, FirmwareRequest, FirmwareResult, Settings
-from harness.firmware.cache import Cache, digest_of, events_digest, file_digest, set_digest
+from harness.firmware.cache import (
+    Cache,
+    describe,
+    digest_of,
+    events_digest,
+    file_digest,
+    set_digest,
+)
 from harness.firmware.parts import find_part
 from harness.firmware.registry import load_backend
 from harness.firmware.scoring import PROGRAM, decompress, score_events
 from harness.firmware.steps import StepRunner
 from harness.firmware.tools import native_versions
 from harness.firmware.translate import PROJECT
-from harness.records import Artefact, Firmware, NotMeasured
+from harness.records import Firmware, NotMeasured
 from harness.step import RunStep
 
 if TYPE_CHECKING:
@@ -246,11 +253,7 @@ def _finished(built: Built) -> FirmwareResult:
     """List the artefacts by digest in the report."""
     report = built.report
     if isinstance(report, Firmware):
-        listed = tuple(
-            Artefact(name=path.name, sha256=file_digest(path), n_bytes=path.stat().st_size)
-            for path in built.artefacts
-        )
-        report = report.model_copy(update={"artefacts": listed})
+        report = report.model_copy(update={"artefacts": tuple(map(describe, built.artefacts))})
     return FirmwareResult(
         report=report, scores=built.scores, artefacts=built.artefacts, usage=built.usage
     )

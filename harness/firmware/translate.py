@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROJECT",
+    "anonymous",
     "check_translatable",
     "convert_by_hls4ml",
     "load_fixed_point",
@@ -404,7 +405,7 @@ def _write_hls4ml(
             return {"hls4ml": f"{type(error).__name__}: {str(error)[:300]}"}
         if target is not None:
             with tarfile.open(target, "w") as archive:
-                archive.add(folder, arcname=PROJECT, filter=_anonymous)
+                archive.add(folder, arcname=PROJECT, filter=anonymous)
     mark = "DA handler used for layer "
     fallback = [line.removeprefix(mark) for line in printed.splitlines() if line.startswith(mark)]
     return {"hls4ml": "translated", "da4ml_layers": list[JsonValue](fallback)}
@@ -495,7 +496,7 @@ def _mended_hls4ml() -> Iterator[None]:
         _produce_kif.register(FixedPointQuantizer, produce)
 
 
-def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     """Keep neither owner nor time, so that one network always gives one archive."""
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -83,4 +84,7 @@ def test_a_card_with_reports_holds_their_figures_and_the_scores_that_were_made_h
     }
     assert firmware["agreements"]
     assert any("backend rtl made" in note for note in firmware["notes"])
+    (kept,) = (harness.folder / "results").rglob("handed_in_reports.tar.zst")
+    listed = {artefact["name"]: artefact["sha256"] for artefact in firmware["artefacts"]}
+    assert listed[kept.name] == hashlib.sha256(kept.read_bytes()).hexdigest()
     assert "auc" in card["firmware_physics"]

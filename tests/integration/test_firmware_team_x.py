@@ -52,45 +52,10 @@ def make(network, folder: Path, n_events: int, **changes):
     )
 
 
-def test_both_translators_read_the_shipped_network_and_agree_in_every_bit(network, tmp_path):
-    """hls4ml's translation and its compiled C simulation, without synthesis."""
-    from harness.firmware.backend import FirmwareRequest
-    from harness.firmware.scoring import score_events
-    from harness.firmware.steps import StepRunner
-    from harness.firmware.witnesses import compare_csim, compare_graph, prepare, trace
-
-    np.save(tmp_path / "events.npy", make_events(3_000, seed=4))
-    request = FirmwareRequest(
-        graph=network[0],
-        weights=network[1],
-        target=TARGET,
-        events=tmp_path / "events.npy",
-        run_step=open_sandbox("bwrap").run,
-        folder=tmp_path / "build",
-        settings=Settings(n_witness_events=1_000, n_csim_events=2_000),
-    )
-    request.folder.mkdir()
-    runner = StepRunner(request=request)
-    traced = trace(runner)
-    scored = score_events(runner, traced.program, request)
-    assert scored is not None
-    bench = prepare(runner, traced, scored[0])
-
-    csim = compare_csim(runner, traced, bench)
-    graph, _ = compare_graph(runner, bench)
-
-    assert traced.report.hls4ml == "translated"
-    assert traced.report.da4ml_layers == ()
-    assert csim is not None
-    assert csim.is_independent
-    assert csim.n_events >= 2_000
-    assert (csim.n_different, graph.n_different) == (0, 0)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(900)
 def test_the_shipped_network_goes_the_whole_way_within_its_budgets(network, tmp_path):
-    result = make(network, tmp_path, 30_000, settings=Settings(n_csim_events=25_000))
+    """hls4ml's translation and compiled C simulation, da4ml, Verilator and Yosys."""
+    result = make(network, tmp_path, 12_000, settings=Settings(n_csim_events=10_000))
 
     report = result.report
     assert isinstance(report, Firmware), report
@@ -108,8 +73,10 @@ def test_the_shipped_network_goes_the_whole_way_within_its_budgets(network, tmp_
         assert isinstance(figure, Figure)
         assert figure.evidence == "rtl"
     assert [agreement.n_different for agreement in report.agreements] == [0, 0, 0, 0]
-    assert all(agreement.n_events >= 20_000 for agreement in report.agreements)
+    assert all(agreement.n_events >= 10_000 for agreement in report.agreements)
+    (csim,) = (row for row in report.agreements if any("hls4ml" in name for name in row.witnesses))
+    assert csim.is_independent
     assert sum(stage.cycles for stage in report.stages) == pytest.approx(
         report.latency_cycles.value, abs=0.1
     )
-    assert len(np.fromfile(result.scores)) == 30_000
+    assert len(np.fromfile(result.scores)) == 12_000

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import tarfile
 from pathlib import Path
 
 import h5py
@@ -9,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness.errors import InvalidSubmissionError, UsageError
-from harness.firmware.handed_in import read_reports, with_witnesses
+from harness.firmware.handed_in import REPORTS, read_reports, with_witnesses
+from harness.firmware.scoring import decompress
 from harness.records import Agreement, Figure
 from harness.submission.network import rebuild
 from tests.firmware_bench import TARGET, direct_step
@@ -210,3 +213,27 @@ def test_witnesses_of_the_scores_leave_the_vendors_figures_alone(folder):
     assert merged.agreements == (agreement,)
     assert merged.input_bits == 8
     assert "3 LUT" in merged.notes[-1]
+
+
+def test_the_reports_that_were_read_are_kept_and_listed_by_digest(folder, tmp_path):
+    kept = [tmp_path / name / REPORTS for name in ("one", "two")]
+    artefacts = []
+    for path in kept:
+        path.parent.mkdir()
+        artefacts.append(read_reports(folder, target=TARGET, kept=path).artefacts)
+
+    assert artefacts[0] == artefacts[1]
+    (artefact,) = artefacts[0]
+    assert artefact.sha256 == hashlib.sha256(kept[0].read_bytes()).hexdigest()
+    with tarfile.open(decompress(kept[0], tmp_path / "reports.tar")) as archive:
+        names = archive.getnames()
+        top = next(name for name in names if name.endswith("anomaly_csynth.xml"))
+        content = archive.extractfile(top)
+        assert content is not None
+        assert content.read() == golden.csynth_xml()
+    # The report of one layer was not read.
+    assert sorted(Path(name).name for name in names) == [
+        "anomaly_csynth.rpt",
+        "anomaly_csynth.xml",
+        "hls4ml_config.yml",
+    ]

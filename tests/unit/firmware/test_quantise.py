@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tarfile
-
 import numpy as np
 import pytest
 
-from harness.firmware.csim import simulate_project
 from harness.firmware.quantise import has_plain_layers, to_fixed_width
 from harness.firmware.reference import evaluate
 from harness.firmware.tools import Fault
@@ -18,7 +15,7 @@ from harness.firmware.translate import (
     trace_program,
 )
 from harness.submission.network import load_keras
-from tests.firmware_bench import encoder, plain_events
+from tests.firmware_bench import encoder, plain_events, simulate_by_hls4ml
 
 load_keras()
 
@@ -121,19 +118,10 @@ def test_hls4ml_compiles_a_rebuilt_autoencoder_to_the_same_bits(tmp_path):
     """Inputs that are cut, then rounded and saturated, with bits to spare after the point."""
     events = plain_events(500, 5)
     events[:50] *= 20  # most of what these give saturates
-    np.save(tmp_path / "events.npy", events)
     quantised = to_fixed_width(autoencoder(), NARROW)
 
-    convert_by_hls4ml(quantised, tmp_path / PROJECT, "xcvu9p-flga2104-2-e", 5.0)
-    with tarfile.open(tmp_path / "project.tar", "w") as archive:
-        archive.add(tmp_path / PROJECT, arcname=PROJECT)
-    simulate_project(
-        {"n_processes": 1, "timeout_s": 200.0},
-        {"project": tmp_path / "project.tar", "events": tmp_path / "events.npy"},
-        {"scores": tmp_path / "scores"},
-    )
+    scores, _ = simulate_by_hls4ml(quantised, events, tmp_path)
 
-    scores = np.fromfile(tmp_path / "scores")
     np.testing.assert_array_equal(scores, trace_program(quantised).predict(events).ravel())
     np.testing.assert_array_equal(scores, evaluate(quantised, events))
 
