@@ -9,9 +9,10 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from harness.board.formats import EVIDENCE_TITLES
 from leaderboard_app.settings import Settings
 from tests.app.conftest import PROXY_NAME, Server, Visit, keep_screenshot, run_server
-from tests.cards import SIGNALS, make_board, make_card, write_board
+from tests.cards import SIGNALS, TARGET, make_board, make_card, make_firmware, write_board
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -156,6 +157,37 @@ def test_the_division_can_be_chosen(visit, server: Server):
     page.locator(".board select").first.select_option("open")
     expect(page.locator(".board tr.ranked")).to_have_count(0)
     expect(page.locator(".board tr.unranked").first).to_be_visible()
+
+
+def test_evidence_and_part_can_be_chosen_and_stand_in_the_address(visit, tmp_path):
+    other = TARGET.model_copy(update={"part": "xcu250-figd2104-2L-e"})
+    cards = [
+        make_card("netlist", seed=1),
+        make_card("routed", seed=2, firmware=make_firmware(evidence="post_route")),
+        make_card("elsewhere", seed=3, firmware=make_firmware(target=other)),
+    ]
+    write_board(cards, tmp_path / "results")
+    with run_server(Settings(results=str(tmp_path / "results")), tmp_path) as server:
+        seen = visit(f"{server.url}?challenge=sample")
+        page = seen.page
+        settled(page)
+        names = page.locator(".board tbody tr .team")
+        expect(names).to_have_count(3)
+
+        def choose(name: str, text: str) -> None:
+            page.locator(".board label", has_text=name).locator("select").select_option(label=text)
+
+        choose("Evidence", EVIDENCE_TITLES["post_route"])
+        expect(names).to_have_text(["routed"])
+        expect(page).to_have_url(re.compile("evidence="))
+        page.reload()
+        settled(page)
+        expect(names).to_have_text(["routed"])
+        choose("Evidence", "all")
+        choose("Part", other.part)
+        expect(names).to_have_text(["elsewhere"])
+        expect(page).to_have_url(re.compile(f"part={other.part}"))
+        healthy(seen)
 
 
 def test_the_keyboard_is_enough_to_sort_and_to_follow_a_row(visit, server: Server):
