@@ -75,10 +75,11 @@ Backend `estimate`, and the check that a network is not too large, use da4ml's c
 `rtl` counts what Yosys mapped. All of these were made here, for a clock of 5 ns.
 """
 COUNTERS_WHY = """\
-The ratio falls as networks grow. Part of what Yosys counts are inverters that it leaves over; a
-vendor's tool would absorb some of them in neighbouring cells, how many was not measured. The three
-squares of `team_x` are DSP slices for Yosys and LUTs for the cost model. Random weights are not a
-trained network's: those rows compare the two counters and nothing else.
+Part of what Yosys counts are inverters that it leaves over; a vendor's tool would absorb some of
+them in neighbouring cells, how many was not measured. Products of two variables, the squares of a
+score, are DSP slices for Yosys and LUTs for the cost model: the lowest ratios are of small networks
+with many of them. `met_cut` is left out: it is a wire, with no cell to count. Random weights are
+not a trained network's: those rows compare the two counters and nothing else.
 
 Every netlist above was evaluated, cell by cell, on {n_events} random events: each output was the
 program's in every bit. Every way through it, from any input to any output, crosses the same number
