@@ -4,7 +4,8 @@ python -m tools.baselines train             all of them, in an order in which ea
 python -m tools.baselines train TEAM...     some
 python -m tools.baselines seeds TEAM...     trainings with five seeds, evaluated without firmware
 
-The training takes the processor seconds that `submissions/_kit/trainings.json` lists.
+The trainings take the processor seconds that `submissions/_kit/trainings.json` lists; what all of
+them took together, with the start of TensorFlow for each, stands in `whole_run.json` beside it.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import argparse
 import importlib.util
 import json
 import re
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +34,7 @@ from harness.records import Physics, UnreachedWorkingPoint
 ROOT = Path(__file__).parents[1]
 SUBMISSIONS = ROOT / "submissions"
 TRAININGS = SUBMISSIONS / "_kit" / "trainings.json"
+WHOLE_RUN = SUBMISSIONS / "_kit" / "whole_run.json"
 SEED_SPREAD = SUBMISSIONS / "_kit" / "seed_spread.json"
 SEEDS = (1, 2, 3, 4, 5)
 # The flow is the teacher of its distillation.
@@ -71,12 +75,21 @@ def keep(path: Path, found: Mapping[str, JsonValue]) -> None:
 
 
 def train_all(teams: Sequence[str], challenge: str) -> None:
-    """Train `teams`, or all; note the processor time of trainings on the sample."""
-    for team in teams or trained_teams():
+    """Train `teams`, or all; note what trainings on the sample took."""
+    began, chosen = time.monotonic(), teams or trained_teams()
+    for team in chosen:
         print(f"== {team}", flush=True)
         took = train(team, challenge)
         if took and challenge == "sample":
             keep(TRAININGS, {team: took})
+    if not teams and challenge == "sample":
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        took = {
+            "n_trainings": len(chosen),
+            "wall_s": round(time.monotonic() - began),
+            "processor_s": round(used.ru_utime + used.ru_stime),
+        }
+        keep(WHOLE_RUN, took)
 
 
 def score_seeds(team: str, challenge: str) -> Iterator[dict[str, JsonValue]]:

@@ -1,11 +1,13 @@
 """A quantised convolutional autoencoder on (19, 3, 1) with a dense decoder; squared error.
 
-The publication has 16 and 32 filters and a decoder of transposed convolutions, which HGQ2 has not;
-this smaller sibling decodes by two dense layers. `train.py` made the weights.
+The publication's decoder is of transposed convolutions, which HGQ2 has not; two dense layers take
+its place. The sizes stand in `size.json`, so that cnn_ae and cnn_ae_small are one model in two
+sizes: their `model.py` and `train.py` are the same files. `train.py` made the weights.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import keras
@@ -14,8 +16,9 @@ from hgq.layers import QConv2D, QDense
 
 from harness import heads
 
-WEIGHTS = Path(__file__).with_name("autoencoder.weights.h5")
-FILTERS = (8, 16)
+FOLDER = Path(__file__).parent
+WEIGHTS = FOLDER / "autoencoder.weights.h5"
+SIZE = json.loads((FOLDER / "size.json").read_text(encoding="utf-8"))
 N_LATENT = 4
 
 # pT [GeV], eta, phi as they arrive: every event that the LHC can make fits.
@@ -39,14 +42,15 @@ def autoencoder() -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTens
     x = heads.limit(x, LIMITS)
     scaled = heads.scale(x, EXPONENTS)
     x = keras.layers.Reshape((19, 3, 1), name="image")(scaled)
+    (first, second), bits = SIZE["filters"], SIZE["weight_bits"]
     with (
         QuantizerConfigScope(place="datalane", overflow_mode="SAT", i0=6, f0=2),
-        QuantizerConfigScope(place="weight", b0=5, i0=0),
-        QuantizerConfigScope(place="bias", overflow_mode="SAT", b0=6, i0=1),
+        QuantizerConfigScope(place="weight", b0=bits, i0=0),
+        QuantizerConfigScope(place="bias", overflow_mode="SAT", b0=bits + 1, i0=1),
     ):
         # Strides take the place of the publication's pooling, whose sums would only be dropped.
-        x = QConv2D(FILTERS[0], (3, 3), strides=(2, 1), activation="relu", name="conv_1")(x)
-        x = QConv2D(FILTERS[1], (3, 1), strides=(3, 1), activation="relu", name="conv_2")(x)
+        x = QConv2D(first, (3, 3), strides=(2, 1), activation="relu", name="conv_1")(x)
+        x = QConv2D(second, (3, 1), strides=(3, 1), activation="relu", name="conv_2")(x)
         x = keras.layers.Reshape((x.shape[1] * x.shape[3],), name="features")(x)
         x = QDense(N_LATENT, name="bottleneck")(x)
         x = QDense(16, activation="relu", name="decode")(x)

@@ -1,7 +1,7 @@
 """Train the autoencoder of `model.py`, quantised from the start.
 
-Run it in this folder: ``python train.py``. The training part of the background alone is read, the
-validation part to stop; about a minute on two free cores.
+Run it in this folder: ``python train.py``; `size.json` holds the sizes. The training part of the
+background alone is read, the validation part to stop; a minute or two on two free cores.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ import keras
 import kit
 import numpy as np
 from hgq.config import LayerConfigScope
-from model import ERROR_WORD, EXPONENTS, WEIGHTS, autoencoder
+from model import ERROR_WORD, EXPONENTS, SIZE, WEIGHTS, autoencoder
 from numpy.typing import NDArray
 
 from harness import heads
 
-# What a bit operation costs in the loss.
-EBOPS_WEIGHT = 2e-5
 # A target beyond 32 spreads counts as 32, so that single events don't drive a batch.
 LARGEST_TARGET = 32.0
 
@@ -43,7 +41,7 @@ def train(settings: kit.Settings) -> None:
         "training": flat.training.reshape(-1, 19, 3, 1),
         "validation": flat.validation.reshape(-1, 19, 3, 1),
     }
-    with LayerConfigScope(beta0=EBOPS_WEIGHT):
+    with LayerConfigScope(beta0=SIZE["ebops_weight"]):
         inputs, scaled, reconstruction = autoencoder()
     score = heads.mean_squared_error(scaled, reconstruction, word=ERROR_WORD)
     network = keras.Model(inputs, score)
@@ -53,7 +51,7 @@ def train(settings: kit.Settings) -> None:
         training=(images["training"], targets(flat.training)),
         validation=(images["validation"], targets(flat.validation)),
         loss=squared_error,
-        ebops_weight=EBOPS_WEIGHT,
+        ebops_weight=SIZE["ebops_weight"],
     )
     kit.save(network, settings.output)
 

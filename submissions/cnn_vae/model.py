@@ -1,11 +1,13 @@
 """A quantised convolutional variational encoder on (19, 3, 1); the score is the sum of mu^2.
 
-Convolutions of 16 and 32 filters as in the publication, with strides for pooling; decoder and
-variances exist in training alone. `train.py` made the weights.
+Strides take the place of the publication's pooling; decoder and variances exist in training alone.
+The sizes stand in `size.json`, so that cnn_vae and cnn_vae_small are one model in two sizes: their
+`model.py` and `train.py` are the same files. `train.py` made the weights.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import keras
@@ -14,8 +16,9 @@ from hgq.layers import QConv2D, QDense
 
 from harness import heads
 
-WEIGHTS = Path(__file__).with_name("encoder.weights.h5")
-FILTERS = (16, 32)
+FOLDER = Path(__file__).parent
+WEIGHTS = FOLDER / "encoder.weights.h5"
+SIZE = json.loads((FOLDER / "size.json").read_text(encoding="utf-8"))
 N_LATENT = 4
 
 # pT [GeV], eta, phi as they arrive: every event that the LHC can make fits.
@@ -38,14 +41,15 @@ def encoder() -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
     x = heads.limit(x, LIMITS)
     x = heads.scale(x, EXPONENTS)
     x = keras.layers.Reshape((19, 3, 1), name="image")(x)
+    (first, second), bits = SIZE["filters"], SIZE["weight_bits"]
     with (
         QuantizerConfigScope(place="datalane", overflow_mode="SAT", i0=6, f0=2),
-        QuantizerConfigScope(place="weight", b0=5, i0=0),
-        QuantizerConfigScope(place="bias", overflow_mode="SAT", b0=6, i0=1),
+        QuantizerConfigScope(place="weight", b0=bits, i0=0),
+        QuantizerConfigScope(place="bias", overflow_mode="SAT", b0=bits + 1, i0=1),
     ):
         # Strides take the place of the publication's pooling, whose sums would only be dropped.
-        x = QConv2D(FILTERS[0], (3, 3), strides=(2, 1), activation="relu", name="conv_1")(x)
-        x = QConv2D(FILTERS[1], (3, 1), strides=(3, 1), activation="relu", name="conv_2")(x)
+        x = QConv2D(first, (3, 3), strides=(2, 1), activation="relu", name="conv_1")(x)
+        x = QConv2D(second, (3, 1), strides=(3, 1), activation="relu", name="conv_2")(x)
         x = keras.layers.Reshape((x.shape[1] * x.shape[3],), name="features")(x)
         hidden = QDense(8, activation="relu", name="hidden")(x)
         mu = QDense(N_LATENT, name="mu")(hidden)

@@ -1,7 +1,7 @@
 """Train the encoder of `model.py` as half of a variational autoencoder, quantised from the start.
 
-Run it in this folder: ``python train.py``. The training part of the background alone is read, the
-validation part to stop; some minutes on two free cores.
+Run it in this folder: ``python train.py``; `size.json` holds the sizes. The training part of the
+background alone is read, the validation part to stop; a minute or two on two free cores.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ import keras
 import kit
 import numpy as np
 from hgq.config import LayerConfigScope
-from model import EXPONENTS, LATENT_WORD, WEIGHTS, encoder
+from model import EXPONENTS, LATENT_WORD, SIZE, WEIGHTS, encoder
 from numpy.typing import NDArray
 
 from harness import heads
 
-# What a bit operation costs in the loss.
-EBOPS_WEIGHT = 1e-5
 # Weight of the Kullback-Leibler divergence against the squared error.
 KL_WEIGHT = 0.2
 # Directions of objects say less of an event than their momenta do.
@@ -73,7 +71,7 @@ def train(settings: kit.Settings) -> None:
         "training": flat.training.reshape(-1, 19, 3, 1),
         "validation": flat.validation.reshape(-1, 19, 3, 1),
     }
-    with LayerConfigScope(beta0=EBOPS_WEIGHT):
+    with LayerConfigScope(beta0=SIZE["ebops_weight"]):
         inputs, hidden, mu = encoder()
     network = keras.Model(inputs, heads.sum_of_squares(mu, word=LATENT_WORD))
     decoder = Decoder(len(EXPONENTS), mu.shape[-1], settings.seed)
@@ -83,7 +81,7 @@ def train(settings: kit.Settings) -> None:
         training=(images["training"], targets(flat.training)),
         validation=(images["validation"], targets(flat.validation)),
         loss=squared_error,
-        ebops_weight=EBOPS_WEIGHT,
+        ebops_weight=SIZE["ebops_weight"],
     )
     kit.save(network, settings.output)
 

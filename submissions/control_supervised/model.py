@@ -1,7 +1,7 @@
 """A control: a quantised classifier of background against signals that were simulated for it.
 
-It shows how much there is to gain for whom the signals are known: the ceiling, not an entry. It is
-declared as supervised and never ranked. `train.py` made the weights.
+It shows what this small network gains from labels; a ceiling it is not, as its loss knows no
+working point. It is declared as supervised and never ranked. `train.py` made the weights.
 """
 
 from __future__ import annotations

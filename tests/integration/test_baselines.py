@@ -30,12 +30,17 @@ TEAMS = sorted([*baselines_page.METHODS, "control_constant"])
 TRIGGER = [team for team in TEAMS if "keras" in (SUBMISSIONS / team / "model.py").read_text()]
 OPEN = [team for team in TEAMS if team not in TRIGGER]
 SIZES = [team for team in TEAMS if team.startswith("dense_vae_mu2")]
-# Entries of several sizes share one train.py; the smallest stands for all.
+# Entries of several sizes share one model.py and one train.py; the smallest stands for all.
+SHARED = {
+    "dense_vae_mu2_w4": SIZES,
+    "cnn_ae_small": ["cnn_ae", "cnn_ae_small"],
+    "cnn_vae_small": ["cnn_vae", "cnn_vae_small"],
+}
+LARGER = {team for smallest, teams in SHARED.items() for team in teams if team != smallest}
 TRAINED = [
     path.parent.name
     for path in sorted(SUBMISSIONS.glob("[a-z]*/train.py"))
-    if path.parent.name in TEAMS
-    and (path.parent.name not in SIZES or path.parent.name == "dense_vae_mu2_w4")
+    if path.parent.name in TEAMS and path.parent.name not in LARGER
 ]
 # Whoever scores an entry again has a newer card than the page's.
 CARDS = baselines_page.cards_of(baselines_page.PAGE.read_text(encoding="utf-8"))
@@ -125,11 +130,33 @@ def test_the_cuts_are_what_they_say():
         np.testing.assert_array_equal(scores, wanted)
 
 
-def test_the_sizes_are_one_model_and_one_training():
+@pytest.mark.parametrize("teams", SHARED.values(), ids=SHARED)
+def test_the_sizes_are_one_model_and_one_training(teams):
     for name in ("model.py", "train.py"):
-        assert len({(SUBMISSIONS / team / name).read_text() for team in SIZES}) == 1
+        assert len({(SUBMISSIONS / team / name).read_text() for team in teams}) == 1
+    assert len({(SUBMISSIONS / team / "size.json").read_text() for team in teams}) == len(teams)
+
+
+def test_the_trade_off_has_six_sizes_and_more():
+    assert len(SIZES) >= 6
+
+
+def test_the_float_twin_is_the_network_of_its_entry_without_quantisers():
+    """Same layers and scaling; the loss, its weights and the decoder are the same text."""
+    size = json.loads((SUBMISSIONS / "dense_vae_mu2" / "size.json").read_text())
+    twin = load("vae_mu2_float", "model")
+    quantised = load("dense_vae_mu2", "model")
+
+    assert list(twin.HIDDEN) == size["hidden"]
+    assert size["latent"] == twin.N_LATENT
+    np.testing.assert_array_equal(twin.SCALES, np.exp2(quantised.EXPONENTS))
+    theirs, ours = (
+        (SUBMISSIONS / team / "train.py").read_text().replace("np.exp2(EXPONENTS)", "SCALES")
+        for team in ("dense_vae_mu2", "vae_mu2_float")
+    )
+    start, end = "# Weight of the Kullback-Leibler", "def train("
     assert (
-        len({(SUBMISSIONS / team / "size.json").read_text() for team in SIZES}) == len(SIZES) >= 6
+        theirs[theirs.index(start) : theirs.index(end)] == ours[ours.index(start) : ours.index(end)]
     )
 
 
