@@ -64,6 +64,8 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "dense_vae_mu2_w16": ("the same, 16-8", "size"),
     "dense_vae_mu2_w8": ("the same, 8", "size"),
     "dense_vae_mu2_w4": ("the same, 4, two means", "size"),
+    "dense_vae_mu2_i8": ("the same, 32-16, not saturating", "size"),
+    "dense_vae_mu2_w8_i8": ("the same, 8, not saturating", "size"),
     "team_x": ("VAE encoder, sum of mu², pT to 256 GeV", "the example entry"),
     "vae_mu2_float": ("`dense_vae_mu2` without quantisers (open)", "its float twin"),
     "cnn_vae": ("convolutional VAE encoder, sum of mu²", "arXiv:2108.03986"),
@@ -345,13 +347,23 @@ def _sizes(board: Board) -> Iterator[str]:
                 f"`{team}`",
                 layers,
                 str(size["weight_bits"]),
+                f"at least {size['min_integer_bits']}" if "min_integer_bits" in size else "trained",
                 f"{amount(made.lut)} ({_share(made)})",
                 amount(made.latency_ns),
                 f"{percent(board.merit(team))} [{percent(span.lower)}, {percent(span.upper)}]",
                 "yes" if item and item.is_pareto else "no",
             ]
         )
-    header = ("entry", "layers", "bits", "LUT", "ns", "geometric mean TPR [%]", "on the front")
+    header = (
+        "entry",
+        "layers",
+        "weights [bit]",
+        "integers [bit]",
+        "LUT",
+        "ns",
+        "geometric mean TPR [%]",
+        "on the front",
+    )
     yield from table(header, rows)
 
 
@@ -656,8 +668,9 @@ time on one core, without the start of TensorFlow; a cut has none.
 ## What width and bits buy
 
 `dense_vae_mu2` in several sizes. Their `model.py` and `train.py` are the same files; `size.json`
-alone differs. "On the front": no other ranked entry is at least as good in TPR, latency and LUT and
-better in one.
+alone differs. "Weights": bits that training starts from; "integers": whether training may take
+integer bits off activations. "On the front": no other ranked entry is at least as good in TPR,
+latency and LUT and better in one.
 """,
     "convolutions": """\
 ## What a convolution costs

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import keras
 from hgq.config import QuantizerConfigScope
+from hgq.constraints import Min
 from hgq.layers import QDense
 
 from harness import heads
@@ -40,9 +41,12 @@ def encoder() -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
     x = heads.input_words(inputs, INPUT_WORDS)
     x = heads.limit(x, LIMITS)
     x = heads.scale(x, EXPONENTS)
-    bits = SIZE["weight_bits"]
+    bits, lane = SIZE["weight_bits"], {"i0": 6, "f0": SIZE["data_fraction"]}
+    if "min_integer_bits" in SIZE:
+        # Left alone, training takes integer bits off values that are rare, and so off the tail.
+        lane |= {"i0": SIZE["min_integer_bits"], "ic": Min(SIZE["min_integer_bits"])}
     with (
-        QuantizerConfigScope(place="datalane", overflow_mode="SAT", i0=6, f0=SIZE["data_fraction"]),
+        QuantizerConfigScope(place="datalane", overflow_mode="SAT", **lane),
         QuantizerConfigScope(place="weight", b0=bits, i0=0),
         QuantizerConfigScope(place="bias", overflow_mode="SAT", b0=bits + 1, i0=1),
     ):
