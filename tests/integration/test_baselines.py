@@ -17,6 +17,7 @@ from harness.data import events as events_module
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
+from harness.ranking import compare_merit
 from harness.records import NotMeasured, WorkingPoint
 from harness.submission import network as networks
 from harness.submission.spec import read_submission
@@ -264,6 +265,21 @@ def test_eight_trigger_entries_and_more_are_ranked():
 
     assert len(board.ranked) >= 8
     assert not any(board.card(team).submission.is_supervised for team in board.ranked)
+
+
+def test_a_small_encoder_is_not_resolved_to_be_worse_than_its_float_twin():
+    """0.3 % of the part's LUTs and 40 ns, with the physics of the float network."""
+    board = baselines_page.read_board(CARDS)
+    twin = board.physics("vae_mu2_float")
+    small = [team for team in SIZES if team in board.ranked and is_small(board, team)]
+    compared = {team: compare_merit(board.physics(team), twin, board.contest) for team in small}
+
+    assert any(not found.is_resolved or found.ratio > 1 for found in compared.values())
+
+
+def is_small(board: baselines_page.Board, team: str) -> bool:
+    ranked = board.ranked[team]
+    return ranked.lut <= 0.003 * 1_182_240 and ranked.latency_ns <= 40
 
 
 def test_the_random_control_earns_what_chance_gives():
