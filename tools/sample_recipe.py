@@ -1,7 +1,7 @@
 """The recipe of a sample: which runs of `harness simulate` make its files, and a slice of them.
 
 python -m tools.sample_recipe simulate FOLDER [--jobs J]   all files; hours; goes on if broken off
-python -m tools.sample_recipe slice                        print the slice that the tests hold
+python -m tools.sample_recipe slice                        write the slice that the tests hold
 
 `make sample` runs the first, and then `tools/make_sample.py build`.
 
@@ -125,7 +125,8 @@ def main() -> None:
     if arguments.command == "simulate":
         simulate_all(arguments.folder, arguments.jobs)
     else:
-        print(json.dumps(make_slice(), indent=1))
+        # Not printed: fastjet prints too.
+        SLICE.write_text(json.dumps(make_slice(), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +32,13 @@ def write_events(
     *,
     n_events: int,
     has_ids: bool = False,
+    attributes: Mapping[str, str] = MappingProxyType({}),
+    fix: str = "make room or mend the permissions of the folder",
     progress: Progress = no_progress,
 ) -> None:
     """Write events as a file of the challenge, whole or not at all.
+
+    Equal arguments give equal bytes: the file holds no time.
 
     Parameters
     ----------
@@ -44,6 +50,10 @@ def write_events(
         The events in their order, `n_events` in all.
     has_ids : bool
         Whether to write ``EvtId``: the position of each event, from 0.
+    attributes : mapping of str to str
+        What the root of the file is to say.
+    fix : str
+        What to do about a disk that is full, for the message.
 
     Raises
     ------
@@ -57,16 +67,14 @@ def write_events(
     classes = _classes(layout)
     make_folder(path.parent)
     check_space(path.parent, int(np.prod(shape) * 8 * _PACKED_SHARE))
-    with _moved_into_place(path) as partial, h5py.File(partial, "w") as file:
+    with (
+        _moved_into_place(path, fix) as partial,
+        h5py.File(partial, "w", libver="earliest") as file,
+    ):
         packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
         dataset = file.create_dataset(
             DATASET, shape, "<f8", chunks=(rows, *shape[1:]), track_times=False, **packed
         )
-        names = [*(name.capitalize() for name in layout.features), "Class"]
-        file[f"{DATASET}_Names"] = np.array(names, "S")
-        file[f"{DATASET}_Classes"] = np.array(class_names(layout), "S")
-        if has_ids:
-            file.create_dataset(IDS, data=np.arange(n_events, dtype="<i8"), **packed)
         done = 0
         for block in _blocks(chunks, rows):
             dataset[done : done + len(block)] = _with_classes(block, classes)
@@ -74,6 +82,12 @@ def write_events(
             progress(f"write {path.name}", done, n_events, "events")
         if done != n_events:
             raise ValueError(f"{done} events were given, {n_events} announced")
+        names = [*(name.capitalize() for name in layout.features), "Class"]
+        file[f"{DATASET}_Names"] = np.array(names, "S")
+        file[f"{DATASET}_Classes"] = np.array(class_names(layout), "S")
+        if has_ids:
+            file.create_dataset(IDS, data=np.arange(n_events, dtype="<i8"), **packed)
+        file.attrs.update(attributes)
 
 
 def class_names(layout: EventLayout) -> list[str]:
@@ -114,11 +128,13 @@ def _blocks(chunks: Iterable[NDArray[np.float32]], rows: int) -> Iterator[NDArra
 
 
 @contextmanager
-def _moved_into_place(path: Path) -> Iterator[Path]:
+def _moved_into_place(path: Path, fix: str) -> Iterator[Path]:
     """Give another name to write to; moved to `path` if all went well."""
     partial = path.with_name(f"{path.name}.part")
     try:
         yield partial
+        with partial.open("rb+") as stream:
+            os.fsync(stream.fileno())
         partial.replace(path)
     except (OSError, RuntimeError) as error:
         # HDF5 tells of a full disk by OSError, or by RuntimeError when the file is closed.
@@ -127,7 +143,7 @@ def _moved_into_place(path: Path) -> Iterator[Path]:
             Problem(
                 what=f"can't write: {str(error).splitlines()[0]}",
                 where=str(path),
-                fix="make room or mend the permissions of the folder",
+                fix=fix,
             )
         ) from error
     except BaseException:

@@ -73,7 +73,7 @@ def make_chunk(
         batch = generator.next_batch(size, rng)
         events = detector.see(batch, rng, is_fake=process.is_fake)
         found.append(events)
-        n_generated += batch.n_events
+        n_generated += batch.n_generated
         n_accepted += len(events)
         n_capped += batch.n_capped
         if n_accepted == 0 and n_generated >= max_barren:
@@ -88,7 +88,7 @@ def make_chunk(
         n_events=chunk.n_events,
         n_generated=n_generated,
         n_accepted=n_accepted,
-        cross_section_mb=generator.cross_section_mb * n_accepted / n_generated,
+        cross_section_mb=generator.event_mb * n_accepted,
         n_capped=n_capped,
     )
     return np.concatenate(found)[: chunk.n_events], report

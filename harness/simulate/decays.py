@@ -3,8 +3,8 @@
 Of the events with a b or c quark one in a thousand gives an isolated lepton above 23 GeV. Pythia
 makes the event but for the decays of its heavy hadrons. For each of these, `N_TRIALS` semileptonic
 decays are drawn from a library that Pythia made at rest, turned at random and boosted. The weight
-of a trial is the branching fraction to e and mu, times the identification that the products of the
-decay itself leave to the lepton by its isolation, or zero if the lepton is out of reach.
+of a trial is the branching fraction to e and mu, times the identification of the lepton as isolated
+as the products of the decay itself leave it, or zero if its measured pT fails.
 
 An event is kept with the probability (mean weight, summed over its hadrons) / `cap`. One trial is
 then chosen by its weight, and every other hadron decays as it will. So an event is kept as often as
@@ -18,7 +18,7 @@ leptons pass counts twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,14 @@ from harness.simulate.particles import (
     wrap,
 )
 from harness.simulate.process import Flavour
-from harness.simulate.response import CMS_LIKE, isolation_factor
+from harness.simulate.response import (
+    CMS_LIKE,
+    LEADING_LEPTON_GEV,
+    is_within_reach,
+    isolated_identification,
+    isolation_factor,
+    measured_pt,
+)
 
 if TYPE_CHECKING:
     from pythia8mc import Pythia
@@ -54,9 +61,6 @@ N_TRIALS = 48
 # Decays of each hadron in the library, of either sort; and the seed of the library.
 N_DECAYS = 1500
 _SEED = 17
-# A trial's lepton is within reach above this pT, before it is measured. [GeV]
-_LEPTON_PT_GEV = 20.0
-_ELECTRON_ABS_ETA, _MUON_ABS_ETA = 3.0, 2.1
 # A hadron softer than this gives no such lepton.
 _HADRON_PT_GEV = 21.0
 _MIN_PT_GEV = 0.7
@@ -120,15 +124,20 @@ class Decayed:
     ----------
     chance : ndarray of float64, shape (n_events,)
         Probability to keep each event; above 1 where it was capped.
+    is_kept : ndarray of bool, shape (n_events,)
+        Which events were kept.
     products : Particles
-        Of all hadrons; in events that can't be kept, of none.
-    boost : ndarray of float64, shape (len(products),)
-        What identification is to be multiplied by for a lepton whose isolation has had its say.
+        Of all hadrons of the kept events.
+    boost, pull : ndarray of float64, shape (len(products),)
+        Of a lepton that has had its say: what its identification is to be multiplied by, and the
+        deviation of its measurement over the resolution; 1 and NaN for all else.
     """
 
     chance: Column
+    is_kept: NDArray[np.bool_]
     products: Particles
     boost: Column
+    pull: Column
 
 
 def stop_decays(pythia: Pythia, flavour: Flavour) -> None:
@@ -140,7 +149,6 @@ def stop_decays(pythia: Pythia, flavour: Flavour) -> None:
 def decay(
     hadrons: Hadrons,
     weight: Column,
-    n_events: int,
     flavour: Flavour,
     cap: float,
     rng: np.random.Generator,
@@ -150,40 +158,126 @@ def decay(
     Parameters
     ----------
     weight : ndarray, shape (n_events,)
-        Pythia's weight of each event.
+        Pythia's weight of each event, over the probability with which it was let through.
     cap : float
         Weight at which an event is kept for sure.
     """
+    n_events = len(weight)
     table = library(flavour)
     trials = _Trials.draw(hadrons, table, rng)
     chance = weight * np.bincount(trials.event, trials.weight, minlength=n_events) / cap
+    is_kept = rng.random(n_events) < chance
     chosen = _choose(trials, n_events, rng)
+    chosen = chosen[is_kept[trials.event[chosen]]]
     is_leading = np.zeros(len(hadrons.event), np.bool_)
     is_leading[trials.hadron[chosen]] = True
-    is_possible = chance > 0
-    others = np.flatnonzero(~is_leading & is_possible[hadrons.event])
+    others = np.flatnonzero(~is_leading & is_kept[hadrons.event])
     parts = [trials.products(chosen)]
-    boosts = [np.ones(len(parts[0]))]
-    boosts[0][_first_of_runs(parts[0].event)] = 1.0 / trials.isolated[chosen]
     for code, hadron in table.items():
         of_code = others[hadrons.code[others] == code]
-        products = _let_decay(hadrons, of_code, hadron.free, hadron.mass, rng)[0]
-        parts.append(products)
-        boosts.append(np.ones(len(products)))
-    return Decayed(chance=chance, products=concatenate(parts), boost=np.concatenate(boosts))
+        drawn = _Drawn.draw(hadrons, of_code, hadron.free, hadron.mass, rng)
+        parts.append(drawn.products())
+    products = concatenate(parts)
+    boost, pull = np.ones(len(products)), np.full(len(products), np.nan)
+    first = np.flatnonzero(_first_of_runs(parts[0].event))
+    boost[first] = 1.0 / trials.identified[chosen]
+    pull[first] = trials.pull[chosen]
+    return Decayed(chance=chance, is_kept=is_kept, products=products, boost=boost, pull=pull)
+
+
+def no_decays(n_events: int) -> Decayed:
+    """Return what becomes of events whose hadrons Pythia has let decay: all are kept."""
+    nothing = np.zeros(0)
+    return Decayed(
+        chance=np.ones(n_events),
+        is_kept=np.ones(n_events, np.bool_),
+        products=Particles(
+            event=np.zeros(0, np.int64),
+            pt=nothing,
+            eta=nothing,
+            phi=nothing,
+            kind=np.zeros(0, np.int8),
+        ),
+        boost=nothing,
+        pull=nothing,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Drawn:
+    """Decays that were drawn for the hadrons `which`: number `decay` of the library, turned."""
+
+    hadrons: Hadrons
+    which: Indices
+    decays: Decays
+    mass: float
+    decay: Indices
+    rotation: NDArray[np.float64]
+
+    @classmethod
+    def draw(
+        cls, hadrons: Hadrons, which: Indices, decays: Decays, mass: float, rng: np.random.Generator
+    ) -> _Drawn:
+        return cls(
+            hadrons=hadrons,
+            which=which,
+            decays=decays,
+            mass=mass,
+            decay=rng.integers(0, len(decays.starts) - 1, len(which)),
+            rotation=_random_rotations(len(which), rng),
+        )
+
+    @property
+    def lengths(self) -> Indices:
+        """Number of products of each."""
+        return self.decays.starts[self.decay + 1] - self.decays.starts[self.decay]
+
+    def where(self, is_kept: NDArray[np.bool_]) -> _Drawn:
+        """Return those chosen by a mask."""
+        return replace(
+            self,
+            which=self.which[is_kept],
+            decay=self.decay[is_kept],
+            rotation=self.rotation[is_kept],
+        )
+
+    def leading(self) -> Particles:
+        """Return the first product of each."""
+        return self._products(np.ones(len(self.which), np.int64))
+
+    def products(self) -> Particles:
+        """Return all products."""
+        return self._products(self.lengths)
+
+    def _products(self, lengths: Indices) -> Particles:
+        at = spans(self.decays.starts[self.decay], lengths)
+        owner = np.repeat(np.arange(len(self.which)), lengths)
+        rest = np.einsum("nij,nj->ni", self.rotation[owner], self.decays.momenta[at, :3])
+        parent = self.hadrons.momentum[self.which][owner]
+        momentum = _boost(rest, self.decays.momenta[at, 3], parent, self.mass)
+        pt = np.maximum(np.hypot(momentum[:, 0], momentum[:, 1]), 1e-9)
+        return Particles(
+            event=self.hadrons.event[self.which][owner],
+            pt=pt,
+            eta=np.arcsinh(momentum[:, 2] / pt),
+            phi=np.arctan2(momentum[:, 1], momentum[:, 0]),
+            kind=self.decays.kind[at],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Trials:
-    """Semileptonic decays that were tried: `N_TRIALS` for each hadron within reach.
+    """Semileptonic decays that were tried and may pass, of `N_TRIALS` for each hadron within reach.
 
-    `isolated` is the identification by the isolation of the decay itself, `weight` the whole weight
-    over the number of trials; `first` and `lengths` tell where the products lie.
+    `pull` is the deviation of the lepton's measurement over the resolution, `identified` its
+    identification among the products of its own decay, `weight` the whole weight over the number of
+    trials; `first` and `lengths` tell where the products lie.
     """
 
     event: Indices
     hadron: Indices
-    isolated: Column
+    pull: Column
+    identified: Column
     weight: Column
     first: Indices
     lengths: Indices
@@ -194,27 +288,29 @@ class _Trials:
         cls, hadrons: Hadrons, table: Mapping[int, Hadron], rng: np.random.Generator
     ) -> _Trials:
         pt = np.hypot(hadrons.momentum[:, 0], hadrons.momentum[:, 1])
-        found: list[tuple[Indices, Column, Particles, Indices]] = []
+        found: list[tuple[Indices, Column, Column, Indices, Particles]] = []
         for code, hadron in table.items():
             within = np.flatnonzero((pt > _HADRON_PT_GEV) & (hadrons.code == code))
             tried = np.repeat(within, N_TRIALS)
-            products, lengths = _let_decay(hadrons, tried, hadron.leptonic, hadron.mass, rng)
-            fraction = np.full(len(tried), hadron.fraction / N_TRIALS)
-            found.append((tried, fraction, products, lengths))
-        tried, fraction, lengths = (
-            np.concatenate([one[place] for one in found]) for place in (0, 1, 3)
+            drawn = _Drawn.draw(hadrons, tried, hadron.leptonic, hadron.mass, rng)
+            pull = rng.standard_normal(len(tried))
+            lepton = drawn.leading()
+            may = (measured_pt(lepton, pull) > LEADING_LEPTON_GEV) & is_within_reach(lepton)
+            drawn = drawn.where(may)
+            fraction = np.full(len(drawn.which), hadron.fraction / N_TRIALS)
+            found.append((drawn.which, fraction, pull[may], drawn.lengths, drawn.products()))
+        owner, fraction, pull, lengths = (
+            np.concatenate([one[place] for one in found]) for place in (0, 1, 2, 3)
         )
-        particles = concatenate([one[2] for one in found])
+        particles = concatenate([one[4] for one in found])
         first = np.cumsum(lengths) - lengths
-        isolated = _own_isolation(particles, first, lengths)
-        lepton = particles.where(first)
-        reach = np.where(lepton.kind == ELECTRON, _ELECTRON_ABS_ETA, _MUON_ABS_ETA)
-        may = (lepton.pt > _LEPTON_PT_GEV) & (np.abs(lepton.eta) < reach)
+        identified = _own_identification(particles, first, lengths, pull)
         return cls(
-            event=hadrons.event[tried],
-            hadron=tried,
-            isolated=isolated,
-            weight=fraction * isolated * may,
+            event=hadrons.event[owner],
+            hadron=owner,
+            pull=pull,
+            identified=identified,
+            weight=fraction * identified,
             first=first,
             lengths=lengths,
             particles=particles,
@@ -239,8 +335,10 @@ def _choose(trials: _Trials, n_events: int, rng: np.random.Generator) -> Indices
     return chosen
 
 
-def _own_isolation(particles: Particles, first: Indices, lengths: Indices) -> Column:
-    """Return the identification factor of each trial's lepton among its own decay's products."""
+def _own_identification(
+    particles: Particles, first: Indices, lengths: Indices, pull: Column
+) -> Column:
+    """Return the identification of each trial's lepton among its own decay's products."""
     owner = np.repeat(np.arange(len(first)), lengths)
     lepton = first[owner]
     turn = wrap(particles.phi - particles.phi[lepton])
@@ -249,29 +347,9 @@ def _own_isolation(particles: Particles, first: Indices, lengths: Indices) -> Co
     counts[first] = False
     total = np.bincount(owner[counts], particles.pt[counts], minlength=len(first))
     leptons = particles.where(first)
-    return isolation_factor(leptons.kind == ELECTRON, total / leptons.pt, CMS_LIKE)
-
-
-def _let_decay(
-    hadrons: Hadrons, which: Indices, decays: Decays, mass: float, rng: np.random.Generator
-) -> tuple[Particles, Indices]:
-    """Draw a decay for each of the hadrons `which`; return the products and their numbers."""
-    drawn = rng.integers(0, len(decays.starts) - 1, len(which))
-    lengths = decays.starts[drawn + 1] - decays.starts[drawn]
-    at = spans(decays.starts[drawn], lengths)
-    owner = np.repeat(np.arange(len(which)), lengths)
-    rotation = _random_rotations(len(which), rng)
-    rest = np.einsum("nij,nj->ni", rotation[owner], decays.momenta[at, :3])
-    momentum = _boost(rest, decays.momenta[at, 3], hadrons.momentum[which][owner], mass)
-    pt = np.maximum(np.hypot(momentum[:, 0], momentum[:, 1]), 1e-9)
-    products = Particles(
-        event=hadrons.event[which][owner],
-        pt=pt,
-        eta=np.arcsinh(momentum[:, 2] / pt),
-        phi=np.arctan2(momentum[:, 1], momentum[:, 0]),
-        kind=decays.kind[at],
-    )
-    return products, lengths
+    isolation = total / measured_pt(leptons, pull)
+    plateau = isolated_identification(leptons, CMS_LIKE)
+    return plateau * isolation_factor(leptons.kind == ELECTRON, isolation, CMS_LIKE)
 
 
 def _boost(

@@ -45,22 +45,22 @@ class Detector:
 
     def see(self, batch: Batch, rng: np.random.Generator, *, is_fake: bool) -> Events:
         """Return those events of `batch` that pass the preselection, shape (n, 19, 3)."""
-        measured, is_measured = measure_leptons(batch.leptons, rng)
-        boost = batch.boost[is_measured]
-        is_kept = rng.random(batch.n_events) < batch.chance
+        particles, leptons = batch.particles, batch.leptons
+        measured, is_measured = measure_leptons(leptons, batch.pull)
+        boost, n_events = batch.boost[is_measured], batch.n_events
         if not is_fake:
-            is_kept &= _has_leading(measured, batch.n_events)
-        boost = boost[is_kept[measured.event]]
-        particles, leptons, measured = (
-            _renumber(part, is_kept) for part in (batch.particles, batch.leptons, measured)
-        )
-        n_events = int(is_kept.sum())
+            is_kept = _has_leading(measured, n_events)
+            boost, n_events = boost[is_kept[measured.event]], int(is_kept.sum())
+            particles, leptons, measured = (
+                part.of_events(is_kept) for part in (particles, leptons, measured)
+            )
         soft, n_pileup = self.overlay.draw(n_events, rng)
         seen = smear(join([particles, soft]), rng)
         isolation = relative_isolation(measured, seen, n_events, self.response.isolation_radius)
         chance = boost * identification(measured, isolation, self.response)
         found = measured.where(rng.random(len(measured)) < chance)
-        return self._reconstruct(seen, leptons, found, n_pileup, rng, is_fake=is_fake)
+        let_through = batch.let_through if is_fake else None
+        return self._reconstruct(seen, leptons, found, n_pileup, rng, let_through)
 
     def _reconstruct(
         self,
@@ -69,13 +69,12 @@ class Detector:
         found: Particles,
         n_pileup: Indices,
         rng: np.random.Generator,
-        *,
-        is_fake: bool,
+        let_through: Column | None,
     ) -> Events:
         n_events = len(n_pileup)
-        if not is_fake:
+        if let_through is None:
             passes = _has_leading(found, n_events)
-            seen, leptons, found = (_renumber(part, passes) for part in (seen, leptons, found))
+            seen, leptons, found = (part.of_events(passes) for part in (seen, leptons, found))
             n_pileup, n_events = n_pileup[passes], int(passes.sum())
         if n_events == 0:
             return np.zeros((0, 19, 3), np.float32)
@@ -86,8 +85,8 @@ class Detector:
         jets = self._jets(deposits, found, n_pileup, rng)
         found_electrons = found.where(found.kind == ELECTRON)
         passes = np.ones(n_events, np.bool_)
-        if is_fake:
-            fakes, passes = _fake_electrons(jets, n_events, rng)
+        if let_through is not None:
+            fakes, passes = _fake_electrons(jets, let_through, rng)
             found_electrons = join([found_electrons, fakes])
         every = join([found_electrons, conversions(found_electrons, self.response, rng)])
         events = lay_out(met, every, muons, jets)
@@ -137,15 +136,6 @@ def _has_leading(leptons: Particles, n_events: int) -> NDArray[np.bool_]:
     return has
 
 
-def _renumber(particles: Particles, is_kept: NDArray[np.bool_]) -> Particles:
-    """Keep the particles of some events, and count these from 0."""
-    number = np.cumsum(is_kept) - 1
-    kept = particles.where(is_kept[particles.event])
-    return Particles(
-        event=number[kept.event], pt=kept.pt, eta=kept.eta, phi=kept.phi, kind=kept.kind
-    )
-
-
 def _holds_electron(jets: Particles, electrons: Particles) -> NDArray[np.bool_]:
     """Tell which jets are mainly one of the `electrons`."""
     order = np.argsort(electrons.event, kind="stable")
@@ -164,12 +154,17 @@ def _holds_electron(jets: Particles, electrons: Particles) -> NDArray[np.bool_]:
 
 
 def _fake_electrons(
-    jets: Particles, n_events: int, rng: np.random.Generator
+    jets: Particles, let_through: Column, rng: np.random.Generator
 ) -> tuple[Particles, NDArray[np.bool_]]:
     """Take one jet of an event for an electron; the jet stays.
 
     A jet is taken with a probability that falls with its pT; an event is kept in proportion to the
     sum over its jets, capped at twice the value at the threshold.
+
+    Parameters
+    ----------
+    let_through : ndarray of float64, shape (n_events,)
+        Probability with which each event has come here.
 
     Returns
     -------
@@ -178,11 +173,12 @@ def _fake_electrons(
     passes : ndarray of bool, shape (n_events,)
         Events that are kept.
     """
+    n_events = len(let_through)
     share = rng.uniform(*FAKE_PT_SHARE, len(jets))
     may = (share * jets.pt > LEADING_LEPTON_GEV) & (np.abs(jets.eta) < ELECTRON_ABS_ETA)
     chance = 0.5 * may * np.exp(-FAKE_SLOPE_PER_GEV * (jets.pt - LEADING_LEPTON_GEV))
     total = np.bincount(jets.event, chance, minlength=n_events)
-    passes = rng.random(n_events) < total
+    passes = rng.random(n_events) < total / let_through
     # One jet of each event, with its share of the total: the first whose running sum passes a mark.
     running = np.cumsum(chance)
     before = np.concatenate([[0.0], running])[np.searchsorted(jets.event, np.arange(n_events))]

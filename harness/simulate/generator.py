@@ -7,7 +7,7 @@ laid over the event by `harness.simulate.pileup`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import EnvironmentFaultError, Problem, UsageError
-from harness.simulate.decays import HADRONS, Hadrons, decay, stop_decays
+from harness.simulate.decays import HADRONS, Decayed, Hadrons, decay, no_decays, stop_decays
+from harness.simulate.densities import beam_of_flavour
 from harness.simulate.particles import (
     CHARGED,
     ELECTRON,
@@ -27,10 +28,11 @@ from harness.simulate.particles import (
     Particles,
     concatenate,
 )
-from harness.simulate.process import Demand, Process
+from harness.simulate.process import CODES, Process
+from harness.simulate.vetoes import Thinning, make_vetoes
 
 if TYPE_CHECKING:
-    from pythia8mc import Event, Pythia, UserHooks
+    from pythia8mc import Pythia, UserHooks
 
 BEAM_ENERGY_GEV = 13_000.0
 COMMON = (
@@ -43,10 +45,6 @@ _QUIET = ("Print:quiet = on", "Next:numberCount = 0", "Check:event = off", "Rand
 # Particles below this pT are not kept: calorimeters suppress such deposits. [GeV]
 MIN_PT_GEV = 0.7
 MAX_ABS_ETA = 5.0
-# A lepton of the hard process beyond these can't pass the selection, but for a hard recoil.
-_LEPTON_PT_GEV, _LEPTON_ABS_ETA = 14.0, 3.3
-# Heavy quarks beyond this give no lepton within |eta| < 3.
-_QUARK_ABS_ETA = 3.5
 # Pythia's seeds lie between 1 and this.
 _MAX_SEED = 900_000_000
 # Events that Pythia gives up on, one after the other, before we give up on Pythia.
@@ -59,8 +57,10 @@ class Batch:
 
     Attributes
     ----------
+    n_generated : int
+        Events that Pythia has made.
     n_events : int
-        Number of events; `Particles.event` counts them from 0.
+        Events that are kept of them; `Particles.event` counts them from 0.
     n_capped : int
         Events that should have been kept more than once.
     particles : Particles
@@ -70,16 +70,20 @@ class Batch:
         Electrons and muons above `MIN_PT_GEV`.
     boost : ndarray of float64, shape (len(leptons),)
         What the identification of each lepton is to be multiplied by.
-    chance : ndarray of float64, shape (n_events,)
-        Probability with which each event is to be kept.
+    pull : ndarray of float64, shape (len(leptons),)
+        Deviation of each lepton's measurement over its resolution.
+    let_through : ndarray of float64, shape (n_events,)
+        Probability with which Pythia was let go on with each event.
     """
 
+    n_generated: int
     n_events: int
     n_capped: int
     particles: Particles
     leptons: Particles
     boost: Column
-    chance: Column
+    pull: Column
+    let_through: Column
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,15 +93,22 @@ class Generator:
     process: Process
     pythia: Pythia
     hooks: UserHooks | None
+    thinning: Thinning | None
 
     @property
-    def cross_section_mb(self) -> float:
-        """Cross section that Pythia has estimated so far, of the events it has let through [mb].
+    def event_mb(self) -> float:
+        """Cross section of one accepted event, as Pythia has estimated it so far [mb].
 
-        Times the cap for leptons of heavy hadrons, so that the share of accepted events makes it
-        that of the accepted ones.
+        The cap for leptons of heavy hadrons makes an accepted event worth more; so does it that the
+        heavy quark may come from either beam.
         """
-        return float(self.pythia.infoPython().sigmaGen()) * self.process.cap
+        info = self.pythia.infoPython()
+        n_events = float(info.nAccepted())
+        if self.thinning is not None:
+            # Pythia counts events, but hard processes that are chosen by their pT have weights.
+            n_events *= self.thinning.selected_weight / info.nSelected()
+        n_beams = 1 if self.process.beam == "none" else 2
+        return float(info.sigmaGen()) / n_events * self.process.cap * n_beams
 
     def next_batch(self, n_events: int, rng: np.random.Generator) -> Batch:
         """Generate up to `n_events`.
@@ -167,10 +178,12 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
             )
         )
     stop_decays(pythia, process.leptons_of)
-    hooks = _hooks_for(module, process, seed)
+    hooks, thinning = make_vetoes(module, pythia, process, seed)
     if hooks is not None:
         pythia.setUserHooksPtr(hooks)
-    if not pythia.init():
+    with beam_of_flavour(pythia, CODES[process.beam]) if process.beam != "none" else nullcontext():
+        has_started = pythia.init()
+    if not has_started:
         raise UsageError(
             Problem(
                 what="Pythia can't start with these settings",
@@ -179,76 +192,7 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
                 fix="see what Pythia says with these settings alone",
             )
         )
-    return Generator(process=process, pythia=pythia, hooks=hooks)
-
-
-def _hooks_for(module: Any, process: Process, seed: int) -> UserHooks | None:  # noqa: ANN401
-    """Return the veto on the hard process, if `process` has one."""
-    if process.demand == "none" and not process.tau_to_lepton:
-        return None
-    wanted = _DEMANDS[process.demand]
-    uniform = np.random.default_rng([seed, 1]).random
-
-    class Veto(module.UserHooks):  # type: ignore[misc] # a base class without types
-        def canVetoProcessLevel(self) -> bool:  # noqa: N802 - Pythia's name
-            return True
-
-        def doVetoProcessLevel(self, event: Event) -> bool:  # noqa: N802 - Pythia's name
-            if not wanted(event):
-                return True
-            return process.tau_to_lepton and _has_tau(event) and uniform() > TAU_TO_LEPTON
-
-    hooks: UserHooks = Veto()
-    return hooks
-
-
-# Branching fractions of tau -> e, 17.82 %, and tau -> mu, 17.39 % (PDG 2022).
-TAU_TO_LEPTON = 0.1782 + 0.1739
-
-
-def _has_tau(event: Event) -> bool:
-    return any(event[n].idAbs() == 15 for n in range(5, event.size()))
-
-
-def _has_lepton(event: Event) -> bool:
-    """Whether a charged lepton of the hard process lies within reach of the selection."""
-    for n in range(5, event.size()):
-        particle = event[n]
-        is_lepton = particle.idAbs() in {11, 13, 15}
-        if is_lepton and particle.pT() > _LEPTON_PT_GEV and abs(particle.eta()) < _LEPTON_ABS_ETA:
-            return True
-    return False
-
-
-def _gives_bottom(event: Event) -> bool:
-    """Whether an outgoing b quark lies within reach; asked dozens of times for each yes."""
-    for n in (5, 6):
-        quark = event[n]
-        if quark.idAbs() == 5 and abs(quark.eta()) < _QUARK_ABS_ETA:
-            return True
-    return False
-
-
-def _gives_charm(event: Event) -> bool:
-    """Whether an outgoing c quark lies within reach, and no b quark takes part."""
-    for n in (5, 6):
-        quark = event[n]
-        if quark.idAbs() == 4 and abs(quark.eta()) < _QUARK_ABS_ETA:
-            return not _holds(event, 5)
-    return False
-
-
-def _holds(event: Event, *codes: int) -> bool:
-    return any(event[n].idAbs() in codes for n in (3, 4, 5, 6))
-
-
-_DEMANDS: dict[Demand, Callable[[Event], bool]] = {
-    "none": lambda _: True,
-    "lepton": _has_lepton,
-    "bottom": _gives_bottom,
-    "charm": _gives_charm,
-    "light": lambda event: not _holds(event, 4, 5),
-}
+    return Generator(process=process, pythia=pythia, hooks=hooks, thinning=thinning)
 
 
 def _read_batch(
@@ -261,35 +205,64 @@ def _read_batch(
 
     record = array["prt"]
     lengths = ak.to_numpy(ak.num(record["id"])).astype(np.int64)
-    n_events = len(lengths)
-    event = np.repeat(np.arange(n_events), lengths)
     chosen = np.flatnonzero(_flat(record["status"]) > 0)
-    codes, event = _flat(record["id"])[chosen], event[chosen]
+    event = np.repeat(np.arange(len(lengths)), lengths)[chosen]
+    codes = _flat(record["id"])[chosen]
     momentum = np.stack([_flat(record["p"][name])[chosen] for name in ("px", "py", "pz")], axis=-1)
-    process = generator.process
-    is_heavy = np.isin(np.abs(codes), HADRONS[process.leptons_of])
-    stable = _visible(codes[~is_heavy], event[~is_heavy], momentum[~is_heavy], generator.pythia)
-    boost, chance = np.ones(len(stable)), np.ones(n_events)
-    if process.leptons_of != "none":
-        hadrons = Hadrons(
-            event=event[is_heavy], code=np.abs(codes[is_heavy]), momentum=momentum[is_heavy]
-        )
-        weight = ak.to_numpy(array["info"]["weights"][:, 0])
-        decayed = decay(hadrons, weight, n_events, process.leptons_of, process.cap, rng)
-        chance = decayed.chance
-        stable = concatenate([stable, decayed.products])
-        boost = np.concatenate([boost, decayed.boost])
-    is_seen = stable.pt > MIN_PT_GEV
+    if generator.process.beam != "none":
+        # The quark may come from either beam.
+        momentum[:, 2] *= rng.choice((-1.0, 1.0), len(lengths))[event]
+    is_heavy = np.isin(np.abs(codes), HADRONS[generator.process.leptons_of])
+    hadrons = Hadrons(
+        event=event[is_heavy], code=np.abs(codes[is_heavy]), momentum=momentum[is_heavy]
+    )
+    let_through = _let_through(array["info"], generator)
+    decayed = _decay(array["info"], hadrons, let_through, generator.process, rng)
+    is_read = ~is_heavy & decayed.is_kept[event]
+    stable = _visible(codes[is_read], event[is_read], momentum[is_read], generator.pythia)
+    boost = np.concatenate([np.ones(len(stable)), decayed.boost])
+    pull = np.concatenate([np.full(len(stable), np.nan), decayed.pull])
+    stable = concatenate([stable, decayed.products]).of_events(decayed.is_kept)
     is_lepton = (stable.kind == ELECTRON) | (stable.kind == MUON)
+    is_seen = stable.pt > MIN_PT_GEV
     is_inside = np.abs(stable.eta) < MAX_ABS_ETA
+    pull = pull[is_seen & is_lepton]
     return Batch(
-        n_events=n_events,
-        n_capped=int(np.count_nonzero(chance > 1)),
+        n_generated=len(lengths),
+        n_events=int(np.count_nonzero(decayed.is_kept)),
+        n_capped=int(np.count_nonzero(decayed.chance > 1)),
         particles=stable.where(is_seen & is_inside & ~is_lepton),
         leptons=stable.where(is_seen & is_lepton),
         boost=boost[is_seen & is_lepton],
-        chance=chance,
+        pull=np.where(np.isnan(pull), rng.standard_normal(len(pull)), pull),
+        let_through=let_through[decayed.is_kept],
     )
+
+
+def _let_through(info: Any, generator: Generator) -> Column:  # noqa: ANN401 - an awkward array
+    """Return the probability with which each event was let through in the midst of its shower."""
+    import awkward as ak
+
+    keys = np.stack([ak.to_numpy(info[name]) for name in ("x1", "x2", "pT2Hat")], axis=-1)
+    if generator.thinning is None:
+        return np.ones(len(keys))
+    return generator.thinning.take(keys)
+
+
+def _decay(
+    info: Any,  # noqa: ANN401 - an awkward array
+    hadrons: Hadrons,
+    let_through: Column,
+    process: Process,
+    rng: np.random.Generator,
+) -> Decayed:
+    """Let heavy hadrons decay, if Pythia has left any for us; keep what may pass."""
+    import awkward as ak
+
+    if process.leptons_of == "none":
+        return no_decays(len(let_through))
+    weight = ak.to_numpy(info["weights"][:, 0]) / let_through
+    return decay(hadrons, weight, process.leptons_of, process.cap, rng)
 
 
 def _visible(

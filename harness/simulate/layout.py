@@ -55,14 +55,3 @@ def _leading(objects: Particles, n_events: int, n_slots: int) -> NDArray[np.floa
     slots = np.zeros((n_events, n_slots, 3))
     slots[event[is_kept], rank[is_kept]] = values
     return slots
-
-
-def class_column(events: Events) -> NDArray[np.float64]:
-    """Return the class of each object, as the files of ADC2021 repeat it; shape (n, 19)."""
-    sizes = [group.n_slots for group in LAYOUT.objects]
-    kinds = np.repeat(np.arange(1.0, len(sizes) + 1), sizes)
-    is_filled = events[..., 0] > 0
-    # The missing momentum is always there.
-    is_filled[:, 0] = True
-    classes: NDArray[np.float64] = kinds * is_filled
-    return classes

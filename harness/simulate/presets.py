@@ -17,7 +17,13 @@ MIX = {"w": 0.592, "qcd": 0.338, "z": 0.067, "tt": 0.003}
 W = Process(
     name="w",
     title="W → ℓν, ℓ = e, μ, τ",
-    settings=("WeakSingleBoson:ffbar2W = on", "24:onMode = off", "24:onIfAny = 11 13 15"),
+    settings=(
+        "WeakSingleBoson:ffbar2W = on",
+        "24:onMode = off",
+        "24:onIfAny = 11 13 15",
+        "15:onMode = off",
+        "15:onIfAny = 11 13",
+    ),
     demand="lepton",
     tau_to_lepton=True,
 )
@@ -29,38 +35,62 @@ Z = Process(
         "PhaseSpace:mHatMin = 40.",
         "23:onMode = off",
         "23:onIfAny = 11 13 15",
+        "TauDecays:mode = 0",
     ),
     demand="lepton",
 )
 TOP = Process(name="tt", title="tt̄", settings=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on"))
-# A b or c quark of the hard process, from the proton (flavour excitation) or made there. Processes
-# that can't have one are left off: gg -> gg is half of the cross section.
-_HARD = ("HardQCD:qg2qg = on", "HardQCD:qq2qq = on")
-QCD_BOTTOM = Process(
-    name="qcd_bottom",
-    title="QCD, b quark of the hard process → ℓ",
-    settings=(
-        *_HARD,
-        "HardQCD:gg2bbbar = on",
-        "HardQCD:qqbar2bbbar = on",
-        "PhaseSpace:pTHatMin = 35.",
-    ),
+# A b or c quark of the hard process is made there, or taken out of a proton (excited).
+_EXCITED = ("HardQCD:qg2qg = on", "HardQCD:qq2qq = on")
+
+
+def _biased(power: float, min_pt_gev: float) -> tuple[str, ...]:
+    """Choose hard processes more often the harder they are; Pythia gives the weights."""
+    return (
+        f"PhaseSpace:pTHatMin = {min_pt_gev}",
+        "PhaseSpace:bias2Selection = on",
+        f"PhaseSpace:bias2SelectionPow = {power}",
+        "PhaseSpace:bias2SelectionRef = 50.",
+    )
+
+
+QCD_BOTTOM_PAIR = Process(
+    name="qcd_bottom_pair",
+    title="QCD, gg, qq̄ → bb̄, b → ℓ",
+    settings=("HardQCD:gg2bbbar = on", "HardQCD:qqbar2bbbar = on", *_biased(2.0, 35.0)),
     demand="bottom",
     leptons_of="bottom",
-    cap=0.06,
+    cap=0.04,
+    parton_cap=0.01,
 )
-QCD_CHARM = Process(
-    name="qcd_charm",
-    title="QCD, c quark of the hard process → ℓ",
-    settings=(
-        *_HARD,
-        "HardQCD:gg2ccbar = on",
-        "HardQCD:qqbar2ccbar = on",
-        "PhaseSpace:pTHatMin = 40.",
-    ),
+QCD_BOTTOM = Process(
+    name="qcd_bottom",
+    title="QCD, b out of a proton, b → ℓ",
+    settings=(*_EXCITED, *_biased(1.0, 35.0)),
+    demand="bottom",
+    leptons_of="bottom",
+    beam="bottom",
+    cap=0.035,
+    parton_cap=0.009,
+)
+QCD_CHARM_PAIR = Process(
+    name="qcd_charm_pair",
+    title="QCD, gg, qq̄ → cc̄, c → ℓ",
+    settings=("HardQCD:gg2ccbar = on", "HardQCD:qqbar2ccbar = on", *_biased(1.0, 40.0)),
     demand="charm",
     leptons_of="charm",
     cap=0.04,
+    parton_cap=0.004,
+)
+QCD_CHARM = Process(
+    name="qcd_charm",
+    title="QCD, c out of a proton, c → ℓ",
+    settings=(*_EXCITED, *_biased(1.0, 40.0)),
+    demand="charm",
+    leptons_of="charm",
+    beam="charm",
+    cap=0.03,
+    parton_cap=0.0035,
 )
 # The splitting is made twelve times as often as it is; Pythia gives each event the weight that
 # undoes it, and that weight enters the probability to keep the event.
@@ -71,22 +101,25 @@ QCD_TO_BOTTOM = Process(
         "HardQCD:gg2gg = on",
         "HardQCD:qg2qg = on",
         "HardQCD:qqbar2gg = on",
-        "PhaseSpace:pTHatMin = 60.",
+        *_biased(1.0, 60.0),
         "Enhancements:doEnhance = on",
         "EnhancedSplittings:List = {fsr:G2BB=12.0}",
     ),
     demand="light",
     leptons_of="bottom",
-    cap=0.008,
+    cap=0.005,
+    parton_cap=0.002,
 )
 # The real background has more jets above 150 GeV than the processes above give.
-QCD_HARD = QCD_BOTTOM.model_copy(
-    update={
-        "name": "qcd_hard",
-        "title": "QCD, hard b quark → ℓ",
-        "settings": (*QCD_BOTTOM.settings[:-1], "PhaseSpace:pTHatMin = 130."),
-        "cap": 0.12,
-    }
+QCD_HARD = Process(
+    name="qcd_hard",
+    title="QCD, hard b quark → ℓ",
+    settings=(*_EXCITED, *_biased(2.0, 130.0)),
+    demand="bottom",
+    leptons_of="bottom",
+    beam="bottom",
+    cap=0.007,
+    parton_cap=0.0028,
 )
 QCD_FAKE = Process(
     name="qcd_fake",
@@ -94,14 +127,17 @@ QCD_FAKE = Process(
     settings=("HardQCD:all = on", "PhaseSpace:pTHatMin = 25."),
     demand="light",
     is_fake=True,
+    parton_cap=0.16,
 )
 # Shares of QCD's sources among its accepted events. Those of heavy quarks stand to each other as
 # their cross sections after the selection do. That of misidentified jets is tuned on the real
 # background's share of events with an electron, that of hard quarks on its leading jet's pT.
 QCD_SPLIT = {
-    QCD_BOTTOM: 0.50,
-    QCD_CHARM: 0.135,
-    QCD_TO_BOTTOM: 0.065,
+    QCD_BOTTOM: 0.374,
+    QCD_BOTTOM_PAIR: 0.112,
+    QCD_CHARM: 0.099,
+    QCD_CHARM_PAIR: 0.019,
+    QCD_TO_BOTTOM: 0.096,
     QCD_HARD: 0.09,
     QCD_FAKE: 0.21,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,8 @@ from harness.simulate.settings import MAX_SETTINGS, settings_problems
 Demand = Literal["none", "lepton", "bottom", "charm", "light"]
 # Whose hadrons give the lepton; see `harness.simulate.decays`.
 Flavour = Literal["none", "bottom", "charm"]
+# PDG codes of the quarks.
+CODES: Mapping[Flavour, int] = {"bottom": 5, "charm": 4}
 
 
 class Process(Value):
@@ -31,8 +34,13 @@ class Process(Value):
         b or c quark, ``light`` neither b nor c in or out.
     leptons_of : str
         The leading lepton comes from the decay of a hadron of this flavour.
+    beam : str
+        Flavour as which beam A enters the hard process; one half of the events is then reflected.
     cap : float
         Weight of such a decay at which an event is kept for sure; see `harness.simulate.decays`.
+    parton_cap : float
+        Weight that an event with heavy quarks is expected to have at which it is showered to the
+        end for sure; see `harness.simulate.vetoes`.
     tau_to_lepton : bool
         W -> tau nu is kept in the proportion in which taus decay to e or mu, and the tau does.
     is_fake : bool
@@ -44,7 +52,9 @@ class Process(Value):
     settings: tuple[str, ...] = Field(min_length=1, max_length=MAX_SETTINGS)
     demand: Demand = "none"
     leptons_of: Flavour = "none"
+    beam: Flavour = "none"
     cap: float = Field(default=1.0, gt=0.0)
+    parton_cap: float = Field(default=1.0, gt=0.0)
     tau_to_lepton: bool = False
     is_fake: bool = False
 

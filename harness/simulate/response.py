@@ -79,12 +79,12 @@ class Response:
     electron_isolation_scale: float = 1.0
     muon_isolation_scale: float = 1.0
     isolated_above_gev: float = 20.0
-    soft_electron: float = 0.35
-    soft_muon: float = 0.6
+    soft_electron: float = 0.36
+    soft_muon: float = 0.75
     forward_electron: float = 0.5
     conversion: float = 0.03
     electron_as_jet: float = 0.5
-    jet_loss: float = 0.74
+    jet_loss: float = 0.75
     jet_turn_on_gev: float = 15.0
     jet_scale: float = 1.0
     pileup_offset_gev: float = 0.08
@@ -151,10 +151,14 @@ def _hadronic(energy: Column, abs_eta: Column) -> Column:
     return np.where(abs_eta <= 3.0, central, forward)
 
 
-def measure_leptons(
-    leptons: Particles, rng: np.random.Generator
-) -> tuple[Particles, NDArray[np.bool_]]:
-    """Smear electrons and muons; return those within reach, and which these are."""
+def measured_pt(leptons: Particles, pull: Column) -> Column:
+    """Return the pT that is measured of electrons and muons.
+
+    Parameters
+    ----------
+    pull : ndarray, shape (n,)
+        Deviations over the resolutions: standard normal numbers.
+    """
     is_electron = leptons.kind == ELECTRON
     abs_eta = np.abs(leptons.eta)
     electron = np.hypot(
@@ -169,12 +173,24 @@ def measure_leptons(
     energy = leptons.pt * np.cosh(leptons.eta)
     electron = np.minimum(electron, _electromagnetic(energy, abs_eta))
     resolution = np.where(is_electron, electron, muon)
-    pt = leptons.pt * np.clip(1 + resolution * rng.standard_normal(len(leptons)), 0.0, 3.0)
-    reach = np.where(is_electron, ELECTRON_ABS_ETA, MUON_ABS_ETA)
+    measured: Column = leptons.pt * np.clip(1 + resolution * pull, 0.0, 3.0)
+    return measured
+
+
+def is_within_reach(leptons: Particles) -> NDArray[np.bool_]:
+    """Tell which electrons and muons lie where they are looked for."""
+    reach = np.where(leptons.kind == ELECTRON, ELECTRON_ABS_ETA, MUON_ABS_ETA)
+    within: NDArray[np.bool_] = np.abs(leptons.eta) < reach
+    return within
+
+
+def measure_leptons(leptons: Particles, pull: Column) -> tuple[Particles, NDArray[np.bool_]]:
+    """Smear electrons and muons; return those within reach, and which these are."""
+    pt = measured_pt(leptons, pull)
     measured = Particles(
         event=leptons.event, pt=pt, eta=leptons.eta, phi=leptons.phi, kind=leptons.kind
     )
-    is_kept = (pt > LEPTON_PT_GEV) & (abs_eta < reach)
+    is_kept = (pt > LEPTON_PT_GEV) & is_within_reach(leptons)
     return measured.where(is_kept), is_kept
 
 
@@ -187,17 +203,24 @@ def identification(leptons: Particles, isolation: Column, response: Response) ->
         Summed pT of other particles in the cone over the lepton's own.
     """
     is_electron = leptons.kind == ELECTRON
-    abs_eta = np.abs(leptons.eta)
-    # Track times identification [D]: electrons 0.95 x 0.95 and 0.83 x 0.85, muons 0.99 and
-    # 0.98 x 0.95.
-    electron = np.where(abs_eta <= 1.5, 0.95 * 0.95, 0.83 * 0.85)
-    electron = np.where(abs_eta > 2.5, response.forward_electron, electron)
-    muon = np.where(abs_eta <= 1.5, 0.99 * 0.95, 0.98 * 0.95)
-    plateau = np.where(is_electron, electron, muon)
+    plateau = isolated_identification(leptons, response)
     soft = np.where(is_electron, response.soft_electron, response.soft_muon)
     plateau = np.where(leptons.pt < 10.0, soft * plateau, plateau)
     factor = isolation_factor(is_electron, isolation, response)
     return plateau * np.where(leptons.pt < response.isolated_above_gev, 1.0, factor)
+
+
+def isolated_identification(leptons: Particles, response: Response) -> Column:
+    """Return the identification of isolated leptons above 10 GeV.
+
+    Track times identification [D]: electrons 0.95 x 0.95 and 0.83 x 0.85, muons 0.99 x 0.95 and
+    0.98 x 0.95.
+    """
+    abs_eta = np.abs(leptons.eta)
+    electron = np.where(abs_eta <= 1.5, 0.95 * 0.95, 0.83 * 0.85)
+    electron = np.where(abs_eta > 2.5, response.forward_electron, electron)
+    muon = np.where(abs_eta <= 1.5, 0.99 * 0.95, 0.98 * 0.95)
+    return np.where(leptons.kind == ELECTRON, electron, muon)
 
 
 def isolation_factor(

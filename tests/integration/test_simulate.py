@@ -268,13 +268,24 @@ def test_no_room_on_the_disk_is_told_before_anything_is_made(runs, first, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("n_bytes", [3_000, 8_500])
+ZPRIME = ("simulate", "zprime", "--events", "30", "--library", "100")
+
+
+@pytest.mark.parametrize(
+    ("what", "n_bytes"),
+    [
+        pytest.param(BACKGROUND, 3_000, id="a part"),
+        pytest.param(BACKGROUND, 8_500, id="densities"),
+        pytest.param(ZPRIME, 8_500, id="the file"),
+    ],
+)
 def test_a_disk_that_fills_up_on_the_way_is_told_and_the_run_goes_on_later(
-    runs, first, tmp_path, n_bytes
+    runs, first, tmp_path, what, n_bytes
 ):
-    # 3,000 bytes are too few for a part of W events; 8,500 for the file.
-    out = tmp_path / "background.h5"
-    arguments = (*BACKGROUND, "--seed", "1", "--out", out)
+    # 3,000 bytes are too few for a part of W events; 8,500 for the densities of one flavour, or for
+    # the file.
+    out = tmp_path / "events.h5"
+    arguments = (*what, "--seed", "1", "--jobs", "2", "--out", out)
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
@@ -287,7 +298,8 @@ def test_a_disk_that_fills_up_on_the_way_is_told_and_the_run_goes_on_later(
     assert list(tmp_path.rglob("*.part")) == []
 
     assert runs(*arguments).returncode == 0
-    assert out.read_bytes() == first[0].read_bytes()
+    if what == BACKGROUND:
+        assert out.read_bytes() == first[0].read_bytes()
 
 
 def test_a_forbidden_setting_stops_before_pythia_starts(tmp_path):

@@ -44,6 +44,18 @@ def test_names_and_classes_are_those_of_the_challenge(tmp_path):
         assert "EvtId" not in file
 
 
+def test_equal_events_give_equal_bytes_however_they_were_cut(tmp_path):
+    events = make_events(9000)
+    for name, n_parts in (("one.h5", 1), ("other.h5", 5)):
+        parts = np.array_split(events, n_parts)
+        attributes = {"made_by": "test"}
+        write_events(tmp_path / name, LAYOUT, parts, n_events=9000, attributes=attributes)
+
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "other.h5").read_bytes()
+    with h5py.File(tmp_path / "one.h5") as file:
+        assert dict(file.attrs) == {"made_by": "test"}
+
+
 def test_other_objects_have_classes_too():
     layout = EventLayout(objects=(ObjectGroup(name="tau", n_slots=5),))
 

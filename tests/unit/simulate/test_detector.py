@@ -9,7 +9,7 @@ from harness.data.structure import StructureCheck
 from harness.simulate import response
 from harness.simulate.decays import _boost, _choose, _random_rotations, _Trials
 from harness.simulate.detector import _fake_electrons, _holds_electron
-from harness.simulate.layout import LAYOUT, class_column, lay_out
+from harness.simulate.layout import LAYOUT, lay_out
 from harness.simulate.particles import (
     CHARGED,
     ELECTRON,
@@ -21,6 +21,7 @@ from harness.simulate.particles import (
     join,
 )
 from harness.simulate.pileup import SoftEvents, read_library, to_bytes
+from tests.events import with_classes
 
 
 def make(rows: list[tuple[int, float, float, float]], kind: int = NEUTRAL) -> Particles:
@@ -58,7 +59,7 @@ def test_events_keep_the_layout_of_the_challenge():
     met = (rng.exponential(30, n), np.where(rng.random(n) < 0.5, np.pi, -np.pi))
     events = lay_out(met, objects, objects, objects)
     check = StructureCheck(source="test", layout=LAYOUT)
-    check.add(events, class_column(events))
+    check.add(events, with_classes(events)[..., 3])
 
     assert check.report().remarks == ()
     assert np.abs(events[..., 2].astype(np.float64)).max() < np.pi
@@ -110,7 +111,7 @@ def test_a_jet_that_is_mainly_an_electron_is_told_across_the_seam():
 def test_a_fake_electron_is_a_jet_of_its_event_and_there_is_one_in_each_event_that_passes():
     rng = np.random.default_rng(2)
     jets = make([(e, 25 + rng.exponential(20), 0.0, 0.01 * e) for e in range(300) for _ in (0, 1)])
-    fakes, passes = _fake_electrons(jets, 300, rng)
+    fakes, passes = _fake_electrons(jets, np.ones(300), rng)
 
     assert np.bincount(fakes.event, minlength=300).tolist() == passes.astype(int).tolist()
     assert 20 < passes.sum() < 290
@@ -148,7 +149,8 @@ def test_a_trial_is_chosen_as_often_as_its_weight_says():
     trials = _Trials(
         event=np.tile([0, 0, 0, 1, 2], n) + 3 * np.repeat(np.arange(n), 5),
         hadron=np.zeros(5 * n, np.int64),
-        isolated=np.ones(5 * n),
+        pull=np.zeros(5 * n),
+        identified=np.ones(5 * n),
         weight=np.tile(weights, n),
         first=np.zeros(5 * n, np.int64),
         lengths=np.ones(5 * n, np.int64),
