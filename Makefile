@@ -8,7 +8,7 @@ SAMPLE ?= build/sample
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
-.PHONY: lock clean sample fuzz links firmware-accuracy baselines docs-baselines
+.PHONY: lock clean sample fuzz links firmware-accuracy baselines docs-baselines pictures
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -74,6 +74,9 @@ leaderboard: $(READY)  ## open the leaderboard on the cards in results/
 
 baselines: $(READY)  ## train the baselines from nothing (TEAM=x for one, CHALLENGE=adc2021)
 	$(BIN)/python -m tools.baselines train $(TEAM) --challenge $(or $(CHALLENGE),sample)
+
+pictures: $(READY)  ## draw the pictures in docs/images anew (needs a Chromium)
+	$(BIN)/python -m tools.pictures
 
 docs-baselines: $(READY)  ## write docs/baselines.md from the newest cards
 	$(BIN)/python -m tools.baselines_page

@@ -49,14 +49,14 @@ def percent(value: float) -> str:
 
 
 def amount(value: float) -> str:
-    """Write a count or a time with its thousands set apart.
+    """Write a count or a time with its thousands set apart; parts of a unit to four digits.
 
     Examples
     --------
-    >>> amount(394080.0), amount(2.5), amount(30.0)
-    ('394,080', '2.5', '30')
+    >>> amount(394080.0), amount(2.5), amount(40.384)
+    ('394,080', '2.5', '40.38')
     """
-    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
 
 
 def fpr_text(value: float) -> str:

@@ -64,6 +64,10 @@ __all__ = ["build_rtl"]
 # Shares of overflowing events below this are the tails that saturation is for.
 ORDINARY_OVERFLOW = 0.01
 
+# Plans that are tried for another pipeline, each for paths shorter by this factor.
+_MAX_PLANS = 8
+_SHORTER = 0.95
+
 VERILOG = "the simulated Verilog"
 NETLIST = "the synthesised netlist"
 
@@ -196,13 +200,28 @@ def _close_timing(
         if synthesis.logic_ns <= budget_ns:
             return this
         planned_ns *= 0.98 * budget_ns / synthesis.logic_ns
-        deeper, deeper_design = _write_pipeline(runner, traced, planned_ns)
-        if deeper.n_stages <= pipeline.n_stages and deeper.logic_ns >= pipeline.logic_ns:
+        deeper = _deepen(runner, traced, pipeline, planned_ns)
+        if deeper is None:
             break  # single operations take longer than the clock allows
-        pipeline, design = deeper, deeper_design
+        planned_ns, pipeline, design = deeper
     if best is None:
         raise ValueError("max_attempts is not positive")
     return best
+
+
+def _deepen(
+    runner: StepRunner, traced: Traced, pipeline: PipelineReport, planned_ns: float
+) -> tuple[float, PipelineReport, Path] | None:
+    """Plan for ever shorter paths until the pipeline is another one; None if it never is.
+
+    Paths grow by whole operations: a plan that is a little shorter may cut them in the same places.
+    """
+    for _ in range(_MAX_PLANS):
+        deeper, design = _write_pipeline(runner, traced, planned_ns)
+        if deeper.n_stages > pipeline.n_stages or deeper.logic_ns < pipeline.logic_ns:
+            return planned_ns, deeper, design
+        planned_ns *= _SHORTER
+    return None
 
 
 def _synthesise(

@@ -9,6 +9,7 @@ import re
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -263,6 +264,29 @@ def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
     assert runs.names.count("firmware-simulation") == 2
     assert any("deepened" in note for note in report.notes)
     assert isinstance(report.latency_cycles, Figure)
+
+
+def test_a_plan_that_cuts_in_the_same_places_is_made_shorter_until_it_does_not(monkeypatch):
+    plans = {
+        9: SimpleNamespace(n_stages=8, logic_ns=2.4),
+        2: SimpleNamespace(n_stages=9, logic_ns=2.1),
+    }
+    asked = []
+
+    def write(_, __, logic_ns):
+        asked.append(logic_ns)
+        return plans[9 if logic_ns > 2.3 else 2], Path("design")
+
+    monkeypatch.setattr(rtl, "_write_pipeline", write)
+    deeper = rtl._deepen(None, None, plans[9], 2.45)
+    assert deeper is not None
+    planned_ns, pipeline, _ = deeper
+
+    assert pipeline is plans[2]
+    assert planned_ns == asked[-1] <= 2.3
+    # One operation takes longer than the clock: no plan is another one.
+    monkeypatch.setattr(rtl, "_write_pipeline", lambda *_: (plans[9], Path("design")))
+    assert rtl._deepen(None, None, plans[9], 2.45) is None
 
 
 @pytest.mark.parametrize(
