@@ -20,7 +20,7 @@ from _table import Cell, Goal, Report, publish, read_options
 
 from harness.simulate.decays import library
 from harness.simulate.detector import Detector
-from harness.simulate.generator import make_generator
+from harness.simulate.generator import import_pythia, make_generator
 from harness.simulate.libraries import (
     finish_libraries,
     make_library_part,
@@ -57,6 +57,7 @@ class Measured:
 def main() -> int:
     """Measure and print."""
     options = read_options(__doc__ or "")
+    import_pythia()
     for part in missing_parts(LIBRARY):
         make_library_part(part)
     finish_libraries(LIBRARY)

@@ -197,7 +197,7 @@ def _crashed(logs: Path) -> UsageError:
         Problem(
             what="a worker died" + (f"; it said: {said[-1].strip()[:200]}" if said else ""),
             where=str(logs),
-            expected="settings that Pythia bears, and memory for each job (0.6 GB)",
+            expected="settings that Pythia bears, and memory for each job (1 GB)",
             fix="run with fewer jobs; if it dies again, change the settings of the process",
         )
     )
