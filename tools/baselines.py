@@ -11,6 +11,7 @@ them took together, with the start of TensorFlow for each, stands in `whole_run.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import re
@@ -74,18 +75,30 @@ def keep(path: Path, found: Mapping[str, JsonValue]) -> None:
     path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
 
 
+def digest_of_folder(folder: Path) -> str:
+    """Digest the files of a submission, its weights among them."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+        digest.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def train_all(teams: Sequence[str], challenge: str) -> None:
     """Train `teams`, or all; note what trainings on the sample took."""
-    began, chosen = time.monotonic(), teams or trained_teams()
+    began, chosen, n_same = time.monotonic(), teams or trained_teams(), 0
     for team in chosen:
+        before = digest_of_folder(SUBMISSIONS / team)
         print(f"== {team}", flush=True)
         took = train(team, challenge)
         if took and challenge == "sample":
             keep(TRAININGS, {team: took})
+        n_same += digest_of_folder(SUBMISSIONS / team) == before
     if not teams and challenge == "sample":
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         took = {
             "n_trainings": len(chosen),
+            # Of weights that stood there, such as those that are committed.
+            "n_same_weights": n_same,
             "wall_s": round(time.monotonic() - began),
             "processor_s": round(used.ru_utime + used.ru_stime),
         }

@@ -338,3 +338,14 @@ def test_tables_of_trainings_keep_what_others_wrote(tmp_path):
 
     told = json.loads((tmp_path / "table.json").read_text())
     assert told == {"a": {"processor_s": 1}, "b": {"processor_s": 2}}
+
+
+def test_a_folder_with_other_weights_has_another_digest(tmp_path):
+    from tools.baselines import digest_of_folder
+
+    (tmp_path / "weights.npz").write_bytes(b"12")
+    first = digest_of_folder(tmp_path)
+    assert digest_of_folder(tmp_path) == first
+
+    (tmp_path / "weights.npz").write_bytes(b"13")
+    assert digest_of_folder(tmp_path) != first
