@@ -290,8 +290,8 @@ def _costs(
         yield (
             f"`make baselines` from nothing, {whole['n_trainings']} trainings with the start of "
             f"TensorFlow for each, took {whole['wall_s'] / 60:.0f} minutes on a machine\nof two "
-            f"cores that had other work, {whole['processor_s'] / 60:.0f} minutes of processor time; "
-            f"{whole['n_same_weights']} gave the committed weights to the last bit."
+            f"cores with other work, {whole['processor_s'] / 60:.0f} minutes of processor time,\n"
+            f"and {whole['n_same_weights']} gave the committed weights to the last bit."
         )
     yield ""
 
