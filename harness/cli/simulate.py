@@ -25,8 +25,8 @@ class _RunUnlessNamed(click.Group):
 def simulate() -> None:
     """Make fresh events: `harness simulate background --events N --seed S --out FILE`.
 
-    PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets) or a file
-    CARD.yaml with Pythia's settings.
+    PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets, or
+    background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
     """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -15,7 +16,7 @@ from harness.data.progress import Progress, no_progress
 from harness.errors import Problem, UsageError
 from harness.simulate.layout import LAYOUT
 from harness.simulate.plan import Plan
-from harness.simulate.presets import BACKGROUND
+from harness.simulate.presets import BACKGROUND, TUNES
 from harness.simulate.provenance import Provenance, read_provenance
 
 # Target, working points and rules are those of this challenge.
@@ -31,7 +32,8 @@ def make_manifest(
     Parameters
     ----------
     paths : sequence of Path
-        One background and any number of signals, as `harness simulate` wrote them.
+        One background and any number of signals and of backgrounds of other tunes, as
+        `harness simulate` wrote them.
 
     Raises
     ------
@@ -102,13 +104,19 @@ def _read(path: Path) -> Provenance:
 def _describe(path: Path, plan: Plan, progress: Progress) -> DataFile:
     return DataFile(
         name=path.name,
-        role="background" if plan.name == BACKGROUND else "signal",
+        role=_role(plan.name),
         process=plan.name,
         title=plan.title,
         checksum=file_checksum(path, progress=progress),
         n_bytes=path.stat().st_size,
         n_events=count_events(path, LAYOUT),
     )
+
+
+def _role(process: str) -> Literal["background", "variation", "signal"]:
+    if process == BACKGROUND:
+        return "background"
+    return "variation" if process in TUNES else "signal"
 
 
 def _challenge(name: str, files: tuple[DataFile, ...], made_by: str) -> Challenge:

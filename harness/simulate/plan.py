@@ -15,7 +15,7 @@ from pydantic import Field
 
 from harness.challenge import Name, Value
 from harness.errors import Problem, UsageError
-from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED
+from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED, TUNES, with_tune
 from harness.simulate.process import Process
 from harness.simulate.response import CMS_LIKE
 
@@ -127,6 +127,9 @@ def make_plan(
         components, name, title = {what: 1.0}, what.name, what.title
     elif what == BACKGROUND:
         components, name, title = dict(COMPONENTS), BACKGROUND, "Background"
+    elif what in TUNES:
+        components, name = dict(with_tune(what)), what
+        title = f"Background, {', '.join(TUNES[what])}"
     elif what in NAMED:
         process = NAMED[what]
         components, name, title = {process: 1.0}, what, process.title
@@ -134,7 +137,7 @@ def make_plan(
         raise UsageError(
             Problem(
                 what=f"there is no process {what!r}",
-                expected=f"{BACKGROUND}, {', '.join(NAMED)}, or a file CARD.yaml",
+                expected=f"{', '.join((BACKGROUND, *TUNES, *NAMED))}, or a file CARD.yaml",
             )
         )
     return Plan(

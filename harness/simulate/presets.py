@@ -147,6 +147,19 @@ COMPONENTS: Mapping[Process, float] = {
     TOP: MIX["tt"],
     **{process: MIX["qcd"] * share for process, share in QCD_SPLIT.items()},
 }
+# The same background with other parameters of Pythia, to see how stable a rate is: settings that
+# come before those of each process. A14 is ATLAS's central tune with NNPDF2.3 LO
+# (ATL-PHYS-PUB-2014-021).
+TUNES: Mapping[str, tuple[str, ...]] = {"background_a14": ("Tune:pp = 21",)}
+
+
+def with_tune(name: str) -> Mapping[Process, float]:
+    """Return the background's components under one of `TUNES`."""
+    return {
+        process.model_copy(update={"settings": (*TUNES[name], *process.settings)}): share
+        for process, share in COMPONENTS.items()
+    }
+
 
 _SCALAR = ("25:mWidth = 0.01", "25:doForceWidth = on", "25:onMode = off")
 SIGNALS = (

@@ -171,11 +171,14 @@ def test_a_manifest_of_background_and_signal_holds_both(first, tmp_path, monkeyp
     library = {"inelastic": 100, "nondiffractive": 100}
     plan = make_plan("zprime", n_events=5, seed=2, n_library=library)
     signal_file = simulate(plan, tmp_path / "zprime.h5").path
-    cli.main(["simulate", "manifest", str(first[0]), str(signal_file)], standalone_mode=False)
+    plan = make_plan("background_a14", n_events=3, seed=2, n_library=library)
+    other_tune = simulate(plan, tmp_path / "a14.h5").path
+    files = [str(path) for path in (first[0], signal_file, other_tune)]
+    cli.main(["simulate", "manifest", *files], standalone_mode=False)
     content = yaml.safe_load(capsys.readouterr().out)
 
     files = content["challenges"][0]["files"]
-    assert [file["role"] for file in files] == ["background", "signal"]
+    assert [file["role"] for file in files] == ["background", "signal", "variation"]
     assert "no background" in str(refusal("simulate", "manifest", signal_file))
 
 

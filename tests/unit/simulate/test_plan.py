@@ -67,7 +67,7 @@ def test_a_seed_out_of_range_is_refused(seed):
 
 
 def test_an_unknown_process_is_told_with_those_that_there_are():
-    with pytest.raises(UsageError, match=r"background, ato4l.*CARD\.yaml"):
+    with pytest.raises(UsageError, match=r"background, background_a14, ato4l.*CARD\.yaml"):
         make_plan("wat", n_events=1, seed=1)
 
 

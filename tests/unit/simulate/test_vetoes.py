@@ -7,7 +7,7 @@ import pytest
 
 from harness.simulate.densities import keep_flavour
 from harness.simulate.generator import Generator, make_generator
-from harness.simulate.presets import QCD_BOTTOM, QCD_BOTTOM_PAIR, W
+from harness.simulate.presets import COMPONENTS, QCD_BOTTOM, QCD_BOTTOM_PAIR, W, with_tune
 from harness.simulate.process import Process
 
 pytest.importorskip("pythia8mc")
@@ -77,3 +77,17 @@ def test_every_w_has_a_lepton_and_only_taus_give_soft_ones():
     # a few of those leptons lie below 0.7 GeV.
     assert np.mean(highest > 18.5) > 0.78
     assert np.mean(highest > 0) > 0.97
+
+
+def test_another_tune_changes_the_shower_and_keeps_the_rest():
+    tuned = next(process for process in with_tune("background_a14") if process.name == "w")
+    names = ("TimeShower:alphaSvalue", "SpaceShower:alphaSvalue")
+    found, default = (
+        [make_generator(process, 1).pythia.parm(name) for name in names] for process in (tuned, W)
+    )
+
+    # As the files of the tunes that Pythia brings along have them.
+    assert found == [0.127, 0.127]
+    assert default == [0.1365, 0.1365]
+    assert not make_generator(tuned, 1).pythia.flag("PartonLevel:MPI")
+    assert list(with_tune("background_a14").values()) == list(COMPONENTS.values())
