@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from harness import cards
 from harness.acceptance import Acceptance, summarise_acceptance
 from harness.data.events import EventStore
 from harness.environment import describe_environment
 from harness.firmware.backend import Settings
+from harness.metrics.working_point import tie_warnings
 from harness.records import (
     Cost,
     Firmware,
@@ -92,19 +95,29 @@ def assemble_card(run: Run, figures: Figures) -> tuple[ScoreCard, bytes]:
         accepted=acceptance.accepted,
         cuts=acceptance.cuts,
         stress=figures.stress,
-        warnings=figures.scored.warnings,
+        warnings=(*figures.scored.warnings, *_tie_warnings(run, figures)),
     )
     return card, packed
 
 
 def _summarise(run: Run, figures: Figures) -> Acceptance:
-    """Describe what the scores that count accept: the firmware's where there are any."""
-    bench = run.bench
+    """Describe what the scores that count accept."""
+    return summarise_acceptance(run.store, run.bench.mixture, *_that_count(figures))
+
+
+def _that_count(figures: Figures) -> tuple[Scores, Physics]:
+    """Return the scores that count and what they are worth: the firmware's where there are any."""
     if isinstance(figures.firmware_physics, NotMeasured):
-        scores, physics = figures.scored.scores, figures.scored.physics
-    else:
-        scores, physics = figures.firmware_scores, figures.firmware_physics
-    return summarise_acceptance(run.store, bench.mixture, scores, physics)
+        return figures.scored.scores, figures.scored.physics
+    return figures.firmware_scores, figures.firmware_physics
+
+
+def _tie_warnings(run: Run, figures: Figures) -> Iterator[str]:
+    """Say where equal scores take from an entry what its rate allows it."""
+    scores, physics = _that_count(figures)
+    challenge = run.bench.challenge
+    background = np.concatenate([scores[name] for name in challenge.processes("background")])
+    yield from tie_warnings(background, physics.at(challenge.working_point))
 
 
 def _unofficial_because(run: Run, figures: Figures) -> Iterator[str]:

@@ -88,10 +88,13 @@ def serve(
         The app ended by itself.
     """
     started = command(port=port, address=address, base_path=base_path)
-    try:
-        status = subprocess.run(started, env=environment(settings), check=False).returncode
-    except KeyboardInterrupt:
-        return
+    with subprocess.Popen(started, env=environment(settings)) as process:
+        # A service manager ends this process alone: the app must not outlive it.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            return
     if status not in _STOPPED:
         raise EnvironmentFaultError(
             Problem(

@@ -25,6 +25,8 @@ from harness.challenge import Challenge
 from harness.data.manifest import load_manifest
 from harness.data.sample import decode_member, dequantise, quantise, read_members, write_sample
 from harness.data.split import event_hashes, is_in_part
+from harness.metrics.scores import RankedScores
+from harness.metrics.working_point import count_allowed, set_cut
 
 # The hard limit on the file, in bytes.
 MAX_BYTES = 30_000_000
@@ -198,21 +200,22 @@ def format_tpr(signal: NDArray[np.float64], background: NDArray[np.float64], fpr
     The threshold's uncertainty by order statistics of the background, the signal's after Clopper
     and Pearson, each at 97.5 %.
     """
-    falling = np.sort(background)[::-1]
-    k = int(fpr * (len(falling) + 1))
+    ranked = RankedScores(ascending=np.sort(background), n_events=len(background))
+    k = count_allowed(fpr, len(background))
     # How many background events lie above the true threshold is Poisson with mean ~ k.
     low, high = int(poisson.ppf(0.0125, k)), int(poisson.ppf(0.9875, k))
     n = len(signal)
-    passing = count_passing(signal, falling, k)
-    fewest, most = count_passing(signal, falling, low), count_passing(signal, falling, high)
+    passing = count_passing(signal, ranked, k)
+    fewest, most = count_passing(signal, ranked, low), count_passing(signal, ranked, high)
     lower = beta.ppf(0.0125, fewest, n - fewest + 1) if fewest else 0.0
     upper = beta.ppf(0.9875, most + 1, n - most)
     return f"{passing / n:.3%} ({lower:.3%} to {upper:.3%})"
 
 
-def count_passing(signal: NDArray[np.float64], falling: NDArray[np.float64], n_allowed: int) -> int:
-    """Count signal events above every threshold that lets more than `n_allowed` pass."""
-    return int((signal > falling[n_allowed]).sum())
+def count_passing(signal: NDArray[np.float64], background: RankedScores, n_allowed: int) -> int:
+    """Count signal events that pass the cut which at most `n_allowed` background events pass."""
+    cut = set_cut(background, max(1, n_allowed))
+    return cut.n_passing(RankedScores(ascending=np.sort(signal), n_events=len(signal)))
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 @results_option
 @manifest_option
 @click.option("--challenge", default="sample", show_default=True, help="Whose board.")
-@click.option("--json", "form", flag_value="json", help="Print JSON.")
-@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option("--json", "forms", flag_value="json", multiple=True, help="Print JSON.")
+@click.option("--csv", "forms", flag_value="csv", multiple=True, help="Print CSV.")
+@click.option("--markdown", "forms", flag_value="markdown", multiple=True, help="Print Markdown.")
 @click.option("--serve", is_flag=True, help="Start the pages.")
 @click.option("--port", type=int, default=8501, show_default=True, help="Port of the pages.")
 @click.option(
@@ -51,7 +51,7 @@ def leaderboard(
     results: Path,
     manifests: tuple[Path, ...],
     challenge: str,
-    form: str | None,
+    forms: tuple[str, ...],
     serve: bool,
     port: int,
     address: str,
@@ -67,6 +67,8 @@ def leaderboard(
     from harness.data.manifest import load_manifest
     from harness.ranking import contest_of, rank
 
+    if len(set(forms)) > 1:
+        raise UsageError(f"one form at a time, not {' and '.join(f'--{form}' for form in forms)}")
     known = {rules.name: rules for rules in load_manifest(*manifests).challenges}
     if site is not None:
         pages = write_site(results, known, site, is_private=private)
@@ -81,13 +83,7 @@ def leaderboard(
         click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
     entries = snapshot.entries.get(challenge, ())
     if not entries:
-        raise UsageError(
-            Problem(
-                what=f"there is no card of {challenge}",
-                where=str(results / challenge),
-                fix="score a submission: harness score submissions/team_x",
-            )
-        )
+        raise _no_card(results, challenge, known)
     rules = known.get(challenge)
     if rules and not private:
         rules = without_hidden(rules)
@@ -101,10 +97,29 @@ def leaderboard(
     )
     board = board_of(rank(entries, contest))
     write = {"json": formats.to_json, "csv": formats.to_csv, "markdown": formats.to_markdown}
-    if form is None:
-        console().print(formats.terminal_view(board))
+    if forms:
+        click.echo(write[forms[0]](board))
     else:
-        click.echo(write[form](board))
+        console().print(formats.terminal_view(board))
+
+
+def _no_card(results: Path, challenge: str, known: Mapping[str, Challenge]) -> UsageError:
+    if challenge not in known:
+        return UsageError(
+            Problem(
+                what=f"there is no challenge {challenge!r}",
+                where="--challenge",
+                expected=f"one of {', '.join(known)}",
+                fix="name one of these, or give its manifest by --manifest",
+            )
+        )
+    return UsageError(
+        Problem(
+            what=f"there is no card of {challenge}",
+            where=str(results / challenge),
+            fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
+        )
+    )
 
 
 def settings_of(results: Path, known: Mapping[str, Challenge], *, is_private: bool) -> Settings:

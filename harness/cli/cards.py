@@ -8,6 +8,7 @@ import click
 
 from harness.cli.options import (
     card_argument,
+    cards_argument,
     json_option,
     manifest_option,
     private_option,
@@ -18,15 +19,16 @@ from harness.errors import IntegrityError, Problem
 
 
 @click.command()
-@card_argument
+@cards_argument
 @private_option
 @json_option
-def show(card: Path, private: bool, as_json: bool) -> None:
-    """Print a score CARD."""
+def show(card_paths: tuple[Path, ...], private: bool, as_json: bool) -> None:
+    """Print score CARDs, one after the other."""
     from harness.cards import read_card
 
-    results = card.absolute().parent.parent.parent
-    print_card(read_card(card), results=results, as_json=as_json, is_private=private)
+    for path in card_paths:
+        results = path.absolute().parent.parent.parent
+        print_card(read_card(path), results=results, as_json=as_json, is_private=private)
 
 
 @click.command()
@@ -55,9 +57,7 @@ def rescore(
 
 
 @click.command()
-@click.argument(
-    "card_paths", metavar="CARD...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@cards_argument
 @manifest_option
 @click.option(
     "--submissions",

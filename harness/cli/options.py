@@ -34,6 +34,13 @@ results_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
 card_argument = click.argument("card", type=click.Path(path_type=Path, dir_okay=False))
+cards_argument = click.argument(
+    "card_paths",
+    metavar="CARD...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+)
 reports_option = click.option(
     "--from-reports",
     "reports",

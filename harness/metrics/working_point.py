@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.errors import DataError, Problem
 from harness.metrics.scores import RankedScores
+from harness.records import UnreachedWorkingPoint, WorkingPoint
 
 # With fewer background events allowed above the cut, the threshold's own noise (1/sqrt(k) of the
 # rate) exceeds 30 %: such a working point is shown and never ranked.
 LOW_STATISTICS = 10
+# Share of the background with one score, and of the allowed events that pass, that is warned of.
+_MANY_TIED, _FEW_PASSING = 0.5, 0.8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,3 +102,36 @@ def set_cut(background: RankedScores, n_allowed: int) -> Cut:
     if n_above == 0:
         return Cut(threshold=candidate, is_strict=True)
     return Cut(threshold=background.from_top(n_above))
+
+
+def tie_warnings(
+    background: NDArray[np.float64], point: WorkingPoint | UnreachedWorkingPoint
+) -> Iterator[str]:
+    """Say where equal scores take from an entry what its rate allows it.
+
+    Parameters
+    ----------
+    background : float64 array, shape (n,)
+        Scores of the test background; higher = more anomalous.
+    point : WorkingPoint or UnreachedWorkingPoint
+        The challenge's.
+
+    Examples
+    --------
+    >>> list(tie_warnings(np.array([0.0, 0.0, 0.0, 1.0]), UnreachedWorkingPoint(
+    ...     fpr=1e-5, not_measured="few events")))
+    ['75 % of the background have the score 0: finer words would tell more of it apart']
+    """
+    values, counts = np.unique(background, return_counts=True)
+    most = int(np.argmax(counts))
+    share = counts[most] / len(background)
+    if share >= _MANY_TIED:
+        yield (
+            f"{100 * share:.3g} % of the background have the score {values[most]:g}: finer words "
+            "would tell more of it apart"
+        )
+    if isinstance(point, WorkingPoint) and point.n_passing < _FEW_PASSING * point.n_allowed:
+        yield (
+            f"at FPR {point.fpr:g} only {point.n_passing} of the {point.n_allowed} background "
+            "events pass that may: the next ones share one score, and pass all or none"
+        )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import psutil
 import pytest
 
 from leaderboard_app import serve
 from leaderboard_app.__main__ import keep_to_itself
+from tests.app.conftest import free_port, wait_until_healthy
 
 
 def test_an_unknown_visitor_makes_the_server_ask_no_host_outside(monkeypatch):
@@ -50,3 +58,25 @@ def test_nothing_opens_the_app_to_scripts_of_other_pages():
     assert "--server.baseUrlPath=board" in command
     for option in ("enableAgentApi", "enableCORS", "enableXsrfProtection", "corsAllowedOrigins"):
         assert option not in command
+
+
+def test_the_app_ends_with_the_command_that_a_service_manager_ends(tmp_path):
+    port, log = free_port(), tmp_path / "log"
+    with log.open("wb") as out:
+        command = subprocess.Popen(
+            [sys.executable, "-m", "harness.cli", "leaderboard", "--serve", "--port", str(port)],
+            cwd=tmp_path,
+            env={**os.environ, "HOME": str(tmp_path)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    health = f"http://127.0.0.1:{port}/_stcore/health"
+    wait_until_healthy(health, command, log)
+    (app,) = psutil.Process(command.pid).children()
+
+    command.send_signal(signal.SIGTERM)
+
+    assert command.wait(timeout=30) in {0, 143, -signal.SIGTERM}
+    assert not app.is_running() or app.status() == psutil.STATUS_ZOMBIE
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(health, timeout=2)

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import leaderboard_app
 from harness.cli import main
 from harness.cli.board import leaderboard, settings_of, without_hidden
+from harness.cli.cards import show
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
 from tests.cards import make_board, make_card, make_challenge, write_board
@@ -84,9 +86,31 @@ def test_a_file_that_is_no_card_is_told_beside_the_board(run, results):
 
 
 def test_no_card_is_a_usage_error_that_says_what_to_run(run, tmp_path):
+    done = run(tmp_path, "--challenge", "adc2021")
+    assert done.exit_code == 2
+    assert "harness score submissions/team_x --challenge adc2021" in done.stderr
+
+
+def test_an_unknown_challenge_is_told_with_those_that_are_known(run, tmp_path):
     done = run(tmp_path, "--challenge", "nobody")
     assert done.exit_code == 2
-    assert "harness score" in done.stderr
+    assert "no challenge 'nobody'" in done.stderr
+    assert all(name in done.stderr for name in ("adc2021", "adc2021-v1", "sample"))
+
+
+def test_two_forms_at_once_are_a_usage_error(run, results):
+    done = run(results, "--json", "--markdown")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert "--json and --markdown" in done.stderr
+
+
+def test_all_cards_of_a_team_are_shown_one_after_the_other(results):
+    paths = sorted(map(str, (results / "sample" / "team_000").glob("*.json")))
+    shown = CliRunner().invoke(show, paths)
+    assert len(paths) > 1
+    assert shown.exit_code == 0
+    assert shown.output.count("score card") == len(paths)
 
 
 def test_the_site_is_written_and_opens_from_its_folder(run, results, tmp_path):

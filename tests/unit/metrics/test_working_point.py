@@ -7,7 +7,8 @@ import pytest
 
 from harness.errors import DataError
 from harness.metrics.scores import RankedScores
-from harness.metrics.working_point import Cut, count_allowed, set_cut
+from harness.metrics.working_point import Cut, count_allowed, set_cut, tie_warnings
+from harness.records import WorkingPoint
 
 
 def ranked(*scores: float) -> RankedScores:
@@ -123,3 +124,32 @@ def test_a_rank_outside_the_scores_is_refused():
         ranked(1, 2, 3).from_top(4)
     with pytest.raises(IndexError, match="rank 0 of 3"):
         ranked(1, 2, 3).from_top(0)
+
+
+def point(n_passing: int) -> WorkingPoint:
+    return WorkingPoint(
+        fpr=1e-5,
+        threshold=1.0,
+        is_strict=False,
+        n_allowed=10,
+        n_passing=n_passing,
+        fpr_realised=n_passing * 1e-6,
+        is_low_statistics=False,
+        rates={},
+    )
+
+
+def test_ties_that_take_allowed_events_away_are_told():
+    scores = np.arange(1_000.0)
+
+    assert list(tie_warnings(scores, point(n_passing=10))) == []
+    (told,) = tie_warnings(scores, point(n_passing=3))
+    assert "only 3 of the 10" in told
+
+
+def test_a_score_that_most_of_the_background_has_is_told():
+    scores = np.concatenate([np.zeros(600), np.arange(1.0, 401.0)])
+
+    (told,) = tie_warnings(scores, point(n_passing=10))
+
+    assert told.startswith("60 % of the background have the score 0:")
