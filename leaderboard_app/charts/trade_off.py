@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from leaderboard_app.blocks import Cell, Picture
+from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
     ALERT,
     GREY,
@@ -31,10 +32,13 @@ if TYPE_CHECKING:
 
 FRONT = "#009e73"
 STATUS = ("on the Pareto front", "ranked", "not ranked")
-# More names than these would overlap.
-_MOST_LABELS = 14
-# How far apart points of equal cost stand, as a part of the axis: seven pixels of a thousand.
-_APART = 0.007
+# How far apart points of equal cost stand, as a part of the axis, and the farthest from their cost:
+# intervals are told apart, and no point is seen at another cost.
+_APART = 0.004
+_FARTHEST = 0.015
+# A chart of usual size and its labels, in pixels: labels that would overlap in it are left out.
+_WIDTH, _HEIGHT = 1000.0, 390.0
+_LETTER, _LINE, _ASIDE, _ABOVE, _SYMBOL = 7.5, 16.0, 9.0, 9.0, 6.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,19 +71,24 @@ def trade_off(
     """Draw efficiency against cost on log axes with the Pareto front of the two.
 
     What is 0 stands on the edge: efficiencies and ends of intervals below, costs on the left.
-    Entries of equal cost stand side by side, so that their intervals can be told apart.
+    Entries of equal cost stand very little apart, so that their intervals can be told apart; the
+    front is drawn at the costs themselves.
     """
-    across = [point.x for point in points] + [mark.x for mark in marks]
-    places = _side_by_side([point.x for point in points], _domain(across))
+    across = _domain([point.x for point in points] + [mark.x for mark in marks])
+    line = _front(points)
+    places = _side_by_side(points, line, across)
     rows = [_row(point, place) for point, place in zip(points, places, strict=True)]
-    front = _front(points, places)
-    upward = [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)]
+    front = [_corner(point, across[0]) for point in line]
+    upward = _domain(
+        [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)]
+    )
+    named = [*line, *(point for point in points if point.is_front and point not in line)]
     return Picture(
-        spec=_spec(x_title, y_title, _domain(across), _domain(upward)),
+        spec=_spec(x_title, y_title, across, upward),
         datasets={
             "points": rows,
             "front": front,
-            "names": front[:_MOST_LABELS],
+            "names": _names(named, points, across, upward),
             "limits": [{"x": one.x, "text": one.text} for one in marks if one.is_limit],
             "published": [{"x": one.x, "text": one.text} for one in marks if not one.is_limit],
         },
@@ -99,18 +108,24 @@ def trade_off(
     )
 
 
-def _side_by_side(costs: Sequence[float], domain: tuple[float, float]) -> list[float]:
-    """Return where points stand: those of equal cost a little apart, those of none on the left."""
+def _side_by_side(
+    points: Sequence[TradePoint], line: Sequence[TradePoint], domain: tuple[float, float]
+) -> list[float]:
+    """Return where points stand: those of equal cost a little apart, those of none on the left.
+
+    One that the line goes through stands at its cost, the others on either side of it.
+    """
     low, high = domain
-    step = (high / low) ** _APART
-    n_equal, n_placed = Counter(costs), Counter[float]()
+    n_equal = Counter(point.x for point in points)
+    n_placed = Counter(point.x for point in line)
     places = []
-    for cost in costs:
-        at = float(n_placed[cost])
-        n_placed[cost] += 1
-        if cost > 0:
-            at -= (n_equal[cost] - 1) / 2
-        places.append(max(cost, low) * step**at)
+    for point in points:
+        place = 0 if point in line else n_placed[point.x]
+        n_placed[point.x] += point not in line
+        outermost = max(1, n_equal[point.x] // 2)
+        step = min(_APART * math.log(high / low), math.log1p(_FARTHEST) / outermost)
+        away = (place + 1) // 2 * (1 if place % 2 else -1)
+        places.append(max(point.x, low) * math.exp(step * away))
     return places
 
 
@@ -128,17 +143,81 @@ def _row(point: TradePoint, place: float) -> Row:
     }
 
 
-def _front(points: Sequence[TradePoint], places: Sequence[float]) -> list[Row]:
+def _front(points: Sequence[TradePoint]) -> list[TradePoint]:
     """Ranked points that none beats in both axes, by rising cost."""
-    front: list[dict[str, Cell]] = []
+    front: list[TradePoint] = []
     best = 0.0
-    placed = zip(points, places, strict=True)
-    ranked = (pair for pair in placed if pair[0].is_ranked)
-    for point, place in sorted(ranked, key=lambda pair: (pair[0].x, -pair[0].y)):
+    ranked = (point for point in points if point.is_ranked)
+    for point in sorted(ranked, key=lambda point: (point.x, -point.y)):
         if point.y > best:
-            front.append({"x": place, "y": point.y, "team": point.team})
+            front.append(point)
             best = point.y
-    return list(front)
+    return front
+
+
+def _corner(point: TradePoint, left: float) -> Row:
+    return {"x": max(point.x, left), "y": point.y, "team": point.team}
+
+
+def _names(
+    named: Sequence[TradePoint],
+    points: Sequence[TradePoint],
+    across: tuple[float, float],
+    upward: tuple[float, float],
+) -> list[Row]:
+    """Label points to the right or to the left, where no other label or, if it can be, point is."""
+    symbols = [_pixels(point, across, upward) for point in points]
+    taken: list[_Box] = []
+    rows: list[Row] = []
+    for point in named:
+        boxes = {
+            side: _Box.of_label(_pixels(point, across, upward), len(point.team), is_left=is_left)
+            for side, is_left in (("right", False), ("left", True))
+        }
+        free = {
+            side: box
+            for side, box in boxes.items()
+            if box.left > 0 and box.right < _WIDTH and not any(box.meets(one) for one in taken)
+        }
+        if not free:
+            continue
+        side = min(free, key=lambda side: sum(free[side].holds(*one) for one in symbols))
+        taken.append(free[side])
+        rows.append({**_corner(point, across[0]), "y": max(point.y, upward[0]), "side": side})
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Box:
+    """Where a label lies, in pixels from the chart's lower left corner."""
+
+    left: float
+    right: float
+    bottom: float
+
+    @classmethod
+    def of_label(cls, at: tuple[float, float], n_letters: int, *, is_left: bool) -> _Box:
+        x, y = at
+        start = x - _ASIDE - n_letters * _LETTER if is_left else x + _ASIDE
+        return cls(left=start, right=start + n_letters * _LETTER, bottom=y + _ABOVE - _LINE / 2)
+
+    def meets(self, other: _Box) -> bool:
+        across = self.left < other.right and other.left < self.right
+        return across and abs(self.bottom - other.bottom) < _LINE
+
+    def holds(self, x: float, y: float) -> bool:
+        across = self.left - _SYMBOL < x < self.right + _SYMBOL
+        return across and self.bottom - _SYMBOL < y < self.bottom + _LINE + _SYMBOL
+
+
+def _pixels(
+    point: TradePoint, across: tuple[float, float], upward: tuple[float, float]
+) -> tuple[float, float]:
+    x, y = (
+        math.log(max(value, low) / low) / math.log(high / low)
+        for value, (low, high) in ((point.x, across), (point.y, upward))
+    )
+    return x * _WIDTH, y * _HEIGHT
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:
@@ -174,7 +253,7 @@ def _spec(
         .mark_rule(opacity=0.5, strokeWidth=1.5)
         .encode(x=x_of_point, y=alt.Y("low:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
     )
-    symbols = points.mark_point(filled=True, size=110, opacity=0.95).encode(
+    symbols = points.mark_point(filled=True, size=110, opacity=0.65).encode(
         x=x_of_point,
         y=alt.Y("at:Q", scale=scale, axis=y_axis),
         color=_status_colour(),
@@ -197,17 +276,32 @@ def _spec(
         .mark_line(interpolate="step-after", color=FRONT, opacity=0.7, strokeWidth=2)
         .encode(x=x, y=y)
     )
-    names = (
-        of("names")
-        .mark_text(align="left", dx=9, dy=-9, fontSize=LABEL, color=INK, opacity=0.8)
-        .encode(x=x, y=y, text=alt.Text("team:N"))
-    )
+    names = (_names_on("right", x, y), _names_on("left", x, y))
     limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)
     published = (
         of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
     )
     texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
-    return finish(alt.layer(whiskers, front, limits, published, symbols, names, *texts))
+    return finish(alt.layer(whiskers, front, limits, published, symbols, *names, *texts))
+
+
+def _names_on(side: Literal["left", "right"], x: alt.X, y: alt.Y) -> alt.Chart:
+    import altair as alt
+
+    drawn: alt.Chart = (
+        of("names")
+        .transform_filter(f"datum.side == '{side}'")
+        .mark_text(
+            align="left" if side == "right" else "right",
+            dx=_ASIDE if side == "right" else -_ASIDE,
+            dy=-_ABOVE,
+            fontSize=LABEL,
+            color=INK,
+            opacity=0.8,
+        )
+        .encode(x=x, y=y, text=alt.Text("team:N"))
+    )
+    return drawn
 
 
 def _status_colour() -> alt.Color:

@@ -75,8 +75,9 @@ def trade_off_notes(board: Board) -> list[Note]:
             text="The line joins the ranked entries that no other beats in both figures drawn. A "
             "circle is on the Pareto front of merit, latency and LUT together, so it may lie off "
             "the line. Bars are 95 % intervals; a TPR of 0 stands on the lower edge, below its "
-            "upper limit, and a cost of 0 on the left edge. Entries of equal cost stand side by "
-            "side."
+            "upper limit, and a cost of 0 on the left edge. Entries of equal cost stand up to "
+            "1.5 % off it, so that their bars can be told apart; the line runs at the costs "
+            "themselves."
         ),
         Note(
             text=f"Latency: dashed, the contest's limit of {limit} ns; dotted, the lowest latency "

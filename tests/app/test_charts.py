@@ -159,7 +159,7 @@ def test_an_entry_that_costs_nothing_is_on_the_front_and_on_the_edge():
     assert "datum.x > 0" not in json.dumps(picture.spec)
 
 
-def test_entries_of_equal_cost_stand_side_by_side_and_their_cost_is_told_as_it_is():
+def test_entries_of_equal_cost_stand_very_close_to_it_and_the_front_at_it():
     points = [
         TradePoint(
             team=f"t{i}", title="t", rank="1", x=50.0, y=1e-4 * (i + 1), lower=None, upper=None,
@@ -170,10 +170,30 @@ def test_entries_of_equal_cost_stand_side_by_side_and_their_cost_is_told_as_it_i
     mark = charts.Mark(x=1000.0, text="limit", is_limit=True)
     picture = charts.trade_off(points, x_title="Latency", y_title="TPR", marks=[mark])
     drawn = [row["cost"] for row in picture.datasets["points"]]
-    assert drawn[0] < drawn[1] == 50.0 < drawn[2]
-    assert drawn[2] / drawn[0] < 1.1
+    assert len(set(drawn)) == 3
+    assert drawn[2] == 50.0
+    assert all(cost == pytest.approx(50.0, rel=0.0151) for cost in drawn)
     assert {row["Latency"] for row in picture.table()} == {50.0}
-    assert [row["team"] for row in picture.datasets["front"]] == ["t2"]
+    assert picture.datasets["front"] == [{"x": 50.0, "y": pytest.approx(3e-4), "team": "t2"}]
+
+
+def test_every_point_on_the_front_is_named_where_no_other_name_is():
+    def point(team: str, x: float, y: float, *, is_front: bool = True) -> TradePoint:
+        return TradePoint(
+            team=team, title="t", rank="1", x=x, y=y, lower=None, upper=None,
+            is_ranked=True, is_front=is_front,
+        )  # fmt: skip
+
+    points = [
+        point("line", 10.0, 2e-4), point("below", 10.0, 1e-4), point("far", 300.0, 1e-2),
+        point("twin_of_far", 301.0, 9.9e-3), point("third_of_far", 302.0, 9.8e-3),
+        point("ranked", 50.0, 1e-4, is_front=False),
+    ]  # fmt: skip
+    mark = charts.Mark(x=1000.0, text="limit", is_limit=True)
+    picture = charts.trade_off(points, x_title="Latency", y_title="TPR", marks=[mark])
+    sides = {row["team"]: row["side"] for row in picture.datasets["names"]}
+    # The third has no room beside those of its twins.
+    assert sides == {"line": "right", "below": "right", "far": "right", "twin_of_far": "left"}
 
 
 def test_working_points_have_the_symbol_of_their_curve():
