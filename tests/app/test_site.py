@@ -207,6 +207,15 @@ def test_a_row_leads_to_its_page_and_its_charts_tell_their_figures(visit, site):
 
 
 @pytest.mark.browser
+def test_the_table_fits_a_page_of_usual_width(visit, site):
+    for width in (1366, 1400, 1600, 1920):
+        page = visit((site / "sample" / "index.html").as_uri(), width=width).page
+        expect(page.locator(".board tr.ranked").first).to_be_visible()
+        scroller = page.locator(".board .scroller")
+        assert scroller.evaluate("box => box.scrollWidth <= box.clientWidth"), width
+
+
+@pytest.mark.browser
 def test_the_trade_off_shows_what_is_chosen(visit, site):
     seen = visit((site / "sample" / "trade-off.html").as_uri())
     page = seen.page
