@@ -21,7 +21,8 @@ def score_histogram(samples: Mapping[str, RankedScores]) -> records.Histogram:
     Scores may spread over many powers of ten, and a few far ones must not squeeze the rest into
     one bin: the bins are of equal width in asinh((s - median) / spread), linear around the
     median and logarithmic far from it. Median and spread (interquartile range) are those of the
-    first sample.
+    first sample; where so many of its scores tie that both quartiles are one score, those of its
+    distinct scores.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def _edges(ascending: NDArray[np.float64], lowest: float, highest: float) -> NDA
     quarter, median, three_quarters = (
         float(ascending[int(q * (len(ascending) - 1))]) / 2 for q in (0.25, 0.5, 0.75)
     )
+    if quarter == three_quarters:
+        distinct = np.unique(ascending) / 2
+        quarter, median, three_quarters = np.quantile(distinct, (0.25, 0.5, 0.75)).tolist()
     spread = max(three_quarters - quarter, (highest / 2 - lowest / 2) * 1e-12, _SMALLEST)
     low, high = (np.arcsinh((edge / 2 - median) / spread) for edge in (lowest, highest))
     inner = 2 * (median + spread * np.sinh(np.linspace(low, high, N_BINS + 1)[1:-1]))

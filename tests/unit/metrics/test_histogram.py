@@ -46,6 +46,20 @@ def test_scores_that_mostly_tie_still_have_bins():
     assert histogram.counts["background"][-1] == 10
 
 
+@pytest.mark.parametrize("tied", [0.0, 40.0])
+def test_many_tied_scores_do_not_set_the_scale_of_the_others(tied):
+    generator = np.random.default_rng(0)
+    others = generator.normal(loc=40.0, scale=10.0, size=8_000)
+    scores = np.append(others, [tied] * 92_000)
+    histogram = score_histogram({"background": ranked(scores)})
+
+    counts = np.asarray(histogram.counts["background"])
+    assert counts.sum() == 100_000
+    # The others fill most bins, and the bins have widths of the others' size.
+    assert np.count_nonzero(counts) > 0.6 * len(counts)
+    assert np.diff(histogram.edges).min() > 0.05
+
+
 @pytest.mark.parametrize("value", [0.0, -3.5, 1e15, 1e308, np.finfo(float).max, 5e-324])
 def test_a_constant_score_lies_within_one_bin(value):
     histogram = score_histogram({"background": ranked([value] * 7)})
