@@ -162,8 +162,10 @@ def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
     paths: list[Path] = []
     for distribution in summary.distributions:
         path = folder / f"{distribution.name}.png"
-        figure = figure_type(figsize=(6.4, 4.2), layout="constrained")
+        figure = figure_type(figsize=(7.6, 4.2), layout="constrained")
         _draw(figure.subplots(), distribution, titles, label)
+        # Beside the axes: a line may run anywhere in them.
+        figure.legend(loc="outside right upper", frameon=False)
         with writing(folder, path.name) as stream:
             figure.savefig(stream, format="png", dpi=150)
         paths.append(path)
@@ -281,6 +283,10 @@ def _draw(axes: Axes, distribution: Distribution, titles: Mapping[str, str], lab
             axes.stairs(
                 np.asarray(counts) / total, edges, color=colour, label=titles.get(process, process)
             )
+    if not distribution.unit:  # numbers of objects
+        from matplotlib.ticker import MaxNLocator
+
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     unit = f" [{distribution.unit}]" if distribution.unit else ""
     axes.set_xlabel(f"{distribution.title}{unit}")
     axes.set_ylabel("Fraction of events per bin (last bin: and beyond)")
@@ -288,4 +294,3 @@ def _draw(axes: Axes, distribution: Distribution, titles: Mapping[str, str], lab
         axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_title(label, loc="left", fontsize="medium")
-    axes.legend(frameon=False)

@@ -118,6 +118,28 @@ class TestDescribe:
         assert [path.name for path in paths] == ["met.png", "electron_pt.png"]
         assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
+    def test_numbers_of_objects_have_whole_ticks_and_no_line_meets_the_legend(
+        self, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        figures = pytest.importorskip("matplotlib.figure")
+        drawn = []
+
+        class Kept(figures.Figure):
+            def __init__(self, **options: object) -> None:
+                super().__init__(**options)
+                drawn.append(self)
+
+        monkeypatch.setattr("harness.data.describe.matplotlib_figure", lambda: Kept)
+        summary = describe(toy.store()).summary
+        numbers = tuple(one for one in summary.distributions if not one.unit)
+        write_plots(summary.model_copy(update={"distributions": numbers}), tmp_path)
+
+        assert len(drawn) == len(numbers) > 1
+        for figure in drawn:
+            (axes,), (legend,) = figure.axes, figure.legends
+            assert all(tick == round(tick) for tick in axes.get_xticks())
+            assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+
 
 class TestInventory:
     def test_it_tells_what_is_here_and_what_is_not(self, toy: Toy) -> None:
