@@ -16,6 +16,8 @@ from harness.errors import HarnessError, InvalidSubmissionError, Problem, Submis
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
+# What Keras writes of a variable: its name and shape are kept, its values are not.
+_VALUES = re.compile(r"(<(?:tf\.)?Variable\b[^<>]*?),? (?:value|numpy)=[^>]*>?")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -122,8 +124,11 @@ def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what an exception says, without the colours of a terminal, cut to a few lines."""
-    return _ESCAPES.sub("", str(error))[:MAX_MESSAGE]
+    """Return what an exception says, cut to a few lines.
+
+    The colours of a terminal are left out, and the values of Keras's variables.
+    """
+    return _VALUES.sub(r"\1>", _ESCAPES.sub("", str(error)))[:MAX_MESSAGE]
 
 
 def _frames_in(error: BaseException, folder: Path) -> list[traceback.FrameSummary]:

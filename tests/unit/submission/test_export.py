@@ -38,6 +38,36 @@ def test_a_quantised_submission_is_exported(submission, outputs):
     assert json.dumps(report)
 
 
+# Keras warns of its own files and of NumPy 2.
+@pytest.mark.filterwarnings("ignore")
+def test_weights_of_another_shape_are_told_by_the_shapes_alone(
+    submission, outputs, tmp_path, monkeypatch
+):
+    folder = submission(
+        """
+        import os
+        import keras
+        from hgq.layers import QDense
+        def made(n):
+            inputs = keras.Input((57,))
+            return keras.Model(inputs, QDense(1)(QDense(n, name="first")(inputs)))
+        def network():
+            path = os.environ["WEIGHTS"]
+            made(16).save_weights(path)
+            model = made(17)
+            model.load_weights(path)
+            return model
+        """
+    )
+    monkeypatch.setenv("WEIGHTS", str(tmp_path / "a.weights.h5"))
+    with pytest.raises(SubmissionError) as raised:
+        run(folder, outputs)
+    (problem,) = raised.value.problems
+    assert "variable.shape=(57, 17), Received: value.shape=(57, 16)" in problem.what
+    assert "<Variable path=first/kernel, shape=(57, 17), dtype=float32>" in problem.what
+    assert "value=[" not in problem.what
+
+
 def test_the_digest_is_the_same_at_every_export(submission, outputs):
     first = run(submission(), outputs)["model_digest"]
     assert run(submission(), outputs)["model_digest"] == first
