@@ -227,7 +227,8 @@ def _cost_view(cost: Cost | NotMeasured) -> RenderableType:
 def _figure(figure: Figure | NotMeasured, unit: str = "") -> tuple[str, str]:
     if isinstance(figure, NotMeasured):
         return _DASH, figure.not_measured
-    return f"{figure.value:,.6g} {unit}".rstrip(), f"{figure.evidence}: {figure.source}"
+    said = unit.removesuffix("s") if unit == "cycles" and figure.value == 1 else unit
+    return f"{figure.value:,.6g} {said}".rstrip(), f"{figure.evidence}: {figure.source}"
 
 
 def firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:

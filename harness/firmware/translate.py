@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, cast
 
 from pydantic import JsonValue
@@ -402,13 +403,37 @@ def _write_hls4ml(
                 str(request.get("hls_backend", "Vitis")),
             )
         except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it can't read
-            return {"hls4ml": f"{type(error).__name__}: {str(error)[:300]}"}
+            return {"hls4ml": _told(error)}
         if target is not None:
             with tarfile.open(target, "w") as archive:
                 archive.add(folder, arcname=PROJECT, filter=anonymous)
     mark = "DA handler used for layer "
     fallback = [line.removeprefix(mark) for line in printed.splitlines() if line.startswith(mark)]
     return {"hls4ml": "translated", "da4ml_layers": list[JsonValue](fallback)}
+
+
+def _told(error: Exception) -> str:
+    """Say what was raised; where it has no words, in which place and at which layer."""
+    kind, words = type(error).__name__, str(error).strip()[:300]
+    if words:
+        return f"{kind}: {words}"
+    frames = list(walk_tb(error.__traceback__))
+    if not frames:
+        return kind
+    frame, line = frames[-1]
+    place = f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}, line {line})"
+    layers = (_layer_in(frame.f_locals) for frame, _ in reversed(frames))
+    layer = next((f", at the layer {name}" for name in layers if name), "")
+    return f"{kind} in {place}{layer}"[:300]
+
+
+def _layer_in(variables: Mapping[str, object]) -> str:
+    """Return the name of the layer that a function of hls4ml works on; empty if it says none."""
+    for variable in ("layer", "node"):
+        name = getattr(variables.get(variable), "name", None)
+        if isinstance(name, str):
+            return name
+    return ""
 
 
 def convert_by_hls4ml(

@@ -85,7 +85,8 @@ def stages(names: Sequence[str], cycles: Sequence[float], *, clock_ns: float | N
         spec=_stages_spec(unit),
         datasets={"stages": rows},
         height=24 * len(rows) + 70,
-        alt=f"Latency by stage: {len(rows)} stages take {ends[-1]:g} clock cycles in all.",
+        alt=f"Latency by stage: {len(rows)} stages take {ends[-1]:g} clock "
+        f"cycle{'s' * (ends[-1] != 1)} in all.",
         fields={"row": "Stage", "x": f"From [{unit}]", "x2": f"To [{unit}]", "cycles": "Cycles"},
     )
 

@@ -234,13 +234,19 @@ def _latency_cell(row: BoardRow, board: Board) -> JsonValue:
         return _missing(row.latency_ns)
     share = row.latency_ns.value / board.target.max_latency_ns
     cycles = row.latency_cycles
-    told = "" if isinstance(cycles, NotMeasured) else f"{amount(cycles.value)} clock cycles; "
+    told = _clock_cycles(cycles)
     return {
         "v": row.latency_ns.value,
         "t": amount(row.latency_ns.value),
         "share": share,
         "tip": f"{told}{share:.1%} of the limit",
     }
+
+
+def _clock_cycles(cycles: AmountCell | NotMeasured) -> str:
+    if isinstance(cycles, NotMeasured):
+        return ""
+    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)}; "
 
 
 def _share_cell(row: BoardRow, name: str, board: Board) -> JsonValue:

@@ -29,6 +29,17 @@ def test_a_card_fits_the_terminal_and_names_every_signal(width):
         assert f"│ {signal}" in shown
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, "1 cycle "), (12, "12 cycles ")])
+def test_a_single_cycle_is_no_plural(count, said):
+    card = make_card()
+    latency = card.firmware.latency_cycles.model_copy(update={"value": count})
+    firmware = card.firmware.model_copy(update={"latency_cycles": latency})
+
+    shown = _draw(card_view(card.model_copy(update={"firmware": firmware})))
+    (line,) = (line for line in shown.splitlines() if "│ latency" in line and "cycle" in line)
+    assert said in line
+
+
 def test_text_of_a_submission_is_shown_as_it_is_and_styles_nothing():
     card = make_card()
     submission = card.submission.model_copy(update={"title": "[red]best[/red] [link=x]"})

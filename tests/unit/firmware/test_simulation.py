@@ -7,7 +7,13 @@ import re
 import numpy as np
 import pytest
 
-from harness.firmware.simulation import SimulationFault, measure, port_values, write_waveform
+from harness.firmware.simulation import (
+    SimulationFault,
+    measure,
+    port_values,
+    verilator_version,
+    write_waveform,
+)
 
 HOLD, WIDTH = 20, 8
 RNG = np.random.default_rng(2)
@@ -37,6 +43,10 @@ def test_latency_counts_the_edges_from_the_first_new_input_to_the_first_new_outp
     assert seen.interval_cycles == 1
     assert (seen.n_different, seen.first_different) == (0, None)
     np.testing.assert_array_equal(seen.scores, scores[1:])
+
+
+def test_the_simulator_is_told_by_name_and_version():
+    assert re.fullmatch(r"Verilator \d+\.\d+\S*", verilator_version())
 
 
 def test_a_differing_score_is_counted_and_placed():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
+from harness.firmware import translate
 from harness.firmware.reference import evaluate
 from harness.firmware.tools import Fault
 from harness.firmware.translate import check_translatable, trace_network, trace_program
@@ -185,6 +188,24 @@ def test_a_head_that_hls4ml_cannot_read_leaves_da4ml_alone(tmp_path):
     assert report["n_operations"] > 0
     # Either it says why, or which layer it handed to da4ml: never that it is independent.
     assert report["hls4ml"] != "translated" or report["da4ml_layers"]
+
+
+def test_an_exception_without_words_is_told_by_its_place_and_layer(small, tmp_path, monkeypatch):
+    def shape_of(layer):
+        raise AssertionError
+
+    def convert(model, *_):
+        shape_of(model.layers[-1])
+
+    monkeypatch.setattr(translate, "convert_by_hls4ml", convert)
+    report = trace_network(
+        {"precision": None, "has_hls4ml": True, "part": "xcvu9p", "clock_period_ns": 5.0},
+        {"graph": small[0], "weights": small[1]},
+        {"program": tmp_path / "program"},
+    )
+
+    place = r"AssertionError in shape_of \(test_translate\.py, line \d+\), at the layer \w+"
+    assert re.fullmatch(place, report["hls4ml"])
 
 
 def test_the_project_is_the_same_each_time(small, tmp_path):
