@@ -15,6 +15,7 @@ The score is 2 a + b of two words of three bits.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,7 @@ def test_timing(report):
     assert value(report.clock_period_ns) == 5.0
     assert value(report.latency_ns) == 10.0
     assert report.latency_cycles.evidence == report.interval_cycles.evidence == "rtl"
+    assert re.match(r"Verilator \d+\.\d+", report.latency_cycles.source)
     assert report.clock_period_ns.evidence == report.latency_ns.evidence == "estimate"
     assert "make 0.90 ns" in report.clock_period_ns.source  # (0.093 + 0.107 + 0.250) / 0.5
 
