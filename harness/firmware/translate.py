@@ -429,11 +429,12 @@ def _told(error: Exception) -> str:
 
 def _layer_in(variables: Mapping[str, object]) -> str:
     """Return the name of the layer that a function of hls4ml works on; empty if it says none."""
-    for variable in ("layer", "node"):
-        name = getattr(variables.get(variable), "name", None)
-        if isinstance(name, str):
-            return name
-    return ""
+    own = variables.get("self")
+    # hls4ml's layers tell their class so; other objects of it have names as well.
+    candidates = [variables.get("layer"), variables.get("node")]
+    candidates += [own] if hasattr(type(own), "class_name") else []
+    names = (getattr(one, "name", None) for one in candidates)
+    return next((name for name in names if isinstance(name, str)), "")
 
 
 def convert_by_hls4ml(

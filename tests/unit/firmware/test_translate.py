@@ -190,12 +190,22 @@ def test_a_head_that_hls4ml_cannot_read_leaves_da4ml_alone(tmp_path):
     assert report["hls4ml"] != "translated" or report["da4ml_layers"]
 
 
-def test_an_exception_without_words_is_told_by_its_place_and_layer(small, tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_keras", [True, False])
+def test_an_exception_without_words_is_told_by_its_place_and_layer(
+    small, tmp_path, monkeypatch, is_keras
+):
     def shape_of(layer):
         raise AssertionError
 
+    class Dot:
+        class_name = "Dot"
+        name = "terms"
+
+        def initialize(self):
+            raise AssertionError
+
     def convert(model, *_):
-        shape_of(model.layers[-1])
+        shape_of(model.layers[-1]) if is_keras else Dot().initialize()
 
     monkeypatch.setattr(translate, "convert_by_hls4ml", convert)
     report = trace_network(
@@ -204,7 +214,8 @@ def test_an_exception_without_words_is_told_by_its_place_and_layer(small, tmp_pa
         {"program": tmp_path / "program"},
     )
 
-    place = r"AssertionError in shape_of \(test_translate\.py, line \d+\), at the layer \w+"
+    function, layer = ("shape_of", r"\w+") if is_keras else ("initialize", "terms")
+    place = rf"AssertionError in {function} \(test_translate\.py, line \d+\), at the layer {layer}"
     assert re.fullmatch(place, report["hls4ml"])
 
 
