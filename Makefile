@@ -7,7 +7,7 @@ SUBMISSION ?= submissions/team_x
 SAMPLE ?= build/sample
 
 .DEFAULT_GOAL := help
-.PHONY: help setup score test test-slow check format bench hostile browser leaderboard schemas
+.PHONY: help setup score test test-slow test-baselines check format bench hostile browser leaderboard schemas
 .PHONY: lock clean sample fuzz links firmware-accuracy baselines docs-baselines pictures
 
 help:  ## list the commands
@@ -33,6 +33,9 @@ hostile: $(READY)  ## run the corpus of attacks and print what got through
 
 browser: $(READY)  ## test the pages in a real Chromium, keep their pictures in artifacts/
 	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
+
+test-baselines: $(READY)  ## score every baseline on the small test challenge
+	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py --numprocesses 2
 
 check: $(READY)  ## lint, types, layers, workflows, doctests
 	$(BIN)/ruff check .
