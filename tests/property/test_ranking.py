@@ -188,7 +188,8 @@ def test_a_rank_lies_in_its_interval(board):
 def test_the_first_of_each_kind_is_on_the_pareto_front(board):
     made = rank(entries_of(board))
     if made.ranked:
-        assert made.ranked[0].is_pareto
+        # Of entries of equal merit the AUC decides the rank; it has no say on the front.
+        assert min(made.ranked, key=lambda item: (-item.merit, item.latency_ns, item.lut)).is_pareto
         assert min(made.ranked, key=lambda item: (item.lut, item.latency_ns, -item.merit)).is_pareto
         for item in made.ranked:
             dominating = [

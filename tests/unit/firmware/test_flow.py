@@ -415,7 +415,7 @@ def mutant(bench, folder: Path, mutate) -> Path:
     ("mutate", "message"),
     [
         (flip_a_rare_bit, "scores differ"),
-        (remove_a_register, "comes out 1 cycles after"),
+        (remove_a_register, "comes out 1 cycle after"),
         (narrow_an_adder, "scores differ|held event"),
         *(
             pytest.param(*mutant, marks=pytest.mark.slow)
