@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from harness import cards
 from harness.acceptance import Acceptance, summarise_acceptance
 from harness.data.events import EventStore
 from harness.environment import describe_environment
+from harness.evaluation import merge_backgrounds
 from harness.firmware.backend import Settings
+from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
 from harness.records import (
     Cost,
@@ -116,7 +116,7 @@ def _tie_warnings(run: Run, figures: Figures) -> Iterator[str]:
     """Say where equal scores take from an entry what its rate allows it."""
     scores, physics = _that_count(figures)
     challenge = run.bench.challenge
-    background = np.concatenate([scores[name] for name in challenge.processes("background")])
+    background = merge_backgrounds(challenge, scores)[BACKGROUND]
     yield from tie_warnings(background, physics.at(challenge.working_point))
 
 

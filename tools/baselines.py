@@ -11,7 +11,6 @@ them took together, with the start of TensorFlow for each, stands in `whole_run.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.util
 import json
 import re
@@ -31,6 +30,7 @@ from pydantic import JsonValue
 from harness.data import load_manifest, open_store
 from harness.evaluation import evaluate_scores
 from harness.records import Physics, UnreachedWorkingPoint
+from harness.submission.digest import folder_digest, scan
 
 ROOT = Path(__file__).parents[1]
 SUBMISSIONS = ROOT / "submissions"
@@ -77,10 +77,7 @@ def keep(path: Path, found: Mapping[str, JsonValue]) -> None:
 
 def digest_of_folder(folder: Path) -> str:
     """Digest the files of a submission, its weights among them."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        digest.update(f"{path.name} {path.stat().st_size} ".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return folder_digest(folder, scan(folder).files)
 
 
 def train_all(teams: Sequence[str], challenge: str) -> None:

@@ -207,7 +207,6 @@ def table(
 
 def _ranks(board: Board) -> Iterator[str]:
     def line(team: str) -> list[str]:
-        span = merit_span(board.physics(team), board.merit(team), board.contest)
         item = board.ranked.get(team)
         method, source = METHODS[team]
         return [
@@ -215,7 +214,7 @@ def _ranks(board: Board) -> Iterator[str]:
             f"`{team}`",
             method,
             source,
-            f"{percent(board.merit(team))} [{percent(span.lower)}, {percent(span.upper)}]",
+            _merit(board, team),
             f"[card](../results/sample/{board.entries[team].key}.json)",
         ]
 
@@ -228,6 +227,13 @@ def _ranks(board: Board) -> Iterator[str]:
     if missing:
         yield f"Trained, and without a card as yet: {', '.join(missing)}."
         yield ""
+
+
+def _merit(board: Board, team: str) -> str:
+    """Write the figure of merit of an entry with its interval."""
+    merit = board.merit(team)
+    span = merit_span(board.physics(team), merit, board.contest)
+    return f"{percent(merit)} [{percent(span.lower)}, {percent(span.upper)}]"
 
 
 def _rates(board: Board) -> Iterator[str]:
@@ -337,7 +343,6 @@ def _sizes(board: Board) -> Iterator[str]:
         size = json.loads((SUBMISSIONS / team / "size.json").read_text(encoding="utf-8"))
         layers = "-".join(map(str, (*size["hidden"], size["latent"])))
         item = board.ranked.get(team)
-        span = merit_span(board.physics(team), board.merit(team), board.contest)
         rows.append(
             [
                 f"`{team}`",
@@ -346,7 +351,7 @@ def _sizes(board: Board) -> Iterator[str]:
                 f"at least {size['min_integer_bits']}" if "min_integer_bits" in size else "trained",
                 f"{amount(made.lut)} ({_share(made)})",
                 amount(made.latency_ns),
-                f"{percent(board.merit(team))} [{percent(span.lower)}, {percent(span.upper)}]",
+                _merit(board, team),
                 "yes" if item and item.is_pareto else "no",
             ]
         )
@@ -431,14 +436,13 @@ def _convolutions(board: Board) -> Iterator[str]:
         if isinstance(made, NotMeasured):
             continue
         size = json.loads((SUBMISSIONS / team / "size.json").read_text(encoding="utf-8"))
-        span = merit_span(board.physics(team), board.merit(team), board.contest)
         rows.append(
             [
                 f"`{team}`",
                 " and ".join(map(str, size["filters"])),
                 f"{amount(made.lut)} ({_share(made)})",
                 amount(made.latency_ns),
-                f"{percent(board.merit(team))} [{percent(span.lower)}, {percent(span.upper)}]",
+                _merit(board, team),
             ]
         )
     yield from table(("entry", "filters", "LUT", "ns", "geometric mean TPR [%]"), rows)

@@ -69,7 +69,8 @@ def leaderboard(
 
     if len(set(forms)) > 1:
         raise UsageError(f"one form at a time, not {' and '.join(f'--{form}' for form in forms)}")
-    known = {rules.name: rules for rules in load_manifest(*manifests).challenges}
+    manifest = load_manifest(*manifests)
+    known = {rules.name: rules for rules in manifest.challenges}
     if site is not None:
         pages = write_site(results, known, site, is_private=private)
         click.echo(f"{pages} pages; begin with {site / 'index.html'}", err=True)
@@ -83,7 +84,14 @@ def leaderboard(
         click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
     entries = snapshot.entries.get(challenge, ())
     if not entries:
-        raise _no_card(results, challenge, known)
+        manifest.challenge(challenge)
+        raise UsageError(
+            Problem(
+                what=f"there is no card of {challenge}",
+                where=str(results / challenge),
+                fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
+            )
+        )
     rules = known.get(challenge)
     if rules and not private:
         rules = without_hidden(rules)
@@ -101,25 +109,6 @@ def leaderboard(
         click.echo(write[forms[0]](board))
     else:
         console().print(formats.terminal_view(board))
-
-
-def _no_card(results: Path, challenge: str, known: Mapping[str, Challenge]) -> UsageError:
-    if challenge not in known:
-        return UsageError(
-            Problem(
-                what=f"there is no challenge {challenge!r}",
-                where="--challenge",
-                expected=f"one of {', '.join(known)}",
-                fix="name one of these, or give its manifest by --manifest",
-            )
-        )
-    return UsageError(
-        Problem(
-            what=f"there is no card of {challenge}",
-            where=str(results / challenge),
-            fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
-        )
-    )
 
 
 def settings_of(results: Path, known: Mapping[str, Challenge], *, is_private: bool) -> Settings:

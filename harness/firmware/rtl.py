@@ -35,6 +35,7 @@ from harness.firmware.simulation import (
     Waveform,
     measure,
     port_values,
+    tell_cycles,
     write_waveform,
 )
 from harness.firmware.steps import (
@@ -372,8 +373,7 @@ def _check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
     if waveform.latency_cycles != expected:
         raise IntegrityError(
             Problem(
-                what=f"a score comes out {waveform.latency_cycles} "
-                f"cycle{'s' * (waveform.latency_cycles != 1)} after its event",
+                what=f"a score comes out {tell_cycles(waveform.latency_cycles)} after its event",
                 where="the simulated Verilog",
                 expected=f"{expected}: {pipeline.n_stages} stages with a register at either end",
             )

@@ -40,6 +40,7 @@ __all__ = [
     "measure",
     "port_values",
     "simulate_design",
+    "tell_cycles",
     "verilator_command",
     "write_waveform",
 ]
@@ -304,17 +305,17 @@ def measure(
     if values[hold - 1] != expected[0]:
         raise SimulationFault(
             f"the held event scores {values[hold - 1]} in the simulated Verilog after "
-            f"{_cycles(hold)}, {expected[0]} in the program"
+            f"{tell_cycles(hold)}, {expected[0]} in the program"
         )
     changes = np.flatnonzero(values[hold:] != expected[0])
     if not len(changes):
         raise SimulationFault(
-            f"no score came out within {_cycles(len(values) - hold)} of its event"
+            f"no score came out within {tell_cycles(len(values) - hold)} of its event"
         )
     delay = int(changes[0])
     scores = values[hold + delay : hold + delay + n_stream]
     if len(scores) < n_stream:
-        raise SimulationFault(f"the first score came out only after {_cycles(delay)}")
+        raise SimulationFault(f"the first score came out only after {tell_cycles(delay)}")
     different = np.flatnonzero(scores != expected[1:])
     return Waveform(
         latency_cycles=delay + 1,
@@ -325,7 +326,8 @@ def measure(
     )
 
 
-def _cycles(count: int) -> str:
+def tell_cycles(count: int) -> str:
+    """Write a number of clock cycles."""
     return f"{count} cycle{'s' * (count != 1)}"
 
 
