@@ -166,7 +166,7 @@ def _claim(plan: Plan, parts: Path) -> None:
 
 @contextmanager
 def _workers(n_jobs: int, parts: Path) -> Iterator[ProcessPoolExecutor]:
-    """Give workers; they are killed if the work is broken off."""
+    """Give workers; they are killed if the work is broken off, and what they were writing goes."""
     logs = parts / "logs"
     make_folder(logs)
     workers = ProcessPoolExecutor(
@@ -182,6 +182,8 @@ def _workers(n_jobs: int, parts: Path) -> Iterator[ProcessPoolExecutor]:
         for process in list((workers._processes or {}).values()):  # noqa: SLF001
             process.kill()
         workers.shutdown(wait=True, cancel_futures=True)
+        for unfinished in parts.glob("*.part"):
+            unfinished.unlink(missing_ok=True)
         if isinstance(error, BrokenProcessPool):
             raise _crashed(logs) from error
         raise

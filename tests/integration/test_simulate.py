@@ -19,6 +19,7 @@ import yaml
 from filelock import FileLock
 
 from harness.cli import cli
+from harness.data.cache import writing
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, HarnessError, UsageError
 from harness.simulate.chunk import make_chunk
@@ -328,6 +329,27 @@ def test_a_worker_that_dies_is_told(tmp_path):
         _workers(1, tmp_path) as workers,
     ):
         workers.submit(os._exit, 3).result()
+
+
+def test_a_worker_that_is_killed_while_it_writes_leaves_nothing_behind(tmp_path):
+    with pytest.raises(KeyError, match="other work failed"):
+        _break_off_while_writing(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+
+
+def _break_off_while_writing(folder: Path) -> None:
+    with _workers(1, folder) as workers:
+        writer = workers.submit(_write_for_ever, folder)
+        while not list(folder.glob("*.part")):
+            assert not writer.done()
+            time.sleep(0.02)
+        raise KeyError("other work failed")
+
+
+def _write_for_ever(folder: Path) -> None:
+    with writing(folder, "background-000000.npy"):
+        time.sleep(600)
 
 
 # --- one chunk, in this process -----------------------------------------------------------------
