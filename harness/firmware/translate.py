@@ -8,14 +8,16 @@ step; TensorFlow, da4ml and hls4ml are imported nowhere but here and in `referen
 from __future__ import annotations
 
 import io
+import math
 import tarfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import Problem
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     import keras
     from da4ml.types import CombLogic
     from hgq.quantizer import Quantizer
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "PROJECT",
@@ -45,6 +48,9 @@ __all__ = [
     "trace_program",
     "wire_format",
 ]
+
+# For each input of a network bits of sign, before the point without it, and after the point.
+Formats: TypeAlias = "Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]"
 
 _MAX_PROBLEMS = 10
 
@@ -241,31 +247,54 @@ def trace_layers(model: keras.Model) -> tuple[CombLogic, CombLogic, list[tuple[s
     Fault
         A layer can't be traced, the program is empty, or the score has too many bits.
     """
+    _mend_concatenation()
+    with _named_layer():
+        _, by_layer, _ = _traced(model, wire_format(model))
+        # Once more, with the words that the inputs turned out to have: behind an input of unknown
+        # format da4ml puts a cast of its own, which costs no gate, but time of its interpreter.
+        program, by_layer, layers = _traced(model, _formats_by_input(model, by_layer))
+    _check_program(program)
+    return program, by_layer, layers
+
+
+def _traced(
+    model: keras.Model, formats: Formats | None
+) -> tuple[CombLogic, CombLogic, list[tuple[str, int]]]:
+    """Trace as `trace_layers` does; inputs without formats get those that the network asks for."""
     from da4ml.converter import trace_model
     from da4ml.converter.plugin import _flatten_arr
     from da4ml.trace import HWConfig, comb_trace
 
-    _mend_concatenation()
-    with _named_layer():
-        traced = trace_model(
-            model,
-            HWConfig(1, -1, -1),
-            {"hard_dc": 2},
-            inputs_kif=wire_format(model),
-            framework="keras",
-            dump=True,
-        )
-        inputs = _flatten_arr(traced["inputs"])
-        program = comb_trace(inputs, _flatten_arr(traced["final"]))
-        layers = {
-            name.split("/")[1]: _flatten_arr(arrays)
-            for name, arrays in traced.items()
-            if name.endswith("/final")
-        }
-        outputs = [variable for array in layers.values() for variable in array]
-        by_layer = comb_trace(inputs, outputs)
-    _check_program(program)
-    return program, by_layer, [(name, len(array)) for name, array in layers.items()]
+    traced = trace_model(
+        model,
+        HWConfig(1, -1, -1),
+        {"hard_dc": 2},
+        inputs_kif=formats,
+        framework="keras",
+        dump=True,
+    )
+    inputs = _flatten_arr(traced["inputs"])
+    layers = {
+        name.split("/")[1]: _flatten_arr(arrays)
+        for name, arrays in traced.items()
+        if name.endswith("/final")
+    }
+    outputs = [variable for array in layers.values() for variable in array]
+    program = comb_trace(inputs, _flatten_arr(traced["final"]))
+    return program, comb_trace(inputs, outputs), [(name, len(a)) for name, a in layers.items()]
+
+
+def _formats_by_input(model: keras.Model, program: CombLogic) -> Formats:
+    """Return the words of a program's inputs as `trace_model` takes them, in the inputs' shapes."""
+    forms = iter(input_formats(program))
+    found = []
+    for tensor in model.inputs:
+        shape = tensor.shape[1:]
+        own = [next(forms) for _ in range(math.prod(shape))]
+        bits = [(form.is_signed, form.magnitude_bits, form.fraction_bits) for form in own]
+        signs, before, after = (np.reshape(part, shape) for part in zip(*bits, strict=True))
+        found.append((signs, before, after))
+    return found
 
 
 def _mend_concatenation() -> None:
@@ -313,8 +342,8 @@ def _check_program(program: CombLogic) -> None:
         )
 
 
-def wire_format(model: keras.Model) -> tuple[int, int, int] | None:
-    """Return (sign, integer, fraction) bits of the input wires, or None: as the network asks.
+def wire_format(model: keras.Model) -> Formats | None:
+    """Return the bits of the input wires, or None: as the network asks.
 
     A quantiser that wraps needs just its own bits of the wire. One that saturates must see how far
     outside its input lies, so the wire is wider, with one more bit of fraction for the rounding.
@@ -325,7 +354,7 @@ def wire_format(model: keras.Model) -> tuple[int, int, int] | None:
         inner = quantiser.quantizer
         saturates |= inner.overflow_mode != "WRAP"
         fractions.append(int(inner.f.numpy().max()) + (inner.round_mode == "RND"))
-    return (1, WIRE_INTEGER_BITS, max(fractions)) if saturates else None
+    return [(1, WIRE_INTEGER_BITS, max(fractions))] * len(model.inputs) if saturates else None
 
 
 def _input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
