@@ -67,7 +67,7 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "dense_vae_mu2_w4": ("the same, 4, two means", "size"),
     "dense_vae_mu2_i8": ("the same, 32-16, not saturating", "size"),
     "dense_vae_mu2_w8_i8": ("the same, 8, not saturating", "size"),
-    "team_x": ("VAE encoder, sum of mu², pT to 256 GeV", "the example entry"),
+    "team_x": ("VAE encoder, sum of mu², cut, not rounded", "the example entry"),
     "vae_mu2_float": ("`dense_vae_mu2` without quantisers (open)", "its float twin"),
     "cnn_vae": ("convolutional VAE encoder, sum of mu²", "arXiv:2108.03986"),
     "cnn_vae_small": ("the same, fewer filters", "size"),

@@ -1,11 +1,11 @@
 """Train the classifier of `model.py` on background and on signals that were simulated for it.
 
-    harness simulate run ato4l --events 6000 --seed 90210 --library 5000 --out signals/ato4l.h5
+    harness simulate ato4l --events 6000 --seed 90210 --jobs 2 --out signals/ato4l.h5
     python train.py --signals signals
 
-(`lq` likewise; `h0` and `hplus` with 2,000 events and a library of 2,000.) Background is of the
-training part; signals are of a seed of their own, so no event of the challenge is a signal here.
-Without ``--signals`` signals of a kind are made of background, to try the training: it overlaid.
+(`lq`, `h0` and `hplus` likewise.) Background is of the training part; signals are of a seed of
+their own, so no event of the challenge is a signal here. Without ``--signals`` signals of a kind
+are made of background, to try the training: it overlaid.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ LEARNING_RATE = 4e-3
 # Weight of the Kullback-Leibler divergence against the squared error, and of the encoder's bit
 # operations (HGQ2's EBOPs, which follow the LUTs of the netlist) against both.
 KL_WEIGHT = 0.2
-EBOPS_WEIGHT = 1.3e-5
+EBOPS_WEIGHT = 2e-5
 # Directions of objects say less of an event than their momenta do.
 FEATURE_WEIGHTS = (1.0, 0.1, 0.1)
 # A target beyond sixteen spreads counts as sixteen, so that single events don't drive a batch.
