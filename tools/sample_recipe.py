@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +82,8 @@ def simulate_all(folder: Path, n_jobs: int) -> None:
             simulate(plan, folder / run.file_name, n_jobs=n_jobs, progress=progress)
 
 
-def make_slice() -> dict[str, dict[str, object]]:
-    """Make the first event of each process of each run.
+def make_slice(n_library: Mapping[str, int] = SLICE_LIBRARY) -> dict[str, dict[str, object]]:
+    """Make the first event of each process of each run, with libraries of `n_library` soft events.
 
     Returns
     -------
@@ -90,10 +91,10 @@ def make_slice() -> dict[str, dict[str, object]]:
         For each process the checksum of the event's float32 bytes, and its objects as rows of
         slot, pT, eta, phi.
     """
-    for part in missing_parts(SLICE_LIBRARY):
+    for part in missing_parts(n_library):
         make_library_part(part)
-    finish_libraries(SLICE_LIBRARY)
-    detector = Detector(response=CMS_LIKE, overlay=open_overlay(SLICE_LIBRARY))
+    finish_libraries(n_library)
+    detector = Detector(response=CMS_LIKE, overlay=open_overlay(n_library))
     found = {}
     for run in RUNS:
         plan = make_plan(run.process, n_events=run.n_events, seed=run.seed)

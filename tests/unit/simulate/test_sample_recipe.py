@@ -11,7 +11,11 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from harness.data import open_store
 from harness.data.manifest import load_manifest
+from harness.data.sample import dequantise, quantise
+from harness.simulate.plan import LIBRARY_EVENTS, make_plan
+from harness.simulate.run import _order
 
 pytest.importorskip("pythia8mc")
 TOOLS = Path(__file__).parents[3] / "tools"
@@ -50,6 +54,24 @@ def test_the_slice_is_the_committed_one(made):
             continue
         assert found.shape == expected.shape, process
         assert found == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE), process
+
+
+@pytest.mark.slow
+def test_the_committed_sample_holds_what_the_recipe_makes():
+    """The first event of each process as the sample keeps it; making the soft events takes long."""
+    made = recipe.make_slice(LIBRARY_EVENTS)
+    store = open_store(load_manifest().challenge("sample"))
+
+    for run in recipe.RUNS:
+        plan = make_plan(run.process, n_events=run.n_events, seed=run.seed)
+        order = _order(plan)
+        for label, process in enumerate(plan.counts):
+            event = np.zeros((1, 19, 3), np.float32)
+            for slot, *values in made[process]["objects"]:
+                event[0, int(slot)] = values
+            (first,) = np.flatnonzero(order == label)[:1]
+            kept = store.events(run.process)[first : first + 1]
+            assert kept == pytest.approx(dequantise(quantise(event)), abs=TOLERANCE), process
 
 
 def test_the_recipe_makes_the_files_and_the_numbers_of_the_sample():
