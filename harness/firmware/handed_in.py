@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic import Field, JsonValue
 
 from harness.challenge import Evidence, Target, Value
 from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.firmware.archive import pack
 from harness.firmware.cache import describe
 from harness.firmware.parts import find_part
 from harness.firmware.reports import (
@@ -32,7 +32,6 @@ from harness.firmware.reports import (
     parse_utilisation,
 )
 from harness.firmware.scoring import compress
-from harness.firmware.translate import anonymous
 from harness.firmware.verdict import judge, nanoseconds
 from harness.records import Figure, Firmware, NotMeasured
 from harness.step import RunStep, Step
@@ -162,10 +161,7 @@ def find_reports(folder: Path) -> HandedIn:
 def _pack(files: Sequence[Path], folder: Path, kept: Path) -> None:
     """Pack files below `folder`; the same files always give the same bytes."""
     archive = kept.with_suffix("")
-    with tarfile.open(archive, "w") as packed:
-        for path in files:
-            name = Path("handed_in", path.relative_to(folder))
-            packed.add(path, arcname=str(name), filter=anonymous)
+    pack(archive, ((path, str(Path("handed_in", path.relative_to(folder)))) for path in files))
     compress(archive, kept)
 
 

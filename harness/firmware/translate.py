@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import math
-import tarfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -21,6 +20,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import Problem
+from harness.firmware.archive import pack
 from harness.firmware.program import (
     MAX_OUTPUT_BITS,
     input_formats,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PROJECT",
-    "anonymous",
     "check_translatable",
     "convert_by_hls4ml",
     "load_fixed_point",
@@ -434,8 +433,7 @@ def _write_hls4ml(
         except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it can't read
             return {"hls4ml": _told(error)}
         if target is not None:
-            with tarfile.open(target, "w") as archive:
-                archive.add(folder, arcname=PROJECT, filter=anonymous)
+            pack(target, [(folder, PROJECT)])
     mark = "DA handler used for layer "
     fallback = [line.removeprefix(mark) for line in printed.splitlines() if line.startswith(mark)]
     return {"hls4ml": "translated", "da4ml_layers": list[JsonValue](fallback)}
@@ -549,11 +547,3 @@ def _mended_hls4ml() -> Iterator[None]:
         FuseFixedPointQuantizer.transform = fuse
         ReLUHandler.handle = read_relu
         _produce_kif.register(FixedPointQuantizer, produce)
-
-
-def anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Keep neither owner nor time, so that one network always gives one archive."""
-    entry.uid = entry.gid = 0
-    entry.uname = entry.gname = ""
-    entry.mtime = 0
-    return entry
