@@ -82,20 +82,19 @@ def digest_of_folder(folder: Path) -> str:
 
 def train_all(teams: Sequence[str], challenge: str) -> None:
     """Train `teams`, or all; note what trainings on the sample took."""
-    began, chosen, n_same = time.monotonic(), teams or trained_teams(), 0
+    began, chosen = time.monotonic(), teams or trained_teams()
     for team in chosen:
         before = digest_of_folder(SUBMISSIONS / team)
         print(f"== {team}", flush=True)
         took = train(team, challenge)
         if took and challenge == "sample":
             keep(TRAININGS, {team: took})
-        n_same += digest_of_folder(SUBMISSIONS / team) == before
+        is_same = digest_of_folder(SUBMISSIONS / team) == before
+        print(f"{team}: {'the same weights as' if is_same else 'other weights than'} before")
     if not teams and challenge == "sample":
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         took = {
             "n_trainings": len(chosen),
-            # Of weights that stood there, such as those that are committed.
-            "n_same_weights": n_same,
             "wall_s": round(time.monotonic() - began),
             "processor_s": round(used.ru_utime + used.ru_stime),
         }
