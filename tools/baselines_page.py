@@ -584,8 +584,8 @@ def _seeds(board: Board, spread: Mapping[str, JsonValue]) -> Iterator[str]:
     )
     yield from table(header, rows)
     yield (
-        f"Of {len(rows)} entries {wider} scatter more from seed to seed than the interval of a "
-        "card says:\na rank is that of a training, not of a method."
+        f"More from seed to seed than the interval of a card says scatter {wider} of "
+        f"{len(rows)} entries;\na rank is that of a training, not of a method."
     )
     yield ""
     if FLOAT_TWIN in scattered:
