@@ -251,7 +251,7 @@ def counters_section(document: Mapping[str, Sequence[Row]]) -> str:
     parts = [COUNTERS]
     everything: list[Row] = []
     for group, title in (
-        ("submissions", "Networks in `submissions/`"),
+        ("submissions", "Networks in `submissions/`, as trained on version 1 of the sample"),
         ("public", "Trained networks of HGQ's authors"),
         ("sizes", "Random weights"),
     ):
