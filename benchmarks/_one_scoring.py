@@ -14,9 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-from harness import pipeline
-from harness.sandbox.run import Kind, Sandbox, open_sandbox
-from harness.step import Step, StepResult
+from harness.sandbox.run import (
+    Kind,
+    Sandbox,
+    open_sandbox,
+)
+from harness.sandbox.step import (
+    Step,
+    StepResult,
+)
+from harness.scoring import pipeline
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

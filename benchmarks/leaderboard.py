@@ -27,7 +27,7 @@ from _table import Cell, Goal, Report, publish, read_options, timed
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from harness import ranking
+from harness.board import ranking
 from harness.board.index import CardIndex
 from leaderboard_app import serve, static_site
 from leaderboard_app.settings import Settings

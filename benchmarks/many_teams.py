@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from harness.ci.documents import Scoring  # noqa: E402 - after the path that `tests` lies on
 from harness.ci.intake import Settings, score_handed  # noqa: E402
-from harness.ci.scoring import score_request  # noqa: E402
+from harness.ci.process import score_request  # noqa: E402
 from harness.data.fetch import fetch  # noqa: E402
 from tests import ci_stand_in  # noqa: E402
 from tests.events import make_challenge, make_events, toy_file, write_hdf5  # noqa: E402

@@ -16,8 +16,8 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "read_card", "score"]
 
 _HOMES = {
-    "read_card": "harness.cards",
-    "score": "harness.pipeline",
+    "read_card": "harness.card.files",
+    "score": "harness.scoring.pipeline",
 }
 
 

@@ -1,49 +1,42 @@
-"""Building blocks of a trigger network; see `harness.submission.heads`.
+"""Building blocks of a network that FPGA tools translate: input words, scaling, score heads.
 
-Examples
---------
-A whole `model.py` of an encoder whose score is the sum of the squared means::
+Every block is made of HGQ2 layers that hls4ml 1.3 and da4ml 0.6 translate each by itself, so both
+stay independent witnesses of the firmware's arithmetic. Words are written ``fixed<W,I>`` or
+``ufixed<W,I>``: W bits, I of them before the point, the sign included. Words inside the heads
+saturate: at a score's tail, a value that wraps around would make the most anomalous event look
+ordinary.
 
-    import keras
-    from hgq.layers import QDense
-    from harness import heads
-
-    def network():
-        inputs = keras.Input((57,))
-        x = heads.input_words(inputs, ["ufixed<15,13>", "fixed<8,4>", "fixed<8,3>"])
-        x = heads.limit(x, ["ufixed<11,9>", "fixed<8,4>", "fixed<8,3>"])
-        x = heads.scale(x, [-6, -2, -2])
-        mu = QDense(3)(QDense(16, activation="relu")(x))
-        model = keras.Model(inputs, heads.sum_of_squares(mu))
-        model.load_weights("encoder.weights.h5")
-        return model
+A float32 holds integers up to 24 bits, so every head keeps its sums to 24 bits; what Keras computes
+is then exactly what the netlist computes.
 """
 
 from __future__ import annotations
 
-from harness.submission.heads import (
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.submission.functions import (
     TABLE_FUNCTIONS,
+    exp_negative,
+    kl_of_log_variance,
+    log1p,
+    reciprocal,
+    register_functions,
+)
+from harness.submission.words import (
     FixedPoint,
     InputOverflow,
-    combine,
-    exp_negative,
-    identity,
     input_overflow,
-    input_words,
-    kl_divergence,
-    kl_of_log_variance,
-    limit,
-    log1p,
-    mean_squared_error,
     overflow_of_words,
     parse_word,
-    quantise,
-    r_z,
-    reciprocal,
-    scale,
-    sum_of_squares,
-    table,
 )
+
+if TYPE_CHECKING:
+    from keras import KerasTensor
 
 __all__ = [
     "TABLE_FUNCTIONS",
@@ -68,3 +61,435 @@ __all__ = [
     "sum_of_squares",
     "table",
 ]
+
+# Bits of an integer that float32 holds exactly.
+FLOAT32_BITS = 24
+
+
+def input_words(inputs: KerasTensor, words: Sequence[str], *, name: str = "words") -> KerasTensor:
+    """Declare the fixed-point words in which the inputs reach the chip.
+
+    Parameters
+    ----------
+    inputs : KerasTensor, shape (n, m) or (n, rows, columns) or (n, rows, columns, 1)
+        What ``keras.Input`` returned.
+    words : sequence of str
+        One word for each feature (repeated over the objects) or one for each input.
+    name : str
+        Name of the layer.
+
+    Returns
+    -------
+    KerasTensor
+        The inputs, cut (not rounded) to their words. A value out of range wraps around, as bits
+        that are not there do: choose words that cover every event, and use `limit` to keep the
+        numbers small.
+    """
+    return _quantiser(words, inputs.shape, overflow="WRAP", rounding="TRN", name=name)(inputs)
+
+
+def limit(x: KerasTensor, words: Sequence[str], *, name: str = "limit") -> KerasTensor:
+    """Saturate and cut values to smaller words, by feature or by input as in `input_words`."""
+    return _quantiser(words, x.shape, overflow="SAT", rounding="TRN", name=name)(x)
+
+
+def quantise(x: KerasTensor, word: str, *, name: str | None = None) -> KerasTensor:
+    """Round values to one word, saturating."""
+    return _quantiser([word], x.shape, overflow="SAT", rounding="RND", name=name)(x)
+
+
+def scale(x: KerasTensor, exponents: Sequence[int], *, name: str = "scale") -> KerasTensor:
+    """Multiply by powers of two: the normalisation that costs no logic.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape (n, m)
+        Values in fixed point.
+    exponents : sequence of int
+        One for each feature, repeated over the objects, or one for each input; -7 divides by 128.
+    name : str
+        Name of the layer.
+    """
+    from hgq.layers import QEinsumDense
+
+    n_inputs = x.shape[-1]
+    factors = np.exp2(np.tile(np.asarray(exponents, np.float64), n_inputs // len(exponents)))
+    word = _word_of(factors)
+    layer = QEinsumDense(
+        "bi,i->bi",
+        output_shape=(n_inputs,),
+        kq_conf=_settings([word], (n_inputs,), place="weight"),
+        enable_iq=False,
+        trainable=False,
+        name=name,
+    )
+    scaled = layer(x)
+    layer.kernel.assign(factors)
+    return scaled
+
+
+def _word_of(factors: np.ndarray) -> str:
+    """Return a word that holds powers of two exactly."""
+    high, low = int(np.log2(factors.max())), int(np.log2(factors.min()))
+    return f"ufixed<{high - low + 1},{high + 1}>"
+
+
+def combine(x: KerasTensor, matrix: ArrayLike, *, name: str) -> KerasTensor:
+    """Multiply by a matrix of constants: to choose inputs, add some up, or weigh them.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape (n, m)
+        Values in fixed point; they are taken as they are.
+    matrix : array_like, shape (m, k)
+        Constants that training leaves alone, exact in fixed point. An entry of 0, 1 or another
+        power of two costs no logic of its own.
+    name : str
+        Name of the layer.
+
+    Returns
+    -------
+    KerasTensor, shape (n, k)
+
+    Raises
+    ------
+    ValueError
+        The constants need more than 24 bits.
+    """
+    from hgq.layers import QDense
+
+    factors = np.asarray(matrix, np.float64)
+    layer = QDense(
+        factors.shape[1],
+        use_bias=False,
+        kq_conf=_settings([_word_of_constants(factors, name)], factors.shape, place="weight"),
+        enable_iq=False,
+        trainable=False,
+        name=name,
+    )
+    combined = layer(x)
+    layer.kernel.assign(factors)
+    return combined
+
+
+def _word_of_constants(factors: NDArray[np.float64], name: str) -> str:
+    """Return the shortest word that holds all of `factors` exactly."""
+    largest = float(np.abs(factors).max(initial=0.0))
+    magnitude = math.floor(math.log2(largest)) + 1 if largest else 1
+    is_signed = bool((factors < 0).any())
+    for n_bits in range(1, FLOAT32_BITS + 1):
+        scaled = factors * 2.0 ** (n_bits - magnitude)
+        if np.array_equal(scaled, np.round(scaled)):
+            sign = "" if is_signed else "u"
+            return f"{sign}fixed<{n_bits + is_signed},{magnitude + is_signed}>"
+    raise ValueError(
+        f"{name}: the constants are not exact in {FLOAT32_BITS} bits: round them to a word"
+    )
+
+
+def table(
+    x: KerasTensor, function: str, *, word: str, output: str, name: str | None = None
+) -> KerasTensor:
+    """Look a function of each value up in a table.
+
+    Parameters
+    ----------
+    x : KerasTensor
+        Values.
+    function : str
+        One of `TABLE_FUNCTIONS`, or an activation of Keras such as ``exponential`` or ``tanh``.
+    word : str
+        Word of the values, the address of the table: W bits make 2^W entries, so keep W <= 10.
+    output : str
+        Word of the entries.
+    name : str, optional
+        Name of the layer.
+    """
+    from hgq.layers import QUnaryFunctionLUT
+
+    own = register_functions()
+    return QUnaryFunctionLUT(
+        own.get(function, function),
+        iq_conf=_settings([word], (1,), place="datalane"),
+        oq_conf=_settings([output], (1,), place="table"),
+        allow_heterogeneous_input=False,
+        allow_heterogeneous_table=False,
+        name=name,
+    )(x)
+
+
+def identity(score: KerasTensor, *, word: str = "fixed<16,8>", name: str = "score") -> KerasTensor:
+    """Return a score that the network already computes, as one word.
+
+    Parameters
+    ----------
+    score : KerasTensor, shape (n,) or (n, 1)
+        Higher = more anomalous.
+    """
+    return quantise(score, word, name=name)
+
+
+def sum_of_squares(
+    mu: KerasTensor, *, word: str = "fixed<10,6>", name: str = "score"
+) -> KerasTensor:
+    r"""Return :math:`\sum_i \mu_i^2`, the score of an encoder alone.
+
+    Parameters
+    ----------
+    mu : KerasTensor, shape (n, m)
+        Means of the latent space.
+    word : str
+        Word of each mean.
+
+    Returns
+    -------
+    KerasTensor, shape (n, 1)
+
+    References
+    ----------
+    arXiv:2108.03986, where it stands for the Kullback-Leibler divergence.
+    """
+    return _sum(_square(mu, word, f"{name}_squares"), _square_word(word), name=name)
+
+
+def mean_squared_error(
+    inputs: KerasTensor,
+    reconstruction: KerasTensor,
+    *,
+    word: str = "fixed<8,4>",
+    name: str = "score",
+) -> KerasTensor:
+    r"""Return :math:`2^{-k} \sum_i (x_i - \hat x_i)^2` with :math:`2^k` the power of two next to m.
+
+    Parameters
+    ----------
+    inputs, reconstruction : KerasTensor, shape (n, m)
+        What was to be reconstructed and what was.
+    word : str
+        Word of each difference; a division by m itself would only cost logic, as it leaves the
+        order of the events as it is.
+
+    Returns
+    -------
+    KerasTensor, shape (n, 1)
+    """
+    from hgq.layers import QSubtract
+
+    difference = QSubtract(enable_iq=False, name=f"{name}_difference")([inputs, reconstruction])
+    squares = _square(difference, word, f"{name}_squares")
+    exponent = -round(math.log2(inputs.shape[-1]))
+    return _sum(squares, _square_word(word), exponent=exponent, name=name)
+
+
+def kl_divergence(
+    mu: KerasTensor,
+    log_variance: KerasTensor,
+    *,
+    word: str = "fixed<10,6>",
+    log_variance_word: str = "fixed<8,4>",
+    output: str = "ufixed<16,12>",
+    name: str = "score",
+) -> KerasTensor:
+    r"""Return :math:`\frac12 \sum_i (\mu_i^2 + \sigma_i^2 - \ln\sigma_i^2 - 1)`.
+
+    Parameters
+    ----------
+    mu, log_variance : KerasTensor, shape (n, m)
+        Means, and logarithms of the variances.
+    word, log_variance_word : str
+        Their words.
+    output : str
+        Word of :math:`e^v - v - 1` in the table over the log-variance v.
+
+    Returns
+    -------
+    KerasTensor, shape (n, 1)
+
+    References
+    ----------
+    Kingma, Welling, arXiv:1312.6114, appendix B.
+    """
+    from hgq.layers import QAdd
+
+    squares = _square(mu, word, f"{name}_squares")
+    spread = table(
+        log_variance,
+        "kl_of_log_variance",
+        word=log_variance_word,
+        output=output,
+        name=f"{name}_table",
+    )
+    terms = QAdd(
+        iq_confs=[
+            _settings([str(_square_word(word))], (1,), place="datalane"),
+            _settings([output], (1,), place="datalane"),
+        ],
+        name=f"{name}_terms",
+    )([squares, spread])
+    summand = _sum_word(_square_word(word), parse_word(output))
+    return _sum(terms, summand, exponent=-1, name=name)
+
+
+def r_z(
+    mu: KerasTensor,
+    log_variance: KerasTensor,
+    *,
+    word: str = "fixed<8,5>",
+    log_variance_word: str = "fixed<7,4>",
+    square_word: str = "ufixed<10,8>",
+    inverse_word: str = "ufixed<10,5>",
+    name: str = "score",
+) -> KerasTensor:
+    r"""Return :math:`R_z = \sum_i \mu_i^2 / \sigma_i^2`.
+
+    Parameters
+    ----------
+    mu, log_variance : KerasTensor, shape (n, m)
+        Means, and logarithms of the variances.
+    word, log_variance_word : str
+        Their words.
+    square_word, inverse_word : str
+        Words of :math:`\mu^2` and of :math:`1/\sigma^2`, which is looked up in a table over the
+        log-variance.
+
+    Returns
+    -------
+    KerasTensor, shape (n, 1)
+
+    References
+    ----------
+    arXiv:2108.03986, equation 3.
+    """
+    from hgq.layers import QMultiply
+
+    squares = _square(mu, word, f"{name}_squares")
+    inverse = table(
+        log_variance,
+        "exp_negative",
+        word=log_variance_word,
+        output=inverse_word,
+        name=f"{name}_table",
+    )
+    ratios = QMultiply(
+        iq_confs=[
+            _settings([square_word], (1,), place="datalane"),
+            _settings([inverse_word], (1,), place="datalane"),
+        ],
+        name=f"{name}_ratios",
+    )([squares, inverse])
+    return _sum(ratios, _product_word(parse_word(square_word), parse_word(inverse_word)), name=name)
+
+
+def _square(x: KerasTensor, word: str, name: str) -> KerasTensor:
+    from hgq.layers import QMultiply
+
+    settings = _settings([word], (1,), place="datalane")
+    return QMultiply(iq_confs=[settings, settings], name=name)([x, x])
+
+
+def _sum(x: KerasTensor, word: FixedPoint, *, exponent: int = 0, name: str) -> KerasTensor:
+    """Add up the last axis, times a power of two; one dense layer with a fixed kernel."""
+    from hgq.layers import QDense
+
+    n_terms = x.shape[-1]
+    n_bits = word.width + math.ceil(math.log2(n_terms)) if n_terms > 1 else word.width
+    if n_bits > FLOAT32_BITS:
+        raise ValueError(
+            f"{name}: the sum of {n_terms} terms {word} needs {n_bits} bits, and what Keras "
+            f"computes is exact to {FLOAT32_BITS}: take shorter words"
+        )
+    layer = QDense(
+        1,
+        use_bias=False,
+        kq_conf=_settings([f"ufixed<1,{exponent + 1}>"], (n_terms, 1), place="weight"),
+        enable_iq=False,
+        trainable=False,
+        name=name,
+    )
+    total = layer(x)
+    layer.kernel.assign(np.full((n_terms, 1), 2.0**exponent))
+    return total
+
+
+def _square_word(word: str) -> FixedPoint:
+    """Return the word that holds the square of any value of `word`."""
+    return _product_word(parse_word(word), parse_word(word))
+
+
+def _product_word(first: FixedPoint, second: FixedPoint) -> FixedPoint:
+    magnitude = first.magnitude_bits + second.magnitude_bits
+    fraction = first.fraction_bits + second.fraction_bits
+    both_signed = first.is_signed and second.is_signed
+    # The square of the lowest signed value alone takes the topmost bit.
+    return FixedPoint(magnitude + fraction + both_signed, magnitude + both_signed, is_signed=False)
+
+
+def _sum_word(first: FixedPoint, second: FixedPoint) -> FixedPoint:
+    magnitude = max(first.magnitude_bits, second.magnitude_bits) + 1
+    fraction = max(first.fraction_bits, second.fraction_bits)
+    return FixedPoint(magnitude + fraction, magnitude, is_signed=False)
+
+
+def _quantiser(
+    words: Sequence[str],
+    shape: tuple[int | None, ...],
+    *,
+    overflow: str,
+    rounding: str,
+    name: str | None,
+) -> KerasTensor:
+    from hgq.layers import Quantizer
+
+    sizes = tuple(size for size in shape[1:] if size is not None)
+    settings = _settings(words, sizes, place="datalane", overflow=overflow, rounding=rounding)
+    return Quantizer(settings, name=name)
+
+
+def _settings(
+    words: Sequence[str],
+    shape: tuple[int, ...],
+    *,
+    place: str,
+    overflow: str = "SAT",
+    rounding: str = "RND",
+) -> KerasTensor:
+    """Return a configuration of HGQ2 for fixed words that training leaves alone."""
+    from hgq.config import QuantizerConfig
+
+    parsed = [parse_word(word) for word in words]
+    parts = {
+        "k0": [int(word.is_signed) for word in parsed],
+        "i0": [word.magnitude_bits for word in parsed],
+        "f0": [word.fraction_bits for word in parsed],
+    }
+    axes: Mapping[str, tuple[int, ...] | None]
+    if len(parsed) == 1:
+        values = {key: part[0] for key, part in parts.items()}
+        axes = {"homogeneous_axis": None, "heterogeneous_axis": ()}
+    else:
+        values = {key: _constant(part, shape) for key, part in parts.items()}
+        axes = {"homogeneous_axis": (0,), "heterogeneous_axis": None}
+    return QuantizerConfig(
+        "kif",
+        place,
+        **values,
+        **axes,
+        overflow_mode=overflow,
+        round_mode=rounding,
+        trainable=False,
+        ic=None,
+        fc=None,
+        ir=None,
+        fr=None,
+    )
+
+
+def _constant(values: Sequence[int], shape: tuple[int, ...]) -> KerasTensor:
+    """Return an initialiser that gives each input the value of its feature."""
+    import keras
+
+    n_inputs = math.prod(shape)
+    if n_inputs % len(values):
+        raise ValueError(f"{len(values)} words do not divide {n_inputs} inputs")
+    tiled = np.tile(np.asarray(values, np.float64), n_inputs // len(values))
+    return keras.initializers.Constant(tiled.reshape(1, *shape).tolist())

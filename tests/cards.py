@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.cards import write_card
-from harness.challenge import Budget, Evidence, RankingRules, Target
-from harness.records import (
+from harness.card.files import write_card
+from harness.card.records import (
     Accepted,
     Agreement,
     Auc,
@@ -53,6 +52,12 @@ from harness.records import (
     Variation,
     Verdict,
     WorkingPoint,
+)
+from harness.challenge import (
+    Budget,
+    Evidence,
+    RankingRules,
+    Target,
 )
 
 N_BACKGROUND = 1_090_000

@@ -7,10 +7,19 @@ import signal
 import time
 from pathlib import Path
 
-from harness.challenge import Budget, Challenge, IntakeRules, Split, Target
+from harness.card.records import NotMeasured
+from harness.challenge import (
+    Budget,
+    Challenge,
+    IntakeRules,
+    Split,
+    Target,
+)
 from harness.ci.intake import Handed
-from harness.ci.scoring import Request, Run
-from harness.records import NotMeasured
+from harness.ci.process import (
+    Request,
+    Run,
+)
 from tests.cards import make_card, make_challenge
 from tests.events import LAYOUT, toy_file
 from tests.repositories import MODEL, declaration

@@ -27,10 +27,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.data import load_manifest, open_store
-from harness.evaluation import evaluate_scores
-from harness.records import Physics, UnreachedWorkingPoint
-from harness.submission.digest import folder_digest, scan
+from harness.card.records import (
+    Physics,
+    UnreachedWorkingPoint,
+)
+from harness.data import (
+    load_manifest,
+    open_store,
+)
+from harness.scoring.evaluation import evaluate_scores
+from harness.submission.digest import (
+    folder_digest,
+    scan,
+)
 
 ROOT = Path(__file__).parents[1]
 SUBMISSIONS = ROOT / "submissions"

@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
-from harness.cards import read_card
-from harness.ranking import (
+from harness.board.ranking import (
     Comparison,
     Contest,
     Entry,
@@ -32,7 +31,8 @@ from harness.ranking import (
     rank,
     shown_physics,
 )
-from harness.records import (
+from harness.card.files import read_card
+from harness.card.records import (
     Figure,
     Firmware,
     Interval,

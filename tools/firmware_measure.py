@@ -33,9 +33,19 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from pydantic import JsonValue
 
-from harness.firmware.handed_in import find_reports
-from harness.firmware.netlist import Netlist, evaluate_netlist, feed_forward_order
-from harness.firmware.program import (
+from harness.firmware.delays import ROUTING_SHARE, period_ns
+from harness.firmware.reports.handed_in import find_reports
+from harness.firmware.rtl.netlist import (
+    Netlist,
+    evaluate_netlist,
+    feed_forward_order,
+)
+from harness.firmware.rtl.synthesis import (
+    examine_netlist,
+    run_yosys,
+    yosys_version,
+)
+from harness.firmware.translate.program import (
     balance,
     input_formats,
     make_pipeline,
@@ -43,9 +53,10 @@ from harness.firmware.program import (
     pack_words,
     quantise_inputs,
 )
-from harness.firmware.synthesis import examine_netlist, run_yosys, yosys_version
-from harness.firmware.timing import ROUTING_SHARE, period_ns
-from harness.firmware.verilog import TOP, write_design
+from harness.firmware.translate.verilog import (
+    TOP,
+    write_design,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -70,7 +81,10 @@ def trace(model: keras.Model) -> CombLogic:
     from da4ml.converter import trace_model
     from da4ml.trace import HWConfig, comb_trace
 
-    from harness.firmware.translate import check_translatable, wire_format
+    from harness.firmware.translate.translator import (
+        check_translatable,
+        wire_format,
+    )
 
     check_translatable(model)
     inputs, outputs = trace_model(
@@ -202,7 +216,7 @@ def csynth(folders: Sequence[Path]) -> Iterator[Row]:
 
 def vendor(folder: Path, bits: Sequence[int], clock_ns: float) -> Iterator[Row]:
     """Measure the network beside a vendor's reports, at its own widths or at others."""
-    from harness.firmware.quantise import to_fixed_width
+    from harness.firmware.translate.quantise import to_fixed_width
 
     path = find_reports(folder).model
     if path is None:
@@ -261,7 +275,7 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
     """Measure networks of this repository."""
     import contextlib
 
-    from harness.firmware.translate import load_fixed_point
+    from harness.firmware.translate.translator import load_fixed_point
     from harness.submission.declaration import read_spec
     from harness.submission.export import export_submission
 

@@ -16,10 +16,10 @@ from pydantic import BaseModel
 
 from harness.board.decisions import Decisions
 from harness.board.rows import Board
+from harness.card.records import ScoreCard
 from harness.ci.documents import Summary
 from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
-from harness.records import ScoreCard
 from harness.submission.declaration import Spec
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"

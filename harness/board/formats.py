@@ -19,8 +19,12 @@ from harness.board.rows import (
     RateCell,
     describe_lead,
 )
-from harness.board.text import markdown_text, spreadsheet_text, visible
-from harness.records import NotMeasured
+from harness.board.text import (
+    markdown_text,
+    spreadsheet_text,
+    visible,
+)
+from harness.card.records import NotMeasured
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

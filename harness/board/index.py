@@ -18,11 +18,21 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.board.public import public_part
+from harness.board.ranking import Entry
 from harness.board.reveal import revealed_signals
-from harness.cards import CARD_SUFFIX, MAX_CARD_BYTES, read_card
+from harness.card.files import (
+    CARD_SUFFIX,
+    MAX_CARD_BYTES,
+    read_card,
+)
+from harness.card.records import (
+    SCHEMA_VERSION,
+    DataSummary,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+)
 from harness.errors import DataError
-from harness.ranking import Entry
-from harness.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 
 SUMMARY_NAME = "summary.json"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TypeVar
 
-from harness.challenge import RankingRules
-from harness.records import (
+from harness.card.records import (
     Accepted,
     Distribution,
     Firmware,
@@ -17,6 +16,7 @@ from harness.records import (
     TriggerCuts,
     WorkingPoint,
 )
+from harness.challenge import RankingRules
 
 T = TypeVar("T")
 _WITHHELD = "withheld until the organiser opens the hidden signals"

@@ -8,10 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness import ranking
-from harness.challenge import EVIDENCE_LADDER, Evidence, Name, Target, Value
-from harness.ranking import Contest, Entry, Ranked, Ranking, Unranked
-from harness.records import (
+from harness.board import ranking
+from harness.board.ranking import (
+    Contest,
+    Entry,
+    Ranked,
+    Ranking,
+    Unranked,
+)
+from harness.card.records import (
     Cost,
     Figure,
     Firmware,
@@ -20,6 +25,13 @@ from harness.records import (
     ScoreCard,
     UnreachedWorkingPoint,
     WorkingPoint,
+)
+from harness.challenge import (
+    EVIDENCE_LADDER,
+    Evidence,
+    Name,
+    Target,
+    Value,
 )
 
 SCHEMA_VERSION = 1

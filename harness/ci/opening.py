@@ -8,12 +8,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness.board.decisions import FILE_NAME, Decisions, read_decisions
+from harness.board.decisions import (
+    FILE_NAME,
+    Decisions,
+    read_decisions,
+)
 from harness.board.index import CardIndex
-from harness.cards import CARD_SUFFIX
+from harness.board.ranking import Entry
+from harness.card.files import CARD_SUFFIX
 from harness.ci.history import BoardFolder
-from harness.errors import Problem, UsageError
-from harness.ranking import Entry
+from harness.errors import (
+    Problem,
+    UsageError,
+)
 
 
 def open_cards(private: Path, board: BoardFolder, challenge: str) -> tuple[Entry, ...]:

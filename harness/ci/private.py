@@ -18,7 +18,11 @@ from harness.data.cache import cache_root
 from harness.data.fetch import fetch
 from harness.data.inventory import take_inventory
 from harness.data.manifest import load_manifest
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import (
+    EnvironmentFaultError,
+    Problem,
+    UsageError,
+)
 
 _MAX_MANIFEST_BYTES = 1024**2
 
@@ -75,8 +79,8 @@ def open_contest(
 
 def _chosen(path: Path, challenge: str | None) -> Challenge:
     from harness.ci.documents import cut
-    from harness.data.documents import read_document
     from harness.data.manifest import Manifest
+    from harness.files import read_document
 
     own = read_document(path, Manifest)
     if challenge is not None:

@@ -25,14 +25,30 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from harness import cards
 from harness.board.index import CardIndex
+from harness.board.ranking import Entry
+from harness.card import files as cards
+from harness.card.records import (
+    SCORER_VERSION,
+    ScoreCard,
+)
 from harness.challenge import Challenge
-from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
-from harness.ci.scoring import Request, Run, score_request
-from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
-from harness.ranking import Entry
-from harness.records import SCORER_VERSION, ScoreCard
+from harness.ci.documents import (
+    MAX_MESSAGE_CHARACTERS,
+    Scoring,
+    cut,
+)
+from harness.ci.process import (
+    Request,
+    Run,
+    score_request,
+)
+from harness.errors import (
+    DataError,
+    EnvironmentFaultError,
+    ExitCode,
+    Problem,
+)
 
 if TYPE_CHECKING:
     from distributed import Client

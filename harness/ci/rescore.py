@@ -7,15 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from harness.audit import rescore_card
 from harness.board.index import CardIndex
-from harness.cards import CARD_SUFFIX, SCORES_SUFFIX, write_card
-from harness.ci.intake import Handed, Settings, prepare
+from harness.board.ranking import Entry
+from harness.card.files import (
+    CARD_SUFFIX,
+    SCORES_SUFFIX,
+    write_card,
+)
+from harness.card.records import SCORER_VERSION
+from harness.ci.intake import (
+    Handed,
+    Settings,
+    prepare,
+)
+from harness.ci.process import Request
 from harness.ci.queue import score_all
-from harness.ci.scoring import Request
 from harness.errors import DataError
-from harness.ranking import Entry
-from harness.records import SCORER_VERSION
+from harness.scoring.audit import rescore_card
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import json_option, manifest_option, results_option
-from harness.cli.output import console, print_json
-from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.cli.options import (
+    json_option,
+    manifest_option,
+    results_option,
+)
+from harness.cli.output import (
+    console,
+    print_json,
+)
+from harness.errors import (
+    InvalidSubmissionError,
+    Problem,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,9 +90,9 @@ def make(
     as_json: bool,
 ) -> None:
     """Mix background and hidden signals into a black box of CHALLENGE; seal what is what."""
+    from harness.blackbox.workflow import make_blackbox
+    from harness.cli.terminal import box_view
     from harness.data.progress import progress_bars
-    from harness.official import make_blackbox
-    from harness.terminal import box_view
 
     fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
     secret = _secret(passphrase_file, key_file, is_new=True)
@@ -128,8 +139,8 @@ def score_box(
 ) -> None:
     """Count the true signals among the events that RESULT names."""
     from harness.blackbox.seal import kind_of_secret
-    from harness.official import score_blackbox
-    from harness.terminal import box_score_view
+    from harness.blackbox.workflow import score_blackbox
+    from harness.cli.terminal import box_score_view
 
     if passphrase_file is None and key_file is None and kind_of_secret(key_path) == "key file":
         raise UsageError(
@@ -172,8 +183,8 @@ def import_(
     as_json: bool,
 ) -> None:
     """Read a RESULT file of the ADC2021 challenge, and say everything that is wrong with it."""
-    from harness.official import import_result
-    from harness.terminal import import_view
+    from harness.blackbox.workflow import import_result
+    from harness.cli.terminal import import_view
 
     found = import_result(
         result,
@@ -225,9 +236,12 @@ def export(
     as_json: bool,
 ) -> None:
     """Score the black box with a submission; write the challenge's result file."""
-    from harness.answers import export_answer
-    from harness.cli.output import as_dict, progress
-    from harness.terminal import answer_view
+    from harness.blackbox.answer import export_answer
+    from harness.cli.output import (
+        as_dict,
+        progress,
+    )
+    from harness.cli.terminal import answer_view
 
     del is_adc2021  # There is no other form; that it has to be asked for keeps room for one.
     answer = export_answer(
@@ -259,7 +273,10 @@ def reveal(
     """Show hidden SIGNALS of CHALLENGE on all public pages: what is public stays public."""
     from datetime import UTC, datetime
 
-    from harness.board.reveal import check_revealable, reveal_signals
+    from harness.board.reveal import (
+        check_revealable,
+        reveal_signals,
+    )
 
     cards = check_revealable(results, challenge, signals)
     click.echo(f"{', '.join(signals)}: on {cards} cards of {challenge}", err=True)

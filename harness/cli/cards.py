@@ -14,8 +14,16 @@ from harness.cli.options import (
     private_option,
     results_option,
 )
-from harness.cli.output import as_dict, console, print_card, print_json
-from harness.errors import IntegrityError, Problem
+from harness.cli.output import (
+    as_dict,
+    console,
+    print_card,
+    print_json,
+)
+from harness.errors import (
+    IntegrityError,
+    Problem,
+)
 
 
 @click.command()
@@ -24,7 +32,7 @@ from harness.errors import IntegrityError, Problem
 @json_option
 def show(card_paths: tuple[Path, ...], private: bool, as_json: bool) -> None:
     """Print score CARDs, one after the other."""
-    from harness.cards import read_card
+    from harness.card.files import read_card
 
     for path in card_paths:
         results = path.absolute().parent.parent.parent
@@ -41,9 +49,9 @@ def rescore(
     card: Path, manifests: tuple[Path, ...], write: bool, results: Path, as_json: bool
 ) -> None:
     """Compute the metrics of CARD again from its kept scores; say what changed."""
-    from harness.audit import rescore_card
-    from harness.cards import write_card
-    from harness.terminal import changes_view
+    from harness.card.files import write_card
+    from harness.cli.terminal import changes_view
+    from harness.scoring.audit import rescore_card
 
     rescored = rescore_card(card, manifests=manifests)
     if as_json:
@@ -71,8 +79,8 @@ def verify(
     card_paths: tuple[Path, ...], manifests: tuple[Path, ...], submissions: Path, as_json: bool
 ) -> None:
     """Hold CARDs against the submission, data and scores that they were made from."""
-    from harness.audit import verify_card
-    from harness.terminal import findings_view
+    from harness.cli.terminal import findings_view
+    from harness.scoring.audit import verify_card
 
     found = {
         str(path): verify_card(path, submissions=submissions, manifests=manifests)

@@ -11,7 +11,11 @@ from harness.cli.options import (
     manifest_option,
     results_option,
 )
-from harness.cli.output import as_dict, console, print_json
+from harness.cli.output import (
+    as_dict,
+    console,
+    print_json,
+)
 
 
 @click.command()
@@ -39,10 +43,10 @@ def fetch(
     as_json: bool,
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
+    from harness.cli.terminal import fetch_view
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
     from harness.data.progress import progress_bars
-    from harness.terminal import fetch_view
 
     with progress_bars() as progress:
         report = fetch_files(
@@ -68,9 +72,9 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
     """List the challenges, what of them is here, sizes and checksums."""
     if context.invoked_subcommand is not None:
         return
+    from harness.cli.terminal import inventory_view
     from harness.data.inventory import take_inventory
     from harness.data.manifest import load_manifest
-    from harness.terminal import inventory_view
 
     challenges = take_inventory(load_manifest(*manifests))
     if as_json:
@@ -89,11 +93,14 @@ def describe(
     challenge: str, manifests: tuple[Path, ...], plots: Path | None, results: Path, as_json: bool
 ) -> None:
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
+    from harness.cli.terminal import description_view
     from harness.data.describe import describe as describe_events
-    from harness.data.describe import write_plots, write_summary
+    from harness.data.describe import (
+        write_plots,
+        write_summary,
+    )
     from harness.data.events import open_store
     from harness.data.manifest import load_manifest
-    from harness.terminal import description_view
 
     rules = load_manifest(*manifests).challenge(challenge)
     description = describe_events(open_store(rules))

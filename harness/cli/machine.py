@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import click
 
-from harness.cli.options import (
-    json_option,
+from harness.cli.options import json_option
+from harness.cli.output import (
+    as_dict,
+    console,
+    print_json,
 )
-from harness.cli.output import as_dict, console, print_json
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import (
+    EnvironmentFaultError,
+    Problem,
+)
 
 
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
     """Show what isolation this machine gives, by trying each guard."""
+    from harness.cli.terminal import isolation_view
     from harness.sandbox.doctor import probe
-    from harness.terminal import isolation_view
 
     isolation = probe()
     if as_json:

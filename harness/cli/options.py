@@ -81,7 +81,7 @@ def firmware_settings(
 ) -> Settings:
     """Return the settings of the firmware, with what the command line says of them."""
     from harness.firmware.backend import Settings
-    from harness.step import GIB
+    from harness.sandbox.step import GIB
 
     settings = Settings()
     if time_limit_s is not None:

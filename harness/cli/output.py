@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from rich.console import Console
 
-    from harness.records import ScoreCard
+    from harness.card.records import ScoreCard
 
 
 def console(*, is_error: bool = False) -> Console:
@@ -53,9 +53,12 @@ def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: boo
     is_private : bool
         Whether hidden signals are printed too.
     """
-    from harness.board.public import hidden_signals, public_part
+    from harness.board.public import (
+        hidden_signals,
+        public_part,
+    )
     from harness.board.reveal import revealed_signals
-    from harness.terminal import card_view
+    from harness.cli.terminal import card_view
 
     hidden = hidden_signals(card.challenge)
     if hidden and not is_private:

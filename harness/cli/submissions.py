@@ -17,7 +17,11 @@ from harness.cli.options import (
     reports_option,
     results_option,
 )
-from harness.cli.output import console, print_card, progress
+from harness.cli.output import (
+    console,
+    print_card,
+    progress,
+)
 
 
 @click.command()
@@ -81,8 +85,8 @@ def synth(
     as_json: bool,
 ) -> None:
     """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
-    from harness.pipeline import synthesise_submission
-    from harness.terminal import firmware_view
+    from harness.cli.terminal import firmware_view
+    from harness.scoring.pipeline import synthesise_submission
 
     firmware = synthesise_submission(
         folder,
@@ -145,7 +149,7 @@ def score(
     as_json: bool,
 ) -> None:
     """Score the submission in FOLDER and write its score card."""
-    from harness.pipeline import score_submission
+    from harness.scoring.pipeline import score_submission
 
     scored = score_submission(
         folder,

@@ -31,11 +31,23 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue, ValidationError
 
-from harness.cost.graph import GraphFlops, count_graph
+from harness.card.records import Cost
+from harness.cost.graph import (
+    GraphFlops,
+    count_graph,
+)
 from harness.cost.operations import count_operations
-from harness.errors import IntegrityError, InvalidSubmissionError, Problem
-from harness.records import Cost
-from harness.step import GIB, Limits, RunStep, Step
+from harness.errors import (
+    IntegrityError,
+    InvalidSubmissionError,
+    Problem,
+)
+from harness.sandbox.step import (
+    GIB,
+    Limits,
+    RunStep,
+    Step,
+)
 
 if TYPE_CHECKING:
     import keras
@@ -65,7 +77,7 @@ def count(
     Returns
     -------
     dict
-        The fields of `harness.records.Cost`.
+        The fields of `harness.card.records.Cost`.
     """
     from harness.submission.network import rebuild
 

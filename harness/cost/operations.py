@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.card.records import NotMeasured
 from harness.cost.products import count_products
-from harness.cost.weights import count_weight_bits, parameters
-from harness.records import NotMeasured
+from harness.cost.weights import (
+    count_weight_bits,
+    parameters,
+)
 
 if TYPE_CHECKING:
     import keras

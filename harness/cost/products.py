@@ -30,7 +30,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from harness.cost.layers import calls, listed, named, rule_name
+from harness.card.records import NotMeasured
+from harness.cost.layers import (
+    calls,
+    listed,
+    named,
+    rule_name,
+)
 from harness.cost.widths import (
     FLOAT_BITS,
     Widths,
@@ -40,7 +46,6 @@ from harness.cost.widths import (
     output_bits,
     unrounded,
 )
-from harness.records import NotMeasured
 
 if TYPE_CHECKING:
     import keras

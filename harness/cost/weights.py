@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.cost.layers import all_layers, listed, named, rule_name
+from harness.card.records import NotMeasured
+from harness.cost.layers import (
+    all_layers,
+    listed,
+    named,
+    rule_name,
+)
 from harness.cost.widths import bits
-from harness.records import NotMeasured
 
 if TYPE_CHECKING:
     import keras

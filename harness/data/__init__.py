@@ -10,21 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.data.events import (
-        EventSelection as EventSelection,
-    )
-    from harness.data.events import (
-        EventStore as EventStore,
-    )
-    from harness.data.events import (
-        open_store as open_store,
-    )
-    from harness.data.events import (
-        training_events as training_events,
-    )
-    from harness.data.events import (
-        validation_events as validation_events,
-    )
+    from harness.data.events import EventSelection as EventSelection
+    from harness.data.events import EventStore as EventStore
+    from harness.data.events import open_store as open_store
+    from harness.data.events import training_events as training_events
+    from harness.data.events import validation_events as validation_events
     from harness.data.manifest import Manifest as Manifest
     from harness.data.manifest import load_manifest as load_manifest
 

@@ -11,19 +11,35 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, DataFile, EventLayout
-from harness.data.cache import make_folder, writing
-from harness.data.events import EventStore
-from harness.data.observables import count_in_bins, observables_of
-from harness.data.progress import Progress, no_progress
-from harness.data.split import Part
-from harness.errors import EnvironmentFaultError, Problem
-from harness.records import (
+from harness.card.records import (
     DataSummary,
     Distribution,
     EventObject,
     ExampleEvent,
     ProcessSummary,
+)
+from harness.challenge import (
+    Challenge,
+    DataFile,
+    EventLayout,
+)
+from harness.data.cache import (
+    make_folder,
+    writing,
+)
+from harness.data.events import EventStore
+from harness.data.observables import (
+    count_in_bins,
+    observables_of,
+)
+from harness.data.progress import (
+    Progress,
+    no_progress,
+)
+from harness.data.split import Part
+from harness.errors import (
+    EnvironmentFaultError,
+    Problem,
 )
 
 if TYPE_CHECKING:

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout
-from harness.errors import DataError, Problem
+from harness.errors import (
+    DataError,
+    Problem,
+)
 
 if TYPE_CHECKING:
     import h5py

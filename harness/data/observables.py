@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.card.records import Distribution
 from harness.challenge import EventLayout
-from harness.records import Distribution
 
 
 def geometric_edges(first: float, last: float, n_bins: int) -> tuple[float, ...]:

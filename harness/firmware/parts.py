@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.errors import Problem, UsageError
+from harness.errors import (
+    Problem,
+    UsageError,
+)
 
 __all__ = ["PARTS", "Part", "find_part", "normalise_part"]
 
@@ -39,7 +42,7 @@ class Part:
 
     @property
     def available(self) -> dict[str, int]:
-        """Totals by the names that `harness.records.Firmware` uses."""
+        """Totals by the names that `harness.card.records.Firmware` uses."""
         return {
             "lut": self.lut,
             "ff": self.ff,

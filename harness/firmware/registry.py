@@ -11,14 +11,17 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
 
-from harness.errors import Problem, UsageError
+from harness.errors import (
+    Problem,
+    UsageError,
+)
 from harness.firmware.backend import Backend
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "backend_names", "load_backend"]
 
 ENTRY_POINT_GROUP = "harness.firmware"
 BUILT_IN: Mapping[str, str] = {
-    "rtl": "harness.firmware.rtl:build_rtl",
+    "rtl": "harness.firmware.rtl.build:build_rtl",
     "estimate": "harness.firmware.estimate:build_estimate",
     "vitis": "harness.firmware.vitis:build_vitis",
     "vivado": "harness.firmware.vitis:build_vivado",

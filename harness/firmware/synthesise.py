@@ -13,9 +13,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import JsonValue
 
+from harness.card.records import (
+    Firmware,
+    NotMeasured,
+)
 from harness.challenge import Target
-from harness.errors import EnvironmentFaultError, Problem, UsageError
-from harness.firmware.backend import Built, FirmwareRequest, FirmwareResult, Settings
+from harness.errors import (
+    EnvironmentFaultError,
+    Problem,
+    UsageError,
+)
+from harness.firmware.backend import (
+    Built,
+    FirmwareRequest,
+    FirmwareResult,
+    Settings,
+)
 from harness.firmware.cache import (
     Cache,
     describe,
@@ -25,13 +38,16 @@ from harness.firmware.cache import (
     set_digest,
 )
 from harness.firmware.parts import find_part
+from harness.firmware.program_scores import (
+    PROGRAM,
+    decompress,
+    score_events,
+)
 from harness.firmware.registry import load_backend
-from harness.firmware.scoring import PROGRAM, decompress, score_events
 from harness.firmware.steps import StepRunner
 from harness.firmware.tools import native_versions
-from harness.firmware.translate import PROJECT
-from harness.records import Firmware, NotMeasured
-from harness.step import RunStep
+from harness.firmware.translate.translator import PROJECT
+from harness.sandbox.step import RunStep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,8 +215,9 @@ def _version(package: str) -> str:
 
 def _source_digest() -> str:
     """Return a digest of the code that makes firmware."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    return digest_of({path.name: file_digest(path) for path in files})
+    folder = Path(__file__).parent
+    files = sorted(folder.rglob("*.py"))
+    return digest_of({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
 
 
 def _store(cache: Cache, key: str, result: FirmwareResult, request: FirmwareRequest) -> None:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.challenge import EVIDENCE_LADDER, Evidence, Target
+from harness.card.records import (
+    Figure,
+    NotMeasured,
+    Verdict,
+)
+from harness.challenge import (
+    EVIDENCE_LADDER,
+    Evidence,
+    Target,
+)
 from harness.firmware.parts import find_part
-from harness.records import Figure, NotMeasured, Verdict
 
 __all__ = ["judge", "nanoseconds"]
 

@@ -22,15 +22,43 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
+from harness.card.records import (
+    Firmware,
+    NotMeasured,
+)
 from harness.challenge import Value
-from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError, Problem
-from harness.firmware.backend import Built, FirmwareRequest
-from harness.firmware.handed_in import HandedIn, find_reports, report_from_vendor
-from harness.firmware.scoring import PROGRAM, compress, score_events
-from harness.firmware.steps import StepRunner, UntranslatableError
-from harness.firmware.tools import Fault, build_folder, run_tool, step_entry
-from harness.firmware.translate import PROJECT
-from harness.firmware.witnesses import (
+from harness.errors import (
+    EnvironmentFaultError,
+    IntegrityError,
+    InvalidSubmissionError,
+    Problem,
+)
+from harness.firmware.backend import (
+    Built,
+    FirmwareRequest,
+)
+from harness.firmware.program_scores import (
+    PROGRAM,
+    compress,
+    score_events,
+)
+from harness.firmware.reports.handed_in import (
+    HandedIn,
+    find_reports,
+    report_from_vendor,
+)
+from harness.firmware.steps import (
+    StepRunner,
+    UntranslatableError,
+)
+from harness.firmware.tools import (
+    Fault,
+    build_folder,
+    run_tool,
+    step_entry,
+)
+from harness.firmware.translate.translator import PROJECT
+from harness.firmware.witnesses.run import (
     MAX_FILE,
     Traced,
     compare_csim,
@@ -38,7 +66,6 @@ from harness.firmware.witnesses import (
     prepare,
     trace,
 )
-from harness.records import Firmware, NotMeasured
 
 __all__ = ["build_vitis", "build_vivado", "run_vendor_tool"]
 

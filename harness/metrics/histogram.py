@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import records
+from harness.card import records
 from harness.metrics.scores import RankedScores
 
 N_BINS = 80

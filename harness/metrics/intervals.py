@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 from scipy.stats import binom
 
-from harness import records
+from harness.card import records
 from harness.metrics.roc import CONFIDENCE_LEVEL
 from harness.metrics.scores import RankedScores
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness import records
+from harness.card import records
 from harness.metrics.intervals import (
     bootstrap_interval,
     clopper_pearson,

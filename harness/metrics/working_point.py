@@ -9,9 +9,15 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataError, Problem
+from harness.card.records import (
+    UnreachedWorkingPoint,
+    WorkingPoint,
+)
+from harness.errors import (
+    DataError,
+    Problem,
+)
 from harness.metrics.scores import RankedScores
-from harness.records import UnreachedWorkingPoint, WorkingPoint
 
 # With fewer background events allowed above the cut, the threshold's own noise (1/sqrt(k) of the
 # rate) exceeds 30 %: such a working point is shown and never ranked.

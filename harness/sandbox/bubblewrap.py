@@ -10,9 +10,12 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import (
+    EnvironmentFaultError,
+    Problem,
+)
 from harness.sandbox import bindings
-from harness.step import Step
+from harness.sandbox.step import Step
 
 # Started as root, each step runs as a user of its own, above the numbers that systems hand out:
 # its processes are counted apart from all others, and no two steps can reach each other.

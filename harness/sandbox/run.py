@@ -24,6 +24,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from harness.card.records import IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,
@@ -32,16 +33,30 @@ from harness.errors import (
     SubmissionError,
     UsageError,
 )
-from harness.records import IsolationRecord
-from harness.sandbox import bindings, bubblewrap, outputs
-from harness.sandbox.advice import advise, read_text
-from harness.sandbox.child import Child, Pipes
+from harness.sandbox import (
+    bindings,
+    bubblewrap,
+    outputs,
+)
+from harness.sandbox.advice import (
+    advise,
+    read_text,
+)
+from harness.sandbox.child import (
+    Child,
+    Pipes,
+)
 from harness.sandbox.outputs import OutputFile
 from harness.sandbox.report import read_answer
 from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.seccomp import filter_program
+from harness.sandbox.step import (
+    MIB,
+    Limits,
+    Step,
+    StepResult,
+)
 from harness.sandbox.usage import Watch
-from harness.step import MIB, Limits, Step, StepResult
 
 Kind = Literal["bwrap", "none"]
 WORKER = "sandbox/worker.py"

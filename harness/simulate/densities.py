@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import (
+    EnvironmentFaultError,
+    Problem,
+)
 
 if TYPE_CHECKING:
     from pythia8mc import Pythia

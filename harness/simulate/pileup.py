@@ -25,7 +25,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.generator import MIN_PT_GEV, make_generator
+from harness.simulate.generator import (
+    MIN_PT_GEV,
+    make_generator,
+)
 from harness.simulate.particles import (
     CHARGED,
     Indices,

@@ -8,11 +8,9 @@ from harness.board.formats import (
     fpr_text,
     percent,
 )
-from harness.board.rows import (
-    titles_of,
-)
+from harness.board.rows import titles_of
 from harness.board.text import visible
-from harness.records import (
+from harness.card.records import (
     Accepted,
     Distribution,
     Gain,
@@ -76,7 +74,7 @@ def coarser(one: Distribution, n_bins: int = 14) -> Distribution:
 
 
 def _composition_section(composition: Mapping[str, object]) -> Section:
-    from harness.records import Share
+    from harness.card.records import Share
 
     shares = {name: share for name, share in composition.items() if isinstance(share, Share)}
     n_events = sum(share.n_events for share in shares.values()) or 1

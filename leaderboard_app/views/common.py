@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from harness import ranking
-from harness.board.formats import (
-    percent,
-)
+from harness.board import ranking
+from harness.board.formats import percent
 from harness.board.rows import (
     BoardRow,
     titles_of,
 )
 from harness.board.text import visible
-from harness.records import (
+from harness.card.records import (
     Distribution,
     NotMeasured,
     Physics,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness import ranking
+from harness.board import ranking
 from harness.board.formats import (
     DASH,
     EVIDENCE_TITLES,
@@ -13,13 +13,13 @@ from harness.board.formats import (
     fpr_text,
     percent,
 )
+from harness.board.ranking import Contest
 from harness.board.rows import (
     point_at,
     titles_of,
 )
 from harness.board.text import visible
-from harness.ranking import Contest
-from harness.records import (
+from harness.card.records import (
     Figure,
     NotMeasured,
     Physics,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from harness import ranking
+from harness.board import ranking
 from harness.board.formats import (
     DASH,
     EVIDENCE_TITLES,
     amount,
     percent,
 )
+from harness.board.ranking import Contest
 from harness.board.text import visible
-from harness.ranking import Contest
-from harness.records import (
+from harness.card.records import (
     Figure,
     Firmware,
     NotMeasured,

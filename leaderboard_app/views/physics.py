@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import ranking
+from harness.board import ranking
 from harness.board.formats import (
     DASH,
     fpr_text,
@@ -12,7 +12,7 @@ from harness.board.rows import (
     titles_of,
 )
 from harness.board.text import visible
-from harness.records import (
+from harness.card.records import (
     NotMeasured,
     Physics,
     ScoreCard,

@@ -24,9 +24,7 @@ from harness.board.rows import (
     log_range,
 )
 from harness.board.text import visible
-from harness.records import (
-    NotMeasured,
-)
+from harness.card.records import NotMeasured
 from leaderboard_app.blocks import Note
 from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, class_text
 

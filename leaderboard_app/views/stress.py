@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from harness import ranking
-from harness.board.formats import DASH, fpr_text
+from harness.board import ranking
+from harness.board.formats import (
+    DASH,
+    fpr_text,
+)
 from harness.board.rows import point_at
 from harness.board.text import visible
-from harness.records import (
+from harness.card.records import (
     NotMeasured,
     ScoreCard,
     SkippedVariation,

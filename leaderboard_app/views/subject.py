@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.ranking import Contest, Entry, Ranked, Ranking, Unranked
-from harness.records import (
-    ScoreCard,
+from harness.board.ranking import (
+    Contest,
+    Entry,
+    Ranked,
+    Ranking,
+    Unranked,
 )
+from harness.card.records import ScoreCard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

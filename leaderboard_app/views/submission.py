@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from harness import ranking
+from harness.board import ranking
+from harness.board.ranking import (
+    Contest,
+    Ranked,
+    Unranked,
+)
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     point_at,
 )
-from harness.ranking import Contest, Ranked, Unranked
-from harness.records import (
+from harness.card.records import (
     NotMeasured,
     Physics,
     ScoreCard,

@@ -16,9 +16,7 @@ from harness.board.rows import (
     MeritCell,
 )
 from harness.board.text import visible
-from harness.records import (
-    NotMeasured,
-)
+from harness.card.records import NotMeasured
 from leaderboard_app import charts
 from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint

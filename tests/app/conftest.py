@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.records import ScoreCard
+from harness.card.records import ScoreCard
 from leaderboard_app import serve
 from leaderboard_app.settings import VARIABLE, Settings
 from tests.cards import make_board, make_card, make_challenge, make_summary, write_board

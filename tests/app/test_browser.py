@@ -375,7 +375,7 @@ def test_the_board_can_be_downloaded(visit, server: Server, tmp_path, button, su
 
 
 def test_a_card_can_be_downloaded_and_is_a_card(visit, server: Server, tmp_path):
-    from harness.records import ScoreCard
+    from harness.card.records import ScoreCard
 
     seen = visit(f"{server.url}submission?challenge=sample&team=team_004")
     settled(seen.page)

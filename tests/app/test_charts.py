@@ -22,7 +22,7 @@ PALETTE = Palette(names=("a",), background="b")
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> list[Picture]:
     """Every chart of a submission and of the data page."""
-    from harness import ranking
+    from harness.board import ranking
 
     folder = tmp_path_factory.mktemp("cards")
     write_board([*make_board(5, n_teams=2), make_card("team_x")], folder)

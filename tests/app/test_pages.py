@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from harness.card.records import NotMeasured
 from harness.challenge import RankingRules
-from harness.records import NotMeasured
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import ContestRules, Settings
 from leaderboard_app.views.stress import stress_section

@@ -8,9 +8,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.cards import read_card, write_card
-from harness.ranking import Entry, contest_of, rank
-from harness.terminal import card_view
+from harness.board.ranking import (
+    Entry,
+    contest_of,
+    rank,
+)
+from harness.card.files import (
+    read_card,
+    write_card,
+)
+from harness.cli.terminal import card_view
 
 FOLDER = Path(__file__).parent
 CARDS = sorted(FOLDER.glob("*.json"))

@@ -24,7 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.step import MIB, Limits
+from harness.sandbox.step import (
+    MIB,
+    Limits,
+)
 
 if TYPE_CHECKING:
     from tests.hostile.attempt import Attempt

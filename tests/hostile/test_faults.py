@@ -21,13 +21,17 @@ import psutil
 import pytest
 import yaml
 
-from harness.cards import read_card
+from harness.card.files import read_card
+from harness.card.records import ScoreCard
 from harness.errors import SubmissionError
-from harness.records import ScoreCard
 from harness.sandbox import Sandbox
 from harness.sandbox.bubblewrap import find_bwrap
-from harness.sandbox.scratch import PREFIX, remove_abandoned, scratch_folder
-from harness.step import Step
+from harness.sandbox.scratch import (
+    PREFIX,
+    remove_abandoned,
+    scratch_folder,
+)
+from harness.sandbox.step import Step
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.hostile.as_user import can_become_user
 from tests.hostile.attack import PREAMBLE
@@ -53,7 +57,7 @@ SCORER = textwrap.dedent("""
     from pathlib import Path
     from harness.errors import HarnessError
     from harness.sandbox import open_sandbox, scratch_folder
-    from harness.step import Step
+    from harness.sandbox.step import Step
     from tests.hostile.attack import LIMITS
 
     # A shell starts what runs in its background with Ctrl-C ignored.
@@ -418,7 +422,7 @@ FULL_DISK = textwrap.dedent("""
     from pathlib import Path
     from harness.errors import HarnessError
     from harness.sandbox import open_sandbox
-    from harness.step import Step
+    from harness.sandbox.step import Step
 
     try:
         open_sandbox("bwrap").run(

@@ -12,18 +12,40 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.board.ranking import Entry
 from harness.challenge import IntakeRules
 from harness.ci.announce import announce
-from harness.ci.artefact import MAX_ARCHIVE_BYTES, read_archive
-from harness.ci.comment import MAX_COMMENT_BYTES, Board, make_comment, readable
-from harness.ci.documents import Plan, Scoring, Summary
+from harness.ci.artefact import (
+    MAX_ARCHIVE_BYTES,
+    read_archive,
+)
+from harness.ci.comment import (
+    MAX_COMMENT_BYTES,
+    Board,
+    make_comment,
+    readable,
+)
+from harness.ci.documents import (
+    Plan,
+    Scoring,
+    Summary,
+)
 from harness.ci.git import Repository
-from harness.ci.github import FinishedRun, Forge
+from harness.ci.github import (
+    FinishedRun,
+    Forge,
+)
 from harness.ci.plan import make_plan
-from harness.ci.staging import read_files, write_files
-from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
-from harness.ranking import Entry
-from harness.terminal import scorings_view
+from harness.ci.staging import (
+    read_files,
+    write_files,
+)
+from harness.cli.terminal import scorings_view
+from harness.errors import (
+    DataError,
+    EnvironmentFaultError,
+    InvalidSubmissionError,
+)
 from tests.cards import make_card
 from tests.ci_stand_in import RULES
 from tests.forge import REPOSITORY, TOKEN, PullRequestRecord, stand_in
@@ -32,7 +54,7 @@ from tests.repositories import GitRepository, submission
 BASE = {
     "README.md": b"The benchmark.\n",
     "data_manifest.yaml": b"schema: 1\n",
-    "harness/pipeline.py": b"honest = True\n",
+    "harness/scoring/pipeline.py": b"honest = True\n",
     "results/sample/team_a/card.json": b"{}\n",
     ".github/workflows/publish.yml": b"on: push\n",
     **submission("team_a", owners=["ada"]),
@@ -65,7 +87,7 @@ def assert_refused(plan: Plan, *words: str) -> None:
     "path",
     [
         ".github/workflows/publish.yml",
-        "harness/pipeline.py",
+        "harness/scoring/pipeline.py",
         "data_manifest.yaml",
         "README.md",
         "Submissions/mine/model.py",

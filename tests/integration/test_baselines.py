@@ -12,13 +12,19 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from harness.cards import read_card
+from harness.board.ranking import compare_merit
+from harness.card.files import read_card
+from harness.card.records import (
+    NotMeasured,
+    WorkingPoint,
+)
 from harness.data import events as events_module
-from harness.data.events import EventStore, open_store
+from harness.data.events import (
+    EventStore,
+    open_store,
+)
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
-from harness.ranking import compare_merit
-from harness.records import NotMeasured, WorkingPoint
 from harness.submission import network as networks
 from harness.submission.spec import read_submission
 from tests.events import make_events
@@ -89,7 +95,7 @@ def test_a_baseline_keeps_the_rules_of_a_submission(team):
 @pytest.mark.parametrize("team", TRIGGER)
 def test_the_firmware_computes_the_scores_of_the_network_bit_for_bit(team):
     """1,000 events through Keras and through da4ml's interpreter of the traced program."""
-    from harness.firmware.translate import trace_program
+    from harness.firmware.translate.translator import trace_program
 
     model = load(team, "model").network()
     assert networks.check_network(model, (19, 3)) == []

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from harness.cards import write_card
+from harness.card.files import write_card
 from tests.cards import make_card
 from tests.integration.conftest import CommandLine
 from tests.repositories import GitRepository, submission

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click import Command, Group
 
-from harness.cards import read_card
+from harness.card.files import read_card
 from harness.cli import cli
 from harness.errors import ExitCode
 

@@ -7,12 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.challenge import Budget, Target
+from harness.card.records import (
+    Figure,
+    Firmware,
+)
+from harness.challenge import (
+    Budget,
+    Target,
+)
 from harness.firmware.backend import Settings
 from harness.firmware.synthesise import synthesise
-from harness.records import Figure, Firmware
 from harness.sandbox import open_sandbox
-from harness.step import Step
+from harness.sandbox.step import Step
 from tests.events import make_events
 
 TEAM = Path(__file__).parents[2] / "submissions" / "team_x"

@@ -16,7 +16,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.cards import SCORES_SUFFIX, read_card, read_scores
+from harness.card.files import (
+    SCORES_SUFFIX,
+    read_card,
+    read_scores,
+)
 from harness.sandbox.bubblewrap import find_bwrap
 from tests.events import make_events, write_hdf5
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
@@ -151,7 +155,7 @@ def test_a_killed_scoring_leaves_a_whole_card_or_none_and_the_next_run_sweeps_up
 WRITER = """
 import sys
 from pathlib import Path
-from harness.cards import describe_bytes, write_card
+from harness.card.files import describe_bytes, write_card
 from tests.cards import make_card
 
 card, scores = make_card(), bytes(3_000_000)

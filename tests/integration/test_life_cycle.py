@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import yaml
 
-from harness.cards import read_card
+from harness.card.files import read_card
 from harness.ci.comment import readable
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.forge import (

@@ -12,8 +12,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.cards import read_card, read_scores
-from harness.records import NotMeasured, ScoreCard, Stress, WorkingPoint
+from harness.card.files import (
+    read_card,
+    read_scores,
+)
+from harness.card.records import (
+    NotMeasured,
+    ScoreCard,
+    Stress,
+    WorkingPoint,
+)
 from tests.events import make_events
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 

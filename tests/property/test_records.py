@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from harness.challenge import EVIDENCE_LADDER
-from harness.records import (
+from harness.card.records import (
     Auc,
     Check,
     Cost,
@@ -23,6 +22,7 @@ from harness.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
+from harness.challenge import EVIDENCE_LADDER
 from tests.cards import make_card
 
 texts = st.text(max_size=40)

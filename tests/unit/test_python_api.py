@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.pipeline import score, score_submission
+from harness.scoring.pipeline import (
+    score,
+    score_submission,
+)
 
 STUB = Path(harness.__file__).with_suffix(".pyi")
 

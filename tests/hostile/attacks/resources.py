@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.errors import LimitError, SubmissionError
-from harness.step import GIB
+from harness.errors import (
+    LimitError,
+    SubmissionError,
+)
+from harness.sandbox.step import GIB
 from tests.hostile.attack import LIMITS, Loosened, NotTried, Unguarded, attack
 
 MORE_MEMORY = dataclasses.replace(LIMITS, memory_bytes=3 * GIB)

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import InvalidSubmissionError, LimitError, SubmissionError
+from harness.errors import (
+    InvalidSubmissionError,
+    LimitError,
+    SubmissionError,
+)
 from harness.sandbox.scores import read_scores
-from harness.step import MIB
+from harness.sandbox.step import MIB
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.attempt import Attempt, plain_python
 from tests.hostile.world import World

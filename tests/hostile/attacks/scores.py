@@ -11,10 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError, IntegrityError, InvalidSubmissionError, SubmissionError
-from harness.evaluation import evaluate_scores
-from harness.records import WorkingPoint
+from harness.card.records import WorkingPoint
+from harness.errors import (
+    HarnessError,
+    IntegrityError,
+    InvalidSubmissionError,
+    SubmissionError,
+)
 from harness.sandbox import open_sandbox
+from harness.scoring.evaluation import evaluate_scores
 from tests.hostile import bench
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.world import World

@@ -9,8 +9,8 @@ import pytest
 
 from harness.board import index as index_module
 from harness.board.index import CardIndex
-from harness.cards import MAX_CARD_BYTES
-from harness.records import Artefact
+from harness.card.files import MAX_CARD_BYTES
+from harness.card.records import Artefact
 from tests.cards import make_board, make_card, make_firmware, make_summary, write_board
 
 

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from harness import ranking
-from harness.board import formats
+from harness.board import formats, ranking
+from harness.board.ranking import Entry
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     AmountCell,
@@ -23,8 +23,11 @@ from harness.board.rows import (
     weakest_evidence,
     working_points,
 )
-from harness.ranking import Entry
-from harness.records import Figure, NotMeasured, ScoreCard
+from harness.card.records import (
+    Figure,
+    NotMeasured,
+    ScoreCard,
+)
 from tests import cards as made_up
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_challenge, make_firmware
 

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from harness.challenge import Budget, RankingRules
-from harness.ci.comment import Board, make_comment, readable
-from harness.ci.documents import Plan, PlannedSubmission, Scoring, Summary, ToldProblem
+from harness.board.ranking import (
+    Entry,
+    Ranked,
+    Unranked,
+)
+from harness.challenge import (
+    Budget,
+    RankingRules,
+)
+from harness.ci.comment import (
+    Board,
+    make_comment,
+    readable,
+)
+from harness.ci.documents import (
+    Plan,
+    PlannedSubmission,
+    Scoring,
+    Summary,
+    ToldProblem,
+)
 from harness.ci.judgement import judge
-from harness.ranking import Entry, Ranked, Unranked
 from tests.cards import TARGET, make_card, make_challenge, make_firmware
 
 SIGNALS = ("ato4l", "lq", "h0", "hplus")

@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from harness.cards import read_card
-from harness.ci.intake import prepare, score_handed
+from harness.card.files import read_card
+from harness.ci.intake import (
+    prepare,
+    score_handed,
+)
+from harness.ci.process import (
+    Request,
+    Run,
+)
 from harness.ci.queue import score_all
-from harness.ci.scoring import Request, Run
 from harness.errors import EnvironmentFaultError
 from tests.ci_stand_in import handed, score
 
@@ -118,7 +124,7 @@ def test_the_card_says_when_it_was_received(settings):
 
 
 def test_what_the_budget_is_used_up_for_is_not_begun(settings):
-    from harness.ci.scoring import score_request
+    from harness.ci.process import score_request
 
     request = prepare(handed("team_a"), settings, deadline=0.0)
     made = score_request(request)
@@ -127,7 +133,7 @@ def test_what_the_budget_is_used_up_for_is_not_begun(settings):
 
 
 def test_a_scoring_past_its_limit_is_ended_with_all_that_it_started(settings, tmp_path):
-    from harness.ci import scoring
+    from harness.ci import process as scoring
 
     request = prepare(handed("team_a"), replace(settings, limit_s=1.0))
     code, told = scoring._run(

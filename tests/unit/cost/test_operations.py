@@ -20,12 +20,15 @@ from hgq.layers import (
 from hgq.quantizer import Quantizer, QuantizerConfig
 
 from harness import heads
+from harness.card.records import NotMeasured
 from harness.cost.flops import count_flops
 from harness.cost.layers import all_layers
 from harness.cost.operations import count_operations
-from harness.cost.products import RULES, count_products
+from harness.cost.products import (
+    RULES,
+    count_products,
+)
 from harness.cost.widths import bits
-from harness.records import NotMeasured
 from harness.submission.layers import ALLOWED
 
 FLOAT = 32 * 32

@@ -6,10 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.documents import MAX_DOCUMENT_BYTES
-from harness.data.manifest import MANIFEST_VARIABLE, built_in_manifest, load_manifest
+from harness.data.manifest import (
+    MANIFEST_VARIABLE,
+    built_in_manifest,
+    load_manifest,
+)
 from harness.data.sample import read_members
-from harness.errors import DataError, ExitCode, UsageError
+from harness.errors import (
+    DataError,
+    ExitCode,
+    UsageError,
+)
+from harness.files import MAX_DOCUMENT_BYTES
 
 OWN = """
 schema: 1

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.manifest import built_in_manifest, load_manifest
+from harness.data.manifest import (
+    built_in_manifest,
+    load_manifest,
+)
 from harness.data.sample import (
     MAGIC,
     SampleMember,

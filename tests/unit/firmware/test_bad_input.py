@@ -11,17 +11,27 @@ from threading import Lock
 import numpy as np
 import pytest
 
-from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError
-from harness.firmware import rtl
-from harness.firmware.backend import FirmwareRequest, Settings
-from harness.firmware.netlist import Netlist
-from harness.firmware.simulation import Waveform
-from harness.firmware.steps import PipelineReport, TraceReport
-from harness.firmware.synthesis import examine_netlist
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    IntegrityError,
+)
+from harness.firmware.backend import (
+    FirmwareRequest,
+    Settings,
+)
+from harness.firmware.rtl import build as rtl
+from harness.firmware.rtl.netlist import Netlist
+from harness.firmware.rtl.simulation import Waveform
+from harness.firmware.rtl.synthesis import examine_netlist
+from harness.firmware.steps import (
+    PipelineReport,
+    TraceReport,
+)
 from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import Fault
 from harness.sandbox import open_sandbox
-from harness.step import Step
+from harness.sandbox.step import Step
 from tests.firmware_bench import TARGET, direct_step, every_pair
 
 TESTS = Path(__file__).parents[2]
@@ -58,7 +68,7 @@ TABLE = {
 
 
 def test_each_kind_of_bad_input_has_its_test():
-    sources = [*Path(__file__).parent.glob("test_*.py"), *TESTS.glob("integration/test_*.py")]
+    sources = [*Path(__file__).parent.rglob("test_*.py"), *TESTS.glob("integration/test_*.py")]
     defined = {
         name for path in sources for name in re.findall(r"def (test_\w+)\(", path.read_text())
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.cli import cli
 from harness.firmware.backend import Settings
 from harness.firmware.registry import BUILT_IN
-from harness.step import GIB
+from harness.sandbox.step import GIB
 
 PAGE = (Path(__file__).parents[3] / "docs" / "firmware.md").read_text(encoding="utf-8")
 

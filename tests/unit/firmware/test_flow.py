@@ -14,6 +14,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from harness.card.records import (
+    Figure,
+    Firmware,
+    NotMeasured,
+)
 from harness.challenge import Budget
 from harness.errors import (
     EnvironmentFaultError,
@@ -22,14 +27,23 @@ from harness.errors import (
     LimitError,
     UsageError,
 )
-from harness.firmware import rtl
-from harness.firmware.backend import FirmwareRequest, FirmwareResult, Settings
-from harness.firmware.scoring import score_events
+from harness.firmware.backend import (
+    FirmwareRequest,
+    FirmwareResult,
+    Settings,
+)
+from harness.firmware.program_scores import score_events
+from harness.firmware.rtl import build as rtl
 from harness.firmware.steps import StepRunner
-from harness.firmware.synthesise import export_project, synthesise
-from harness.firmware.witnesses import prepare, trace
-from harness.records import Figure, Firmware, NotMeasured
-from harness.step import Step
+from harness.firmware.synthesise import (
+    export_project,
+    synthesise,
+)
+from harness.firmware.witnesses.run import (
+    prepare,
+    trace,
+)
+from harness.sandbox.step import Step
 from tests.firmware_bench import (
     TARGET,
     changing,

@@ -18,7 +18,7 @@ from harness.firmware.synthesise import synthesise
 assert "rtl" in backend_names()
 heavy = {"tensorflow", "keras", "da4ml", "hls4ml", "hgq", "h5py", "pyosys"} & set(sys.modules)
 print(sorted(heavy))
-print(sorted(name for name in sys.modules if name.startswith("harness.firmware.rtl")))
+print(sorted(name for name in sys.modules if name.startswith("harness.firmware.rtl.build")))
 """
 
 

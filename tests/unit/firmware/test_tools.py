@@ -16,7 +16,13 @@ from harness.errors import (
     SubmissionError,
 )
 from harness.firmware import tools
-from harness.firmware.tools import Fault, raise_fault, require_package, run_tool, step_entry
+from harness.firmware.tools import (
+    Fault,
+    raise_fault,
+    require_package,
+    run_tool,
+    step_entry,
+)
 
 
 def run(code: str, folder: Path, timeout_s: float = 30.0) -> str:
@@ -71,7 +77,10 @@ def test_a_missing_package_names_the_extra():
 
 
 def test_missing_tools_name_the_extra(monkeypatch):
-    from harness.firmware import simulation, synthesis
+    from harness.firmware.rtl import (
+        simulation,
+        synthesis,
+    )
 
     monkeypatch.setattr("shutil.which", lambda _: None)
     for module in (simulation, synthesis):
@@ -85,7 +94,7 @@ def test_missing_tools_name_the_extra(monkeypatch):
 
 
 def test_a_native_yosys_is_preferred(monkeypatch):
-    from harness.firmware import synthesis
+    from harness.firmware.rtl import synthesis
 
     monkeypatch.setattr("shutil.which", lambda name: f"/opt/{name}")
 

@@ -17,12 +17,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
+from harness.card.records import (
+    Figure,
+    Firmware,
+)
+from harness.errors import (
+    EnvironmentFaultError,
+    IntegrityError,
+    LimitError,
+)
 from harness.firmware import vitis
 from harness.firmware.backend import Settings
 from harness.firmware.synthesise import synthesise
-from harness.firmware.vitis import _explained, run_vendor_tool
-from harness.records import Figure, Firmware
+from harness.firmware.vitis import (
+    _explained,
+    run_vendor_tool,
+)
 from tests.firmware_bench import TARGET, direct_step, every_pair
 from tests.golden.firmware import make_reports as golden
 
@@ -85,7 +95,7 @@ def tools(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def project(tiny, tmp_path_factory) -> Path:
-    from harness.firmware.translate import trace_network
+    from harness.firmware.translate.translator import trace_network
 
     folder = tmp_path_factory.mktemp("project")
     trace_network(

@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.errors import DataError, InvalidSubmissionError
+from harness.card.records import (
+    Physics,
+    UnreachedWorkingPoint,
+    WorkingPoint,
+)
+from harness.errors import (
+    DataError,
+    InvalidSubmissionError,
+)
 from harness.metrics.evaluate import evaluate
 from harness.metrics.intervals import clopper_pearson
 from harness.metrics.replicates import mix
-from harness.records import Physics, UnreachedWorkingPoint, WorkingPoint
 
 RATES = (1e-3, 1e-2, 1e-1)
 
@@ -250,7 +257,7 @@ def test_the_record_survives_its_file(physics):
 
 def test_the_record_of_a_fixed_sample_never_changes():
     # Cards of one scorer version are ranked together: if these figures have to change, raise
-    # harness.records.SCORER_VERSION.
+    # harness.card.records.SCORER_VERSION.
     hashes = mix(np.arange(60_000, dtype=np.uint64))
     uniform = (hashes >> np.uint64(40)).astype(np.float64) / 2**24
     background, signal = uniform[:50_000], np.sqrt(uniform[50_000:])

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.card.records import WorkingPoint
 from harness.errors import DataError
 from harness.metrics.scores import RankedScores
-from harness.metrics.working_point import Cut, count_allowed, set_cut, tie_warnings
-from harness.records import WorkingPoint
+from harness.metrics.working_point import (
+    Cut,
+    count_allowed,
+    set_cut,
+    tie_warnings,
+)
 
 
 def ranked(*scores: float) -> RankedScores:

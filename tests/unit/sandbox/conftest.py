@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import Sandbox, open_sandbox
-from harness.step import Step, StepResult
+from harness.sandbox import (
+    Sandbox,
+    open_sandbox,
+)
+from harness.sandbox.step import (
+    Step,
+    StepResult,
+)
 
 
 @pytest.fixture(scope="session")

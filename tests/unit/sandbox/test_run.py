@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.card.records import IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,
@@ -21,10 +22,16 @@ from harness.errors import (
     SubmissionError,
     UsageError,
 )
-from harness.records import IsolationRecord
-from harness.sandbox import bindings, open_sandbox
+from harness.sandbox import (
+    bindings,
+    open_sandbox,
+)
 from harness.sandbox import run as run_module
-from harness.step import MIB, Limits, Step
+from harness.sandbox.step import (
+    MIB,
+    Limits,
+    Step,
+)
 
 FDS = "/proc/self/fd"
 
@@ -316,7 +323,7 @@ def test_without_a_sandbox_a_step_still_dies_with_its_parent(tmp_path):
     program = f"""
 from pathlib import Path
 from harness.sandbox import open_sandbox
-from harness.step import Step
+from harness.sandbox.step import Step
 folder = Path({str(tmp_path)!r})
 open_sandbox("none").run(Step(name="x", entry="harness.sandbox.trial:execute",
     request={{"place": str(folder / "pid")}}, inputs={{"code": folder / "code.py"}}), folder)

@@ -6,7 +6,11 @@ import textwrap
 
 import pytest
 
-from harness.submission.declaration import MAX_BYTES, parse_spec, read_spec
+from harness.submission.declaration import (
+    MAX_BYTES,
+    parse_spec,
+    read_spec,
+)
 
 GOOD = """\
 team: team_x

@@ -11,7 +11,11 @@ import pytest
 
 from harness.errors import InvalidSubmissionError
 from harness.submission import digest
-from harness.submission.digest import folder_digest, scan, stage
+from harness.submission.digest import (
+    folder_digest,
+    scan,
+    stage,
+)
 
 
 @pytest.fixture

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from harness import heads
-from harness.submission import inference, network
+from harness.submission import (
+    inference,
+    network,
+)
 from tests.firmware_bench import simulate_by_hls4ml
 
 network.load_keras()
@@ -46,7 +49,7 @@ def pick(x, start: int):
 
 
 def one_bit():
-    from harness.submission.heads import _settings
+    from harness.heads import _settings
 
     return _settings(["ufixed<1,1>"], (1, 1), place="weight")
 
@@ -199,7 +202,7 @@ def test_the_input_overflow_of_a_network_is_found_on_its_first_words():
 def test_the_words_of_a_first_layer_count_as_input_words():
     inputs = keras.Input((57,))
     settings = heads.parse_word("ufixed<12,10>")
-    from harness.submission.heads import _settings
+    from harness.heads import _settings
 
     layer = q.QDense(1, iq_conf=_settings([str(settings)], (57,), place="datalane"))
     model = keras.Model(inputs, layer(inputs))

@@ -1,0 +1,1 @@
+"""The score card: its records, its files."""

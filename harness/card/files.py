@@ -1,0 +1,313 @@
+"""Score cards as files: written whole or not at all, read with a reason where they can't be.
+
+A card lies at ``results/<challenge>/<team>/<UTC>-<short hash>.json``; the raw scores lie beside it
+under the same name with the ending ``.scores.zst``: all float scores, then all firmware scores
+where there are any, each as little-endian float64 in the order of the card's files, compressed
+by zstd. They are what `harness rescore` starts from and are not committed. Files made on the way,
+such as the firmware's Verilog, lie in a folder of the card's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from harness.card.records import (
+    Artefact,
+    NotMeasured,
+    ScoreCard,
+)
+from harness.errors import (
+    DataError,
+    EnvironmentFaultError,
+    Problem,
+)
+
+CARD_SUFFIX = ".json"
+SCORES_SUFFIX = ".scores.zst"
+_PART = ".part"
+# What lies beside a card: its scores, its folder of artefacts.
+_MADE = re.compile(rf"(?P<stem>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})({re.escape(SCORES_SUFFIX)})?\Z")
+# A card of one challenge with four signals takes about 60 kB; one hundred signals fit.
+MAX_CARD_BYTES = 4 * 1024**2
+# Level 3 of zstd packs float64 scores at about 300 MB/s; higher ones gain a few per cent.
+_ZSTD_LEVEL = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptScores:
+    """Scores of every event that a card speaks of.
+
+    Attributes
+    ----------
+    float_scores, firmware_scores : mapping of process to float64 array of shape (n,)
+        Higher = more anomalous, in the order of the challenge's cache; the second is empty where
+        no firmware was scored.
+    """
+
+    float_scores: Mapping[str, NDArray[np.float64]]
+    firmware_scores: Mapping[str, NDArray[np.float64]]
+
+
+def pack_scores(kept: KeptScores) -> bytes:
+    """Compress `kept` to the bytes of a scores file."""
+    import zstandard
+
+    compressor = zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compressobj()
+    blocks = [*kept.float_scores.values(), *kept.firmware_scores.values()]
+    parts = [compressor.compress(np.ascontiguousarray(block, "<f8").tobytes()) for block in blocks]
+    return b"".join([*parts, compressor.flush()])
+
+
+def unpack_scores(packed: bytes, card: ScoreCard) -> KeptScores:
+    """Read the scores that belong to `card` back.
+
+    Raises
+    ------
+    DataError
+        The file is broken or holds another number of scores than the card says.
+    """
+    import zstandard
+
+    counts = {file.process: file.n_scored for file in card.challenge.files}
+    has_firmware = not isinstance(card.firmware_physics, NotMeasured)
+    n_expected = sum(counts.values()) * (2 if has_firmware else 1)
+    try:
+        raw = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+        values = np.frombuffer(raw, dtype="<f8")
+    except (zstandard.ZstdError, ValueError) as error:
+        raise DataError(Problem(what=f"the scores file is broken: {error}")) from error
+    if values.size != n_expected:
+        raise DataError(
+            Problem(
+                what=f"the scores file holds {values.size:,} scores",
+                expected=f"{n_expected:,}, as the card says",
+            )
+        )
+    blocks = np.split(values, np.cumsum(list(counts.values()) * (2 if has_firmware else 1))[:-1])
+    return KeptScores(
+        float_scores=dict(zip(counts, blocks[: len(counts)], strict=True)),
+        firmware_scores=dict(zip(counts, blocks[len(counts) :], strict=True))
+        if has_firmware
+        else {},
+    )
+
+
+def describe_bytes(name: str, content: bytes) -> Artefact:
+    """Name, digest and size of a file to be kept beside a card."""
+    return Artefact(name=name, sha256=hashlib.sha256(content).hexdigest(), n_bytes=len(content))
+
+
+def card_path(card: ScoreCard, results: Path) -> Path:
+    """Where `card` lies below `results`; the short hash is that of the card's own content."""
+    short = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]
+    stamp = card.created.replace("-", "").replace(":", "")
+    folder = results / card.challenge.name / card.submission.team
+    return folder / f"{stamp}-{short}{CARD_SUFFIX}"
+
+
+def check_results(results: Path, n_bytes: int) -> None:
+    """Find out before a long run whether its card can be written below `results`.
+
+    Parameters
+    ----------
+    results : Path
+        Need not exist yet; nothing is left there.
+    n_bytes : int
+        Size of what will be written beside the card.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The folder cannot be written, or its disk has no room.
+    """
+    folder = results.absolute()
+    place = next(path for path in (folder, *folder.parents) if path.exists())
+    needed = n_bytes + MAX_CARD_BYTES
+    try:
+        # A file without a name: it is gone with this process, however that ends.
+        with tempfile.TemporaryFile(dir=place):
+            free = shutil.disk_usage(place).free
+    except OSError as error:
+        raise _not_written(results, error) from error
+    if free < needed:
+        raise EnvironmentFaultError(
+            Problem(
+                what=f"{free / 1e6:.1f} MB are free, too little for a score card",
+                where=str(results),
+                expected=f"{needed / 1e6:.1f} MB",
+                fix="make room, or name another folder with --results",
+            )
+        )
+
+
+def write_card(
+    card: ScoreCard,
+    results: Path,
+    *,
+    scores: bytes | None = None,
+    artefacts: Sequence[Path] = (),
+) -> Path:
+    """Write `card`, its packed `scores` and its `artefacts` beside it; return the card's path.
+
+    All are written to temporary names and flushed to the disk; the card is moved to its place
+    last, so a card that is there is whole and has its scores.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The folder cannot be written, or the disk is full; nothing is left behind.
+    """
+    target = card_path(card, results)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.parent / ".lock"):
+            _sweep(target.parent)
+            try:
+                if artefacts:
+                    _copy_whole(target.with_suffix(""), artefacts)
+                if scores is not None:
+                    _write_whole(target.with_suffix(SCORES_SUFFIX), scores)
+                _write_whole(target, card.model_dump_json(indent=1).encode() + b"\n")
+            except OSError:
+                _remove(target.with_suffix(""))
+                _remove(target.with_suffix(SCORES_SUFFIX))
+                raise
+    except OSError as error:
+        raise _not_written(target.parent, error) from error
+    return target
+
+
+def _not_written(folder: Path, error: OSError) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        Problem(
+            what=f"the score card could not be written: {error.strerror or error}",
+            where=str(folder),
+            fix="make room or make the folder writable, or name another one with --results",
+        )
+    )
+
+
+def read_card(path: str | os.PathLike[str]) -> ScoreCard:
+    """Read a card.
+
+    Raises
+    ------
+    DataError
+        The file is missing, too large, not JSON, or not a card of a schema known here.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_CARD_BYTES + 1)
+    except OSError as error:
+        raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error
+    return parse_card(content, source=str(path))
+
+
+def parse_card(content: bytes, *, source: str) -> ScoreCard:
+    """Read the bytes of a card, whoever wrote them.
+
+    Raises
+    ------
+    DataError
+        They are too many, not JSON, or not a card of a schema known here.
+    """
+    if len(content) > MAX_CARD_BYTES:
+        raise DataError(Problem(what=f"larger than {MAX_CARD_BYTES:,} bytes", where=source))
+    try:
+        return ScoreCard.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise DataError(
+            Problem(
+                what=f"{field}: {first['msg']}",
+                where=source,
+                expected="a score card of a schema version that this harness knows",
+            )
+        ) from error
+
+
+def read_scores(path: Path) -> KeptScores:
+    """Read the scores kept beside the card at `path`, checked against the card's digest.
+
+    Raises
+    ------
+    DataError
+        The card kept no scores, or they are missing, broken or not those of the card.
+    """
+    card = read_card(path)
+    scores_path = path.with_suffix(SCORES_SUFFIX)
+    if isinstance(card.scores, NotMeasured):
+        raise DataError(Problem(what=f"no scores were kept: {card.scores.not_measured}"))
+    try:
+        packed = scores_path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            Problem(
+                what="the scores of this card are not here",
+                where=str(scores_path),
+                fix="score the submission again with `harness score`",
+            )
+        ) from error
+    found = describe_bytes(scores_path.name, packed)
+    if found.sha256 != card.scores.sha256:
+        raise DataError(
+            Problem(
+                what=f"sha256 is {found.sha256}",
+                where=str(scores_path),
+                expected=f"{card.scores.sha256}, as the card says",
+                fix="score the submission again with `harness score`",
+            )
+        )
+    return unpack_scores(packed, card)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}{_PART}")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy_whole(folder: Path, files: Sequence[Path]) -> None:
+    part = folder.with_name(f".{folder.name}{_PART}")
+    try:
+        part.mkdir()
+        for file in files:
+            shutil.copyfile(file, part / file.name)
+        part.replace(folder)
+    finally:
+        _remove(part)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left; the caller holds the folder's lock, so no other run writes."""
+    for path in folder.iterdir():
+        made = _MADE.match(path.name)
+        is_orphan = made is not None and not (folder / f"{made['stem']}{CARD_SUFFIX}").exists()
+        if is_orphan or (path.name.startswith(".") and path.name.endswith(_PART)):
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,606 @@
+"""The score card: the one immutable record of a scoring, and all that it holds.
+
+A card is read by the leaderboard, the ranking and the pull-request comment, so every figure
+carries what is needed to judge it: an interval, an evidence, or the reason why it is missing.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from harness.challenge import (
+    Evidence,
+    Name,
+    RankingRules,
+    Target,
+    Utc,
+    Value,
+)
+
+SCHEMA_VERSION = 1
+# Raised whenever the same scores would give other figures; only cards of one version are ranked
+# together.
+SCORER_VERSION = 1
+
+Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
+Text = Annotated[str, Field(max_length=4000)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class NotMeasured(Value):
+    """Stands where a figure would: it was not measured, for this reason."""
+
+    not_measured: Text
+
+
+class Interval(Value):
+    """A confidence interval."""
+
+    lower: float
+    upper: float
+    level: Probability = 0.95
+    method: Text
+
+
+class Auc(Value):
+    """Area under the ROC curve; tied scores count half."""
+
+    value: Probability
+    interval: Interval
+
+
+class SignalRate(Value):
+    """Signal efficiency at one working point.
+
+    Attributes
+    ----------
+    tpr : float
+        ``n_passing / n_events``: per preselected event.
+    interval : Interval
+        Holds the uncertainty of the threshold and that of the signal count.
+    significance_improvement : float
+        TPR / sqrt(FPR) at the working point's nominal FPR.
+    """
+
+    n_passing: Count
+    n_events: Count
+    tpr: Probability
+    interval: Interval
+    significance_improvement: float
+
+
+class WorkingPoint(Value):
+    """A threshold on the score, set on test background.
+
+    An event passes if ``score >= threshold``, or ``score > threshold`` if `is_strict`.
+
+    Attributes
+    ----------
+    fpr : float
+        The false positive rate aimed at.
+    n_allowed : int
+        k = floor(fpr (N + 1)): background events that may pass.
+    n_passing : int
+        Background events that pass; at most k.
+    is_low_statistics : bool
+        k < 10: shown, never ranked.
+    rates : mapping of signal to SignalRate
+        What each signal keeps.
+    """
+
+    fpr: Probability
+    threshold: float
+    is_strict: bool
+    n_allowed: Count
+    n_passing: Count
+    fpr_realised: Probability
+    is_low_statistics: bool
+    rates: dict[Name, SignalRate]
+
+
+class UnreachedWorkingPoint(Value):
+    """A working point that the test background is too small for."""
+
+    fpr: Probability
+    not_measured: Text
+
+
+class RocPoints(Value):
+    """Log-spaced points of a ROC curve: TPR at the tightest threshold that keeps each FPR."""
+
+    fpr: tuple[Probability, ...]
+    tpr: tuple[Probability, ...]
+
+
+class Histogram(Value):
+    """Counts of scores in common bins, for plots; `edges` has one entry more than counts."""
+
+    edges: tuple[float, ...]
+    counts: dict[Name, tuple[Count, ...]]
+
+
+class Physics(Value):
+    """How well one set of scores tells signals from background.
+
+    Attributes
+    ----------
+    arithmetic : str
+        Whose scores these are: the ``float`` network's or the ``firmware``'s.
+    replicates : mapping of signal to tuple of float
+        TPR at the challenge's working point in each of the keyed bootstrap replicates; replicate
+        i of two cards of one challenge weighs every event alike, so cards can be compared in
+        pairs.
+    """
+
+    arithmetic: Literal["float", "firmware"]
+    n_background: Count
+    auc: dict[Name, Auc]
+    working_points: tuple[WorkingPoint | UnreachedWorkingPoint, ...]
+    replicates: dict[Name, tuple[Probability, ...]]
+    roc: dict[Name, RocPoints]
+    scores: Histogram | None = None
+
+    def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
+        """Return the working point whose nominal FPR is `fpr`.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        for point in self.working_points:
+            if point.fpr == fpr:
+                return point
+        raise KeyError(fpr)
+
+
+class Cost(Value):
+    """What one event costs the network.
+
+    Attributes
+    ----------
+    flops : int or NotMeasured
+        Floating-point operations as TensorFlow's profiler counts them (MAC = 2).
+    flops_on_weights : int
+        Operations on weights alone, such as batch normalisation's scale: done once, not per
+        event, and so not among `flops`; keras-flops's own total is the sum of both.
+    uncounted_operations : mapping of str to int
+        Graph operations that the profiler has no formula for, with the number of values that
+        they give per event.
+    bops : int or NotMeasured
+        Bit operations: sum over multiplications of the product of the operands' widths.
+    weight_bits : int
+        Bits to store all weights at their own widths.
+    """
+
+    n_parameters: Count
+    n_trainable: Count
+    flops: Count | NotMeasured
+    flops_by_operation: dict[str, Count] = Field(default_factory=dict)
+    flops_on_weights: Count = 0
+    uncounted_operations: dict[str, Count] = Field(default_factory=dict)
+    macs: Count | NotMeasured
+    bops: Count | NotMeasured
+    weight_bits: Count | NotMeasured
+
+
+class Figure(Value):
+    """A figure of the firmware with the kind of evidence behind it.
+
+    Attributes
+    ----------
+    source : str
+        The tool, its version and what it read the figure from.
+    """
+
+    value: float
+    evidence: Evidence
+    source: Text
+
+
+class Verdict(Value):
+    """One requirement of the challenge held against one figure."""
+
+    requirement: Name
+    limit: float
+    value: float
+    unit: str = Field(max_length=16)
+    is_passed: bool
+    evidence: Evidence
+
+
+class Agreement(Value):
+    """Two witnesses that computed the scores of the same events, bit for bit."""
+
+    witnesses: tuple[str, str]
+    n_events: Count
+    n_different: Count
+    is_independent: bool
+    note: Text = ""
+
+
+class StageLatency(Value):
+    """Clock cycles that one stage of the firmware takes; the stages of a network add up."""
+
+    stage: str = Field(max_length=120)
+    cycles: float = Field(ge=0)
+
+
+class Artefact(Value):
+    """A file kept beside the card."""
+
+    name: str = Field(max_length=200)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    n_bytes: Count
+
+
+class Firmware(Value):
+    """The firmware of a network: its timing and resources, each with its evidence."""
+
+    backend: Name
+    is_handed_in: bool = False
+    target: Target
+    latency_cycles: Figure | NotMeasured
+    interval_cycles: Figure | NotMeasured
+    clock_period_ns: Figure | NotMeasured
+    latency_ns: Figure | NotMeasured
+    lut: Figure | NotMeasured
+    ff: Figure | NotMeasured
+    dsp: Figure | NotMeasured
+    bram18: Figure | NotMeasured
+    other_cells: dict[str, Count] = Field(default_factory=dict)
+    available: dict[Name, Count] = Field(default_factory=dict)
+    input_bits: Count | NotMeasured
+    output_bits: Count | NotMeasured
+    overflow: dict[str, Probability] = Field(default_factory=dict)
+    stages: tuple[StageLatency, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    artefacts: tuple[Artefact, ...] = ()
+    notes: tuple[Text, ...] = ()
+
+    @property
+    def is_within_target(self) -> bool:
+        """Whether every requirement was measured and passed."""
+        return bool(self.verdicts) and all(verdict.is_passed for verdict in self.verdicts)
+
+
+class Check(Value):
+    """One integrity check of the scores.
+
+    Attributes
+    ----------
+    outcome : str
+        ``same`` (bit for bit), ``noise`` (within the arithmetic's tolerance), ``leak`` (a score
+        depends on more than its own event) or ``diagnostic`` (no verdict is drawn).
+    max_difference : float
+        Largest difference, in units of the spread of the scores, or of an event's own score where
+        that is larger.
+    """
+
+    name: Name
+    outcome: Literal["same", "noise", "leak", "diagnostic"]
+    n_events: Count
+    max_difference: float
+    detail: Text = ""
+
+
+class Distribution(Value):
+    """Counts of events in bins of one observable; the outermost bins also hold what lies beyond.
+
+    Attributes
+    ----------
+    name, title, unit : str
+        ``met``, "Missing transverse momentum", "GeV"; the unit of a count is empty.
+    edges : tuple of float
+        One more than there are bins.
+    counts : mapping of process to tuple of int
+        Events of each process in each bin.
+    """
+
+    name: Name
+    title: str = Field(max_length=80)
+    unit: str = Field(max_length=16)
+    edges: tuple[float, ...]
+    counts: dict[Name, tuple[Count, ...]]
+
+
+class Share(Value):
+    """How many events of one origin there are, and how many of them pass."""
+
+    n_events: Count
+    n_passing: Count
+
+
+class Accepted(Value):
+    """What the entry accepts at the challenge's working point.
+
+    Attributes
+    ----------
+    arithmetic : str
+        Whose scores chose the events.
+    passing, every : tuple of Distribution
+        The same observables of the events that pass and of every test event.
+    composition : mapping of origin to Share, or NotMeasured
+        Of which processes the accepted background is made, where the simulation knows it.
+    """
+
+    fpr: Probability
+    arithmetic: Literal["float", "firmware"]
+    passing: tuple[Distribution, ...]
+    every: tuple[Distribution, ...]
+    composition: dict[Name, Share] | NotMeasured
+
+
+class Gain(Value):
+    """TPR of the entry over that of today's cuts at the same rate; paired interval."""
+
+    ratio: float = Field(ge=0)
+    interval: Interval
+
+
+class TriggerCuts(Value):
+    """What a trigger of simple cuts keeps at the same rate: any of its observables over its cut.
+
+    Attributes
+    ----------
+    thresholds : mapping of observable to float
+        The cuts [GeV], each passed by the same number of background events.
+    point : WorkingPoint
+        Rate and TPR of the cuts together.
+    gain : mapping of signal to Gain or NotMeasured
+        TPR of the entry divided by that of the cuts.
+    """
+
+    thresholds: dict[Name, float]
+    point: WorkingPoint
+    gain: dict[Name, Gain | NotMeasured]
+
+
+class StressedRate(Value):
+    """What a threshold that was set on nominal background lets pass of varied background.
+
+    Attributes
+    ----------
+    fpr : float
+        The nominal false positive rate of the working point.
+    n_passing : int
+        Varied events that pass.
+    fpr_realised : float
+        Per nominal event: events that the variation lost are among those counted.
+    interval : Interval
+        Of `fpr_realised`, for this threshold.
+    ratio : float or NotMeasured
+        `fpr_realised` over the rate that nominal background realises at this threshold.
+    n_gained, n_lost : int or None
+        Events that pass varied and not nominal, and the other way round; None where the varied
+        events are others.
+    """
+
+    fpr: Probability
+    n_passing: Count
+    fpr_realised: Probability
+    interval: Interval
+    ratio: float | NotMeasured
+    n_gained: Count | None = None
+    n_lost: Count | None = None
+
+
+class Variation(Value):
+    """Background as another detector or another simulation would give it.
+
+    Attributes
+    ----------
+    n_events : int
+        Nominal events that were varied, or events of the other simulation.
+    n_selected : int
+        Those of them that still pass the preselection of the data set.
+    """
+
+    name: Name
+    title: str = Field(max_length=80)
+    what: Text
+    n_events: Count
+    n_selected: Count
+    rates: tuple[StressedRate, ...]
+
+
+class SkippedVariation(Value):
+    """A variation that could not be made, with the reason."""
+
+    name: Name
+    title: str = Field(max_length=80)
+    not_measured: Text
+
+
+class Stress(Value):
+    """How stable the rate is: thresholds fixed on nominal background, background varied.
+
+    Attributes
+    ----------
+    arithmetic : str
+        Whose scores these are.
+    """
+
+    arithmetic: Literal["float", "firmware"]
+    variations: tuple[Variation | SkippedVariation, ...]
+
+
+class Submitted(Value):
+    """What the participants say of their entry, and the digest of the folder that was scored.
+
+    Attributes
+    ----------
+    received : str or None
+        When the organiser received it, which counts for the deadline; None: when it was scored.
+    """
+
+    team: Name
+    title: Text
+    authors: tuple[Text, ...]
+    division: Literal["trigger", "open"]
+    description: Text
+    training_data: Text
+    is_supervised: bool
+    references: tuple[Text, ...]
+    licence: Text
+    digest: Digest
+    received: Utc | None = None
+
+
+class ScoredFile(Value):
+    """A data file that took part, as it was found.
+
+    Attributes
+    ----------
+    role : str or None
+        As in the manifest; figures of a ``hidden`` signal are never shown to the public.
+    title : str
+        How the process is printed; empty: by its name.
+    """
+
+    name: str = Field(max_length=200)
+    process: Name
+    role: Literal["background", "signal", "hidden", "blackbox"] | None = None
+    title: str = Field(default="", max_length=80)
+    checksum: Digest
+    n_events: Count
+    n_scored: Count
+
+
+class ScoredChallenge(Value):
+    """The data and the rules that the scores were made with.
+
+    Attributes
+    ----------
+    ranking : RankingRules
+        The rules as they stood; a board ranks by those of its newest card, or by the manifest's.
+    collision_rate_hz : float or None
+        Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
+    """
+
+    name: Name
+    title: Text
+    version: str
+    synthetic: bool
+    files: tuple[ScoredFile, ...]
+    split_key: str
+    split_fractions: tuple[Probability, Probability, Probability]
+    seed: int
+    working_point: Probability
+    target: Target
+    ranking: RankingRules = Field(default_factory=RankingRules)
+    collision_rate_hz: float | None = Field(default=None, gt=0)
+
+
+class IsolationRecord(Value):
+    """How untrusted code was kept apart: ``bwrap``, or ``none`` after an explicit ``--unsafe``."""
+
+    kind: Literal["bwrap", "none"]
+    detail: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class StepUsage(Value):
+    """What a stage used."""
+
+    wall_s: float = Field(ge=0)
+    cpu_s: float = Field(ge=0)
+    peak_memory_bytes: Count
+
+
+class Environment(Value):
+    """What the scorer ran on."""
+
+    harness: str
+    git_revision: str | NotMeasured
+    python: str
+    platform: str
+    processor: str
+    n_cores: Count
+    packages: dict[str, str]
+
+
+class ScoreCard(Value):
+    """The record of one scoring.
+
+    Attributes
+    ----------
+    scorer_version : int
+        Cards of different scorer versions are never ranked together.
+    is_official : bool
+        Whether the whole data set was scored in isolation with every stage that the division
+        asks for; why not stands in `unofficial_because`.
+    """
+
+    schema_version: Literal[1] = 1
+    scorer_version: int = SCORER_VERSION
+    created: Utc
+    is_official: bool
+    unofficial_because: tuple[Text, ...] = ()
+    submission: Submitted
+    challenge: ScoredChallenge
+    model_digest: Digest | NotMeasured
+    float_physics: Physics | NotMeasured
+    firmware_physics: Physics | NotMeasured
+    cost: Cost | NotMeasured
+    firmware: Firmware | NotMeasured
+    checks: tuple[Check, ...] | NotMeasured
+    isolation: IsolationRecord
+    usage: dict[Name, StepUsage]
+    environment: Environment
+    scores: Artefact | NotMeasured
+    accepted: Accepted | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    stress: Stress | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    warnings: tuple[Text, ...] = ()
+
+
+class ProcessSummary(Value):
+    """One process of a challenge.
+
+    Attributes
+    ----------
+    occupancy : mapping of object to tuple of float
+        Fraction of events that fill each slot of the object, in the order of the slots.
+    """
+
+    process: Name
+    title: str = Field(max_length=80)
+    role: Literal["background", "signal", "blackbox"]
+    n_events: Count
+    occupancy: dict[Name, tuple[Probability, ...]]
+
+
+class EventObject(Value):
+    """One reconstructed object: transverse momentum [GeV], pseudorapidity, azimuth [rad]."""
+
+    kind: Name
+    pt: float
+    eta: float
+    phi: float
+
+
+class ExampleEvent(Value):
+    """One event for the event display."""
+
+    process: Name
+    objects: tuple[EventObject, ...]
+
+
+class DataSummary(Value):
+    """What the events of a challenge are, small enough for a page; written beside the cards.
+
+    Hidden signals are never in it.
+    """
+
+    schema_version: Literal[1] = 1
+    challenge: Name
+    title: Text
+    version: str
+    synthetic: bool
+    processes: tuple[ProcessSummary, ...]
+    distributions: tuple[Distribution, ...]
+    examples: tuple[ExampleEvent, ...]

@@ -1,0 +1,65 @@
+"""Delays of cells, and the allowance for wires: the constants behind every clock period.
+
+The delays of cells are what Vivado 2021.2 reported along the worst paths of placed and of routed
+designs on a Zynq UltraScale+ of the slowest speed grade: for each arc the mean or the median,
+whichever is longer, over 407 public timing reports (xczu3eg-sbva484-1; repository
+gussmith23/lakeroad-evaluation, folder ``runs``). A VU9P of grade -2 has the same cells and is
+faster. Where no placement exists there is no wire to time: routing is allowed for as a share of the
+path. In the 108 reports of routed designs above, routing took 37 % of all the worst paths' time and
+61 % of the worst path's; half is allowed here. What comes out is an estimate, and is called one.
+"""
+
+from __future__ import annotations
+
+# Share of a path that is allowed for routing.
+ROUTING_SHARE = 0.5
+
+# Delays in ns; see the module's docstring for their source.
+CLOCK_TO_Q_NS = 0.093
+SETUP_D_NS = 0.0  # reported as -0.027: the data may come after the edge
+SETUP_CE_NS = 0.044
+SETUP_R_NS = 0.072
+LUT_NS = 0.107
+WIDE_MUX_NS = 0.087
+CARRY_S_TO_O_NS = 0.250
+CARRY_S_TO_CO_NS = 0.238
+CARRY_DI_TO_O_NS = 0.189
+CARRY_DI_TO_CO_NS = 0.177
+CARRY_CI_TO_O_NS = 0.129
+CARRY_CI_TO_CO_NS = 0.116
+# The last carry of a block to the next block, by the dedicated wire.
+CARRY_CHAIN_NS = 0.030
+# The stages of a DSP48E2 without registers: input, pre-adder and multiplier, product, ALU, output.
+DSP_INPUT_NS = 0.195
+DSP_MULTIPLY_NS = 0.092 + 0.737
+DSP_PRODUCT_NS = 0.059
+DSP_ALU_NS = 0.699
+DSP_OUTPUT_NS = 0.159
+DSP_COMBINATIONAL_NS = DSP_INPUT_NS + DSP_MULTIPLY_NS + DSP_PRODUCT_NS + DSP_ALU_NS + DSP_OUTPUT_NS
+
+
+def period_ns(logic_ns: float, routing_share: float = ROUTING_SHARE) -> float:
+    """Return the clock period of a path whose cells take `logic_ns`.
+
+    Examples
+    --------
+    >>> period_ns(2.1)
+    4.2
+    """
+    return logic_ns / (1.0 - routing_share)
+
+
+def adder_ns(width: int) -> float:
+    """Return the delay of the cells of an adder of `width` bits: LUT, carry chain, sum.
+
+    Examples
+    --------
+    Four bits need one half of a CARRY8; twelve need three, so the carry hops once on the way.
+
+    >>> round(adder_ns(4), 3), round(adder_ns(12), 3)
+    (0.357, 0.504)
+    """
+    blocks = -(-max(width, 1) // 4)
+    if blocks == 1:
+        return LUT_NS + CARRY_S_TO_O_NS
+    return LUT_NS + CARRY_S_TO_CO_NS + (blocks - 2) * CARRY_CHAIN_NS + CARRY_CI_TO_O_NS

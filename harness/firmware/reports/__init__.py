@@ -1,0 +1,1 @@
+"""Reports of the vendor's tools: parsed, and those that a participant hands in."""

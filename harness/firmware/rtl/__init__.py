@@ -1,0 +1,1 @@
+"""Backend ``rtl``: the design simulated, synthesised and timed."""

@@ -1,0 +1,246 @@
+"""Static timing of a mapped netlist: the longest register-to-register path, and an allowance.
+
+The delays of cells are those of `harness.firmware.delays`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from harness.firmware.delays import (
+    CARRY_CHAIN_NS,
+    CARRY_CI_TO_CO_NS,
+    CARRY_CI_TO_O_NS,
+    CARRY_DI_TO_CO_NS,
+    CARRY_DI_TO_O_NS,
+    CARRY_S_TO_CO_NS,
+    CARRY_S_TO_O_NS,
+    CLOCK_TO_Q_NS,
+    DSP_COMBINATIONAL_NS,
+    LUT_NS,
+    SETUP_CE_NS,
+    SETUP_D_NS,
+    SETUP_R_NS,
+    WIDE_MUX_NS,
+)
+from harness.firmware.rtl.netlist import (
+    Bit,
+    Cell,
+    Netlist,
+)
+
+_FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
+_WIDE_MUXES = frozenset({"MUXF7", "MUXF8", "MUXF9"})
+_CARRIES = {"CARRY4": 4, "CARRY8": 8}
+_DSP = "DSP48E2"
+# Clock buffers and what is no cell at all.
+_IGNORED = frozenset({"BUFG", "BUFGCE", "$scopeinfo", "GND", "VCC"})
+_DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "MREG", "PREG")
+
+Arc: TypeAlias = tuple[Bit, Bit, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """The longest path of a netlist.
+
+    Attributes
+    ----------
+    logic_ns : float
+        Delay of the cells on it, clock-to-output and set-up included; no wire.
+    path : tuple of str
+        The cells along it, first to last.
+    n_endpoints : int
+        Register inputs and outputs that were timed.
+    untimed : mapping of str to int
+        Cells of kinds without delays here; paths through them were not timed.
+    has_loop : bool
+        The netlist feeds a combinational output back to itself; nothing is timed then.
+    """
+
+    logic_ns: float
+    path: tuple[str, ...] = ()
+    n_endpoints: int = 0
+    untimed: Mapping[str, int] = field(default_factory=dict)
+    has_loop: bool = False
+
+
+def time_netlist(netlist: Netlist) -> Timing:
+    """Find the longest path from a register or an input to a register or an output."""
+    graph = _Graph()
+    untimed: Counter[str] = Counter()
+    for cell in netlist.cells:
+        if not _add(graph, cell):
+            untimed[cell.kind] += 1
+    for bit in netlist.inputs:
+        graph.launch(bit, 0.0, "input")
+    for bit in netlist.outputs:
+        graph.capture(bit, 0.0, "output")
+    return graph.longest(untimed)
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Bits as nodes, delays of cells as edges."""
+
+    arrival: dict[Bit, float] = field(default_factory=dict)
+    origin: dict[Bit, tuple[Bit | None, str]] = field(default_factory=dict)
+    arcs: dict[Bit, list[tuple[Bit, float, str]]] = field(default_factory=lambda: defaultdict(list))
+    fan_in: Counter[Bit] = field(default_factory=Counter)
+    captures: list[tuple[Bit, float, str]] = field(default_factory=list)
+
+    def launch(self, bit: Bit, delay_ns: float, name: str) -> None:
+        self.arrival[bit] = delay_ns
+        self.origin[bit] = (None, name)
+
+    def capture(self, bit: Bit, setup_ns: float, name: str) -> None:
+        self.captures.append((bit, setup_ns, name))
+
+    def through(self, source: Bit, target: Bit, delay_ns: float, name: str) -> None:
+        self.arcs[source].append((target, delay_ns, name))
+        self.fan_in[target] += 1
+
+    def longest(self, untimed: Counter[str]) -> Timing:
+        """Walk the bits in topological order; what stays unreached lies on or behind a loop."""
+        waiting = dict(self.fan_in)
+        ready = [bit for bit in {*self.arrival, *self.arcs} if not waiting.get(bit)]
+        n_done = 0
+        while ready:
+            bit = ready.pop()
+            n_done += 1
+            for target, delay_ns, name in self.arcs.get(bit, ()):
+                self._reach(bit, target, delay_ns, name)
+                waiting[target] -= 1
+                if not waiting[target]:
+                    ready.append(target)
+        if any(waiting.values()):
+            return Timing(logic_ns=0.0, untimed=dict(untimed), has_loop=True)
+        return self._worst(untimed)
+
+    def _reach(self, bit: Bit, target: Bit, delay_ns: float, name: str) -> None:
+        # A bit with no arrival is a constant or comes from an untimed cell.
+        if bit in self.arrival:
+            time = self.arrival[bit] + delay_ns
+            if time > self.arrival.get(target, -1.0):
+                self.arrival[target] = time
+                self.origin[target] = (bit, name)
+
+    def _worst(self, untimed: Counter[str]) -> Timing:
+        timed = [capture for capture in self.captures if capture[0] in self.arrival]
+        if not timed:
+            return Timing(logic_ns=0.0, untimed=dict(untimed))
+        bit, setup_ns, name = max(timed, key=lambda capture: self.arrival[capture[0]] + capture[1])
+        return Timing(
+            logic_ns=self.arrival[bit] + setup_ns,
+            path=(*self._trace(bit), name),
+            n_endpoints=len(timed),
+            untimed=dict(untimed),
+        )
+
+    def _trace(self, bit: Bit) -> list[str]:
+        names = []
+        step: Bit | None = bit
+        while step is not None:
+            step, name = self.origin[step]
+            names.append(name)
+        return names[::-1]
+
+
+def _add(graph: _Graph, cell: Cell) -> bool:
+    """Add a cell's arcs, and say whether its kind is known."""
+    kind, name = cell.kind, f"{cell.kind} {cell.name}"
+    if kind in _IGNORED:
+        return True
+    if kind in _FLIP_FLOPS:
+        _add_flip_flop(graph, cell, name)
+        return True
+    if kind == _DSP:
+        return _add_dsp(graph, cell, name)
+    arcs = _combinational_arcs(cell)
+    for source, target, delay_ns in arcs or ():
+        graph.through(source, target, delay_ns, name)
+    return arcs is not None
+
+
+def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
+    for bit in cell.bits("Q"):
+        graph.launch(bit, CLOCK_TO_Q_NS, name)
+    for port, setup_ns in (
+        ("D", SETUP_D_NS),
+        ("CE", SETUP_CE_NS),
+        ("R", SETUP_R_NS),
+        ("S", SETUP_R_NS),
+    ):
+        for bit in cell.bits(port):
+            graph.capture(bit, setup_ns, name)
+
+
+def _combinational_arcs(cell: Cell) -> list[Arc] | None:
+    """Return (input bit, output bit, delay) of a cell, or None for an unknown kind."""
+    if cell.kind in _CARRIES:
+        return list(_carry_arcs(cell, _CARRIES[cell.kind]))
+    if cell.kind == "INV" or (cell.kind.startswith("LUT") and cell.kind[3:].isdigit()):
+        delay_ns = LUT_NS
+    elif cell.kind in _WIDE_MUXES:
+        delay_ns = WIDE_MUX_NS
+    else:
+        return None
+    inputs = [
+        bit for port in cell.connections if port not in ("O", "O5", "O6") for bit in cell.bits(port)
+    ]
+    outputs = [bit for port in ("O", "O5", "O6") for bit in cell.bits(port)]
+    return [(source, target, delay_ns) for source in inputs for target in outputs]
+
+
+def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
+    sums, carries = cell.connections.get("O", ()), cell.connections.get("CO", ())
+
+    def outputs(pins: Sequence[Bit | str], first: int) -> Iterator[tuple[int, Bit]]:
+        for index in range(first, min(width, len(pins))):
+            pin = pins[index]
+            if isinstance(pin, int):
+                yield index, pin
+
+    for port, to_sum, to_carry in (
+        ("S", CARRY_S_TO_O_NS, CARRY_S_TO_CO_NS),
+        ("DI", CARRY_DI_TO_O_NS, CARRY_DI_TO_CO_NS),
+    ):
+        for index, source in enumerate(cell.connections.get(port, ())):
+            if isinstance(source, int):
+                # A bit's own sum does not depend on its DI.
+                first = index + (port == "DI")
+                yield from ((source, target, to_sum) for _, target in outputs(sums, first))
+                yield from ((source, target, to_carry) for _, target in outputs(carries, index))
+    for source in cell.bits("CYINIT"):
+        yield from ((source, target, CARRY_S_TO_O_NS) for _, target in outputs(sums, 0))
+        yield from ((source, target, CARRY_S_TO_CO_NS) for _, target in outputs(carries, 0))
+    for source in cell.bits("CI"):
+        yield from ((source, target, CARRY_CI_TO_O_NS) for _, target in outputs(sums, 0))
+        for index, target in outputs(carries, 0):
+            last = index == width - 1
+            yield source, target, CARRY_CHAIN_NS if last else CARRY_CI_TO_CO_NS
+
+
+def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
+    """Add a DSP slice that multiplies without registers, as Yosys maps it; say whether it does."""
+    if any(_number(cell.parameters.get(register, 0)) for register in _DSP_REGISTERS):
+        return False
+    outputs = [bit for port in ("P", "PCOUT") for bit in cell.bits(port)]
+    for port in ("A", "B", "C", "D"):
+        for bit in cell.bits(port):
+            for target in outputs:
+                graph.through(bit, target, DSP_COMBINATIONAL_NS, name)
+    return True
+
+
+def _number(value: JsonValue) -> int:
+    """Read a parameter of a cell: Yosys writes numbers as strings of bits."""
+    if isinstance(value, str):
+        bits = value.strip()
+        return int(bits, 2) if bits and set(bits) <= {"0", "1"} else 0
+    return int(value) if isinstance(value, int | float) else 0

@@ -1,0 +1,1 @@
+"""Independent computations of the firmware's scores, compared bit for bit."""

@@ -1,0 +1,1 @@
+"""From a submission to its score card: the stages, their order, and the card put together."""

@@ -1,0 +1,258 @@
+"""Cards held against what they were made from: metrics made anew, digests compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from harness.card import files as cards
+from harness.card.records import (
+    SCORER_VERSION,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+)
+from harness.challenge import Challenge
+from harness.data.events import (
+    EventStore,
+    open_store,
+)
+from harness.data.manifest import load_manifest
+from harness.errors import (
+    DataError,
+    HarnessError,
+    Problem,
+)
+from harness.scoring.evaluation import evaluate_scores
+from harness.submission.digest import (
+    folder_digest,
+    scan,
+)
+
+Outcome = Literal["same", "different", "not checked"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing of a card that was held against its source."""
+
+    name: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """A figure that is another one now; `field` is its place in the card."""
+
+    field: str
+    before: JsonValue
+    after: JsonValue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rescored:
+    """A card with metrics made anew from its kept scores, and what changed by it."""
+
+    card: ScoreCard
+    changes: tuple[Change, ...]
+
+
+def rescore_card(
+    path: Path, *, manifests: Sequence[Path] = (), cache: Path | None = None
+) -> Rescored:
+    """Make the metrics of the card at `path` anew from its kept scores; nothing is run.
+
+    Parameters
+    ----------
+    path : Path
+        The card; its scores lie beside it.
+    manifests : sequence of Path
+        Manifests beside the shipped one.
+    cache : Path, optional
+        Where decoded events are kept: the events' hashes are needed, for the replicates.
+
+    Raises
+    ------
+    DataError
+        The scores are missing or not those of the card, or the data are others.
+    """
+    card = cards.read_card(path)
+    kept = cards.read_scores(path)
+    challenge = load_manifest(*manifests).challenge(card.challenge.name)
+    store = open_store(challenge, cache)
+    different = [found for found in _compare_data(card, store) if found.outcome == "different"]
+    if different:
+        raise DataError(
+            *(
+                Problem(
+                    what=f"{found.name}: {found.detail}",
+                    where=str(path),
+                    expected="the data that the card was scored on",
+                    fix="fetch that version, or score the submission again",
+                )
+                for found in different
+            )
+        )
+    hashes = _scored_hashes(card, store)
+    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
+    firmware_physics = card.firmware_physics
+    if kept.firmware_scores:
+        firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+    changes = [
+        *_changes("float_physics", card.float_physics, float_physics),
+        *_changes("firmware_physics", card.firmware_physics, firmware_physics),
+    ]
+    anew = card.model_copy(
+        update={
+            "scorer_version": SCORER_VERSION,
+            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "submission": card.submission.model_copy(
+                update={"received": card.submission.received or card.created}
+            ),
+            "float_physics": float_physics,
+            "firmware_physics": firmware_physics,
+        }
+    )
+    return Rescored(card=anew, changes=tuple(changes))
+
+
+def verify_card(
+    path: Path,
+    *,
+    submissions: Path = Path("submissions"),
+    manifests: Sequence[Path] = (),
+    cache: Path | None = None,
+) -> tuple[Finding, ...]:
+    """Hold the card at `path` against all that is here of what it was made from.
+
+    Parameters
+    ----------
+    path : Path
+        The card.
+    submissions : Path
+        Folder of the submissions; the one of the card's team is compared.
+    manifests, cache
+        As for `rescore_card`.
+
+    Raises
+    ------
+    DataError
+        The card itself cannot be read.
+    """
+    card = cards.read_card(path)
+    findings = [_compare_submission(card, submissions), *_compare_artefacts(card, path)]
+    try:
+        challenge = load_manifest(*manifests).challenge(card.challenge.name)
+        store = open_store(challenge, cache)
+    except HarnessError as error:
+        return (*findings, Finding(name="data", outcome="not checked", detail=str(error)))
+    findings += [_compare_split(card, challenge), *_compare_data(card, store)]
+    if all(finding.outcome == "same" for finding in findings if finding.name != "submission"):
+        findings.append(_compare_metrics(path, manifests, cache))
+    return tuple(findings)
+
+
+def _compare_submission(card: ScoreCard, submissions: Path) -> Finding:
+    folder = submissions / card.submission.team
+    if not folder.is_dir():
+        return Finding(name="submission", outcome="not checked", detail=f"{folder} is not here")
+    try:
+        found = folder_digest(folder, scan(folder).files)
+    except HarnessError as error:
+        return Finding(name="submission", outcome="different", detail=str(error))
+    return _compare("submission", found, card.submission.digest)
+
+
+def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
+    try:
+        cards.read_scores(path)
+        yield Finding(name="scores", outcome="same")
+    except DataError as error:
+        is_absent = not path.with_suffix(cards.SCORES_SUFFIX).exists()
+        outcome: Outcome = "not checked" if is_absent else "different"
+        yield Finding(name="scores", outcome=outcome, detail=str(error))
+    if isinstance(card.firmware, NotMeasured):
+        return
+    for artefact in card.firmware.artefacts:
+        file = path.with_suffix("") / artefact.name
+        if file.is_file():
+            found = hashlib.sha256(file.read_bytes()).hexdigest()
+            yield _compare(f"artefact {artefact.name}", found, artefact.sha256)
+
+
+def _compare_split(card: ScoreCard, challenge: Challenge) -> Finding:
+    split = challenge.split
+    found = (split.key, (split.train, split.validation, split.test), challenge.seed)
+    stated = (card.challenge.split_key, card.challenge.split_fractions, card.challenge.seed)
+    return _compare("split", str(found), str(stated))
+
+
+def _compare_data(card: ScoreCard, store: EventStore) -> Iterator[Finding]:
+    for file in card.challenge.files:
+        if file.process not in store.processes:
+            yield Finding(
+                name=f"data {file.process}", outcome="not checked", detail="not in the cache"
+            )
+            continue
+        yield _compare(f"data {file.process}", store.checksum(file.process), file.checksum)
+
+
+def _compare_metrics(path: Path, manifests: Sequence[Path], cache: Path | None) -> Finding:
+    changes = rescore_card(path, manifests=manifests, cache=cache).changes
+    if not changes:
+        return Finding(name="metrics", outcome="same")
+    first = changes[0]
+    return Finding(
+        name="metrics",
+        outcome="different",
+        detail=f"{len(changes)} figures; {first.field} is {first.after}, the card: {first.before}",
+    )
+
+
+def _compare(name: str, found: str, stated: str) -> Finding:
+    if found == stated:
+        return Finding(name=name, outcome="same")
+    return Finding(name=name, outcome="different", detail=f"is {found}, the card says {stated}")
+
+
+def _scored_hashes(card: ScoreCard, store: EventStore) -> Mapping[str, NDArray[np.uint64]]:
+    hashes = {}
+    for file in card.challenge.files:
+        chosen = store.hashes(file.process)[store.indices(file.process, "test")]
+        if len(chosen) != file.n_scored:
+            raise DataError(
+                Problem(
+                    what=f"{len(chosen):,} test events of {file.process} are here",
+                    where=f"challenge {card.challenge.name}",
+                    expected=f"{file.n_scored:,}, as the card says",
+                    fix="score the submission again",
+                )
+            )
+        hashes[file.process] = chosen
+    return hashes
+
+
+def _changes(
+    name: str, before: Physics | NotMeasured, after: Physics | NotMeasured
+) -> Iterator[Change]:
+    yield from _differences(name, before.model_dump(mode="json"), after.model_dump(mode="json"))
+
+
+def _differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[Change]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys([*before, *after]):
+            yield from _differences(f"{field}.{key}", before.get(key), after.get(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(f"{field}[{index}]", old, new)
+    elif before != after:
+        yield Change(field=field, before=before, after=after)

@@ -1,0 +1,73 @@
+"""From scores of the events of a challenge to its physics record; shared by scoring and audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.card.records import Physics
+from harness.challenge import Challenge
+from harness.metrics.evaluate import (
+    BACKGROUND,
+    evaluate,
+)
+
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+def evaluate_scores(
+    challenge: Challenge,
+    scores: Mapping[str, NDArray[np.float64]],
+    hashes: Mapping[str, NDArray[np.uint64]],
+    arithmetic: Literal["float", "firmware"],
+) -> Physics:
+    """Measure how well scores tell the signals of `challenge` from its background.
+
+    Parameters
+    ----------
+    challenge : Challenge
+        Names background and signals, working points and seed.
+    scores : mapping of process to float64 array, shape (n,)
+        Scores of the test events; higher = more anomalous.
+    hashes : mapping of process to uint64 array, shape (n,)
+        Content hashes of the same events.
+    arithmetic : str
+        Whose scores these are.
+    """
+    return evaluate_merged(
+        challenge,
+        merge_backgrounds(challenge, scores),
+        merge_backgrounds(challenge, hashes),
+        arithmetic,
+    )
+
+
+def evaluate_merged(
+    challenge: Challenge,
+    scores: Mapping[str, NDArray[np.float64]],
+    hashes: Mapping[str, NDArray[np.uint64]],
+    arithmetic: Literal["float", "firmware"],
+) -> Physics:
+    """Measure as `evaluate_scores` does, of arrays that `merge_backgrounds` returned."""
+    return evaluate(
+        scores[BACKGROUND],
+        {name: scores[name] for name in challenge.signals},
+        background_hashes=hashes[BACKGROUND],
+        signal_hashes={name: hashes[name] for name in challenge.signals},
+        false_positive_rates=challenge.false_positive_rates,
+        working_point=challenge.working_point,
+        seed=challenge.seed,
+        arithmetic=arithmetic,
+    )
+
+
+def merge_backgrounds(
+    challenge: Challenge, values: Mapping[str, NDArray[_Number]]
+) -> dict[str, NDArray[_Number]]:
+    """Join the values of all background processes under one name; the signals keep theirs."""
+    backgrounds = [values[name] for name in challenge.processes("background")]
+    signals = {name: values[name] for name in challenge.signals}
+    return {BACKGROUND: np.concatenate(backgrounds), **signals}

@@ -1,0 +1,85 @@
+"""The stages of a run: told as they start, timed, with the time that they took before."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from harness.card.records import StepUsage
+from harness.sandbox.step import Usage
+
+
+class StageClock:
+    """Announces and times the stages of one run.
+
+    Parameters
+    ----------
+    progress : callable
+        Receives one line of text for each stage.
+    history : Path
+        JSON file with the seconds that each stage took last time on this machine; from it comes
+        the estimate of the time that a stage will take. Unreadable history is no history.
+    kind : str
+        Runs of one kind take about as long as each other, such as "sample" or "sample-quick".
+    """
+
+    def __init__(self, *, progress: Callable[[str], None], history: Path, kind: str) -> None:
+        self.usage: dict[str, StepUsage] = {}
+        self._progress = progress
+        self._history = history
+        self._kind = kind
+        self._before = _read_history(history).get(kind, {})
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[list[Usage]]:
+        """Time a stage; the block appends the usage of each sandboxed step that it ran."""
+        self._progress(f"{name}: {what}{self._expected(name)}")
+        started = time.monotonic()
+        steps: list[Usage] = []
+        yield steps
+        wall_s = time.monotonic() - started
+        self.usage[name] = StepUsage(
+            wall_s=round(wall_s, 3),
+            cpu_s=round(sum(step.cpu_s for step in steps), 3),
+            peak_memory_bytes=max((step.peak_memory_bytes for step in steps), default=0),
+        )
+        self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
+
+    def tell(self, line: str) -> None:
+        """Tell of something within a stage."""
+        self._progress(f"  {line}")
+
+    def keep(self) -> None:
+        """Remember how long the stages took, for the next run's estimates.
+
+        An estimate is worth no failure: a full disk, or another run that does the same at the
+        same moment, leaves the history as it is or unreadable.
+        """
+        seconds = {name: usage.wall_s for name, usage in self.usage.items()}
+        history = {**_read_history(self._history), self._kind: seconds}
+        part = self._history.with_suffix(".part")
+        with suppress(OSError):
+            part.write_text(json.dumps(history))
+            part.replace(self._history)
+
+    def _expected(self, name: str) -> str:
+        before = self._before.get(name)
+        return f" (took {before:.0f} s last time)" if before and before >= 1 else ""
+
+    def _left(self, name: str) -> str:
+        later = sum(seconds for stage, seconds in self._before.items() if stage not in self.usage)
+        return f"; about {later:.0f} s left" if name in self._before and later >= 1 else ""
+
+
+def _read_history(path: Path) -> dict[str, dict[str, float]]:
+    try:
+        history = json.loads(path.read_text())
+        return {
+            str(kind): {str(stage): float(seconds) for stage, seconds in stages.items()}
+            for kind, stages in history.items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}

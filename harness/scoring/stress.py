@@ -1,0 +1,255 @@
+"""How stable the rate of an entry is: thresholds fixed on nominal background, background varied.
+
+The first thing that a trigger expert asks of a new trigger: what becomes of its rate when the
+detector or the pile-up is not quite what it was tuned on. Only events that a variation changes are
+scored again; all others keep their score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.card.records import (
+    NotMeasured,
+    Physics,
+    SkippedVariation,
+    Stress,
+    StressedRate,
+    Variation,
+    WorkingPoint,
+)
+from harness.challenge import DataFile
+from harness.data.cache import (
+    check_space,
+    npy_bytes,
+    write_npy_header,
+    writing,
+)
+from harness.data.events import EventStore
+from harness.data.mix import (
+    Mixture,
+    read_rows,
+)
+from harness.data.variations import (
+    EventVariation,
+    event_variations,
+    vary_events,
+    why_not,
+)
+from harness.metrics.accepted import passing
+from harness.metrics.intervals import clopper_pearson
+
+ScoreFile = Callable[[Path, int], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Block:
+    """One variation's part of the file of varied events.
+
+    Attributes
+    ----------
+    is_selected : bool array, shape (n,)
+        Which nominal events still pass the preselection.
+    is_new : bool array, shape (n,)
+        Which of them are scored again: changed, and still there.
+    """
+
+    variation: EventVariation
+    is_selected: NDArray[np.bool_]
+    is_new: NDArray[np.bool_]
+
+
+def measure_stress(
+    store: EventStore,
+    mixture: Mixture,
+    physics: Physics,
+    scores: Mapping[str, NDArray[np.float64]],
+    *,
+    score: ScoreFile,
+    folder: Path,
+) -> Stress | NotMeasured:
+    """Measure what passes the nominal thresholds on varied background.
+
+    Parameters
+    ----------
+    store : EventStore
+        The events; read in chunks.
+    mixture : Mixture
+        Which background was scored.
+    physics : Physics
+        Holds the thresholds, set on nominal background.
+    scores : mapping of process to float64 array, shape (n,)
+        Nominal scores; higher = more anomalous.
+    score : callable
+        Given a .npy file of events and their number, scores them in a sandbox.
+    folder : Path
+        For the varied events: a few times as many bytes as the background; removed again.
+    """
+    challenge = store.challenge
+    points = [point for point in physics.working_points if isinstance(point, WorkingPoint)]
+    if not points:
+        return NotMeasured(not_measured="no working point was reached: there is no threshold")
+    names = challenge.processes("background")
+    nominal = np.concatenate([scores[name] for name in names])
+    made: list[Variation | SkippedVariation] = []
+    possible = []
+    for variation in event_variations():
+        reason = why_not(variation, challenge)
+        if reason is None:
+            possible.append(variation)
+        else:
+            made.append(
+                SkippedVariation(name=variation.name, title=variation.title, not_measured=reason)
+            )
+    made += _vary_all(store, mixture, possible, nominal, points, score, folder / "varied.npy")
+    made += [
+        _other_file(store, file, points, score)
+        for file in challenge.files
+        if file.role == "variation"
+    ]
+    return Stress(arithmetic=physics.arithmetic, variations=tuple(made))
+
+
+def _vary_all(
+    store: EventStore,
+    mixture: Mixture,
+    variations: list[EventVariation],
+    nominal: NDArray[np.float64],
+    points: list[WorkingPoint],
+    score: ScoreFile,
+    path: Path,
+) -> Iterator[Variation]:
+    """Write what all variations change into one file, and score it in one go."""
+    shape = store.challenge.layout.shape
+    with writing(path.parent, path.name, is_kept=False) as stream:
+        check_space(path.parent, npy_bytes((len(variations) * len(nominal), *shape), "<f4"))
+        header = _Header(stream, shape)
+        blocks = [_write_varied(stream, store, mixture, one) for one in variations]
+        n_new = sum(int(block.is_new.sum()) for block in blocks)
+        header.finish(n_new)
+    found = score(path, n_new) if n_new else np.empty(0)
+    path.unlink()
+    position = 0
+    for block in blocks:
+        n_block = int(block.is_new.sum())
+        varied = nominal.copy()
+        varied[block.is_new] = found[position : position + n_block]
+        position += n_block
+        yield _record(block, nominal, varied, points)
+
+
+class _Header:
+    """The header of a .npy file whose number of events is known at its end."""
+
+    def __init__(self, stream: BinaryIO, shape: tuple[int, ...]) -> None:
+        self._stream = stream
+        self._shape = shape
+        write_npy_header(stream, (0, *shape), "<f4")
+        self._n_bytes = stream.tell()
+
+    def finish(self, n_events: int) -> None:
+        """Write it anew; NumPy leaves room for a longer number."""
+        self._stream.seek(0)
+        write_npy_header(self._stream, (n_events, *self._shape), "<f4")
+        assert self._stream.tell() == self._n_bytes
+
+
+def _write_varied(
+    stream: BinaryIO, store: EventStore, mixture: Mixture, variation: EventVariation
+) -> _Block:
+    challenge = store.challenge
+    selected, new = [np.zeros(0, np.bool_)], [np.zeros(0, np.bool_)]
+    for process in challenge.processes("background"):
+        position = 0
+        for events in read_rows(store, process, mixture.indices[process]):
+            hashes = mixture.hashes[process][position : position + len(events)]
+            position += len(events)
+            varied = vary_events(variation, events, np.asarray(hashes), challenge)
+            is_changed = (varied.events != events).any(axis=(1, 2))
+            is_new = is_changed & varied.is_selected
+            stream.write(np.ascontiguousarray(varied.events[is_new], "<f4").data)
+            selected.append(varied.is_selected)
+            new.append(is_new)
+    return _Block(
+        variation=variation, is_selected=np.concatenate(selected), is_new=np.concatenate(new)
+    )
+
+
+def _record(
+    block: _Block,
+    nominal: NDArray[np.float64],
+    varied: NDArray[np.float64],
+    points: list[WorkingPoint],
+) -> Variation:
+    rates = []
+    for point in points:
+        passed = passing(nominal, point)
+        passes = passing(varied, point) & block.is_selected
+        rates.append(
+            _rate(
+                point,
+                int(passes.sum()),
+                len(nominal),
+                n_gained=int((passes & ~passed).sum()),
+                n_lost=int((passed & ~passes).sum()),
+            )
+        )
+    return Variation(
+        name=block.variation.name,
+        title=block.variation.title,
+        what=block.variation.what,
+        n_events=len(nominal),
+        n_selected=int(block.is_selected.sum()),
+        rates=tuple(rates),
+    )
+
+
+def _rate(
+    point: WorkingPoint,
+    n_passing: int,
+    n_events: int,
+    *,
+    n_gained: int | None = None,
+    n_lost: int | None = None,
+) -> StressedRate:
+    realised = n_passing / n_events
+    return StressedRate(
+        fpr=point.fpr,
+        n_passing=n_passing,
+        fpr_realised=realised,
+        interval=clopper_pearson(n_passing, n_events),
+        ratio=realised / point.fpr_realised
+        if point.n_passing
+        else NotMeasured(not_measured="no nominal background passes: scores are tied"),
+        n_gained=n_gained,
+        n_lost=n_lost,
+    )
+
+
+def _other_file(
+    store: EventStore, file: DataFile, points: list[WorkingPoint], score: ScoreFile
+) -> Variation | SkippedVariation:
+    """Score background that was simulated in another way, such as with another tune."""
+    if file.process not in store.processes:
+        return SkippedVariation(
+            name=file.process,
+            title=file.title,
+            not_measured=f"{file.name} is not here: harness fetch {store.challenge.name}",
+        )
+    n_events = store.n_events(file.process)
+    scores = score(store.path(file.process), n_events)
+    return Variation(
+        name=file.process,
+        title=file.title,
+        what=f"simulated in another way: {file.name}; per event of that file, so that a change of "
+        "the cross section or of the preselection's efficiency is not in the rate",
+        n_events=n_events,
+        n_selected=n_events,
+        rates=tuple(_rate(point, int(passing(scores, point).sum()), n_events) for point in points),
+    )

@@ -1,0 +1,208 @@
+"""A network of plain Keras layers becomes one of fixed widths, near it, or its layer is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.firmware.tools import Fault
+from harness.firmware.translate.quantise import (
+    has_plain_layers,
+    to_fixed_width,
+)
+from harness.firmware.translate.translator import (
+    PROJECT,
+    check_translatable,
+    convert_by_hls4ml,
+    trace_program,
+)
+from harness.firmware.witnesses.reference import evaluate
+from harness.submission.network import load_keras
+from tests.firmware_bench import encoder, plain_events, simulate_by_hls4ml
+
+load_keras()
+
+import keras  # noqa: E402
+
+WIDE = {"input": "fixed<20,8>", "weights": "fixed<14,3>", "activations": "fixed<22,10>"}
+
+
+def plain_network(*, activation: str = "relu") -> keras.Model:
+    keras.utils.set_random_seed(2)
+    inputs = keras.Input((5,))
+    x = keras.layers.Dense(6, activation=activation, name="hidden")(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Dropout(0.1)(x)
+    mu = keras.layers.Dense(3, name="mu")(x)
+    return keras.Model(inputs, keras.ops.sum(keras.ops.square(mu), axis=-1))
+
+
+def test_wide_words_give_nearly_the_float_scores():
+    model = plain_network()
+    norm = model.get_layer("norm")
+    norm.moving_mean.assign(np.linspace(-1, 1, 6))
+    norm.moving_variance.assign(np.linspace(0.5, 2, 6))
+    norm.gamma.assign(np.linspace(0.8, 1.2, 6))
+    events = plain_events(400, 5)
+
+    quantised = to_fixed_width(model, WIDE)
+
+    scores = evaluate(quantised, events)
+    wanted = evaluate(model, events)
+    assert np.corrcoef(scores, wanted)[0, 1] > 0.9999
+    np.testing.assert_allclose(scores, wanted, rtol=0.02, atol=0.05)
+
+
+def test_the_quantised_network_traces_to_the_same_bits():
+    quantised = to_fixed_width(
+        plain_network(),
+        {"input": "fixed<9,6>", "weights": "fixed<6,2>", "activations": "fixed<9,5>"},
+    )
+    events = plain_events(1_000, 5)
+
+    check_translatable(quantised)
+    program = trace_program(quantised)
+
+    np.testing.assert_array_equal(program.predict(events).ravel(), evaluate(quantised, events))
+
+
+def test_another_activation_becomes_a_table():
+    quantised = to_fixed_width(
+        plain_network(activation="tanh"),
+        {"input": "fixed<9,6>", "weights": "fixed<6,2>", "activations": "fixed<12,5>"},
+    )
+    events = plain_events(500, 5)
+
+    program = trace_program(quantised)
+
+    assert any("LUT" in type(layer).__name__ for layer in quantised.layers)
+    np.testing.assert_array_equal(program.predict(events).ravel(), evaluate(quantised, events))
+
+
+def test_a_mean_keeps_the_order_of_the_scores():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.ops.mean(keras.ops.square(inputs), axis=-1))
+    events = plain_events(300, 3)
+
+    scores = evaluate(to_fixed_width(model, WIDE), events)
+
+    # Three terms are divided by four, the power of two next to three.
+    np.testing.assert_allclose(scores, evaluate(model, events) * 3 / 4, rtol=0.02, atol=0.05)
+
+
+def test_merging_layers_are_quantised():
+    inputs = keras.Input((3,))
+    x = keras.layers.Dense(3, name="a")(inputs)
+    y = keras.layers.Dense(3, name="b")(inputs)
+    merged = keras.layers.Add()([keras.layers.Multiply()([x, y]), keras.layers.Maximum()([x, y])])
+    model = keras.Model(inputs, keras.layers.Dense(1)(merged))
+    events = plain_events(300, 3) / 4
+    quantised = to_fixed_width(model, WIDE)
+
+    np.testing.assert_allclose(
+        evaluate(quantised, events), evaluate(model, events), rtol=0.02, atol=0.05
+    )
+    check_translatable(quantised)
+
+
+def autoencoder() -> keras.Model:
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((5,))
+    hidden = keras.layers.ReLU()(keras.layers.Dense(3)(inputs))
+    joined = keras.layers.Concatenate()([hidden, keras.layers.Dense(2, activation="relu")(inputs)])
+    difference = keras.ops.subtract(keras.layers.Dense(5)(joined), inputs)
+    return keras.Model(inputs, keras.ops.mean(keras.ops.square(difference), axis=-1))
+
+
+NARROW = {"input": "fixed<9,6>", "weights": "fixed<6,2>", "activations": "fixed<9,5>"}
+
+
+def test_hls4ml_compiles_a_rebuilt_autoencoder_to_the_same_bits(tmp_path):
+    """Inputs that are cut, then rounded and saturated, with bits to spare after the point."""
+    events = plain_events(500, 5)
+    events[:50] *= 20  # most of what these give saturates
+    quantised = to_fixed_width(autoencoder(), NARROW)
+
+    scores, _ = simulate_by_hls4ml(quantised, events, tmp_path)
+
+    np.testing.assert_array_equal(scores, trace_program(quantised).predict(events).ravel())
+    np.testing.assert_array_equal(scores, evaluate(quantised, events))
+
+
+def test_the_input_keeps_the_rounding_of_its_own_words_in_hls4mls_project(tmp_path):
+    inputs = keras.Input((5,))
+    layer = keras.layers.Dense(1)(inputs)
+    words = WIDE | {"input": "fixed<16,13>"}
+
+    convert_by_hls4ml(
+        to_fixed_width(keras.Model(inputs, layer), words), tmp_path / PROJECT, "xcvu9p", 5.0
+    )
+
+    types = (tmp_path / PROJECT / "firmware" / "defines.h").read_text()
+    assert "typedef ap_fixed<16,13> events_t;" in types
+
+
+def test_what_a_layer_raises_when_it_is_rebuilt_names_the_layer(monkeypatch):
+    def broken(*_):
+        def call(inputs, mask=None):
+            raise AssertionError("odd")
+
+        return call
+
+    monkeypatch.setattr("harness.firmware.translate.quantise._dense", broken)
+
+    with pytest.raises(Fault, match=r"layer 'hidden' \(Dense\): can't be rebuilt.*odd"):
+        to_fixed_width(plain_network(), WIDE)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        keras.ops.subtract,
+        keras.ops.add,
+        keras.ops.maximum,
+        lambda x, _: keras.ops.multiply(x, 0.5),
+        lambda x, _: keras.ops.add(x, 0.5),
+    ],
+    ids=["subtract", "add", "maximum", "times a constant", "plus a constant"],
+)
+def test_operations_of_keras_on_two_tensors_or_on_a_constant_are_rebuilt(make):
+    inputs = keras.Input((3,))
+    x = keras.layers.Dense(3, name="a")(inputs)
+    y = keras.layers.Dense(3, name="b")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(make(x, y)))
+    events = plain_events(300, 3) / 4
+    quantised = to_fixed_width(model, WIDE)
+
+    check_translatable(quantised)
+    np.testing.assert_allclose(
+        evaluate(quantised, events), evaluate(model, events), rtol=0.02, atol=0.05
+    )
+
+
+@pytest.mark.parametrize(
+    ("layer", "instead"),
+    [
+        (keras.layers.LayerNormalization(name="odd"), "division"),
+        (keras.layers.Softmax(name="odd"), "QSoftmax"),
+    ],
+)
+def test_a_layer_without_a_fixed_form_is_named(layer, instead):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)))
+
+    with pytest.raises(Fault, match=rf"layer 'odd'(?s:.*){instead}"):
+        to_fixed_width(model, WIDE)
+
+
+def test_a_sum_over_another_axis_is_refused():
+    inputs = keras.Input((3, 2))
+    model = keras.Model(inputs, keras.ops.sum(inputs, axis=(1, 2)))
+
+    with pytest.raises(Fault, match="reduces the axes"):
+        to_fixed_width(model, WIDE)
+
+
+def test_a_network_of_hgq2_is_told_from_a_plain_one():
+    assert not has_plain_layers(encoder())
+    assert has_plain_layers(plain_network())
