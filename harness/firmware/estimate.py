@@ -47,7 +47,7 @@ def build_estimate(request: FirmwareRequest) -> Built:
     try:
         trace, files = runner.run(
             "trace",
-            "translate:trace_network",
+            "translate.translator:trace_network",
             TraceReport,
             request={
                 "precision": request.precision.model_dump() if request.precision else None,
@@ -64,7 +64,7 @@ def build_estimate(request: FirmwareRequest) -> Built:
     logic_ns = request.target.clock_period_ns * (1.0 - request.settings.routing_share)
     pipeline, _ = runner.run(
         "verilog",
-        "verilog:write_pipeline",
+        "translate.verilog:write_pipeline",
         PipelineReport,
         request={
             "logic_ns": logic_ns,

@@ -75,7 +75,7 @@ def interpret_step(
         outputs["words"] = 4 * n_words * n_events
     report, files = runner.run(
         name,
-        "interpret:interpret_events",
+        "witnesses.interpret:interpret_events",
         InterpretReport,
         request={"n_threads": runner.request.settings.n_threads},
         inputs={"program": program, "events": events},

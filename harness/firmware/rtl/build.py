@@ -180,7 +180,7 @@ def _write_pipeline(
 ) -> tuple[PipelineReport, Path]:
     report, files = runner.run(
         "verilog",
-        "verilog:write_pipeline",
+        "translate.verilog:write_pipeline",
         PipelineReport,
         request={
             "logic_ns": logic_ns,
@@ -250,7 +250,7 @@ def _synthesise(
     settings = runner.request.settings
     return runner.run(
         "synthesis",
-        "synthesis:synthesise_design",
+        "rtl.synthesis:synthesise_design",
         SynthesisReport,
         request={"has_dsp": settings.has_dsp, "timeout_s": settings.synthesis_wall_s},
         inputs={"design": design, "words": words},
@@ -297,7 +297,7 @@ def _simulate(
     n_cycles = hold + bench.n_compared + hold
     report, files = runner.run(
         "simulation",
-        "simulation:simulate_design",
+        "rtl.simulation:simulate_design",
         SimulationReport,
         request={
             "input_bits": pipeline.input_bits,

@@ -98,7 +98,7 @@ def trace(runner: StepRunner, hls_backend: Literal["Vitis", "Vivado"] = "Vitis")
     request.progress("translating the network")
     report, files = runner.run(
         "trace",
-        "translate:trace_network",
+        "translate.translator:trace_network",
         TraceReport,
         request={
             "precision": request.precision.model_dump() if request.precision else None,
@@ -154,7 +154,7 @@ def prepare(runner: StepRunner, traced: Traced, scores: Path | None) -> Bench:
 def _list_extremes(runner: StepRunner, traced: Traced) -> NDArray[np.float32]:
     report, files = runner.run(
         "extremes",
-        "interpret:list_extremes",
+        "witnesses.interpret:list_extremes",
         ExtremesReport,
         request={},
         inputs={"program": traced.program},
@@ -172,7 +172,7 @@ def compare_csim(runner: StepRunner, traced: Traced, bench: Bench) -> Agreement 
     request.progress(f"compiling hls4ml's C simulation for {len(bench.rows):,} events")
     _, files = runner.run(
         "csim",
-        "csim:simulate_project",
+        "witnesses.csim:simulate_project",
         CsimReport,
         request={"n_processes": settings.n_threads, "timeout_s": settings.simulation_wall_s},
         inputs={"project": traced.project, "events": bench.events},
@@ -197,7 +197,7 @@ def compare_graph(runner: StepRunner, bench: Bench) -> tuple[Agreement, dict[str
     np.save(compared, bench.rows[: bench.n_compared])
     report, files = runner.run(
         "reference",
-        "reference:evaluate_graph",
+        "witnesses.reference:evaluate_graph",
         ReferenceReport,
         request={
             "precision": request.precision.model_dump() if request.precision else None,
