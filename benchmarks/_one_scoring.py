@@ -14,15 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-from harness.sandbox.run import (
-    Kind,
-    Sandbox,
-    open_sandbox,
-)
-from harness.sandbox.step import (
-    Step,
-    StepResult,
-)
+from harness.sandbox.run import Kind, Sandbox, open_sandbox
+from harness.sandbox.step import Step, StepResult
 from harness.scoring import pipeline
 
 

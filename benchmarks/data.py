@@ -21,25 +21,13 @@ import numpy as np
 from _table import Cell, Goal, Options, Report, publish, read_options
 from numpy.typing import NDArray
 
-from harness.challenge import (
-    Challenge,
-    DataFile,
-    Split,
-)
+from harness.challenge import Challenge, DataFile, Split
 from harness.data import hdf5
-from harness.data.cache import (
-    CHUNK_EVENTS,
-    EventSource,
-    lock_process,
-    store_events,
-)
+from harness.data.cache import CHUNK_EVENTS, EventSource, lock_process, store_events
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
-from harness.data.sample import (
-    dequantise,
-    quantise,
-)
+from harness.data.sample import dequantise, quantise
 from harness.data.split import event_hashes
 
 N_BACKGROUND = 13_451_915

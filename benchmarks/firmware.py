@@ -27,35 +27,17 @@ import psutil
 from _table import Goal, Report, publish, read_options
 from inference import EVENT_SHAPE, TEAM, draw_events
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-)
-from harness.challenge import (
-    Budget,
-    Target,
-)
-from harness.firmware.backend import (
-    FirmwareResult,
-    Settings,
-)
+from harness.card.records import Figure, Firmware
+from harness.challenge import Budget, Target
+from harness.firmware.backend import FirmwareResult, Settings
 from harness.firmware.synthesise import synthesise
-from harness.firmware.translate.translator import (
-    PROJECT,
-    trace_network,
-)
-from harness.firmware.witnesses.csim import (
-    build_simulation,
-    run_simulation,
-)
+from harness.firmware.translate.translator import PROJECT, trace_network
+from harness.firmware.witnesses.csim import build_simulation, run_simulation
 from harness.firmware.witnesses.interpret import interpret_events
 from harness.sandbox import open_sandbox
 from harness.sandbox.step import GIB
 from harness.submission.export import export_submission
-from harness.submission.network import (
-    export_network,
-    load_keras,
-)
+from harness.submission.network import export_network, load_keras
 
 TARGET = Target(
     part="xcvu9p-flga2104-2-e",

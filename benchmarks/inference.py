@@ -27,16 +27,8 @@ from _table import Goal, Report, publish, read_options, timed
 from numpy.typing import NDArray
 
 from harness.submission.export import export_submission
-from harness.submission.inference import (
-    CHUNK_EVENTS,
-    Job,
-    compile_network,
-    score_job,
-)
-from harness.submission.network import (
-    load_keras,
-    rebuild,
-)
+from harness.submission.inference import CHUNK_EVENTS, Job, compile_network, score_job
+from harness.submission.network import load_keras, rebuild
 
 if TYPE_CHECKING:
     import keras

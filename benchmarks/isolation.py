@@ -17,16 +17,9 @@ from pathlib import Path
 import numpy as np
 from _table import Goal, Options, Report, publish, read_options
 
-from harness.sandbox import (
-    Sandbox,
-    open_sandbox,
-)
+from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.run import Kind
-from harness.sandbox.step import (
-    GIB,
-    Limits,
-    Step,
-)
+from harness.sandbox.step import GIB, Limits, Step
 
 MAX_STEP_COST_S = 0.3
 MAX_THROUGHPUT_COST_PERCENT = 3.0

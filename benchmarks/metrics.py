@@ -28,15 +28,9 @@ from sklearn.metrics import auc, roc_curve
 
 from harness.card.records import Physics
 from harness.metrics.evaluate import evaluate
-from harness.metrics.roc import (
-    area_under_curve,
-    place,
-)
+from harness.metrics.roc import area_under_curve, place
 from harness.metrics.scores import rank_samples
-from harness.metrics.working_point import (
-    count_allowed,
-    set_cut,
-)
+from harness.metrics.working_point import count_allowed, set_cut
 
 FPR = 1e-5
 FALSE_POSITIVE_RATES = (1e-6, 1e-5, 1e-4, 1e-3)

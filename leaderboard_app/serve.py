@@ -10,11 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, Problem, UsageError
 from leaderboard_app.settings import VARIABLE, Settings
 
 APP = Path(__file__).parent / "streamlit_app.py"

@@ -8,12 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from harness.challenge import (
-    Name,
-    RankingRules,
-    Target,
-    Value,
-)
+from harness.challenge import Name, RankingRules, Target, Value
 
 VARIABLE = "HARNESS_LEADERBOARD"
 GUIDE = Path(__file__).parent.parent / "docs" / "participate.md"

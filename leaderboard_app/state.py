@@ -13,18 +13,9 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from harness.board import ranking
-from harness.board.index import (
-    CardIndex,
-    Snapshot,
-)
-from harness.board.ranking import (
-    Entry,
-    Ranking,
-)
-from harness.board.rows import (
-    Board,
-    board_of,
-)
+from harness.board.index import CardIndex, Snapshot
+from harness.board.ranking import Entry, Ranking
+from harness.board.rows import Board, board_of
 from leaderboard_app.blocks import Section
 from leaderboard_app.settings import Settings, read_settings
 from leaderboard_app.views.ranking_table import ranking_model

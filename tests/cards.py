@@ -53,12 +53,7 @@ from harness.card.records import (
     Verdict,
     WorkingPoint,
 )
-from harness.challenge import (
-    Budget,
-    Evidence,
-    RankingRules,
-    Target,
-)
+from harness.challenge import Budget, Evidence, RankingRules, Target
 
 N_BACKGROUND = 1_090_000
 N_SIGNAL = 40_000

@@ -8,18 +8,9 @@ import time
 from pathlib import Path
 
 from harness.card.records import NotMeasured
-from harness.challenge import (
-    Budget,
-    Challenge,
-    IntakeRules,
-    Split,
-    Target,
-)
+from harness.challenge import Budget, Challenge, IntakeRules, Split, Target
 from harness.ci.intake import Handed
-from harness.ci.process import (
-    Request,
-    Run,
-)
+from harness.ci.process import Request, Run
 from tests.cards import make_card, make_challenge
 from tests.events import LAYOUT, toy_file
 from tests.repositories import MODEL, declaration

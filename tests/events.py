@@ -12,15 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import (
-    Budget,
-    Challenge,
-    DataFile,
-    EventLayout,
-    ObjectGroup,
-    Split,
-    Target,
-)
+from harness.challenge import Budget, Challenge, DataFile, EventLayout, ObjectGroup, Split, Target
 
 LAYOUT = EventLayout(
     objects=(

@@ -13,19 +13,9 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import (
-    Budget,
-    Target,
-)
-from harness.sandbox.step import (
-    Step,
-    StepResult,
-    Usage,
-)
-from harness.submission.network import (
-    export_network,
-    load_keras,
-)
+from harness.challenge import Budget, Target
+from harness.sandbox.step import Step, StepResult, Usage
+from harness.submission.network import export_network, load_keras
 
 if TYPE_CHECKING:
     import keras
@@ -168,10 +158,7 @@ def simulate_by_hls4ml(
     model: keras.Model, events: NDArray[np.float32], folder: Path
 ) -> tuple[NDArray[np.float64], str]:
     """Score events by hls4ml's compiled C simulation; return what hls4ml printed as well."""
-    from harness.firmware.translate.translator import (
-        PROJECT,
-        convert_by_hls4ml,
-    )
+    from harness.firmware.translate.translator import PROJECT, convert_by_hls4ml
     from harness.firmware.witnesses.csim import simulate_project
 
     files = {name: folder / name for name in ("project", "events", "scores")}

@@ -27,19 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.card.records import (
-    Physics,
-    UnreachedWorkingPoint,
-)
-from harness.data import (
-    load_manifest,
-    open_store,
-)
+from harness.card.records import Physics, UnreachedWorkingPoint
+from harness.data import load_manifest, open_store
 from harness.scoring.evaluation import evaluate_scores
-from harness.submission.digest import (
-    folder_digest,
-    scan,
-)
+from harness.submission.digest import folder_digest, scan
 
 ROOT = Path(__file__).parents[1]
 SUBMISSIONS = ROOT / "submissions"

@@ -10,11 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from harness.metrics.toys import (
-    FULL_GRID,
-    Coverage,
-    measure_coverage,
-)
+from harness.metrics.toys import FULL_GRID, Coverage, measure_coverage
 
 SEED = 2021
 COLUMNS = (

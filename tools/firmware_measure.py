@@ -35,16 +35,8 @@ from pydantic import JsonValue
 
 from harness.firmware.delays import ROUTING_SHARE, period_ns
 from harness.firmware.reports.handed_in import find_reports
-from harness.firmware.rtl.netlist import (
-    Netlist,
-    evaluate_netlist,
-    feed_forward_order,
-)
-from harness.firmware.rtl.synthesis import (
-    examine_netlist,
-    run_yosys,
-    yosys_version,
-)
+from harness.firmware.rtl.netlist import Netlist, evaluate_netlist, feed_forward_order
+from harness.firmware.rtl.synthesis import examine_netlist, run_yosys, yosys_version
 from harness.firmware.translate.program import (
     balance,
     input_formats,
@@ -53,10 +45,7 @@ from harness.firmware.translate.program import (
     pack_words,
     quantise_inputs,
 )
-from harness.firmware.translate.verilog import (
-    TOP,
-    write_design,
-)
+from harness.firmware.translate.verilog import TOP, write_design
 
 if TYPE_CHECKING:
     import keras
@@ -81,10 +70,7 @@ def trace(model: keras.Model) -> CombLogic:
     from da4ml.converter import trace_model
     from da4ml.trace import HWConfig, comb_trace
 
-    from harness.firmware.translate.translator import (
-        check_translatable,
-        wire_format,
-    )
+    from harness.firmware.translate.translator import check_translatable, wire_format
 
     check_translatable(model)
     inputs, outputs = trace_model(

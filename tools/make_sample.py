@@ -23,22 +23,10 @@ from scipy.stats import beta, poisson, rankdata
 
 from harness.challenge import Challenge
 from harness.data.manifest import load_manifest
-from harness.data.sample import (
-    decode_member,
-    dequantise,
-    quantise,
-    read_members,
-    write_sample,
-)
-from harness.data.split import (
-    event_hashes,
-    is_in_part,
-)
+from harness.data.sample import decode_member, dequantise, quantise, read_members, write_sample
+from harness.data.split import event_hashes, is_in_part
 from harness.metrics.scores import RankedScores
-from harness.metrics.working_point import (
-    count_allowed,
-    set_cut,
-)
+from harness.metrics.working_point import count_allowed, set_cut
 
 # The hard limit on the file, in bytes.
 MAX_BYTES = 30_000_000

@@ -30,11 +30,7 @@ from harness.simulate.libraries import (
     missing_parts,
     open_overlay,
 )
-from harness.simulate.plan import (
-    Chunk,
-    Plan,
-    make_plan,
-)
+from harness.simulate.plan import Chunk, Plan, make_plan
 from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
 

@@ -17,20 +17,9 @@ from numpy.typing import NDArray
 
 from harness.blackbox.make import count_named
 from harness.blackbox.reading import ATTRIBUTES
-from harness.blackbox.result import (
-    Declared,
-    write_result,
-)
-from harness.card.files import (
-    CARD_SUFFIX,
-    read_card,
-)
-from harness.card.records import (
-    Figure,
-    Firmware,
-    NotMeasured,
-    ScoreCard,
-)
+from harness.blackbox.result import Declared, write_result
+from harness.card.files import CARD_SUFFIX, read_card
+from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import (
@@ -55,32 +44,16 @@ from harness.errors import (
     UsageError,
 )
 from harness.firmware.cache import file_digest
-from harness.firmware.program_scores import (
-    PROGRAM,
-    score_by_program,
-)
+from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import (
-    open_sandbox,
-    read_scores,
-    scratch_folder,
-)
+from harness.sandbox import open_sandbox, read_scores, scratch_folder
 from harness.sandbox.step import RunStep
 from harness.scoring.integrity import Batch
 from harness.scoring.pipeline import export_network
-from harness.scoring.scorer import (
-    Scorer,
-    score_batches,
-)
-from harness.submission.inference import (
-    CHUNK_EVENTS,
-    OPEN_CHUNK_EVENTS,
-)
-from harness.submission.spec import (
-    Submission,
-    read_submission,
-)
+from harness.scoring.scorer import Scorer, score_batches
+from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
+from harness.submission.spec import Submission, read_submission
 
 NOT_MEASURED = "not measured"
 

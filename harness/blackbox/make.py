@@ -28,20 +28,10 @@ from harness.data.cache import (
 )
 from harness.data.events import EventStore
 from harness.data.hdf5_writer import write_events
-from harness.data.mix import (
-    read_rows,
-    scatter_events,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
+from harness.data.mix import read_rows, scatter_events
+from harness.data.progress import Progress, no_progress
 from harness.data.split import chunks
-from harness.errors import (
-    DataError,
-    Problem,
-    UsageError,
-)
+from harness.errors import DataError, Problem, UsageError
 
 BACKGROUND = "background"
 # Where the finest binary step of pT is looked for: 2^-20 GeV is finer than float32 at 16 GeV.

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import InvalidSubmissionError, Problem
 
 if TYPE_CHECKING:
     import h5py

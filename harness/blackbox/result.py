@@ -16,24 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.blackbox.make import count_named
-from harness.blackbox.reading import (
-    ATTRIBUTES,
-    MAX_IDS,
-    RESULT,
-)
-from harness.errors import (
-    EnvironmentFaultError,
-    InvalidSubmissionError,
-    Problem,
-    UsageError,
-)
-from harness.sandbox.step import (
-    GIB,
-    MIB,
-    Limits,
-    RunStep,
-    Step,
-)
+from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT
+from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
+from harness.sandbox.step import GIB, MIB, Limits, RunStep, Step
 
 # A million ids are 8 MB before they are packed.
 MAX_RESULT_BYTES = 16 * MIB

@@ -9,21 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 from scipy.stats import hypergeom
 
-from harness.blackbox.result import (
-    Box,
-    ResultFile,
-    judge_result,
-)
+from harness.blackbox.result import Box, ResultFile, judge_result
 from harness.blackbox.seal import BoxKey
-from harness.card.records import (
-    Count,
-    Interval,
-    Probability,
-)
-from harness.challenge import (
-    Name,
-    Value,
-)
+from harness.card.records import Count, Interval, Probability
+from harness.challenge import Name, Value
 from harness.errors import InvalidSubmissionError
 from harness.metrics.intervals import clopper_pearson
 

@@ -25,25 +25,10 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 import harness
-from harness.blackbox.make import (
-    MadeBox,
-    Source,
-    count_named,
-)
+from harness.blackbox.make import MadeBox, Source, count_named
 from harness.card.records import Digest
-from harness.challenge import (
-    Challenge,
-    Name,
-    Positive,
-    Utc,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
+from harness.challenge import Challenge, Name, Positive, Utc, Value
+from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

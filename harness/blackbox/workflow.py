@@ -20,47 +20,17 @@ from harness.blackbox.make import (
     source_file,
     source_of,
 )
-from harness.blackbox.result import (
-    Box,
-    ResultFile,
-    Verdict,
-    judge_result,
-    read_result_file,
-)
-from harness.blackbox.score import (
-    BoxScore,
-    score_result,
-)
-from harness.blackbox.seal import (
-    BoxKey,
-    Secret,
-    check_secret,
-    key_of,
-    open_key,
-    seal_key,
-)
+from harness.blackbox.result import Box, ResultFile, Verdict, judge_result, read_result_file
+from harness.blackbox.score import BoxScore, score_result
+from harness.blackbox.seal import BoxKey, Secret, check_secret, key_of, open_key, seal_key
 from harness.challenge import Challenge
 from harness.data import hdf5
-from harness.data.cache import (
-    cache_root,
-    find_cached,
-    open_ids,
-)
+from harness.data.cache import cache_root, find_cached, open_ids
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-    UsageError,
-)
-from harness.sandbox import (
-    open_sandbox,
-    scratch_folder,
-)
+from harness.data.progress import Progress, no_progress
+from harness.errors import DataError, Problem, UsageError
+from harness.sandbox import open_sandbox, scratch_folder
 
 Isolation = Literal["bwrap", "none"]
 

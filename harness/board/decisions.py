@@ -11,17 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.challenge import (
-    Name,
-    RankingRules,
-    Utc,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.challenge import Name, RankingRules, Utc, Value
+from harness.errors import DataError, EnvironmentFaultError, Problem
 
 FILE_NAME = "decisions.json"
 MAX_BYTES = 1024**2

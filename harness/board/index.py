@@ -20,18 +20,8 @@ from pydantic import ValidationError
 from harness.board.public import public_part
 from harness.board.ranking import Entry
 from harness.board.reveal import revealed_signals
-from harness.card.files import (
-    CARD_SUFFIX,
-    MAX_CARD_BYTES,
-    read_card,
-)
-from harness.card.records import (
-    SCHEMA_VERSION,
-    DataSummary,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-)
+from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
+from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
 
 SUMMARY_NAME = "summary.json"

@@ -36,11 +36,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
-from harness.challenge import (
-    Evidence,
-    RankingRules,
-    Target,
-)
+from harness.challenge import Evidence, RankingRules, Target
 
 # Confidence of every interval made here.
 LEVEL = 0.95

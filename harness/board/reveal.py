@@ -11,22 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.board.decisions import (
-    Decision,
-    add_decision,
-    read_decisions,
-)
+from harness.board.decisions import Decision, add_decision, read_decisions
 from harness.board.public import hidden_signals
-from harness.card.files import (
-    CARD_SUFFIX,
-    read_card,
-)
+from harness.card.files import CARD_SUFFIX, read_card
 from harness.challenge import Utc
-from harness.errors import (
-    DataError,
-    Problem,
-    UsageError,
-)
+from harness.errors import DataError, Problem, UsageError
 
 
 def revealed_signals(results: Path, challenge: str) -> frozenset[str]:

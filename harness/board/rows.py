@@ -9,13 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.board import ranking
-from harness.board.ranking import (
-    Contest,
-    Entry,
-    Ranked,
-    Ranking,
-    Unranked,
-)
+from harness.board.ranking import Contest, Entry, Ranked, Ranking, Unranked
 from harness.card.records import (
     Cost,
     Figure,
@@ -26,13 +20,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
-from harness.challenge import (
-    EVIDENCE_LADDER,
-    Evidence,
-    Name,
-    Target,
-    Value,
-)
+from harness.challenge import EVIDENCE_LADDER, Evidence, Name, Target, Value
 
 SCHEMA_VERSION = 1
 # What the intervals of ranks promise; told wherever ranks are shown.

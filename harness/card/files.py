@@ -23,16 +23,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from harness.card.records import (
-    Artefact,
-    NotMeasured,
-    ScoreCard,
-)
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.card.records import Artefact, NotMeasured, ScoreCard
+from harness.errors import DataError, EnvironmentFaultError, Problem
 
 CARD_SUFFIX = ".json"
 SCORES_SUFFIX = ".scores.zst"

@@ -10,14 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from harness.challenge import (
-    Evidence,
-    Name,
-    RankingRules,
-    Target,
-    Utc,
-    Value,
-)
+from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked

@@ -9,22 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.ci.artefact import (
-    MAX_ARCHIVE_BYTES,
-    Artefact,
-    only_teams,
-    read_archive,
-)
-from harness.ci.comment import (
-    MARKER,
-    Board,
-    comment_text,
-    make_comment,
-)
-from harness.ci.github import (
-    FinishedRun,
-    Forge,
-)
+from harness.ci.artefact import MAX_ARCHIVE_BYTES, Artefact, only_teams, read_archive
+from harness.ci.comment import MARKER, Board, comment_text, make_comment
+from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import SUBMISSIONS
 from harness.errors import DataError
 

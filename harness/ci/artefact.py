@@ -14,20 +14,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.card.files import (
-    MAX_CARD_BYTES,
-    parse_card,
-)
+from harness.card.files import MAX_CARD_BYTES, parse_card
 from harness.card.records import ScoreCard
-from harness.ci.documents import (
-    MAX_DOCUMENT_BYTES,
-    Summary,
-    parse_document,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.ci.documents import MAX_DOCUMENT_BYTES, Summary, parse_document
+from harness.errors import DataError, Problem
 
 SUMMARY_NAME = "summary.json"
 CARDS_FOLDER = "cards"

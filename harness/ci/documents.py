@@ -12,15 +12,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from harness.card.records import Digest
-from harness.challenge import (
-    Account,
-    Name,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.challenge import Account, Name, Value
+from harness.errors import DataError, Problem
 
 MAX_DOCUMENT_BYTES = 1024**2
 MAX_MESSAGE_CHARACTERS = 8_000

@@ -16,11 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, Problem, UsageError
 
 MIB = 1024**2
 # Listings of a repository with some ten thousand changed files fit.

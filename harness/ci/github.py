@@ -16,12 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
+from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
 
 DEFAULT_API = "https://api.github.com"
 _VERSION = "2022-11-28"

@@ -18,14 +18,8 @@ from harness.board import decisions
 from harness.board.index import SUMMARY_NAME
 from harness.card.files import SCORES_SUFFIX
 from harness.ci import ledger
-from harness.ci.git import (
-    MIB,
-    Repository,
-)
-from harness.errors import (
-    IntegrityError,
-    Problem,
-)
+from harness.ci.git import MIB, Repository
+from harness.errors import IntegrityError, Problem
 
 BRANCH = "board"
 _MAX_FILE_BYTES = 64 * MIB

@@ -11,37 +11,13 @@ from pathlib import Path
 
 from harness.card.files import CARD_SUFFIX
 from harness.challenge import Challenge
-from harness.ci.artefact import (
-    CARDS_FOLDER,
-    SUMMARY_NAME,
-)
-from harness.ci.documents import (
-    MAX_MESSAGE_CHARACTERS,
-    Plan,
-    Scoring,
-    Summary,
-    cut,
-    write_document,
-)
+from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut, write_document
 from harness.ci.git import Repository
-from harness.ci.process import (
-    DEFAULT_LIMIT_S,
-    Request,
-    score_request,
-)
-from harness.ci.queue import (
-    Score,
-    score_all,
-)
-from harness.ci.staging import (
-    read_files,
-    write_files,
-)
-from harness.errors import (
-    ExitCode,
-    HarnessError,
-    InvalidSubmissionError,
-)
+from harness.ci.process import DEFAULT_LIMIT_S, Request, score_request
+from harness.ci.queue import Score, score_all
+from harness.ci.staging import read_files, write_files
+from harness.errors import ExitCode, HarnessError, InvalidSubmissionError
 from harness.submission.digest import scan
 from harness.submission.spec import read_submission
 

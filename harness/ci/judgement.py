@@ -11,23 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.board import ranking
-from harness.board.ranking import (
-    Comparison,
-    Contest,
-    Entry,
-    Ranked,
-    Unranked,
-)
-from harness.card.records import (
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    WorkingPoint,
-)
-from harness.challenge import (
-    RankingRules,
-    Target,
-)
+from harness.board.ranking import Comparison, Contest, Entry, Ranked, Unranked
+from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.challenge import RankingRules, Target
 
 # The name under which a card is ranked that lies in no results yet.
 CANDIDATE = "this-pull-request"

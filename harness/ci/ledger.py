@@ -12,20 +12,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from harness.card.records import (
-    SCORER_VERSION,
-    Digest,
-)
-from harness.challenge import (
-    Name,
-    Utc,
-    Value,
-)
+from harness.card.records import SCORER_VERSION, Digest
+from harness.challenge import Name, Utc, Value
 from harness.ci.documents import Scoring
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.errors import DataError, Problem
 
 FILE_NAME = "attempts.jsonl"
 

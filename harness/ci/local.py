@@ -13,28 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ci.artefact import read_folder
-from harness.ci.comment import (
-    Board,
-    make_comment,
-)
+from harness.ci.comment import Board, make_comment
 from harness.ci.documents import Summary
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
-from harness.ci.intake import (
-    Settings,
-    read_tree,
-    score_plan,
-    write_artefact,
-)
-from harness.ci.plan import (
-    SUBMISSIONS,
-    make_plan,
-)
+from harness.ci.intake import Settings, read_tree, score_plan, write_artefact
+from harness.ci.plan import SUBMISSIONS, make_plan
 from harness.ci.publish import publish_public
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "you",

@@ -8,19 +8,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness.board.decisions import (
-    FILE_NAME,
-    Decisions,
-    read_decisions,
-)
+from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.index import CardIndex
 from harness.board.ranking import Entry
 from harness.card.files import CARD_SUFFIX
 from harness.ci.history import BoardFolder
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 
 
 def open_cards(private: Path, board: BoardFolder, challenge: str) -> tuple[Entry, ...]:

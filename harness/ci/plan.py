@@ -13,34 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.challenge import IntakeRules
-from harness.ci.documents import (
-    Plan,
-    PlannedSubmission,
-    cut,
-    told,
-)
-from harness.ci.git import (
-    MODE_TITLES,
-    REGULAR_MODES,
-    Change,
-    Repository,
-    TooLargeError,
-    TreeEntry,
-)
+from harness.ci.documents import Plan, PlannedSubmission, cut, told
+from harness.ci.git import MODE_TITLES, REGULAR_MODES, Change, Repository, TooLargeError, TreeEntry
 from harness.errors import Problem
-from harness.submission.declaration import (
-    FILE_NAME,
-    MAX_BYTES,
-    owners_of,
-    parse_spec,
-)
-from harness.submission.digest import (
-    MAX_DEPTH,
-    MAX_FILE_BYTES,
-    MAX_FILES,
-    MAX_FOLDER_BYTES,
-    MIB,
-)
+from harness.submission.declaration import FILE_NAME, MAX_BYTES, owners_of, parse_spec
+from harness.submission.digest import MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
 SUBMISSIONS = "submissions"
 # As `harness.challenge.Name`.

@@ -18,11 +18,7 @@ from harness.data.cache import cache_root
 from harness.data.fetch import fetch
 from harness.data.inventory import take_inventory
 from harness.data.manifest import load_manifest
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, Problem, UsageError
 
 _MAX_MANIFEST_BYTES = 1024**2
 

@@ -28,27 +28,11 @@ from filelock import FileLock
 from harness.board.index import CardIndex
 from harness.board.ranking import Entry
 from harness.card import files as cards
-from harness.card.records import (
-    SCORER_VERSION,
-    ScoreCard,
-)
+from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge
-from harness.ci.documents import (
-    MAX_MESSAGE_CHARACTERS,
-    Scoring,
-    cut,
-)
-from harness.ci.process import (
-    Request,
-    Run,
-    score_request,
-)
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    ExitCode,
-    Problem,
-)
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
+from harness.ci.process import Request, Run, score_request
+from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
 
 if TYPE_CHECKING:
     from distributed import Client

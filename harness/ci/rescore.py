@@ -9,17 +9,9 @@ from typing import Literal
 
 from harness.board.index import CardIndex
 from harness.board.ranking import Entry
-from harness.card.files import (
-    CARD_SUFFIX,
-    SCORES_SUFFIX,
-    write_card,
-)
+from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
-from harness.ci.intake import (
-    Handed,
-    Settings,
-    prepare,
-)
+from harness.ci.intake import Handed, Settings, prepare
 from harness.ci.process import Request
 from harness.ci.queue import score_all
 from harness.errors import DataError

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.ci.git import (
-    REGULAR_MODES,
-    Repository,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
-from harness.submission.digest import (
-    MAX_FILE_BYTES,
-    MAX_FILES,
-    MAX_FOLDER_BYTES,
-    MIB,
-)
+from harness.ci.git import REGULAR_MODES, Repository
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
 
 def read_files(repository: Repository, tree: str) -> dict[str, bytes]:

@@ -11,38 +11,16 @@ from collections.abc import Callable
 import click
 
 from harness import __version__
-from harness.cli.blackbox import (
-    blackbox,
-    export,
-    import_,
-    reveal,
-)
+from harness.cli.blackbox import blackbox, export, import_, reveal
 from harness.cli.board import leaderboard
-from harness.cli.cards import (
-    rescore,
-    show,
-    verify,
-)
+from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
-from harness.cli.data import (
-    data,
-    fetch,
-)
+from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
 from harness.cli.output import console
 from harness.cli.simulate import simulate
-from harness.cli.submissions import (
-    new,
-    score,
-    synth,
-    validate,
-)
-from harness.errors import (
-    EnvironmentFaultError,
-    ExitCode,
-    HarnessError,
-    Problem,
-)
+from harness.cli.submissions import new, score, synth, validate
+from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, Problem
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130

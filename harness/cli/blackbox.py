@@ -7,20 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import (
-    json_option,
-    manifest_option,
-    results_option,
-)
-from harness.cli.output import (
-    console,
-    print_json,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-    UsageError,
-)
+from harness.cli.options import json_option, manifest_option, results_option
+from harness.cli.output import console, print_json
+from harness.errors import InvalidSubmissionError, Problem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,10 +226,7 @@ def export(
 ) -> None:
     """Score the black box with a submission; write the challenge's result file."""
     from harness.blackbox.answer import export_answer
-    from harness.cli.output import (
-        as_dict,
-        progress,
-    )
+    from harness.cli.output import as_dict, progress
     from harness.cli.terminal import answer_view
 
     del is_adc2021  # There is no other form; that it has to be asked for keeps room for one.
@@ -273,10 +259,7 @@ def reveal(
     """Show hidden SIGNALS of CHALLENGE on all public pages: what is public stays public."""
     from datetime import UTC, datetime
 
-    from harness.board.reveal import (
-        check_revealable,
-        reveal_signals,
-    )
+    from harness.board.reveal import check_revealable, reveal_signals
 
     cards = check_revealable(results, challenge, signals)
     click.echo(f"{', '.join(signals)}: on {cards} cards of {challenge}", err=True)

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.board.text import visible
-from harness.cli.options import (
-    manifest_option,
-    private_option,
-    results_option,
-)
+from harness.cli.options import manifest_option, private_option, results_option
 from harness.cli.output import console
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from harness.challenge import Challenge
@@ -64,15 +57,9 @@ def leaderboard(
 ) -> None:
     """Print the ranking, serve its pages, or write them as a static site."""
     from harness.board import formats
-    from harness.board.decisions import (
-        read_decisions,
-        with_decisions,
-    )
+    from harness.board.decisions import read_decisions, with_decisions
     from harness.board.index import CardIndex
-    from harness.board.ranking import (
-        contest_of,
-        rank,
-    )
+    from harness.board.ranking import contest_of, rank
     from harness.board.rows import board_of
     from harness.data.manifest import load_manifest
 
@@ -125,10 +112,7 @@ def settings_of(results: Path, known: Mapping[str, Challenge], *, is_private: bo
 
     What it says to the public names no hidden signal.
     """
-    from harness.board.decisions import (
-        read_decisions,
-        with_decisions,
-    )
+    from harness.board.decisions import read_decisions, with_decisions
     from leaderboard_app.settings import ContestRules, Settings
 
     shown = {name: rules if is_private else without_hidden(rules) for name, rules in known.items()}

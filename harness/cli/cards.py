@@ -14,16 +14,8 @@ from harness.cli.options import (
     private_option,
     results_option,
 )
-from harness.cli.output import (
-    as_dict,
-    console,
-    print_card,
-    print_json,
-)
-from harness.errors import (
-    IntegrityError,
-    Problem,
-)
+from harness.cli.output import as_dict, console, print_card, print_json
+from harness.errors import IntegrityError, Problem
 
 
 @click.command()

@@ -12,22 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import (
-    challenge_option,
-    json_option,
-    manifest_option,
-    results_option,
-)
-from harness.cli.output import (
-    as_dict,
-    console,
-    print_json,
-    progress,
-)
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.cli.options import challenge_option, json_option, manifest_option, results_option
+from harness.cli.output import as_dict, console, print_json, progress
+from harness.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from harness.board.decisions import Decision
@@ -36,10 +23,7 @@ if TYPE_CHECKING:
     from harness.ci.documents import Summary
     from harness.ci.git import Repository
     from harness.ci.history import BoardFolder
-    from harness.ci.intake import (
-        Handed,
-        Settings,
-    )
+    from harness.ci.intake import Handed, Settings
 
 _folder = click.Path(path_type=Path, file_okay=False)
 _file = click.Path(path_type=Path, dir_okay=False)
@@ -177,18 +161,9 @@ def score(
     how: _How,
 ) -> None:
     """Score what a plan says, or all; what fails stops no other."""
-    from harness.ci.documents import (
-        Plan,
-        Summary,
-        read_document,
-    )
+    from harness.ci.documents import Plan, Summary, read_document
     from harness.ci.git import Repository
-    from harness.ci.intake import (
-        read_folders,
-        score_handed,
-        score_plan,
-        write_artefact,
-    )
+    from harness.ci.intake import read_folders, score_handed, score_plan, write_artefact
 
     if is_all == (plan_file is not None):
         raise UsageError(Problem(what="give either --plan FILE or --all"))
@@ -257,10 +232,7 @@ def _post(board: Board, artefact: str, event: Path | None, repository: str | Non
     import os
 
     from harness.ci.announce import announce
-    from harness.ci.github import (
-        Forge,
-        read_event,
-    )
+    from harness.ci.github import Forge, read_event
 
     token = os.environ.get("GITHUB_TOKEN")
     if event is None or not repository or not token:
@@ -362,10 +334,7 @@ def publish(
     how: _How,
 ) -> None:
     """Score what is new on the main branch, write cards, export the pages: what counts."""
-    from harness.ci.publish import (
-        publish_public,
-        read_branch,
-    )
+    from harness.ci.publish import publish_public, read_branch
     from harness.cli.terminal import scorings_view
 
     if bool(private_manifest) != bool(private_results):
@@ -400,10 +369,7 @@ class _Private:
 def _publish_private(
     handed: Sequence[Handed], settings: Settings, board: BoardFolder, where: _Private
 ) -> Summary:
-    from harness.ci.private import (
-        open_contest,
-        open_results,
-    )
+    from harness.ci.private import open_contest, open_results
     from harness.ci.publish import publish_private
 
     with (
@@ -448,14 +414,8 @@ def open_ranking(
 ) -> None:
     """Open the hidden signals of a private challenge: the final ranking, printed and as pages."""
     from harness.board import formats
-    from harness.board.decisions import (
-        read_decisions,
-        with_decisions,
-    )
-    from harness.board.ranking import (
-        contest_of,
-        rank,
-    )
+    from harness.board.decisions import read_decisions, with_decisions
+    from harness.board.ranking import contest_of, rank
     from harness.board.rows import board_of
     from harness.ci.opening import open_cards
     from harness.ci.private import open_results
@@ -658,12 +618,7 @@ def _board_session(
 ) -> Iterator[tuple[BoardFolder, Repository]]:
     """Bring the board, let it be changed, make its pages, commit where git keeps it, and push."""
     from harness.board.index import CardIndex
-    from harness.ci.history import (
-        BoardFolder,
-        commit_board,
-        open_board,
-        push_board,
-    )
+    from harness.ci.history import BoardFolder, commit_board, open_board, push_board
 
     clone = _clone(repository)
     board = open_board(clone, board_folder) if push else BoardFolder(board_folder)
@@ -715,10 +670,7 @@ def _settings(challenge: str, manifests: tuple[Path, ...], results: Path, how: _
 
 def _read_board(challenge: str, manifests: tuple[Path, ...], results: Path) -> Board:
     """Read the board that cards are held against, with the organiser's decisions."""
-    from harness.board.decisions import (
-        read_decisions,
-        with_decisions,
-    )
+    from harness.board.decisions import read_decisions, with_decisions
     from harness.board.index import CardIndex
     from harness.ci.comment import Board
 

@@ -6,16 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import (
-    json_option,
-    manifest_option,
-    results_option,
-)
-from harness.cli.output import (
-    as_dict,
-    console,
-    print_json,
-)
+from harness.cli.options import json_option, manifest_option, results_option
+from harness.cli.output import as_dict, console, print_json
 
 
 @click.command()
@@ -95,10 +87,7 @@ def describe(
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
     from harness.cli.terminal import description_view
     from harness.data.describe import describe as describe_events
-    from harness.data.describe import (
-        write_plots,
-        write_summary,
-    )
+    from harness.data.describe import write_plots, write_summary
     from harness.data.events import open_store
     from harness.data.manifest import load_manifest
 

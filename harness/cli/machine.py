@@ -5,15 +5,8 @@ from __future__ import annotations
 import click
 
 from harness.cli.options import json_option
-from harness.cli.output import (
-    as_dict,
-    console,
-    print_json,
-)
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.cli.output import as_dict, console, print_json
+from harness.errors import EnvironmentFaultError, Problem
 
 
 @click.command()

@@ -53,10 +53,7 @@ def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: boo
     is_private : bool
         Whether hidden signals are printed too.
     """
-    from harness.board.public import (
-        hidden_signals,
-        public_part,
-    )
+    from harness.board.public import hidden_signals, public_part
     from harness.board.reveal import revealed_signals
     from harness.cli.terminal import card_view
 

@@ -7,16 +7,8 @@ from pathlib import Path
 import click
 
 from harness.cli.options import json_option
-from harness.cli.output import (
-    as_dict,
-    console,
-    print_json,
-)
-from harness.errors import (
-    IntegrityError,
-    Problem,
-    UsageError,
-)
+from harness.cli.output import as_dict, console, print_json
+from harness.errors import IntegrityError, Problem, UsageError
 
 
 class _RunUnlessNamed(click.Group):
@@ -66,19 +58,10 @@ def run(
 ) -> None:
     """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
     from harness.data.progress import progress_bars
-    from harness.simulate.fragment import (
-        make_manifest,
-        manifest_yaml,
-    )
-    from harness.simulate.plan import (
-        LIBRARY_EVENTS,
-        make_plan,
-    )
+    from harness.simulate.fragment import make_manifest, manifest_yaml
+    from harness.simulate.plan import LIBRARY_EVENTS, make_plan
     from harness.simulate.presets import BACKGROUND
-    from harness.simulate.process import (
-        Process,
-        read_card,
-    )
+    from harness.simulate.process import Process, read_card
     from harness.simulate.run import simulate as simulate_events
 
     what: str | Process = process
@@ -108,10 +91,7 @@ def run(
 @click.option("--name", default="simulated", show_default=True, help="Name of the challenge.")
 def manifest(files: tuple[Path, ...], name: str) -> None:
     """Print the manifest of FILES, one background and any number of signals."""
-    from harness.simulate.fragment import (
-        make_manifest,
-        manifest_yaml,
-    )
+    from harness.simulate.fragment import make_manifest, manifest_yaml
     from harness.simulate.provenance import read_provenance
 
     if not files:
@@ -129,10 +109,7 @@ def check(file: Path, plots: Path | None, as_json: bool) -> None:
     """Hold the background in FILE against what is published of the real one."""
     from harness.cli.terminal import check_view
     from harness.data.progress import progress_bars
-    from harness.simulate.check import (
-        check_file,
-        write_plots,
-    )
+    from harness.simulate.check import check_file, write_plots
 
     with progress_bars() as progress:
         checked = check_file(file, progress=progress)

@@ -17,11 +17,7 @@ from harness.cli.options import (
     reports_option,
     results_option,
 )
-from harness.cli.output import (
-    console,
-    print_card,
-    progress,
-)
+from harness.cli.output import console, print_card, progress
 
 
 @click.command()

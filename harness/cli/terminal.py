@@ -12,13 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.board.ranking import (
-    Entry,
-    contest_of,
-    merit_of,
-    reasons_against,
-    shown_physics,
-)
+from harness.board.ranking import Entry, contest_of, merit_of, reasons_against, shown_physics
 from harness.card.records import (
     Cost,
     Figure,
@@ -39,20 +33,14 @@ if TYPE_CHECKING:
     from harness.blackbox.result import Declared
     from harness.blackbox.result import Verdict as ResultVerdict
     from harness.blackbox.score import BoxScore
-    from harness.blackbox.workflow import (
-        Imported,
-        Sealed,
-    )
+    from harness.blackbox.workflow import Imported, Sealed
     from harness.ci.documents import Scoring
     from harness.ci.rescore import Redone
     from harness.data.describe import Description
     from harness.data.fetch import FetchReport
     from harness.data.inventory import ChallengeStatus
     from harness.sandbox.doctor import Isolation
-    from harness.scoring.audit import (
-        Change,
-        Finding,
-    )
+    from harness.scoring.audit import Change, Finding
     from harness.simulate.check import Checked
 
 _DASH = "–"
@@ -564,10 +552,7 @@ def _with_interval(value: float, interval: Interval) -> str:
 
 def _declared_view(declared: Declared) -> RenderableType:
     from harness.blackbox.reading import ATTRIBUTES
-    from harness.blackbox.result import (
-        SELF_DECLARED,
-        UNITS,
-    )
+    from harness.blackbox.result import SELF_DECLARED, UNITS
 
     rows = [
         (name, f"{declared[name]} {UNITS[name]}".rstrip() if name in declared else _DASH)

@@ -32,22 +32,10 @@ from typing import TYPE_CHECKING, Final
 from pydantic import JsonValue, ValidationError
 
 from harness.card.records import Cost
-from harness.cost.graph import (
-    GraphFlops,
-    count_graph,
-)
+from harness.cost.graph import GraphFlops, count_graph
 from harness.cost.operations import count_operations
-from harness.errors import (
-    IntegrityError,
-    InvalidSubmissionError,
-    Problem,
-)
-from harness.sandbox.step import (
-    GIB,
-    Limits,
-    RunStep,
-    Step,
-)
+from harness.errors import IntegrityError, InvalidSubmissionError, Problem
+from harness.sandbox.step import GIB, Limits, RunStep, Step
 
 if TYPE_CHECKING:
     import keras

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.card.records import NotMeasured
 from harness.cost.products import count_products
-from harness.cost.weights import (
-    count_weight_bits,
-    parameters,
-)
+from harness.cost.weights import count_weight_bits, parameters
 
 if TYPE_CHECKING:
     import keras

@@ -29,28 +29,11 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 import harness
-from harness.challenge import (
-    Challenge,
-    DataFile,
-    Value,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
-from harness.data.split import (
-    chunks,
-    event_hashes,
-)
-from harness.data.structure import (
-    StructureCheck,
-    StructureReport,
-)
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.challenge import Challenge, DataFile, Value
+from harness.data.progress import Progress, no_progress
+from harness.data.split import chunks, event_hashes
+from harness.data.structure import StructureCheck, StructureReport
+from harness.errors import DataError, EnvironmentFaultError, Problem
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"

@@ -18,29 +18,13 @@ from harness.card.records import (
     ExampleEvent,
     ProcessSummary,
 )
-from harness.challenge import (
-    Challenge,
-    DataFile,
-    EventLayout,
-)
-from harness.data.cache import (
-    make_folder,
-    writing,
-)
+from harness.challenge import Challenge, DataFile, EventLayout
+from harness.data.cache import make_folder, writing
 from harness.data.events import EventStore
-from harness.data.observables import (
-    count_in_bins,
-    observables_of,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
+from harness.data.observables import count_in_bins, observables_of
+from harness.data.progress import Progress, no_progress
 from harness.data.split import Part
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, Problem
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import (
-    Challenge,
-    DataFile,
-)
+from harness.challenge import Challenge, DataFile
 from harness.data import sample as sample_file
 from harness.data.cache import (
     EVENTS_NAME,
@@ -33,20 +30,9 @@ from harness.data.cache import (
     store_events,
 )
 from harness.data.manifest import load_manifest
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
-from harness.data.split import (
-    Part,
-    chunks,
-    is_in_part,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-    UsageError,
-)
+from harness.data.progress import Progress, no_progress
+from harness.data.split import Part, chunks, is_in_part
+from harness.errors import DataError, Problem, UsageError
 
 PACKAGE_SCHEME = "package:"
 # Files that scoring does without.

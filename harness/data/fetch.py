@@ -13,10 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from harness.challenge import (
-    Challenge,
-    DataFile,
-)
+from harness.challenge import Challenge, DataFile
 from harness.data import hdf5
 from harness.data.cache import (
     CacheRecord,
@@ -31,31 +28,12 @@ from harness.data.cache import (
     npy_bytes,
     store_events,
 )
-from harness.data.download import (
-    PART_SUFFIX,
-    Patience,
-    download,
-)
-from harness.data.events import (
-    decode_packaged,
-    is_packaged,
-)
-from harness.data.pins import (
-    Pin,
-    read_pins,
-    write_pin,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
+from harness.data.download import PART_SUFFIX, Patience, download
+from harness.data.events import decode_packaged, is_packaged
+from harness.data.pins import Pin, read_pins, write_pin
+from harness.data.progress import Progress, no_progress
 from harness.data.zenodo import find_in_record
-from harness.errors import (
-    DataError,
-    HarnessError,
-    Problem,
-    UsageError,
-)
+from harness.errors import DataError, HarnessError, Problem, UsageError
 
 DOWNLOAD_FOLDER = "downloads"
 Action = Literal["cached", "packaged", "folder", "download"]

@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.errors import DataError, Problem
 
 if TYPE_CHECKING:
     import h5py

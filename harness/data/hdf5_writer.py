@@ -12,22 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout
-from harness.data.cache import (
-    check_space,
-    make_folder,
-)
-from harness.data.hdf5 import (
-    DATASET,
-    IDS,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.data.cache import check_space, make_folder
+from harness.data.hdf5 import DATASET, IDS
+from harness.data.progress import Progress, no_progress
+from harness.errors import EnvironmentFaultError, Problem
 
 # Events of a compressed HDF5 chunk: 2.5 MB of float64 (19 x 4).
 CHUNK_EVENTS = 4096

@@ -5,21 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.challenge import (
-    Challenge,
-    DataFile,
-)
-from harness.data.cache import (
-    CacheRecord,
-    cache_root,
-    find_cached,
-    npy_bytes,
-    process_folder,
-)
-from harness.data.events import (
-    OPTIONAL_ROLES,
-    is_packaged,
-)
+from harness.challenge import Challenge, DataFile
+from harness.data.cache import CacheRecord, cache_root, find_cached, npy_bytes, process_folder
+from harness.data.events import OPTIONAL_ROLES, is_packaged
 from harness.data.manifest import Manifest
 
 

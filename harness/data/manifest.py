@@ -13,19 +13,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 import harness
-from harness.challenge import (
-    Challenge,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-    UsageError,
-)
-from harness.files import (
-    DocumentError,
-    read_document,
-)
+from harness.challenge import Challenge, Value
+from harness.errors import DataError, Problem, UsageError
+from harness.files import DocumentError, read_document
 
 MANIFEST_NAME = "data_manifest.yaml"
 MANIFEST_VARIABLE = "HARNESS_MANIFEST"

@@ -17,12 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import Challenge
-from harness.data.cache import (
-    check_space,
-    npy_bytes,
-    write_npy_header,
-    writing,
-)
+from harness.data.cache import check_space, npy_bytes, write_npy_header, writing
 from harness.data.events import EventStore
 from harness.data.split import chunks
 

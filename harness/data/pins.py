@@ -8,18 +8,9 @@ from typing import Literal
 from filelock import FileLock
 from pydantic import Field, ValidationError
 
-from harness.challenge import (
-    DataFile,
-    Value,
-)
-from harness.data.cache import (
-    make_folder,
-    writing,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.challenge import DataFile, Value
+from harness.data.cache import make_folder, writing
+from harness.errors import DataError, Problem
 
 
 class Pin(Value):

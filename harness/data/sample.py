@@ -22,15 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from harness.challenge import (
-    EventLayout,
-    ObjectGroup,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.challenge import EventLayout, ObjectGroup, Value
+from harness.errors import DataError, Problem
 
 MAGIC = b"harness-sample-1"
 PT_STEPS_PER_GEV: Literal[4] = 4

@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from harness.challenge import (
-    EventLayout,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.challenge import EventLayout, Value
+from harness.errors import DataError, Problem
 
 # float32(pi) lies 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3

@@ -15,11 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from harness.challenge import (
-    Challenge,
-    EventLayout,
-    Preselection,
-)
+from harness.challenge import Challenge, EventLayout, Preselection
 from harness.data.draws import keyed_uniforms
 
 Floats = NDArray[np.float64]

@@ -14,10 +14,7 @@ from harness.data.download import (
     retry_passing_faults,
     text_of_status,
 )
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.errors import DataError, Problem
 
 # A site that keeps a copy of Zenodo's API names it in this variable.
 ZENODO_VARIABLE = "HARNESS_ZENODO"

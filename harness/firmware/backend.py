@@ -7,18 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from harness.card.records import (
-    Firmware,
-    NotMeasured,
-)
+from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Target
 from harness.firmware.delays import ROUTING_SHARE
-from harness.sandbox.step import (
-    GIB,
-    Limits,
-    RunStep,
-    Usage,
-)
+from harness.sandbox.step import GIB, Limits, RunStep, Usage
 
 if TYPE_CHECKING:
     import numpy as np

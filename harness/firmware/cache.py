@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card.records import Artefact
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, Problem
 
 __all__ = ["Cache", "describe", "digest_of", "events_digest", "file_digest", "set_digest"]
 

@@ -6,32 +6,13 @@ planned pipeline, predicted from the widths of its operations.
 
 from __future__ import annotations
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-    NotMeasured,
-)
-from harness.firmware.backend import (
-    Built,
-    FirmwareRequest,
-)
+from harness.card.records import Figure, Firmware, NotMeasured
+from harness.firmware.backend import Built, FirmwareRequest
 from harness.firmware.delays import period_ns
 from harness.firmware.parts import find_part
-from harness.firmware.program_scores import (
-    PROGRAM,
-    compress,
-    score_events,
-)
-from harness.firmware.steps import (
-    PipelineReport,
-    StepRunner,
-    TraceReport,
-    UntranslatableError,
-)
-from harness.firmware.verdict import (
-    judge,
-    nanoseconds,
-)
+from harness.firmware.program_scores import PROGRAM, compress, score_events
+from harness.firmware.steps import PipelineReport, StepRunner, TraceReport, UntranslatableError
+from harness.firmware.verdict import judge, nanoseconds
 from harness.sandbox.step import GIB
 
 __all__ = ["build_estimate", "estimate_from_trace"]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 
 __all__ = ["PARTS", "Part", "find_part", "normalise_part"]
 

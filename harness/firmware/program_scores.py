@@ -8,24 +8,11 @@ from pathlib import Path
 import numpy as np
 import zstandard
 
-from harness.errors import (
-    IntegrityError,
-    Problem,
-)
-from harness.firmware.backend import (
-    FirmwareRequest,
-    Settings,
-)
-from harness.firmware.steps import (
-    InterpretReport,
-    StepRunner,
-)
+from harness.errors import IntegrityError, Problem
+from harness.firmware.backend import FirmwareRequest, Settings
+from harness.firmware.steps import InterpretReport, StepRunner
 from harness.firmware.tools import raise_fault
-from harness.sandbox.step import (
-    RunStep,
-    Step,
-    Usage,
-)
+from harness.sandbox.step import RunStep, Step, Usage
 
 __all__ = [
     "PROGRAM",

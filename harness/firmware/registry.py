@@ -11,10 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
 
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 from harness.firmware.backend import Backend
 
 __all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "backend_names", "load_backend"]

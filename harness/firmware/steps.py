@@ -12,21 +12,10 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from harness.challenge import Value
-from harness.errors import (
-    EnvironmentFaultError,
-    IntegrityError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, IntegrityError, Problem
 from harness.firmware.backend import FirmwareRequest
-from harness.firmware.tools import (
-    raise_fault,
-    system_tools,
-)
-from harness.sandbox.step import (
-    Step,
-    StepResult,
-    Usage,
-)
+from harness.firmware.tools import raise_fault, system_tools
+from harness.sandbox.step import Step, StepResult, Usage
 
 __all__ = [
     "InterpretReport",

@@ -13,22 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import JsonValue
 
-from harness.card.records import (
-    Firmware,
-    NotMeasured,
-)
+from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Target
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
-from harness.firmware.backend import (
-    Built,
-    FirmwareRequest,
-    FirmwareResult,
-    Settings,
-)
+from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.firmware.backend import Built, FirmwareRequest, FirmwareResult, Settings
 from harness.firmware.cache import (
     Cache,
     describe,
@@ -38,11 +26,7 @@ from harness.firmware.cache import (
     set_digest,
 )
 from harness.firmware.parts import find_part
-from harness.firmware.program_scores import (
-    PROGRAM,
-    decompress,
-    score_events,
-)
+from harness.firmware.program_scores import PROGRAM, decompress, score_events
 from harness.firmware.registry import load_backend
 from harness.firmware.steps import StepRunner
 from harness.firmware.tools import native_versions

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.card.records import (
-    Figure,
-    NotMeasured,
-    Verdict,
-)
-from harness.challenge import (
-    EVIDENCE_LADDER,
-    Evidence,
-    Target,
-)
+from harness.card.records import Figure, NotMeasured, Verdict
+from harness.challenge import EVIDENCE_LADDER, Evidence, Target
 from harness.firmware.parts import find_part
 
 __all__ = ["judge", "nanoseconds"]

@@ -22,41 +22,14 @@ from typing import Literal, cast
 
 from pydantic import JsonValue
 
-from harness.card.records import (
-    Firmware,
-    NotMeasured,
-)
+from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Value
-from harness.errors import (
-    EnvironmentFaultError,
-    IntegrityError,
-    InvalidSubmissionError,
-    Problem,
-)
-from harness.firmware.backend import (
-    Built,
-    FirmwareRequest,
-)
-from harness.firmware.program_scores import (
-    PROGRAM,
-    compress,
-    score_events,
-)
-from harness.firmware.reports.handed_in import (
-    HandedIn,
-    find_reports,
-    report_from_vendor,
-)
-from harness.firmware.steps import (
-    StepRunner,
-    UntranslatableError,
-)
-from harness.firmware.tools import (
-    Fault,
-    build_folder,
-    run_tool,
-    step_entry,
-)
+from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError, Problem
+from harness.firmware.backend import Built, FirmwareRequest
+from harness.firmware.program_scores import PROGRAM, compress, score_events
+from harness.firmware.reports.handed_in import HandedIn, find_reports, report_from_vendor
+from harness.firmware.steps import StepRunner, UntranslatableError
+from harness.firmware.tools import Fault, build_folder, run_tool, step_entry
 from harness.firmware.translate.translator import PROJECT
 from harness.firmware.witnesses.run import (
     MAX_FILE,

@@ -15,10 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata, spearmanr
 
 from harness.card import records
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import InvalidSubmissionError, Problem
 from harness.metrics.scores import check_scores
 
 # Rounding of a sum of n float32 terms is at most n 2^-24 of their size (N. J. Higham, "Accuracy

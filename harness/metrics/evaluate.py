@@ -12,17 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.card import records
-from harness.errors import (
-    DataError,
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import DataError, InvalidSubmissionError, Problem
 from harness.metrics.histogram import score_histogram
-from harness.metrics.intervals import (
-    bootstrap_interval,
-    conservative_interval,
-    is_bootstrap_sound,
-)
+from harness.metrics.intervals import bootstrap_interval, conservative_interval, is_bootstrap_sound
 from harness.metrics.replicates import (
     DealtSignal,
     ReplicateCuts,
@@ -31,23 +23,9 @@ from harness.metrics.replicates import (
     deal_signal,
     replicate_rates,
 )
-from harness.metrics.roc import (
-    measure_auc,
-    place,
-    roc_cuts,
-    roc_points,
-)
-from harness.metrics.scores import (
-    RankedScores,
-    check_scores,
-    rank_samples,
-)
-from harness.metrics.working_point import (
-    LOW_STATISTICS,
-    Cut,
-    count_allowed,
-    set_cut,
-)
+from harness.metrics.roc import measure_auc, place, roc_cuts, roc_points
+from harness.metrics.scores import RankedScores, check_scores, rank_samples
+from harness.metrics.working_point import LOW_STATISTICS, Cut, count_allowed, set_cut
 
 BACKGROUND = "background"
 

@@ -36,10 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.metrics.scores import (
-    Floats,
-    RankedScores,
-)
+from harness.metrics.scores import Floats, RankedScores
 
 N_REPLICATES = 500
 N_BUCKETS = 2**14

@@ -10,15 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
 from harness.card import records
-from harness.metrics.scores import (
-    Floats,
-    RankedScores,
-)
-from harness.metrics.working_point import (
-    Cut,
-    count_allowed,
-    set_cut,
-)
+from harness.metrics.scores import Floats, RankedScores
+from harness.metrics.working_point import Cut, count_allowed, set_cut
 
 CONFIDENCE_LEVEL = 0.95
 # Twenty points to the decade from 1 to 1e-8; every twentieth is a power of ten exactly.

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import (
-    DataError,
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import DataError, InvalidSubmissionError, Problem
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 

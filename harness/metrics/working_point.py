@@ -9,14 +9,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.card.records import UnreachedWorkingPoint, WorkingPoint
+from harness.errors import DataError, Problem
 from harness.metrics.scores import RankedScores
 
 # With fewer background events allowed above the cut, the threshold's own noise (1/sqrt(k) of the

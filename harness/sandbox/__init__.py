@@ -10,15 +10,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.sandbox.doctor import (
-        Finding,
-        Isolation,
-        probe,
-    )
-    from harness.sandbox.run import (
-        Sandbox,
-        open_sandbox,
-    )
+    from harness.sandbox.doctor import Finding, Isolation, probe
+    from harness.sandbox.run import Sandbox, open_sandbox
     from harness.sandbox.scores import read_scores
     from harness.sandbox.scratch import scratch_folder
 

@@ -10,10 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, Problem
 from harness.sandbox import bindings
 from harness.sandbox.step import Step
 

@@ -8,26 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import (
-    HarnessError,
-    LimitError,
-    Problem,
-)
-from harness.sandbox.bubblewrap import (
-    find_bwrap,
-    version,
-)
-from harness.sandbox.run import (
-    Sandbox,
-    open_sandbox,
-)
+from harness.errors import HarnessError, LimitError, Problem
+from harness.sandbox.bubblewrap import find_bwrap, version
+from harness.sandbox.run import Sandbox, open_sandbox
 from harness.sandbox.scratch import scratch_folder
-from harness.sandbox.step import (
-    GIB,
-    MIB,
-    Limits,
-    Step,
-)
+from harness.sandbox.step import GIB, MIB, Limits, Step
 
 TRIAL = "harness.sandbox.trial"
 # What `trial.look_around` tries, in words.

@@ -14,12 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import (
-    EnvironmentFaultError,
-    InvalidSubmissionError,
-    Problem,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 PRIVATE = 0o600

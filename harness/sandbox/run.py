@@ -33,29 +33,14 @@ from harness.errors import (
     SubmissionError,
     UsageError,
 )
-from harness.sandbox import (
-    bindings,
-    bubblewrap,
-    outputs,
-)
-from harness.sandbox.advice import (
-    advise,
-    read_text,
-)
-from harness.sandbox.child import (
-    Child,
-    Pipes,
-)
+from harness.sandbox import bindings, bubblewrap, outputs
+from harness.sandbox.advice import advise, read_text
+from harness.sandbox.child import Child, Pipes
 from harness.sandbox.outputs import OutputFile
 from harness.sandbox.report import read_answer
 from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.seccomp import filter_program
-from harness.sandbox.step import (
-    MIB,
-    Limits,
-    Step,
-    StepResult,
-)
+from harness.sandbox.step import MIB, Limits, Step, StepResult
 from harness.sandbox.usage import Watch
 
 Kind = Literal["bwrap", "none"]

@@ -7,10 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import InvalidSubmissionError, Problem
 
 if TYPE_CHECKING:
     import numpy as np

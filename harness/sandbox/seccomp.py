@@ -11,10 +11,7 @@ import errno
 import functools
 import tempfile
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, Problem
 
 # "Not permitted": the caller has to live with it.
 DENIED = (

@@ -8,15 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import (
-    LimitError,
-    Problem,
-)
-from harness.sandbox.step import (
-    MIB,
-    Limits,
-    Usage,
-)
+from harness.errors import LimitError, Problem
+from harness.sandbox.step import MIB, Limits, Usage
 
 PROC = Path("/proc")
 KIB = 1024

@@ -8,33 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    Accepted,
-    NotMeasured,
-    Physics,
-    TriggerCuts,
-    WorkingPoint,
-)
+from harness.card.records import Accepted, NotMeasured, Physics, TriggerCuts, WorkingPoint
 from harness.challenge import Challenge
 from harness.data.events import EventStore
-from harness.data.mix import (
-    Mixture,
-    read_rows,
-)
-from harness.data.observables import (
-    distributions,
-    observables_of,
-)
-from harness.metrics.accepted import (
-    compare_with_cuts,
-    cut_values,
-    passing,
-)
+from harness.data.mix import Mixture, read_rows
+from harness.data.observables import distributions, observables_of
+from harness.metrics.accepted import compare_with_cuts, cut_values, passing
 from harness.metrics.evaluate import BACKGROUND
-from harness.scoring.evaluation import (
-    evaluate_merged,
-    merge_backgrounds,
-)
+from harness.scoring.evaluation import evaluate_merged, merge_backgrounds
 
 # So few events are gathered from the memory map; for more, the file is read through.
 _FEW_EVENTS = 10_000

@@ -24,17 +24,10 @@ from harness.firmware.backend import Settings
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
 from harness.sandbox import Sandbox
-from harness.scoring.acceptance import (
-    Acceptance,
-    summarise_acceptance,
-)
+from harness.scoring.acceptance import Acceptance, summarise_acceptance
 from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
-from harness.scoring.scorer import (
-    Bench,
-    ScoredEvents,
-    Scores,
-)
+from harness.scoring.scorer import Bench, ScoredEvents, Scores
 from harness.submission.spec import Submission
 
 # Events of each process that `--quick` scores.

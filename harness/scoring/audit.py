@@ -14,28 +14,13 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import (
-    SCORER_VERSION,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-)
+from harness.card.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
 from harness.challenge import Challenge
-from harness.data.events import (
-    EventStore,
-    open_store,
-)
+from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
-from harness.errors import (
-    DataError,
-    HarnessError,
-    Problem,
-)
+from harness.errors import DataError, HarnessError, Problem
 from harness.scoring.evaluation import evaluate_scores
-from harness.submission.digest import (
-    folder_digest,
-    scan,
-)
+from harness.submission.digest import folder_digest, scan
 
 Outcome = Literal["same", "different", "not checked"]
 

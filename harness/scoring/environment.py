@@ -9,10 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from harness import __version__
-from harness.card.records import (
-    Environment,
-    NotMeasured,
-)
+from harness.card.records import Environment, NotMeasured
 
 # Packages whose version can change a figure of the card.
 _PACKAGES = (

@@ -10,10 +10,7 @@ from numpy.typing import NDArray
 
 from harness.card.records import Physics
 from harness.challenge import Challenge
-from harness.metrics.evaluate import (
-    BACKGROUND,
-    evaluate,
-)
+from harness.metrics.evaluate import BACKGROUND, evaluate
 
 _Number = TypeVar("_Number", bound=np.generic)
 

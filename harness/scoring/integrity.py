@@ -21,25 +21,11 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    Check,
-    WorkingPoint,
-)
+from harness.card.records import Check, WorkingPoint
 from harness.challenge import EventLayout
-from harness.data.mix import (
-    Mixture,
-    flip_eta,
-    rotate_phi,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    SubmissionError,
-)
-from harness.metrics.consistency import (
-    Batches,
-    compare_scores,
-    describe_change,
-)
+from harness.data.mix import Mixture, flip_eta, rotate_phi
+from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.metrics.consistency import Batches, compare_scores, describe_change
 
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25

@@ -18,58 +18,22 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from harness.card import files as cards
-from harness.card.records import (
-    Cost,
-    Firmware,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-)
-from harness.challenge import (
-    Challenge,
-    Target,
-)
+from harness.card.records import Cost, Firmware, NotMeasured, Physics, ScoreCard
+from harness.challenge import Challenge, Target
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 from harness.firmware.backend import Settings
-from harness.firmware.program_scores import (
-    PROGRAM,
-    score_by_program,
-)
-from harness.firmware.reports.handed_in import (
-    REPORTS,
-    read_reports,
-    with_witnesses,
-)
-from harness.firmware.synthesise import (
-    export_project,
-    synthesise,
-)
-from harness.sandbox import (
-    open_sandbox,
-    scratch_folder,
-)
+from harness.firmware.program_scores import PROGRAM, score_by_program
+from harness.firmware.reports.handed_in import REPORTS, read_reports, with_witnesses
+from harness.firmware.synthesise import export_project, synthesise
+from harness.sandbox import open_sandbox, scratch_folder
 from harness.sandbox.scores import read_scores
-from harness.sandbox.step import (
-    GIB,
-    Limits,
-    RunStep,
-    Step,
-    Usage,
-)
-from harness.scoring.assembly import (
-    QUICK_EVENTS,
-    Figures,
-    Run,
-    assemble_card,
-)
+from harness.sandbox.step import GIB, Limits, RunStep, Step, Usage
+from harness.scoring.assembly import QUICK_EVENTS, Figures, Run, assemble_card
 from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import (
@@ -82,14 +46,8 @@ from harness.scoring.scorer import (
 )
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import measure_stress
-from harness.submission.inference import (
-    CHUNK_EVENTS,
-    OPEN_CHUNK_EVENTS,
-)
-from harness.submission.layers import (
-    MAX_GRAPH_BYTES,
-    MAX_WEIGHTS_BYTES,
-)
+from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
+from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
 from harness.submission.spec import read_submission
 

@@ -12,30 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.card.records import (
-    Check,
-    NotMeasured,
-    Physics,
-    WorkingPoint,
-)
+from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
-from harness.errors import (
-    IntegrityError,
-    Problem,
-)
-from harness.sandbox.scores import (
-    BYTES_PER_SCORE,
-    read_scores,
-)
-from harness.sandbox.step import (
-    GIB,
-    Limits,
-    RunStep,
-    Step,
-    StepResult,
-    Usage,
-)
+from harness.errors import IntegrityError, Problem
+from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
+from harness.sandbox.step import GIB, Limits, RunStep, Step, StepResult, Usage
 from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.integrity import (
     OTHER_BATCH,

@@ -25,23 +25,10 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import DataFile
-from harness.data.cache import (
-    check_space,
-    npy_bytes,
-    write_npy_header,
-    writing,
-)
+from harness.data.cache import check_space, npy_bytes, write_npy_header, writing
 from harness.data.events import EventStore
-from harness.data.mix import (
-    Mixture,
-    read_rows,
-)
-from harness.data.variations import (
-    EventVariation,
-    event_variations,
-    vary_events,
-    why_not,
-)
+from harness.data.mix import Mixture, read_rows
+from harness.data.variations import EventVariation, event_variations, vary_events, why_not
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import clopper_pearson
 

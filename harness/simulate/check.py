@@ -9,20 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.hdf5 import (
-    count_events,
-    read_chunks,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
+from harness.data.hdf5 import count_events, read_chunks
+from harness.data.progress import Progress, no_progress
 from harness.data.structure import StructureCheck
 from harness.simulate.layout import LAYOUT
-from harness.simulate.reference import (
-    TOLERANCE,
-    quantities,
-)
+from harness.simulate.reference import TOLERANCE, quantities
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,10 +127,7 @@ def write_plots(checked: Checked, folder: Path) -> tuple[Path, ...]:
     EnvironmentFaultError
         matplotlib is not installed, or the folder can't be written.
     """
-    from harness.data.cache import (
-        make_folder,
-        writing,
-    )
+    from harness.data.cache import make_folder, writing
     from harness.data.describe import matplotlib_figure
 
     figure_type = matplotlib_figure()

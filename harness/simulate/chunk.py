@@ -5,10 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness.challenge import Value
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.errors import Problem, UsageError
 from harness.simulate.detector import Detector
 from harness.simulate.generator import make_generator
 from harness.simulate.layout import Events

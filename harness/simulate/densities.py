@@ -13,10 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, Problem
 
 if TYPE_CHECKING:
     from pythia8mc import Pythia

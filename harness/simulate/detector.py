@@ -9,23 +9,9 @@ from numpy.typing import NDArray
 
 from harness.simulate.generator import Batch
 from harness.simulate.jets import cluster
-from harness.simulate.layout import (
-    Events,
-    lay_out,
-)
-from harness.simulate.particles import (
-    ELECTRON,
-    MUON,
-    Column,
-    Indices,
-    Particles,
-    join,
-    wrap,
-)
-from harness.simulate.pileup import (
-    TRACKER_ABS_ETA,
-    Overlay,
-)
+from harness.simulate.layout import Events, lay_out
+from harness.simulate.particles import ELECTRON, MUON, Column, Indices, Particles, join, wrap
+from harness.simulate.pileup import TRACKER_ABS_ETA, Overlay
 from harness.simulate.response import (
     ELECTRON_ABS_ETA,
     JET_ABS_ETA,

@@ -8,35 +8,16 @@ from typing import Literal
 
 import yaml
 
-from harness.challenge import (
-    Challenge,
-    DataFile,
-    Split,
-)
+from harness.challenge import Challenge, DataFile, Split
 from harness.data.cache import file_checksum
 from harness.data.hdf5 import count_events
-from harness.data.manifest import (
-    Manifest,
-    load_manifest,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
-from harness.errors import (
-    Problem,
-    UsageError,
-)
+from harness.data.manifest import Manifest, load_manifest
+from harness.data.progress import Progress, no_progress
+from harness.errors import Problem, UsageError
 from harness.simulate.layout import LAYOUT
 from harness.simulate.plan import Plan
-from harness.simulate.presets import (
-    BACKGROUND,
-    TUNES,
-)
-from harness.simulate.provenance import (
-    Provenance,
-    read_provenance,
-)
+from harness.simulate.presets import BACKGROUND, TUNES
+from harness.simulate.provenance import Provenance, read_provenance
 
 # Target, working points and rules are those of this challenge.
 _MODEL = "sample"

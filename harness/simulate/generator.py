@@ -14,19 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
-from harness.simulate.decays import (
-    HADRONS,
-    Decayed,
-    Hadrons,
-    decay,
-    no_decays,
-    stop_decays,
-)
+from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.simulate.decays import HADRONS, Decayed, Hadrons, decay, no_decays, stop_decays
 from harness.simulate.densities import beam_of_flavour
 from harness.simulate.particles import (
     CHARGED,
@@ -39,14 +28,8 @@ from harness.simulate.particles import (
     Particles,
     concatenate,
 )
-from harness.simulate.process import (
-    CODES,
-    Process,
-)
-from harness.simulate.vetoes import (
-    Thinning,
-    make_vetoes,
-)
+from harness.simulate.process import CODES, Process
+from harness.simulate.vetoes import Thinning, make_vetoes
 
 if TYPE_CHECKING:
     from pythia8mc import Pythia, UserHooks

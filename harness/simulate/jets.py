@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.particles import (
-    NEUTRAL,
-    Particles,
-)
+from harness.simulate.particles import NEUTRAL, Particles
 
 # Clusters below this are no jets after any correction. [GeV]
 MIN_CLUSTER_GEV = 7.0

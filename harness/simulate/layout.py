@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import (
-    EventLayout,
-    ObjectGroup,
-)
-from harness.simulate.particles import (
-    Column,
-    Particles,
-)
+from harness.challenge import EventLayout, ObjectGroup
+from harness.simulate.particles import Column, Particles
 
 LAYOUT = EventLayout(
     objects=(

@@ -7,12 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness.data.cache import (
-    cache_root,
-    file_checksum,
-    make_folder,
-    writing,
-)
+from harness.data.cache import cache_root, file_checksum, make_folder, writing
 from harness.simulate.pileup import (
     KINDS,
     PART_EVENTS,

@@ -25,18 +25,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.generator import (
-    MIN_PT_GEV,
-    make_generator,
-)
-from harness.simulate.particles import (
-    CHARGED,
-    Indices,
-    Particles,
-    join,
-    spans,
-    wrap,
-)
+from harness.simulate.generator import MIN_PT_GEV, make_generator
+from harness.simulate.particles import CHARGED, Indices, Particles, join, spans, wrap
 from harness.simulate.process import Process
 
 Kind = Literal["inelastic", "nondiffractive"]

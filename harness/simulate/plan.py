@@ -13,21 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from pydantic import Field
 
-from harness.challenge import (
-    Name,
-    Value,
-)
-from harness.errors import (
-    Problem,
-    UsageError,
-)
-from harness.simulate.presets import (
-    BACKGROUND,
-    COMPONENTS,
-    NAMED,
-    TUNES,
-    with_tune,
-)
+from harness.challenge import Name, Value
+from harness.errors import Problem, UsageError
+from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED, TUNES, with_tune
 from harness.simulate.process import Process
 from harness.simulate.response import CMS_LIKE
 

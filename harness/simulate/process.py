@@ -8,19 +8,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from harness.challenge import (
-    Name,
-    Value,
-)
+from harness.challenge import Name, Value
 from harness.errors import UsageError
-from harness.files import (
-    DocumentError,
-    read_document,
-)
-from harness.simulate.settings import (
-    MAX_SETTINGS,
-    settings_problems,
-)
+from harness.files import DocumentError, read_document
+from harness.simulate.settings import MAX_SETTINGS, settings_problems
 
 # What Pythia's process-level veto asks of the hard process, besides its settings.
 Demand = Literal["none", "lepton", "bottom", "charm", "light"]

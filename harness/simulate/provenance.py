@@ -9,14 +9,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 import harness
-from harness.challenge import (
-    Name,
-    Value,
-)
-from harness.errors import (
-    DataError,
-    Problem,
-)
+from harness.challenge import Name, Value
+from harness.errors import DataError, Problem
 from harness.simulate.generator import COMMON
 from harness.simulate.plan import Plan
 

@@ -16,14 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.particles import (
-    CHARGED,
-    ELECTRON,
-    PHOTON,
-    Column,
-    Particles,
-    spans,
-)
+from harness.simulate.particles import CHARGED, ELECTRON, PHOTON, Column, Particles, spans
 
 # Preselection: pT of the leading electron or muon [R].
 LEADING_LEPTON_GEV = 23.0

@@ -23,49 +23,17 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from harness.data.cache import (
-    check_space,
-    make_folder,
-    writing,
-)
-from harness.data.progress import (
-    Progress,
-    no_progress,
-)
-from harness.errors import (
-    LimitError,
-    Problem,
-    UsageError,
-)
+from harness.data.cache import check_space, make_folder, writing
+from harness.data.progress import Progress, no_progress
+from harness.errors import LimitError, Problem, UsageError
 from harness.simulate.chunk import ChunkReport
 from harness.simulate.generator import import_pythia
 from harness.simulate.layout import Events
-from harness.simulate.libraries import (
-    finish_libraries,
-    library_lock,
-    missing_parts,
-)
-from harness.simulate.plan import (
-    Chunk,
-    Plan,
-)
-from harness.simulate.provenance import (
-    ProcessYield,
-    Provenance,
-    make_provenance,
-    read_provenance,
-)
-from harness.simulate.worker import (
-    report_name,
-    run_chunk,
-    run_library_part,
-    start_worker,
-)
-from harness.simulate.writer import (
-    FILE_BYTES_PER_EVENT,
-    PART_BYTES_PER_EVENT,
-    write_events,
-)
+from harness.simulate.libraries import finish_libraries, library_lock, missing_parts
+from harness.simulate.plan import Chunk, Plan
+from harness.simulate.provenance import ProcessYield, Provenance, make_provenance, read_provenance
+from harness.simulate.worker import report_name, run_chunk, run_library_part, start_worker
+from harness.simulate.writer import FILE_BYTES_PER_EVENT, PART_BYTES_PER_EVENT, write_events
 
 BLOCK_EVENTS = 65_536
 # A chunk of 2,000 events takes seconds to minutes; one that takes this long hangs.

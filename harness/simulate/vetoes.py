@@ -17,16 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.process import (
-    CODES,
-    Demand,
-    Flavour,
-    Process,
-)
-from harness.simulate.response import (
-    ELECTRON_ABS_ETA,
-    MUON_ABS_ETA,
-)
+from harness.simulate.process import CODES, Demand, Flavour, Process
+from harness.simulate.response import ELECTRON_ABS_ETA, MUON_ABS_ETA
 
 if TYPE_CHECKING:
     from pythia8mc import Event, Pythia, UserHooks

@@ -15,20 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from harness.data.cache import writing
-from harness.simulate.chunk import (
-    ChunkReport,
-    make_chunk,
-)
+from harness.simulate.chunk import ChunkReport, make_chunk
 from harness.simulate.detector import Detector
-from harness.simulate.libraries import (
-    Part,
-    make_library_part,
-    open_overlay,
-)
-from harness.simulate.plan import (
-    Chunk,
-    Plan,
-)
+from harness.simulate.libraries import Part, make_library_part, open_overlay
+from harness.simulate.plan import Chunk, Plan
 from harness.simulate.response import CMS_LIKE
 
 # prctl(2): the signal that a process gets when its parent dies.

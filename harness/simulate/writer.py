@@ -6,18 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.data import hdf5_writer
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-)
-from harness.simulate.layout import (
-    LAYOUT,
-    Events,
-)
-from harness.simulate.provenance import (
-    ATTRIBUTE,
-    Provenance,
-)
+from harness.errors import EnvironmentFaultError, Problem
+from harness.simulate.layout import LAYOUT, Events
+from harness.simulate.provenance import ATTRIBUTE, Provenance
 
 # Bytes of one event in the file: between 60 and 100 were seen; and in the parts, exactly.
 FILE_BYTES_PER_EVENT = 120

@@ -9,11 +9,7 @@ from typing import Annotated, Literal, cast
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
-from harness.challenge import (
-    Account,
-    Name,
-    Value,
-)
+from harness.challenge import Account, Name, Value
 from harness.errors import Problem
 from harness.submission.words import parse_word
 

@@ -10,10 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.network import (
     check_network,
     export_network,
@@ -21,11 +18,7 @@ from harness.submission.network import (
     model_digest,
     rebuild,
 )
-from harness.submission.plugin import (
-    blamed_on_submission,
-    find_function,
-    load_plugin,
-)
+from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
 if TYPE_CHECKING:
     import keras

@@ -19,19 +19,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
-from harness.submission.network import (
-    load_keras,
-    rebuild,
-)
-from harness.submission.plugin import (
-    blamed_on_submission,
-    find_function,
-    load_plugin,
-)
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.network import load_keras, rebuild
+from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 from harness.submission.words import input_overflow
 
 if TYPE_CHECKING:

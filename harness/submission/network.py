@@ -21,10 +21,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.functions import register_functions
 from harness.submission.layers import (
     FLOAT_TYPES,

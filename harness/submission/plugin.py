@@ -12,12 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from harness.errors import (
-    HarnessError,
-    InvalidSubmissionError,
-    Problem,
-    SubmissionError,
-)
+from harness.errors import HarnessError, InvalidSubmissionError, Problem, SubmissionError
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30

@@ -8,11 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from harness.errors import (
-    EnvironmentFaultError,
-    Problem,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, Problem, UsageError
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEAM_PLACEHOLDER = "TEAM_NAME"

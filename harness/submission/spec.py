@@ -5,24 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.errors import (
-    InvalidSubmissionError,
-    UsageError,
-)
-from harness.submission.declaration import (
-    Precision,
-    Spec,
-    read_spec,
-)
-from harness.submission.digest import (
-    folder_digest,
-    scan,
-    stage,
-)
-from harness.submission.validate import (
-    missing_folder,
-    validate,
-)
+from harness.errors import InvalidSubmissionError, UsageError
+from harness.submission.declaration import Precision, Spec, read_spec
+from harness.submission.digest import folder_digest, scan, stage
+from harness.submission.validate import missing_folder, validate
 
 __all__ = ["Precision", "Spec", "Submission", "read_submission"]
 

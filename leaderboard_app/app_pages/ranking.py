@@ -6,15 +6,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from harness.board.formats import (
-    fpr_text,
-    to_csv,
-    to_json,
-)
-from harness.board.rows import (
-    Board,
-    describe_lead,
-)
+from harness.board.formats import fpr_text, to_csv, to_json
+from harness.board.rows import Board, describe_lead
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, text_html

@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from leaderboard_app.blocks import Picture
-from leaderboard_app.charts.base import (
-    ACCENT,
-    GREY,
-    N_SPECS,
-    Spec,
-    axis,
-    finish,
-    interval_tips,
-    of,
-)
+from leaderboard_app.charts.base import ACCENT, GREY, N_SPECS, Spec, axis, finish, interval_tips, of
 from leaderboard_app.charts.intervals import Measured
 
 

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from harness.board import ranking
-from harness.board.formats import (
-    DASH,
-    fpr_text,
-)
-from harness.board.rows import (
-    point_at,
-    titles_of,
-)
+from harness.board.formats import DASH, fpr_text
+from harness.board.rows import point_at, titles_of
 from harness.board.text import visible
 from harness.card.records import (
     NotMeasured,

@@ -6,14 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from harness.board.formats import (
-    DASH,
-    EVIDENCE_TITLES,
-    METRIC_TITLES,
-    amount,
-    fpr_text,
-    percent,
-)
+from harness.board.formats import DASH, EVIDENCE_TITLES, METRIC_TITLES, amount, fpr_text, percent
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     AmountCell,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from harness.board import ranking
-from harness.board.formats import (
-    DASH,
-    fpr_text,
-)
+from harness.board.formats import DASH, fpr_text
 from harness.board.rows import point_at
 from harness.board.text import visible
 from harness.card.records import (

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.board.ranking import (
-    Contest,
-    Entry,
-    Ranked,
-    Ranking,
-    Unranked,
-)
+from harness.board.ranking import Contest, Entry, Ranked, Ranking, Unranked
 from harness.card.records import ScoreCard
 
 

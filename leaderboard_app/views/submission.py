@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from harness.board import ranking
-from harness.board.ranking import (
-    Contest,
-    Ranked,
-    Unranked,
-)
-from harness.board.rows import (
-    SYNTHETIC_NOTE,
-    point_at,
-)
-from harness.card.records import (
-    NotMeasured,
-    Physics,
-    ScoreCard,
-)
+from harness.board.ranking import Contest, Ranked, Unranked
+from harness.board.rows import SYNTHETIC_NOTE, point_at
+from harness.card.records import NotMeasured, Physics, ScoreCard
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections

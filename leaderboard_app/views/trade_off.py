@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.board.formats import (
-    METRIC_TITLES,
-    amount,
-    fpr_text,
-)
-from harness.board.rows import (
-    AmountCell,
-    Board,
-    BoardRow,
-    MeritCell,
-)
+from harness.board.formats import METRIC_TITLES, amount, fpr_text
+from harness.board.rows import AmountCell, Board, BoardRow, MeritCell
 from harness.board.text import visible
 from harness.card.records import NotMeasured
 from leaderboard_app import charts

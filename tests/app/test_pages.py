@@ -15,14 +15,7 @@ from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import ContestRules, Settings
 from leaderboard_app.views.stress import stress_section
 from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
-from tests.cards import (
-    TARGET,
-    make_board,
-    make_card,
-    make_challenge,
-    make_summary,
-    write_board,
-)
+from tests.cards import TARGET, make_board, make_card, make_challenge, make_summary, write_board
 
 PAGES = ("ranking", "trade_off", "submission", "compare", "data", "take_part")
 

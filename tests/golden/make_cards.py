@@ -11,13 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.card.records import (
-    Artefact,
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    UnreachedWorkingPoint,
-)
+from harness.card.records import Artefact, NotMeasured, Physics, ScoreCard, UnreachedWorkingPoint
 from tests.cards import make_card
 
 FOLDER = Path(__file__).parent

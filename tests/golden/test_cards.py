@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.board.ranking import (
-    Entry,
-    contest_of,
-    rank,
-)
-from harness.card.files import (
-    read_card,
-    write_card,
-)
+from harness.board.ranking import Entry, contest_of, rank
+from harness.card.files import read_card, write_card
 from harness.cli.terminal import card_view
 
 FOLDER = Path(__file__).parent

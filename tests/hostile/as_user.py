@@ -8,10 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.sandbox import (
-    bindings,
-    bubblewrap,
-)
+from harness.sandbox import bindings, bubblewrap
 
 USER = 65534
 

@@ -24,10 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.sandbox.step import (
-    MIB,
-    Limits,
-)
+from harness.sandbox.step import MIB, Limits
 
 if TYPE_CHECKING:
     from tests.hostile.attempt import Attempt

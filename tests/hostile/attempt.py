@@ -12,14 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError
-from harness.sandbox import (
-    Sandbox,
-    open_sandbox,
-)
-from harness.sandbox.step import (
-    Step,
-    StepResult,
-)
+from harness.sandbox import Sandbox, open_sandbox
+from harness.sandbox.step import Step, StepResult
 from tests.hostile.attack import Attack, Loosened, NotTried, Unguarded
 from tests.hostile.world import World
 

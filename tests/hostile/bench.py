@@ -14,12 +14,7 @@ import numpy as np
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
 from harness.sandbox import Sandbox
-from harness.scoring.scorer import (
-    Bench,
-    ScoredEvents,
-    Scorer,
-    score_events,
-)
+from harness.scoring.scorer import Bench, ScoredEvents, Scorer, score_events
 from harness.scoring.stages import StageClock
 from harness.submission.inference import OPEN_CHUNK_EVENTS
 from tests.events import make_challenge, make_events, toy_file

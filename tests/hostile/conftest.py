@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.sandbox import (
-    Sandbox,
-    open_sandbox,
-)
+from harness.sandbox import Sandbox, open_sandbox
 from tests.hostile.world import World, make_world
 
 

@@ -26,11 +26,7 @@ from harness.card.records import ScoreCard
 from harness.errors import SubmissionError
 from harness.sandbox import Sandbox
 from harness.sandbox.bubblewrap import find_bwrap
-from harness.sandbox.scratch import (
-    PREFIX,
-    remove_abandoned,
-    scratch_folder,
-)
+from harness.sandbox.scratch import PREFIX, remove_abandoned, scratch_folder
 from harness.sandbox.step import Step
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.hostile.as_user import can_become_user

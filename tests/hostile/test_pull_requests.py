@@ -15,37 +15,15 @@ from rich.console import Console
 from harness.board.ranking import Entry
 from harness.challenge import IntakeRules
 from harness.ci.announce import announce
-from harness.ci.artefact import (
-    MAX_ARCHIVE_BYTES,
-    read_archive,
-)
-from harness.ci.comment import (
-    MAX_COMMENT_BYTES,
-    Board,
-    make_comment,
-    readable,
-)
-from harness.ci.documents import (
-    Plan,
-    Scoring,
-    Summary,
-)
+from harness.ci.artefact import MAX_ARCHIVE_BYTES, read_archive
+from harness.ci.comment import MAX_COMMENT_BYTES, Board, make_comment, readable
+from harness.ci.documents import Plan, Scoring, Summary
 from harness.ci.git import Repository
-from harness.ci.github import (
-    FinishedRun,
-    Forge,
-)
+from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import make_plan
-from harness.ci.staging import (
-    read_files,
-    write_files,
-)
+from harness.ci.staging import read_files, write_files
 from harness.cli.terminal import scorings_view
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    InvalidSubmissionError,
-)
+from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
 from tests.cards import make_card
 from tests.ci_stand_in import RULES
 from tests.forge import REPOSITORY, TOKEN, PullRequestRecord, stand_in

@@ -14,15 +14,9 @@ import pytest
 
 from harness.board.ranking import compare_merit
 from harness.card.files import read_card
-from harness.card.records import (
-    NotMeasured,
-    WorkingPoint,
-)
+from harness.card.records import NotMeasured, WorkingPoint
 from harness.data import events as events_module
-from harness.data.events import (
-    EventStore,
-    open_store,
-)
+from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
 from harness.submission import network as networks

@@ -14,14 +14,8 @@ import numpy as np
 import pytest
 import yaml
 
-from harness.blackbox.seal import (
-    Secret,
-    open_key,
-)
-from harness.card.files import (
-    card_path,
-    read_card,
-)
+from harness.blackbox.seal import Secret, open_key
+from harness.card.files import card_path, read_card
 from harness.cli import cli
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.integration.conftest import CommandLine, write_submission

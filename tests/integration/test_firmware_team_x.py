@@ -7,14 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-)
-from harness.challenge import (
-    Budget,
-    Target,
-)
+from harness.card.records import Figure, Firmware
+from harness.challenge import Budget, Target
 from harness.firmware.backend import Settings
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_sandbox

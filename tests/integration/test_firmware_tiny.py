@@ -11,22 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-)
-from harness.challenge import (
-    Budget,
-    Target,
-)
-from harness.firmware.backend import (
-    FirmwareResult,
-    Settings,
-)
-from harness.firmware.program_scores import (
-    PROGRAM,
-    score_by_program,
-)
+from harness.card.records import Figure, Firmware
+from harness.challenge import Budget, Target
+from harness.firmware.backend import FirmwareResult, Settings
+from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_sandbox
 from harness.sandbox.step import Step

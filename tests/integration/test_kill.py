@@ -16,11 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.card.files import (
-    SCORES_SUFFIX,
-    read_card,
-    read_scores,
-)
+from harness.card.files import SCORES_SUFFIX, read_card, read_scores
 from harness.sandbox.bubblewrap import find_bwrap
 from tests.events import make_events, write_hdf5
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission

@@ -16,17 +16,10 @@ from click.testing import CliRunner
 
 import leaderboard_app
 from harness.cli import main
-from harness.cli.board import (
-    leaderboard,
-    settings_of,
-    without_hidden,
-)
+from harness.cli.board import leaderboard, settings_of, without_hidden
 from harness.cli.cards import show
 from harness.data.manifest import load_manifest
-from harness.errors import (
-    EnvironmentFaultError,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, UsageError
 from tests.cards import make_board, make_card, make_challenge, write_board
 
 

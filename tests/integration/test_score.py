@@ -12,16 +12,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.card.files import (
-    read_card,
-    read_scores,
-)
-from harness.card.records import (
-    NotMeasured,
-    ScoreCard,
-    Stress,
-    WorkingPoint,
-)
+from harness.card.files import read_card, read_scores
+from harness.card.records import NotMeasured, ScoreCard, Stress, WorkingPoint
 from tests.events import make_events
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 

@@ -21,29 +21,16 @@ from filelock import FileLock
 from harness.cli import cli
 from harness.data.cache import writing
 from harness.data.manifest import load_manifest
-from harness.errors import (
-    EnvironmentFaultError,
-    HarnessError,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, HarnessError, UsageError
 from harness.simulate.chunk import make_chunk
 from harness.simulate.detector import Detector
-from harness.simulate.pileup import (
-    Overlay,
-    SoftEvents,
-)
-from harness.simulate.plan import (
-    Chunk,
-    make_plan,
-)
+from harness.simulate.pileup import Overlay, SoftEvents
+from harness.simulate.plan import Chunk, make_plan
 from harness.simulate.presets import NAMED
 from harness.simulate.process import Process
 from harness.simulate.provenance import read_provenance
 from harness.simulate.response import CMS_LIKE
-from harness.simulate.run import (
-    _workers,
-    simulate,
-)
+from harness.simulate.run import _workers, simulate
 
 pytest.importorskip("pythia8mc")
 N_EVENTS = 40

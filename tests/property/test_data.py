@@ -12,26 +12,10 @@ from hypothesis.extra import numpy as hnp
 
 from harness.challenge import Split
 from harness.data.manifest import Manifest
-from harness.data.mix import (
-    flip_eta,
-    rotate_phi,
-)
-from harness.data.sample import (
-    decode_chunk,
-    dequantise,
-    encode_chunk,
-    quantise,
-)
-from harness.data.split import (
-    PARTS,
-    event_hashes,
-    is_in_part,
-    part_of,
-)
-from harness.files import (
-    DocumentError,
-    parse_document,
-)
+from harness.data.mix import flip_eta, rotate_phi
+from harness.data.sample import decode_chunk, dequantise, encode_chunk, quantise
+from harness.data.split import PARTS, event_hashes, is_in_part, part_of
+from harness.files import DocumentError, parse_document
 from tests.events import LAYOUT, make_events
 
 FEATURES = ("pt", "eta", "phi")

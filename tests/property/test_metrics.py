@@ -7,19 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.card.records import (
-    Physics,
-    WorkingPoint,
-)
+from harness.card.records import Physics, WorkingPoint
 from harness.metrics.consistency import compare_scores
 from harness.metrics.evaluate import evaluate
 from harness.metrics.histogram import score_histogram
 from harness.metrics.replicates import poisson_weights
 from harness.metrics.scores import RankedScores
-from harness.metrics.working_point import (
-    count_allowed,
-    set_cut,
-)
+from harness.metrics.working_point import count_allowed, set_cut
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 # Integers of a small range: ties are the rule, and a monotone map keeps them exactly.

@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.board import ranking
-from harness.board.ranking import (
-    Entry,
-    Ranking,
-)
-from harness.card.records import (
-    NotMeasured,
-    ScoreCard,
-    WorkingPoint,
-)
+from harness.board.ranking import Entry, Ranking
+from harness.card.records import NotMeasured, ScoreCard, WorkingPoint
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_firmware
 
 BASE = make_card()

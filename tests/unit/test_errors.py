@@ -3,11 +3,7 @@
 import pytest
 
 from harness import errors
-from harness.errors import (
-    ExitCode,
-    HarnessError,
-    Problem,
-)
+from harness.errors import ExitCode, HarnessError, Problem
 
 
 def test_a_problem_says_where_what_was_expected_and_what_to_do():

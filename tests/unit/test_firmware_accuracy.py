@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.firmware.rtl.netlist import (
-    Netlist,
-    NetlistError,
-)
+from harness.firmware.rtl.netlist import Netlist, NetlistError
 from harness.firmware.rtl.synthesis import TOP
 
 TOOLS = Path(__file__).parents[2] / "tools"

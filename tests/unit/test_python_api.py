@@ -11,10 +11,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.scoring.pipeline import (
-    score,
-    score_submission,
-)
+from harness.scoring.pipeline import score, score_submission
 
 STUB = Path(harness.__file__).with_suffix(".pyi")
 

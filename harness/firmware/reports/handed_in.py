@@ -16,21 +16,9 @@ from typing import TypeVar, cast
 import yaml
 from pydantic import Field, JsonValue
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-    NotMeasured,
-)
-from harness.challenge import (
-    Evidence,
-    Target,
-    Value,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-    UsageError,
-)
+from harness.card.records import Figure, Firmware, NotMeasured
+from harness.challenge import Evidence, Target, Value
+from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.firmware.archive import pack
 from harness.firmware.cache import describe
 from harness.firmware.parts import find_part
@@ -45,14 +33,8 @@ from harness.firmware.reports.vendor import (
     parse_timing,
     parse_utilisation,
 )
-from harness.firmware.verdict import (
-    judge,
-    nanoseconds,
-)
-from harness.sandbox.step import (
-    RunStep,
-    Step,
-)
+from harness.firmware.verdict import judge, nanoseconds
+from harness.sandbox.step import RunStep, Step
 
 __all__ = [
     "REPORTS",

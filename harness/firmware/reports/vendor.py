@@ -18,10 +18,7 @@ from xml.etree.ElementTree import Element, ParseError
 from pydantic import Field
 
 from harness.challenge import Value
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.parts import normalise_part
 
 if TYPE_CHECKING:

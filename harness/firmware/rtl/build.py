@@ -18,30 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    Agreement,
-    Figure,
-    Firmware,
-    NotMeasured,
-    StageLatency,
-)
+from harness.card.records import Agreement, Figure, Firmware, NotMeasured, StageLatency
 from harness.challenge import Value
-from harness.errors import (
-    IntegrityError,
-    Problem,
-)
-from harness.firmware.backend import (
-    Built,
-    FirmwareRequest,
-)
+from harness.errors import IntegrityError, Problem
+from harness.firmware.backend import Built, FirmwareRequest
 from harness.firmware.delays import period_ns
 from harness.firmware.estimate import estimate_from_trace
 from harness.firmware.parts import find_part
-from harness.firmware.program_scores import (
-    PROGRAM,
-    compress,
-    score_events,
-)
+from harness.firmware.program_scores import PROGRAM, compress, score_events
 from harness.firmware.rtl.simulation import (
     HOLD_MARGIN,
     SimulationFault,
@@ -59,15 +43,8 @@ from harness.firmware.steps import (
     TraceReport,
     UntranslatableError,
 )
-from harness.firmware.verdict import (
-    judge,
-    nanoseconds,
-)
-from harness.firmware.witnesses.equality import (
-    Witnesses,
-    compare,
-    describe_event,
-)
+from harness.firmware.verdict import judge, nanoseconds
+from harness.firmware.witnesses.equality import Witnesses, compare, describe_event
 from harness.firmware.witnesses.run import (
     INTERPRETER,
     MAX_FILE,

@@ -23,14 +23,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.errors import Problem
-from harness.firmware.tools import (
-    EXTRA,
-    Fault,
-    build_folder,
-    compiler,
-    run_tool,
-    step_entry,
-)
+from harness.firmware.tools import EXTRA, Fault, build_folder, compiler, run_tool, step_entry
 from harness.firmware.translate.verilog import TOP
 
 __all__ = [

@@ -17,12 +17,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import Problem
-from harness.firmware.rtl.netlist import (
-    Cell,
-    Netlist,
-    NetlistError,
-    evaluate_netlist,
-)
+from harness.firmware.rtl.netlist import Cell, Netlist, NetlistError, evaluate_netlist
 from harness.firmware.rtl.timing import Timing, time_netlist
 from harness.firmware.tools import (
     EXTRA,

@@ -28,11 +28,7 @@ from harness.firmware.delays import (
     SETUP_R_NS,
     WIDE_MUX_NS,
 )
-from harness.firmware.rtl.netlist import (
-    Bit,
-    Cell,
-    Netlist,
-)
+from harness.firmware.rtl.netlist import Bit, Cell, Netlist
 
 _FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
 _WIDE_MUXES = frozenset({"MUXF7", "MUXF8", "MUXF9"})

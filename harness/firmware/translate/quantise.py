@@ -18,14 +18,8 @@ import numpy as np
 
 from harness.errors import Problem
 from harness.firmware.tools import Fault
-from harness.firmware.translate.replacements import (
-    GENERAL_ADVICE,
-    REPLACEMENTS,
-)
-from harness.submission.words import (
-    FixedPoint,
-    parse_word,
-)
+from harness.firmware.translate.replacements import GENERAL_ADVICE, REPLACEMENTS
+from harness.submission.words import FixedPoint, parse_word
 
 if TYPE_CHECKING:
     import keras

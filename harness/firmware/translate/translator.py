@@ -21,25 +21,10 @@ from pydantic import JsonValue
 
 from harness.errors import Problem
 from harness.firmware.archive import pack
-from harness.firmware.tools import (
-    Fault,
-    build_folder,
-    require_package,
-    step_entry,
-)
-from harness.firmware.translate.program import (
-    MAX_OUTPUT_BITS,
-    input_formats,
-    output_format,
-)
-from harness.firmware.translate.quantise import (
-    has_plain_layers,
-    to_fixed_width,
-)
-from harness.firmware.translate.replacements import (
-    GENERAL_ADVICE,
-    REPLACEMENTS,
-)
+from harness.firmware.tools import Fault, build_folder, require_package, step_entry
+from harness.firmware.translate.program import MAX_OUTPUT_BITS, input_formats, output_format
+from harness.firmware.translate.quantise import has_plain_layers, to_fixed_width
+from harness.firmware.translate.replacements import GENERAL_ADVICE, REPLACEMENTS
 from harness.firmware.translate.verilog import count_operations
 
 if TYPE_CHECKING:

@@ -15,13 +15,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import Problem
-from harness.firmware.tools import (
-    Fault,
-    build_folder,
-    compiler,
-    run_tool,
-    step_entry,
-)
+from harness.firmware.tools import Fault, build_folder, compiler, run_tool, step_entry
 from harness.firmware.translate.translator import PROJECT
 from harness.firmware.witnesses.interpret import open_events
 

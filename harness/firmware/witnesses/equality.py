@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Agreement
-from harness.errors import (
-    IntegrityError,
-    Problem,
-)
+from harness.errors import IntegrityError, Problem
 from harness.submission.words import FixedPoint
 
 __all__ = ["Witnesses", "choose_events", "compare", "extreme_events"]

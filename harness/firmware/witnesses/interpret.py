@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.firmware.tools import (
-    require_package,
-    step_entry,
-)
+from harness.firmware.tools import require_package, step_entry
 from harness.firmware.translate.program import (
     input_formats,
     load_program,

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from harness.card.records import Agreement
 from harness.firmware.parts import find_part
-from harness.firmware.program_scores import (
-    BYTES_PER_SCORE,
-    interpret_step,
-)
+from harness.firmware.program_scores import BYTES_PER_SCORE, interpret_step
 from harness.firmware.steps import (
     CsimReport,
     ExtremesReport,
@@ -23,15 +20,8 @@ from harness.firmware.steps import (
     StepRunner,
     TraceReport,
 )
-from harness.firmware.witnesses.equality import (
-    Witnesses,
-    choose_events,
-    compare,
-)
-from harness.sandbox.step import (
-    GIB,
-    MIB,
-)
+from harness.firmware.witnesses.equality import Witnesses, choose_events, compare
+from harness.sandbox.step import GIB, MIB
 
 __all__ = [
     "CSIM",

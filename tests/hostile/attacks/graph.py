@@ -14,22 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import (
-    IntegrityError,
-    InvalidSubmissionError,
-)
+from harness.errors import IntegrityError, InvalidSubmissionError
 from harness.sandbox import open_sandbox
-from harness.sandbox.step import (
-    GIB,
-    Limits,
-    Step,
-    StepResult,
-)
+from harness.sandbox.step import GIB, Limits, Step, StepResult
 from harness.submission.inference import CHUNK_EVENTS
-from harness.submission.layers import (
-    MAX_GRAPH_BYTES,
-    check_graph,
-)
+from harness.submission.layers import MAX_GRAPH_BYTES, check_graph
 from harness.submission.network import model_digest
 from tests.hostile import bench
 from tests.hostile.attack import Attack, Control, NotTried, attack

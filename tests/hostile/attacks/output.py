@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from harness.errors import (
-    LimitError,
-    SubmissionError,
-)
+from harness.errors import LimitError, SubmissionError
 from tests.hostile.attack import NotTried, attack
 from tests.hostile.attempt import Attempt, plain_python
 from tests.hostile.world import World

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import (
-    LimitError,
-    SubmissionError,
-)
-from harness.sandbox.step import (
-    MIB,
-    Limits,
-)
+from harness.errors import LimitError, SubmissionError
+from harness.sandbox.step import MIB, Limits
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.attempt import Attempt, plain_python
 from tests.hostile.world import World

@@ -5,11 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from harness.errors import (
-    InvalidSubmissionError,
-    LimitError,
-    SubmissionError,
-)
+from harness.errors import InvalidSubmissionError, LimitError, SubmissionError
 from tests.hostile.attack import LIMITS, Attack, NotTried, attack
 from tests.hostile.attempt import plain_python, run_attack
 from tests.hostile.world import World

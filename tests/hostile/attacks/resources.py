@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.errors import (
-    LimitError,
-    SubmissionError,
-)
+from harness.errors import LimitError, SubmissionError
 from harness.sandbox.step import GIB
 from tests.hostile.attack import LIMITS, Loosened, NotTried, Unguarded, attack
 

@@ -8,11 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.errors import (
-    InvalidSubmissionError,
-    LimitError,
-    SubmissionError,
-)
+from harness.errors import InvalidSubmissionError, LimitError, SubmissionError
 from harness.sandbox.scores import read_scores
 from harness.sandbox.step import MIB
 from tests.hostile.attack import Attack, NotTried, attack

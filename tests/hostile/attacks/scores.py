@@ -12,12 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import WorkingPoint
-from harness.errors import (
-    HarnessError,
-    IntegrityError,
-    InvalidSubmissionError,
-    SubmissionError,
-)
+from harness.errors import HarnessError, IntegrityError, InvalidSubmissionError, SubmissionError
 from harness.sandbox import open_sandbox
 from harness.scoring.evaluation import evaluate_scores
 from tests.hostile import bench

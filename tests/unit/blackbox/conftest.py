@@ -8,16 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.blackbox.make import (
-    Contents,
-    MadeBox,
-    Source,
-    make_box,
-)
-from harness.blackbox.seal import (
-    BoxKey,
-    key_of,
-)
+from harness.blackbox.make import Contents, MadeBox, Source, make_box
+from harness.blackbox.seal import BoxKey, key_of
 from harness.challenge import Challenge
 from tests.events import make_challenge, make_events, toy_file
 

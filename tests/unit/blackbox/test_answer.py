@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.blackbox.answer import (
-    choose,
-    declare,
-)
+from harness.blackbox.answer import choose, declare
 from harness.blackbox.reading import ATTRIBUTES
 from harness.card.records import NotMeasured
 from tests.cards import make_card

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.blackbox.make import (
-    count_named,
-    make_box,
-    plan_contents,
-    source_file,
-)
+from harness.blackbox.make import count_named, make_box, plan_contents, source_file
 from harness.data import hdf5
-from harness.errors import (
-    DataError,
-    UsageError,
-)
+from harness.errors import DataError, UsageError
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.unit.blackbox.conftest import source
 

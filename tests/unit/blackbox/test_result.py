@@ -9,21 +9,9 @@ import numpy as np
 import pytest
 
 from harness.blackbox import result as results
-from harness.blackbox.reading import (
-    ATTRIBUTES,
-    read_result,
-)
-from harness.blackbox.result import (
-    Box,
-    ResultFile,
-    judge_result,
-    read_result_file,
-    write_result,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    UsageError,
-)
+from harness.blackbox.reading import ATTRIBUTES, read_result
+from harness.blackbox.result import Box, ResultFile, judge_result, read_result_file, write_result
+from harness.errors import InvalidSubmissionError, UsageError
 from harness.sandbox import open_sandbox
 
 EVERY_ID = np.arange(4_210_492)

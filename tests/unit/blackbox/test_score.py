@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 
 from harness.blackbox.result import ResultFile
-from harness.blackbox.score import (
-    log_chance,
-    score_result,
-    to_significance,
-)
+from harness.blackbox.score import log_chance, score_result, to_significance
 from harness.errors import InvalidSubmissionError
 from harness.metrics.intervals import clopper_pearson
 

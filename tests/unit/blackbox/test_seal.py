@@ -7,15 +7,8 @@ import json
 import pytest
 
 from harness.blackbox import seal
-from harness.blackbox.seal import (
-    Secret,
-    open_key,
-    seal_key,
-)
-from harness.errors import (
-    DataError,
-    UsageError,
-)
+from harness.blackbox.seal import Secret, open_key, seal_key
+from harness.errors import DataError, UsageError
 
 PASSPHRASE = "correct horse battery"
 

@@ -8,11 +8,7 @@ import numpy as np
 import pytest
 
 from harness.board import ranking
-from harness.board.ranking import (
-    Contest,
-    Entry,
-    Span,
-)
+from harness.board.ranking import Contest, Entry, Span
 from harness.card.records import (
     Agreement,
     Check,
@@ -22,10 +18,7 @@ from harness.card.records import (
     ScoreCard,
     WorkingPoint,
 )
-from harness.challenge import (
-    Budget,
-    RankingRules,
-)
+from harness.challenge import Budget, RankingRules
 from tests.cards import (
     N_SIGNAL,
     SIGNALS,

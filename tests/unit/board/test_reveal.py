@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.board.decisions import (
-    Decision,
-    add_decision,
-    read_decisions,
-)
+from harness.board.decisions import Decision, add_decision, read_decisions
 from harness.board.index import CardIndex
 from harness.board.public import public_part
-from harness.board.reveal import (
-    check_revealable,
-    reveal_signals,
-    revealed_signals,
-)
+from harness.board.reveal import check_revealable, reveal_signals, revealed_signals
 from harness.errors import UsageError
 from tests.cards import make_card, make_challenge, write_board
 

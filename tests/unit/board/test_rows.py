@@ -23,11 +23,7 @@ from harness.board.rows import (
     weakest_evidence,
     working_points,
 )
-from harness.card.records import (
-    Figure,
-    NotMeasured,
-    ScoreCard,
-)
+from harness.card.records import Figure, NotMeasured, ScoreCard
 from tests import cards as made_up
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_challenge, make_firmware
 

@@ -7,11 +7,7 @@ import io
 
 import pytest
 
-from harness.board.text import (
-    markdown_text,
-    spreadsheet_text,
-    visible,
-)
+from harness.board.text import markdown_text, spreadsheet_text, visible
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,7 @@ import pytest
 
 from harness.card import files as cards
 from harness.card.records import ScoreCard
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-)
+from harness.errors import DataError, EnvironmentFaultError
 from tests.cards import make_card
 
 

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.board.ranking import (
-    Entry,
-    Ranked,
-    Unranked,
-)
-from harness.challenge import (
-    Budget,
-    RankingRules,
-)
-from harness.ci.comment import (
-    Board,
-    make_comment,
-    readable,
-)
-from harness.ci.documents import (
-    Plan,
-    PlannedSubmission,
-    Scoring,
-    Summary,
-    ToldProblem,
-)
+from harness.board.ranking import Entry, Ranked, Unranked
+from harness.challenge import Budget, RankingRules
+from harness.ci.comment import Board, make_comment, readable
+from harness.ci.documents import Plan, PlannedSubmission, Scoring, Summary, ToldProblem
 from harness.ci.judgement import judge
 from tests.cards import TARGET, make_card, make_challenge, make_firmware
 

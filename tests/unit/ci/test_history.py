@@ -14,16 +14,8 @@ from harness.board.decisions import (
 from harness.card.files import write_card
 from harness.challenge import RankingRules
 from harness.ci.git import Repository
-from harness.ci.history import (
-    commit_board,
-    credentials_of,
-    open_board,
-    push_board,
-)
-from harness.errors import (
-    DataError,
-    IntegrityError,
-)
+from harness.ci.history import commit_board, credentials_of, open_board, push_board
+from harness.errors import DataError, IntegrityError
 from tests.cards import make_card
 from tests.repositories import GitRepository
 

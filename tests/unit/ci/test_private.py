@@ -8,14 +8,8 @@ import yaml
 from harness.card.files import write_card
 from harness.ci.history import BoardFolder
 from harness.ci.opening import open_cards
-from harness.ci.private import (
-    open_contest,
-    open_results,
-)
-from harness.errors import (
-    EnvironmentFaultError,
-    UsageError,
-)
+from harness.ci.private import open_contest, open_results
+from harness.errors import EnvironmentFaultError, UsageError
 from tests.cards import make_card, make_challenge
 from tests.events import make_challenge as make_toy
 from tests.events import make_events, toy_file, write_hdf5
@@ -106,11 +100,7 @@ def test_a_manifest_that_is_not_there_is_told(tmp_path):
 
 
 def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
-    from harness.board.decisions import (
-        Decision,
-        add_decision,
-        read_decisions,
-    )
+    from harness.board.decisions import Decision, add_decision, read_decisions
     from harness.board.public import public_part
 
     board, private = BoardFolder(tmp_path / "board"), tmp_path / "private"

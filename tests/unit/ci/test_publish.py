@@ -11,16 +11,9 @@ from harness.card.files import write_card
 from harness.ci.history import BoardFolder
 from harness.ci.intake import Handed
 from harness.ci.ledger import read_attempts
-from harness.ci.publish import (
-    publish_private,
-    publish_public,
-    read_branch,
-)
+from harness.ci.publish import publish_private, publish_public, read_branch
 from harness.ci.rescore import rescore_all
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-)
+from harness.errors import DataError, EnvironmentFaultError
 from tests.cards import make_card
 from tests.ci_stand_in import handed
 from tests.repositories import GitRepository, submission

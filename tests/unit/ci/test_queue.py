@@ -9,14 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.card.files import read_card
-from harness.ci.intake import (
-    prepare,
-    score_handed,
-)
-from harness.ci.process import (
-    Request,
-    Run,
-)
+from harness.ci.intake import prepare, score_handed
+from harness.ci.process import Request, Run
 from harness.ci.queue import score_all
 from harness.errors import EnvironmentFaultError
 from tests.ci_stand_in import handed, score

@@ -9,15 +9,8 @@ import pytest
 from rich.console import Console
 
 from harness.card.records import NotMeasured
-from harness.cli.terminal import (
-    card_view,
-    format_rate,
-    print_error,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-)
+from harness.cli.terminal import card_view, format_rate, print_error
+from harness.errors import InvalidSubmissionError, Problem
 from tests.cards import make_card
 
 

@@ -19,10 +19,7 @@ from hgq.layers import (
 )
 from hgq.quantizer import Quantizer, QuantizerConfig
 
-from harness.card.records import (
-    Cost,
-    NotMeasured,
-)
+from harness.card.records import Cost, NotMeasured
 from harness.cost.flops import (
     ENTRY,
     _profiled,
@@ -32,14 +29,8 @@ from harness.cost.flops import (
     keras_flops_adapted,
     read_cost,
 )
-from harness.errors import (
-    IntegrityError,
-    InvalidSubmissionError,
-)
-from harness.sandbox.step import (
-    StepResult,
-    Usage,
-)
+from harness.errors import IntegrityError, InvalidSubmissionError
+from harness.sandbox.step import StepResult, Usage
 from harness.submission.network import export_network
 
 LAYERS = (16, 3, 8, 16, 57)

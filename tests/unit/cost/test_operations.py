@@ -24,10 +24,7 @@ from harness.card.records import NotMeasured
 from harness.cost.flops import count_flops
 from harness.cost.layers import all_layers
 from harness.cost.operations import count_operations
-from harness.cost.products import (
-    RULES,
-    count_products,
-)
+from harness.cost.products import RULES, count_products
 from harness.cost.widths import bits
 from harness.submission.layers import ALLOWED
 

@@ -8,21 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.challenge import (
-    Challenge,
-    DataFile,
-)
-from harness.data.cache import (
-    CacheRecord,
-    EventSource,
-    lock_process,
-    store_events,
-)
-from harness.data.events import (
-    AccessRecord,
-    EventStore,
-    open_store,
-)
+from harness.challenge import Challenge, DataFile
+from harness.data.cache import CacheRecord, EventSource, lock_process, store_events
+from harness.data.events import AccessRecord, EventStore, open_store
 from tests.events import make_challenge, make_events, toy_file, with_classes
 
 CHECKSUM = "sha256:" + "0" * 64

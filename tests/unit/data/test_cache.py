@@ -30,11 +30,7 @@ from harness.data.cache import (
     writing,
 )
 from harness.data.split import event_hashes
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    ExitCode,
-)
+from harness.errors import DataError, EnvironmentFaultError, ExitCode
 from tests.events import make_challenge, make_events, toy_file
 from tests.unit.data.conftest import CHECKSUM, put_in_cache
 

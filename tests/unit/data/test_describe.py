@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 
 from harness.card.records import DataSummary
-from harness.data.describe import (
-    describe,
-    summarise_pt,
-    write_plots,
-    write_summary,
-)
+from harness.data.describe import describe, summarise_pt, write_plots, write_summary
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest
-from harness.data.observables import (
-    count_in_bins,
-    distributions,
-    observables_of,
-)
+from harness.data.observables import count_in_bins, distributions, observables_of
 from tests.events import LAYOUT, make_events
 from tests.unit.data.conftest import Toy
 

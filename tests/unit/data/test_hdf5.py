@@ -8,15 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.data.hdf5 import (
-    MAX_CHUNK_EVENTS,
-    count_events,
-    read_chunks,
-)
-from harness.errors import (
-    DataError,
-    ExitCode,
-)
+from harness.data.hdf5 import MAX_CHUNK_EVENTS, count_events, read_chunks
+from harness.errors import DataError, ExitCode
 from tests.events import LAYOUT, make_events, with_classes, write_hdf5
 
 

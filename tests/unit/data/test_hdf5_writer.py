@@ -6,15 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.challenge import (
-    EventLayout,
-    ObjectGroup,
-)
+from harness.challenge import EventLayout, ObjectGroup
 from harness.data import hdf5
-from harness.data.hdf5_writer import (
-    class_names,
-    write_events,
-)
+from harness.data.hdf5_writer import class_names, write_events
 from harness.errors import EnvironmentFaultError
 from tests.events import LAYOUT, make_events, with_classes
 

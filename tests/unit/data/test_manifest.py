@@ -6,17 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.manifest import (
-    MANIFEST_VARIABLE,
-    built_in_manifest,
-    load_manifest,
-)
+from harness.data.manifest import MANIFEST_VARIABLE, built_in_manifest, load_manifest
 from harness.data.sample import read_members
-from harness.errors import (
-    DataError,
-    ExitCode,
-    UsageError,
-)
+from harness.errors import DataError, ExitCode, UsageError
 from harness.files import MAX_DOCUMENT_BYTES
 
 OWN = """

@@ -9,12 +9,7 @@ import pytest
 from scipy.stats import kstest
 
 from harness.data import mix
-from harness.data.mix import (
-    Mixture,
-    flip_eta,
-    rotate_phi,
-    write_mixture,
-)
+from harness.data.mix import Mixture, flip_eta, rotate_phi, write_mixture
 from harness.data.split import event_hashes
 from harness.errors import EnvironmentFaultError
 from tests.events import make_events

@@ -7,10 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.manifest import (
-    built_in_manifest,
-    load_manifest,
-)
+from harness.data.manifest import built_in_manifest, load_manifest
 from harness.data.sample import (
     MAGIC,
     SampleMember,

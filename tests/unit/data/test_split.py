@@ -11,13 +11,7 @@ import pytest
 from scipy.stats import binomtest, chisquare
 
 from harness.challenge import Split
-from harness.data.split import (
-    PARTS,
-    chunks,
-    event_hashes,
-    is_in_part,
-    part_of,
-)
+from harness.data.split import PARTS, chunks, event_hashes, is_in_part, part_of
 from tests.events import make_events
 
 MASK = 2**64 - 1

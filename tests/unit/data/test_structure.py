@@ -5,10 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.data.structure import (
-    StructureCheck,
-    StructureReport,
-)
+from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
 from tests.events import LAYOUT, make_events, with_classes
 

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.challenge import (
-    EventLayout,
-    ObjectGroup,
-    Preselection,
-)
+from harness.challenge import EventLayout, ObjectGroup, Preselection
 from harness.data.split import event_hashes
-from harness.data.variations import (
-    event_variations,
-    vary_events,
-    why_not,
-)
+from harness.data.variations import event_variations, vary_events, why_not
 from tests.events import LAYOUT, make_challenge, make_events, toy_file
 
 PRESELECTION = Preselection(

@@ -11,23 +11,13 @@ from threading import Lock
 import numpy as np
 import pytest
 
-from harness.errors import (
-    EnvironmentFaultError,
-    ExitCode,
-    IntegrityError,
-)
-from harness.firmware.backend import (
-    FirmwareRequest,
-    Settings,
-)
+from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError
+from harness.firmware.backend import FirmwareRequest, Settings
 from harness.firmware.rtl import build as rtl
 from harness.firmware.rtl.netlist import Netlist
 from harness.firmware.rtl.simulation import Waveform
 from harness.firmware.rtl.synthesis import examine_netlist
-from harness.firmware.steps import (
-    PipelineReport,
-    TraceReport,
-)
+from harness.firmware.steps import PipelineReport, TraceReport
 from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import Fault
 from harness.sandbox import open_sandbox

@@ -10,12 +10,7 @@ import numpy as np
 import pytest
 
 from harness.errors import EnvironmentFaultError
-from harness.firmware.cache import (
-    Cache,
-    digest_of,
-    events_digest,
-    set_digest,
-)
+from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
 
 
 @pytest.fixture

@@ -14,44 +14,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-    NotMeasured,
-)
+from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Budget
-from harness.errors import (
-    EnvironmentFaultError,
-    ExitCode,
-    IntegrityError,
-    LimitError,
-    UsageError,
-)
-from harness.firmware.backend import (
-    FirmwareRequest,
-    FirmwareResult,
-    Settings,
-)
+from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError, LimitError, UsageError
+from harness.firmware.backend import FirmwareRequest, FirmwareResult, Settings
 from harness.firmware.program_scores import score_events
 from harness.firmware.rtl import build as rtl
 from harness.firmware.steps import StepRunner
-from harness.firmware.synthesise import (
-    export_project,
-    synthesise,
-)
-from harness.firmware.witnesses.run import (
-    prepare,
-    trace,
-)
+from harness.firmware.synthesise import export_project, synthesise
+from harness.firmware.witnesses.run import prepare, trace
 from harness.sandbox.step import Step
-from tests.firmware_bench import (
-    TARGET,
-    changing,
-    direct_step,
-    every_pair,
-    export,
-    plain_events,
-)
+from tests.firmware_bench import TARGET, changing, direct_step, every_pair, export, plain_events
 
 QUICK = Settings(n_workers=1, n_witness_events=500, n_csim_events=800, has_hls4ml=False)
 

@@ -16,13 +16,7 @@ from harness.errors import (
     SubmissionError,
 )
 from harness.firmware import tools
-from harness.firmware.tools import (
-    Fault,
-    raise_fault,
-    require_package,
-    run_tool,
-    step_entry,
-)
+from harness.firmware.tools import Fault, raise_fault, require_package, run_tool, step_entry
 
 
 def run(code: str, folder: Path, timeout_s: float = 30.0) -> str:
@@ -77,10 +71,7 @@ def test_a_missing_package_names_the_extra():
 
 
 def test_missing_tools_name_the_extra(monkeypatch):
-    from harness.firmware.rtl import (
-        simulation,
-        synthesis,
-    )
+    from harness.firmware.rtl import simulation, synthesis
 
     monkeypatch.setattr("shutil.which", lambda _: None)
     for module in (simulation, synthesis):

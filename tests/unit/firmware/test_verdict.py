@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import (
-    Figure,
-    NotMeasured,
-)
-from harness.challenge import (
-    Budget,
-    Target,
-)
+from harness.card.records import Figure, NotMeasured
+from harness.challenge import Budget, Target
 from harness.errors import UsageError
-from harness.firmware.parts import (
-    PARTS,
-    find_part,
-    normalise_part,
-)
-from harness.firmware.verdict import (
-    judge,
-    nanoseconds,
-)
+from harness.firmware.parts import PARTS, find_part, normalise_part
+from harness.firmware.verdict import judge, nanoseconds
 
 TARGET = Target(
     part="VU9P",

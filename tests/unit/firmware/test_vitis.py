@@ -17,22 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-)
-from harness.errors import (
-    EnvironmentFaultError,
-    IntegrityError,
-    LimitError,
-)
+from harness.card.records import Figure, Firmware
+from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
 from harness.firmware import vitis
 from harness.firmware.backend import Settings
 from harness.firmware.synthesise import synthesise
-from harness.firmware.vitis import (
-    _explained,
-    run_vendor_tool,
-)
+from harness.firmware.vitis import _explained, run_vendor_tool
 from tests.firmware_bench import TARGET, direct_step, every_pair
 from tests.golden.firmware import make_reports as golden
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Gain,
-    NotMeasured,
-    TriggerCuts,
-    WorkingPoint,
-)
-from harness.challenge import (
-    EventLayout,
-    ObjectGroup,
-)
+from harness.card.records import Gain, NotMeasured, TriggerCuts, WorkingPoint
+from harness.challenge import EventLayout, ObjectGroup
 from harness.metrics import accepted as acceptance
 from harness.metrics.evaluate import evaluate
 

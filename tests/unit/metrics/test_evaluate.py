@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.card.records import (
-    Physics,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
-from harness.errors import (
-    DataError,
-    InvalidSubmissionError,
-)
+from harness.card.records import Physics, UnreachedWorkingPoint, WorkingPoint
+from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.evaluate import evaluate
 from harness.metrics.intervals import clopper_pearson
 from harness.metrics.replicates import mix

@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.metrics.histogram import (
-    N_BINS,
-    score_histogram,
-)
-from harness.metrics.scores import (
-    RankedScores,
-    rank_samples,
-)
+from harness.metrics.histogram import N_BINS, score_histogram
+from harness.metrics.scores import RankedScores, rank_samples
 
 
 def ranked(scores) -> RankedScores:

@@ -25,10 +25,7 @@ from harness.metrics.replicates import (
     tail_cuts,
 )
 from harness.metrics.scores import RankedScores
-from harness.metrics.working_point import (
-    Cut,
-    set_cut,
-)
+from harness.metrics.working_point import Cut, set_cut
 
 
 def ranked(scores) -> RankedScores:

@@ -9,13 +9,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from harness.metrics.roc import (
-    ROC_GRID,
-    measure_auc,
-    place,
-    roc_cuts,
-    roc_points,
-)
+from harness.metrics.roc import ROC_GRID, measure_auc, place, roc_cuts, roc_points
 from harness.metrics.scores import RankedScores
 from harness.metrics.working_point import count_allowed
 

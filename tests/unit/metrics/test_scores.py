@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import (
-    DataError,
-    InvalidSubmissionError,
-)
-from harness.metrics.scores import (
-    RankedScores,
-    check_scores,
-    rank_samples,
-)
+from harness.errors import DataError, InvalidSubmissionError
+from harness.metrics.scores import RankedScores, check_scores, rank_samples
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,7 @@ import pytest
 from harness.card.records import WorkingPoint
 from harness.errors import DataError
 from harness.metrics.scores import RankedScores
-from harness.metrics.working_point import (
-    Cut,
-    count_allowed,
-    set_cut,
-    tie_warnings,
-)
+from harness.metrics.working_point import Cut, count_allowed, set_cut, tie_warnings
 
 
 def ranked(*scores: float) -> RankedScores:

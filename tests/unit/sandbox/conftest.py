@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.sandbox import (
-    Sandbox,
-    open_sandbox,
-)
-from harness.sandbox.step import (
-    Step,
-    StepResult,
-)
+from harness.sandbox import Sandbox, open_sandbox
+from harness.sandbox.step import Step, StepResult
 
 
 @pytest.fixture(scope="session")

@@ -8,18 +8,8 @@ import sys
 from pathlib import Path
 
 from harness.sandbox import bindings
-from harness.sandbox.bubblewrap import (
-    FIRST_UID,
-    UID_BITS,
-    command,
-    find_bwrap,
-    unprivileged_uid,
-)
-from harness.sandbox.seccomp import (
-    DENIED,
-    MISSING,
-    filter_program,
-)
+from harness.sandbox.bubblewrap import FIRST_UID, UID_BITS, command, find_bwrap, unprivileged_uid
+from harness.sandbox.seccomp import DENIED, MISSING, filter_program
 from harness.sandbox.step import Step
 
 FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13}

@@ -5,11 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import EnvironmentFaultError
-from harness.sandbox import (
-    doctor,
-    open_sandbox,
-    probe,
-)
+from harness.sandbox import doctor, open_sandbox, probe
 from harness.sandbox.advice import advise
 
 

@@ -8,14 +8,8 @@ import stat
 import numpy as np
 import pytest
 
-from harness.errors import (
-    EnvironmentFaultError,
-    InvalidSubmissionError,
-)
-from harness.sandbox import (
-    outputs,
-    read_scores,
-)
+from harness.errors import EnvironmentFaultError, InvalidSubmissionError
+from harness.sandbox import outputs, read_scores
 
 
 @pytest.fixture

@@ -9,12 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import (
-    HarnessError,
-    InvalidSubmissionError,
-    LimitError,
-    SubmissionError,
-)
+from harness.errors import HarnessError, InvalidSubmissionError, LimitError, SubmissionError
 from harness.sandbox.report import (
     MAX_DEPTH,
     MAX_NODES,

@@ -22,16 +22,9 @@ from harness.errors import (
     SubmissionError,
     UsageError,
 )
-from harness.sandbox import (
-    bindings,
-    open_sandbox,
-)
+from harness.sandbox import bindings, open_sandbox
 from harness.sandbox import run as run_module
-from harness.sandbox.step import (
-    MIB,
-    Limits,
-    Step,
-)
+from harness.sandbox.step import MIB, Limits, Step
 
 FDS = "/proc/self/fd"
 

@@ -8,10 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.sandbox.text import (
-    CappedLog,
-    plain,
-)
+from harness.sandbox.text import CappedLog, plain
 
 ATOMS = st.sampled_from(
     ["\x1b", "[", "]", "0;", "31m", "\x07", "\\", "\x9b", "P", "\u202e", "\u2066", "a", "\r", "\n"]

@@ -10,17 +10,8 @@ import time
 import pytest
 
 from harness.errors import LimitError
-from harness.sandbox.step import (
-    MIB,
-    Limits,
-)
-from harness.sandbox.usage import (
-    Sample,
-    Watch,
-    process_tree,
-    shared_anonymous_bytes,
-    take_sample,
-)
+from harness.sandbox.step import MIB, Limits
+from harness.sandbox.usage import Sample, Watch, process_tree, shared_anonymous_bytes, take_sample
 
 
 def test_a_sample_sums_over_the_tree():

@@ -6,23 +6,10 @@ import numpy as np
 import pytest
 
 from harness.card.records import WorkingPoint
-from harness.challenge import (
-    EventLayout,
-    ObjectGroup,
-)
+from harness.challenge import EventLayout, ObjectGroup
 from harness.data.mix import Mixture
-from harness.errors import (
-    InvalidSubmissionError,
-    Problem,
-    SubmissionError,
-)
-from harness.scoring.integrity import (
-    OTHER_BATCH,
-    Scored,
-    Sizes,
-    check_integrity,
-    digest_events,
-)
+from harness.errors import InvalidSubmissionError, Problem, SubmissionError
+from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity, digest_events
 
 LAYOUT = EventLayout(
     objects=(ObjectGroup(name="met", n_slots=1), ObjectGroup(name="jet", n_slots=3))

@@ -7,22 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    NotMeasured,
-    SkippedVariation,
-    UnreachedWorkingPoint,
-)
+from harness.card.records import NotMeasured, SkippedVariation, UnreachedWorkingPoint
 from harness.challenge import Preselection
 from harness.data.cache import cache_root
-from harness.data.events import (
-    EventStore,
-    open_store,
-)
+from harness.data.events import EventStore, open_store
 from harness.data.mix import write_mixture
-from harness.data.variations import (
-    event_variations,
-    vary_events,
-)
+from harness.data.variations import event_variations, vary_events
 from harness.metrics.intervals import clopper_pearson
 from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.stress import measure_stress

@@ -7,10 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from harness.simulate.check import (
-    check_file,
-    compare,
-)
+from harness.simulate.check import check_file, compare
 from harness.simulate.reference import quantities
 from tests.events import make_events, write_hdf5
 

@@ -7,20 +7,9 @@ import pytest
 
 from harness.data.structure import StructureCheck
 from harness.simulate import response
-from harness.simulate.decays import (
-    _boost,
-    _choose,
-    _random_rotations,
-    _Trials,
-)
-from harness.simulate.detector import (
-    _fake_electrons,
-    _holds_electron,
-)
-from harness.simulate.layout import (
-    LAYOUT,
-    lay_out,
-)
+from harness.simulate.decays import _boost, _choose, _random_rotations, _Trials
+from harness.simulate.detector import _fake_electrons, _holds_electron
+from harness.simulate.layout import LAYOUT, lay_out
 from harness.simulate.particles import (
     CHARGED,
     ELECTRON,
@@ -31,11 +20,7 @@ from harness.simulate.particles import (
     concatenate,
     join,
 )
-from harness.simulate.pileup import (
-    SoftEvents,
-    read_library,
-    to_bytes,
-)
+from harness.simulate.pileup import SoftEvents, read_library, to_bytes
 from tests.events import with_classes
 
 

@@ -6,17 +6,8 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.simulate.plan import (
-    CHUNK_EVENTS,
-    Chunk,
-    make_plan,
-    share_out,
-)
-from harness.simulate.presets import (
-    COMPONENTS,
-    MIX,
-    QCD_SPLIT,
-)
+from harness.simulate.plan import CHUNK_EVENTS, Chunk, make_plan, share_out
+from harness.simulate.presets import COMPONENTS, MIX, QCD_SPLIT
 
 
 def test_the_mix_is_the_challenges_and_its_shares_add_up():

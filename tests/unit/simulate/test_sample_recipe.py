@@ -13,14 +13,8 @@ import pytest
 
 from harness.data import open_store
 from harness.data.manifest import load_manifest
-from harness.data.sample import (
-    dequantise,
-    quantise,
-)
-from harness.simulate.plan import (
-    LIBRARY_EVENTS,
-    make_plan,
-)
+from harness.data.sample import dequantise, quantise
+from harness.simulate.plan import LIBRARY_EVENTS, make_plan
 from harness.simulate.run import _order
 
 pytest.importorskip("pythia8mc")

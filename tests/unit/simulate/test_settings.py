@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UsageError
-from harness.simulate.presets import (
-    COMPONENTS,
-    NAMED,
-)
+from harness.simulate.presets import COMPONENTS, NAMED
 from harness.simulate.process import read_card
 from harness.simulate.settings import settings_problems
 

@@ -6,17 +6,8 @@ import numpy as np
 import pytest
 
 from harness.simulate.densities import keep_flavour
-from harness.simulate.generator import (
-    Generator,
-    make_generator,
-)
-from harness.simulate.presets import (
-    COMPONENTS,
-    QCD_BOTTOM,
-    QCD_BOTTOM_PAIR,
-    W,
-    with_tune,
-)
+from harness.simulate.generator import Generator, make_generator
+from harness.simulate.presets import COMPONENTS, QCD_BOTTOM, QCD_BOTTOM_PAIR, W, with_tune
 from harness.simulate.process import Process
 
 pytest.importorskip("pythia8mc")

@@ -6,11 +6,7 @@ import textwrap
 
 import pytest
 
-from harness.submission.declaration import (
-    MAX_BYTES,
-    parse_spec,
-    read_spec,
-)
+from harness.submission.declaration import MAX_BYTES, parse_spec, read_spec
 
 GOOD = """\
 team: team_x

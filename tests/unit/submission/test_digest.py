@@ -11,11 +11,7 @@ import pytest
 
 from harness.errors import InvalidSubmissionError
 from harness.submission import digest
-from harness.submission.digest import (
-    folder_digest,
-    scan,
-    stage,
-)
+from harness.submission.digest import folder_digest, scan, stage
 
 
 @pytest.fixture

@@ -7,19 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.submission import (
-    layers,
-    network,
-)
-from harness.submission.declaration import (
-    Spec,
-    parse_spec,
-)
-from harness.submission.digest import (
-    MAX_FILES,
-    MAX_FOLDER_BYTES,
-    MIB,
-)
+from harness.submission import layers, network
+from harness.submission.declaration import Spec, parse_spec
+from harness.submission.digest import MAX_FILES, MAX_FOLDER_BYTES, MIB
 
 GUIDE = Path(__file__).parents[3] / "docs" / "submission.md"
 TEXT = GUIDE.read_text(encoding="utf-8")

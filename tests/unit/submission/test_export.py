@@ -7,14 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from harness.errors import (
-    InvalidSubmissionError,
-    SubmissionError,
-)
-from harness.submission import (
-    export,
-    network,
-)
+from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.submission import export, network
 
 REQUEST = {"event_shape": [19, 3]}
 

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from harness import heads
-from harness.submission import (
-    inference,
-    network,
-)
+from harness.submission import inference, network
 from tests.firmware_bench import simulate_by_hls4ml
 
 network.load_keras()

@@ -7,14 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import (
-    InvalidSubmissionError,
-    SubmissionError,
-)
-from harness.submission import (
-    inference,
-    network,
-)
+from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.submission import inference, network
 
 network.load_keras()
 

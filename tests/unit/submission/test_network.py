@@ -9,16 +9,8 @@ import numpy as np
 import pytest
 
 from harness.errors import InvalidSubmissionError
-from harness.submission import (
-    layers,
-    network,
-)
-from harness.submission.functions import (
-    exp_negative,
-    log1p,
-    reciprocal,
-    register_functions,
-)
+from harness.submission import layers, network
+from harness.submission.functions import exp_negative, log1p, reciprocal, register_functions
 
 network.load_keras()
 

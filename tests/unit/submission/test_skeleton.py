@@ -10,15 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import (
-    EnvironmentFaultError,
-    UsageError,
-)
+from harness.errors import EnvironmentFaultError, UsageError
 from harness.submission.export import export_submission
-from harness.submission.inference import (
-    score_network,
-    score_open,
-)
+from harness.submission.inference import score_network, score_open
 from harness.submission.skeleton import new_submission
 from harness.submission.validate import validate
 

@@ -10,11 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.errors import (
-    ExitCode,
-    InvalidSubmissionError,
-    UsageError,
-)
+from harness.errors import ExitCode, InvalidSubmissionError, UsageError
 from harness.submission.spec import read_submission
 from harness.submission.validate import validate
 

@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.submission.words import (
-    FixedPoint,
-    overflow_of_words,
-    parse_word,
-)
+from harness.submission.words import FixedPoint, overflow_of_words, parse_word
 
 
 @pytest.mark.parametrize(

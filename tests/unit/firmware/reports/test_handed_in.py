@@ -10,20 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Agreement,
-    Figure,
-)
-from harness.errors import (
-    InvalidSubmissionError,
-    UsageError,
-)
+from harness.card.records import Agreement, Figure
+from harness.errors import InvalidSubmissionError, UsageError
 from harness.firmware.program_scores import decompress
-from harness.firmware.reports.handed_in import (
-    REPORTS,
-    read_reports,
-    with_witnesses,
-)
+from harness.firmware.reports.handed_in import REPORTS, read_reports, with_witnesses
 from harness.submission.network import rebuild
 from tests.firmware_bench import TARGET, direct_step
 from tests.golden.firmware import make_reports as golden

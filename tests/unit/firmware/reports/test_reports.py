@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import (
-    ExitCode,
-    InvalidSubmissionError,
-)
+from harness.errors import ExitCode, InvalidSubmissionError
 from harness.firmware.reports.vendor import (
     parse_csynth_rpt,
     parse_csynth_xml,

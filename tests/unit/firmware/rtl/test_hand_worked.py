@@ -21,10 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.card.records import (
-    Figure,
-    Firmware,
-)
+from harness.card.records import Figure, Firmware
 from harness.firmware.backend import Settings
 from harness.firmware.synthesise import synthesise
 from tests.firmware_bench import TARGET, direct_step, every_pair

@@ -5,12 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.firmware.rtl.netlist import (
-    Cell,
-    Netlist,
-    NetlistError,
-    evaluate_netlist,
-)
+from harness.firmware.rtl.netlist import Cell, Netlist, NetlistError, evaluate_netlist
 
 RNG = np.random.default_rng(7)
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.firmware import delays
 from harness.firmware.delays import adder_ns, period_ns
-from harness.firmware.rtl import timing
-from harness.firmware.rtl.netlist import (
-    Cell,
-    Netlist,
-)
+from harness.firmware.rtl.netlist import Cell, Netlist
 from harness.firmware.rtl.timing import time_netlist
 
 
@@ -128,4 +125,4 @@ def test_a_dsp_slice_with_registers_is_not_timed():
 def test_half_of_a_path_is_allowed_for_routing():
     assert period_ns(2.0) == pytest.approx(4.0)
     assert period_ns(3.0, routing_share=0.25) == pytest.approx(4.0)
-    assert timing.ROUTING_SHARE == 0.5
+    assert delays.ROUTING_SHARE == 0.5

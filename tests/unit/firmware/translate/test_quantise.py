@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from harness.firmware.tools import Fault
-from harness.firmware.translate.quantise import (
-    has_plain_layers,
-    to_fixed_width,
-)
+from harness.firmware.translate.quantise import has_plain_layers, to_fixed_width
 from harness.firmware.translate.translator import (
     PROJECT,
     check_translatable,

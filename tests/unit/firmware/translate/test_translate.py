@@ -9,11 +9,7 @@ import pytest
 
 from harness.firmware.tools import Fault
 from harness.firmware.translate import translator as translate
-from harness.firmware.translate.translator import (
-    check_translatable,
-    trace_network,
-    trace_program,
-)
+from harness.firmware.translate.translator import check_translatable, trace_network, trace_program
 from harness.firmware.witnesses.reference import evaluate
 from harness.submission.network import load_keras
 from tests.firmware_bench import export, fixed, plain_events, words_in

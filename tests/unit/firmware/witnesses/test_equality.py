@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.errors import (
-    ExitCode,
-    IntegrityError,
-)
+from harness.errors import ExitCode, IntegrityError
 from harness.firmware.translate.program import quantise_inputs
-from harness.firmware.witnesses.equality import (
-    Witnesses,
-    choose_events,
-    compare,
-    extreme_events,
-)
+from harness.firmware.witnesses.equality import Witnesses, choose_events, compare, extreme_events
 from harness.submission.words import FixedPoint
 
 RNG = np.random.default_rng(5)

@@ -12,10 +12,7 @@ from harness.firmware.witnesses.reference import (
     in_double_precision,
     overflow_shares,
 )
-from harness.submission.network import (
-    load_keras,
-    rebuild,
-)
+from harness.submission.network import load_keras, rebuild
 from tests.firmware_bench import fixed, plain_events, two_and_one, words_in
 
 load_keras()
