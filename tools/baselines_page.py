@@ -18,18 +18,16 @@ from pathlib import Path
 import numpy as np
 from pydantic import JsonValue
 
+from harness.board.contest import Contest, Rulebook
+from harness.board.entry import Entry, shown_physics
 from harness.board.ranking import (
     Comparison,
-    Contest,
-    Entry,
     Ranked,
     Ranking,
     compare_merit,
-    contest_of,
     merit_of,
     merit_span,
     rank,
-    shown_physics,
 )
 from harness.card.files import read_card
 from harness.card.records import (
@@ -114,7 +112,7 @@ class Board:
     @cached_property
     def contest(self) -> Contest:
         """Return what is ranked together."""
-        return contest_of(tuple(self.entries.values()))
+        return Rulebook().contest_of(tuple(self.entries.values()))
 
     @cached_property
     def ranking(self) -> Ranking:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.challenge import Name, RankingRules, Utc, Value
+from harness.challenge import Name, Utc, Value
 from harness.errors import DataError, EnvironmentFaultError, Problem
 
 FILE_NAME = "decisions.json"
@@ -45,6 +45,12 @@ class Decisions(Value):
 
     schema_version: Literal[1] = 1
     decisions: tuple[Decision, ...] = Field(default=(), max_length=10_000)
+
+    @property
+    def revealed(self) -> frozenset[str]:
+        """Names of the hidden signals that were opened."""
+        made = (one for one in self.decisions if one.kind == "reveal")
+        return frozenset(one.signal for one in made if one.signal is not None)
 
 
 def read_decisions(results: Path, challenge: str) -> Decisions:
@@ -96,19 +102,3 @@ def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
             Problem(what=f"cannot be written: {error.strerror}", where=str(path))
         ) from error
     return path
-
-
-def with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
-    """Return the rules of a ranking with the organiser's decisions applied, in their order."""
-    deadline, retracted = rules.deadline, dict(rules.retracted)
-    for one in made.decisions:
-        match one.kind:
-            case "freeze":
-                deadline = one.deadline
-            case "thaw":
-                deadline = rules.deadline
-            case "retract" if one.card is not None:
-                retracted[one.card] = one.reason
-            case "reinstate" if one.card is not None:
-                retracted.pop(one.card, None)
-    return rules.model_copy(update={"deadline": deadline, "retracted": retracted})

@@ -12,7 +12,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.board.ranking import Entry, contest_of, merit_of, reasons_against, shown_physics
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry, shown_physics
+from harness.board.ranking import merit_of, reasons_against
 from harness.card.records import (
     Cost,
     Figure,
@@ -110,7 +112,7 @@ def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
 def _standing_lines(card: ScoreCard) -> list[Text]:
     """Tell the figure that entries are ranked by, and why this one would not be."""
     entry = Entry(key=card.submission.team, card=card)
-    contest = contest_of([entry])
+    contest = Rulebook().contest_of([entry])
     physics = shown_physics(card)
     point = None if physics is None else physics.at(contest.working_point)
     lines = []
