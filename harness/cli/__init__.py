@@ -17,7 +17,7 @@ from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
-from harness.cli.output import console
+from harness.cli.output import console, print_error
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
 from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, Problem
@@ -123,7 +123,5 @@ def _environment_fault(error: OSError) -> EnvironmentFaultError:
 
 
 def _fail(error: HarnessError) -> int:
-    from harness.cli.terminal import print_error
-
     print_error(error, console(is_error=True))
     return error.exit_code
