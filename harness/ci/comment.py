@@ -50,6 +50,10 @@ _FAULTS = {
         "an integrity check failed",
         "A score depended on more than its event: look for counters, clocks, ranks in the batch.",
     ),
+    7: (
+        "the harness failed, not the submission",
+        "Nothing was counted; it is the organiser's to report. The next push tries again.",
+    ),
 }
 
 
