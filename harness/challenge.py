@@ -50,11 +50,6 @@ class EventLayout(Value):
         """Shape of one event."""
         return self.n_objects, len(self.features)
 
-    @property
-    def n_values(self) -> int:
-        """Numbers in one event."""
-        return self.n_objects * len(self.features)
-
 
 class DataFile(Value):
     """One file of a challenge.
