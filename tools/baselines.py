@@ -31,13 +31,19 @@ from harness.data import load_manifest, open_store
 from harness.evaluation import evaluate_scores
 from harness.records import Physics, UnreachedWorkingPoint
 from harness.submission.digest import folder_digest, scan
+from tools.sizes import SUBMISSIONS, read_sizes
 
-ROOT = Path(__file__).parents[1]
-SUBMISSIONS = ROOT / "submissions"
 TRAININGS = SUBMISSIONS / "_kit" / "trainings.json"
 WHOLE_RUN = SUBMISSIONS / "_kit" / "whole_run.json"
 SEED_SPREAD = SUBMISSIONS / "_kit" / "seed_spread.json"
 SEEDS = (1, 2, 3, 4, 5)
+# What a participant has beside them in submissions/ is not ours.
+TEAMS = (
+    *("met_cut", "lepton_pt_cut", "ht_cut", "linear_pca", "covariance_met", "dense_ae"),
+    *("dense_vae_klz", "dense_vae_rz", "dense_vae_mu2", "cnn_vae", "cnn_ae", *read_sizes()),
+    *("team_x", "vae_mu2_float", "contrastive", "double_ae", "flow", "flow_distilled"),
+    *("isolation_forest", "control_random", "control_constant", "control_supervised"),
+)
 # The flow is the teacher of its distillation.
 FIRST = ("flow",)
 # It needs signals that `harness simulate` makes; its train.py says how.
