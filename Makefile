@@ -64,7 +64,7 @@ bench: $(READY)  ## run all benchmarks, their JSON into benchmarks/results; fail
 	done; \
 	if [ -n "$$missed" ]; then echo "missed a goal:$$missed"; exit 1; fi
 
-firmware-accuracy: $(READY)  ## write docs/firmware-accuracy.md anew (REPORTS=folder: measure first)
+firmware-accuracy: $(READY)  ## write the tables of docs/firmware-accuracy.md (REPORTS=folder: measure first)
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure csynth "$(REPORTS)")
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure vendor "$(REPORTS)")
 	@$(BIN)/python -m tools.firmware_accuracy
@@ -81,12 +81,12 @@ baselines: $(READY)  ## train the baselines from nothing (TEAM=x for one, CHALLE
 pictures: $(READY)  ## draw the pictures in docs/images anew (needs a Chromium)
 	$(BIN)/python -m tools.pictures
 
-docs-baselines: $(READY)  ## write docs/baselines.md from the newest cards
+docs-baselines: $(READY)  ## write the tables of docs/baselines.md from the newest cards
 	$(BIN)/python -m tools.baselines_page
 
 sample: $(READY)  ## make a sample anew from its recipe: hours, goes on if broken off (SAMPLE=build/sample)
 	$(BIN)/python -m tools.sample_recipe simulate "$(SAMPLE)" --jobs 2
-	$(BIN)/python tools/make_sample.py build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
+	$(BIN)/python -m tools.make_sample build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
 
 lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
