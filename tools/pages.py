@@ -20,16 +20,7 @@ _BLOCK = re.compile(
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, n_words: int = 1) -> str:
-    """Return a table of Markdown; all columns but the first `n_words` are aligned to the right.
-
-    Examples
-    --------
-    >>> print(table(("entry", "LUT"), [("met_cut", "30")]))
-    | entry | LUT |
-    |---|---:|
-    | met_cut | 30 |
-    <BLANKLINE>
-    """
+    """Return a table of Markdown; all columns but the first `n_words` are aligned to the right."""
     lines = [
         "| " + " | ".join(header) + " |",
         "|" + "---|" * n_words + "---:|" * (len(header) - n_words),
