@@ -2,11 +2,10 @@
 
 python -m tools.count                      of harness, leaderboard_app and tools
 python -m tools.count PACKAGE...           of others
-python -m tools.count --repeats            print where each repeated block stands, too
+python -m tools.count --repeats            print the repeated blocks as well
 
-A line of code holds something else than a comment or a docstring. Blocks are repeated where
-`BLOCK_LINES` lines of code or more, one after the other, are the same but for spaces and comments;
-imports are left out.
+Comments, docstrings and blank lines are not counted. A repeated block has `BLOCK_LINES` or more
+consecutive lines of code that are equal except for spaces; imports are left out.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from tools.pages import ROOT, table
 PACKAGES = ("harness", "leaderboard_app", "tools")
 BLOCK_LINES = 8
 _Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-# Two modules, how much further the block stands in the second, and where it starts in the first.
+# Two modules, how much later the block starts in the second, and where it starts in the first.
 _Window: TypeAlias = tuple[int, int, int, int]
 
 
@@ -59,7 +58,7 @@ class Module:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repeat:
-    """Two places that hold the same lines of code.
+    """Two places with the same lines of code.
 
     Attributes
     ----------

@@ -156,7 +156,7 @@ def accesses(monkeypatch) -> list[tuple[str, np.ndarray]]:
     mapped = events_module.open_events
 
     def recording(*arguments, on_access=None, **more):
-        return open_store(*arguments, on_access=lambda *told: seen.append(told), **more)
+        return open_store(*arguments, on_access=lambda *access: seen.append(access), **more)
 
     def guarded(challenge, process, root):
         """Give the events of a process to selections alone, which keep the record."""
@@ -181,7 +181,7 @@ def test_a_training_runs_and_gathers_background_of_its_parts_alone(
     arguments = ["train.py", "--events", "2000", "--epochs", "1"]
     before = {path: path.read_bytes() for path in (SUBMISSIONS / team).iterdir() if path.is_file()}
     monkeypatch.chdir(tmp_path)
-    # Threads can't be set any more where an earlier test of this process has used TensorFlow.
+    # Threads cannot be set any more where an earlier test of this process has used TensorFlow.
     for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
         monkeypatch.setattr(tf.config.threading, name, lambda n_threads: None)
     # Two steps are sooner done than compiled.
