@@ -64,12 +64,12 @@ bench: $(READY)  ## run all benchmarks, their JSON into benchmarks/results; fail
 	done; \
 	if [ -n "$$missed" ]; then echo "missed a goal:$$missed"; exit 1; fi
 
-firmware-accuracy: $(READY)  ## write docs/firmware-accuracy.md anew (REPORTS=folder: measure first)
+firmware-accuracy: $(READY)  ## write the tables of docs/firmware-accuracy.md (REPORTS=folder: measure first)
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure csynth "$(REPORTS)")
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure vendor "$(REPORTS)")
 	@$(BIN)/python -m tools.firmware_accuracy
 
-schemas: $(READY)  ## write docs/schemas anew
+schemas: $(READY)  ## write docs/schemas
 	$(BIN)/python -m tools.schemas
 
 leaderboard: $(READY)  ## open the leaderboard on the cards in results/
@@ -78,17 +78,17 @@ leaderboard: $(READY)  ## open the leaderboard on the cards in results/
 baselines: $(READY)  ## train the baselines from nothing (TEAM=x for one, CHALLENGE=adc2021)
 	$(BIN)/python -m tools.baselines train $(TEAM) --challenge $(or $(CHALLENGE),sample)
 
-pictures: $(READY)  ## draw the pictures in docs/images anew (needs a Chromium)
+pictures: $(READY)  ## draw the pictures in docs/images (needs a Chromium)
 	$(BIN)/python -m tools.pictures
 
-docs-baselines: $(READY)  ## write docs/baselines.md from the newest cards
+docs-baselines: $(READY)  ## write the tables of docs/baselines.md from the newest cards
 	$(BIN)/python -m tools.baselines_page
 
-sample: $(READY)  ## make a sample anew from its recipe: hours, goes on if broken off (SAMPLE=build/sample)
+sample: $(READY)  ## make a sample from its recipe: hours, continues where it stopped (SAMPLE=build/sample)
 	$(BIN)/python -m tools.sample_recipe simulate "$(SAMPLE)" --jobs 2
-	$(BIN)/python tools/make_sample.py build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
+	$(BIN)/python -m tools.make_sample build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
 
-lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
+lock:  ## write requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
 	  --no-emit-index-url --no-emit-find-links --upgrade -q pyproject.toml -o requirements.lock
 
