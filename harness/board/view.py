@@ -1,4 +1,4 @@
-"""Where one card would stand on a board, in a terminal."""
+"""Whether one card can be ranked, and its figure of merit, in a terminal."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ def _standing_lines(card: ScoreCard) -> Iterator[Text]:
             f"{point.fpr:.0e}, each counted as at least that",
         )
     reasons = reasons_against(entry, contest)
-    why = "; ".join(reasons) if reasons else "nothing stands against it"
+    why = "; ".join(reasons) if reasons else "no rule is broken"
     yield Text.assemble(("not ranked: " if reasons else "can be ranked: ", "bold"), plain(why))

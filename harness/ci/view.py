@@ -15,7 +15,7 @@ from harness.ci.rescore import Redone
 
 
 def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:
-    """Draw what came of scoring many submissions, with the reasons of those that failed."""
+    """Draw the results of scoring many submissions, with the reasons of those that failed."""
     rows = [
         (one.team, one.status, str(one.exit_code), f"{one.wall_s:.1f}", one.card or DASH)
         for one in scorings

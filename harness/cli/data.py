@@ -26,7 +26,7 @@ from harness.cli.output import print_result
     type=FOLDER,
     help="Folder that holds the files already.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be fetched, how large, where to.")
+@click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
 @click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
 @json_option

@@ -36,7 +36,7 @@ results_option = click.option(
     help="Folder of the score cards.",
 )
 private_option = click.option(
-    "--private", is_flag=True, help="Show hidden signals: for the organiser alone."
+    "--private", is_flag=True, help="Show hidden signals: for the organiser only."
 )
 plots_option = click.option("--plots", type=FOLDER, help="Write pictures.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

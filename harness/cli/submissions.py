@@ -103,7 +103,7 @@ def synth(
 @click.command()
 @folder_argument
 def validate(folder: Path) -> None:
-    """Say all that is wrong with the submission in FOLDER, without running it."""
+    """List all that is wrong with the submission in FOLDER, without running it."""
     from harness.submission.spec import read_submission
 
     submission = read_submission(folder)

@@ -17,7 +17,7 @@ def test_the_merit_is_the_geometric_mean_and_every_reason_against_a_rank_is_show
 
     shown = draw(standing_view(card))
     assert f"merit {rate_text(merit)}: geometric mean" in shown
-    assert "can be ranked: nothing stands against it" in shown
+    assert "can be ranked: no rule is broken" in shown
 
     unofficial = {"is_official": False, "unofficial_because": ("of a test",)}
     assert "not ranked: unofficial: of a test" in draw(
