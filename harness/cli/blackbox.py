@@ -237,12 +237,13 @@ def reveal(
     from datetime import UTC, datetime
 
     from harness.board.reveal import check_revealable, reveal_signals
+    from harness.challenge import utc
 
     cards = check_revealable(results, challenge, signals)
     click.echo(f"{', '.join(signals)}: on {cards} cards of {challenge}", err=True)
     if not is_sure:
         _confirm("show their figures to everyone? This cannot be undone")
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = utc(datetime.now(UTC))
     path = reveal_signals(results, challenge, signals, reason=reason, decided=now)
     click.echo(f"revealed; written down in {path}")
 

@@ -550,7 +550,7 @@ def fetch_board(repository: Path, board_folder: Path) -> None:
 def _now() -> str:
     from datetime import UTC, datetime
 
-    from harness.ci.ledger import utc
+    from harness.challenge import utc
 
     return utc(datetime.now(UTC))
 
