@@ -80,8 +80,8 @@ def make(
 ) -> None:
     """Mix background and hidden signals into a black box of CHALLENGE; seal what is what."""
     from harness.blackbox.workflow import make_blackbox
+    from harness.cli.progress import progress_bars
     from harness.cli.terminal import box_view
-    from harness.data.progress import progress_bars
 
     fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
     secret = _secret(passphrase_file, key_file, is_new=True)

@@ -35,10 +35,10 @@ def fetch(
     as_json: bool,
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
+    from harness.cli.progress import progress_bars
     from harness.cli.terminal import fetch_view
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
-    from harness.data.progress import progress_bars
 
     with progress_bars() as progress:
         report = fetch_files(
@@ -87,13 +87,14 @@ def describe(
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
     from harness.cli.terminal import description_view
     from harness.data.describe import describe as describe_events
-    from harness.data.describe import write_plots, write_summary
+    from harness.data.describe import write_plots
     from harness.data.events import open_store
     from harness.data.manifest import load_manifest
+    from harness.files import write_json
 
     rules = load_manifest(*manifests).challenge(challenge)
     description = describe_events(open_store(rules))
-    write_summary(description.summary, results / challenge / "summary.json")
+    write_json(results / challenge / "summary.json", description.summary)
     if as_json:
         click.echo(description.summary.model_dump_json(indent=1))
     else:
