@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -282,7 +282,6 @@ def replacing(path: Path, *, is_kept: bool = True, fix: str = _FIX) -> Iterator[
     """
     part = path.with_name(f"{path.name}{PART_SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         if is_kept:
             _flush(part)
@@ -304,6 +303,7 @@ def writing(path: Path, *, is_kept: bool = True, fix: str = _FIX) -> Iterator[Bi
 
 def write_whole(path: Path, content: bytes, *, fix: str = _FIX) -> Path:
     """Write a file whole or not at all, as `replacing` does; return its path."""
+    make_folder(path.parent, fix=fix)
     with writing(path, fix=fix) as stream:
         stream.write(content)
     return path
@@ -318,6 +318,7 @@ def write_json(path: Path, document: BaseModel, *, indent: int = 1, fix: str = _
 @contextmanager
 def replacing_folder(path: Path, *, fix: str = _FIX) -> Iterator[Path]:
     """Give an empty folder to fill; moved to `path`, where no folder lies, if all went well."""
+    make_folder(path.parent, fix=fix)
     with replacing(path, fix=fix) as part:
         remove(part)
         part.mkdir()
@@ -331,11 +332,12 @@ def remove_parts(folder: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it is there and that can be done."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def _flush(path: Path) -> None:
