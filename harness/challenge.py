@@ -6,9 +6,14 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Names become file names and URL parts: lower case only, so that no two differ by case alone.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
@@ -16,6 +21,17 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # A time in UTC; such strings sort as the times do.
 Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+def utc(moment: datetime) -> str:
+    """Write a time as `Utc`: as cards and all other documents do.
+
+    Examples
+    --------
+    >>> utc(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    '2026-03-01T12:00:00Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Value(BaseModel):
@@ -49,11 +65,6 @@ class EventLayout(Value):
     def shape(self) -> tuple[int, int]:
         """Shape of one event."""
         return self.n_objects, len(self.features)
-
-    @property
-    def n_values(self) -> int:
-        """Numbers in one event."""
-        return self.n_objects * len(self.features)
 
 
 class DataFile(Value):
@@ -259,3 +270,28 @@ class Challenge(Value):
     def signals(self) -> tuple[str, ...]:
         """Names of the scored signals."""
         return self.processes("signal", "hidden")
+
+
+# SplitMix64: the step of its counter and the two multipliers of its finaliser.
+SPLITMIX_STEP = 0x9E3779B97F4A7C15
+_MIX_A = 0xBF58476D1CE4E5B9
+_MIX_B = 0x94D049BB133111EB
+
+
+def mix64(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of 64-bit words in place; return them.
+
+    The finaliser of SplitMix64, a bijection. Whatever depends on an event alone is made with it:
+    the split, the random numbers of variations, the weights of bootstrap replicates.
+
+    References
+    ----------
+    G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
+    OOPSLA 2014, doi:10.1145/2660193.2660195.
+    """
+    words ^= words >> 30
+    words *= _MIX_A
+    words ^= words >> 27
+    words *= _MIX_B
+    words ^= words >> 31
+    return words

@@ -13,6 +13,7 @@ from harness.challenge import Challenge, Value
 
 VARIABLE = "HARNESS_LEADERBOARD"
 GUIDE = Path(__file__).parent.parent / "docs" / "participate.md"
+GLOSSARY = GUIDE.with_name("glossary.md")
 
 
 class Settings(Value):

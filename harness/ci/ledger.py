@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.card.records import SCORER_VERSION, Digest
-from harness.challenge import Name, Utc, Value
+from harness.challenge import Name, Utc, Value, utc
 from harness.ci.documents import Scoring
-from harness.errors import DataError, Problem
+from harness.files import parse_json
 
 FILE_NAME = "attempts.jsonl"
 
@@ -33,11 +33,6 @@ class Attempt(Value):
     card: str | None = Field(default=None, max_length=200)
 
 
-def utc(moment: datetime) -> str:
-    """Write a time as cards do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def read_attempts(results: Path, challenge: str) -> list[Attempt]:
     """Read the attempts at a challenge, oldest first.
 
@@ -51,12 +46,8 @@ def read_attempts(results: Path, challenge: str) -> list[Attempt]:
         return []
     attempts = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            attempts.append(Attempt.model_validate_json(line))
-        except ValidationError as error:
-            raise DataError(
-                Problem(what="is no attempt", where=f"{path}, line {number}", fix="mend the line")
-            ) from error
+        source = f"{path}, line {number}"
+        attempts.append(parse_json(line, Attempt, source=source, fix="correct the line"))
     return attempts
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import challenge_option, json_option, manifest_option, results_option
-from harness.cli.output import as_dict, console, print_json, progress
-from harness.errors import Problem, UsageError
+from harness.cli.output import console, print_json, progress
+from harness.errors import Problem, UsageError, field_problems
 
 if TYPE_CHECKING:
     from harness.board.boards import Boards
@@ -115,9 +115,9 @@ def plan(
     out: Path | None,
 ) -> None:
     """Say which submissions a pull request changes, and whether it is scored; JSON."""
-    from harness.ci.documents import write_document
     from harness.ci.git import Repository
     from harness.ci.plan import make_plan
+    from harness.files import write_json
 
     made = make_plan(
         Repository(repository),
@@ -127,7 +127,7 @@ def plan(
         author=_account(author),
     )
     if out is not None:
-        write_document(made, out)
+        write_json(out, made)
     click.echo(made.model_dump_json(indent=1))
     _exit_refused(made.kind)
 
@@ -162,9 +162,10 @@ def score(
     how: _How,
 ) -> None:
     """Score what a plan says, or all; what fails stops no other."""
-    from harness.ci.documents import Plan, Summary, read_document
+    from harness.ci.documents import Plan, Summary
     from harness.ci.git import Repository
     from harness.ci.intake import read_folders, score_handed, score_plan, write_artefact
+    from harness.files import read_json
 
     if is_all == (plan_file is not None):
         raise UsageError(Problem(what="give either --plan FILE or --all"))
@@ -173,7 +174,7 @@ def score(
         scorings = score_handed(read_folders(submissions), settings)
         summary = Summary(challenge=challenge, plan=None, scorings=tuple(scorings))
     else:
-        summary = score_plan(Repository(repository), read_document(plan_file, Plan), settings)
+        summary = score_plan(Repository(repository), read_json(plan_file, Plan), settings)
     if out is not None:
         write_artefact(summary, results, out)
     _tell(summary, as_json=as_json)
@@ -338,7 +339,7 @@ def publish(
 ) -> None:
     """Score what is new on the main branch, write cards, export the pages: what counts."""
     from harness.ci.publish import publish_public, read_branch
-    from harness.cli.terminal import scorings_view
+    from harness.ci.view import scorings_view
 
     if bool(private_manifest) != bool(private_results):
         raise UsageError(
@@ -522,14 +523,14 @@ def rescore_all(
     """Make each team's newest card anew after a fix of the harness; old cards stay."""
     from harness.ci.publish import read_branch
     from harness.ci.rescore import rescore_all as rescore
-    from harness.cli.terminal import redone_view
+    from harness.ci.view import redone_view
     from harness.errors import ExitCode
 
     with _board_session(repository, board_folder, manifests, push=push) as (board, clone):
         handed = read_branch(clone, clone.resolve(commit))
         redone = rescore(handed, _settings(challenge, manifests, board.results, how))
     if as_json:
-        print_json([as_dict(one) for one in redone])
+        print_json(redone)
     else:
         console().print(redone_view(redone))
     is_failed = any(one.outcome == "failed" for one in redone)
@@ -550,7 +551,7 @@ def fetch_board(repository: Path, board_folder: Path) -> None:
 def _now() -> str:
     from datetime import UTC, datetime
 
-    from harness.ci.ledger import utc
+    from harness.challenge import utc
 
     return utc(datetime.now(UTC))
 
@@ -566,11 +567,7 @@ def _decision(
     try:
         return Decision.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else kind
-        raise UsageError(
-            Problem(what=f"{name}: {first['msg']}", expected="as `harness ci --help` says")
-        ) from error
+        raise UsageError(*field_problems(error, kind)) from error
 
 
 def _decide(
@@ -706,7 +703,7 @@ def _boards(results: Path, manifests: tuple[Path, ...], *, is_private: bool = Fa
 def _tell(summary: Summary, *, as_json: bool) -> None:
     """Print what came of it, and end with the exit code that it calls for."""
     from harness.ci.intake import exit_code_of
-    from harness.cli.terminal import scorings_view
+    from harness.ci.view import scorings_view
 
     if as_json:
         click.echo(summary.model_dump_json(indent=1))

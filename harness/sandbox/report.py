@@ -7,6 +7,7 @@ import re
 
 from pydantic import JsonValue
 
+from harness.card.text import plain
 from harness.errors import (
     HarnessError,
     InvalidSubmissionError,
@@ -14,7 +15,6 @@ from harness.errors import (
     Problem,
     SubmissionError,
 )
-from harness.sandbox.text import plain
 
 MAX_REPORT_BYTES = 4 * 1024**2
 MAX_DEPTH = 64

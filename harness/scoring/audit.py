@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from pydantic import JsonValue
 
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
-from harness.challenge import Challenge
+from harness.challenge import Challenge, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
@@ -99,7 +98,7 @@ def rescore_card(
     anew = card.model_copy(
         update={
             "scorer_version": SCORER_VERSION,
-            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": utc(datetime.now(UTC)),
             "submission": card.submission.model_copy(
                 update={"received": card.submission.received or card.created}
             ),
@@ -170,7 +169,7 @@ def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
     for artefact in card.firmware.artefacts:
         file = path.with_suffix("") / artefact.name
         if file.is_file():
-            found = hashlib.sha256(file.read_bytes()).hexdigest()
+            found = cards.describe_file(file).sha256
             yield _compare(f"artefact {artefact.name}", found, artefact.sha256)
 
 

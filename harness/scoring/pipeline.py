@@ -25,7 +25,7 @@ from harness.data.cache import cache_root
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
-from harness.errors import Problem, UsageError
+from harness.errors import Problem, UsageError, field_problems
 from harness.firmware.backend import Settings
 from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.firmware.reports.handed_in import REPORTS, read_reports, with_witnesses
@@ -316,15 +316,7 @@ def _target(target: Target, part: str | None, clock_period_ns: float | None) -> 
     try:
         return Target.model_validate(target.model_dump() | stated)
     except ValidationError as error:
-        told = error.errors(include_url=False)[0]
-        raise UsageError(
-            Problem(
-                what=f"{told['msg']}: {told['input']!r}",
-                where=f"target, {'.'.join(str(part) for part in told['loc'])}",
-                expected="a part by name, a clock period in ns above 0",
-                fix="name others by --part and --clock",
-            )
-        ) from error
+        raise UsageError(*field_problems(error, "target (--part, --clock)")) from error
 
 
 def _measure_open(run: Run) -> Figures:

@@ -6,7 +6,6 @@ from harness.board import ranking
 from harness.board.entry import shown_physics
 from harness.board.formats import DASH, fpr_text
 from harness.board.rows import point_at, titles_of
-from harness.board.text import visible
 from harness.card.records import (
     NotMeasured,
     Physics,
@@ -14,6 +13,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette

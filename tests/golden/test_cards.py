@@ -12,7 +12,7 @@ from harness.board.contest import Rulebook
 from harness.board.entry import Entry
 from harness.board.ranking import rank
 from harness.card.files import read_card, write_card
-from harness.cli.terminal import card_view
+from harness.card.view import card_view
 
 FOLDER = Path(__file__).parent
 CARDS = sorted(FOLDER.glob("*.json"))
