@@ -13,12 +13,6 @@ from leaderboard_app.charts import Palette
 BACKGROUND = "background"
 
 
-RESOURCES = ("lut", "ff", "dsp", "bram18")
-
-
-RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
-
-
 def rank_words(row: BoardRow) -> str:
     """Write a rank with its interval in words."""
     if row.rank is None:

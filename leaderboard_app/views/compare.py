@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.board import ranking
+from harness.board.comparison import PairedComparison, Span, compare_rate
 from harness.board.contest import Contest
-from harness.board.entry import data_digest, shown_physics
+from harness.board.entry import data_digest, point_at, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.rows import point_at, titles_of
+from harness.board.merit import compare_merit
+from harness.board.rows import titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import visible
+from harness.challenge import RESOURCE_TITLES
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
-from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, working_intervals
+from leaderboard_app.views.common import working_intervals
 from leaderboard_app.views.subject import Subject
 
 
@@ -129,7 +131,7 @@ def _difference_section(
 
 def _comparison(
     physics: Physics, first: Physics, signal: str, contest: Contest
-) -> ranking.Comparison | None:
+) -> PairedComparison | None:
     wanted = [signal] if signal else list(contest.signals)
     for one in (physics, first):
         point = point_at(one, contest.working_point)
@@ -138,11 +140,11 @@ def _comparison(
         if any(name not in point.rates or not one.replicates.get(name) for name in wanted):
             return None
     if signal:
-        return ranking.compare_rate(physics, first, signal, contest.working_point)
-    return ranking.compare_merit(physics, first, contest)
+        return compare_rate(physics, first, signal, contest.working_point)
+    return compare_merit(physics, first, contest)
 
 
-def comparison_words(found: ranking.Comparison, name: str, other: str) -> str:
+def comparison_words(found: PairedComparison, name: str, other: str) -> str:
     """Say what a comparison lets one say."""
     if not found.is_resolved:
         return "not resolved"
@@ -154,7 +156,7 @@ def _signed_percent(value: float) -> str:
     return f"−{text}" if value < 0 else f"+{text}" if value > 0 else text
 
 
-def _span_text(span: ranking.Span) -> str:
+def _span_text(span: Span) -> str:
     return f"{_signed_percent(span.lower)} to {_signed_percent(span.upper)}"
 
 
@@ -211,7 +213,7 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
         rows=[
             row("Latency", figure("latency_ns", "ns")),
             row("Initiation interval", figure("interval_cycles", "cycles")),
-            *(row(RESOURCE_TITLES[name], figure(name, "")) for name in RESOURCES),
+            *(row(title, figure(name, "")) for name, title in RESOURCE_TITLES.items()),
             row("FLOPs", cost("flops")),
             row("Bit operations", cost("bops")),
             row("Parameters", cost("n_parameters")),

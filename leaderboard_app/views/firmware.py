@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
 from harness.board.contest import Contest
+from harness.board.eligibility import requirements
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
 from harness.card.text import visible
+from harness.challenge import RESOURCE_TITLES
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.charts import Usage
-from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, not_measured
+from leaderboard_app.views.common import not_measured
 from leaderboard_app.views.subject import Subject
 
 
@@ -21,7 +22,7 @@ def firmware_sections(subject: Subject) -> list[Section]:
         if subject.card.submission.division == "open":
             return []
         return [Section(title="Firmware", blocks=(not_measured("Firmware", firmware),))]
-    held = ranking.requirements(firmware, subject.contest.target, subject.contest.rules)
+    held = requirements(firmware, subject.contest.target, subject.contest.rules)
     verdicts = Table(
         columns=("Requirement", "Value", "Limit", "Evidence", "Verdict"),
         rows=[
@@ -70,14 +71,14 @@ def firmware_sections(subject: Subject) -> list[Section]:
 
 def _usages(firmware: Firmware, contest: Contest) -> list[Usage]:
     found = []
-    for name in RESOURCES:
+    for name, title in RESOURCE_TITLES.items():
         figure, available = getattr(firmware, name), firmware.available.get(name)
         if isinstance(figure, NotMeasured) or not available:
             continue
         budget = getattr(contest.target.budget, name)
         found.append(
             Usage(
-                name=RESOURCE_TITLES[name],
+                name=title,
                 share=figure.value / available,
                 limit=None if budget is None else budget / available,
                 text=f"{amount(figure.value)} of {available:,}",
@@ -92,7 +93,7 @@ def _figures_table(firmware: Firmware) -> Table:
         ("Latency", firmware.latency_ns, "ns"),
         ("Initiation interval", firmware.interval_cycles, "cycles"),
         ("Clock period", firmware.clock_period_ns, "ns"),
-        *((RESOURCE_TITLES[name], getattr(firmware, name), "") for name in RESOURCES),
+        *((title, getattr(firmware, name), "") for name, title in RESOURCE_TITLES.items()),
     ]
     rows = [
         [name, DASH, DASH, f"not measured: {figure.not_measured}"]

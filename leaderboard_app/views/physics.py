@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
-from harness.board.entry import shown_physics
+from harness.board.comparison import compare_rate
+from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH, fpr_text
-from harness.board.rows import point_at, titles_of
+from harness.board.rows import titles_of
 from harness.card.records import (
     NotMeasured,
     Physics,
@@ -187,7 +187,7 @@ def _loss_section(subject: Subject) -> Section:
 def _loss_cells(fixed: Physics, exact: Physics, signal: str, fpr: float) -> list[str]:
     if not fixed.replicates.get(signal) or not exact.replicates.get(signal):
         return [DASH, DASH, "not comparable"]
-    found = ranking.compare_rate(fixed, exact, signal, fpr)
+    found = compare_rate(fixed, exact, signal, fpr)
     is_same = fixed.replicates[signal] == exact.replicates[signal]
     verdict = "equal" if is_same and not found.difference else "not resolved"
     if found.is_resolved:

@@ -18,8 +18,9 @@ from harness.board.rows import (
 )
 from harness.card.records import NotMeasured
 from harness.card.text import visible
+from harness.challenge import RESOURCE_TITLES
 from leaderboard_app.blocks import Note
-from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, class_text
+from leaderboard_app.views.common import class_text
 
 Href = Callable[[str, str], str]
 
@@ -101,13 +102,13 @@ def _model_columns(board: Board) -> list[JsonValue]:
         *(
             _column(
                 name,
-                RESOURCE_TITLES[name],
+                title,
                 "num",
                 1,
                 unit="% of part",
                 help="Share of the part; the bar is the share of the contest's budget",
             )
-            for name in RESOURCES
+            for name, title in RESOURCE_TITLES.items()
         ),
         _column("flops", "FLOPs", "num", 1, help="Floating-point operations per event"),
         _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
@@ -144,7 +145,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         "date": {"v": row.created, "t": row.created[:10], "tip": row.created},
     }
     cells |= {f"tpr_{name}": _rate_cell(cell) for name, cell in row.rates.items()}
-    cells |= {name: _share_cell(row, name, board) for name in RESOURCES}
+    cells |= {name: _share_cell(row, name, board) for name in RESOURCE_TITLES}
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
         "id": f"{row.team}/{row.card}",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from harness.board.entry import shown_physics
+from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH, fpr_text
-from harness.board.rows import point_at
 from harness.card.records import (
     NotMeasured,
     ScoreCard,

@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from harness.board import ranking
+from harness.board.classes import pareto_front, resource_class
+from harness.board.comparison import Span, compare_rate, rate_replicates, resolved_better
 from harness.board.contest import Contest, Rulebook
 from harness.board.entry import Entry, data_digest
-from harness.board.ranking import Span
+from harness.board.merit import compare_merit, merit_of, merit_replicates
+from harness.board.order import Ranking, rank
 from harness.card.records import (
     Agreement,
     Check,
@@ -38,12 +40,12 @@ def entry(card: ScoreCard, key: str | None = None) -> Entry:
     return Entry(key=key or f"{card.submission.team}/{card.created}", card=card)
 
 
-def board(cards: list[ScoreCard], **rules: object) -> ranking.Ranking:
+def board(cards: list[ScoreCard], **rules: object) -> Ranking:
     entries = [entry(card) for card in cards]
     chosen = Rulebook().contest_of(entries)
     if rules:
         chosen = make_rulebook(target=chosen.target, **rules).contest_of(entries)
-    return ranking.rank(entries, chosen)
+    return rank(entries, chosen)
 
 
 def contest(**changes: object) -> Contest:
@@ -80,19 +82,19 @@ def reasons(card: ScoreCard, **rules: object) -> tuple[str, ...]:
 
 def test_merit_is_the_geometric_mean_floored_at_the_false_positive_rate():
     # sqrt(4e-4 x 1e-4) = 2e-4; a TPR of 0 or under 1e-5 counts as 1e-5.
-    assert ranking.merit_of({"a": 4e-4, "b": 1e-4}, contest()) == pytest.approx(2e-4)
-    assert ranking.merit_of({"a": 1e-3, "b": 0.0}, contest()) == pytest.approx(1e-4)
-    assert ranking.merit_of({"a": 1e-3, "b": 9e-6}, contest()) == pytest.approx(1e-4)
+    assert merit_of({"a": 4e-4, "b": 1e-4}, contest()) == pytest.approx(2e-4)
+    assert merit_of({"a": 1e-3, "b": 0.0}, contest()) == pytest.approx(1e-4)
+    assert merit_of({"a": 1e-3, "b": 9e-6}, contest()) == pytest.approx(1e-4)
 
 
 def test_a_useless_score_earns_the_false_positive_rate():
-    assert ranking.merit_of({"a": 0.0, "b": 0.0}, contest()) == pytest.approx(1e-5)
+    assert merit_of({"a": 0.0, "b": 0.0}, contest()) == pytest.approx(1e-5)
 
 
 def test_weights_weigh_and_pick_signals():
     # (1e-4)^(3/4) (1e-2)^(1/4) = 10^(-3 - 0.5) = 10^-3.5.
     rules = RankingRules(signal_weights={"a": 3.0, "b": 1.0})
-    assert ranking.merit_of({"a": 1e-4, "b": 1e-2}, contest(rules=rules)) == pytest.approx(10**-3.5)
+    assert merit_of({"a": 1e-4, "b": 1e-2}, contest(rules=rules)) == pytest.approx(10**-3.5)
 
     cards = [make_card("x", seed=1)]
     only = make_rulebook(signal_weights={"h0": 1.0}).contest_of([entry(cards[0])])
@@ -104,7 +106,7 @@ def test_weights_weigh_and_pick_signals():
 )
 def test_other_metrics_are_a_matter_of_the_rules(metric, expected):
     rules = RankingRules(metric=metric)
-    assert ranking.merit_of({"a": 4e-4, "b": 0.0}, contest(rules=rules)) == pytest.approx(expected)
+    assert merit_of({"a": 4e-4, "b": 0.0}, contest(rules=rules)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", ["geometric_mean_tpr", "mean_tpr", "lowest_tpr"])
@@ -112,13 +114,13 @@ def test_replicates_of_the_merit_follow_the_same_formula(metric):
     card = make_card(seed=3)
     rulebook = make_rulebook(metric=metric, signal_weights={"ato4l": 1.0, "h0": 2.0})
     chosen = rulebook.contest_of([entry(card)])
-    fast = ranking.merit_replicates(card.firmware_physics, chosen)
+    fast = merit_replicates(card.firmware_physics, chosen)
 
     slow = [
         math.log(
-            ranking.merit_of(
+            merit_of(
                 {
-                    name: ranking.rate_replicates(card.firmware_physics, name, 1e-5)[i]
+                    name: rate_replicates(card.firmware_physics, name, 1e-5)[i]
                     for name in chosen.signals
                 },
                 chosen,
@@ -133,7 +135,7 @@ def test_replicates_of_the_merit_follow_the_same_formula(metric):
 def test_a_replicated_count_of_zero_still_has_an_upper_limit():
     # Gamma(1/2): its 95 % quantile is 1.92 events.
     card = make_card(seed=4, rates=dict.fromkeys(SIGNALS, 0.0))
-    rates = ranking.rate_replicates(card.firmware_physics, "lq", 1e-5)
+    rates = rate_replicates(card.firmware_physics, "lq", 1e-5)
     assert np.quantile(rates, 0.95) * N_SIGNAL == pytest.approx(1.92, abs=0.5)
 
 
@@ -206,7 +208,7 @@ def test_the_order_of_the_cards_changes_nothing():
     [(0, "lut<=1000"), (1_000, "lut<=1000"), (1_001, "lut<=10000"), (100_001, "budget")],
 )
 def test_an_entry_is_in_the_smallest_class_that_holds_it(lut, name):
-    assert ranking.resource_class(lut, RankingRules()) == name
+    assert resource_class(lut, RankingRules()) == name
 
 
 def test_ranks_within_classes_count_the_classes_own_entries():
@@ -236,8 +238,8 @@ def test_the_front_keeps_what_nothing_dominates():
         (0.1, 100.0, 100.0),  # its equal: neither dominates
         (0.1, 60.0, 900.0),  # dominated by the third
     ]
-    assert ranking.pareto_front(points) == [True, False, True, True, True, False]
-    assert ranking.pareto_front([]) == []
+    assert pareto_front(points) == [True, False, True, True, True, False]
+    assert pareto_front([]) == []
 
 
 # Who is ranked.
@@ -487,7 +489,7 @@ def test_intervals_need_not_be_groups():
     # a over c is resolved, a over b and b over c are not: no groups can tell this.
     tails = np.random.default_rng(0).normal(scale=0.25, size=(3, 500))
     merits = np.array([0.0, -0.6, -1.2])
-    better = ranking.resolved_better(merits[:, np.newaxis] + tails, merits)
+    better = resolved_better(merits[:, np.newaxis] + tails, merits)
     assert better.tolist() == [[False, False, True], [False, False, False], [False] * 3]
 
 
@@ -496,7 +498,7 @@ def test_two_entries_are_resolved_where_a_single_comparison_at_95_percent_is():
     noise = np.random.default_rng(1).normal(size=500)
     for shift, expected in ((1.6, False), (2.4, True)):
         rows = np.array([noise + shift, np.zeros(500)])
-        better = ranking.resolved_better(rows, np.array([shift, 0.0]))
+        better = resolved_better(rows, np.array([shift, 0.0]))
         assert bool(better[0, 1]) is expected
         assert not better[1, 0]
 
@@ -505,12 +507,12 @@ def test_shared_noise_cancels():
     shared = np.random.default_rng(2).normal(size=500)
     small = np.random.default_rng(3).normal(scale=0.01, size=(2, 500))
     rows = np.array([[0.1], [0.0]]) + shared + small
-    assert ranking.resolved_better(rows, np.array([0.1, 0.0]))[0, 1]
+    assert resolved_better(rows, np.array([0.1, 0.0]))[0, 1]
 
 
 def test_equal_replicates_resolve_nothing():
     rows = np.tile(np.random.default_rng(4).normal(size=500), (3, 1))
-    assert not ranking.resolved_better(rows, np.zeros(3)).any()
+    assert not resolved_better(rows, np.zeros(3)).any()
 
 
 def test_paired_comparison_of_two_entries():
@@ -518,9 +520,9 @@ def test_paired_comparison_of_two_entries():
     second = make_card("b", seed=2, rates=dict.fromkeys(SIGNALS, 4e-4))
     chosen = Rulebook().contest_of([entry(first), entry(second)])
 
-    there = ranking.compare_merit(first.firmware_physics, second.firmware_physics, chosen)
-    back = ranking.compare_rate(second.firmware_physics, first.firmware_physics, "h0", 1e-5)
-    same = ranking.compare_merit(first.firmware_physics, first.firmware_physics, chosen)
+    there = compare_merit(first.firmware_physics, second.firmware_physics, chosen)
+    back = compare_rate(second.firmware_physics, first.firmware_physics, "h0", 1e-5)
+    same = compare_merit(first.firmware_physics, first.firmware_physics, chosen)
 
     assert there.is_resolved
     assert there.ratio == pytest.approx(10, rel=0.3)
@@ -535,7 +537,7 @@ def test_paired_comparison_of_two_entries():
 def test_a_comparison_with_a_rate_of_zero_is_finite_where_it_can_be():
     zero = make_card("a", seed=1, rates=dict.fromkeys(SIGNALS, 0.0))
     some = make_card("b", seed=2, rates=TYPICAL_RATES)
-    found = ranking.compare_rate(some.firmware_physics, zero.firmware_physics, "h0", 1e-5)
+    found = compare_rate(some.firmware_physics, zero.firmware_physics, "h0", 1e-5)
 
     assert found.ratio == math.inf
     assert math.isfinite(found.difference)
