@@ -253,9 +253,27 @@ def _spec(
         .mark_rule(opacity=0.5, strokeWidth=1.5)
         .encode(x=x_of_point, y=alt.Y("low:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
     )
-    symbols = points.mark_point(filled=True, size=110, opacity=0.65).encode(
-        x=x_of_point,
-        y=alt.Y("at:Q", scale=scale, axis=y_axis),
+    symbols = _symbols(points, x_title, y_title).encode(
+        x=x_of_point, y=alt.Y("at:Q", scale=scale, axis=y_axis)
+    )
+    front = (
+        of("front")
+        .mark_line(interpolate="step-after", color=FRONT, opacity=0.7, strokeWidth=2)
+        .encode(x=x, y=y)
+    )
+    names = (_names_on("right", x, y), _names_on("left", x, y))
+    limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)
+    published = (
+        of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
+    )
+    texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
+    return finish(alt.layer(whiskers, front, limits, published, symbols, *names, *texts))
+
+
+def _symbols(points: alt.Chart, x_title: str, y_title: str) -> alt.Chart:
+    import altair as alt
+
+    drawn: alt.Chart = points.mark_point(filled=True, size=110, opacity=0.65).encode(
         color=_status_colour(),
         shape=alt.Shape(
             "status:N",
@@ -271,18 +289,7 @@ def _spec(
             *interval_tips(),
         ],
     )
-    front = (
-        of("front")
-        .mark_line(interpolate="step-after", color=FRONT, opacity=0.7, strokeWidth=2)
-        .encode(x=x, y=y)
-    )
-    names = (_names_on("right", x, y), _names_on("left", x, y))
-    limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)
-    published = (
-        of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
-    )
-    texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
-    return finish(alt.layer(whiskers, front, limits, published, symbols, *names, *texts))
+    return drawn
 
 
 def _names_on(side: Literal["left", "right"], x: alt.X, y: alt.Y) -> alt.Chart:

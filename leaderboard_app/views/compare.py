@@ -75,57 +75,58 @@ def _difference_section(
     measured: Sequence[tuple[str, Subject, Physics]], contest: Contest
 ) -> Section:
     (first_name, first_subject, first), *others = measured
-    fpr = contest.working_point
-    rows, values = [], []
     titles = {"": "Merit", **titles_of(first_subject.card, contest.signals)}
-    for name, _, physics in others:
-        for signal, title in titles.items():
-            found = _comparison(physics, first, signal, contest)
-            if found is None:
-                rows.append([f"{name}, {title}", DASH, DASH, "not comparable"])
-                continue
-            rows.append(
-                [
-                    f"{name}, {title}",
-                    _signed_percent(found.difference),
-                    _span_text(found.difference_span),
-                    comparison_words(found, name, first_name),
-                ]
-            )
-            values.append(
-                Measured(
-                    row=visible(title),
-                    name=name,
-                    value=100 * found.difference,
-                    lower=100 * found.difference_span.lower,
-                    upper=100 * found.difference_span.upper,
-                )
-            )
-    blocks: list[Block] = []
-    if values:
-        blocks.append(
-            charts.dots(
-                values,
-                Palette(names=(first_name, *(name for name, *_ in others)), silent=first_name),
-                title=f"TPR minus that of {visible(first_name)} [percentage points]",
-                reference=0.0,
-                is_log=False,
-            )
-        )
-    blocks.append(
-        Table(
-            columns=("Entry", "Difference", "95 %, paired", "In words"),
-            rows=rows,
-            caption=f"TPR at FPR {fpr_text(fpr)} minus that of {first_name}; each interval for "
-            "this one comparison",
-            words=frozenset({3}),
-        )
+    found = [
+        (name, title, _comparison(physics, first, signal, contest))
+        for name, _, physics in others
+        for signal, title in titles.items()
+    ]
+    table = Table(
+        columns=("Entry", "Difference", "95 %, paired", "In words"),
+        rows=[_difference_row(name, title, one, first_name) for name, title, one in found],
+        caption=f"TPR at FPR {fpr_text(contest.working_point)} minus that of {first_name}; each "
+        "interval for this one comparison",
+        words=frozenset({3}),
     )
+    values = [_in_points(name, title, one) for name, title, one in found if one is not None]
+    names = (first_name, *(name for name, *_ in others))
     return Section(
         title=f"Difference to {first_name}",
         lead="Events that both accept cancel: the difference is known better than either rate. "
         "The ranks of the board are stricter, as they hold for all entries at once.",
-        blocks=tuple(blocks),
+        blocks=(*_difference_chart(values, names), table),
+    )
+
+
+def _difference_chart(values: Sequence[Measured], names: Sequence[str]) -> list[Block]:
+    """Draw differences to the first of `names`."""
+    if not values:
+        return []
+    palette = Palette(names=tuple(names), silent=names[0])
+    title = f"TPR minus that of {visible(names[0])} [percentage points]"
+    return [charts.dots(values, palette, title=title, reference=0.0, is_log=False)]
+
+
+def _difference_row(name: str, title: str, found: PairedComparison | None, first: str) -> list[str]:
+    if found is None:
+        return [f"{name}, {title}", DASH, DASH, "not comparable"]
+    return [
+        f"{name}, {title}",
+        _signed_percent(found.difference),
+        _span_text(found.difference_span),
+        comparison_words(found, name, first),
+    ]
+
+
+def _in_points(name: str, title: str, found: PairedComparison) -> Measured:
+    """Make a dot of a difference, in percentage points."""
+    span = found.difference_span
+    return Measured(
+        row=visible(title),
+        name=name,
+        value=100 * found.difference,
+        lower=100 * span.lower,
+        upper=100 * span.upper,
     )
 
 

@@ -10,7 +10,7 @@ from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
-from leaderboard_app.charts import Usage
+from leaderboard_app.charts import PartUse
 from leaderboard_app.views.common import not_measured
 from leaderboard_app.views.subject import Subject
 
@@ -22,8 +22,25 @@ def firmware_sections(subject: Subject) -> list[Section]:
         if subject.card.submission.division == "open":
             return []
         return [Section(title="Firmware", blocks=(not_measured("Firmware", firmware),))]
-    held = requirements(firmware, subject.contest.target, subject.contest.rules)
-    verdicts = Table(
+    blocks: list[Block] = [_verdict_table(firmware, subject.contest)]
+    uses = _part_uses(firmware, subject.contest)
+    if uses:
+        blocks.append(charts.resources(uses, part=visible(firmware.target.part)))
+    maker = ", handed in by the team." if firmware.is_handed_in else "."
+    return [
+        Section(
+            title="Firmware",
+            lead=f"For {firmware.target.part} by {firmware.backend}{maker}",
+            columns=2,
+            blocks=tuple(blocks),
+        ),
+        *_stages_section(firmware),
+        Section(title="", blocks=(_figures_table(firmware), *_witnesses(firmware))),
+    ]
+
+
+def _verdict_table(firmware: Firmware, contest: Contest) -> Table:
+    return Table(
         columns=("Requirement", "Value", "Limit", "Evidence", "Verdict"),
         rows=[
             [
@@ -33,43 +50,26 @@ def firmware_sections(subject: Subject) -> list[Section]:
                 EVIDENCE_TITLES[one.evidence] if one.evidence else DASH,
                 "passed" if one.is_met else "failed",
             ]
-            for one in held
+            for one in requirements(firmware, contest.target, contest.rules)
         ],
-        caption="Held against the contest's limits",
+        caption="Compared with the contest's limits",
         words=frozenset({3, 4}),
     )
-    blocks: list[Block] = [verdicts]
-    usages = _usages(firmware, subject.contest)
-    if usages:
-        blocks.append(charts.resources(usages, part=visible(firmware.target.part)))
-    sections = [
-        Section(
-            title="Firmware",
-            lead=f"For {firmware.target.part} by {firmware.backend}"
-            + (", handed in by the team." if firmware.is_handed_in else "."),
-            columns=2,
-            blocks=tuple(blocks),
-        )
-    ]
-    if firmware.stages:
-        clock = firmware.clock_period_ns
-        sections.append(
-            Section(
-                title="Latency by stage",
-                blocks=(
-                    charts.stages(
-                        [visible(stage.stage) for stage in firmware.stages],
-                        [stage.cycles for stage in firmware.stages],
-                        clock_ns=None if isinstance(clock, NotMeasured) else clock.value,
-                    ),
-                ),
-            )
-        )
-    sections.append(Section(title="", blocks=(_figures_table(firmware), *_witnesses(firmware))))
-    return sections
 
 
-def _usages(firmware: Firmware, contest: Contest) -> list[Usage]:
+def _stages_section(firmware: Firmware) -> list[Section]:
+    if not firmware.stages:
+        return []
+    clock = firmware.clock_period_ns
+    picture = charts.stages(
+        [visible(stage.stage) for stage in firmware.stages],
+        [stage.cycles for stage in firmware.stages],
+        clock_ns=None if isinstance(clock, NotMeasured) else clock.value,
+    )
+    return [Section(title="Latency by stage", blocks=(picture,))]
+
+
+def _part_uses(firmware: Firmware, contest: Contest) -> list[PartUse]:
     found = []
     for name, title in RESOURCE_TITLES.items():
         figure, available = getattr(firmware, name), firmware.available.get(name)
@@ -77,7 +77,7 @@ def _usages(firmware: Firmware, contest: Contest) -> list[Usage]:
             continue
         budget = getattr(contest.target.budget, name)
         found.append(
-            Usage(
+            PartUse(
                 name=title,
                 share=figure.value / available,
                 limit=None if budget is None else budget / available,

@@ -16,9 +16,10 @@ from harness.card.records import (
 from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
-from leaderboard_app.charts import Curve, Measured, Palette
+from leaderboard_app.charts import Curve, Palette
 from leaderboard_app.views.common import (
     interval_text,
+    measured,
     not_measured,
     palette_of,
     process_titles,
@@ -158,16 +159,7 @@ def _loss_section(subject: Subject) -> Section:
         for name, point in zip(names, points, strict=True):
             if isinstance(point, WorkingPoint):
                 rate = point.rates[signal]
-                span = rate.interval
-                values.append(
-                    Measured(
-                        row=visible(title),
-                        name=name,
-                        value=rate.tpr,
-                        lower=span.lower,
-                        upper=span.upper,
-                    )
-                )
+                values.append(measured(title, name, rate.tpr, rate.interval))
         rows.append([title, *_loss_cells(fixed, exact, signal, fpr)])
     return Section(
         title="Lost between float and firmware",

@@ -55,19 +55,32 @@ def _evidence(row: BoardRow) -> str:
 
 
 def _model_columns(board: Board) -> list[JsonValue]:
+    return [
+        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
+        _column("team", "Team", "entry", 1),
+        *_efficiency_columns(board),
+        *_cost_columns(board),
+        _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
+        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
+        _column("date", "Scored", "text", -1, unit="UTC"),
+    ]
+
+
+def _rate_scale(board: Board) -> JsonValue:
+    """Return one scale for all efficiencies, so that their bars can be compared."""
     rates = [
         cell for row in board.rows for cell in row.rates.values() if isinstance(cell, RateCell)
     ]
     merits = [row.merit.value for row in board.rows if isinstance(row.merit, MeritCell)]
     found = log_range([*(cell.tpr for cell in rates), *(cell.upper for cell in rates), *merits])
-    # One scale for all columns of efficiencies, so that their bars can be compared; intervals
-    # that reach down to 0 leave it on the left.
-    scale: JsonValue = [found[0] / 2, max(found[1], found[0] * 5)] if found else None
+    # Intervals that reach down to 0 leave it on the left.
+    return [found[0] / 2, max(found[1], found[0] * 5)] if found else None
+
+
+def _efficiency_columns(board: Board) -> list[JsonValue]:
     metric = METRIC_TITLES.get(board.metric, board.metric)
-    point = fpr_text(board.shown_point)
+    point, scale = fpr_text(board.shown_point), _rate_scale(board)
     return [
-        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
-        _column("team", "Team", "entry", 1),
         _column(
             "merit",
             "Merit",
@@ -90,6 +103,11 @@ def _model_columns(board: Board) -> list[JsonValue]:
             for name, title in board.signals.items()
         ),
         _column("auc", "AUC", "num", -1, unit="mean", help="Mean over the signals"),
+    ]
+
+
+def _cost_columns(board: Board) -> list[JsonValue]:
+    return [
         _column(
             "latency",
             "Latency",
@@ -111,9 +129,6 @@ def _model_columns(board: Board) -> list[JsonValue]:
             for name, title in RESOURCE_TITLES.items()
         ),
         _column("flops", "FLOPs", "num", 1, help="Floating-point operations per event"),
-        _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
-        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
-        _column("date", "Scored", "text", -1, unit="UTC"),
     ]
 
 

@@ -12,11 +12,9 @@ from harness.card.records import (
     StressedRate,
     Variation,
 )
-from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
-from leaderboard_app.charts import Measured
-from leaderboard_app.views.common import interval_text
+from leaderboard_app.views.common import interval_text, measured
 
 
 def stress_section(card: ScoreCard) -> Section:
@@ -29,13 +27,7 @@ def stress_section(card: ScoreCard) -> Section:
     point = point_at(shown_physics(card), fpr)
     blocks: list[Block] = []
     bars = [
-        Measured(
-            row=visible(one.title),
-            name="rate",
-            value=rate.fpr_realised,
-            lower=rate.interval.lower,
-            upper=rate.interval.upper,
-        )
+        measured(one.title, "rate", rate.fpr_realised, rate.interval)
         for one in made
         if (rate := at_point[one.name]) is not None
     ]
