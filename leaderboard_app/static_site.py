@@ -253,7 +253,7 @@ def _block_html(writer: _Writer, block: Block, data: list[JsonValue]) -> Markup:
 
 
 def _figure_html(number: int, *, choice: str = "") -> Markup:
-    """Write the place of a chart; its words stand with its figures, as it has none without."""
+    """Write the place of a chart; its words come with its figures."""
     from markupsafe import Markup
 
     chosen = Markup(' data-choice="{}"').format(choice) if choice else ""
@@ -261,7 +261,7 @@ def _figure_html(number: int, *, choice: str = "") -> Markup:
 
 
 def _in_script(packed: str) -> Markup:
-    """Mark packed data as they stand in a script element: only its end would mean something."""
+    """Mark packed data as they are in a script element: only its end would mean something."""
     from markupsafe import Markup
 
     if "</" in packed or "<!" in packed:

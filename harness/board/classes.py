@@ -38,7 +38,7 @@ def ranks_within(groups: Sequence[str], keys: Sequence[tuple[float, ...]]) -> li
 
 
 def pareto_front(points: Sequence[tuple[float, float, float]]) -> list[bool]:
-    """Tell which of (merit, latency, LUT) no other dominates; equal points are all on the front.
+    """Find which of (merit, latency, LUT) no other dominates; equal points are all on the front.
 
     Examples
     --------

@@ -125,7 +125,7 @@ def compare(
 def resolved_better(
     log_merits: NDArray[np.float64], point: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Tell which entries are better than which, at 95 % for all pairs together.
+    """Find which entries are better than which, at 95 % for all pairs together.
 
     Each pair's difference gets a band around its median over the replicates: `c` times a width to
     the left and one to the right (replicates of small counts are skewed). `c` is one for all

@@ -135,14 +135,14 @@ def _is_late(card: ScoreCard, rules: RankingRules) -> bool:
 
 
 def is_valid(entry: Entry, contest: Contest) -> bool:
-    """Tell whether a card is official, in time and not taken back."""
+    """Whether a card is official, in time and not taken back."""
     rules = contest.rules
     is_retracted = entry.key in rules.retracted
     return entry.card.is_official and not is_retracted and not _is_late(entry.card, rules)
 
 
 def is_comparable(card: ScoreCard, contest: Contest) -> bool:
-    """Tell whether a card is of the same data and scorer version as the others."""
+    """Whether a card is of the same data and scorer version as the others."""
     return not any(_sameness(card, contest))
 
 

@@ -243,7 +243,7 @@ class CardIndex:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector back: cards are many objects without cycles."""
+    """Switch the garbage collector off for a while: cards are many objects without cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -336,7 +336,7 @@ def _read_summary(path: Path) -> DataSummary:
 
 
 def _newer_schema(path: Path) -> str:
-    """Tell whether a file that could not be read was written by a later harness."""
+    """Say if a file that could not be read was written by a later harness; empty if not."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

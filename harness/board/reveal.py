@@ -1,8 +1,8 @@
 """Hidden signals that the organiser has opened: a decision beside the cards, never a changed card.
 
 The cards hold the figures of hidden signals from the first day, and whoever shows cards to the
-public drops them. A decision of the kind ``reveal`` ends that for one signal; it stands in
-``results/<challenge>/decisions.json`` with its time and reason, and can't be taken back: what was
+public drops them. A decision of the kind ``reveal`` ends that for one signal; it is in
+``results/<challenge>/decisions.json`` with its time and reason, and cannot be taken back: what was
 public stays public.
 """
 
@@ -76,7 +76,7 @@ def reveal_signals(
     UsageError
         See `check_revealable`; or the reason is empty or too long.
     EnvironmentFaultError
-        The file can't be written.
+        The file cannot be written.
     """
     check_revealable(results, challenge, signals)
     if not 1 <= len(reason) <= 1000:

@@ -24,7 +24,7 @@ from harness.card.records import (
 from harness.challenge import EVIDENCE_LADDER, Evidence, Name, Target, Value
 
 SCHEMA_VERSION = 1
-# What the intervals of ranks promise; told wherever ranks are shown.
+# What the intervals of ranks promise; shown wherever ranks are shown.
 RANK_NOTE = (
     "Rank intervals hold together: with 95 % confidence every true rank of this board lies inside "
     "its interval."

@@ -26,11 +26,11 @@ def show() -> None:
         fpr = page.choose_point(snapshot, challenge, contest.working_point)
     board = shown.board(snapshot, challenge, fpr)
     with columns[2]:
-        cost = page.choose("Cost", list(COSTS), key="cost", told=lambda name: COSTS[name].name)
+        cost = page.choose("Cost", list(COSTS), key="cost", label_of=lambda name: COSTS[name].name)
     with columns[3]:
         titles = efficiencies(board)
         efficiency = page.choose(
-            "Efficiency", list(titles), key="efficiency", told=lambda name: titles[name]
+            "Efficiency", list(titles), key="efficiency", label_of=lambda name: titles[name]
         )
     if board.synthetic:
         page.synthetic_note()

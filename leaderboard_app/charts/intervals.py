@@ -164,7 +164,7 @@ def history(moments: Sequence[Moment], *, title: str) -> Picture:
 
 
 def _date_format(times: Sequence[str]) -> str:
-    """Tell hours only where all moments lie within a few days."""
+    """Show hours only where all moments lie within a few days."""
     first, last = (datetime.fromisoformat(edge) for edge in (min(times), max(times)))
     return "%d %b %H:%M" if last - first < timedelta(days=4) else "%d %b %Y"
 

@@ -110,7 +110,7 @@ def _cuts_section(card: ScoreCard) -> Section:
         ]
         for name, gain in cuts.gain.items()
     ]
-    told = ", ".join(
+    listed = ", ".join(
         f"{_cut_names(name)} > {value:.4g} GeV" for name, value in cuts.thresholds.items()
     )
     blocks: list[Block] = []
@@ -126,7 +126,7 @@ def _cuts_section(card: ScoreCard) -> Section:
     blocks.append(Table(columns=("Signal", "TPR of the cuts", "Gain"), rows=rows))
     return Section(
         title="Against today's cuts",
-        lead=f"A trigger of simple cuts at the same rate: {told}; one of them is enough. A gain "
+        lead=f"A trigger of simple cuts at the same rate: {listed}; one of them is enough. A gain "
         "over 1 is the network's.",
         columns=2,
         blocks=tuple(blocks),

@@ -55,7 +55,7 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Tell apart, by numbers, names that occur more than once."""
+    """Add numbers to names that occur more than once."""
     seen: dict[str, int] = {}
     result = []
     for name in names:
@@ -191,23 +191,23 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
         return [title, *(value(subject.card) for subject in subjects)]
 
     def figure(name: str, unit: str) -> Callable[[ScoreCard], str]:
-        def told(card: ScoreCard) -> str:
+        def text(card: ScoreCard) -> str:
             if isinstance(card.firmware, NotMeasured):
                 return DASH
             found: Figure | NotMeasured = getattr(card.firmware, name)
             if isinstance(found, NotMeasured):
                 return DASH
-            text = f"{amount(found.value)} {unit}".strip()
-            return f"{text} ({EVIDENCE_TITLES[found.evidence]})"
+            value = f"{amount(found.value)} {unit}".strip()
+            return f"{value} ({EVIDENCE_TITLES[found.evidence]})"
 
-        return told
+        return text
 
     def cost(name: str) -> Callable[[ScoreCard], str]:
-        def told(card: ScoreCard) -> str:
+        def text(card: ScoreCard) -> str:
             found = DASH if isinstance(card.cost, NotMeasured) else getattr(card.cost, name)
             return DASH if isinstance(found, NotMeasured | str) else f"{found:,}"
 
-        return told
+        return text
 
     return Table(
         columns=("", *names),

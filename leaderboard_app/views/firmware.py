@@ -134,8 +134,8 @@ def _witnesses(firmware: Firmware) -> list[Block]:
             )
         )
     if firmware.overflow:
-        told = ", ".join(f"{name} {percent(share)}" for name, share in firmware.overflow.items())
-        blocks.append(Note(text=f"Events whose inputs overflow the declared precision: {told}."))
+        listed = ", ".join(f"{name} {percent(share)}" for name, share in firmware.overflow.items())
+        blocks.append(Note(text=f"Events whose inputs overflow the declared precision: {listed}."))
     blocks += [Note(text=note) for note in firmware.notes]
     return blocks
 
@@ -155,8 +155,8 @@ def cost_section(card: ScoreCard) -> Section:
         ("Weight bits", _count(cost.weight_bits)),
     ]
     if cost.uncounted_operations:
-        told = ", ".join(f"{name} ×{n:,}" for name, n in cost.uncounted_operations.items())
-        rows.append(("Operations without a FLOPs formula", told))
+        listed = ", ".join(f"{name} ×{n:,}" for name, n in cost.uncounted_operations.items())
+        rows.append(("Operations without a FLOPs formula", listed))
     return Section(title="Cost per event", blocks=(Facts(rows=rows),))
 
 

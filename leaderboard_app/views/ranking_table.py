@@ -241,12 +241,12 @@ def _latency_cell(row: BoardRow, board: Board) -> JsonValue:
         return _missing(row.latency_ns)
     share = row.latency_ns.value / board.target.max_latency_ns
     cycles = row.latency_cycles
-    told = _clock_cycles(cycles)
+    cycles_text = _clock_cycles(cycles)
     return {
         "v": row.latency_ns.value,
         "t": amount(row.latency_ns.value),
         "share": share,
-        "tip": f"{told}{share:.1%} of the limit",
+        "tip": f"{cycles_text}{share:.1%} of the limit",
     }
 
 

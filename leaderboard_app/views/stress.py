@@ -81,8 +81,8 @@ def _table(made: list[Variation]) -> Table:
 
 def _what(stress: Stress, made: list[Variation]) -> str:
     whose = "the firmware's" if stress.arithmetic == "firmware" else "the float network's"
-    told = "; ".join(
+    listed = "; ".join(
         f"{one.title}: {one.what} ({one.n_selected / max(one.n_events, 1):.2%} still selected)"
         for one in made
     )
-    return f"From {whose} scores. {told}."
+    return f"From {whose} scores. {listed}."

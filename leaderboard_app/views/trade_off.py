@@ -77,9 +77,9 @@ def trade_off_notes(board: Board) -> list[Note]:
         Note(
             text="The line joins the ranked entries that no other beats in both figures drawn. A "
             "circle is on the Pareto front of merit, latency and LUT together, so it may lie off "
-            "the line. Bars are 95 % intervals; a TPR of 0 stands on the lower edge, below its "
-            "upper limit, and a cost of 0 on the left edge. Entries of equal cost stand up to "
-            "1.5 % off it, so that their bars can be told apart; the line runs at the costs "
+            "the line. Bars are 95 % intervals; a TPR of 0 lies on the lower edge, below its "
+            "upper limit, and a cost of 0 on the left edge. Entries of equal cost are drawn up to "
+            "1.5 % apart, so that their bars can be seen; the line is drawn at the costs "
             "themselves."
         ),
         Note(
