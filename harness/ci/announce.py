@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.ci.artefact import MAX_ARCHIVE_BYTES, Artefact, only_teams, read_archive
+from harness.ci.artefact import MAX_ARCHIVE_BYTES, RunArtefact, only_teams, read_archive
 from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
 from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import SUBMISSIONS
@@ -72,7 +72,7 @@ def announce(
     return Announcement(outcome=outcome, detail="", number=found.number, body=body)
 
 
-def _body(told: Artefact, rivals: Rivals) -> str:
+def _body(told: RunArtefact, rivals: Rivals) -> str:
     challenge = rivals.rulebook.challenge
     if challenge is not None and told.summary.challenge != challenge.name:
         raise DataError(f"it is of the challenge {told.summary.challenge}")

@@ -28,7 +28,7 @@ _CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>[a-z0-9][a-z0-9_+.-]{{0,63}})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Artefact:
+class RunArtefact:
     """What a run told.
 
     Attributes
@@ -44,7 +44,7 @@ class Artefact:
     remarks: tuple[str, ...] = ()
 
 
-def read_folder(folder: Path) -> Artefact:
+def read_folder(folder: Path) -> RunArtefact:
     """Read what `harness ci score` wrote, on the machine that wrote it."""
     members = {}
     for path in sorted([folder / SUMMARY_NAME, *(folder / CARDS_FOLDER).glob("*.json")]):
@@ -55,7 +55,7 @@ def read_folder(folder: Path) -> Artefact:
     return _artefact(members, [])
 
 
-def read_archive(content: bytes) -> Artefact:
+def read_archive(content: bytes) -> RunArtefact:
     """Read the archive that a run uploaded.
 
     Raises
@@ -104,7 +104,7 @@ def _read_member(
         members[name] = file.read(limit + 1)
 
 
-def _artefact(members: dict[str, bytes], remarks: list[str]) -> Artefact:
+def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
     if SUMMARY_NAME not in members:
         raise DataError(Problem(what=f"the artefact holds no {SUMMARY_NAME}"))
     summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
@@ -121,15 +121,15 @@ def _artefact(members: dict[str, bytes], remarks: list[str]) -> Artefact:
             remarks.append(f"the card of {match['team']} is not what its name says")
             continue
         cards[match["team"]] = card
-    return Artefact(summary=summary, cards=cards, remarks=tuple(remarks))
+    return RunArtefact(summary=summary, cards=cards, remarks=tuple(remarks))
 
 
-def only_teams(artefact: Artefact, teams: Collection[str]) -> Artefact:
+def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
     """Leave out what an artefact tells of teams that its pull request does not change.
 
     Parameters
     ----------
-    artefact : Artefact
+    artefact : RunArtefact
         As a run told it.
     teams : collection of str
         Teams whose folders the pull request changes, as the forge says.
@@ -149,7 +149,7 @@ def only_teams(artefact: Artefact, teams: Collection[str]) -> Artefact:
         f"The run told of {len(strangers)} submissions that this pull request does not change: "
         "they were left out."
     )
-    return Artefact(
+    return RunArtefact(
         summary=summary.model_copy(
             update={
                 "plan": plan,

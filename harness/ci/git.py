@@ -68,7 +68,7 @@ class TooLargeError(GitError):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class PathChange:
     """One path that two trees differ in; modes and objects are those of git, zeros for none."""
 
     path: str
@@ -221,7 +221,7 @@ class Repository:
         tree, *conflicts = [_decode(item) for item in answer.split(b"\0")]
         return Merge(tree=tree, conflicts=tuple(dict.fromkeys(path for path in conflicts if path)))
 
-    def changes(self, before: str, after: str) -> Iterator[Change]:
+    def changes(self, before: str, after: str) -> Iterator[PathChange]:
         """List the paths in which two trees differ; a rename is one gone and one new.
 
         Raises
@@ -235,7 +235,7 @@ class Repository:
             if not head:
                 return
             old_mode, new_mode, old_object, new_object, _ = _decode(head).lstrip(":").split(" ")
-            yield Change(
+            yield PathChange(
                 path=_decode(next(fields)),
                 old_mode=old_mode,
                 new_mode=new_mode,

@@ -27,7 +27,7 @@ _MAX_PAGES = 30
 _PER_PAGE = 100
 _MAX_EVENT_BYTES = 4 * 1024**2
 
-Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")]
+RepositoryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")]
 Model = TypeVar("Model", bound=BaseModel)
 CommitName = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 
@@ -39,7 +39,7 @@ class _Told(BaseModel):
 
 
 class _HeadRepository(_Told):
-    full_name: Repository
+    full_name: RepositoryName
 
 
 class FinishedRun(_Told):
@@ -75,7 +75,7 @@ class PullRequest(_Told):
     base: _Side
 
 
-class _Artefact(_Told):
+class _ListedArtefact(_Told):
     name: str
     size_in_bytes: int = Field(ge=0)
     expired: bool = False
@@ -83,7 +83,7 @@ class _Artefact(_Told):
 
 
 class _Artefacts(_Told):
-    artifacts: tuple[_Artefact, ...]
+    artifacts: tuple[_ListedArtefact, ...]
 
 
 class _File(_Told):

@@ -14,7 +14,7 @@ from harness.challenge import Challenge
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut
 from harness.ci.git import Repository
-from harness.ci.process import DEFAULT_LIMIT_S, Request, score_request
+from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
 from harness.errors import ExitCode, HarnessError, InvalidSubmissionError
@@ -24,7 +24,7 @@ from harness.submission.spec import read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class ScoringSettings:
     """How submissions are scored.
 
     Attributes
@@ -55,7 +55,7 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Handed:
+class SubmittedFiles:
     """Files that were handed in under a team's name; `problem` if they can't be read."""
 
     team: str
@@ -64,7 +64,7 @@ class Handed:
     problem: HarnessError | None = None
 
 
-def score_plan(repository: Repository, plan: Plan, settings: Settings) -> Summary:
+def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) -> Summary:
     """Score what a plan says, from git's objects; of a plan without submissions nothing."""
     if plan.kind != "submissions":
         return Summary(challenge=settings.rules.name, plan=plan)
@@ -75,15 +75,15 @@ def score_plan(repository: Repository, plan: Plan, settings: Settings) -> Summar
 
 def read_tree(
     repository: Repository, team: str, tree: str, *, received: str | None = None
-) -> Handed:
+) -> SubmittedFiles:
     """Read a submission from git's objects."""
     try:
-        return Handed(team=team, files=read_files(repository, tree), received=received)
+        return SubmittedFiles(team=team, files=read_files(repository, tree), received=received)
     except HarnessError as error:
-        return Handed(team=team, files={}, received=received, problem=error)
+        return SubmittedFiles(team=team, files={}, received=received, problem=error)
 
 
-def read_folders(submissions: Path, teams: Iterable[str] | None = None) -> list[Handed]:
+def read_folders(submissions: Path, teams: Iterable[str] | None = None) -> list[SubmittedFiles]:
     """Read the submissions below a folder: what a checkout holds, of the named teams or of all."""
     chosen = None if teams is None else set(teams)
     handed = []
@@ -95,22 +95,22 @@ def read_folders(submissions: Path, teams: Iterable[str] | None = None) -> list[
     return handed
 
 
-def _read_folder(folder: Path) -> Handed:
+def _read_folder(folder: Path) -> SubmittedFiles:
     found = scan(folder)
     if found.problems:
         problem = InvalidSubmissionError(*found.problems)
-        return Handed(team=folder.name, files={}, problem=problem)
+        return SubmittedFiles(team=folder.name, files={}, problem=problem)
     files = {str(path): (folder / path).read_bytes() for path in found.files}
-    return Handed(team=folder.name, files=files)
+    return SubmittedFiles(team=folder.name, files=files)
 
 
-def score_handed(handed: Sequence[Handed], settings: Settings) -> list[Scoring]:
+def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
     """Score files that were handed in; what is no valid submission fails without being run."""
     deadline = None if settings.budget_s is None else time.time() + settings.budget_s
     prepared = [prepare(one, settings, deadline=deadline) for one in handed]
     scored = iter(
         score_all(
-            [one for one in prepared if isinstance(one, Request)],
+            [one for one in prepared if isinstance(one, ScoringRequest)],
             settings.results,
             score=settings.score,
             jobs=settings.jobs,
@@ -123,8 +123,8 @@ def score_handed(handed: Sequence[Handed], settings: Settings) -> list[Scoring]:
 
 
 def prepare(
-    handed: Handed, settings: Settings, *, deadline: float | None = None
-) -> Request | Scoring:
+    handed: SubmittedFiles, settings: ScoringSettings, *, deadline: float | None = None
+) -> ScoringRequest | Scoring:
     """Check files that were handed in and make the request of them, or say what is wrong."""
     if handed.problem is not None:
         return _refused(handed.team, settings, handed.problem)
@@ -134,7 +134,7 @@ def prepare(
             submission = read_submission(folder)
         except InvalidSubmissionError as error:
             return _refused(handed.team, settings, error)
-        return Request(
+        return ScoringRequest(
             team=handed.team,
             rules=settings.rules,
             digest=submission.digest,
@@ -147,7 +147,7 @@ def prepare(
         )
 
 
-def _refused(team: str, settings: Settings, error: HarnessError) -> Scoring:
+def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scoring:
     return Scoring(
         team=team,
         challenge=settings.rules.name,

@@ -17,7 +17,7 @@ from harness.ci.comment import Rivals, make_comment
 from harness.ci.documents import Summary
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
-from harness.ci.intake import Settings, read_tree, score_plan, write_artefact
+from harness.ci.intake import ScoringSettings, read_tree, score_plan, write_artefact
 from harness.ci.plan import SUBMISSIONS, make_plan
 from harness.ci.publish import publish_public
 from harness.errors import Problem, UsageError
@@ -54,7 +54,7 @@ class Rehearsal:
 def rehearse(
     clone: Path,
     out: Path,
-    settings: Settings,
+    settings: ScoringSettings,
     *,
     base: str | None = None,
     author: str | None = None,
@@ -69,7 +69,7 @@ def rehearse(
         Any folder of the clone.
     out : Path
         Receives ``artefact/``, ``comment.md`` and the pages in ``board/docs``.
-    settings : Settings
+    settings : ScoringSettings
         Its `results` are where cards go.
     base : str, optional
         Where the pull request would go to.

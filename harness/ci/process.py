@@ -31,7 +31,7 @@ _GRACE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class ScoringRequest:
     """All that a worker needs to score one submission.
 
     Attributes
@@ -69,7 +69,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class ScoringRun:
     """What one run gave.
 
     Attributes
@@ -90,7 +90,7 @@ class Run:
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def score_request(request: Request) -> Run:
+def score_request(request: ScoringRequest) -> ScoringRun:
     """Score one submission by ``harness score`` in a process of its own.
 
     Whatever the submission does, this returns: a run past its limit is ended with all that it
@@ -101,23 +101,23 @@ def score_request(request: Request) -> Run:
         limit_s = min(limit_s, request.deadline - time.time())
     if limit_s <= 0:
         message = "not begun: the budget of the whole run was used up by those before it"
-        return Run(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
+        return ScoringRun(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         place = Path(scratch)
         try:
             folder = write_files(request.files, place / "submissions" / request.team)
         except InvalidSubmissionError as error:
-            return Run(exit_code=error.exit_code, message=str(error), wall_s=0.0)
+            return ScoringRun(exit_code=error.exit_code, message=str(error), wall_s=0.0)
         code, told = _run(_command(request, folder, place), place, limit_s)
         wall_s = time.monotonic() - started
         made = _read_results(place / "results" / request.challenge / request.team)
         if code == ExitCode.SCORED and made is None:
             code, told = ExitCode.ENVIRONMENT, f"the run left no card\n{told}"
         if code != ExitCode.SCORED or made is None:
-            return Run(exit_code=code, message=told, wall_s=wall_s)
+            return ScoringRun(exit_code=code, message=told, wall_s=wall_s)
         card, scores, artefacts = made
-        return Run(
+        return ScoringRun(
             exit_code=code,
             message="",
             wall_s=wall_s,
@@ -127,7 +127,7 @@ def score_request(request: Request) -> Run:
         )
 
 
-def _command(request: Request, folder: Path, place: Path) -> list[str]:
+def _command(request: ScoringRequest, folder: Path, place: Path) -> list[str]:
     manifests = []
     for number, content in enumerate(request.manifests.values()):
         path = place / f"manifest-{number}.yaml"

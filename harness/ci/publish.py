@@ -17,15 +17,15 @@ from harness.challenge import utc
 from harness.ci.documents import Scoring, Summary
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
-from harness.ci.intake import Handed, Settings, prepare, read_tree
+from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree
 from harness.ci.ledger import add_attempts, failed_before, n_counted, read_attempts
 from harness.ci.plan import SUBMISSIONS, is_team
-from harness.ci.process import Request
+from harness.ci.process import ScoringRequest
 from harness.ci.queue import score_all
 from harness.errors import EnvironmentFaultError, Problem
 
 
-def read_branch(repository: Repository, commit: str) -> list[Handed]:
+def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
     """Read every submission of a commit, and when the main branch received it.
 
     Raises
@@ -52,15 +52,15 @@ def read_branch(repository: Repository, commit: str) -> list[Handed]:
 
 
 def publish_public(
-    handed: Sequence[Handed], settings: Settings, *, now: datetime | None = None
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings, *, now: datetime | None = None
 ) -> Summary:
     """Score what is new on the public challenge; cards go below ``settings.results``."""
     return _publish(handed, settings, now or datetime.now(UTC), quota=None)
 
 
 def publish_private(
-    handed: Sequence[Handed],
-    settings: Settings,
+    handed: Sequence[SubmittedFiles],
+    settings: ScoringSettings,
     board: BoardFolder,
     *,
     now: datetime | None = None,
@@ -69,7 +69,7 @@ def publish_private(
 
     Parameters
     ----------
-    settings : Settings
+    settings : ScoringSettings
         Its `results` are the organiser's.
     board : BoardFolder
         Where the public parts of the cards go.
@@ -90,13 +90,13 @@ def publish_private(
 
 
 def _publish(
-    handed: Sequence[Handed], settings: Settings, now: datetime, *, quota: int | None
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings, now: datetime, *, quota: int | None
 ) -> Summary:
     challenge = settings.rules.name
     attempts = read_attempts(settings.results, challenge)
     counts = Counter({one.team: n_counted(attempts, one.team, now) for one in handed})
     decided: list[Scoring] = []
-    requests: list[Request] = []
+    requests: list[ScoringRequest] = []
     for one in handed:
         request = prepare(one, settings)
         if isinstance(request, Scoring):
@@ -126,7 +126,7 @@ def _publish(
     return Summary(challenge=challenge, plan=None, scorings=scorings)
 
 
-def _known(requests: Sequence[Request], settings: Settings) -> list[Request]:
+def _known(requests: Sequence[ScoringRequest], settings: ScoringSettings) -> list[ScoringRequest]:
     from harness.board.index import CardIndex
     from harness.ci.queue import find_card
 
@@ -135,7 +135,7 @@ def _known(requests: Sequence[Request], settings: Settings) -> list[Request]:
     return [one for one in requests if find_card(there, one) is not None]
 
 
-def _failed_before(request: Request, exit_code: int) -> Scoring:
+def _failed_before(request: ScoringRequest, exit_code: int) -> Scoring:
     return Scoring(
         team=request.team,
         challenge=request.challenge,
@@ -147,7 +147,7 @@ def _failed_before(request: Request, exit_code: int) -> Scoring:
     )
 
 
-def _waiting(request: Request) -> Scoring:
+def _waiting(request: ScoringRequest) -> Scoring:
     return Scoring(
         team=request.team,
         challenge=request.challenge,

@@ -31,13 +31,13 @@ from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
-from harness.ci.process import Request, Run, score_request
+from harness.ci.process import ScoringRequest, ScoringRun, score_request
 from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
 
 if TYPE_CHECKING:
     from distributed import Client
 
-Score = Callable[[Request], Run]
+Score = Callable[[ScoringRequest], ScoringRun]
 # A run that failed by the platform's fault is tried once more.
 MAX_ATTEMPTS = 2
 # A batch system may take minutes to start the first worker.
@@ -46,7 +46,7 @@ _POLL_S = 2.0
 
 
 def score_all(
-    requests: Sequence[Request],
+    requests: Sequence[ScoringRequest],
     results: Path,
     *,
     score: Score = score_request,
@@ -60,7 +60,7 @@ def score_all(
 
     Parameters
     ----------
-    requests : sequence of Request
+    requests : sequence of ScoringRequest
         What to score.
     results : Path
         Where cards are written, and looked for.
@@ -107,7 +107,7 @@ def _only_queue(results: Path) -> Iterator[None]:
         yield
 
 
-def find_card(entries: Sequence[Entry], request: Request) -> Entry | None:
+def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None:
     """Return the newest card that these files have already: official, of this data and scorer."""
     fitting = (
         entry
@@ -131,7 +131,7 @@ def is_same_data(card: ScoreCard, rules: Challenge) -> bool:
     ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
 
 
-def _known(request: Request, entry: Entry) -> Scoring:
+def _known(request: ScoringRequest, entry: Entry) -> Scoring:
     return Scoring(
         team=request.team,
         challenge=request.challenge,
@@ -185,12 +185,16 @@ def _client(cluster: str) -> Client:
 
 
 def _scored(
-    waiting: dict[int, Request], results: Path, score: Score, workers: _Workers, patience_s: float
+    waiting: dict[int, ScoringRequest],
+    results: Path,
+    score: Score,
+    workers: _Workers,
+    patience_s: float,
 ) -> Iterator[tuple[int, Scoring]]:
     """Score what waits and keep what comes; faults of the platform are tried once more."""
     attempts = dict.fromkeys(waiting, 0)
     while waiting:
-        futures: dict[Future[Run], int] = {}
+        futures: dict[Future[ScoringRun], int] = {}
         for number, request in waiting.items():
             attempts[number] += 1
             futures[workers.executor.submit(score, request)] = number
@@ -206,8 +210,8 @@ def _scored(
 
 
 def _as_completed(
-    futures: Iterable[Future[Run]], workers: _Workers, patience_s: float
-) -> Iterator[Future[Run]]:
+    futures: Iterable[Future[ScoringRun]], workers: _Workers, patience_s: float
+) -> Iterator[Future[ScoringRun]]:
     """Give each future once it is done; all that are left once the workers have been gone long.
 
     Raises nothing: a future that was given up holds a cancellation, the platform's fault.
@@ -226,19 +230,19 @@ def _as_completed(
             return
 
 
-def _result(future: Future[Run]) -> Run:
+def _result(future: Future[ScoringRun]) -> ScoringRun:
     """Take what a worker gave; one that was lost for good, or raised, is the platform's fault."""
     try:
         return future.result(timeout=0)
     except (CancelledError, TimeoutError):
         message = "the cluster lost all of its workers"
-        return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+        return ScoringRun(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
     except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
         message = f"the worker failed: {type(error).__name__}: {error}"
-        return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+        return ScoringRun(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
 
 
-def _keep(request: Request, run: Run, results: Path, attempts: int) -> Scoring:
+def _keep(request: ScoringRequest, run: ScoringRun, results: Path, attempts: int) -> Scoring:
     """Write the card of a run below `results`."""
     scoring = Scoring(
         team=request.team,
@@ -268,7 +272,7 @@ def _keep(request: Request, run: Run, results: Path, attempts: int) -> Scoring:
     return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": key})
 
 
-def _checked(request: Request, content: bytes) -> ScoreCard:
+def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     """Read a worker's card: it must be of the files that were sent."""
     card = cards.parse_card(content, source="the worker's card")
     found = card.submission.team, card.challenge.name, card.submission.digest

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.ci.documents import Summary
     from harness.ci.git import Repository
     from harness.ci.history import BoardFolder
-    from harness.ci.intake import Handed, Settings
+    from harness.ci.intake import ScoringSettings, SubmittedFiles
 
 _folder = click.Path(path_type=Path, file_okay=False)
 _file = click.Path(path_type=Path, dir_okay=False)
@@ -371,7 +371,7 @@ class _Private:
 
 
 def _publish_private(
-    handed: Sequence[Handed], settings: Settings, board: BoardFolder, where: _Private
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings, board: BoardFolder, where: _Private
 ) -> Summary:
     from harness.ci.private import open_contest, open_results
     from harness.ci.publish import publish_private
@@ -646,10 +646,12 @@ def _rules(challenge: str, manifests: tuple[Path, ...]) -> Challenge:
     return load_manifest(*manifests).challenge(challenge)
 
 
-def _settings(challenge: str, manifests: tuple[Path, ...], results: Path, how: _How) -> Settings:
-    from harness.ci.intake import Settings
+def _settings(
+    challenge: str, manifests: tuple[Path, ...], results: Path, how: _How
+) -> ScoringSettings:
+    from harness.ci.intake import ScoringSettings
 
-    return Settings(
+    return ScoringSettings(
         rules=_rules(challenge, manifests),
         manifests=manifests,
         results=results,
