@@ -159,7 +159,7 @@ def score_batches(
     scorer: Scorer,
     batches: Sequence[Batch],
     name: Literal["score", "checks", "stress"],
-) -> tuple[list[NDArray[np.float64]], StepResult]:
+) -> tuple[list[NDArray[np.float64]], StepResult[dict[str, JsonValue]]]:
     """Score batches one after the other in one fresh process.
 
     Only in the scoring itself scores that are all the same are refused. In the checks they are
