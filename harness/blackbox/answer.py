@@ -18,7 +18,7 @@ from harness.blackbox.make import count_named
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import Declared, write_result
 from harness.card.files import CARD_SUFFIX, read_card
-from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
+from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import (
@@ -108,7 +108,7 @@ def export_answer(
     results: Path = Path("results"),
     submissions: Path = Path("submissions"),
     cache: Path | None = None,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Answer:
     """Score a black box with a submission, and write the challenge's result file.

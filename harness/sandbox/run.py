@@ -20,11 +20,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.card.records import IsolationRecord
+from harness.card.records import IsolationKind, IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,
@@ -43,7 +42,6 @@ from harness.sandbox.seccomp import filter_program
 from harness.sandbox.step import MIB, Limits, Step, StepResult
 from harness.sandbox.usage import Watch
 
-Kind = Literal["bwrap", "none"]
 WORKER = "sandbox/worker.py"
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
@@ -64,7 +62,7 @@ class Sandbox:
         How steps are isolated, for the score card.
     """
 
-    kind: Kind
+    kind: IsolationKind
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
@@ -160,7 +158,7 @@ def _tell_progress(step: Step, files: list[OutputFile]) -> None:
         step.progress(outputs.written_bytes(files))
 
 
-def open_sandbox(kind: Kind) -> Sandbox:
+def open_sandbox(kind: IsolationKind) -> Sandbox:
     """Return a sandbox of `kind` after a step that shows that it works here.
 
     Parameters
@@ -290,7 +288,9 @@ def _copy_readable(path: Path, copy: Path) -> None:
         copy.chmod(0o444 | (mode & 0o111))
 
 
-def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]) -> bytes:
+def _request(
+    kind: IsolationKind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]
+) -> bytes:
     """Return the line that the worker reads."""
     if kind == "bwrap":
         package_root = bindings.PACKAGE_ROOT
@@ -312,7 +312,7 @@ def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[Out
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def _resource_limits(kind: Kind, step: Step) -> dict[str, tuple[int, int]]:
+def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
     """Return the kernel's limits for each process of `step`, soft and hard.
 
     Memory is limited by RLIMIT_DATA, which counts a process's private writable memory. RLIMIT_AS

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
-from harness.card.records import Firmware, NotMeasured
+from harness.card.records import Firmware, IsolationKind, NotMeasured
 from harness.challenge import Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
@@ -38,7 +37,7 @@ def synthesise_submission(
     has_implementation: bool = False,
     reports: Path | None = None,
     settings: Settings | None = None,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Firmware | NotMeasured:
     """Make the firmware of the submission in `folder`, alone: no event is scored for a card.
