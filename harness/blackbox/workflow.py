@@ -28,8 +28,8 @@ from harness.data import hdf5
 from harness.data.cache import cache_root, find_cached, open_ids
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
-from harness.data.progress import Progress, no_progress
 from harness.errors import DataError, Problem, UsageError
+from harness.files import Progress, no_progress
 from harness.sandbox.workspace import open_workspace
 
 

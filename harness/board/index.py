@@ -15,14 +15,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from harness.board.public import public_part
 from harness.board.ranking import Entry
 from harness.board.reveal import revealed_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
+from harness.files import read_json
 
 SUMMARY_NAME = "summary.json"
 
@@ -308,14 +307,7 @@ def _stamp(path: Path) -> _Stamp:
 
 
 def _read_summary(path: Path) -> DataSummary:
-    try:
-        summary = DataSummary.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise DataError(error.strerror or str(error)) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field_name = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DataError(f"{field_name}: {first['msg']}") from error
+    summary = read_json(path, DataSummary, max_bytes=MAX_CARD_BYTES)
     if summary.challenge != path.parent.name:
         raise DataError(f"says it is of {summary.challenge} but lies in {path.parent.name}")
     return summary

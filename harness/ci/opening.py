@@ -14,6 +14,7 @@ from harness.board.ranking import Entry
 from harness.card.files import CARD_SUFFIX
 from harness.ci.history import BoardFolder
 from harness.errors import Problem, UsageError
+from harness.files import write_json
 
 
 def open_cards(private: Path, board: BoardFolder, challenge: str) -> tuple[Entry, ...]:
@@ -53,8 +54,7 @@ def open_cards(private: Path, board: BoardFolder, challenge: str) -> tuple[Entry
             shutil.copyfile(private / challenge / name, target)
     made = _translated(read_decisions(board.results, challenge), entries)
     if made.decisions:
-        path = board.opened / challenge / FILE_NAME
-        path.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_json(board.opened / challenge / FILE_NAME, made)
     return entries
 
 

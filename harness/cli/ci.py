@@ -14,7 +14,7 @@ import click
 
 from harness.cli.options import challenge_option, json_option, manifest_option, results_option
 from harness.cli.output import console, print_json, progress
-from harness.errors import Problem, UsageError
+from harness.errors import Problem, UsageError, field_problems
 
 if TYPE_CHECKING:
     from harness.board.decisions import Decision
@@ -114,9 +114,9 @@ def plan(
     out: Path | None,
 ) -> None:
     """Say which submissions a pull request changes, and whether it is scored; JSON."""
-    from harness.ci.documents import write_document
     from harness.ci.git import Repository
     from harness.ci.plan import make_plan
+    from harness.files import write_json
 
     made = make_plan(
         Repository(repository),
@@ -126,7 +126,7 @@ def plan(
         author=_account(author),
     )
     if out is not None:
-        write_document(made, out)
+        write_json(out, made)
     click.echo(made.model_dump_json(indent=1))
     _exit_refused(made.kind)
 
@@ -161,9 +161,10 @@ def score(
     how: _How,
 ) -> None:
     """Score what a plan says, or all; what fails stops no other."""
-    from harness.ci.documents import Plan, Summary, read_document
+    from harness.ci.documents import Plan, Summary
     from harness.ci.git import Repository
     from harness.ci.intake import read_folders, score_handed, score_plan, write_artefact
+    from harness.files import read_json
 
     if is_all == (plan_file is not None):
         raise UsageError(Problem(what="give either --plan FILE or --all"))
@@ -172,7 +173,7 @@ def score(
         scorings = score_handed(read_folders(submissions), settings)
         summary = Summary(challenge=challenge, plan=None, scorings=tuple(scorings))
     else:
-        summary = score_plan(Repository(repository), read_document(plan_file, Plan), settings)
+        summary = score_plan(Repository(repository), read_json(plan_file, Plan), settings)
     if out is not None:
         write_artefact(summary, results, out)
     _tell(summary, as_json=as_json)
@@ -566,11 +567,7 @@ def _decision(
     try:
         return Decision.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else kind
-        raise UsageError(
-            Problem(what=f"{name}: {first['msg']}", expected="as `harness ci --help` says")
-        ) from error
+        raise UsageError(*field_problems(error, kind)) from error
 
 
 def _decide(

@@ -11,7 +11,7 @@ from harness.card.records import Firmware, IsolationKind, NotMeasured
 from harness.challenge import Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.errors import Problem, UsageError
+from harness.errors import Problem, UsageError, field_problems
 from harness.firmware.backend import Settings
 from harness.firmware.reports.handed_in import read_reports
 from harness.firmware.synthesise import export_project, synthesise
@@ -123,12 +123,4 @@ def _target(target: Target, part: str | None, clock_period_ns: float | None) -> 
     try:
         return Target.model_validate(target.model_dump() | stated)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UsageError(
-            Problem(
-                what=f"{first['msg']}: {first['input']!r}",
-                where=f"target, {'.'.join(str(part) for part in first['loc'])}",
-                expected="a part by name, a clock period in ns above 0",
-                fix="name others by --part and --clock",
-            )
-        ) from error
+        raise UsageError(*field_problems(error, "target (--part, --clock)")) from error

@@ -135,5 +135,5 @@ def test_a_thaw_gives_the_manifests_deadline_back():
 def test_a_broken_list_of_decisions_is_told_and_not_passed_over(tmp_path):
     (tmp_path / "sample").mkdir()
     (tmp_path / "sample" / "decisions.json").write_text("{}x")
-    with pytest.raises(DataError, match="mend or restore"):
+    with pytest.raises(DataError, match="correct or restore"):
         read_decisions(tmp_path, "sample")
