@@ -20,11 +20,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.card.records import IsolationRecord
+from harness.card.records import IsolationKind, IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,
@@ -43,7 +42,6 @@ from harness.sandbox.seccomp import filter_program
 from harness.sandbox.step import MIB, Limits, Step, StepResult
 from harness.sandbox.usage import Watch
 
-Kind = Literal["bwrap", "none"]
 WORKER = "sandbox/worker.py"
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
@@ -64,7 +62,7 @@ class Sandbox:
         How steps are isolated, for the score card.
     """
 
-    kind: Kind
+    kind: IsolationKind
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
@@ -72,7 +70,7 @@ class Sandbox:
         """How untrusted code was kept apart, for the score card."""
         return IsolationRecord(kind=self.kind, detail=dict(self.detail))
 
-    def run(self, step: Step, folder: Path) -> StepResult:
+    def run(self, step: Step, folder: Path) -> StepResult[dict[str, JsonValue]]:
         """Run `step`; its outputs are written into `folder`.
 
         Parameters
@@ -93,6 +91,8 @@ class Sandbox:
             A limit was reached.
         EnvironmentFaultError
             The sandbox could not be set up.
+        HarnessError
+            One of the step's `may_raise`, as the entry raised it.
         UsageError
             The step is no step.
         """
@@ -134,23 +134,31 @@ def _blame_on_a_full_disk(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _finish(step: Step, child: Child, request: bytes, files: list[OutputFile]) -> StepResult:
+def _finish(
+    step: Step, child: Child, request: bytes, files: list[OutputFile]
+) -> StepResult[dict[str, JsonValue]]:
     """Follow a started step to its end, and check what it left."""
     watch = Watch(step.name, step.limits, time.monotonic())
     try:
-        line = child.follow(request, watch)
+        line = child.follow(request, watch, lambda: _tell_progress(step, files))
         usage = watch.usage(time.monotonic())
     finally:
         # Also on Ctrl-C: from here on nothing of the step is alive to change its outputs.
         child.kill()
     log = child.finish_log()
-    report = read_answer(line, step.name)
+    report = read_answer(line, step.name, step.may_raise)
     return StepResult(
         report=report, outputs=outputs.collect(files, step.name), usage=usage, log=log
     )
 
 
-def open_sandbox(kind: Kind) -> Sandbox:
+def _tell_progress(step: Step, files: list[OutputFile]) -> None:
+    """Report how much is written: a size that the kernel gives, whatever the step says."""
+    if step.progress is not None:
+        step.progress(outputs.written_bytes(files))
+
+
+def open_sandbox(kind: IsolationKind) -> Sandbox:
     """Return a sandbox of `kind` after a step that shows that it works here.
 
     Parameters
@@ -280,7 +288,9 @@ def _copy_readable(path: Path, copy: Path) -> None:
         copy.chmod(0o444 | (mode & 0o111))
 
 
-def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]) -> bytes:
+def _request(
+    kind: IsolationKind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]
+) -> bytes:
     """Return the line that the worker reads."""
     if kind == "bwrap":
         package_root = bindings.PACKAGE_ROOT
@@ -302,7 +312,7 @@ def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[Out
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def _resource_limits(kind: Kind, step: Step) -> dict[str, tuple[int, int]]:
+def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
     """Return the kernel's limits for each process of `step`, soft and hard.
 
     Memory is limited by RLIMIT_DATA, which counts a process's private writable memory. RLIMIT_AS
