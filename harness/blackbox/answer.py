@@ -44,8 +44,7 @@ from harness.files import check_space, file_checksum, writing
 from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import Workspace, read_scores
-from harness.sandbox.workspace import open_workspace
+from harness.sandbox import Workspace, open_workspace, read_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission.spec import Submission, read_submission

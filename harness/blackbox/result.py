@@ -66,7 +66,7 @@ class ResultFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Box:
-    """What a result is held against.
+    """What a result is compared with.
 
     Attributes
     ----------
@@ -186,14 +186,14 @@ def _faults(result: ResultFile, box: Box) -> Iterator[Problem]:
     repeated = values[counts > 1]
     if len(repeated):
         yield Problem(
-            what=f"{len(repeated):,} ids stand more than once: {_told(repeated)}",
+            what=f"{len(repeated):,} ids are named more than once: {_first(repeated)}",
             where=where,
             expected="each id once",
         )
     unknown = values[values < 0] if box.ids is None else values[~_is_among(values, box.ids)]
     if len(unknown):
         yield Problem(
-            what=f"{len(unknown):,} ids are of no event of {box.title}: {_told(unknown)}",
+            what=f"{len(unknown):,} ids are of no event of {box.title}: {_first(unknown)}",
             where=where,
             expected="values of EvtId of the black box that was handed out",
             fix="take the ids from the file's EvtId, not from the position in another array",
@@ -206,7 +206,7 @@ def _is_among(values: NDArray[np.int64], rising: NDArray[np.int64]) -> NDArray[n
     return is_among
 
 
-def _told(ids: NDArray[np.int64]) -> str:
+def _first(ids: NDArray[np.int64]) -> str:
     more = ", ..." if len(ids) > _SHOWN else ""
     return ", ".join(str(one) for one in ids[:_SHOWN].tolist()) + more
 
@@ -222,7 +222,7 @@ def _id_remarks(result: ResultFile, box: Box) -> Iterator[str]:
 
 
 def _declared_remarks(result: ResultFile, box: Box) -> Iterator[str]:
-    """Say what can't be right about the figures that the team declares."""
+    """Say what cannot be right about the figures that the team declares."""
     missing = [name for name in ATTRIBUTES if name not in result.declared]
     if missing:
         yield f"not declared: {', '.join(missing)}"

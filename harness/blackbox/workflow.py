@@ -30,7 +30,7 @@ from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
-from harness.sandbox.workspace import open_workspace
+from harness.sandbox import open_workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

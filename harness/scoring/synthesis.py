@@ -15,7 +15,7 @@ from harness.errors import Problem, UsageError, field_problems
 from harness.firmware.backend import Settings
 from harness.firmware.reports.handed_in import read_reports
 from harness.firmware.synthesise import export_project, synthesise
-from harness.sandbox.workspace import open_workspace
+from harness.sandbox import open_workspace
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
 from harness.submission.spec import Submission, read_submission
