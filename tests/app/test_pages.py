@@ -315,6 +315,16 @@ def test_rules_of_the_manifest_take_the_place_of_those_in_the_cards(open_page, t
     assert "this contest accepts post_route" in row["reasons"][0]
 
 
+def test_broken_decisions_rank_nothing_and_are_named(open_page, tmp_path):
+    write_board([make_card("team_a")], tmp_path)
+    (tmp_path / "sample" / "decisions.json").write_text("{}x")
+    for page in ("ranking", "trade_off", "submission", "compare"):
+        app = open_page(tmp_path, page)
+        assert not app.exception, page
+        assert "decisions cannot be read" in app.error[0].value
+        assert "sample/decisions.json" in html(app)
+
+
 def test_what_a_team_writes_is_sent_as_text(open_page, tmp_path):
     write_board([hostile_card(), make_card("other")], tmp_path)
     for page in ("submission", "compare"):
