@@ -6,8 +6,6 @@ its scores and its artefacts; it writes no results. Whoever sent it keeps them, 
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, cut
 from harness.ci.staging import write_files
 from harness.errors import ExitCode, InvalidSubmissionError
+from harness.sandbox.ending import interrupt
 
 # What one scoring may take in all; each step in it has a limit of its own besides.
 DEFAULT_LIMIT_S = 3600.0
@@ -153,28 +152,15 @@ def _run(command: list[str], place: Path, limit_s: float) -> tuple[int, str]:
         try:
             code = process.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            _end(process)
+            interrupt(process, _GRACE_S)
             return ExitCode.LIMIT, f"not done after {limit_s:,.0f} s, the limit of one scoring"
         except BaseException:
-            _end(process)
+            interrupt(process, _GRACE_S)
             raise
     text = _tail(log)
     if code < 0:
         return ExitCode.ENVIRONMENT, f"the scorer was ended by signal {-code}\n{text}"
     return code, text
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a run: first so that it can clear its sandbox away, then for good."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(timeout=_GRACE_S)
-        except ProcessLookupError:
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
 
 
 def _tail(log: Path) -> str:
