@@ -1,7 +1,7 @@
-"""What the run of a pull request leaves for the comment: packed here, read back as hostile.
+"""What the run of a pull request leaves for the comment, read as if an attacker had written it.
 
-The archive is never unpacked to a disk. Its size, the number, names and sizes of its members are
-held to limits, whatever its own tables claim; every document is held to its schema.
+The archive is never unpacked to a disk. Its size and the number, names and sizes of its members are
+limited, whatever its own tables claim; every document must fit its schema.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>[a-z0-9][a-z0-9_+.-]{{0,63}})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunArtefact:
-    """What a run told.
+    """What a run left.
 
     Attributes
     ----------
@@ -100,7 +100,7 @@ def _read_member(
         raise DataError(Problem(what="the artefact holds a file twice", where=name[:80]))
     limit = MAX_DOCUMENT_BYTES if is_summary else MAX_CARD_BYTES
     with archive.open(member) as file:
-        # What the archive claims of the size is not asked.
+        # The size that the archive claims is not used.
         members[name] = file.read(limit + 1)
 
 
@@ -125,12 +125,12 @@ def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
 
 
 def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
-    """Leave out what an artefact tells of teams that its pull request does not change.
+    """Leave out what an artefact says of teams that its pull request does not change.
 
     Parameters
     ----------
     artefact : RunArtefact
-        As a run told it.
+        As a run left it.
     teams : collection of str
         Teams whose folders the pull request changes, as the forge says.
     """
@@ -146,7 +146,7 @@ def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
         kept = tuple(one for one in plan.submissions if one.team in teams)
         plan = plan.model_copy(update={"submissions": kept})
     remark = (
-        f"The run told of {len(strangers)} submissions that this pull request does not change: "
+        f"The run reported on {len(strangers)} submissions that this pull request does not change: "
         "they were left out."
     )
     return RunArtefact(

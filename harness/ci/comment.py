@@ -19,7 +19,7 @@ from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, WorkingPoint
 from harness.card.text import markdown_text
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
-from harness.ci.judgement import Judgement, is_sane, judge
+from harness.ci.judgement import Judgement, flaw_of, judge
 from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
@@ -222,7 +222,7 @@ def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str
     if challenge is not None and not is_same_data(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
-    if reason := is_sane(card, rivals.entries):
+    if reason := flaw_of(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
     found = judge(card, rivals.entries, rulebook=rivals.rulebook)

@@ -1,8 +1,8 @@
 """Many submissions: on this machine or on a cluster, each scored once, each card written once.
 
-Workers score and send back bytes; this process alone writes cards. So a worker that dies in the
-middle leaves nothing, and its submission is scored by another; and a digest that has a card of the
-same data and scorer version is not scored again, whoever runs the queue.
+Workers score and return bytes; only this process writes cards. So a worker that dies leaves
+nothing, and another worker scores its submission. A submission that has a card with the same data
+and scorer version is not scored again.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def score_all(
     is_forced : bool
         Score what has a card already, too.
     patience_s : float
-        How long a cluster may be without any worker before what waits is given up.
+        How long a cluster may be without any worker before the rest is given up.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def _only_queue(results: Path) -> Iterator[None]:
 
 
 def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None:
-    """Return the newest card that these files have already: official, of this data and scorer."""
+    """Return the newest card that these files have: official, of this data and scorer version."""
     fitting = (
         entry
         for entry in entries
@@ -157,8 +157,8 @@ def _workers(jobs: int, cluster: str | None) -> Iterator[_Workers]:
             yield _Workers(executor=pool, count=lambda: jobs)
         return
     with _client(cluster) as client:
-        # Two requests are never one task. One that lost its worker goes to another by itself: how
-        # often is the scheduler's setting distributed.scheduler.allowed-failures.
+        # Two equal requests are two tasks. The scheduler gives a task whose worker died to another:
+        # how often is its setting distributed.scheduler.allowed-failures.
         executor = client.get_executor(pure=False)
         yield _Workers(
             executor=executor, count=lambda: len(client.scheduler_info(n_workers=-1)["workers"])
@@ -212,7 +212,7 @@ def _scored(
 def _as_completed(
     futures: Iterable[Future[ScoringRun]], workers: _Workers, patience_s: float
 ) -> Iterator[Future[ScoringRun]]:
-    """Give each future once it is done; all that are left once the workers have been gone long.
+    """Yield each future when it is done, and the rest when the workers have been gone for too long.
 
     Raises nothing: a future that was given up holds a cancellation, the platform's fault.
     """
@@ -231,7 +231,7 @@ def _as_completed(
 
 
 def _result(future: Future[ScoringRun]) -> ScoringRun:
-    """Take what a worker gave; one that was lost for good, or raised, is the platform's fault."""
+    """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
     try:
         return future.result(timeout=0)
     except (CancelledError, TimeoutError):
