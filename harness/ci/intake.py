@@ -17,7 +17,7 @@ from harness.ci.git import Repository
 from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
-from harness.errors import ExitCode, HarnessError, InvalidSubmissionError
+from harness.errors import HarnessError, InvalidSubmissionError
 from harness.files import write_json
 from harness.submission.digest import scan
 from harness.submission.spec import read_submission
@@ -71,6 +71,12 @@ def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) ->
     handed = [read_tree(repository, one.team, one.tree) for one in plan.to_score if one.tree]
     scorings = score_handed(handed, settings)
     return Summary(challenge=settings.rules.name, plan=plan, scorings=tuple(scorings))
+
+
+def score_folder(submissions: Path, settings: ScoringSettings) -> Summary:
+    """Score every submission below a folder."""
+    scorings = score_handed(read_folders(submissions), settings)
+    return Summary(challenge=settings.rules.name, plan=None, scorings=tuple(scorings))
 
 
 def read_tree(
@@ -167,11 +173,3 @@ def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}", target)
     return folder
-
-
-def exit_code_of(summary: Summary) -> int:
-    """Say by one exit code what came of all: 0 only if nothing failed and nothing was refused."""
-    if summary.plan is not None and summary.plan.kind == "refused":
-        return ExitCode.INVALID
-    codes = [scoring.exit_code for scoring in summary.scorings if scoring.status == "failed"]
-    return codes[0] if codes else ExitCode.SCORED

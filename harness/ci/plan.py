@@ -12,7 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.challenge import IntakeRules
+from pydantic import TypeAdapter, ValidationError
+
+from harness.challenge import Account, IntakeRules
 from harness.ci.documents import Plan, PlannedSubmission, cut, told
 from harness.ci.git import (
     MODE_TITLES,
@@ -22,7 +24,7 @@ from harness.ci.git import (
     TooLargeError,
     TreeEntry,
 )
-from harness.errors import Problem
+from harness.errors import Problem, UsageError
 from harness.submission.declaration import FILE_NAME, MAX_BYTES, owners_of, parse_spec
 from harness.submission.digest import MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
@@ -96,10 +98,11 @@ def make_plan(
     Raises
     ------
     UsageError
-        One of the names is no commit.
+        One of the names is no commit, or `author` is no name of an account.
     GitError
         Git could not compare them.
     """
+    author = _account(author)
     base, head = repository.resolve(base), repository.resolve(head)
 
     def plan(kind: str, **fields: object) -> Plan:
@@ -126,6 +129,18 @@ def make_plan(
     unchecked = intake.ownership == "owners" and author is None
     notes = ("no account was named, so the owners were not checked",) if unchecked else ()
     return plan("submissions", submissions=_planned(reader, found), notes=notes)
+
+
+def _account(name: str | None) -> str | None:
+    if not name:
+        return None
+    try:
+        account: str = TypeAdapter(Account).validate_python(name)
+    except ValidationError as error:
+        raise UsageError(
+            Problem(what=f"{name[:80]!r} is no account", expected="a name without spaces")
+        ) from error
+    return account
 
 
 def _judge(

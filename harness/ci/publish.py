@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from harness.board.public import public_part
@@ -20,9 +21,57 @@ from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree
 from harness.ci.ledger import add_attempts, failed_before, n_counted, read_attempts
 from harness.ci.plan import SUBMISSIONS, is_team
+from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import score_all
-from harness.errors import EnvironmentFaultError, Problem
+from harness.ci.session import BoardWork, open_session
+from harness.errors import EnvironmentFaultError, ExitCode, Problem
+
+
+def publish(
+    work: BoardWork, commit: str, settings: ScoringSettings, *, private: PrivatePlace | None = None
+) -> list[Summary]:
+    """Score what is new in a commit of the main branch, and publish cards and pages.
+
+    Parameters
+    ----------
+    settings : ScoringSettings
+        Of the public challenge; its `results` are those of the board.
+    private : PrivatePlace, optional
+        A private challenge that is scored as well.
+
+    Returns
+    -------
+    list of Summary
+        Of the public challenge, then of the private one.
+    """
+    with open_session(work) as clone:
+        handed = read_branch(clone, clone.resolve(commit))
+        summaries = [publish_public(handed, settings)]
+        if private is not None:
+            summaries.append(_publish_at(private, handed, settings, work.board))
+    return summaries
+
+
+def _publish_at(
+    place: PrivatePlace,
+    handed: Sequence[SubmittedFiles],
+    settings: ScoringSettings,
+    board: BoardFolder,
+) -> Summary:
+    with (
+        open_contest(place.manifest, place.challenge, None) as contest,
+        open_results(place.results) as results,
+    ):
+        manifests = (*settings.manifests, contest.manifest)
+        own = replace(settings, rules=contest.rules, manifests=manifests, results=results)
+        return publish_private(handed, own, board)
+
+
+def published_exit_code(summaries: Sequence[Summary]) -> int:
+    """Report a fault of the platform; a submission that failed is no fault of the board."""
+    faults = [one for made in summaries for one in made.scorings if one.is_fault_of_platform]
+    return ExitCode.ENVIRONMENT if faults else ExitCode.SCORED
 
 
 def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:

@@ -13,8 +13,10 @@ from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare
 from harness.ci.process import ScoringRequest
+from harness.ci.publish import read_branch
 from harness.ci.queue import score_all
-from harness.errors import DataError
+from harness.ci.session import BoardWork, open_session
+from harness.errors import DataError, ExitCode
 from harness.scoring.audit import rescore_card
 
 
@@ -32,6 +34,18 @@ class Redone:
     card: str
     outcome: Literal["unchanged", "rescored", "scored again", "failed"]
     detail: str = ""
+
+
+def rescore_board(work: BoardWork, commit: str, settings: ScoringSettings) -> list[Redone]:
+    """Make the cards of a board again, and its pages; `commit` holds the submissions."""
+    with open_session(work) as clone:
+        return rescore_all(read_branch(clone, clone.resolve(commit)), settings)
+
+
+def redone_exit_code(redone: Sequence[Redone]) -> int:
+    """Report whether a card could not be made again."""
+    is_failed = any(one.outcome == "failed" for one in redone)
+    return ExitCode.ENVIRONMENT if is_failed else ExitCode.SCORED
 
 
 def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Redone]:
