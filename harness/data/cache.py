@@ -173,7 +173,7 @@ def store_events(
     hashes_name = _hashes_name(key)
     check = StructureCheck(source=file.name, layout=challenge.layout)
     with writing(folder / EVENTS_NAME) as events, writing(folder / hashes_name) as hashes:
-        check_space(folder, npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8"))
+        check_space(folder, cache_bytes(shape))
         write_npy_header(events, shape, "<f4")
         write_npy_header(hashes, shape[:1], "<u8")
         done = 0
@@ -319,6 +319,11 @@ def npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
     header = io.BytesIO()
     write_npy_header(header, shape, dtype)
     return len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize
+
+
+def cache_bytes(shape: tuple[int, ...]) -> int:
+    """Count the bytes that events of this shape and their hashes take in the cache."""
+    return npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8")
 
 
 def _size(path: Path) -> int:

@@ -8,7 +8,7 @@ they should be.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -18,19 +18,27 @@ from harness.data import hdf5
 from harness.data.cache import (
     CacheRecord,
     EventSource,
+    cache_bytes,
     cache_root,
     find_cached,
     holding,
     lock_process,
-    npy_bytes,
+    process_folder,
     store_events,
 )
-from harness.data.download import PART_SUFFIX, Patience, download
+from harness.data.download import Patience, download
 from harness.data.events import decode_packaged, is_packaged
 from harness.data.pins import Pin, read_pins, write_pin
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem, UsageError
-from harness.files import Progress, check_space, file_checksum, make_folder, no_progress
+from harness.files import (
+    PART_SUFFIX,
+    Progress,
+    check_space,
+    file_checksum,
+    make_folder,
+    no_progress,
+)
 
 DOWNLOAD_FOLDER = "downloads"
 Action = Literal["cached", "packaged", "folder", "download"]
@@ -227,51 +235,43 @@ def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     if isinstance(cached, CacheRecord):
         return _cached(plan, file, cached)
     if is_packaged(file):
-        return _planned(plan, file, "packaged", str(file.url), file.checksum, "manifest", None)
+        pin = Pin(checksum=file.checksum, n_bytes=None, origin="manifest", url=None)
+        return _planned(plan, file, "packaged", str(file.url), pin)
     pin = _expectation(plan, file, is_lenient=is_lenient)
-    origin, checksum = pin.origin, pin.checksum
-    if plan.source_folder is not None:
-        path = plan.source_folder / file.name
-        if not path.is_file():
-            raise DataError(Problem(what="there is no such file", where=str(path)))
-        size = path.stat().st_size
-        return _planned(plan, file, "folder", str(path), checksum, origin, size)
-    url = _address(plan, file, pin)
-    return _planned(plan, file, "download", url, checksum, origin, pin.n_bytes)
+    if plan.source_folder is None:
+        return _planned(plan, file, "download", _address(plan, file, pin), pin)
+    path = plan.source_folder / file.name
+    if not path.is_file():
+        raise DataError(Problem(what="there is no such file", where=str(path)))
+    known = pin.model_copy(update={"n_bytes": path.stat().st_size})
+    return _planned(plan, file, "folder", str(path), known)
 
 
-def _planned(
-    plan: _Plan,
-    file: DataFile,
-    action: Action,
-    source: str,
-    checksum: str | None,
-    origin: str,
-    n_bytes: int | None,
-) -> FetchedFile:
+def _planned(plan: _Plan, file: DataFile, action: Action, source: str, pin: Pin) -> FetchedFile:
     return FetchedFile(
         name=file.name,
         process=file.process,
         action=action,
         source=source,
-        target=plan.root / plan.challenge.name / file.process,
-        checksum=checksum,
-        checksum_origin=origin,
-        n_bytes=n_bytes,
+        target=process_folder(plan.challenge, file.process, plan.root),
+        checksum=pin.checksum,
+        checksum_origin=pin.origin,
+        n_bytes=pin.n_bytes,
         n_events=file.n_events,
     )
 
 
 def _cached(plan: _Plan, file: DataFile, record: CacheRecord) -> FetchedFile:
-    return FetchedFile(
-        name=file.name,
-        process=file.process,
-        action="cached",
-        source=record.source,
-        target=plan.root / plan.challenge.name / file.process,
+    pin = Pin(checksum=record.checksum, n_bytes=None, origin="cache", url=None)
+    return _done(_planned(plan, file, "cached", record.source, pin), record)
+
+
+def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
+    """Add what is known once the events are in the cache."""
+    return replace(
+        planned,
         checksum=record.checksum,
-        checksum_origin="cache",
-        n_bytes=None,
+        checksum_origin="first use" if planned.checksum is None else planned.checksum_origin,
         n_events=record.n_events,
         remarks=record.structure.remarks,
     )
@@ -349,16 +349,10 @@ def _missing_bytes(plan: _Plan, file: FetchedFile) -> int:
 def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
     if file.action == "cached" or file.n_events is None:
         return 0
-    shape = (file.n_events, *plan.challenge.layout.shape)
-    return npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8")
+    return cache_bytes((file.n_events, *plan.challenge.layout.shape))
 
 
-def _bring(
-    plan: _Plan,
-    file: DataFile,
-    planned: FetchedFile,
-    progress: Progress,
-) -> FetchedFile:
+def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress) -> FetchedFile:
     """Download and convert one file; another process that does the same is waited for."""
     if planned.action == "cached":
         return planned
@@ -411,19 +405,3 @@ def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path
             )
         )
     return path, checksum
-
-
-def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
-    is_first_use = planned.checksum is None
-    return FetchedFile(
-        name=planned.name,
-        process=planned.process,
-        action=planned.action,
-        source=planned.source,
-        target=planned.target,
-        checksum=record.checksum,
-        checksum_origin="first use" if is_first_use else planned.checksum_origin,
-        n_bytes=planned.n_bytes,
-        n_events=record.n_events,
-        remarks=record.structure.remarks,
-    )

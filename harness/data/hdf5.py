@@ -29,6 +29,12 @@ _CHUNK_CACHE_BYTES = 256 * 1024**2
 EventChunk = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
+def slot_classes(layout: EventLayout) -> NDArray[np.int64]:
+    """Return the class of each slot when it is filled: the number of its kind of object, from 1."""
+    sizes = [group.n_slots for group in layout.objects]
+    return np.repeat(np.arange(1, len(sizes) + 1), sizes)
+
+
 def count_events(path: Path, layout: EventLayout) -> int:
     """Check that `path` is laid out as `layout` says, and count its events.
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.challenge import EventLayout, Value
+from harness.data.hdf5 import slot_classes
 from harness.errors import DataError, Problem
 
 # float32(pi) lies 9e-8 above pi; a file rounded to three decimals may hold 3.142.
@@ -108,7 +109,7 @@ class StructureCheck:
         has_angle = np.logical_or.reduce([column != 0 for column in columns[1:]])
         self._count("n_padding", has_angle & ~is_filled)
         if classes is not None:
-            self._count("n_class_differs", classes != self._classes() * is_filled)
+            self._count("n_class_differs", classes != slot_classes(self.layout) * is_filled)
         if "phi" in self.layout.features:
             phi = columns[self.layout.features.index("phi")]
             self._count("n_phi_out_of_range", np.abs(phi) > np.pi + PHI_TOLERANCE)
@@ -139,12 +140,8 @@ class StructureCheck:
 
     def _neighbours(self) -> NDArray[np.bool_]:
         """Tell which slots are followed by one of the same kind of object."""
-        is_same: NDArray[np.bool_] = np.diff(self._classes()) == 0
+        is_same: NDArray[np.bool_] = np.diff(slot_classes(self.layout)) == 0
         return is_same
-
-    def _classes(self) -> NDArray[np.int64]:
-        sizes = [group.n_slots for group in self.layout.objects]
-        return np.repeat(np.arange(1, len(sizes) + 1), sizes)
 
     def _refuse(
         self,
