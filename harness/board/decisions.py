@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.challenge import Name, RankingRules, Utc, Value
+from harness.challenge import Name, Utc, Value
 from harness.files import read_json, write_json
 
 FILE_NAME = "decisions.json"
@@ -45,6 +45,12 @@ class Decisions(Value):
     schema_version: Literal[1] = 1
     decisions: tuple[Decision, ...] = Field(default=(), max_length=10_000)
 
+    @property
+    def revealed(self) -> frozenset[str]:
+        """Names of the hidden signals that were opened."""
+        made = (one for one in self.decisions if one.kind == "reveal")
+        return frozenset(one.signal for one in made if one.signal is not None)
+
 
 def read_decisions(results: Path, challenge: str) -> Decisions:
     """Read what was decided of a challenge's board; nothing if there is no such file.
@@ -71,19 +77,3 @@ def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
     made = read_decisions(results, challenge).decisions
     path = results / challenge / FILE_NAME
     return write_json(path, Decisions(decisions=(*made, decision)))
-
-
-def with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
-    """Return the rules of a ranking with the organiser's decisions applied, in their order."""
-    deadline, retracted = rules.deadline, dict(rules.retracted)
-    for one in made.decisions:
-        match one.kind:
-            case "freeze":
-                deadline = one.deadline
-            case "thaw":
-                deadline = rules.deadline
-            case "retract" if one.card is not None:
-                retracted[one.card] = one.reason
-            case "reinstate" if one.card is not None:
-                retracted.pop(one.card, None)
-    return rules.model_copy(update={"deadline": deadline, "retracted": retracted})

@@ -62,7 +62,7 @@ class Products:
 # Combines two operands as a bilinear layer does: of ones it makes the number of products, of
 # widths the sum of the products of the widths.
 Bilinear = Callable[[Widths, Widths], Widths]
-# Works out the products of one call from the widths of its inputs; None if it can't tell.
+# Works out the products of one call from the widths of its inputs; None if it cannot.
 Rule = Callable[["Node", Sequence[Widths]], Products | None]
 
 

@@ -117,10 +117,14 @@ def _vary_all(
     shape = store.challenge.layout.shape
     with writing(path, is_kept=False) as stream:
         check_space(path.parent, npy_bytes((len(variations) * len(nominal), *shape), "<f4"))
-        header = _Header(stream, shape)
+        # The number of events is known at the end; NumPy leaves room in the header for it.
+        write_npy_header(stream, (0, *shape), "<f4")
+        n_header = stream.tell()
         blocks = [_write_varied(stream, store, mixture, one) for one in variations]
         n_new = sum(int(block.is_new.sum()) for block in blocks)
-        header.finish(n_new)
+        stream.seek(0)
+        write_npy_header(stream, (n_new, *shape), "<f4")
+        assert stream.tell() == n_header
     found = score(path, n_new) if n_new else np.empty(0)
     path.unlink()
     position = 0
@@ -130,22 +134,6 @@ def _vary_all(
         varied[block.is_new] = found[position : position + n_block]
         position += n_block
         yield _record(block, nominal, varied, points)
-
-
-class _Header:
-    """The header of a .npy file whose number of events is known at its end."""
-
-    def __init__(self, stream: BinaryIO, shape: tuple[int, ...]) -> None:
-        self._stream = stream
-        self._shape = shape
-        write_npy_header(stream, (0, *shape), "<f4")
-        self._n_bytes = stream.tell()
-
-    def finish(self, n_events: int) -> None:
-        """Write it anew; NumPy leaves room for a longer number."""
-        self._stream.seek(0)
-        write_npy_header(self._stream, (n_events, *self._shape), "<f4")
-        assert self._stream.tell() == self._n_bytes
 
 
 def _write_varied(
