@@ -171,10 +171,8 @@ def fetch(
         make_folder(root / challenge.name)
         if disk_bytes:
             check_space(root / challenge.name, disk_bytes)
-        wanted = [
-            _bring(plan, file, planned, progress)
-            for file, planned in zip(files, wanted, strict=True)
-        ]
+        pairs = zip(files, wanted, strict=True)
+        wanted = [_bring(plan, file, planned, progress) for file, planned in pairs]
     return FetchReport(
         challenge=challenge.name,
         root=root,

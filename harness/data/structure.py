@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,14 @@ from harness.errors import DataError, Problem
 
 # float32(pi) lies 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3
+# What is counted, and how it is said.
+_REMARKS = {
+    "n_unsorted": "are not sorted by falling pT",
+    "n_gaps": "have a filled slot after an empty one",
+    "n_padding": "have an angle in an empty slot",
+    "n_phi_out_of_range": "have |phi| > pi",
+    "n_class_differs": "have a class that does not follow from the slot",
+}
 
 
 class StructureReport(Value):
@@ -54,14 +63,10 @@ class StructureReport(Value):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is unusual, in words; empty for a file as described."""
-        told = (
-            (self.n_unsorted, "events are not sorted by falling pT"),
-            (self.n_gaps, "events have a filled slot after an empty one"),
-            (self.n_padding, "events have an angle in an empty slot"),
-            (self.n_phi_out_of_range, "events have |phi| > pi"),
-            (self.n_class_differs, "events have a class that does not follow from the slot"),
+        counts = ((getattr(self, name), text) for name, text in _REMARKS.items())
+        return tuple(
+            f"{count:,} events {_REMARKS[name]}" for name, count in counts.items() if count
         )
-        return tuple(f"{count:,} {text}" for count, text in told if count)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -78,7 +83,7 @@ class StructureCheck:
 
     source: str
     layout: EventLayout
-    _counts: dict[str, int] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
     _extremes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     _filled: NDArray[np.int64] | None = None
     _n_events: int = 0
@@ -123,10 +128,9 @@ class StructureCheck:
     def report(self) -> StructureReport:
         """Return what was seen so far."""
         filled = () if self._filled is None else self._filled.tolist()
-        names = ("n_unsorted", "n_gaps", "n_padding", "n_phi_out_of_range", "n_class_differs")
         return StructureReport(
             n_events=self._n_events,
-            **{name: self._counts.get(name, 0) for name in names},
+            **{name: self._counts[name] for name in _REMARKS},
             max_pt=float(self._extremes[0]),
             max_abs_eta=float(self._extremes[1]),
             max_abs_phi=float(self._extremes[2]),
@@ -135,8 +139,8 @@ class StructureCheck:
 
     def _count(self, name: str, is_odd: NDArray[np.bool_]) -> None:
         """Count the events with an odd slot; `is_odd` has the shape (n, m)."""
-        n_odd = int(np.count_nonzero(is_odd.any(axis=1))) if is_odd.any() else 0
-        self._counts[name] = self._counts.get(name, 0) + n_odd
+        if is_odd.any():
+            self._counts[name] += int(np.count_nonzero(is_odd.any(axis=1)))
 
     def _neighbours(self) -> NDArray[np.bool_]:
         """Tell which slots are followed by one of the same kind of object."""

@@ -46,7 +46,11 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
         ``lepton_pt``, ``met`` and ``ht`` [GeV], those whose objects the layout has.
     """
     pt = events[..., layout.features.index("pt")]
-    leptons, missing, jets = (_slots(layout, names) for names in (LEPTONS, MISSING, JETS))
+    rows = np.arange(layout.n_objects)
+    leptons, missing, jets = (
+        [row for name in names for row in rows[layout.slots.get(name, slice(0))]]
+        for names in (LEPTONS, MISSING, JETS)
+    )
     values = {}
     if leptons:
         values["lepton_pt"] = pt[:, leptons].max(axis=1).astype(np.float64)
@@ -55,16 +59,6 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
     if jets:
         values["ht"] = pt[:, jets].sum(axis=1, dtype=np.float64)
     return values
-
-
-def _slots(layout: EventLayout, names: tuple[str, ...]) -> list[int]:
-    found: list[int] = []
-    start = 0
-    for group in layout.objects:
-        if group.name in names:
-            found += range(start, start + group.n_slots)
-        start += group.n_slots
-    return found
 
 
 def cut_scores(
