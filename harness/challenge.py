@@ -196,7 +196,7 @@ class RankingRules(Value):
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
     deadline : str or None
-        Submissions received later don't count.
+        Submissions received later do not count.
     retracted : mapping of card to str
         Cards that the organiser took back, by ``<team>/<file name without its ending>``, with
         the reason; they stay listed.
@@ -234,7 +234,7 @@ class IntakeRules(Value):
         Submissions that one pull request may change.
     max_private_per_day : int
         Scorings on a private challenge that a team has in one day of UTC. Runs that failed by the
-        platform's fault don't count.
+        platform's fault do not count.
     """
 
     ownership: Literal["owners", "anyone"] = "owners"

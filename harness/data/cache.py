@@ -5,7 +5,7 @@
 - ``events.npy``: float32, shape (n, n_objects, n_features);
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
 - ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
-- ``about.json``: what they were made from, written last, so that it vouches for the others.
+- ``about.json``: what they were made from, written last: where it is, the others are whole.
 
 All are written under another name and moved into place; a lock keeps two processes apart.
 """
@@ -96,7 +96,7 @@ class EventSource:
 
 
 def cache_root(root: Path | None = None) -> Path:
-    """Return where caches lie: `root`, or `HARNESS_CACHE`, or the user's cache folder."""
+    """Return where the caches are: `root`, or `HARNESS_CACHE`, or the user's cache folder."""
     import platformdirs
 
     if root is not None:
@@ -134,7 +134,7 @@ def find_cached(challenge: Challenge, file: DataFile, root: Path) -> CacheRecord
 def _difference(
     challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord
 ) -> str | None:
-    """Tell in what the cache differs from the manifest or from what was written."""
+    """Say in what the cache differs from the manifest or from what was written."""
     if record.shape[1:] != challenge.layout.shape:
         return f"the cache holds events of shape {record.shape[1:]}"
     if file.n_events is not None and record.n_events != file.n_events:

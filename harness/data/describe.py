@@ -157,7 +157,7 @@ def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
     Raises
     ------
     EnvironmentFaultError
-        matplotlib is not installed, or the folder can't be written.
+        matplotlib is not installed, or the folder cannot be written.
     """
     figure_type = matplotlib_figure()
     make_folder(folder)

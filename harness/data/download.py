@@ -1,7 +1,7 @@
 """Downloads that survive a broken line: resumed by HTTP range, retried, checked.
 
 The bytes are gathered in ``NAME.part`` beside the file. Whatever ends a download (a cut line,
-Ctrl-C, kill -9), the next one goes on from there. Checksum and the final move are pooch's.
+Ctrl-C, kill -9), the next download continues from there. Checksum and the final move are pooch's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds to connect, and between two pieces of an answer.
 TIMEOUT_S = (10.0, 60.0)
-# What a server may say that does not hold for ever.
+# Answers of a server that may be different at the next attempt.
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAX_ATTEMPTS = 5
 _FIRST_WAIT_S = 1.0
@@ -74,7 +74,7 @@ def download(
     n_bytes : int, optional
         Its size, if it is known.
     progress : Progress
-        Told the bytes that have come.
+        Called with the bytes that have come.
     patience : Patience, optional
         Attempts that bring nothing, before it is given up.
 
@@ -110,7 +110,7 @@ def _another_file(url: str, checksum: str | None, error: ValueError) -> DataErro
             what=f"not the file that was asked for: {str(error).split('. ')[0]}",
             where=url,
             expected=str(checksum),
-            fix="try again, or another --mirror; if it stays, tell the publisher",
+            fix="try again, or another --mirror; if it stays, write to the publisher",
         )
     )
 
@@ -172,7 +172,7 @@ def retry_passing_faults(
 
 
 def text_of_status(response: requests.Response) -> Exception:
-    """Turn an answer that is no success into the exception that tells it."""
+    """Turn an answer that is no success into an exception."""
     what = f"the server says {response.status_code} {response.reason or ''}".rstrip()
     if response.status_code in _PASSING_STATUS:
         return PassingFaultError(what, _retry_after_s(response))
@@ -224,7 +224,7 @@ class _Downloader:
         self._part.replace(output_file)
 
     def _go_on(self, session: requests.Session, url: str) -> None:
-        """Ask for what is missing and append it; from the start if the server can't resume."""
+        """Ask for what is missing and append it; from the start if the server cannot resume."""
         held = _size(self._part)
         if held and held == self._n_bytes:
             return
@@ -247,7 +247,7 @@ class _Downloader:
             )
 
     def _announced(self, response: requests.Response, start: int) -> int | None:
-        """Return the size that the server announces, held against the one that is known."""
+        """Return the size that the server announces, compared with the one that is known."""
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else None
         if self._n_bytes is None or total is None or total == self._n_bytes:
@@ -257,7 +257,7 @@ class _Downloader:
                 what=f"the server announces {total:,} bytes",
                 where=response.url,
                 expected=f"{self._n_bytes:,} bytes",
-                fix="it is another file: try another --mirror, or tell the publisher",
+                fix="it is another file: try another --mirror, or write to the publisher",
             )
         )
 
@@ -296,7 +296,7 @@ def _retry_after_s(response: requests.Response) -> float:
 
 def _given_up(url: str, error: Exception, n_attempts: int, part: Path | None) -> DataError:
     n_bytes = _size(part)
-    goes_on = f": it goes on from the {n_bytes:,} bytes that came" if n_bytes else ""
+    goes_on = f": it continues from the {n_bytes:,} bytes that came" if n_bytes else ""
     tried = f"given up after {n_attempts} attempts that brought nothing: " if n_attempts else ""
     return DataError(
         Problem(what=f"{tried}{error}", where=url, fix=f"run the same command again{goes_on}")

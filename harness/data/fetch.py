@@ -1,7 +1,7 @@
 """Fetch: bring the files of a challenge to this machine and into the cache.
 
-A file is believed by its checksum alone: the manifest's, or the one that its Zenodo record gives
-over HTTPS, which is then pinned. A mirror or a folder may hold the bytes, but never says what
+A file is accepted by its checksum alone: that of the manifest, or that of its Zenodo record, which
+is read over HTTPS and then pinned. A mirror or a folder may hold the bytes, but never decides what
 they should be.
 """
 
@@ -125,14 +125,14 @@ def fetch(
     source_folder : Path, optional
         Folder on this machine that holds them; they are read in place.
     dry_run : bool
-        Only tell what would be done. Zenodo is asked for sizes; nothing is written.
+        Only report what would be done. Zenodo is asked for sizes; nothing is written.
     trust_first_use : bool
         Accept a file for which neither the manifest nor a Zenodo record has a checksum, and pin
         the one that it has.
     with_blackbox : bool
         Fetch the black box too, which scoring does not need.
     progress : Progress
-        Told of bytes and events.
+        Called with the bytes and events that are done.
     zenodo : str, optional
         Where Zenodo is, for sites with a copy of it.
     patience : Patience, optional
@@ -145,8 +145,8 @@ def fetch(
     Raises
     ------
     DataError
-        Files can't be had, have no checksum or a wrong one, or are broken; what can be found
-        before the first download is told at once.
+        Files cannot be found, have no checksum or a wrong one, or are broken; what can be found
+        before the first download is reported at once.
     EnvironmentFaultError
         The disk is full or not writable.
     UsageError
@@ -276,7 +276,7 @@ def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
 
 
 def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
-    """Tell what is known of `file`: by the manifest, an earlier pin, or its Zenodo record."""
+    """Return what is known of `file`: by the manifest, an earlier pin, or its Zenodo record."""
     if file.checksum is not None:
         return Pin(checksum=file.checksum, n_bytes=file.n_bytes, origin="manifest", url=None)
     pinned = read_pins(plan.pins_path).get(file.name)
@@ -293,7 +293,7 @@ def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
         if plan.trust_first_use or is_lenient:
             return unknown
         raise DataError(
-            *error.problems, _no_checksum(file, "its Zenodo record can't be read")
+            *error.problems, _no_checksum(file, "its Zenodo record cannot be read")
         ) from error
     pin = Pin(
         checksum=found.checksum,
@@ -310,7 +310,7 @@ def _no_checksum(file: DataFile, reason: str) -> Problem:
     return Problem(
         what=f"no checksum is known: {reason}",
         where=file.name,
-        expected="a published checksum to hold the file against",
+        expected="a published checksum to compare the file with",
         fix="state it in a manifest of your own, or accept the file as it comes by "
         "--trust-first-use",
     )
@@ -351,7 +351,7 @@ def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
 
 
 def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress) -> FetchedFile:
-    """Download and convert one file; another process that does the same is waited for."""
+    """Download and convert one file; wait for another process that does the same."""
     if planned.action == "cached":
         return planned
     if planned.action == "packaged":
@@ -372,7 +372,7 @@ def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress
 
 
 def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path, str]:
-    """Have the whole file on this machine; its path and checked checksum."""
+    """Bring the whole file to this machine; return its path and its checked checksum."""
     if planned.action == "folder":
         path = Path(planned.source)
     else:

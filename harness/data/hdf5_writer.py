@@ -53,7 +53,7 @@ def write_events(
     has_ids : bool
         Whether to write ``EvtId``: the position of each event, from 0.
     attributes : mapping of str to str
-        What the root of the file is to say.
+        Attributes of the root of the file.
     fix : str
         What to do about a disk that is full, for the message.
 
@@ -135,5 +135,5 @@ def replacing_hdf5(path: Path, *, fix: str = _FIX) -> Iterator[h5py.File]:
             with h5py.File(part, "w", libver="earliest") as file:
                 yield file
         except RuntimeError as error:
-            # HDF5 tells of a full disk by OSError, or by this when the file is closed.
+            # HDF5 reports a full disk by OSError, or by this when the file is closed.
             raise OSError(str(error)) from error

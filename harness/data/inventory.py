@@ -20,7 +20,7 @@ class FileStatus:
     is_here : bool
         Whether its events can be read without a download.
     state : str
-        ``cached``, ``comes with the harness``, or why it can't be used.
+        ``cached``, ``comes with the harness``, or why it cannot be used.
     checksum : str or None
         Of the cached file, or else the manifest's.
     n_bytes : int
@@ -51,7 +51,7 @@ class ChallengeStatus:
 
 
 def take_inventory(manifest: Manifest, root: Path | None = None) -> tuple[ChallengeStatus, ...]:
-    """Tell for each challenge of `manifest` what of it is in the cache at `root`."""
+    """Report for each challenge of `manifest` what of it is in the cache at `root`."""
     root = cache_root(root)
     return tuple(_challenge_status(challenge, root) for challenge in manifest.challenges)
 

@@ -2,7 +2,7 @@
 
 The mixture is written in bounded memory. A uniform permutation says where each event goes; the
 sources are read once from front to back, each event is appended to the stretch of the file that
-its place lies in, and each stretch is then put in order in memory.
+its place is in, and each stretch is then sorted in memory.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Mixture:
         return gathered
 
     def labels(self) -> NDArray[np.uint8]:
-        """Tell the process of each row, as its index in `processes`."""
+        """Return the process of each row, as its index in `processes`."""
         codes = np.empty(self.n_events, np.uint8)
         for code, rows in enumerate(self.rows.values()):
             codes[rows] = code
@@ -115,7 +115,7 @@ def write_mixture(
         Draws the permutation; to be secret it must be seeded from the operating system.
     limit : int, optional
         Most events of each process; those with the lowest hashes are taken, so the choice does
-        not hang on the order of the files.
+        not depend on the order of the files.
 
     Raises
     ------

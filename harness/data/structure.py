@@ -14,7 +14,7 @@ from harness.challenge import EventLayout, Value
 from harness.data.hdf5 import slot_classes
 from harness.errors import DataError, Problem
 
-# float32(pi) lies 9e-8 above pi; a file rounded to three decimals may hold 3.142.
+# float32(pi) is 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3
 # What is counted, and how it is said.
 _REMARKS = {
@@ -29,7 +29,7 @@ _REMARKS = {
 class StructureReport(Value):
     """What was seen while a file was read.
 
-    None of these counts makes a file unusable: they are told, and kept with the cache.
+    None of these counts makes a file unusable: they are reported, and kept with the cache.
 
     Attributes
     ----------
@@ -64,9 +64,7 @@ class StructureReport(Value):
     def remarks(self) -> tuple[str, ...]:
         """What is unusual, in words; empty for a file as described."""
         counts = ((getattr(self, name), text) for name, text in _REMARKS.items())
-        return tuple(
-            f"{count:,} events {_REMARKS[name]}" for name, count in counts.items() if count
-        )
+        return tuple(f"{count:,} events {text}" for count, text in counts if count)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -143,7 +141,7 @@ class StructureCheck:
             self._counts[name] += int(np.count_nonzero(is_odd.any(axis=1)))
 
     def _neighbours(self) -> NDArray[np.bool_]:
-        """Tell which slots are followed by one of the same kind of object."""
+        """Return which slots are followed by one of the same kind of object."""
         is_same: NDArray[np.bool_] = np.diff(slot_classes(self.layout)) == 0
         return is_same
 
@@ -162,6 +160,6 @@ class StructureCheck:
                     what=f"{name} = {column[event, slot]} {complaint}",
                     where=f"{self.source}, event {self._n_events + event}, slot {slot}",
                     expected="finite values, pT >= 0",
-                    fix="get the file again, or have its publisher mend it",
+                    fix="get the file again, or ask its publisher to correct it",
                 )
             )

@@ -2,7 +2,7 @@
 
 Each variation changes what can honestly be changed in reconstructed events, and the data set's
 preselection is applied again: an event that loses its only lepton drops out. What is not in the
-events can't be brought back: jets just below threshold, particles lost before, further pile-up
+events cannot be brought back: jets just below threshold, particles lost before, further pile-up
 jets. Where that matters a variation has to be simulated (a file of the role ``variation``).
 """
 
@@ -130,7 +130,7 @@ def event_variations() -> tuple[EventVariation, ...]:
 
 
 def why_not(variation: EventVariation, challenge: Challenge) -> str | None:
-    """Return the reason why the events of a challenge can't be varied so; None if they can."""
+    """Return the reason why the events of a challenge cannot be varied so; None if they can."""
     layout = challenge.layout
     kinds = {group.name for group in layout.objects}
     missing = [name for name in variation.needs if name not in kinds]
@@ -154,7 +154,7 @@ def vary_events(
     events : float32 array, shape (n, n_objects, n_features)
         Not modified.
     hashes : uint64 array, shape (n,)
-        Their keyed hashes, which the random numbers hang on together with the challenge's seed:
+        Their keyed hashes, which with the challenge's seed give the random numbers:
         an event is varied alike in any order and any subset.
     """
     uniforms = keyed_uniforms(
@@ -184,7 +184,7 @@ def _n_draws(variation: EventVariation, layout: EventLayout) -> int:
 def passes_preselection(
     objects: EventObjects, preselection: Preselection | None, n_events: int
 ) -> NDArray[np.bool_]:
-    """Tell which events have a leading object that is hard enough; all if none is asked for."""
+    """Return which events have a leading object that is hard enough; all if none is asked for."""
     if preselection is None:
         return np.ones(n_events, np.bool_)
     leading = [objects[name][..., PT].max(axis=1) for name in preselection.leading]
@@ -240,7 +240,7 @@ def _is_dead(objects: Floats) -> NDArray[np.bool_]:
 
 
 def _is_electron(objects: EventObjects) -> NDArray[np.bool_]:
-    """Tell which jets are electrons seen again; shape (n, n_jets)."""
+    """Return which jets are electrons seen again; shape (n, n_jets)."""
     jets = objects[JET]
     if ELECTRON not in objects:
         return np.zeros(jets.shape[:2], np.bool_)

@@ -28,7 +28,7 @@ class _Links(BaseModel):
 
 
 class RecordFile(BaseModel):
-    """One file of a record, as the API tells it (further fields are passed over)."""
+    """One file of a record, as the API describes it (further fields are ignored)."""
 
     key: str
     size: Annotated[int, Field(ge=0)]
@@ -64,7 +64,7 @@ def find_in_record(
     Raises
     ------
     DataError
-        Zenodo can't be reached, does not know the record, or the record has no such file.
+        Zenodo cannot be reached, does not know the record, or the record has no such file.
 
     References
     ----------

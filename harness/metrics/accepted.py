@@ -74,8 +74,8 @@ def cut_scores(
     Returns
     -------
     dict of process to float64 array of shape (n,)
-        An event passes a cut on this score at -j if it passes any of the cuts, each of which lies
-        on a background value that at most j background events reach.
+        An event passes a cut on this score at -j if it passes any of the cuts, each of which is
+        a background value that at most j background events reach.
     """
     fewest: dict[str, NDArray[np.float64]] = {}
     for name, background in values[BACKGROUND].items():
@@ -101,7 +101,7 @@ def _n_reaching(ordered: NDArray[np.float64], column: NDArray[np.float64]) -> ND
 def cut_thresholds(
     background: Mapping[str, NDArray[np.float64]], point: WorkingPoint
 ) -> dict[str, float]:
-    """Return the cut on each observable that a cut of `point` on the cuts' score stands for.
+    """Return the cut on each observable that a cut of `point` on the cuts' score means.
 
     A threshold is the smallest background value that passes; infinite is written as the largest
     value where none does.
@@ -123,7 +123,7 @@ def compare_with_cuts(
     *,
     fpr: float,
 ) -> TriggerCuts | NotMeasured:
-    """Hold an entry against today's cuts at the same false positive rate.
+    """Compare an entry with today's cuts at the same false positive rate.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def gain_over(physics: Physics, cuts: Physics, signal: str, *, fpr: float) -> Ga
 
 
 def passing(scores: NDArray[np.float64], point: WorkingPoint) -> NDArray[np.bool_]:
-    """Tell which events pass a working point.
+    """Return which events pass a working point.
 
     Parameters
     ----------

@@ -415,8 +415,8 @@ class TestFolder:
     @pytest.mark.parametrize(
         ("spoil", "complaint"),
         [
-            (lambda path: path.write_bytes(path.read_bytes()[:2000]), "HDF5 can't read it"),
-            (lambda path: path.write_bytes(b""), "HDF5 can't read it"),
+            (lambda path: path.write_bytes(path.read_bytes()[:2000]), "HDF5 cannot read it"),
+            (lambda path: path.write_bytes(b""), "HDF5 cannot read it"),
             (
                 lambda path: write_hdf5(path, make_events(5), dataset="Jets"),
                 "no dataset Particles",
