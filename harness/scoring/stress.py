@@ -25,9 +25,9 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import DataFile
-from harness.data.cache import npy_bytes, write_npy_header
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
+from harness.data.npy import npy_bytes, write_npy_header
 from harness.data.variations import EventVariation, event_variations, vary_events, why_not
 from harness.files import check_space, writing
 from harness.metrics.accepted import passing
