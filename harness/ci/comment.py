@@ -9,8 +9,10 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.board import ranking
+from harness.board.boards import Boards
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
@@ -18,8 +20,10 @@ from harness.board.ranking import Comparison, Ranked
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, WorkingPoint
 from harness.card.text import markdown_text
+from harness.challenge import Challenge
+from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
-from harness.ci.judgement import Judgement, is_sane, judge
+from harness.ci.judgement import Judgement, flaw_of, judge
 from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
@@ -64,6 +68,22 @@ class Rivals:
 
     entries: Sequence[Entry] = ()
     rulebook: Rulebook = field(default_factory=Rulebook)
+
+
+def read_rivals(results: Path, rules: Challenge) -> Rivals:
+    """Read the cards of a challenge below `results`, and the rules that hold for them."""
+    boards = Boards(results, [rules])
+    snapshot = boards.refresh()
+    return Rivals(
+        entries=snapshot.entries.get(rules.name, ()),
+        rulebook=boards.rulebook(snapshot, rules.name),
+    )
+
+
+def comment_on_folder(folder: Path, rivals: Rivals) -> str:
+    """Write the comment of the run that left `folder`, see `intake.write_artefact`."""
+    left = read_folder(folder)
+    return make_comment(left.summary, left.cards, rivals, remarks=left.remarks)
 
 
 def comment_text(text: str, max_characters: int = _MAX_TEXT) -> str:
@@ -222,7 +242,7 @@ def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str
     if challenge is not None and not is_same_data(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
-    if reason := is_sane(card, rivals.entries):
+    if reason := flaw_of(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
     found = judge(card, rivals.entries, rulebook=rivals.rulebook)

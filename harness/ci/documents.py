@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.card.records import Digest
 from harness.challenge import Account, Name, Value
-from harness.errors import Problem
+from harness.errors import ExitCode, Problem
 
 MAX_MESSAGE_CHARACTERS = 8_000
 
@@ -121,6 +121,14 @@ class Summary(Value):
     challenge: Name
     plan: Plan | None
     scorings: tuple[Scoring, ...] = Field(default=(), max_length=10_000)
+
+    @property
+    def exit_code(self) -> int:
+        """One exit code for all: 0 only if nothing failed and nothing was refused."""
+        if self.plan is not None and self.plan.kind == "refused":
+            return ExitCode.INVALID
+        failed = (one.exit_code for one in self.scorings if one.status == "failed")
+        return next(failed, ExitCode.SCORED)
 
 
 def told(problem: Problem) -> ToldProblem:

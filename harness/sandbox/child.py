@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
+from harness.sandbox.ending import kill_tree
 from harness.sandbox.log import CappedLog
 from harness.sandbox.report import MAX_REPORT_BYTES
 from harness.sandbox.step import MIB, Limits
@@ -244,7 +245,8 @@ class Child:
             os.close(self._root_pidfd)
             self._root_pidfd = None
         else:
-            self._kill_tree()
+            if self.pipes.info is None:
+                kill_tree(self.process.pid)
             is_gone = True
         self.process.kill()
         try:
@@ -258,15 +260,6 @@ class Child:
                     fix="they wait for the kernel, perhaps for a disk; look for them with `ps`",
                 )
             )
-
-    def _kill_tree(self) -> None:
-        """Kill what can be found of a step that has no namespace, or none yet."""
-        if self.pipes.info is None:
-            for pid in [*usage.process_tree(self.process.pid)][::-1]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
 
     def finish_log(self) -> str:
         """Return what the step printed; call after `kill`."""
