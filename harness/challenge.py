@@ -7,9 +7,13 @@ an event holds or which signals there are.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Names become file names and URL parts: lower case only, so that no two differ by case alone.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
@@ -266,3 +270,28 @@ class Challenge(Value):
     def signals(self) -> tuple[str, ...]:
         """Names of the scored signals."""
         return self.processes("signal", "hidden")
+
+
+# SplitMix64: the step of its counter and the two multipliers of its finaliser.
+SPLITMIX_STEP = 0x9E3779B97F4A7C15
+_MIX_A = 0xBF58476D1CE4E5B9
+_MIX_B = 0x94D049BB133111EB
+
+
+def mix64(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of 64-bit words in place; return them.
+
+    The finaliser of SplitMix64, a bijection. Whatever depends on an event alone is made with it:
+    the split, the random numbers of variations, the weights of bootstrap replicates.
+
+    References
+    ----------
+    G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
+    OOPSLA 2014, doi:10.1145/2660193.2660195.
+    """
+    words ^= words >> 30
+    words *= _MIX_A
+    words ^= words >> 27
+    words *= _MIX_B
+    words ^= words >> 31
+    return words

@@ -20,18 +20,15 @@ from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import (
     CHUNK_EVENTS,
-    check_space,
-    file_checksum,
     npy_bytes,
     write_npy_header,
-    writing,
 )
 from harness.data.events import EventStore
 from harness.data.hdf5_writer import write_events
 from harness.data.mix import read_rows, scatter_events
-from harness.data.progress import Progress, no_progress
 from harness.data.split import chunks
 from harness.errors import DataError, Problem, UsageError
+from harness.files import Progress, check_space, file_checksum, no_progress, writing
 
 BACKGROUND = "background"
 # Where the finest binary step of pT is looked for: 2^-20 GeV is finer than float32 at 16 GeV.
@@ -289,7 +286,7 @@ def make_box(
     given = (events for name, rows in chosen.items() for events in sources[name].read(rows))
     shape = (contents.n_events, *challenge.layout.shape)
     with tempfile.TemporaryDirectory(prefix="harness-box-") as scratch:
-        with writing(Path(scratch), "mixed.npy", is_kept=False) as stream:
+        with writing(Path(scratch) / "mixed.npy", is_kept=False) as stream:
             check_space(Path(scratch), npy_bytes(shape, "<f4"))
             write_npy_header(stream, shape, "<f4")
             scatter_events(stream, given, places, challenge.layout.shape)

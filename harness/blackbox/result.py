@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from harness.blackbox.make import count_named
 from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
+from harness.data.hdf5_writer import replacing_hdf5
+from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.sandbox import Workspace
 from harness.sandbox.step import GIB, MIB, Limits
 
@@ -266,23 +267,13 @@ def write_result(path: Path, ids: NDArray[np.int64], declared: Declared) -> None
     EnvironmentFaultError
         It cannot be written.
     """
-    import h5py
-
     if path.exists():
         raise UsageError(
             Problem(what="the file is there already", where=str(path), fix="name another --out")
         )
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        with h5py.File(partial, "w") as file:
-            file.create_dataset(
-                RESULT, data=np.sort(ids).astype("<i8"), compression="gzip", track_times=False
-            )
-            for name in ATTRIBUTES:
-                file.attrs[name] = declared[name]
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise EnvironmentFaultError(
-            Problem(what=f"cannot write: {str(error).splitlines()[0]}", where=str(path))
-        ) from error
+    with replacing_hdf5(path) as file:
+        file.create_dataset(
+            RESULT, data=np.sort(ids).astype("<i8"), compression="gzip", track_times=False
+        )
+        for name in ATTRIBUTES:
+            file.attrs[name] = declared[name]

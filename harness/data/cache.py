@@ -16,7 +16,6 @@ import hashlib
 import io
 import math
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,27 +25,29 @@ from typing import BinaryIO, Literal
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 import harness
 from harness.challenge import Challenge, DataFile, Value
-from harness.data.progress import Progress, no_progress
 from harness.data.split import chunks, event_hashes
 from harness.data.structure import StructureCheck, StructureReport
-from harness.errors import DataError, EnvironmentFaultError, Problem
+from harness.errors import DataError, Problem
+from harness.files import (
+    Progress,
+    check_space,
+    make_folder,
+    no_progress,
+    read_json,
+    write_json,
+    writing,
+)
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 IDS_NAME = "ids.npy"
 ABOUT_NAME = "about.json"
-_ANOTHER_DISK = (
-    f"name a folder on another disk: in {CACHE_VARIABLE} for the cache, in TMPDIR for what one run "
-    "works on"
-)
 # Decoded chunks of this many events are 15 MB of float32 (57 values).
 CHUNK_EVENTS = 65_536
-# Room to leave on a disk, bytes.
-SPARE_BYTES = 64 * 1024**2
 
 
 class CacheRecord(Value):
@@ -120,12 +121,13 @@ def find_cached(challenge: Challenge, file: DataFile, root: Path) -> CacheRecord
         What is there; or the reason why nothing there can be used.
     """
     folder = process_folder(challenge, file.process, root)
-    try:
-        record = CacheRecord.model_validate_json((folder / ABOUT_NAME).read_bytes())
-    except FileNotFoundError:
+    about = folder / ABOUT_NAME
+    if not about.exists():
         return "not in the cache"
-    except (OSError, ValidationError) as error:
-        return f"{folder / ABOUT_NAME} is not readable: {str(error).splitlines()[0]}"
+    try:
+        record = read_json(about, CacheRecord)
+    except DataError as error:
+        return f"{about} is not readable: {error.problems[0].what}"
     return _difference(challenge, file, folder, record) or record
 
 
@@ -170,7 +172,7 @@ def store_events(
     key = challenge.split.key
     hashes_name = _hashes_name(key)
     check = StructureCheck(source=file.name, layout=challenge.layout)
-    with writing(folder, EVENTS_NAME) as events, writing(folder, hashes_name) as hashes:
+    with writing(folder / EVENTS_NAME) as events, writing(folder / hashes_name) as hashes:
         check_space(folder, npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8"))
         write_npy_header(events, shape, "<f4")
         write_npy_header(hashes, shape[:1], "<u8")
@@ -194,8 +196,7 @@ def store_events(
         structure=check.report(),
         made_with={"harness": harness.__version__, "numpy": np.__version__},
     )
-    with writing(folder, ABOUT_NAME) as stream:
-        stream.write(record.model_dump_json(indent=2).encode())
+    write_json(folder / ABOUT_NAME, record, indent=2)
     return record
 
 
@@ -203,7 +204,7 @@ def _store_ids(folder: Path, ids: NDArray[np.int64] | None) -> None:
     if ids is None:
         (folder / IDS_NAME).unlink(missing_ok=True)
         return
-    with writing(folder, IDS_NAME) as stream:
+    with writing(folder / IDS_NAME) as stream:
         write_npy_header(stream, ids.shape, "<i8")
         stream.write(ids.astype("<i8", copy=False).data)
 
@@ -283,51 +284,6 @@ def holding(lock: FileLock, what: str, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def make_folder(folder: Path) -> None:
-    """Make `folder` and its parents.
-
-    Raises
-    ------
-    EnvironmentFaultError
-        It can't be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _disk_fault(folder, error) from error
-
-
-def check_space(folder: Path, n_bytes: int) -> None:
-    """Hold the free space of the disk of `folder` against the bytes to be written.
-
-    Raises
-    ------
-    EnvironmentFaultError
-        There is too little.
-    """
-    free = shutil.disk_usage(folder).free
-    if free < n_bytes + SPARE_BYTES:
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"{free / 1e9:.2f} GB are free",
-                where=str(folder),
-                expected=f"{(n_bytes + SPARE_BYTES) / 1e9:.2f} GB",
-                fix=f"make room, or {_ANOTHER_DISK}",
-            )
-        )
-
-
-def file_checksum(path: Path, algorithm: str = "sha256", progress: Progress = no_progress) -> str:
-    """Return ``algorithm:hex`` of the file at `path`."""
-    digest = hashlib.new(algorithm, usedforsecurity=False)
-    total = path.stat().st_size
-    with path.open("rb") as stream:
-        while block := stream.read(4 * 1024**2):
-            digest.update(block)
-            progress(f"checksum of {path.name}", stream.tell(), total, "bytes")
-    return f"{algorithm}:{digest.hexdigest()}"
-
-
 def _check_count(file: DataFile, n_events: int) -> None:
     if file.n_events is None or file.n_events == n_events:
         return
@@ -342,7 +298,7 @@ def _check_count(file: DataFile, n_events: int) -> None:
 
 
 def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
-    with writing(path.parent, path.name) as stream:
+    with writing(path) as stream:
         write_npy_header(stream, (len(events),), "<u8")
         for chunk in chunks(len(events), CHUNK_EVENTS):
             stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
@@ -370,36 +326,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return -1
-
-
-@contextmanager
-def writing(folder: Path, name: str, *, is_kept: bool = True) -> Iterator[BinaryIO]:
-    """Open ``folder/name`` for writing under another name; moved into place if all went well.
-
-    The other name is always the same, so what a killed process left is written over. What is
-    kept is flushed to the disk before it is moved.
-    """
-    partial = folder / f"{name}.part"
-    try:
-        with partial.open("w+b") as stream:
-            yield stream
-            stream.flush()
-            if is_kept:
-                os.fsync(stream.fileno())
-        partial.replace(folder / name)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise _disk_fault(folder, error) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _disk_fault(folder: Path, error: OSError) -> EnvironmentFaultError:
-    return EnvironmentFaultError(
-        Problem(
-            what=f"can't write: {error.strerror or error}",
-            where=str(folder),
-            fix=f"make room or mend its permissions, or {_ANOTHER_DISK}",
-        )
-    )

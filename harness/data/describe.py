@@ -19,12 +19,11 @@ from harness.card.records import (
     ProcessSummary,
 )
 from harness.challenge import Challenge, DataFile, EventLayout
-from harness.data.cache import make_folder, writing
 from harness.data.events import EventStore
 from harness.data.observables import count_in_bins, observables_of
-from harness.data.progress import Progress, no_progress
 from harness.data.split import Part
 from harness.errors import EnvironmentFaultError, Problem
+from harness.files import Progress, make_folder, no_progress, writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,19 +133,6 @@ def summarise_pt(pt: NDArray[np.float32]) -> PtSummary | None:
     )
 
 
-def write_summary(summary: DataSummary, path: Path) -> None:
-    """Write `summary` as JSON, whole or not at all.
-
-    Raises
-    ------
-    EnvironmentFaultError
-        It can't be written.
-    """
-    make_folder(path.parent)
-    with writing(path.parent, path.name) as stream:
-        stream.write(summary.model_dump_json(indent=1).encode() + b"\n")
-
-
 def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
     """Draw each distribution of `summary` into a PNG in `folder`; return their paths.
 
@@ -166,7 +152,7 @@ def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
         _draw(figure.subplots(), distribution, titles, label)
         # Beside the axes: a line may run anywhere in them.
         figure.legend(loc="outside right upper", frameon=False)
-        with writing(folder, path.name) as stream:
+        with writing(path) as stream:
             figure.savefig(stream, format="png", dpi=150)
         paths.append(path)
     return tuple(paths)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness
-from harness.data.progress import Progress, no_progress
 from harness.errors import DataError, EnvironmentFaultError, Problem
+from harness.files import Progress, no_progress
 
 if TYPE_CHECKING:
     import requests

@@ -30,9 +30,9 @@ from harness.data.cache import (
     store_events,
 )
 from harness.data.manifest import load_manifest
-from harness.data.progress import Progress, no_progress
 from harness.data.split import Part, chunks, is_in_part
 from harness.errors import DataError, Problem, UsageError
+from harness.files import Progress, no_progress
 
 PACKAGE_SCHEME = "package:"
 # Files that scoring does without.

@@ -19,21 +19,18 @@ from harness.data.cache import (
     CacheRecord,
     EventSource,
     cache_root,
-    check_space,
-    file_checksum,
     find_cached,
     holding,
     lock_process,
-    make_folder,
     npy_bytes,
     store_events,
 )
 from harness.data.download import PART_SUFFIX, Patience, download
 from harness.data.events import decode_packaged, is_packaged
 from harness.data.pins import Pin, read_pins, write_pin
-from harness.data.progress import Progress, no_progress
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem, UsageError
+from harness.files import Progress, check_space, file_checksum, make_folder, no_progress
 
 DOWNLOAD_FOLDER = "downloads"
 Action = Literal["cached", "packaged", "folder", "download"]

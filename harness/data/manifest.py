@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 import harness
 from harness.challenge import Challenge, Value
 from harness.errors import DataError, Problem, UsageError
-from harness.files import DocumentError, read_document
+from harness.files import read_yaml
 
 MANIFEST_NAME = "data_manifest.yaml"
 MANIFEST_VARIABLE = "HARNESS_MANIFEST"
@@ -89,8 +89,8 @@ def load_manifest(*paths: Path | None) -> Manifest:
     problems: list[Problem] = []
     for path in files:
         try:
-            manifests.append(read_document(path, Manifest))
-        except DocumentError as error:
+            manifests.append(read_yaml(path, Manifest))
+        except DataError as error:
             problems.extend(error.problems)
     if problems:
         raise DataError(*problems)

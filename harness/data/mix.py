@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import Challenge
-from harness.data.cache import check_space, npy_bytes, write_npy_header, writing
+from harness.data.cache import npy_bytes, write_npy_header
 from harness.data.events import EventStore
 from harness.data.split import chunks
+from harness.files import check_space, writing
 
 # 120 MB of float32 (57 values): the most of the mixture that is in memory at a time, twice.
 STRETCH_EVENTS = 2**19
@@ -126,7 +127,7 @@ def write_mixture(
     n_events = sum(map(len, indices.values()))
     places = generator.permutation(n_events)
     shape = (n_events, *challenge.layout.shape)
-    with writing(path.parent, path.name, is_kept=False) as stream:
+    with writing(path, is_kept=False) as stream:
         check_space(path.parent, npy_bytes(shape, "<f4"))
         write_npy_header(stream, shape, "<f4")
         scatter_events(stream, _read(store, indices), places, challenge.layout.shape)

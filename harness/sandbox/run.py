@@ -17,11 +17,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import JsonValue
 
-from harness.card.records import IsolationRecord
+from harness.card.records import IsolationKind, IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,
@@ -42,7 +41,6 @@ from harness.sandbox.start import start_plain, start_sandboxed
 from harness.sandbox.step import MIB, Limits, Step, StepResult
 from harness.sandbox.usage import Watch
 
-Kind = Literal["bwrap", "none"]
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
 ENTRY_PREFIX = "harness."
@@ -60,7 +58,7 @@ class Sandbox:
         How steps are isolated, for the score card.
     """
 
-    kind: Kind
+    kind: IsolationKind
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
@@ -158,7 +156,7 @@ def _tell_progress(step: Step, files: list[OutputFile]) -> None:
         step.progress(outputs.written_bytes(files))
 
 
-def open_sandbox(kind: Kind) -> Sandbox:
+def open_sandbox(kind: IsolationKind) -> Sandbox:
     """Return a sandbox of `kind` after a step that shows that it works here.
 
     Parameters
@@ -229,7 +227,9 @@ def _check(step: Step) -> None:
     outputs.check_names({**step.inputs, **step.outputs})
 
 
-def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]) -> bytes:
+def _request(
+    kind: IsolationKind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]
+) -> bytes:
     """Return the line that the worker reads."""
     if kind == "bwrap":
         package_root = bindings.PACKAGE_ROOT
@@ -251,7 +251,7 @@ def _request(kind: Kind, step: Step, inputs: Mapping[str, Path], files: list[Out
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def _resource_limits(kind: Kind, step: Step) -> dict[str, tuple[int, int]]:
+def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
     """Return the kernel's limits for each process of `step`, soft and hard.
 
     Memory is limited by RLIMIT_DATA, which counts a process's private writable memory. RLIMIT_AS

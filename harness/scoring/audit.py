@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -174,7 +173,7 @@ def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
     for artefact in card.firmware.artefacts:
         file = path.with_suffix("") / artefact.name
         if file.is_file():
-            found = hashlib.sha256(file.read_bytes()).hexdigest()
+            found = cards.describe_file(file).sha256
             yield _compare(f"artefact {artefact.name}", found, artefact.sha256)
 
 

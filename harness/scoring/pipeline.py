@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.card import files as cards
-from harness.card.records import Cost, Firmware, NotMeasured, ScoreCard
+from harness.card.records import Cost, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
@@ -58,7 +57,7 @@ def score(
     reports: str | PathLike[str] | None = None,
     settings: Settings | None = None,
     has_stress: bool = False,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> ScoreCard:
     """Score the submission in `folder`, write its card and return it: ``harness score`` in a call.

@@ -25,10 +25,11 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import DataFile
-from harness.data.cache import check_space, npy_bytes, write_npy_header, writing
+from harness.data.cache import npy_bytes, write_npy_header
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
 from harness.data.variations import EventVariation, event_variations, vary_events, why_not
+from harness.files import check_space, writing
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import clopper_pearson
 
@@ -114,7 +115,7 @@ def _vary_all(
 ) -> Iterator[Variation]:
     """Write what all variations change into one file, and score it in one go."""
     shape = store.challenge.layout.shape
-    with writing(path.parent, path.name, is_kept=False) as stream:
+    with writing(path, is_kept=False) as stream:
         check_space(path.parent, npy_bytes((len(variations) * len(nominal), *shape), "<f4"))
         # The number of events is known at the end; NumPy leaves room in the header for it.
         write_npy_header(stream, (0, *shape), "<f4")

@@ -174,4 +174,4 @@ class TestBadInput:
         site.cache.write_text("")
         done = site.fetch()
         assert done.returncode == 5
-        assert "can't write" in done.stderr
+        assert "cannot be written" in done.stderr
