@@ -17,7 +17,7 @@ from unittest.mock import patch
 from pydantic import JsonValue
 
 from harness.card.records import IsolationKind
-from harness.sandbox.run import Sandbox, open_sandbox
+from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.step import Step, StepResult
 from harness.scoring import pipeline
 
