@@ -82,7 +82,7 @@ def synth(
 ) -> None:
     """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
     from harness.cli.terminal import firmware_view
-    from harness.scoring.pipeline import synthesise_submission
+    from harness.scoring.synthesis import synthesise_submission
 
     firmware = synthesise_submission(
         folder,
@@ -145,11 +145,12 @@ def score(
     as_json: bool,
 ) -> None:
     """Score the submission in FOLDER and write its score card."""
-    from harness.scoring.pipeline import score_submission
+    from harness import score as score_folder
+    from harness.card.files import card_path
 
-    scored = score_submission(
+    card = score_folder(
         folder,
-        challenge=challenge,
+        challenge,
         manifests=manifests,
         results=results,
         is_quick=quick,
@@ -160,6 +161,6 @@ def score(
         isolation="none" if unsafe else "bwrap",
         progress=progress(),
     )
-    print_card(scored.card, results=results, as_json=as_json, is_private=private)
-    if scored.path is not None:
-        click.echo(f"score card: {scored.path}", err=True)
+    print_card(card, results=results, as_json=as_json, is_private=private)
+    if not quick:
+        click.echo(f"score card: {card_path(card, results)}", err=True)

@@ -177,7 +177,7 @@ class StepRunner:
         return _read(model, result, name), result.outputs
 
 
-def _read(model: type[Report], result: StepResult, name: str) -> Report:
+def _read(model: type[Report], result: StepResult[dict[str, JsonValue]], name: str) -> Report:
     report = result.report
     if report.get("fault") == "untranslatable":
         problem = Problem(

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from harness.sandbox.run import Sandbox, open_sandbox
     from harness.sandbox.scores import read_scores
     from harness.sandbox.scratch import scratch_folder
+    from harness.sandbox.workspace import Workspace
 
 __all__ = [
     "Finding",
     "Isolation",
     "Sandbox",
+    "Workspace",
     "open_sandbox",
     "probe",
     "read_scores",
@@ -33,6 +35,7 @@ _HOMES = {
     "Sandbox": "harness.sandbox.run",
     "open_sandbox": "harness.sandbox.run",
     "scratch_folder": "harness.sandbox.scratch",
+    "Workspace": "harness.sandbox.workspace",
 }
 
 

@@ -83,8 +83,10 @@ class Child:
 
     # --- Following it to its end ---
 
-    def follow(self, request: bytes, watch: Watch) -> bytes:
+    def follow(self, request: bytes, watch: Watch, on_tick: Callable[[], None]) -> bytes:
         """Send the request, read what comes back, and return the line that holds the answer.
+
+        `on_tick` is called each time that the step is measured.
 
         Raises
         ------
@@ -113,6 +115,7 @@ class Child:
                 now_s = time.monotonic()
                 if line is not None or has_ended or now_s - measured_s >= tick_s:
                     self._measure(watch, now_s)
+                    on_tick()
                     measured_s = now_s
                     tick_s = min(2 * tick_s, LAST_TICK_S)
                 if line is not None:

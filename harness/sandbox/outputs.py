@@ -83,6 +83,11 @@ def close(files: list[OutputFile]) -> None:
         os.close(file.fd)
 
 
+def written_bytes(files: list[OutputFile]) -> int:
+    """Return how much of the outputs is written; each counts up to its limit."""
+    return sum(min(os.fstat(file.fd).st_size, file.max_bytes) for file in files)
+
+
 def collect(files: list[OutputFile], step: str) -> dict[str, Path]:
     """Take back the outputs of a step that has ended; return their paths by name.
 

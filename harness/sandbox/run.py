@@ -72,7 +72,7 @@ class Sandbox:
         """How untrusted code was kept apart, for the score card."""
         return IsolationRecord(kind=self.kind, detail=dict(self.detail))
 
-    def run(self, step: Step, folder: Path) -> StepResult:
+    def run(self, step: Step, folder: Path) -> StepResult[dict[str, JsonValue]]:
         """Run `step`; its outputs are written into `folder`.
 
         Parameters
@@ -93,6 +93,8 @@ class Sandbox:
             A limit was reached.
         EnvironmentFaultError
             The sandbox could not be set up.
+        HarnessError
+            One of the step's `may_raise`, as the entry raised it.
         UsageError
             The step is no step.
         """
@@ -134,20 +136,28 @@ def _blame_on_a_full_disk(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _finish(step: Step, child: Child, request: bytes, files: list[OutputFile]) -> StepResult:
+def _finish(
+    step: Step, child: Child, request: bytes, files: list[OutputFile]
+) -> StepResult[dict[str, JsonValue]]:
     """Follow a started step to its end, and check what it left."""
     watch = Watch(step.name, step.limits, time.monotonic())
     try:
-        line = child.follow(request, watch)
+        line = child.follow(request, watch, lambda: _tell_progress(step, files))
         usage = watch.usage(time.monotonic())
     finally:
         # Also on Ctrl-C: from here on nothing of the step is alive to change its outputs.
         child.kill()
     log = child.finish_log()
-    report = read_answer(line, step.name)
+    report = read_answer(line, step.name, step.may_raise)
     return StepResult(
         report=report, outputs=outputs.collect(files, step.name), usage=usage, log=log
     )
+
+
+def _tell_progress(step: Step, files: list[OutputFile]) -> None:
+    """Report how much is written: a size that the kernel gives, whatever the step says."""
+    if step.progress is not None:
+        step.progress(outputs.written_bytes(files))
 
 
 def open_sandbox(kind: Kind) -> Sandbox:
