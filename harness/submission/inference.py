@@ -21,6 +21,7 @@ from pydantic import JsonValue, NonNegativeInt
 
 from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.contract import check_network
 from harness.submission.network import load_keras, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 from harness.submission.words import input_overflow
@@ -229,8 +230,6 @@ def forget_read(events: NDArray[np.float32]) -> None:
 
 
 def _check_fits(model: keras.Model, events: NDArray[np.float32]) -> None:
-    from harness.submission.network import check_network
-
     if problems := check_network(model, (events.shape[1], events.shape[2])):
         raise InvalidSubmissionError(*problems)
 
