@@ -50,7 +50,7 @@ from harness.sandbox import Workspace, read_scores
 from harness.sandbox.workspace import open_workspace
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
-from harness.submission.spec import Submission, read_submission
+from harness.submission import Submission, read_submission
 
 NOT_MEASURED = "not measured"
 

@@ -18,8 +18,8 @@ from harness.ci.process import DEFAULT_LIMIT_S, Request, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
 from harness.errors import ExitCode, HarnessError, InvalidSubmissionError
+from harness.submission import read_submission
 from harness.submission.digest import scan
-from harness.submission.spec import read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

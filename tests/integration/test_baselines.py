@@ -20,8 +20,8 @@ from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
 from harness.submission import network as networks
+from harness.submission import read_submission
 from harness.submission.contract import check_network
-from harness.submission.spec import read_submission
 from tests.events import make_events
 from tools import baselines_page
 from tools.baselines import SUBMISSIONS, TEAMS
