@@ -22,8 +22,8 @@ from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import OTHER_BATCH, Batch
 from harness.submission.export import ExportReport
+from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
-from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
