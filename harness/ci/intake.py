@@ -19,8 +19,8 @@ from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
 from harness.errors import HarnessError, InvalidSubmissionError
 from harness.files import write_json
+from harness.submission import read_submission
 from harness.submission.digest import scan
-from harness.submission.spec import read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
