@@ -25,12 +25,11 @@ from harness.data.cache import (
     EVENTS_NAME,
     cache_root,
     find_cached,
-    npy_bytes,
     open_ids,
     process_folder,
-    write_npy_header,
 )
 from harness.data.manifest import load_manifest
+from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
 from harness.errors import (
     DataError,
@@ -40,14 +39,14 @@ from harness.errors import (
     Problem,
     UsageError,
 )
-from harness.files import check_space, file_checksum, writing
+from harness.files import file_checksum
 from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
 from harness.sandbox import Workspace, open_workspace, read_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
-from harness.submission.spec import Submission, read_submission
+from harness.submission import Submission, read_submission
 
 NOT_MEASURED = "not measured"
 
@@ -284,9 +283,7 @@ def _unpack_box(rules: Challenge, path: Path, scratch: Path) -> _BoxEvents:
         raise DataError(_without_ids(str(path)))
     shape = (n_events, *rules.layout.shape)
     check = StructureCheck(source=path.name, layout=rules.layout)
-    with writing(scratch / "box.npy", is_kept=False) as stream:
-        check_space(scratch, npy_bytes(shape, "<f4"))
-        write_npy_header(stream, shape, "<f4")
+    with writing_npy(scratch / "box.npy", shape, is_kept=False) as stream:
         for events, classes in hdf5.read_chunks(path, rules.layout):
             check.add(events, classes)
             stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
 from harness.errors import HarnessError, InvalidSubmissionError
 from harness.files import write_json
+from harness.submission import read_submission
 from harness.submission.digest import scan
-from harness.submission.spec import read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,16 +89,13 @@ def read_tree(
         return SubmittedFiles(team=team, files={}, received=received, problem=error)
 
 
-def read_folders(submissions: Path, teams: Iterable[str] | None = None) -> list[SubmittedFiles]:
-    """Read the submissions below a folder: what a checkout holds, of the named teams or of all."""
-    chosen = None if teams is None else set(teams)
-    handed = []
-    for folder in sorted(submissions.iterdir()):
-        if folder.is_symlink() or not folder.is_dir() or folder.name.startswith("."):
-            continue
-        if chosen is None or folder.name in chosen:
-            handed.append(_read_folder(folder))
-    return handed
+def read_folders(submissions: Path) -> list[SubmittedFiles]:
+    """Read every submission below a folder; links are not followed."""
+    return [
+        _read_folder(folder)
+        for folder in sorted(submissions.iterdir())
+        if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".")
+    ]
 
 
 def _read_folder(folder: Path) -> SubmittedFiles:
@@ -114,18 +111,22 @@ def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) ->
     """Score files that were handed in; what is no valid submission fails without being run."""
     deadline = None if settings.budget_s is None else time.time() + settings.budget_s
     prepared = [prepare(one, settings, deadline=deadline) for one in handed]
-    scored = iter(
-        score_all(
-            [one for one in prepared if isinstance(one, ScoringRequest)],
-            settings.results,
-            score=settings.score,
-            jobs=settings.jobs,
-            cluster=settings.cluster,
-            is_forced=settings.is_forced,
-            progress=settings.progress,
-        )
-    )
+    requests = [one for one in prepared if isinstance(one, ScoringRequest)]
+    scored = iter(score_requests(requests, settings))
     return [one if isinstance(one, Scoring) else next(scored) for one in prepared]
+
+
+def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings) -> list[Scoring]:
+    """Score requests as the settings say, see `queue.score_all`."""
+    return score_all(
+        requests,
+        settings.results,
+        score=settings.score,
+        jobs=settings.jobs,
+        cluster=settings.cluster,
+        is_forced=settings.is_forced,
+        progress=settings.progress,
+    )
 
 
 def prepare(

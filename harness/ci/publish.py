@@ -7,11 +7,11 @@ of the cards; what a run on private data printed is seen by nobody.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from harness.board.index import CardIndex
 from harness.board.public import public_part
 from harness.card.files import read_card, write_card
 from harness.challenge import is_name, utc
@@ -19,11 +19,11 @@ from harness.ci.documents import Scoring, Summary
 from harness.ci.folders import SUBMISSIONS
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
-from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree
-from harness.ci.ledger import add_attempts, failed_before, n_counted, read_attempts
+from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
+from harness.ci.ledger import Attempt, add_attempts, failed_before, n_counted, read_attempts
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.ci.process import ScoringRequest
-from harness.ci.queue import score_all
+from harness.ci.queue import find_card, not_run
 from harness.ci.session import BoardWork, open_session
 from harness.errors import EnvironmentFaultError, ExitCode, Problem
 
@@ -143,65 +143,41 @@ def _publish(
 ) -> Summary:
     challenge = settings.rules.name
     attempts = read_attempts(settings.results, challenge)
-    counts = Counter({one.team: n_counted(attempts, one.team, now) for one in handed})
-    decided: list[Scoring] = []
-    requests: list[ScoringRequest] = []
-    for one in handed:
-        request = prepare(one, settings)
-        if isinstance(request, Scoring):
-            decided.append(request)
-        elif (before := failed_before(attempts, request.team, request.digest)) is not None and (
-            not settings.is_forced
-        ):
-            decided.append(_failed_before(request, before.exit_code))
-        else:
-            requests.append(request)
+    prepared = [_unless_failed(prepare(one, settings), attempts, settings) for one in handed]
     if quota is not None:
-        known = {one.team for one in _known(requests, settings)}
-        over = [one for one in requests if one.team not in known and counts[one.team] >= quota]
-        decided += [_waiting(one) for one in over]
-        requests = [one for one in requests if one not in over]
-    scored = score_all(
-        requests,
-        settings.results,
-        score=settings.score,
-        jobs=settings.jobs,
-        cluster=settings.cluster,
-        is_forced=settings.is_forced,
-        progress=settings.progress,
-    )
+        spent = {one.team for one in handed if n_counted(attempts, one.team, now) >= quota}
+        prepared = _within_quota(prepared, spent, settings)
+    requests = [one for one in prepared if isinstance(one, ScoringRequest)]
+    decided = [one for one in prepared if isinstance(one, Scoring)]
+    scored = score_requests(requests, settings)
     add_attempts(settings.results, challenge, scored, now)
     scorings = tuple(sorted((*decided, *scored), key=lambda one: one.team))
     return Summary(challenge=challenge, plan=None, scorings=scorings)
 
 
-def _known(requests: Sequence[ScoringRequest], settings: ScoringSettings) -> list[ScoringRequest]:
-    from harness.board.index import CardIndex
-    from harness.ci.queue import find_card
-
-    entries = CardIndex(settings.results, is_private=True).refresh().entries
-    there = entries.get(settings.rules.name, ())
-    return [one for one in requests if find_card(there, one) is not None]
-
-
-def _failed_before(request: ScoringRequest, exit_code: int) -> Scoring:
-    return Scoring(
-        team=request.team,
-        challenge=request.challenge,
-        digest=request.digest,
-        status="failed",
-        exit_code=exit_code,
-        message="these files failed before, by the same scorer: see attempts.jsonl",
-        attempts=0,
-    )
+def _unless_failed(
+    request: ScoringRequest | Scoring, attempts: Sequence[Attempt], settings: ScoringSettings
+) -> ScoringRequest | Scoring:
+    """Do not score files again that this scorer has rejected, unless it is forced to."""
+    if isinstance(request, Scoring) or settings.is_forced:
+        return request
+    before = failed_before(attempts, request.team, request.digest)
+    if before is None:
+        return request
+    message = "these files failed before, by the same scorer: see attempts.jsonl"
+    return not_run(request, "failed", message, exit_code=before.exit_code)
 
 
-def _waiting(request: ScoringRequest) -> Scoring:
-    return Scoring(
-        team=request.team,
-        challenge=request.challenge,
-        digest=request.digest,
-        status="waiting",
-        message="the team's scorings of today are used up: scored by a run after midnight UTC",
-        attempts=0,
-    )
+def _within_quota(
+    prepared: Sequence[ScoringRequest | Scoring], spent: Collection[str], settings: ScoringSettings
+) -> list[ScoringRequest | Scoring]:
+    """Let the teams in `spent` wait; files that have a card already cost nothing."""
+    index = CardIndex(settings.results, is_private=True).refresh()
+    there = index.entries.get(settings.rules.name, ())
+    message = "the team has used up its scorings of today: a run after midnight UTC scores this"
+    return [
+        not_run(one, "waiting", message)
+        if isinstance(one, ScoringRequest) and one.team in spent and find_card(there, one) is None
+        else one
+        for one in prepared
+    ]

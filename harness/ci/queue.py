@@ -21,7 +21,7 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
@@ -91,7 +91,7 @@ def score_all(
                 waiting[number] = request
             else:
                 progress(f"{request.team}: scored already, {known.key}")
-                done[number] = _known(request, known)
+                done[number] = not_run(request, "known", card=known.key)
         with _workers(jobs, cluster) as workers:
             for number, scoring in _scored(waiting, results, score, workers, patience_s):
                 progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
@@ -131,14 +131,24 @@ def is_same_data(card: ScoreCard, rules: Challenge) -> bool:
     ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
 
 
-def _known(request: ScoringRequest, entry: Entry) -> Scoring:
+def not_run(
+    request: ScoringRequest,
+    status: Literal["known", "failed", "waiting"],
+    message: str = "",
+    *,
+    exit_code: int = ExitCode.SCORED,
+    card: str | None = None,
+) -> Scoring:
+    """Report on a request that was not run."""
     return Scoring(
         team=request.team,
         challenge=request.challenge,
         digest=request.digest,
-        status="known",
+        status=status,
+        exit_code=exit_code,
+        message=message,
         attempts=0,
-        card=entry.key,
+        card=card,
     )
 
 

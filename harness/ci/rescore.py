@@ -11,10 +11,9 @@ from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
-from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare
+from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
 from harness.ci.process import ScoringRequest
 from harness.ci.publish import read_branch
-from harness.ci.queue import score_all
 from harness.ci.session import BoardWork, open_session
 from harness.errors import DataError, ExitCode
 from harness.scoring.audit import rescore_card
@@ -79,15 +78,7 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
             redone.append(Redone(card=entry.key, outcome="failed", detail=detail))
         else:
             again[entry.key] = request
-    scored = score_all(
-        list(again.values()),
-        settings.results,
-        score=settings.score,
-        jobs=settings.jobs,
-        cluster=settings.cluster,
-        is_forced=True,
-        progress=settings.progress,
-    )
+    scored = score_requests(list(again.values()), replace(settings, is_forced=True))
     for key, scoring in zip(again, scored, strict=True):
         is_done = scoring.status == "scored"
         outcome: Literal["scored again", "failed"] = "scored again" if is_done else "failed"

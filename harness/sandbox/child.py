@@ -40,18 +40,15 @@ NEARLY_ALL = 0.9
 
 @dataclass(kw_only=True, slots=True)
 class Pipes:
-    """The parent's ends: `log` and `report` to read, `request` to write, `info` of bubblewrap."""
+    """One side of a step's pipes.
+
+    The parent reads `log`, `report` and, of bubblewrap, `info`; it writes `request`.
+    """
 
     log: int
     report: int
     request: int
     info: int | None = None
-
-    def forget_info(self) -> None:
-        """Close the pipe of bubblewrap, which takes no part."""
-        if self.info is not None:
-            os.close(self.info)
-            self.info = None
 
     def close(self) -> None:
         """Close all of them."""

@@ -59,8 +59,8 @@ class Detector:
         isolation = relative_isolation(measured, seen, n_events, self.response.isolation_radius)
         chance = boost * identification(measured, isolation, self.response)
         found = measured.where(rng.random(len(measured)) < chance)
-        let_through = batch.let_through if is_fake else None
-        return self._reconstruct(seen, leptons, found, n_pileup, rng, let_through)
+        thinning = batch.thinning if is_fake else None
+        return self._reconstruct(seen, leptons, found, n_pileup, rng, thinning)
 
     def _reconstruct(
         self,
@@ -69,10 +69,10 @@ class Detector:
         found: Particles,
         n_pileup: Indices,
         rng: np.random.Generator,
-        let_through: Column | None,
+        thinning: Column | None,
     ) -> Events:
         n_events = len(n_pileup)
-        if let_through is None:
+        if thinning is None:
             passes = _has_leading(found, n_events)
             seen, leptons, found = (part.of_events(passes) for part in (seen, leptons, found))
             n_pileup, n_events = n_pileup[passes], int(passes.sum())
@@ -85,8 +85,8 @@ class Detector:
         jets = self._jets(deposits, found, n_pileup, rng)
         found_electrons = found.where(found.kind == ELECTRON)
         passes = np.ones(n_events, np.bool_)
-        if let_through is not None:
-            fakes, passes = _fake_electrons(jets, let_through, rng)
+        if thinning is not None:
+            fakes, passes = _fake_electrons(jets, thinning, rng)
             found_electrons = join([found_electrons, fakes])
         every = join([found_electrons, conversions(found_electrons, self.response, rng)])
         events = lay_out(met, every, muons, jets)
@@ -154,7 +154,7 @@ def _holds_electron(jets: Particles, electrons: Particles) -> NDArray[np.bool_]:
 
 
 def _fake_electrons(
-    jets: Particles, let_through: Column, rng: np.random.Generator
+    jets: Particles, thinning: Column, rng: np.random.Generator
 ) -> tuple[Particles, NDArray[np.bool_]]:
     """Take one jet of an event for an electron; the jet stays.
 
@@ -163,7 +163,7 @@ def _fake_electrons(
 
     Parameters
     ----------
-    let_through : ndarray of float64, shape (n_events,)
+    thinning : ndarray of float64, shape (n_events,)
         Probability with which each event has come here.
 
     Returns
@@ -173,12 +173,12 @@ def _fake_electrons(
     passes : ndarray of bool, shape (n_events,)
         Events that are kept.
     """
-    n_events = len(let_through)
+    n_events = len(thinning)
     share = rng.uniform(*FAKE_PT_SHARE, len(jets))
     may = (share * jets.pt > LEADING_LEPTON_GEV) & (np.abs(jets.eta) < ELECTRON_ABS_ETA)
     chance = 0.5 * may * np.exp(-FAKE_SLOPE_PER_GEV * (jets.pt - LEADING_LEPTON_GEV))
     total = np.bincount(jets.event, chance, minlength=n_events)
-    passes = rng.random(n_events) < total / let_through
+    passes = rng.random(n_events) < total / thinning
     # One jet of each event, with its share of the total: the first whose running sum passes a mark.
     running = np.cumsum(chance)
     before = np.concatenate([[0.0], running])[np.searchsorted(jets.event, np.arange(n_events))]

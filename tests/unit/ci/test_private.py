@@ -102,7 +102,6 @@ def test_a_manifest_that_is_not_there_is_told(tmp_path):
 
 def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
     from harness.board.decisions import Decision, add_decision, read_decisions
-    from harness.board.index import CardIndex
     from harness.board.public import public_part
 
     board, private = BoardFolder(tmp_path / "board"), tmp_path / "private"
