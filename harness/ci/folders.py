@@ -169,7 +169,7 @@ def _declaration_problems(repository: Repository, folder: TeamFolder) -> Iterato
         yield Problem(
             what="no such file, or larger than any declaration",
             where=f"{folder.place}/{FILE_NAME}",
-            expected="a YAML file that says who hands in what",
+            expected="a YAML file that says who submits what",
             fix="run `harness new` for a skeleton, or copy it from submissions/team_x",
         )
         return

@@ -1,8 +1,8 @@
-"""The whole life cycle on one's own machine: what a pull request from here would go through.
+"""The whole life cycle on your own machine: all steps of a pull request from this clone.
 
-The fork is this clone, the upstream a copy of it in a scratch folder: the branch as it stands, with
-what lies in `submissions/` now, is planned, scored, commented on, merged and published there. No
-branch, index or file of the clone is touched, and no network is used.
+The fork is this clone; the upstream is a copy of it in a scratch folder. There the branch, with the
+present content of `submissions/`, is planned, scored, commented on, merged and published. No
+branch, index or file of the clone changes, and no network is used.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _BASES = ("upstream/main", "origin/main", "main", "origin/master", "master")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rehearsal:
-    """What came of it.
+    """The results of a rehearsal.
 
     Attributes
     ----------
     summary : Summary
         The pull request's run.
     comment : str
-        What would stand under it.
+        What would be posted under it.
     published : Summary or None
         The run on the main branch after the merge; None where nothing would be merged.
     site : Path or None
@@ -92,7 +92,7 @@ def rehearse(
 
 
 def _merged(upstream: Repository, summary: Summary, plan: Plan) -> list[SubmittedFiles]:
-    """Read what a merge would bring to the main branch; what failed would fail again."""
+    """Read what a merge would bring to the main branch, without the submissions that failed."""
     good = {one.team for one in summary.scorings if one.status != "failed"}
     return [
         read_tree(upstream, one.team, one.tree)
@@ -123,7 +123,7 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
         "GIT_WORK_TREE": str(top),
         "GIT_DIR": str(place.resolve()),
     }
-    # As `git add` of this user would: with the filters and the ignored names of the clone.
+    # As this user's `git add` does: with the filters and the ignored names of the clone.
     adding = Repository(top, has_own_settings=True)
     branch = own.resolve("HEAD")
     adding.run("read-tree", branch, variables=variables)

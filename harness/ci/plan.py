@@ -1,7 +1,7 @@
 """What a pull request changes, and whether it is scored.
 
-All is read from the two commits by git, nothing is checked out. What counts is what the main
-branch would gain: the difference between the base and the merge of head into it.
+Git reads all from the two commits; nothing is checked out. What counts is the difference between
+the base and the merge of the head into it: what the main branch would gain.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pydantic import TypeAdapter, ValidationError
 
 from harness.challenge import Account, IntakeRules, is_name
-from harness.ci.documents import Plan, PlannedSubmission, cut, told
+from harness.ci.documents import Plan, PlannedSubmission, ToldProblem, cut
 from harness.ci.folders import (
     FEWER_FILES,
     SUBMISSIONS,
@@ -23,7 +23,7 @@ from harness.ci.folders import (
     read_folder,
 )
 from harness.ci.git import MODE_TITLES, PathChange, Repository, TooLargeError
-from harness.errors import Problem, UsageError
+from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.digest import irregular
 
 # Paths that a message names; the others are counted.
@@ -61,41 +61,53 @@ def make_plan(
     """
     author = _account(author)
     base, head = repository.resolve(base), repository.resolve(head)
-
-    def plan(kind: str, **fields: object) -> Plan:
-        common = {"kind": kind, "base": base, "head": head, "author": author}
-        return Plan.model_validate(common | fields)
-
-    def refused(problems: Sequence[Problem]) -> Plan:
-        return plan("refused", problems=tuple(told(one) for one in problems[:_MAX_PROBLEMS]))
-
-    merge = repository.merge(base, head)
-    if merge.conflicts:
-        return refused([_conflict(merge.conflicts)])
+    blank = Plan(kind="empty", base=base, head=head, author=author)
     try:
-        changes = list(repository.changes(f"{base}^{{tree}}", merge.tree))
-    except TooLargeError:
-        return refused([Problem(what="changes more files than can be listed", fix=FEWER_FILES)])
-    others, teams = _sort(changes)
-    if not teams:
-        return plan("other" if others else "empty")
-    problems = [
-        *_path_problems(others, changes),
-        *_team_problems(repository, teams, intake, base=base, merged=merge.tree),
-    ]
-    if problems:
-        # Nothing of a pull request that holds this is read any further.
-        return refused(problems)
-    folders = [
-        read_folder(repository, team, base=base, merged=merge.tree) for team in sorted(teams)
-    ]
-    problems = [problem for one in folders for problem in folder_problems(repository, one)]
-    problems += ownership_problems(repository, folders, intake, author)
-    if problems:
-        return refused(problems)
+        merged, changes = _merge(repository, base, head)
+        others, teams = _sort(changes)
+        if not teams:
+            return blank.model_copy(update={"kind": "other" if others else "empty"})
+        _raise_any(
+            *_path_problems(others, changes),
+            *_team_problems(repository, teams, intake, base=base, merged=merged),
+        )
+        # Nothing of a pull request with such a problem is read any further.
+        folders = [read_folder(repository, team, base=base, merged=merged) for team in teams]
+        _raise_any(
+            *(problem for folder in folders for problem in folder_problems(repository, folder)),
+            *ownership_problems(repository, folders, intake, author),
+        )
+    except InvalidSubmissionError as error:
+        problems = tuple(ToldProblem.of(one) for one in error.problems[:_MAX_PROBLEMS])
+        return blank.model_copy(update={"kind": "refused", "problems": problems})
     unchecked = intake.ownership == "owners" and author is None
     notes = ("no account was named, so the owners were not checked",) if unchecked else ()
-    return plan("submissions", submissions=_planned(repository, folders), notes=notes)
+    return Plan(
+        kind="submissions",
+        base=base,
+        head=head,
+        author=author,
+        submissions=_planned(repository, folders),
+        notes=notes,
+    )
+
+
+def _merge(repository: Repository, base: str, head: str) -> tuple[str, list[PathChange]]:
+    """Return the tree that the merge would give, and what it changes.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The commits conflict, or too many files change.
+    """
+    merge = repository.merge(base, head)
+    if merge.conflicts:
+        raise InvalidSubmissionError(_conflict(merge.conflicts))
+    try:
+        return merge.tree, list(repository.changes(f"{base}^{{tree}}", merge.tree))
+    except TooLargeError as error:
+        problem = Problem(what="changes more files than can be listed", fix=FEWER_FILES)
+        raise InvalidSubmissionError(problem) from error
 
 
 def _account(name: str | None) -> str | None:
@@ -110,6 +122,11 @@ def _account(name: str | None) -> str | None:
     return account
 
 
+def _raise_any(*problems: Problem) -> None:
+    if problems:
+        raise InvalidSubmissionError(*problems)
+
+
 def _conflict(paths: Sequence[str]) -> Problem:
     return Problem(
         what="conflicts with the main branch",
@@ -119,8 +136,8 @@ def _conflict(paths: Sequence[str]) -> Problem:
     )
 
 
-def _sort(changes: Iterable[PathChange]) -> tuple[list[PathChange], set[str]]:
-    """Separate the changes in folders of teams, of which the teams are returned, from others."""
+def _sort(changes: Iterable[PathChange]) -> tuple[list[PathChange], list[str]]:
+    """Return the changes outside folders of teams, and the teams whose folders change."""
     others, teams = [], set()
     for change in changes:
         folder, _, rest = change.path.partition("/")
@@ -129,7 +146,7 @@ def _sort(changes: Iterable[PathChange]) -> tuple[list[PathChange], set[str]]:
             teams.add(team)
         else:
             others.append(change)
-    return others, teams
+    return others, sorted(teams)
 
 
 def _named(paths: Sequence[str]) -> str:
@@ -146,7 +163,7 @@ def _path_problems(
             what="a submission and changes of something else",
             where=_named([change.path for change in others]),
             expected=f"files below {SUBMISSIONS}/<team>/ and no others",
-            fix="hand the submission in by itself; anything else needs a pull request of its own",
+            fix="hand in the submission alone; anything else needs a pull request of its own",
         )
     for mode, title in MODE_TITLES.items():
         paths = [change.path for change in changes if change.new_mode == mode != "000000"]
@@ -156,12 +173,12 @@ def _path_problems(
 
 
 def _team_problems(
-    repository: Repository, teams: set[str], intake: IntakeRules, *, base: str, merged: str
+    repository: Repository, teams: Sequence[str], intake: IntakeRules, *, base: str, merged: str
 ) -> Iterator[Problem]:
     if len(teams) > intake.max_submissions:
         yield Problem(
             what=f"changes {len(teams):,} submissions",
-            where=_named(sorted(teams)),
+            where=_named(teams),
             expected=f"at most {intake.max_submissions}",
             fix="hand them in one after the other",
         )
@@ -170,7 +187,7 @@ def _team_problems(
     for tree in (base, merged):
         for entry in repository.entries(f"{tree}:{SUBMISSIONS}"):
             there[folded(entry.path)].add(entry.path)
-    for team in sorted(teams):
+    for team in teams:
         if not is_name(team):
             yield Problem(
                 what=f"{cut(team, 80)!r} is no name for a team",
@@ -221,7 +238,7 @@ def _planned(repository: Repository, teams: Sequence[TeamFolder]) -> tuple[Plann
 
 
 def _renames(teams: Sequence[TeamFolder], gone: Mapping[str, set[str]]) -> dict[str, str]:
-    """Pair each new folder with the gone one that it has most files of, if that is half of them."""
+    """Pair each new folder with the removed one that shares most files with it, at least half."""
     shared: dict[str, dict[str, int]] = defaultdict(dict)
     for team in teams:
         if team.base_tree is None:

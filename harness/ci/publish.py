@@ -1,8 +1,8 @@
 """On the main branch: what is new is scored, on the public challenge and on the private one.
 
-Only this counts. It reads the submissions from the main branch's commit, writes cards beside those
-that are there, and never touches an old one. Of a private challenge the public sees the public part
-of the cards; what a run on private data printed is seen by nobody.
+Only this counts. The submissions are read from the main branch's commit; new cards are written
+beside the old ones, which never change. The public sees only the public part of cards of a private
+challenge. The output of a run on private data is not kept.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _publish(
 def _unless_failed(
     request: ScoringRequest | Scoring, attempts: Sequence[Attempt], settings: ScoringSettings
 ) -> ScoringRequest | Scoring:
-    """Do not score files again that this scorer has rejected, unless it is forced to."""
+    """Return the request, or the failure of files that this scorer has rejected before."""
     if isinstance(request, Scoring) or settings.is_forced:
         return request
     before = failed_before(attempts, request.team, request.digest)
