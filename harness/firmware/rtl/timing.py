@@ -28,14 +28,21 @@ from harness.firmware.delays import (
     SETUP_R_NS,
     WIDE_MUX_NS,
 )
-from harness.firmware.rtl.netlist import Bit, Cell, Netlist
+from harness.firmware.rtl.netlist import (
+    CARRY_WIDTHS,
+    DSP,
+    FLIP_FLOPS,
+    NO_CELLS,
+    WIDE_MULTIPLEXERS,
+    Bit,
+    Cell,
+    Netlist,
+    NetlistError,
+    lut_inputs,
+)
 
-_FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
-_WIDE_MUXES = frozenset({"MUXF7", "MUXF8", "MUXF9"})
-_CARRIES = {"CARRY4": 4, "CARRY8": 8}
-_DSP = "DSP48E2"
 # Clock buffers and what is no cell at all.
-_IGNORED = frozenset({"BUFG", "BUFGCE", "$scopeinfo", "GND", "VCC"})
+_UNTIMED = NO_CELLS | {"BUFG", "BUFGCE"}
 _DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "MREG", "PREG")
 
 Arc: TypeAlias = tuple[Bit, Bit, float]
@@ -55,19 +62,22 @@ class Timing:
         Register inputs and outputs that were timed.
     untimed : mapping of str to int
         Cells of kinds without delays here; paths through them were not timed.
-    has_loop : bool
-        The netlist feeds a combinational output back to itself; nothing is timed then.
     """
 
     logic_ns: float
     path: tuple[str, ...] = ()
     n_endpoints: int = 0
     untimed: Mapping[str, int] = field(default_factory=dict)
-    has_loop: bool = False
 
 
 def time_netlist(netlist: Netlist) -> Timing:
-    """Find the longest path from a register or an input to a register or an output."""
+    """Find the longest path from a register or an input to a register or an output.
+
+    Raises
+    ------
+    NetlistError
+        There is a combinational loop.
+    """
     graph = _Graph()
     untimed: Counter[str] = Counter()
     for cell in netlist.cells:
@@ -77,7 +87,17 @@ def time_netlist(netlist: Netlist) -> Timing:
         graph.launch(bit, 0.0, "input")
     for bit in netlist.outputs:
         graph.capture(bit, 0.0, "output")
-    return graph.longest(untimed)
+    graph.propagate()
+    ends = [end for end in graph.captures if end[0] in graph.arrival]
+    if not ends:
+        return Timing(logic_ns=0.0, untimed=dict(untimed))
+    bit, setup_ns, name = max(ends, key=lambda end: graph.arrival[end[0]] + end[1])
+    return Timing(
+        logic_ns=graph.arrival[bit] + setup_ns,
+        path=(*graph.path(bit), name),
+        n_endpoints=len(ends),
+        untimed=dict(untimed),
+    )
 
 
 @dataclass(slots=True)
@@ -101,22 +121,18 @@ class _Graph:
         self.arcs[source].append((target, delay_ns, name))
         self.fan_in[target] += 1
 
-    def longest(self, untimed: Counter[str]) -> Timing:
+    def propagate(self) -> None:
         """Walk the bits in topological order; what stays unreached lies on or behind a loop."""
-        waiting = dict(self.fan_in)
-        ready = [bit for bit in {*self.arrival, *self.arcs} if not waiting.get(bit)]
-        n_done = 0
+        ready = [bit for bit in {*self.arrival, *self.arcs} if not self.fan_in[bit]]
         while ready:
             bit = ready.pop()
-            n_done += 1
             for target, delay_ns, name in self.arcs.get(bit, ()):
                 self._reach(bit, target, delay_ns, name)
-                waiting[target] -= 1
-                if not waiting[target]:
+                self.fan_in[target] -= 1
+                if not self.fan_in[target]:
                     ready.append(target)
-        if any(waiting.values()):
-            return Timing(logic_ns=0.0, untimed=dict(untimed), has_loop=True)
-        return self._worst(untimed)
+        if any(self.fan_in.values()):
+            raise NetlistError("it has a combinational loop")
 
     def _reach(self, bit: Bit, target: Bit, delay_ns: float, name: str) -> None:
         # A bit with no arrival is a constant or comes from an untimed cell.
@@ -126,19 +142,8 @@ class _Graph:
                 self.arrival[target] = time
                 self.origin[target] = (bit, name)
 
-    def _worst(self, untimed: Counter[str]) -> Timing:
-        timed = [capture for capture in self.captures if capture[0] in self.arrival]
-        if not timed:
-            return Timing(logic_ns=0.0, untimed=dict(untimed))
-        bit, setup_ns, name = max(timed, key=lambda capture: self.arrival[capture[0]] + capture[1])
-        return Timing(
-            logic_ns=self.arrival[bit] + setup_ns,
-            path=(*self._trace(bit), name),
-            n_endpoints=len(timed),
-            untimed=dict(untimed),
-        )
-
-    def _trace(self, bit: Bit) -> list[str]:
+    def path(self, bit: Bit) -> list[str]:
+        """Return the cells on the way to a bit, first to last."""
         names = []
         step: Bit | None = bit
         while step is not None:
@@ -150,12 +155,12 @@ class _Graph:
 def _add(graph: _Graph, cell: Cell) -> bool:
     """Add a cell's arcs, and say whether its kind is known."""
     kind, name = cell.kind, f"{cell.kind} {cell.name}"
-    if kind in _IGNORED:
+    if kind in _UNTIMED:
         return True
-    if kind in _FLIP_FLOPS:
+    if kind in FLIP_FLOPS:
         _add_flip_flop(graph, cell, name)
         return True
-    if kind == _DSP:
+    if kind == DSP:
         return _add_dsp(graph, cell, name)
     arcs = _combinational_arcs(cell)
     for source, target, delay_ns in arcs or ():
@@ -178,11 +183,11 @@ def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
 
 def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     """Return (input bit, output bit, delay) of a cell, or None for an unknown kind."""
-    if cell.kind in _CARRIES:
-        return list(_carry_arcs(cell, _CARRIES[cell.kind]))
-    if cell.kind == "INV" or (cell.kind.startswith("LUT") and cell.kind[3:].isdigit()):
+    if cell.kind in CARRY_WIDTHS:
+        return list(_carry_arcs(cell, CARRY_WIDTHS[cell.kind]))
+    if cell.kind == "INV" or lut_inputs(cell.kind):
         delay_ns = LUT_NS
-    elif cell.kind in _WIDE_MUXES:
+    elif cell.kind in WIDE_MULTIPLEXERS:
         delay_ns = WIDE_MUX_NS
     else:
         return None
