@@ -24,20 +24,20 @@ score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submis
 test: $(READY)  ## run the tests
 	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile
 
-test-slow: $(READY)  ## run the tests that take long (full coverage toys, 100 kills, ...)
+test-slow: $(READY)  ## run the slow tests (all coverage toys, 100 kills, ...)
 	$(BIN)/pytest -m slow
 
-hostile: $(READY)  ## run the corpus of attacks and print what got through
+hostile: $(READY)  ## run the corpus of attacks and print which ones got through
 	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py
 	$(BIN)/python -m tests.hostile.table
 
-browser: $(READY)  ## test the pages in a real Chromium, keep their pictures in artifacts/
+browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/
 	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
 
 test-baselines: $(READY)  ## score every baseline on the small test challenge
 	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py --numprocesses 2
 
-check: $(READY)  ## lint, types, layers, workflows, doctests
+check: $(READY)  ## check lint, types, layers, workflows and doctests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -46,51 +46,51 @@ check: $(READY)  ## lint, types, layers, workflows, doctests
 	$(BIN)/actionlint
 	$(BIN)/pytest -q --doctest-modules harness leaderboard_app/views
 
-fuzz: $(READY)  ## the property tests, ten times, with other examples each time
+fuzz: $(READY)  ## run the property tests ten times, each time with new examples
 	@for n in 0 1 2 3 4 5 6 7 8 9; do \
 	  $(BIN)/pytest -q tests/property --hypothesis-seed="$$(date +%N)" || exit 1; done
 
-links: $(READY)  ## follow every link of the documentation
+links: $(READY)  ## check every link of the documentation
 	$(BIN)/python -m tools.links
 
 format: $(READY)  ## format the code
 	$(BIN)/ruff check --fix-only -q .
 	$(BIN)/ruff format .
 
-bench: $(READY)  ## run all benchmarks, their JSON into benchmarks/results; fails if a goal is missed
+bench: $(READY)  ## run all benchmarks, write JSON to benchmarks/results; fail if a goal is missed
 	@missed=""; for b in benchmarks/[a-z]*.py; do \
 	  echo "== $$b"; \
 	  $(BIN)/python $$b --json benchmarks/results/$$(basename $$b .py).json || missed="$$missed $$b"; \
 	done; \
 	if [ -n "$$missed" ]; then echo "missed a goal:$$missed"; exit 1; fi
 
-firmware-accuracy: $(READY)  ## write docs/firmware-accuracy.md anew (REPORTS=folder: measure first)
+firmware-accuracy: $(READY)  ## regenerate docs/firmware-accuracy.md (REPORTS=folder: measure first)
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure csynth "$(REPORTS)")
 	$(if $(REPORTS),$(BIN)/python -m tools.firmware_measure vendor "$(REPORTS)")
 	@$(BIN)/python -m tools.firmware_accuracy
 
-schemas: $(READY)  ## write docs/schemas anew
+schemas: $(READY)  ## regenerate docs/schemas
 	$(BIN)/python -m tools.schemas
 
-leaderboard: $(READY)  ## open the leaderboard on the cards in results/
+leaderboard: $(READY)  ## open the leaderboard with the cards in results/
 	$(BIN)/harness leaderboard --serve
 
-baselines: $(READY)  ## train the baselines from nothing (TEAM=x for one, CHALLENGE=adc2021)
+baselines: $(READY)  ## train the baselines from scratch (TEAM=x for one, CHALLENGE=adc2021)
 	$(BIN)/python -m tools.baselines train $(TEAM) --challenge $(or $(CHALLENGE),sample)
 
-pictures: $(READY)  ## draw the pictures in docs/images anew (needs a Chromium)
+pictures: $(READY)  ## regenerate the pictures in docs/images (needs a Chromium)
 	$(BIN)/python -m tools.pictures
 
-docs-baselines: $(READY)  ## write docs/baselines.md from the newest cards
+docs-baselines: $(READY)  ## regenerate docs/baselines.md from the newest cards
 	$(BIN)/python -m tools.baselines_page
 
-sample: $(READY)  ## make a sample anew from its recipe: hours, goes on if broken off (SAMPLE=build/sample)
+sample: $(READY)  ## regenerate the sample from its recipe: hours; resumes if interrupted (SAMPLE=build/sample)
 	$(BIN)/python -m tools.sample_recipe simulate "$(SAMPLE)" --jobs 2
-	$(BIN)/python tools/make_sample.py build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
+	$(BIN)/python -m tools.make_sample build "$(SAMPLE)" --out "$(SAMPLE)/sample.events"
 
-lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
+lock:  ## regenerate requirements.lock from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
 	  --no-emit-index-url --no-emit-find-links --upgrade -q pyproject.toml -o requirements.lock
 
-clean:  ## remove the environment and all that tools have left
+clean:  ## remove the environment and everything that the tools created
 	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +17,17 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # A time in UTC; such strings sort as the times do.
 Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+def utc(moment: datetime) -> str:
+    """Write a time as `Utc`: as cards and all other documents do.
+
+    Examples
+    --------
+    >>> utc(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    '2026-03-01T12:00:00Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Value(BaseModel):
@@ -49,11 +61,6 @@ class EventLayout(Value):
     def shape(self) -> tuple[int, int]:
         """Shape of one event."""
         return self.n_objects, len(self.features)
-
-    @property
-    def n_values(self) -> int:
-        """Numbers in one event."""
-        return self.n_objects * len(self.features)
 
 
 class DataFile(Value):

@@ -18,11 +18,12 @@ class ExitCode(IntEnum):
     LIMIT = 4
     ENVIRONMENT = 5
     INTEGRITY = 6
+    HARNESS_FAULT = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing that is wrong, told so that its reader can mend it.
+    """One thing that is wrong, written so that its reader can correct it.
 
     Attributes
     ----------
@@ -42,7 +43,7 @@ class Problem:
     fix: str = ""
 
     def __str__(self) -> str:
-        """Tell the problem in one to four short lines."""
+        """Write the problem in one to four short lines."""
         head = f"{self.where}: {self.what}" if self.where else self.what
         details = (("expected", self.expected), ("to do", self.fix))
         return "\n".join([head, *(f"  {name}: {text}" for name, text in details if text)])
@@ -54,7 +55,7 @@ class HarnessError(Exception):
     Parameters
     ----------
     *problems : Problem or str
-        All that is wrong; a plain string is a problem without place or remedy.
+        All that is wrong; a plain string is a problem without place or fix.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
@@ -73,13 +74,13 @@ class SubmissionError(HarnessError):
 
 
 class UsageError(HarnessError):
-    """The command was asked for something that does not exist or makes no sense."""
+    """The command asks for something that does not exist or makes no sense."""
 
     exit_code = ExitCode.USAGE
 
 
 class InvalidSubmissionError(HarnessError):
-    """The submission, or what came back from it, does not keep the contract."""
+    """The submission, or its output, breaks the contract."""
 
     exit_code = ExitCode.INVALID
 
@@ -106,3 +107,9 @@ class IntegrityError(HarnessError):
     """Two witnesses of the same figure disagree, or a digest does not match."""
 
     exit_code = ExitCode.INTEGRITY
+
+
+class HarnessFaultError(HarnessError):
+    """The harness itself is wrong: an exception that nobody expected in its own process."""
+
+    exit_code = ExitCode.HARNESS_FAULT

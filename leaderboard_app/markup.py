@@ -7,7 +7,7 @@ from functools import lru_cache
 from html import escape
 from unicodedata import bidirectional
 
-from harness.board.text import visible
+from harness.card.text import visible
 from leaderboard_app.blocks import Cell, Facts, Note, Picture, Table
 
 # Hebrew, Arabic and the numbers written among Arabic; what else turns text `visible` takes out.

@@ -11,7 +11,7 @@ import streamlit as st
 from harness.board.formats import fpr_text
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
-from harness.board.text import visible
+from harness.card.text import visible
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html, text_html
 from leaderboard_app.state import Shelf

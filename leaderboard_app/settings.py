@@ -12,6 +12,7 @@ from harness.challenge import Name, RankingRules, Target, Value
 
 VARIABLE = "HARNESS_LEADERBOARD"
 GUIDE = Path(__file__).parent.parent / "docs" / "participate.md"
+GLOSSARY = GUIDE.with_name("glossary.md")
 
 
 class ContestRules(Value):

@@ -28,8 +28,8 @@ from harness.board.formats import json_schema, to_csv, to_json
 from harness.board.index import CardIndex, Snapshot
 from harness.board.ranking import Ranking
 from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
-from harness.board.text import visible
 from harness.card.records import ScoreCard
+from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, Problem
 from leaderboard_app.blocks import Block, Cell, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html

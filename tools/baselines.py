@@ -1,11 +1,12 @@
-"""Train the baselines from nothing, and measure how far seeds scatter their figures.
+"""Train the baselines, and measure how far seeds scatter their figures.
 
-python -m tools.baselines train             all of them, in an order in which each finds its teacher
+python -m tools.baselines train             all of them, teachers first
 python -m tools.baselines train TEAM...     some
 python -m tools.baselines seeds TEAM...     trainings with five seeds, evaluated without firmware
 
-The trainings take the processor seconds that `submissions/_kit/trainings.json` lists; what all of
-them took together, with the start of TensorFlow for each, stands in `whole_run.json` beside it.
+`submissions/_kit/trainings.json` keeps the processor seconds of each training, `whole_run.json`
+beside it the time of all of them together, with the start of TensorFlow for each. `tools.sizes`
+writes the folders of the models that come in several sizes.
 """
 
 from __future__ import annotations
@@ -31,13 +32,19 @@ from harness.card.records import Physics, UnreachedWorkingPoint
 from harness.data import load_manifest, open_store
 from harness.scoring.evaluation import evaluate_scores
 from harness.submission.digest import folder_digest, scan
+from tools.sizes import SUBMISSIONS, read_sizes
 
-ROOT = Path(__file__).parents[1]
-SUBMISSIONS = ROOT / "submissions"
 TRAININGS = SUBMISSIONS / "_kit" / "trainings.json"
 WHOLE_RUN = SUBMISSIONS / "_kit" / "whole_run.json"
 SEED_SPREAD = SUBMISSIONS / "_kit" / "seed_spread.json"
 SEEDS = (1, 2, 3, 4, 5)
+# What a participant has beside them in submissions/ is not ours.
+TEAMS = (
+    *("met_cut", "lepton_pt_cut", "ht_cut", "linear_pca", "covariance_met", "dense_ae"),
+    *("dense_vae_klz", "dense_vae_rz", "dense_vae_mu2", "cnn_vae", "cnn_ae", *read_sizes()),
+    *("team_x", "vae_mu2_float", "contrastive", "double_ae", "flow", "flow_distilled"),
+    *("isolation_forest", "control_random", "control_constant", "control_supervised"),
+)
 # The flow is the teacher of its distillation.
 FIRST = ("flow",)
 # It needs signals that `harness simulate` makes; its train.py says how.
@@ -53,7 +60,7 @@ def trained_teams() -> tuple[str, ...]:
 
 
 def train(team: str, challenge: str) -> dict[str, JsonValue]:
-    """Run a baseline's ``train.py`` in its folder; return what it says that it took."""
+    """Run a baseline's ``train.py`` in its folder; return the time that it reports."""
     done = subprocess.run(
         [sys.executable, "train.py", "--challenge", challenge],
         cwd=SUBMISSIONS / team,
@@ -69,7 +76,7 @@ def train(team: str, challenge: str) -> dict[str, JsonValue]:
 
 
 def keep(path: Path, found: Mapping[str, JsonValue]) -> None:
-    """Write `found` into a table in JSON, beside what stands there of others."""
+    """Write `found` into a table in JSON and keep its other entries."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     merged = dict(sorted({**known, **found}.items()))
     path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
@@ -81,7 +88,7 @@ def digest_of_folder(folder: Path) -> str:
 
 
 def train_all(teams: Sequence[str], challenge: str) -> None:
-    """Train `teams`, or all; note what trainings on the sample took."""
+    """Train `teams`, or all; keep the times of trainings on the sample."""
     began, chosen = time.monotonic(), teams or trained_teams()
     for team in chosen:
         before = digest_of_folder(SUBMISSIONS / team)
@@ -102,7 +109,7 @@ def train_all(teams: Sequence[str], challenge: str) -> None:
 
 
 def score_seeds(team: str, challenge: str) -> Iterator[dict[str, JsonValue]]:
-    """Train with each seed in a copy of the folder, and evaluate what comes out in this process."""
+    """Train with each seed in a copy of the folder, and evaluate the result in this process."""
     for seed in SEEDS:
         with tempfile.TemporaryDirectory() as parent:
             folder = Path(parent) / team
@@ -158,16 +165,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", choices=("train", "seeds"))
     parser.add_argument("teams", nargs="*", metavar="TEAM")
     parser.add_argument("--challenge", default="sample")
-    told = parser.parse_args(arguments)
-    unknown = sorted(set(told.teams) - set(trained_teams()))
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.teams) - set(trained_teams()))
     if unknown:
         parser.error(f"no train.py of {', '.join(unknown)}; there is {', '.join(trained_teams())}")
-    if told.what == "train":
-        train_all(told.teams, told.challenge)
+    if options.what == "train":
+        train_all(options.teams, options.challenge)
     else:
-        for team in told.teams:
+        for team in options.teams:
             found: list[JsonValue] = []
-            for one in score_seeds(team, told.challenge):
+            for one in score_seeds(team, options.challenge):
                 found.append(one)
                 keep(SEED_SPREAD, {team: found})
     return 0

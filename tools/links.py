@@ -1,4 +1,4 @@
-"""Follow the links of the documentation; say which lead nowhere.
+"""Follow the links of the documentation; print the broken ones.
 
 python -m tools.links            files, headings and web addresses
 python -m tools.links --offline  files and headings alone
@@ -18,7 +18,7 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)|<(https?://[^>\s]+)>")
 _TIMEOUT_S = 20.0
-# Answers of servers that know the page and don't serve robots.
+# Answers of servers that know the page and do not serve robots.
 _RELUCTANT = frozenset({401, 403, 405, 406, 429, 999})
 
 
@@ -59,7 +59,7 @@ def web_fault(address: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the links that lead nowhere; return the exit code."""
+    """Print the broken links; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--offline", action="store_true", help="leave web addresses out")
     is_offline = parser.parse_args(arguments).offline
@@ -72,8 +72,10 @@ def main(arguments: list[str] | None = None) -> int:
     if not is_offline:
         web = sorted({target for _, target in all_links if "://" in target})
         with ThreadPoolExecutor(max_workers=8) as pool:
-            told = dict(zip(web, pool.map(web_fault, web), strict=True))
-        faults += [(page, target, told[target]) for page, target in all_links if target in told]
+            answers = dict(zip(web, pool.map(web_fault, web), strict=True))
+        faults += [
+            (page, target, answers[target]) for page, target in all_links if target in answers
+        ]
     broken = [(page, target, fault) for page, target, fault in faults if fault]
     for page, target, fault in broken:
         print(f"{page.relative_to(ROOT)}: {target}: {fault}")

@@ -1,19 +1,19 @@
 """Make the embedded sample from full-precision HDF5 files in the layout of ADC2021.
 
-    python tools/make_sample.py build FOLDER --out harness/data/files/sample.events
-    python tools/make_sample.py compare FOLDER --sample harness/data/files/sample.events
+python -m tools.make_sample build FOLDER --out harness/data/files/sample.events
+python -m tools.make_sample compare FOLDER --sample harness/data/files/sample.events
 
-`build` writes the sample, decodes it again, holds every event against the quantised original, and
-prints the manifest's entries. `compare` prints AUC and TPR of two simple scores on the sample and
-on the full-precision files, with their intervals.
+`build` writes the sample and, beside it, how its files were made; decodes it again, compares every
+event with the quantised original, and prints the manifest's entries. `compare` prints AUC and TPR
+of two simple scores on the sample and on the full-precision files, with their intervals.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -23,50 +23,24 @@ from scipy.stats import beta, poisson, rankdata
 
 from harness.challenge import Challenge
 from harness.data.manifest import load_manifest
-from harness.data.sample import decode_member, dequantise, quantise, read_members, write_sample
+from harness.data.sample import (
+    SampleMember,
+    decode_member,
+    dequantise,
+    quantise,
+    read_members,
+    write_sample,
+)
 from harness.data.split import event_hashes, is_in_part
 from harness.metrics.scores import RankedScores
 from harness.metrics.working_point import count_allowed, set_cut
+from harness.simulate.provenance import Provenance, read_provenance
+from tools.pages import table
+from tools.sample_recipe import RUNS
 
 # The hard limit on the file, in bytes.
 MAX_BYTES = 30_000_000
 CHUNK_EVENTS = 2**18
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """One full-precision file."""
-
-    name: str
-    role: str
-    process: str
-    title: str
-
-
-SOURCES = (
-    Source(
-        name="background_for_training.h5",
-        role="background",
-        process="background",
-        title="Background",
-    ),
-    Source(
-        name="Ato4l_lepFilter_13TeV_filtered.h5", role="signal", process="ato4l", title="A → 4ℓ"
-    ),
-    Source(
-        name="leptoquark_LOWMASS_lepFilter_13TeV_filtered.h5",
-        role="signal",
-        process="lq",
-        title="LQ → bτ",
-    ),
-    Source(name="hToTauTau_13TeV_PU20_filtered.h5", role="signal", process="h0", title="h⁰ → ττ"),
-    Source(
-        name="hChToTauNu_13TeV_PU20_filtered.h5",
-        role="signal",
-        process="hplus",
-        title="h⁺ → τν",
-    ),
-)
 
 
 def read_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
@@ -79,34 +53,42 @@ def read_chunks(path: Path) -> Iterator[NDArray[np.float32]]:
 
 def build(folder: Path, out: Path, challenge: Challenge) -> None:
     """Write the sample to `out` and check it against the files in `folder`."""
-    chunks = [
-        (source.process, map(quantise, read_chunks(folder / source.name))) for source in SOURCES
-    ]
+    chunks = [(run.process, map(quantise, read_chunks(folder / run.file_name))) for run in RUNS]
     write_sample(out, challenge.layout, chunks)
     n_bytes = out.stat().st_size
     print(f"{out}: {n_bytes:,} bytes")
     if n_bytes > MAX_BYTES:
         sys.exit(f"larger than {MAX_BYTES:,} bytes")
-    for source, member in zip(SOURCES, read_members(out, challenge.layout), strict=True):
-        n_test, n_repeated = check(folder / source.name, out, source.process, challenge)
+    known = {run.process: read_provenance(folder / run.file_name) for run in RUNS}
+    out.with_name(f"{out.stem}.provenance.json").write_text(provenance_text(known), "utf-8")
+    for run, member in zip(RUNS, read_members(out, challenge.layout), strict=True):
+        n_test, n_repeated = check(folder / run.file_name, out, member, challenge)
         print(f"      # {n_test:,} test events; {n_repeated:,} repeat an earlier event")
-        print(f"      - name: {source.process}.events")
-        print(f"        role: {source.role}")
-        print(f"        process: {source.process}")
-        print(f"        title: {source.title}")
+        print(f"      - name: {run.process}.events")
+        print(f"        role: {run.role}")
+        print(f"        process: {run.process}")
+        print(f"        title: {run.title}")
         print(f"        url: package:{out.name}")
         print(f"        checksum: {member.checksum}")
         print(f"        n_events: {member.n_events}")
 
 
-def check(path: Path, sample: Path, process: str, challenge: Challenge) -> tuple[int, int]:
-    """Hold the decoded events against the original; count test events and repeated events."""
-    member = next(m for m in read_members(sample, challenge.layout) if m.process == process)
+def provenance_text(known: Mapping[str, Provenance | None]) -> str:
+    """Write how the files of processes were made, in the order of the files' names."""
+    found = {}
+    for run in sorted(RUNS, key=lambda run: run.file_name):
+        if provenance := known.get(run.process):
+            found[run.process] = provenance.model_dump(mode="json")
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def check(path: Path, sample: Path, member: SampleMember, challenge: Challenge) -> tuple[int, int]:
+    """Compare the decoded events with the original; count test events and repeated events."""
     hashes: list[NDArray[np.uint64]] = []
     decoded = decode_member(sample, member, challenge.layout)
     for original, events in zip(read_chunks(path), decoded, strict=True):
         if not np.array_equal(dequantise(quantise(original)), events):
-            sys.exit(f"{process}: decoded events differ from the quantised originals")
+            sys.exit(f"{member.process}: decoded events differ from the quantised originals")
         check_precision(original, events)
         hashes.append(event_hashes(events, challenge.split.key))
     all_hashes = np.concatenate(hashes)
@@ -115,7 +97,7 @@ def check(path: Path, sample: Path, process: str, challenge: Challenge) -> tuple
 
 
 def check_precision(original: NDArray[np.float32], events: NDArray[np.float32]) -> None:
-    """Hold quantised events against the promises made for them."""
+    """Check the promises made for quantised events."""
     difference = np.abs(events - original).max(axis=(0, 1))
     promises = {
         "pT within 1/4 GeV (1/8 but for objects below one step)": difference[0] <= 0.25,
@@ -145,34 +127,36 @@ SCORES = {"sum of pT": sum_pt, "leading lepton pT": leading_lepton_pt}
 
 def compare(folder: Path, sample: Path, challenge: Challenge) -> None:
     """Print AUC and TPR of `SCORES` on the same test events at both precisions."""
+    members = {member.process: member for member in read_members(sample, challenge.layout)}
     scores = {
-        source.process: test_scores(folder / source.name, sample, source, challenge)
-        for source in SOURCES
+        run.process: test_scores(folder / run.file_name, sample, members[run.process], challenge)
+        for run in RUNS
     }
-    print("| score | signal | figure | sample | full precision |")
-    print("|---|---|---|---|---|")
     fpr = challenge.working_point
+    rows = []
     for name in SCORES:
         background = scores["background"][name]
-        for source in SOURCES[1:]:
-            signal = scores[source.process][name]
-            pairs = [(signal[index], background[index]) for index in (0, 1)]
+        for run in RUNS[1:]:
+            pairs = list(zip(scores[run.process][name], background, strict=True))
             aucs = [format_auc(*pair) for pair in pairs]
             tprs = [format_tpr(*pair, fpr) for pair in pairs]
-            print(f"| {name} | {source.title} | AUC | {aucs[0]} | {aucs[1]} |")
-            print(f"| {name} | {source.title} | TPR at {fpr:g} | {tprs[0]} | {tprs[1]} |")
+            rows += [
+                (name, run.title, "AUC", *aucs),
+                (name, run.title, f"TPR at {fpr:g}", *tprs),
+            ]
+    header = ("score", "signal", "figure", "sample", "full precision")
+    print(table(header, rows, n_words=len(header)), end="")
 
 
 def test_scores(
-    path: Path, sample: Path, source: Source, challenge: Challenge
+    path: Path, sample: Path, member: SampleMember, challenge: Challenge
 ) -> dict[str, NDArray[np.float64]]:
     """Score test events at both precisions; for each score, shape (2, n): sample, full."""
-    member = next(m for m in read_members(sample, challenge.layout) if m.process == source.process)
     gathered: dict[str, list[NDArray[np.float64]]] = {name: [] for name in SCORES}
     decoded = decode_member(sample, member, challenge.layout)
     for original, events in zip(read_chunks(path), decoded, strict=True):
         is_test = np.ones(len(events), np.bool_)
-        if source.role == "background":
+        if member.process == "background":
             hashes = event_hashes(events, challenge.split.key)
             is_test = is_in_part(hashes, challenge.split, "test")
         for name, score in SCORES.items():

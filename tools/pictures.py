@@ -1,4 +1,4 @@
-"""Draw the pictures of the leaderboard in docs/images anew, from the cards in results/.
+"""Draw the pictures of the leaderboard in docs/images from the cards in results/.
 
 python -m tools.pictures
 
@@ -65,7 +65,7 @@ def board() -> Iterator[str]:
 
 
 def draw(page: Page, name: str, address: str, height: int) -> Path:
-    """Keep a picture of a page as soon as nothing on it moves."""
+    """Take a picture of a page once nothing on it changes."""
     page.set_viewport_size({"width": WIDTH, "height": height})
     page.goto(address)
     page.locator("h1").wait_for()
@@ -95,7 +95,7 @@ def main() -> int:
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
-        print("no Chromium here: apt-get install -y chromium", file=sys.stderr)
+        print("no Chromium on PATH: apt-get install -y chromium", file=sys.stderr)
         return 1
     with board() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

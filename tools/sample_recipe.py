@@ -1,9 +1,9 @@
 """The recipe of a sample: which runs of `harness simulate` make its files, and a slice of them.
 
-python -m tools.sample_recipe simulate FOLDER [--jobs J]   all files; hours; goes on if broken off
-python -m tools.sample_recipe slice                        write the slice that the tests hold
+python -m tools.sample_recipe simulate FOLDER [--jobs J]   all files; hours; can be continued
+python -m tools.sample_recipe slice                        write the slice that the tests compare
 
-`make sample` runs the first, and then `tools/make_sample.py build`.
+`make sample` runs the first, and then `python -m tools.make_sample build`.
 
 The slice is the first accepted event of each process of each run, made with the same seeds and
 settings; only its soft events come from a library of `SLICE_LIBRARY` instead of the full one, which
@@ -31,12 +31,12 @@ from harness.simulate.libraries import (
     open_overlay,
 )
 from harness.simulate.plan import Chunk, Plan, make_plan
+from harness.simulate.presets import BACKGROUND
 from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
+from tools.pages import ROOT
 
-SLICE = (
-    Path(__file__).resolve().parent.parent / "tests" / "golden" / "simulate" / "sample_slice.json"
-)
+SLICE = ROOT / "tests" / "golden" / "simulate" / "sample_slice.json"
 SLICE_LIBRARY = {"inelastic": 200, "nondiffractive": 100}
 
 
@@ -48,6 +48,21 @@ class Run:
     file_name: str
     n_events: int
     seed: int
+
+    @property
+    def plan(self) -> Plan:
+        """Return what `harness simulate` is asked to make."""
+        return make_plan(self.process, n_events=self.n_events, seed=self.seed)
+
+    @property
+    def role(self) -> str:
+        """Return what the events are to the challenge."""
+        return "background" if self.process == BACKGROUND else "signal"
+
+    @property
+    def title(self) -> str:
+        """Return how the process is printed."""
+        return self.plan.title
 
 
 # The names are those of the challenge's files, so that the same code reads both.
@@ -75,11 +90,10 @@ RUNS = (
 
 
 def simulate_all(folder: Path, n_jobs: int) -> None:
-    """Make every file of the recipe in `folder`; those that are there are left as they are."""
+    """Make every file of the recipe in `folder`; finished ones are left as they are."""
     with progress_bars() as progress:
         for run in RUNS:
-            plan = make_plan(run.process, n_events=run.n_events, seed=run.seed)
-            simulate(plan, folder / run.file_name, n_jobs=n_jobs, progress=progress)
+            simulate(run.plan, folder / run.file_name, n_jobs=n_jobs, progress=progress)
 
 
 def make_slice(n_library: Mapping[str, int] = SLICE_LIBRARY) -> dict[str, dict[str, object]]:
@@ -97,9 +111,8 @@ def make_slice(n_library: Mapping[str, int] = SLICE_LIBRARY) -> dict[str, dict[s
     detector = Detector(response=CMS_LIKE, overlay=open_overlay(n_library))
     found = {}
     for run in RUNS:
-        plan = make_plan(run.process, n_events=run.n_events, seed=run.seed)
-        for process in plan.processes:
-            found[process.name] = _first_event(plan, process.name, detector)
+        for process in run.plan.processes:
+            found[process.name] = _first_event(run.plan, process.name, detector)
     return found
 
 

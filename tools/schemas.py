@@ -6,10 +6,9 @@ python -m tools.schemas --check    say which are not current; exit code 1 if any
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -21,8 +20,9 @@ from harness.ci.documents import Summary
 from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
 from harness.submission.declaration import Spec
+from tools.pages import ROOT, asks_for_check, write_or_check
 
-SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
+SCHEMAS = ROOT / "docs" / "schemas"
 MODELS: Mapping[str, type[BaseModel]] = {
     "board": Board,
     "attempt": Attempt,
@@ -42,34 +42,19 @@ def publish(model: type[BaseModel]) -> str:
 
 
 def schema_path(name: str) -> Path:
-    """Return where the schema of `name` lies."""
+    """Return the path of the schema of `name`."""
     return SCHEMAS / f"{name}.schema.json"
 
 
-def outdated() -> list[Path]:
-    """Return the committed schemas that are missing or not what the models say."""
-    return [
-        schema_path(name)
-        for name, model in MODELS.items()
-        if not schema_path(name).is_file()
-        or schema_path(name).read_text(encoding="utf-8") != publish(model)
-    ]
+def published() -> dict[Path, str]:
+    """Return the text of every schema."""
+    return {schema_path(name): publish(model) for name, model in MODELS.items()}
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the schemas; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    is_check = parser.parse_args(arguments).check
-    old = outdated()
-    for path in old:
-        print(path.relative_to(SCHEMAS.parent.parent), "is not current" if is_check else "written")
-    if is_check:
-        return 1 if old else 0
-    SCHEMAS.mkdir(parents=True, exist_ok=True)
-    for name, model in MODELS.items():
-        schema_path(name).write_text(publish(model), encoding="utf-8")
-    return 0
+    is_check = asks_for_check(__doc__, arguments)
+    return write_or_check(published(), is_check=is_check)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from pydantic import Field, ValidationError
 import harness
 from harness.blackbox.make import MadeBox, Source, count_named
 from harness.card.records import Digest
-from harness.challenge import Challenge, Name, Positive, Utc, Value
+from harness.challenge import Challenge, Name, Positive, Utc, Value, utc
 from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[Source]) -> Box
         challenge=challenge.name,
         challenge_title=challenge.title,
         synthetic=challenge.synthetic,
-        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        made=utc(datetime.now(UTC)),
         made_with=f"harness {harness.__version__}",
         box_name=box.path.name,
         box_checksum=box.checksum,

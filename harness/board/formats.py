@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, describe_lead
-from harness.board.text import markdown_text, spreadsheet_text, visible
 from harness.card.records import NotMeasured
+from harness.card.text import markdown_text, spreadsheet_text, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

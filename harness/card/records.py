@@ -19,6 +19,7 @@ SCORER_VERSION = 1
 
 Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
 Text = Annotated[str, Field(max_length=4000)]
+IsolationKind = Literal["bwrap", "none"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -492,7 +493,7 @@ class ScoredChallenge(Value):
 class IsolationRecord(Value):
     """How untrusted code was kept apart: ``bwrap``, or ``none`` after an explicit ``--unsafe``."""
 
-    kind: Literal["bwrap", "none"]
+    kind: IsolationKind
     detail: dict[str, JsonValue] = Field(default_factory=dict)
 
 

@@ -14,8 +14,8 @@ from harness.board import ranking
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
 from harness.board.ranking import Comparison, Entry, Ranked
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
-from harness.board.text import markdown_text
 from harness.card.records import Figure, NotMeasured, ScoreCard, WorkingPoint
+from harness.card.text import markdown_text
 from harness.challenge import Challenge
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, is_sane, judge
@@ -49,6 +49,10 @@ _FAULTS = {
     6: (
         "an integrity check failed",
         "A score depended on more than its event: look for counters, clocks, ranks in the batch.",
+    ),
+    7: (
+        "the harness failed, not the submission",
+        "Nothing was counted; it is the organiser's to report. The next push tries again.",
     ),
 }
 

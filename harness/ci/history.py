@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,8 +179,3 @@ def push_board(board: BoardFolder, like: Repository) -> None:
     url = repository.text("config", "harness.remote")
     branch = repository.text("config", "harness.branch")
     repository.run("push", "--quiet", "--", url, f"HEAD:refs/heads/{branch}")
-
-
-def clear_site(board: BoardFolder) -> None:
-    """Remove the pages, which are made anew from the cards; the cards stay."""
-    shutil.rmtree(board.site, ignore_errors=True)

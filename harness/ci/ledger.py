@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from harness.card.records import SCORER_VERSION, Digest
-from harness.challenge import Name, Utc, Value
+from harness.challenge import Name, Utc, Value, utc
 from harness.ci.documents import Scoring
 from harness.errors import DataError, Problem
 
@@ -31,11 +31,6 @@ class Attempt(Value):
     is_fault_of_platform: bool
     scorer_version: int
     card: str | None = Field(default=None, max_length=200)
-
-
-def utc(moment: datetime) -> str:
-    """Write a time as cards do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read_attempts(results: Path, challenge: str) -> list[Attempt]:

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX
+from harness.card.text import plain
 from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, cut
 from harness.ci.staging import write_files
 from harness.errors import ExitCode, InvalidSubmissionError
-from harness.sandbox.text import plain
 
 # What one scoring may take in all; each step in it has a limit of its own besides.
 DEFAULT_LIMIT_S = 3600.0

@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 
 from harness.board.public import public_part
 from harness.card.files import read_card, write_card
+from harness.challenge import utc
 from harness.ci.documents import Scoring, Summary
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
 from harness.ci.intake import Handed, Settings, prepare, read_tree
-from harness.ci.ledger import add_attempts, failed_before, n_counted, read_attempts, utc
+from harness.ci.ledger import add_attempts, failed_before, n_counted, read_attempts
 from harness.ci.plan import SUBMISSIONS, is_team
 from harness.ci.process import Request
 from harness.ci.queue import score_all

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.board.text import visible
+from harness.card.text import visible
 from harness.cli.options import manifest_option, private_option, results_option
 from harness.cli.output import console
 from harness.errors import Problem, UsageError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import challenge_option, json_option, manifest_option, results_option
-from harness.cli.output import as_dict, console, print_json, progress
+from harness.cli.output import console, print_json, progress
 from harness.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ def publish(
 ) -> None:
     """Score what is new on the main branch, write cards, export the pages: what counts."""
     from harness.ci.publish import publish_public, read_branch
-    from harness.cli.terminal import scorings_view
+    from harness.ci.view import scorings_view
 
     if bool(private_manifest) != bool(private_results):
         raise UsageError(
@@ -522,14 +522,14 @@ def rescore_all(
     """Make each team's newest card anew after a fix of the harness; old cards stay."""
     from harness.ci.publish import read_branch
     from harness.ci.rescore import rescore_all as rescore
-    from harness.cli.terminal import redone_view
+    from harness.ci.view import redone_view
     from harness.errors import ExitCode
 
     with _board_session(repository, board_folder, manifests, push=push) as (board, clone):
         handed = read_branch(clone, clone.resolve(commit))
         redone = rescore(handed, _settings(challenge, manifests, board.results, how))
     if as_json:
-        print_json([as_dict(one) for one in redone])
+        print_json(redone)
     else:
         console().print(redone_view(redone))
     is_failed = any(one.outcome == "failed" for one in redone)
@@ -550,7 +550,7 @@ def fetch_board(repository: Path, board_folder: Path) -> None:
 def _now() -> str:
     from datetime import UTC, datetime
 
-    from harness.ci.ledger import utc
+    from harness.challenge import utc
 
     return utc(datetime.now(UTC))
 
@@ -691,7 +691,7 @@ def _write_site(results: Path, manifests: tuple[Path, ...], site: Path) -> None:
 def _tell(summary: Summary, *, as_json: bool) -> None:
     """Print what came of it, and end with the exit code that it calls for."""
     from harness.ci.intake import exit_code_of
-    from harness.cli.terminal import scorings_view
+    from harness.ci.view import scorings_view
 
     if as_json:
         click.echo(summary.model_dump_json(indent=1))

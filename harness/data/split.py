@@ -108,22 +108,6 @@ def event_hashes(
     return hashes
 
 
-def part_of(hashes: NDArray[np.uint64], split: Split) -> NDArray[np.uint8]:
-    """Tell the part of each event as its index in `PARTS`.
-
-    Parameters
-    ----------
-    hashes : ndarray of uint64, shape (n,)
-        From `event_hashes` under the split's key.
-    split : Split
-        The fractions.
-    """
-    parts = np.empty(len(hashes), np.uint8)
-    for index, part in enumerate(PARTS):
-        parts[is_in_part(hashes, split, part)] = index
-    return parts
-
-
 def is_in_part(hashes: NDArray[np.uint64], split: Split, part: Part) -> NDArray[np.bool_]:
     """Tell which events belong to `part`.
 

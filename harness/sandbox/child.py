@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
+from harness.sandbox.log import CappedLog
 from harness.sandbox.report import MAX_REPORT_BYTES
 from harness.sandbox.step import MIB, Limits
-from harness.sandbox.text import CappedLog
 from harness.sandbox.usage import Watch
 from harness.sandbox.worker import READY
 

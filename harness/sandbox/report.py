@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from harness.card.text import plain
 from harness.errors import (
     HarnessError,
     InvalidSubmissionError,
@@ -16,7 +17,6 @@ from harness.errors import (
     Problem,
     SubmissionError,
 )
-from harness.sandbox.text import plain
 
 MAX_REPORT_BYTES = 4 * 1024**2
 MAX_DEPTH = 64

@@ -19,6 +19,7 @@ from harness.card.records import (
     Stress,
     Submitted,
 )
+from harness.challenge import utc
 from harness.data.events import EventStore
 from harness.firmware.backend import Settings
 from harness.metrics.evaluate import BACKGROUND
@@ -77,7 +78,7 @@ def assemble_card(run: Run, figures: Figures) -> tuple[ScoreCard, bytes]:
     with run.bench.clock.stage("acceptance", "what passes, and today's cuts at equal rate"):
         acceptance = _summarise(run, figures)
     card = ScoreCard(
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=utc(datetime.now(UTC)),
         is_official=not unofficial,
         unofficial_because=unofficial,
         submission=_describe_submission(run.submission),

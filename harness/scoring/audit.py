@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
-from harness.challenge import Challenge
+from harness.challenge import Challenge, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
@@ -99,7 +99,7 @@ def rescore_card(
     anew = card.model_copy(
         update={
             "scorer_version": SCORER_VERSION,
-            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "created": utc(datetime.now(UTC)),
             "submission": card.submission.model_copy(
                 update={"received": card.submission.received or card.created}
             ),

@@ -47,8 +47,6 @@ MIN_PT_GEV = 0.7
 MAX_ABS_ETA = 5.0
 # Pythia's seeds lie between 1 and this.
 _MAX_SEED = 900_000_000
-# Events that Pythia gives up on, one after the other, before we give up on Pythia.
-MAX_FAILED_EVENTS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from harness.card.text import plain
 from harness.errors import HarnessError, InvalidSubmissionError, Problem, SubmissionError
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
 # What Keras writes of a variable: its name and shape are kept, its values are not.
 _VALUES = re.compile(r"(<(?:tf\.)?Variable\b[^<>]*?),? (?:value|numpy)=[^>]*>?")
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def load_plugin(folder: Path) -> ModuleType:
@@ -128,7 +128,7 @@ def message_of(error: BaseException) -> str:
 
     The colours of a terminal are left out, and the values of Keras's variables.
     """
-    return _VALUES.sub(r"\1>", _ESCAPES.sub("", str(error)))[:MAX_MESSAGE]
+    return _VALUES.sub(r"\1>", plain(str(error)))[:MAX_MESSAGE]
 
 
 def _frames_in(error: BaseException, folder: Path) -> list[traceback.FrameSummary]:

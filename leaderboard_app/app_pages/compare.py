@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harness.board.text import visible
+from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.state import shelf
 from leaderboard_app.views.compare import compare_sections

@@ -6,7 +6,7 @@ import streamlit as st
 
 from harness.board.index import Snapshot
 from harness.board.ranking import Entry
-from harness.board.text import visible
+from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.markup import text_html
 from leaderboard_app.state import Shelf, shelf

@@ -1,11 +1,11 @@
-"""How to take part: the participant's guide."""
+"""How to take part: the participant's guide and the glossary."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from leaderboard_app import page
-from leaderboard_app.settings import GUIDE
+from leaderboard_app.settings import GLOSSARY, GUIDE
 from leaderboard_app.views.guide import guide_page
 
 BRIEF = """
@@ -23,6 +23,9 @@ def show() -> None:
         st.markdown(guide_page(GUIDE.read_text(encoding="utf-8")))
     else:
         st.markdown(BRIEF)
+    if GLOSSARY.is_file():
+        st.subheader("Glossary", anchor=False)
+        st.markdown(guide_page(GLOSSARY.read_text(encoding="utf-8")))
 
 
 show()

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from harness.board.formats import fpr_text, percent
 from harness.board.rows import titles_of
-from harness.board.text import visible
 from harness.card.records import Accepted, Distribution, Gain, NotMeasured, ScoreCard
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Section, Table
 from leaderboard_app.charts import Measured, Palette

@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.board import ranking
 from harness.board.formats import percent
 from harness.board.rows import BoardRow, titles_of
-from harness.board.text import visible
 from harness.card.records import Distribution, NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.text import visible
 from leaderboard_app.blocks import Note
 from leaderboard_app.charts import Palette
 

@@ -9,8 +9,8 @@ from harness.board import ranking
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
 from harness.board.ranking import Contest
 from harness.board.rows import point_at, titles_of
-from harness.board.text import visible
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.board.rows import SYNTHETIC_NOTE
-from harness.board.text import visible
 from harness.card.records import DataSummary
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.charts import Palette

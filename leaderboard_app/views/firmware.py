@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.board import ranking
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.board.ranking import Contest
-from harness.board.text import visible
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.charts import Usage

@@ -5,7 +5,6 @@ from __future__ import annotations
 from harness.board import ranking
 from harness.board.formats import DASH, fpr_text
 from harness.board.rows import point_at, titles_of
-from harness.board.text import visible
 from harness.card.records import (
     NotMeasured,
     Physics,
@@ -13,6 +12,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette

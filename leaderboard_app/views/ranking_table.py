@@ -16,8 +16,8 @@ from harness.board.rows import (
     RateCell,
     log_range,
 )
-from harness.board.text import visible
 from harness.card.records import NotMeasured
+from harness.card.text import visible
 from leaderboard_app.blocks import Note
 from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, class_text
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from harness.board.formats import METRIC_TITLES, amount, fpr_text
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell
-from harness.board.text import visible
 from harness.card.records import NotMeasured
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint

@@ -284,6 +284,12 @@ def test_the_guide_stands_alone(open_page, results):
         assert target.startswith("https://"), target
 
 
+def test_the_guide_ends_with_the_glossary(open_page, results):
+    app = open_page(results, "take_part")
+    assert "Glossary" in [element.value for element in app.subheader]
+    assert "| **merit** |" in app.markdown[-1].value
+
+
 def test_hidden_signals_are_not_sent_to_the_public(open_page, tmp_path):
     write_board([make_card("team_a", challenge=make_challenge(hidden=("h0",)))], tmp_path)
     for page in PAGES:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.board.ranking import Entry, contest_of, rank
 from harness.card.files import read_card, write_card
-from harness.cli.terminal import card_view
+from harness.card.view import card_view
 
 FOLDER = Path(__file__).parent
 CARDS = sorted(FOLDER.glob("*.json"))

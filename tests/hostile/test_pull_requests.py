@@ -22,7 +22,7 @@ from harness.ci.git import Repository
 from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import make_plan
 from harness.ci.staging import read_files, write_files
-from harness.cli.terminal import scorings_view
+from harness.ci.view import scorings_view
 from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
 from tests.cards import make_card
 from tests.ci_stand_in import RULES

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from harness.board.ranking import compare_merit
+from harness.board.rows import BoardRow
 from harness.card.files import read_card
 from harness.card.records import NotMeasured, WorkingPoint
 from harness.data import events as events_module
@@ -23,25 +23,20 @@ from harness.submission import network as networks
 from harness.submission.spec import read_submission
 from tests.events import make_events
 from tools import baselines_page
-from tools.baselines import SUBMISSIONS
+from tools.baselines import SUBMISSIONS, TEAMS
+from tools.baselines_page import SIZES
+from tools.sizes import read_sizes
 
 KIT = SUBMISSIONS / "_kit"
-# What a participant has beside them is not ours to test.
-TEAMS = sorted([*baselines_page.METHODS, "control_constant"])
 TRIGGER = [team for team in TEAMS if "keras" in (SUBMISSIONS / team / "model.py").read_text()]
 OPEN = [team for team in TEAMS if team not in TRIGGER]
-SIZES = [team for team in TEAMS if team.startswith("dense_vae_mu2")]
-# Entries of several sizes share one model.py and one train.py; the smallest stands for all.
-SHARED = {
-    "dense_vae_mu2_w4": SIZES,
-    "cnn_ae_small": ["cnn_ae", "cnn_ae_small"],
-    "cnn_vae_small": ["cnn_vae", "cnn_vae_small"],
-}
-LARGER = {team for smallest, teams in SHARED.items() for team in teams if team != smallest}
+# Sizes of one model share their training; the smallest stands for all.
+SMALLEST = {"dense_vae_mu2_w4", "cnn_ae_small", "cnn_vae_small"}
+SHARED = {team for one, size in read_sizes().items() for team in (one, size.base)}
 TRAINED = [
     path.parent.name
     for path in sorted(SUBMISSIONS.glob("[a-z]*/train.py"))
-    if path.parent.name in TEAMS and path.parent.name not in LARGER
+    if path.parent.name in TEAMS and path.parent.name not in SHARED - SMALLEST
 ]
 # Whoever scores an entry again has a newer card than the page's.
 CARDS = baselines_page.cards_of(baselines_page.PAGE.read_text(encoding="utf-8"))
@@ -131,13 +126,6 @@ def test_the_cuts_are_what_they_say():
         np.testing.assert_array_equal(scores, wanted)
 
 
-@pytest.mark.parametrize("teams", SHARED.values(), ids=SHARED)
-def test_the_sizes_are_one_model_and_one_training(teams):
-    for name in ("model.py", "train.py"):
-        assert len({(SUBMISSIONS / team / name).read_text() for team in teams}) == 1
-    assert len({(SUBMISSIONS / team / "size.json").read_text() for team in teams}) == len(teams)
-
-
 def test_the_trade_off_has_six_sizes_and_more():
     assert len(SIZES) >= 6
 
@@ -168,7 +156,7 @@ def accesses(monkeypatch) -> list[tuple[str, np.ndarray]]:
     mapped = events_module.open_events
 
     def recording(*arguments, on_access=None, **more):
-        return open_store(*arguments, on_access=lambda *told: seen.append(told), **more)
+        return open_store(*arguments, on_access=lambda *access: seen.append(access), **more)
 
     def guarded(challenge, process, root):
         """Give the events of a process to selections alone, which keep the record."""
@@ -193,7 +181,7 @@ def test_a_training_runs_and_gathers_background_of_its_parts_alone(
     arguments = ["train.py", "--events", "2000", "--epochs", "1"]
     before = {path: path.read_bytes() for path in (SUBMISSIONS / team).iterdir() if path.is_file()}
     monkeypatch.chdir(tmp_path)
-    # Threads can't be set any more where an earlier test of this process has used TensorFlow.
+    # Threads cannot be set any more where an earlier test of this process has used TensorFlow.
     for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):
         monkeypatch.setattr(tf.config.threading, name, lambda n_threads: None)
     # Two steps are sooner done than compiled.
@@ -252,39 +240,30 @@ def test_a_card_is_that_of_the_folder_as_it_stands(team):
     assert card.isolation.kind == "bwrap"
 
 
-def test_the_page_is_that_of_its_cards():
-    page = baselines_page.PAGE.read_text(encoding="utf-8")
-    paths = baselines_page.cards_of(page)
-
-    assert baselines_page.write_page(baselines_page.read_board(paths)) == page
-    assert set(paths) == set(baselines_page.newest_cards())
+@pytest.fixture(scope="module")
+def board() -> baselines_page.Baselines:
+    return baselines_page.read_baselines(CARDS)
 
 
-def test_eight_trigger_entries_and_more_are_ranked():
-    board = baselines_page.read_board(CARDS)
-
+def test_eight_trigger_entries_and_more_are_ranked(board):
     assert len(board.ranked) >= 8
-    assert not any(board.card(team).submission.is_supervised for team in board.ranked)
+    assert not any(board.cards[team].submission.is_supervised for team in board.ranked)
 
 
-def test_a_small_encoder_is_not_resolved_to_be_worse_than_its_float_twin():
+def test_a_small_encoder_is_not_resolved_to_be_worse_than_its_float_twin(board):
     """0.3 % of the part's LUTs and 40 ns, with the physics of the float network."""
-    board = baselines_page.read_board(CARDS)
-    twin = board.physics("vae_mu2_float")
-    small = [team for team in SIZES if team in board.ranked and is_small(board, team)]
-    compared = {team: compare_merit(board.physics(team), twin, board.contest) for team in small}
+    small = [team for team in SIZES if team in board.ranked and is_small(board.rows[team])]
+    compared = {team: board.compare(team, "vae_mu2_float") for team in small}
 
     assert any(not found.is_resolved or found.ratio > 1 for found in compared.values())
 
 
-def is_small(board: baselines_page.Board, team: str) -> bool:
-    ranked = board.ranked[team]
-    return ranked.lut <= 0.003 * 1_182_240 and ranked.latency_ns <= 40
+def is_small(row: BoardRow) -> bool:
+    return row.lut.value <= 0.003 * 1_182_240 and row.latency_ns.value <= 40
 
 
-def test_the_random_control_earns_what_chance_gives():
-    board = baselines_page.read_board(CARDS)
-    card = board.card("control_random")
+def test_the_random_control_earns_what_chance_gives(board):
+    card = board.cards["control_random"]
     assert isinstance(card.firmware, NotMeasured)
     for physics_point in card.float_physics.working_points:
         if not isinstance(physics_point, WorkingPoint):

@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import pytest
 
 from harness.firmware.rtl.netlist import Netlist, NetlistError
 from harness.firmware.rtl.synthesis import TOP
+from tools import firmware_accuracy as page
+from tools import firmware_measure as measure
 
-TOOLS = Path(__file__).parents[2] / "tools"
-
-
-def load(name: str):
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+TEXT = page.PAGE.read_text(encoding="utf-8")
 
 
-page = load("firmware_accuracy")
-measure = load("firmware_measure")
+@pytest.fixture
+def document():
+    return json.loads(page.KEPT.read_text())
 
 
 def test_the_page_is_that_of_the_kept_figures():
     assert page.main(["--check"]) == 0, "run `make firmware-accuracy`"
 
 
-def test_another_figure_makes_another_page():
-    document = json.loads(page.KEPT.read_text())
-    before = page.render(document)
+def test_another_figure_makes_another_page(document):
+    assert page.render(TEXT, document) == TEXT
     document["routed"][0]["lut"] *= 2
 
-    assert page.render(document) != before
+    assert page.render(TEXT, document) != TEXT
 
 
-def test_every_ratio_is_of_a_netlist_that_was_evaluated():
-    document = json.loads(page.KEPT.read_text())
+def test_the_text_has_the_figures_that_were_kept(document):
+    said = " ".join(TEXT.split())
+    periods = [row["period_ns"] for row in document["routed"]]
+    groups = ("submissions", "public", "sizes")
+    n_events = min(row["n_events_equal"] for group in groups for row in document[group])
 
+    assert f"For {len(periods)} trained networks" in said
+    assert f"they reached {min(periods):.2f} to {max(periods):.2f} ns" in said
+    assert min(periods) > 2.0
+    assert f"cell by cell, on {n_events} random events" in said
+    # A dense encoder 57-32-16-3; a DSP slice or two for each weight.
+    assert f"each of the {57 * 32 + 32 * 16 + 16 * 3:,} weights" in said
+    assert [round(row["used"]["dsp"] / 2_384) for row in document["csynth"]] == [2, 2]
+
+
+def test_every_ratio_is_of_a_netlist_that_was_evaluated(document):
     for group in ("vendor", "submissions", "public", "sizes"):
         assert document[group]
         for row in document[group]:
@@ -90,3 +94,35 @@ def test_registers_are_counted_along_the_shortest_and_the_longest_way():
 def test_feedback_has_no_depth():
     with pytest.raises(NetlistError, match="back to itself"):
         measure.register_depths(netlist((3, 7), (9, 8)))
+
+
+def test_a_network_of_one_score_is_traced_as_the_backend_traces_it(monkeypatch):
+    pytest.importorskip("da4ml")
+    from harness.firmware.translate import translator as translate
+    from harness.submission.network import load_keras
+
+    load_keras()
+    model = measure.random_network((4, 2), 4)
+    traced = []
+    trace = translate.trace_program
+    monkeypatch.setattr(
+        translate, "trace_program", lambda network: traced.append(network) or trace(network)
+    )
+
+    program = measure.trace(model)
+
+    assert traced == [model]
+    assert program.shape == (57, 1)
+
+
+def test_a_network_of_several_outputs_is_traced_too():
+    pytest.importorskip("da4ml")
+    import keras
+    from hgq.layers import QDense
+
+    from harness import heads
+
+    inputs = keras.Input((57,))
+    words = heads.input_words(inputs, ["ufixed<8,8>", "fixed<6,4>", "fixed<6,3>"])
+
+    assert measure.trace(keras.Model(inputs, QDense(3)(words))).shape == (57, 3)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.card.files import read_card
 from harness.scoring.pipeline import score, score_submission
 
 STUB = Path(harness.__file__).with_suffix(".pyi")
@@ -43,3 +44,32 @@ def test_score_takes_all_that_the_pipeline_takes():
     assert set(inspect.signature(score).parameters) == set(
         inspect.signature(score_submission).parameters
     )
+
+
+def test_no_submodule_takes_the_place_of_a_public_function(tmp_path):
+    """A package `harness.score` would, once it is imported, hide the function of that name."""
+    code = """
+import importlib, pkgutil, sys
+import harness
+from harness.card.files import read_card
+from harness.errors import UsageError
+
+for found in pkgutil.walk_packages(harness.__path__, "harness."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+print(len([name for name in sys.modules if name.startswith("harness.")]), "modules")
+print("card of", harness.read_card(sys.argv[1]).submission.team)
+try:
+    harness.score(sys.argv[2])
+except UsageError as error:
+    print(error)
+"""
+    card = Path(__file__).parents[1] / "golden" / "v1_trigger.json"
+    command = [sys.executable, "-c", code, str(card), str(tmp_path / "nowhere")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    modules, read, scored = done.stdout.splitlines()[:3]
+    assert int(modules.split()[0]) > 150
+    assert read == f"card of {read_card(card).submission.team}"
+    assert "no such folder" in scored

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from harness.board.text import markdown_text, spreadsheet_text
+from harness.card.text import markdown_text, spreadsheet_text
 from harness.errors import HarnessError
 from harness.submission.declaration import parse_spec
 from harness.submission.digest import scan

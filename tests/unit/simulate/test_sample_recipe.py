@@ -1,12 +1,8 @@
-"""The sample's recipe gives the slice that is committed."""
+"""The sample's recipe gives the slice that is committed, and says how the files were made."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -14,24 +10,17 @@ import pytest
 from harness.data import open_store
 from harness.data.manifest import load_manifest
 from harness.data.sample import dequantise, quantise
-from harness.simulate.plan import LIBRARY_EVENTS, make_plan
+from harness.simulate.plan import LIBRARY_EVENTS
+from harness.simulate.provenance import Provenance
 from harness.simulate.run import _order
+from harness.simulate.writer import write_events
+from tests.events import make_events
+from tools import make_sample
+from tools import sample_recipe as recipe
+from tools.pages import ROOT
 
 pytest.importorskip("pythia8mc")
-TOOLS = Path(__file__).parents[3] / "tools"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-recipe = load("sample_recipe")
+PROVENANCE = ROOT / "harness" / "data" / "files" / "sample.provenance.json"
 # Other processors round sines and logarithms otherwise in the last place; nothing here amplifies it
 # but for a draw that lies that near to its threshold.
 TOLERANCE = 1e-4
@@ -63,9 +52,8 @@ def test_the_committed_sample_holds_what_the_recipe_makes():
     store = open_store(load_manifest().challenge("sample"))
 
     for run in recipe.RUNS:
-        plan = make_plan(run.process, n_events=run.n_events, seed=run.seed)
-        order = _order(plan)
-        for label, process in enumerate(plan.counts):
+        order = _order(run.plan)
+        for label, process in enumerate(run.plan.counts):
             event = np.zeros((1, 19, 3), np.float32)
             for slot, *values in made[process]["objects"]:
                 event[0, int(slot)] = values
@@ -75,10 +63,42 @@ def test_the_committed_sample_holds_what_the_recipe_makes():
 
 
 def test_the_recipe_makes_the_files_and_the_numbers_of_the_sample():
-    files = {file.process: file.n_events for file in load_manifest().challenge("sample").files}
+    files = {
+        file.process: (file.role, file.title, file.n_events)
+        for file in load_manifest().challenge("sample").files
+    }
 
-    assert {run.process: run.n_events for run in recipe.RUNS} == files
-    assert [run.file_name for run in recipe.RUNS] == [
-        source.name for source in load("make_sample").SOURCES
-    ]
+    assert {run.process: (run.role, run.title, run.n_events) for run in recipe.RUNS} == files
     assert len({run.seed for run in recipe.RUNS}) == len(recipe.RUNS)
+
+
+def committed_provenance() -> dict[str, Provenance]:
+    found = json.loads(PROVENANCE.read_text(encoding="utf-8"))
+    return {process: Provenance.model_validate(one) for process, one in found.items()}
+
+
+def test_the_committed_provenance_is_the_recipes_and_written_as_the_tool_writes_it():
+    known = committed_provenance()
+
+    assert make_sample.provenance_text(known) == PROVENANCE.read_text(encoding="utf-8")
+    for run in recipe.RUNS:
+        plan = known[run.process].plan
+        assert (plan.name, plan.n_events, plan.seed) == (run.process, run.n_events, run.seed)
+
+
+def test_building_a_sample_writes_how_its_files_were_made(tmp_path, capsys):
+    known = committed_provenance()
+    for number, run in enumerate(recipe.RUNS):
+        events = make_events(40, seed=number)
+        write_events(tmp_path / run.file_name, [events], len(events), known[run.process])
+    out = tmp_path / "small.events"
+
+    make_sample.build(tmp_path, out, load_manifest().challenge("sample"))
+
+    written = (tmp_path / "small.provenance.json").read_text(encoding="utf-8")
+    assert written == PROVENANCE.read_text(encoding="utf-8")
+    printed = capsys.readouterr().out
+    for run in recipe.RUNS:
+        assert f"title: {run.title}\n" in printed
+    make_sample.compare(tmp_path, out, load_manifest().challenge("sample"))
+    assert capsys.readouterr().out.count("\n") == 2 + 2 * 2 * (len(recipe.RUNS) - 1)

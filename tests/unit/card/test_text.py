@@ -3,11 +3,56 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.board.text import markdown_text, spreadsheet_text, visible
+from harness.card.text import markdown_text, plain, spreadsheet_text, visible
+
+ATOMS = st.sampled_from(
+    ["\x1b", "[", "]", "0;", "31m", "\x07", "\\", "\x9b", "P", "\u202e", "\u2066", "a", "\r", "\n"]
+)
+
+
+@given(st.text() | st.lists(ATOMS).map("".join))
+def test_plain_text_has_nothing_that_a_terminal_obeys(text):
+    shown = plain(text)
+
+    assert all(
+        character in "\n\t" or unicodedata.category(character)[0] != "C" for character in shown
+    )
+
+
+@given(st.text() | st.lists(ATOMS).map("".join))
+def test_plain_text_stays_as_it_is(text):
+    assert plain(plain(text)) == plain(text)
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"])))
+def test_letters_of_all_languages_stay(text):
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("\x1b]0;title\x07x", "x"),
+        ("\x1b]8;;http://a\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bPq#0\x1b\\x", "x"),
+        ("\x1b(0x", "x"),
+        ("10 %\r20 %\r\ndone", "10 %\n20 %\ndone"),
+        ("a\bb\0c\x85", "abc"),
+        ("\u202eabc\u202c", "abc"),
+        ("tab\tstays", "tab\tstays"),
+    ],
+)
+def test_each_kind_of_sequence_is_removed(text, shown):
+    assert plain(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -56,8 +101,6 @@ def test_a_cell_of_a_spreadsheet_is_never_a_formula(formula):
 )
 def test_markdown_shows_markup_as_it_is(markup):
     escaped = markdown_text(markup)
-    plain = escaped.replace("&#", "").replace(";", "")
-    assert not set("<>[]()!|`*_~@$:/") & set(plain)
-    import html
-
+    bare = escaped.replace("&#", "").replace(";", "")
+    assert not set("<>[]()!|`*_~@$:/") & set(bare)
     assert html.unescape(escaped) == markup

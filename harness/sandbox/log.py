@@ -1,38 +1,11 @@
-"""What a step printed, made fit to be shown: capped, and stripped of what a terminal obeys."""
+"""What a step printed: capped, and made harmless to show."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from harness.card.text import plain
 
 # Kept of the beginning and of the end of what a step prints.
 KEPT_BYTES = 32 * 1024
-# ECMA-48: control sequences; strings (OSC, DCS, SOS, PM, APC) up to their end; other escapes.
-ESCAPES = re.compile(
-    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
-    r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
-    r"|\x1b[ -/]*[0-~]?"
-)
-# Controls, formats (bidirectional overrides among them), surrogates, private and unassigned.
-UNSHOWN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-
-
-def plain(text: str) -> str:
-    r"""Return `text` without escape sequences, controls, bidirectional and other format characters.
-
-    Newlines and tabs stay; a carriage return becomes a newline, so that nothing is overwritten.
-
-    Examples
-    --------
-    >>> plain("\x1b[31mred\x1b[0m \u202eevil\rok")
-    'red evil\nok'
-    """
-    text = ESCAPES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
-    return "".join(
-        character
-        for character in text
-        if character in "\n\t" or unicodedata.category(character) not in UNSHOWN
-    )
 
 
 class CappedLog:
