@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
+from pydantic import JsonValue
+
 from harness.sandbox.run import Kind, Sandbox, open_sandbox
 from harness.sandbox.step import Step, StepResult
 from harness.scoring import pipeline
@@ -25,7 +27,7 @@ class Recorder(Sandbox):
 
     steps: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def run(self, step: Step, folder: Path) -> StepResult:
+    def run(self, step: Step, folder: Path) -> StepResult[dict[str, JsonValue]]:
         """Run `step`."""
         result = Sandbox.run(self, step, folder)
         self.steps[step.name] = {
@@ -37,7 +39,7 @@ class Recorder(Sandbox):
         return result
 
 
-def _seconds(result: StepResult, name: str) -> float:
+def _seconds(result: StepResult[dict[str, JsonValue]], name: str) -> float:
     value = result.report.get(name, 0.0)
     return float(value) if isinstance(value, int | float) else 0.0
 

@@ -6,7 +6,6 @@ challenge takes on trust, comes from the submission's score card or is said to b
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +46,10 @@ from harness.firmware.cache import file_digest
 from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import open_sandbox, read_scores, scratch_folder
-from harness.sandbox.step import RunStep
+from harness.sandbox import Workspace, read_scores
+from harness.sandbox.workspace import open_workspace
 from harness.scoring.integrity import Batch
-from harness.scoring.pipeline import export_network
-from harness.scoring.scorer import Scorer, score_batches
-from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
+from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission.spec import Submission, read_submission
 
 NOT_MEASURED = "not measured"
@@ -101,17 +98,6 @@ class _BoxEvents:
     ids: NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Bench:
-    run_step: RunStep
-    folder: Path
-
-    def new_folder(self, name: str) -> Path:
-        folder = self.folder / f"{name}-{secrets.token_hex(4)}"
-        folder.mkdir()
-        return folder
-
-
 def export_answer(
     source: Path,
     out: Path,
@@ -150,13 +136,11 @@ def export_answer(
     entry = _find_entry(source, submissions, results, challenge)
     name = challenge or (entry.card.challenge.name if entry.card else "adc2021")
     rules = load_manifest(*manifests).challenge(name)
-    sandbox = open_sandbox(isolation)
-    with scratch_folder() as scratch:
-        box = _open_box(rules, blackbox, cache, scratch)
+    with open_workspace(isolation) as workspace:
+        box = _open_box(rules, blackbox, cache, workspace.folder)
         n_allowed = _allowed(rules, box)
         progress(f"score: {len(box.ids):,} events of {box.title}")
-        bench = _Bench(run_step=sandbox.run, folder=scratch)
-        arithmetic, scores = _score(entry, rules, box, bench)
+        arithmetic, scores = _score(entry, rules, box, workspace, progress)
     chosen, n_tied = choose(scores, n_allowed)
     if not chosen.any():
         raise InvalidSubmissionError(
@@ -338,25 +322,26 @@ def _allowed(rules: Challenge, box: _BoxEvents) -> int:
 
 
 def _score(
-    entry: _Entry, rules: Challenge, box: _BoxEvents, bench: _Bench
+    entry: _Entry,
+    rules: Challenge,
+    box: _BoxEvents,
+    workspace: Workspace,
+    progress: Callable[[str], None],
 ) -> tuple[Literal["float", "firmware", "open"], NDArray[np.float64]]:
     program = _kept_program(entry)
     if program is not None:
-        folder = bench.new_folder("firmware")
-        path, _ = score_by_program(program, box.events, run_step=bench.run_step, folder=folder)
+        folder = workspace.new_folder("firmware")
+        path, _ = score_by_program(program, box.events, run_step=workspace.run_step, folder=folder)
         return "firmware", read_scores(path, len(box.ids))
-    staged = entry.submission.stage(bench.new_folder("submission"))
-    if entry.submission.spec.division == "open":
-        scorer = Scorer(
-            function="score_open", inputs={"submission": staged}, at_once=OPEN_CHUNK_EVENTS
-        )
+    staged = entry.submission.stage(workspace.new_folder("submission"))
+    is_open = entry.submission.spec.division == "open"
+    if is_open:
+        scorer = Scorer.of_open(staged)
     else:
-        network, _ = export_network(bench.run_step, staged, rules, bench.new_folder("export"))
-        inputs = {"graph": network.graph, "weights": network.weights}
-        scorer = Scorer(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
+        scorer = Scorer.of_network(extract_network(workspace, staged, rules))
     batch = Batch(events=box.events, n_events=len(box.ids), at_once=scorer.at_once)
-    (scores,), _ = score_batches(bench, scorer, [batch], "score")
-    return ("open" if scorer.function == "score_open" else "float"), scores
+    (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
+    return ("open" if is_open else "float"), scores
 
 
 def _kept_program(entry: _Entry) -> Path | None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.blackbox.make import count_named
-from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT
+from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
 from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
-from harness.sandbox.step import GIB, MIB, Limits, RunStep, Step
+from harness.sandbox import Workspace
+from harness.sandbox.step import GIB, MIB, Limits
 
 # A million ids are 8 MB before they are packed.
 MAX_RESULT_BYTES = 16 * MIB
@@ -102,13 +103,8 @@ class Verdict:
     remarks: tuple[str, ...]
 
 
-def read_result_file(path: Path, *, run_step: RunStep, folder: Path) -> ResultFile:
+def read_result_file(path: Path, workspace: Workspace) -> ResultFile:
     """Read a result file in a sandbox.
-
-    Parameters
-    ----------
-    folder : Path
-        Exists and is empty: for what the step writes.
 
     Raises
     ------
@@ -118,40 +114,24 @@ def read_result_file(path: Path, *, run_step: RunStep, folder: Path) -> ResultFi
         There is no such file.
     """
     _check_file(path)
-    step = Step(
-        name="read-result",
-        entry="harness.blackbox.reading:read_result",
-        inputs={"result": path},
-        outputs={"ids": 8 * MAX_IDS},
-        limits=_LIMITS,
-    )
     try:
-        found = run_step(step, folder)
+        found = workspace.run(
+            "read-result",
+            "harness.blackbox.reading:read_result",
+            ResultReport,
+            inputs={"result": path},
+            outputs={"ids": 8 * MAX_IDS},
+            limits=_LIMITS,
+        )
     except InvalidSubmissionError as error:
-        raise InvalidSubmissionError(
-            *(
-                Problem(
-                    what=problem.what,
-                    where=str(path),
-                    expected=problem.expected,
-                    fix=problem.fix,
-                )
-                for problem in error.problems
-            )
-        ) from error
-    ids = np.frombuffer(found.outputs["ids"].read_bytes(), "<i8").astype(np.int64)
-    declared, remarks = found.report.get("declared"), found.report.get("remarks")
-    if not isinstance(declared, dict) or not isinstance(remarks, list):
-        raise InvalidSubmissionError(Problem(what="its report is none", where=str(path)))
+        problems = (replace(problem, where=str(path)) for problem in error.problems)
+        raise InvalidSubmissionError(*problems) from error
+    declared = found.report.declared
     return ResultFile(
         team=path.stem,
-        ids=ids,
-        declared={
-            name: value
-            for name, value in declared.items()
-            if name in ATTRIBUTES and isinstance(value, int | float | str)
-        },
-        remarks=tuple(map(str, remarks)),
+        ids=np.frombuffer(found.outputs["ids"].read_bytes(), "<i8").astype(np.int64),
+        declared={name: value for name, value in declared.items() if name in ATTRIBUTES},
+        remarks=found.report.remarks,
     )
 
 

@@ -30,7 +30,7 @@ from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.progress import Progress, no_progress
 from harness.errors import DataError, Problem, UsageError
-from harness.sandbox import open_sandbox, scratch_folder
+from harness.sandbox.workspace import open_workspace
 
 Isolation = Literal["bwrap", "none"]
 
@@ -222,9 +222,8 @@ def import_result(
 
 
 def _read(path: Path, isolation: Isolation) -> ResultFile:
-    sandbox = open_sandbox(isolation)
-    with scratch_folder() as scratch:
-        return read_result_file(path, run_step=sandbox.run, folder=scratch)
+    with open_workspace(isolation) as workspace:
+        return read_result_file(path, workspace)
 
 
 def _box(rules: Challenge, blackbox: Path | None, cache: Path | None) -> Box:

@@ -81,7 +81,7 @@ def synth(
 ) -> None:
     """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
     from harness.card.view import firmware_view
-    from harness.scoring.pipeline import synthesise_submission
+    from harness.scoring.synthesis import synthesise_submission
 
     firmware = synthesise_submission(
         folder,
@@ -139,11 +139,12 @@ def score(
     as_json: bool,
 ) -> None:
     """Score the submission in FOLDER and write its score card."""
-    from harness.scoring.pipeline import score_submission
+    from harness import score as score_folder
+    from harness.card.files import card_path
 
-    scored = score_submission(
+    card = score_folder(
         folder,
-        challenge=challenge,
+        challenge,
         manifests=manifests,
         results=results,
         is_quick=quick,
@@ -154,6 +155,6 @@ def score(
         isolation=isolation,
         progress=progress(),
     )
-    print_card(scored.card, results=results, as_json=as_json, is_private=private)
-    if scored.path is not None:
-        click.echo(f"score card: {scored.path}", err=True)
+    print_card(card, results=results, as_json=as_json, is_private=private)
+    if not quick:
+        click.echo(f"score card: {card_path(card, results)}", err=True)

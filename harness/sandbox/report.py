@@ -182,18 +182,20 @@ def read_report(report: Mapping[str, JsonValue], model: type[Report], step: str)
     Raises
     ------
     InvalidSubmissionError
-        It has another form; the first fault is named.
+        It has another form; each place that is wrong is a problem.
     """
     try:
         return model.model_validate_json(json.dumps(report), strict=True)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the report of this step is malformed: {plain(place)[:200]}: {first['msg']}",
-                where=f"step {step}",
-                expected=f"the fields of {model.__name__}",
-                fix=REMEDY,
+            *(
+                Problem(
+                    what=f"the report of this step is malformed: {fault['msg']}",
+                    where=plain(", ".join([f"step {step}", *map(str, fault["loc"])]))[:200],
+                    expected=f"the fields of {model.__name__}",
+                    fix=REMEDY,
+                )
+                for fault in faults[:MAX_PROBLEMS]
             )
         ) from error

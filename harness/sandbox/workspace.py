@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, JsonValue
 
 from harness.errors import EnvironmentFaultError, HarnessError, Problem
 from harness.sandbox.report import read_report
+from harness.sandbox.run import Kind, open_sandbox
+from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.step import Limits, RunStep, Step, StepResult, Usage
 
 Report = TypeVar("Report", bound=BaseModel)
@@ -106,6 +109,16 @@ class Workspace:
             ) from error
         return folder
 
-    def counting(self) -> Workspace:
-        """Return the same workspace with a list of usages of its own."""
-        return replace(self, usages=[])
+
+@contextmanager
+def open_workspace(kind: Kind) -> Iterator[Workspace]:
+    """Open a sandbox, and a folder for its steps that is removed at the end.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        This machine cannot give the isolation.
+    """
+    sandbox = open_sandbox(kind)
+    with scratch_folder() as folder:
+        yield Workspace(run_step=sandbox.run, folder=folder)

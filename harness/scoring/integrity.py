@@ -25,6 +25,7 @@ from harness.card.records import Check, WorkingPoint
 from harness.challenge import EventLayout
 from harness.data.mix import Mixture, flip_eta, rotate_phi
 from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.metrics.accepted import passing
 from harness.metrics.consistency import Batches, compare_scores, describe_change
 
 # Share of the compared events that are those of the highest scores.
@@ -368,17 +369,10 @@ def _rates(
         is_its = labels == code
         if is_its.any():
             rates = [
-                100 * np.mean(_passes(scores[is_its], working_point)) for scores in (before, after)
+                100 * np.mean(passing(scores[is_its], working_point)) for scores in (before, after)
             ]
             told.append(f"{name} {rates[0]:.3g} -> {rates[1]:.3g} %")
     return f"TPR at FPR {working_point.fpr:g}, before -> after: {', '.join(told)}"
-
-
-def _passes(scores: NDArray[np.float64], working_point: WorkingPoint) -> NDArray[np.bool_]:
-    """Tell which scores pass the cut of a working point."""
-    if working_point.is_strict:
-        return scores > working_point.threshold
-    return scores >= working_point.threshold
 
 
 def _not_scored(variant: _Variant, reason: str) -> Check:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
+from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.network import (
     check_network,
@@ -28,6 +29,14 @@ N_PROBES = 256
 # Scores of one event in two batches may differ by the order of float32 sums: some units in the
 # last place of the largest intermediate value. A leak is of the order of the score itself.
 PROBE_TOLERANCE = 1e-3
+
+
+class ExportReport(Value):
+    """What `export_submission` reports."""
+
+    model_digest: str
+    input_shape: tuple[int, ...]
+    layers: tuple[tuple[str, str], ...]
 
 
 def export_submission(

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import numpy as np
-from pydantic import JsonValue
+from pydantic import JsonValue, NonNegativeInt
 
+from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.network import load_keras, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
@@ -33,12 +34,30 @@ if TYPE_CHECKING:
 CHUNK_EVENTS = 32_768
 CHUNKS_AT_A_TIME = 2
 OPEN_CHUNK_EVENTS = 65_536
-PROGRESS_SECONDS = 0.2
 # Events on which the input words are tried, and inputs that are named.
 OVERFLOW_EVENTS = 100_000
 MAX_OVERFLOWING_INPUTS = 10
 
 Scorer = Callable[["NDArray[np.float32]"], "NDArray[np.generic]"]
+
+
+class OverflowReport(Value):
+    """Which events the input words of a network cannot hold; see `_report_overflow`."""
+
+    n_events: NonNegativeInt
+    n_outside: NonNegativeInt
+    inputs: tuple[tuple[int, float], ...]
+
+
+class ScoreReport(Value):
+    """What `score_network` and `score_open` report."""
+
+    n_events: NonNegativeInt
+    score_s: float
+    load_s: float = 0.0
+    arithmetic: Literal["xla", "graph", ""] = ""
+    input_overflow: OverflowReport | None = None
+    is_input_modified: bool = False
 
 
 def score_network(
@@ -58,7 +77,6 @@ def score_network(
         ``(n, n_objects, n_features)``.
     outputs : mapping
         The scores of each job: exactly n little-endian float64, higher = more anomalous.
-        ``progress``, optional: a file that holds ``done total`` while the step runs.
 
     Returns
     -------
@@ -301,7 +319,6 @@ def score_job(
 ) -> None:
     """Score events chunk by chunk into a file, and look at the scores on the way."""
     survey = _Survey(n_events=len(events), may_be_constant=job.may_be_constant)
-    progress = _Progress(outputs.get("progress"), len(events))
     chunks = [events[start : start + job.chunk] for start in range(0, len(events), job.chunk)]
     done = 0
     with outputs[job.scores].open("wb") as file:
@@ -309,7 +326,6 @@ def score_job(
             survey.add(scores, given, done)
             file.write(scores.astype("<f8").tobytes())
             done += len(given)
-            progress.show(done)
             forget_read(events)
     if problems := survey.problems():
         raise InvalidSubmissionError(*problems)
@@ -403,19 +419,3 @@ def _describe_event(event: NDArray[np.float32], index: int) -> str:
     n_objects = int(np.count_nonzero(np.any(event != 0, axis=1)))
     largest = float(np.max(np.abs(event)))
     return f"event {index} ({n_objects} objects, largest value {largest:.6g})"
-
-
-class _Progress:
-    """Tells how far a job is, in a file that the parent may read at any time."""
-
-    def __init__(self, path: Path | None, total: int) -> None:
-        self._path = path
-        self._total = total
-        self._last = 0.0
-
-    def show(self, done: int) -> None:
-        now = time.monotonic()
-        is_due = now - self._last >= PROGRESS_SECONDS or done == self._total
-        if self._path is not None and is_due:
-            self._last = now
-            self._path.write_text(f"{done} {self._total}\n", encoding="ascii")

@@ -64,7 +64,9 @@ def test_each_step_has_a_folder_of_its_own_also_in_threads(workspace, code):
 
 
 def test_a_malformed_report_is_the_submission_s_fault(workspace, code):
-    with pytest.raises(InvalidSubmissionError, match="step try: the report of this step is malf"):
+    with pytest.raises(
+        InvalidSubmissionError, match="step try, found: the report of this step is malf"
+    ):
         workspace.run("try", EXECUTE, Found, inputs=code("found = 'many'"))
 
 
