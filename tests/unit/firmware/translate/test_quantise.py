@@ -147,7 +147,7 @@ def test_what_a_layer_raises_when_it_is_rebuilt_names_the_layer(monkeypatch):
     monkeypatch.setitem(quantise._LAYERS, "Dense", broken)
 
     with pytest.raises(
-        UntranslatableError, match=r"layer 'hidden' \(Dense\): can't be rebuilt.*odd"
+        UntranslatableError, match=r"layer 'hidden' \(Dense\): cannot be rebuilt.*odd"
     ):
         to_fixed_width(plain_network(), WIDE)
 
