@@ -18,7 +18,7 @@ from harness.firmware.tools import (
     Files,
     Report,
     Request,
-    full_disk_is_the_machines,
+    disk_faults,
     require_package,
 )
 from harness.firmware.translate.program import (
@@ -131,7 +131,7 @@ def run_interpreter(
 # --- The step -------------------------------------------------------------------------------------
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
     """Score every event (entry of a step).
 

@@ -43,7 +43,7 @@ def system_tools() -> tuple[Path, ...]:
 
 
 @contextmanager
-def full_disk_is_the_machines() -> Iterator[None]:
+def disk_faults() -> Iterator[None]:
     """Raise what a full disk causes as a fault of the machine; decorates the entry of a step."""
     try:
         yield
@@ -64,6 +64,15 @@ def no_space(detail: str) -> EnvironmentFaultError:
     )
 
 
+def not_found(
+    what: str, expected: str, *, fix: str = EXTRA, where: str = ""
+) -> EnvironmentFaultError:
+    """Say that a program or package is missing, and how to install it."""
+    return EnvironmentFaultError(
+        Problem(what=f"{what} was not found", where=where, expected=expected, fix=fix)
+    )
+
+
 def require_package(*names: str) -> None:
     """Make sure that Python packages are installed.
 
@@ -74,13 +83,7 @@ def require_package(*names: str) -> None:
     """
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"the package {', '.join(missing)} is not installed",
-                expected="the extra `firmware`",
-                fix=EXTRA,
-            )
-        )
+        raise not_found(f"the package {', '.join(missing)}", "the extra `firmware`")
 
 
 @contextmanager
@@ -89,7 +92,7 @@ def build_folder(name: str) -> Iterator[Path]:
 
     ABC and make fail below a path with spaces; then it lies in the system's own folder.
     """
-    scratch = tempfile.gettempdir() if "TMPDIR" not in os.environ else os.environ["TMPDIR"]
+    scratch = os.environ.get("TMPDIR", tempfile.gettempdir())
     has_space = any(character.isspace() for character in scratch)
     parent = "/tmp" if has_space else scratch  # noqa: S108 the folder in it is a new one
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent) as folder:
@@ -106,13 +109,8 @@ def compiler() -> str:
     """
     found = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("c++")
     if found is None:
-        raise EnvironmentFaultError(
-            Problem(
-                what="no C++ compiler was found",
-                expected="g++ on PATH",
-                fix="apt-get install g++ make (the firmware is simulated as compiled C++)",
-            )
-        )
+        fix = "apt-get install g++ make (the firmware is simulated as compiled C++)"
+        raise not_found("a C++ compiler", "g++ on PATH", fix=fix)
     return found
 
 
@@ -153,8 +151,7 @@ def run_tool(
             )
         ) from error
     except FileNotFoundError as error:
-        missing = Problem(what=f"{name} was not found: {command[0]}", fix=EXTRA)
-        raise EnvironmentFaultError(missing) from error
+        raise not_found(name, str(command[0])) from error
     text = done.stdout.decode(errors="replace")
     if done.returncode:
         raise _failure(name, done.returncode, text)

@@ -8,7 +8,7 @@ Verilog measures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -29,9 +29,9 @@ from harness.firmware.rtl.netlist import (
 
 Lanes: TypeAlias = NDArray[np.uint64]
 
-# Events at once: one for each bit of this many 64-bit words.
-CHUNK_WORDS = 64
 WORD_BITS = 64
+# Events at once, each of them one bit of a 64-bit word.
+CHUNK_EVENTS = 64 * WORD_BITS
 _WIRES = frozenset({"BUFG", "BUFGCE", "BUF", "IBUF", "OBUF"})
 
 
@@ -60,52 +60,55 @@ def evaluate_netlist(
         There is feedback, a cell of unknown kind, or a DSP slice that does more than multiply.
     """
     order = feed_forward_order(netlist)
-    results = []
-    n_lanes = CHUNK_WORDS * WORD_BITS
-    for first in range(0, len(words), n_lanes):
-        chunk = words[first : first + n_lanes]
-        state = _State()
-        state.load(netlist.ports[input_port], chunk)
+    results = [np.zeros(0, np.uint64)]
+    for first in range(0, len(words), CHUNK_EVENTS):
+        chunk = words[first : first + CHUNK_EVENTS]
+        state = _State.of_port(netlist.ports[input_port], chunk)
         for cell in order:
             _evaluate(state, cell)
-        results.append(state.read(netlist.ports[output_port], len(chunk)))
-    return np.concatenate(results) if results else np.zeros(0, np.uint64)
+        results.append(state.read(netlist.ports[output_port])[: len(chunk)])
+    return np.concatenate(results)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _State:
     """The value of every bit, one event a lane."""
 
-    values: dict[Bit | str, Lanes] = field(default_factory=dict)
-    n_words: int = 0
+    values: dict[Bit | str, Lanes]
 
-    def load(self, port: Sequence[Bit | str], chunk: NDArray[np.uint32]) -> None:
-        self.n_words = -(-len(chunk) // WORD_BITS)
-        zero = np.zeros(self.n_words, np.uint64)
-        self.values = {"0": zero, "1": ~zero, "x": zero, "z": zero}
-        n_lanes = self.n_words * WORD_BITS
-        padded = np.zeros((n_lanes, chunk.shape[1]), np.uint32)
-        padded[: len(chunk)] = chunk
+    @classmethod
+    def of_port(cls, port: Sequence[Bit | str], words: NDArray[np.uint32]) -> _State:
+        """Return the state in which the port carries one event's words in each lane."""
+        zero = np.zeros(-(-len(words) // WORD_BITS), np.uint64)
+        values: dict[Bit | str, Lanes] = {"0": zero, "1": ~zero, "x": zero, "z": zero}
+        padded = np.zeros((len(zero) * WORD_BITS, words.shape[1]), np.uint32)
+        padded[: len(words)] = words
         for index, bit in enumerate(port):
             word, shift = divmod(index, 32)
-            column = (padded[:, word] >> np.uint32(shift)) & np.uint32(1)
-            self.values[bit] = np.packbits(column.astype(np.uint8), bitorder="little").view(
-                np.uint64
-            )
+            values[bit] = _pack((padded[:, word] >> np.uint32(shift)) & np.uint32(1))
+        return cls(values)
 
-    def read(self, port: Sequence[Bit | str], n_events: int) -> NDArray[np.uint64]:
-        total = np.zeros(n_events, np.uint64)
+    def read(self, port: Sequence[Bit | str]) -> NDArray[np.uint64]:
+        """Return a port as a number for each lane, its lowest bit first."""
+        total = np.zeros(len(self.values["0"]) * WORD_BITS, np.uint64)
         for index, bit in enumerate(port):
-            total |= self.lanes(bit)[:n_events].astype(np.uint64) << np.uint64(index)
+            lane = np.unpackbits(self.values[bit].view(np.uint8), bitorder="little")
+            total |= lane.astype(np.uint64) << np.uint64(index)
         return total
 
-    def lanes(self, bit: Bit | str) -> NDArray[np.uint8]:
-        """Return a bit's value for each event as 0 or 1."""
-        return np.unpackbits(self.values[bit].view(np.uint8), bitorder="little")
+    def get(self, cell: Cell, port: str) -> Lanes:
+        """Return a port of one bit; 0 where nothing is connected."""
+        return self.values[(cell.connections.get(port) or ["0"])[0]]
 
-    def get(self, cell: Cell, port: str, default: str = "0") -> Lanes:
-        bits = cell.connections.get(port) or [default]
-        return self.values[bits[0]]
+    def put(self, cell: Cell, port: str, value: Lanes) -> None:
+        """Set all bits of a port."""
+        for bit in cell.bits(port):
+            self.values[bit] = value
+
+
+def _pack(lanes: NDArray[np.integer]) -> Lanes:
+    """Pack 0 or 1 of each lane."""
+    return np.packbits(lanes.astype(np.uint8), bitorder="little").view(np.uint64)
 
 
 def _evaluate(state: _State, cell: Cell) -> None:
@@ -117,24 +120,18 @@ def _evaluate(state: _State, cell: Cell) -> None:
     elif kind in FLIP_FLOPS:
         _evaluate_flip_flop(state, cell)
     elif kind == "INV":
-        _put(state, cell, "O", ~state.get(cell, "I"))
+        state.put(cell, "O", ~state.get(cell, "I"))
     elif kind in _WIRES:
         if all(bit in state.values for bit in cell.connections.get("I", ())):
-            _put(state, cell, "O", state.get(cell, "I"))
+            state.put(cell, "O", state.get(cell, "I"))
     elif kind in WIDE_MULTIPLEXERS:
         chosen = state.get(cell, "S")
         value = (state.get(cell, "I1") & chosen) | (state.get(cell, "I0") & ~chosen)
-        _put(state, cell, "O", value)
+        state.put(cell, "O", value)
     elif kind == DSP:
         _evaluate_dsp(state, cell)
     else:
         raise NetlistError(f"it has a cell of kind {kind}")
-
-
-def _put(state: _State, cell: Cell, port: str, value: Lanes) -> None:
-    for bit in cell.connections.get(port, ()):
-        if isinstance(bit, int):
-            state.values[bit] = value
 
 
 def _evaluate_lut(state: _State, cell: Cell, n_inputs: int) -> None:
@@ -149,7 +146,7 @@ def _evaluate_lut(state: _State, cell: Cell, n_inputs: int) -> None:
     result = level[0]
     if isinstance(result, bool):
         result = state.values["1" if result else "0"]
-    _put(state, cell, "O", result)
+    state.put(cell, "O", result)
 
 
 def _choose(chosen: Lanes, low: bool | Lanes, high: bool | Lanes) -> bool | Lanes:  # noqa: FBT001
@@ -187,7 +184,7 @@ def _evaluate_flip_flop(state: _State, cell: Cell) -> None:
         if bits and bits[0] != "0":
             forced = state.values[bits[0]]
             value = (value | forced) if is_set else (value & ~forced)
-    _put(state, cell, "Q", value)
+    state.put(cell, "Q", value)
 
 
 def _evaluate_dsp(state: _State, cell: Cell) -> None:
@@ -204,14 +201,11 @@ def _evaluate_dsp(state: _State, cell: Cell) -> None:
     product = _signed(state, cell.connections["A"][:27]) * _signed(state, cell.connections["B"])
     for index, bit in enumerate(cell.connections.get("P", ())):
         if isinstance(bit, int):
-            lane = ((product >> np.int64(min(index, 63))) & 1).astype(np.uint8)
-            state.values[bit] = np.packbits(lane, bitorder="little").view(np.uint64)
+            state.values[bit] = _pack((product >> np.int64(min(index, 63))) & 1)
 
 
 def _signed(state: _State, bits: Sequence[Bit | str]) -> NDArray[np.int64]:
-    """Return the two's complement value of a port for each event."""
-    total = np.zeros(state.n_words * WORD_BITS, np.int64)
-    for index, bit in enumerate(bits):
-        lane = state.lanes(bit).astype(np.int64) << np.int64(index)
-        total = total - lane if index == len(bits) - 1 else total + lane
-    return total
+    """Return the two's complement value of a port for each lane."""
+    value = state.read(bits).astype(np.int64)
+    sign = value >> np.int64(len(bits) - 1)
+    return value - (sign << np.int64(len(bits)))

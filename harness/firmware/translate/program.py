@@ -99,19 +99,11 @@ def pack_words(integers: NDArray[np.int64], formats: Sequence[FixedPoint]) -> ND
     -------
     ndarray of uint32, shape (n, count_words(total width))
     """
-    n_words = count_words(sum(form.width for form in formats))
-    words = np.zeros((len(integers), n_words), np.uint64)
+    n_bits = sum(form.width for form in formats)
+    bits = np.zeros((len(integers), count_words(n_bits) * WORD_BITS), np.uint8)
     low = 0
     for column, form in enumerate(formats):
-        mask = np.uint64((1 << form.width) - 1)
-        value = integers[:, column].astype(np.uint64) & mask
-        word, shift = divmod(low, WORD_BITS)
-        remaining = form.width
-        while remaining > 0:
-            words[:, word] |= (value << np.uint64(shift)) & np.uint64(0xFFFFFFFF)
-            taken = min(remaining, WORD_BITS - shift)
-            value >>= np.uint64(taken)
-            remaining -= taken
-            word, shift = word + 1, 0
+        places = np.arange(form.width)
+        bits[:, low : low + form.width] = (integers[:, column, None] >> places) & 1
         low += form.width
-    return words.astype(np.uint32)
+    return np.packbits(bits, axis=1, bitorder="little").view("<u4")

@@ -20,7 +20,7 @@ from harness.firmware.tools import (
     Files,
     Report,
     Request,
-    full_disk_is_the_machines,
+    disk_faults,
     require_package,
 )
 from harness.firmware.translate.checking import check_translatable
@@ -127,7 +127,7 @@ def translate(
 # --- The step -------------------------------------------------------------------------------------
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 

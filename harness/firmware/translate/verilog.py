@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
-from harness.firmware.tools import Files, Report, Request, full_disk_is_the_machines
+from harness.firmware.tools import Files, Report, Request, disk_faults
 from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline
 from harness.firmware.translate.program import input_formats, load_program, output_formats
 from harness.firmware.translate.translation import Translation
@@ -69,7 +69,7 @@ def write_verilog(request: FirmwareRequest, translation: Translation, logic_ns: 
 # --- The step -------------------------------------------------------------------------------------
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def write_pipeline(request: Request, inputs: Files, outputs: Files) -> Report:
     """Plan a pipeline and write its Verilog (entry of a step).
 

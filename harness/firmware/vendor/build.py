@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ from harness.firmware.backend import FirmwareRequest, FirmwareResult, Untranslat
 from harness.firmware.interpret import interpret_all
 from harness.firmware.reports.folder import find_reports
 from harness.firmware.reports.record import record_reports
+from harness.firmware.tools import not_found
 from harness.firmware.translate.hls4ml_project import PROJECT
 from harness.firmware.translate.translation import Translation, translate
 from harness.firmware.vendor.tool import REPORT_SUFFIXES
@@ -33,6 +35,8 @@ from harness.firmware.witnesses.events import choose_common_events
 from harness.firmware.witnesses.graph import compare_graph
 from harness.sandbox.step import GIB
 
+_INSTEAD_OF_HLS = "source the settings64.sh of the tool, or use --backend rtl, which pip installs"
+_INSTEAD_OF_VIVADO = "source Vivado's settings64.sh, or leave --impl out"
 _LICENCE_VARIABLES = ("XILINXD_LICENSE_FILE", "LM_LICENSE_FILE")
 
 
@@ -66,8 +70,10 @@ def build_vivado(request: FirmwareRequest) -> FirmwareResult:
 
 
 def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
-    program = _find_program(flow)
-    vivado = _find_vivado() if request.has_implementation else None
+    program = _find(flow.programs, f"backend {flow.backend}", _INSTEAD_OF_HLS)
+    vivado = None
+    if request.has_implementation:
+        vivado = _find(("vivado",), "place and route", _INSTEAD_OF_VIVADO)
     translation = translate(
         request, has_hls4ml=request.settings.has_hls4ml, hls_backend=flow.hls_backend
     )
@@ -92,33 +98,12 @@ def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
     return FirmwareResult(report=record, scores=scores, artefacts=artefacts)
 
 
-def _find_program(flow: _Flow) -> Path:
-    for name in flow.programs:
-        found = shutil.which(name)
+def _find(programs: Sequence[str], where: str, fix: str) -> Path:
+    """Return the first of the programs that is on PATH, behind its links."""
+    for found in map(shutil.which, programs):
         if found:
             return Path(os.path.realpath(found))
-    raise EnvironmentFaultError(
-        Problem(
-            what=f"{flow.programs[0]} was not found",
-            where=f"backend {flow.backend}",
-            expected=f"{' or '.join(flow.programs)} on PATH",
-            fix="source the settings64.sh of the tool, or use --backend rtl, which pip installs",
-        )
-    )
-
-
-def _find_vivado() -> Path:
-    found = shutil.which("vivado")
-    if not found:
-        raise EnvironmentFaultError(
-            Problem(
-                what="vivado was not found",
-                where="place and route",
-                expected="vivado on PATH",
-                fix="source Vivado's settings64.sh, or leave --impl out",
-            )
-        )
-    return Path(os.path.realpath(found))
+    raise not_found(programs[0], f"{' or '.join(programs)} on PATH", fix=fix, where=where)
 
 
 def _synthesise(

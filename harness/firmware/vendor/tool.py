@@ -14,7 +14,7 @@ from harness.firmware.tools import (
     Report,
     Request,
     build_folder,
-    full_disk_is_the_machines,
+    disk_faults,
     run_tool,
 )
 from harness.firmware.translate.hls4ml_project import PROJECT
@@ -28,7 +28,7 @@ _LICENCE_WORDS = re.compile(
 _SCHEDULE_WORDS = re.compile(r"ERROR: \[(?:SCHED|HLS|SYN|BIND)[^\]]*\][^\n]*")
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def run_vendor_tool(request: Request, inputs: Files, outputs: Files) -> Report:
     """Run the vendor's tools on an hls4ml project (entry of a step).
 

@@ -18,7 +18,7 @@ from harness.firmware.tools import (
     Request,
     build_folder,
     compiler,
-    full_disk_is_the_machines,
+    disk_faults,
     run_tool,
 )
 from harness.firmware.translate.hls4ml_project import PROJECT
@@ -65,7 +65,7 @@ def compare_csim(
 # --- The step -------------------------------------------------------------------------------------
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def simulate_project(request: Request, inputs: Files, outputs: Files) -> Report:
     """Compile an hls4ml project and score events by it (entry of a step).
 

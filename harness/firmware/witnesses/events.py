@@ -18,7 +18,7 @@ from harness.firmware.tools import (
     Files,
     Report,
     Request,
-    full_disk_is_the_machines,
+    disk_faults,
     require_package,
 )
 from harness.firmware.translate.program import count_words, input_formats, load_program
@@ -126,7 +126,7 @@ def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArra
     return np.fromfile(done.outputs["events"], "<f4").reshape(shape)
 
 
-@full_disk_is_the_machines()
+@disk_faults()
 def list_extremes(_: Request, inputs: Files, outputs: Files) -> Report:
     """Write events at the edges of a program's input words (entry of a step).
 

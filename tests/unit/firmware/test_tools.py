@@ -11,7 +11,7 @@ import pytest
 from harness.errors import EnvironmentFaultError, LimitError
 from harness.firmware import tools
 from harness.firmware.rtl import verilator, yosys
-from harness.firmware.tools import full_disk_is_the_machines, require_package, run_tool
+from harness.firmware.tools import disk_faults, require_package, run_tool
 
 
 def run(code: str, folder: Path, timeout_s: float = 30.0) -> str:
@@ -90,8 +90,8 @@ def test_a_native_yosys_is_preferred(monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
-def test_a_full_disk_is_the_machines_fault(number):
-    @full_disk_is_the_machines()
+def test_a_disk_faults_fault(number):
+    @disk_faults()
     def entry(request, inputs, outputs):
         raise OSError(number, "no room")
 
@@ -100,7 +100,7 @@ def test_a_full_disk_is_the_machines_fault(number):
 
 
 def test_another_fault_of_a_file_stays_what_it_is():
-    @full_disk_is_the_machines()
+    @disk_faults()
     def entry(request, inputs, outputs):
         raise OSError(errno.EIO, "other")
 

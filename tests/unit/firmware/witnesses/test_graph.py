@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from harness.firmware.translate.tracing import trace_program
-from harness.firmware.witnesses.double import in_double_precision
-from harness.firmware.witnesses.graph import evaluate, evaluate_with_overflow, overflow_shares
+from harness.firmware.witnesses.graph import (
+    evaluate,
+    evaluate_with_overflow,
+    in_double_precision,
+    overflow_shares,
+)
 from harness.submission.network import load_keras, rebuild
 from tests.firmware_bench import fixed, plain_events, two_and_one, words_in
 
