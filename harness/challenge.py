@@ -7,9 +7,14 @@ an event holds or which signals there are.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from itertools import accumulate
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Names become file names and URL parts: lower case only, so that no two differ by case alone.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
@@ -52,10 +57,29 @@ class EventLayout(Value):
     objects: tuple[ObjectGroup, ...] = Field(min_length=1)
     features: tuple[Name, ...] = ("pt", "eta", "phi")
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> EventLayout:
+        if len(self.slots) != len(self.objects):
+            raise ValueError("two kinds of object share a name")
+        return self
+
     @property
     def n_objects(self) -> int:
         """Rows of an event."""
         return sum(group.n_slots for group in self.objects)
+
+    @property
+    def slots(self) -> dict[str, slice]:
+        """Rows of each kind of object, by its name."""
+        ends = accumulate(group.n_slots for group in self.objects)
+        return {
+            group.name: slice(end - group.n_slots, end)
+            for group, end in zip(self.objects, ends, strict=True)
+        }
+
+    def columns(self, *features: str) -> list[int]:
+        """Columns of the features of these names."""
+        return [self.features.index(name) for name in features]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -172,7 +196,7 @@ class RankingRules(Value):
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
     deadline : str or None
-        Submissions received later don't count.
+        Submissions received later do not count.
     retracted : mapping of card to str
         Cards that the organiser took back, by ``<team>/<file name without its ending>``, with
         the reason; they stay listed.
@@ -210,7 +234,7 @@ class IntakeRules(Value):
         Submissions that one pull request may change.
     max_private_per_day : int
         Scorings on a private challenge that a team has in one day of UTC. Runs that failed by the
-        platform's fault don't count.
+        platform's fault do not count.
     """
 
     ownership: Literal["owners", "anyone"] = "owners"
@@ -266,3 +290,28 @@ class Challenge(Value):
     def signals(self) -> tuple[str, ...]:
         """Names of the scored signals."""
         return self.processes("signal", "hidden")
+
+
+# SplitMix64: the step of its counter and the two multipliers of its finaliser.
+SPLITMIX_STEP = 0x9E3779B97F4A7C15
+_MIX_A = 0xBF58476D1CE4E5B9
+_MIX_B = 0x94D049BB133111EB
+
+
+def mix64(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of 64-bit words in place; return them.
+
+    The finaliser of SplitMix64, a bijection. Whatever depends on an event alone is made with it:
+    the split, the random numbers of variations, the weights of bootstrap replicates.
+
+    References
+    ----------
+    G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
+    OOPSLA 2014, doi:10.1145/2660193.2660195.
+    """
+    words ^= words >> 30
+    words *= _MIX_A
+    words ^= words >> 27
+    words *= _MIX_B
+    words ^= words >> 31
+    return words

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class ExitCode(IntEnum):
@@ -113,3 +117,30 @@ class HarnessFaultError(HarnessError):
     """The harness itself is wrong: an exception that nobody expected in its own process."""
 
     exit_code = ExitCode.HARNESS_FAULT
+
+
+def field_problems(error: ValidationError, source: str) -> tuple[Problem, ...]:
+    """Make each complaint of pydantic a problem with the path of its field and its value."""
+    return tuple(_field_problem(detail, source) for detail in error.errors(include_url=False))
+
+
+def _field_problem(detail: ErrorDetails, source: str) -> Problem:
+    field = ""
+    for part in detail["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    kind, message = str(detail["type"]), str(detail["msg"]).removeprefix("Value error, ")
+    where = f"{source}: {field}" if field else source
+    if kind == "extra_forbidden":
+        return Problem(what="unknown field", where=where, fix="remove it or correct its name")
+    if kind == "missing":
+        return Problem(what="missing field", where=where, fix="add it")
+    given = repr(detail.get("input"))
+    shown = given if len(given) <= 60 else f"{given[:57]}..."
+    return Problem(what=f"{shown} is not accepted", where=where, expected=message)
+
+
+def first_complaint(error: ValidationError) -> str:
+    """Return the first complaint of pydantic in one line, without the value that it is about."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])[:200] or "the whole file"
+    return f"{field}: {first['msg']}"[:500]

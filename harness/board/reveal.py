@@ -26,8 +26,7 @@ def revealed_signals(results: Path, challenge: str) -> frozenset[str]:
     DataError
         The file of decisions is broken.
     """
-    made = read_decisions(results, challenge).decisions
-    return frozenset(one.signal for one in made if one.kind == "reveal" and one.signal is not None)
+    return read_decisions(results, challenge).revealed
 
 
 def check_revealable(results: Path, challenge: str, signals: Sequence[str]) -> int:

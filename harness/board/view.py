@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.board.ranking import Entry, contest_of, merit_of, reasons_against, shown_physics
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry, shown_physics
+from harness.board.ranking import merit_of, reasons_against
 from harness.card.records import ScoreCard, WorkingPoint
 from harness.card.terminal import rate_text
 from harness.card.text import plain
@@ -26,7 +28,7 @@ def standing_view(card: ScoreCard) -> RenderableType:
 
 def _standing_lines(card: ScoreCard) -> Iterator[Text]:
     entry = Entry(key=card.submission.team, card=card)
-    contest = contest_of([entry])
+    contest = Rulebook().contest_of([entry])
     physics = shown_physics(card)
     point = None if physics is None else physics.at(contest.working_point)
     if physics is not None and isinstance(point, WorkingPoint):

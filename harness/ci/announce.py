@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.ci.artefact import MAX_ARCHIVE_BYTES, Artefact, only_teams, read_archive
-from harness.ci.comment import MARKER, Board, comment_text, make_comment
+from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
 from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import SUBMISSIONS
 from harness.errors import DataError
@@ -30,7 +30,7 @@ class Announcement:
 
 
 def announce(
-    forge: Forge, run: FinishedRun, board: Board, *, artefact: str, author: str = ROBOT
+    forge: Forge, run: FinishedRun, rivals: Rivals, *, artefact: str, author: str = ROBOT
 ) -> Announcement:
     """Write the comment of the pull request that `run` was of.
 
@@ -40,8 +40,8 @@ def announce(
         Asked for the pull request, its files and the artefact.
     run : FinishedRun
         From the event, never from the artefact.
-    board : Board
-        What the cards are held against.
+    rivals : Rivals
+        What the cards are compared with.
     artefact : str
         Name of what the run left.
     """
@@ -62,7 +62,7 @@ def announce(
         return Announcement(outcome="nothing to do", detail="it touches no submission")
     try:
         told = read_archive(forge.artefact(run, artefact, MAX_ARCHIVE_BYTES))
-        body = _body(only_teams(told, teams), board)
+        body = _body(only_teams(told, teams), rivals)
     except DataError as error:
         body = (
             f"{MARKER}\n\n## Not shown\n\nWhat the run left behind can't be read: "
@@ -72,8 +72,8 @@ def announce(
     return Announcement(outcome=outcome, detail="", number=found.number, body=body)
 
 
-def _body(told: Artefact, board: Board) -> str:
-    challenge = board.challenge
+def _body(told: Artefact, rivals: Rivals) -> str:
+    challenge = rivals.rulebook.challenge
     if challenge is not None and told.summary.challenge != challenge.name:
         raise DataError(f"it is of the challenge {told.summary.challenge}")
-    return make_comment(told.summary, told.cards, board, remarks=told.remarks)
+    return make_comment(told.summary, told.cards, rivals, remarks=told.remarks)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from harness.card.files import MAX_CARD_BYTES, parse_card
 from harness.card.records import ScoreCard
-from harness.ci.documents import MAX_DOCUMENT_BYTES, Summary, parse_document
+from harness.ci.documents import Summary
 from harness.errors import DataError, Problem
+from harness.files import MAX_DOCUMENT_BYTES, parse_json
 
 SUMMARY_NAME = "summary.json"
 CARDS_FOLDER = "cards"
@@ -106,7 +107,7 @@ def _read_member(
 def _artefact(members: dict[str, bytes], remarks: list[str]) -> Artefact:
     if SUMMARY_NAME not in members:
         raise DataError(Problem(what=f"the artefact holds no {SUMMARY_NAME}"))
-    summary = parse_document(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
+    summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
     cards: dict[str, ScoreCard] = {}
     for name, content in members.items():
         match = _CARD_NAME.match(name)

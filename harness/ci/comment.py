@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.board import ranking
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.ranking import Comparison, Entry, Ranked
+from harness.board.ranking import Comparison, Ranked
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, WorkingPoint
 from harness.card.text import markdown_text
-from harness.challenge import Challenge
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, is_sane, judge
 from harness.ci.queue import is_same_data
@@ -58,11 +59,11 @@ _FAULTS = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Board:
-    """What a card is held against: the challenge of the manifest and the cards on its board."""
+class Rivals:
+    """What a card is compared with: the cards on its board, and the rules that hold there."""
 
-    challenge: Challenge | None
-    entries: Sequence[Entry]
+    entries: Sequence[Entry] = ()
+    rulebook: Rulebook = field(default_factory=Rulebook)
 
 
 def comment_text(text: str, max_characters: int = _MAX_TEXT) -> str:
@@ -94,7 +95,7 @@ def readable(comment: str) -> str:
 def make_comment(
     summary: Summary,
     cards: Mapping[str, ScoreCard],
-    board: Board,
+    rivals: Rivals,
     *,
     remarks: Sequence[str] = (),
     is_official: bool = False,
@@ -107,7 +108,7 @@ def make_comment(
         The plan, and what came of it.
     cards : mapping of team to ScoreCard
         Those of the scored submissions.
-    board : Board
+    rivals : Rivals
         What there was before.
     remarks : sequence of str
         What the reader must know of the run itself, such as parts that were left out of it.
@@ -131,7 +132,7 @@ def make_comment(
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
             continue
-        brief, details = _card_parts(card, board, is_known=scoring.status == "known")
+        brief, details = _card_parts(card, rivals, is_known=scoring.status == "known")
         parts.append(brief)
         optional.append((len(parts), details))
         parts.append("")
@@ -210,26 +211,21 @@ def _log(scoring: Scoring) -> str:
     return f"{summary}\n\n<pre>\n{shown}\n</pre>\n</details>"
 
 
-def _card_parts(card: ScoreCard, board: Board, *, is_known: bool) -> tuple[str, str]:
+def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str, str]:
     """Write what everybody reads, and what is folded away."""
     said = card.submission
     lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
     if is_known:
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
-    if board.challenge is not None and not is_same_data(card, board.challenge):
+    challenge = rivals.rulebook.challenge
+    if challenge is not None and not is_same_data(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
-    if reason := is_sane(card, board.entries):
+    if reason := is_sane(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
-    challenge = board.challenge
-    found = judge(
-        card,
-        board.entries,
-        rules=challenge.ranking if challenge else None,
-        target=challenge.target if challenge else None,
-    )
+    found = judge(card, rivals.entries, rulebook=rivals.rulebook)
     lines += [_standing(found), _signals(found), _verdict(found)]
     return "\n\n".join(line for line in lines if line), _details(card)
 
@@ -258,7 +254,7 @@ def _standing(found: Judgement) -> str:
 
 def _signals(found: Judgement) -> str:
     """Write the table of the signals: rate, interval, AUC, against the last and the best entry."""
-    physics, contest = ranking.shown_physics(found.card), found.contest
+    physics, contest = shown_physics(found.card), found.contest
     if physics is None:
         return ""
     try:

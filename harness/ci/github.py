@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
+from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError, first_complaint
 
 DEFAULT_API = "https://api.github.com"
 _VERSION = "2022-11-28"
@@ -309,7 +309,7 @@ def _parse(model: type[Model], value: object) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = model.__name__.lstrip("_")
         raise EnvironmentFaultError(
-            f"the API's answer is no {model.__name__.lstrip('_')}: {first['loc']}: {first['msg']}"
+            f"the API's answer is no {name}: {first_complaint(error)}"
         ) from error

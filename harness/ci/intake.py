@@ -12,12 +12,13 @@ from pathlib import Path
 from harness.card.files import CARD_SUFFIX
 from harness.challenge import Challenge
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
-from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut, write_document
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut
 from harness.ci.git import Repository
 from harness.ci.process import DEFAULT_LIMIT_S, Request, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
 from harness.errors import ExitCode, HarnessError, InvalidSubmissionError
+from harness.files import write_json
 from harness.submission.digest import scan
 from harness.submission.spec import read_submission
 
@@ -159,7 +160,7 @@ def _refused(team: str, settings: Settings, error: HarnessError) -> Scoring:
 
 def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
     """Lay a summary and its cards out in a folder, to be handed to the comment."""
-    write_document(summary, folder / SUMMARY_NAME)
+    write_json(folder / SUMMARY_NAME, summary)
     for scoring in summary.scorings:
         if scoring.card is not None:
             target = folder / CARDS_FOLDER / f"{scoring.team}.json"

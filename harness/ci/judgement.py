@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.board import ranking
-from harness.board.ranking import Comparison, Contest, Entry, Ranked, Unranked
+from harness.board.contest import Contest, Rulebook
+from harness.board.entry import Entry, data_digest, shown_physics
+from harness.board.ranking import Comparison, Ranked, Unranked
 from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
-from harness.challenge import RankingRules, Target
 
 # The name under which a card is ranked that lies in no results yet.
 CANDIDATE = "this-pull-request"
@@ -64,8 +65,7 @@ def judge(
     card: ScoreCard,
     board: Sequence[Entry],
     *,
-    rules: RankingRules | None = None,
-    target: Target | None = None,
+    rulebook: Rulebook | None = None,
 ) -> Judgement:
     """Rank `card` among the entries of `board` in the place of its team's.
 
@@ -75,13 +75,13 @@ def judge(
         See `is_sane`: it must be.
     board : sequence of Entry
         Cards of the challenge; may be empty.
-    rules, target : optional
-        The manifest's.
+    rulebook : Rulebook, optional
+        The board's; without it the rules in its newest card hold.
     """
     team = card.submission.team
     others = [entry for entry in board if entry.card.submission.team != team]
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
-    contest = ranking.contest_of(board or [candidate], rules=rules, target=target)
+    contest = (rulebook or Rulebook()).contest_of(board or [candidate])
     made = ranking.rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
     now = ranking.rank(board, contest) if board else None
@@ -103,10 +103,10 @@ def judge(
 
 def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | None:
     """Compare two cards; None where they are of different data or have no figures in common."""
-    first, second = ranking.shown_physics(card), ranking.shown_physics(other.card)
+    first, second = shown_physics(card), shown_physics(other.card)
     if first is None or second is None or first.arithmetic != second.arithmetic:
         return None
-    if ranking.data_digest(card.challenge) != ranking.data_digest(other.card.challenge):
+    if data_digest(card.challenge) != data_digest(other.card.challenge):
         return None
     common = [
         name

@@ -10,12 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.card.records import SCORER_VERSION, Digest
 from harness.challenge import Name, Utc, Value, utc
 from harness.ci.documents import Scoring
-from harness.errors import DataError, Problem
+from harness.files import parse_json
 
 FILE_NAME = "attempts.jsonl"
 
@@ -46,12 +46,8 @@ def read_attempts(results: Path, challenge: str) -> list[Attempt]:
         return []
     attempts = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            attempts.append(Attempt.model_validate_json(line))
-        except ValidationError as error:
-            raise DataError(
-                Problem(what="is no attempt", where=f"{path}, line {number}", fix="mend the line")
-            ) from error
+        source = f"{path}, line {number}"
+        attempts.append(parse_json(line, Attempt, source=source, fix="correct the line"))
     return attempts
 
 

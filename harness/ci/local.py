@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ci.artefact import read_folder
-from harness.ci.comment import Board, make_comment
+from harness.ci.comment import Rivals, make_comment
 from harness.ci.documents import Summary
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
@@ -59,7 +59,7 @@ def rehearse(
     base: str | None = None,
     author: str | None = None,
     export: Callable[[BoardFolder], None] = lambda _: None,
-    read_board: Callable[[], Board],
+    read_rivals: Callable[[], Rivals],
 ) -> Rehearsal:
     """Play a pull request from `clone` through, up to the published pages.
 
@@ -77,18 +77,18 @@ def rehearse(
         Account that would open it.
     export : callable
         Writes the pages of a board.
-    read_board : callable
+    read_rivals : callable
         Reads what the card is held against; called before anything is scored.
     """
     with tempfile.TemporaryDirectory(prefix="harness-local-") as scratch:
-        board = read_board()
+        rivals = read_rivals()
         upstream, start, head = _open(clone, Path(scratch) / "upstream.git", base)
         plan = make_plan(
             upstream, base=start, head=head, intake=settings.rules.intake, author=author
         )
         summary = score_plan(upstream, plan, settings)
         artefact = read_folder(write_artefact(summary, settings.results, out / "artefact"))
-        comment = make_comment(summary, artefact.cards, board, remarks=artefact.remarks)
+        comment = make_comment(summary, artefact.cards, rivals, remarks=artefact.remarks)
         (out / "comment.md").write_text(comment + "\n", encoding="utf-8")
         if plan.kind != "submissions":
             return Rehearsal(summary=summary, comment=comment, published=None)

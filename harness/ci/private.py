@@ -76,9 +76,9 @@ def open_contest(
 def _chosen(path: Path, challenge: str | None) -> Challenge:
     from harness.ci.documents import cut
     from harness.data.manifest import Manifest
-    from harness.files import read_document
+    from harness.files import read_yaml
 
-    own = read_document(path, Manifest)
+    own = read_yaml(path, Manifest)
     if challenge is not None:
         return own.challenge(challenge)
     if len(own.challenges) > 1:

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from harness.board.entry import Entry
 from harness.board.index import CardIndex
-from harness.board.ranking import Entry
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge

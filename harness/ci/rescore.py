@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from harness.board.entry import Entry
 from harness.board.index import CardIndex
-from harness.board.ranking import Entry
 from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
 from harness.ci.intake import Handed, Settings, prepare

@@ -93,7 +93,7 @@ def make(
     """Mix background and hidden signals into a black box of CHALLENGE; seal what is what."""
     from harness.blackbox.view import box_view
     from harness.blackbox.workflow import make_blackbox
-    from harness.data.progress import progress_bars
+    from harness.cli.progress import progress_bars
 
     fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
     secret = _secret(passphrase_file, key_file, ask=lambda: _ask(is_new=True))

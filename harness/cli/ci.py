@@ -14,12 +14,13 @@ import click
 
 from harness.cli.options import challenge_option, json_option, manifest_option, results_option
 from harness.cli.output import console, print_json, progress
-from harness.errors import Problem, UsageError
+from harness.errors import Problem, UsageError, field_problems
 
 if TYPE_CHECKING:
+    from harness.board.boards import Boards
     from harness.board.decisions import Decision
     from harness.challenge import Challenge
-    from harness.ci.comment import Board
+    from harness.ci.comment import Rivals
     from harness.ci.documents import Summary
     from harness.ci.git import Repository
     from harness.ci.history import BoardFolder
@@ -114,9 +115,9 @@ def plan(
     out: Path | None,
 ) -> None:
     """Say which submissions a pull request changes, and whether it is scored; JSON."""
-    from harness.ci.documents import write_document
     from harness.ci.git import Repository
     from harness.ci.plan import make_plan
+    from harness.files import write_json
 
     made = make_plan(
         Repository(repository),
@@ -126,7 +127,7 @@ def plan(
         author=_account(author),
     )
     if out is not None:
-        write_document(made, out)
+        write_json(out, made)
     click.echo(made.model_dump_json(indent=1))
     _exit_refused(made.kind)
 
@@ -161,9 +162,10 @@ def score(
     how: _How,
 ) -> None:
     """Score what a plan says, or all; what fails stops no other."""
-    from harness.ci.documents import Plan, Summary, read_document
+    from harness.ci.documents import Plan, Summary
     from harness.ci.git import Repository
     from harness.ci.intake import read_folders, score_handed, score_plan, write_artefact
+    from harness.files import read_json
 
     if is_all == (plan_file is not None):
         raise UsageError(Problem(what="give either --plan FILE or --all"))
@@ -172,7 +174,7 @@ def score(
         scorings = score_handed(read_folders(submissions), settings)
         summary = Summary(challenge=challenge, plan=None, scorings=tuple(scorings))
     else:
-        summary = score_plan(Repository(repository), read_document(plan_file, Plan), settings)
+        summary = score_plan(Repository(repository), read_json(plan_file, Plan), settings)
     if out is not None:
         write_artefact(summary, results, out)
     _tell(summary, as_json=as_json)
@@ -216,19 +218,21 @@ def comment(
     from harness.ci.artefact import read_folder
     from harness.ci.comment import make_comment
 
-    board = _read_board(challenge, manifests, results)
+    rivals = _read_rivals(challenge, manifests, results)
     if post:
-        body = _post(board, artefact, event, forge_repository, api)
+        body = _post(rivals, artefact, event, forge_repository, api)
     else:
         told = read_folder(Path(artefact))
-        body = make_comment(told.summary, told.cards, board, remarks=told.remarks)
+        body = make_comment(told.summary, told.cards, rivals, remarks=told.remarks)
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(body + "\n", encoding="utf-8")
     click.echo(body)
 
 
-def _post(board: Board, artefact: str, event: Path | None, repository: str | None, api: str) -> str:
+def _post(
+    rivals: Rivals, artefact: str, event: Path | None, repository: str | None, api: str
+) -> str:
     import os
 
     from harness.ci.announce import announce
@@ -243,7 +247,7 @@ def _post(board: Board, artefact: str, event: Path | None, repository: str | Non
             )
         )
     forge = Forge(repository=repository, token=token, api=api.rstrip("/"))
-    made = announce(forge, read_event(event), board, artefact=artefact)
+    made = announce(forge, read_event(event), rivals, artefact=artefact)
     place = f" on #{made.number}" if made.number else ""
     click.echo(f"comment {made.outcome}{place}. {made.detail}".strip(), err=True)
     return made.body
@@ -288,8 +292,8 @@ def local(
         settings,
         base=base,
         author=_account(author),
-        export=lambda board: _write_site(results, manifests, board.site),
-        read_board=lambda: _read_board(challenge, manifests, results),
+        export=lambda board: _write_site(_boards(results, manifests), board.site),
+        read_rivals=lambda: _read_rivals(challenge, manifests, results),
     )
     click.echo(made.summary.model_dump_json(indent=1) if as_json else readable(made.comment))
     click.echo(f"the comment: {out / 'comment.md'}", err=True)
@@ -414,20 +418,17 @@ def open_ranking(
 ) -> None:
     """Open the hidden signals of a private challenge: the final ranking, printed and as pages."""
     from harness.board import formats
-    from harness.board.decisions import read_decisions, with_decisions
-    from harness.board.ranking import contest_of, rank
     from harness.board.rows import board_of
     from harness.ci.opening import open_cards
     from harness.ci.private import open_results
-    from harness.cli.board import write_site
 
-    with _board_session(repository, board_folder, manifests, push=push) as (board, _):
-        with open_results(private_results) as private:
-            entries = open_cards(private, board, challenge)
-        decided = read_decisions(board.opened, challenge)
-        rules = with_decisions(contest_of(entries).rules, decided)
-        ranking = board_of(rank(entries, contest_of(entries, rules=rules)))
-        write_site(board.opened, {}, board.site / "final", is_private=True)
+    with (
+        _board_session(repository, board_folder, manifests, push=push) as (board, _),
+        open_results(private_results) as private,
+    ):
+        open_cards(private, board, challenge)
+    boards = _boards(board.opened, manifests, is_private=True)
+    ranking = board_of(boards.ranking(boards.refresh(), challenge))
     if as_json:
         click.echo(formats.to_json(ranking))
     else:
@@ -566,11 +567,7 @@ def _decision(
     try:
         return Decision.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else kind
-        raise UsageError(
-            Problem(what=f"{name}: {first['msg']}", expected="as `harness ci --help` says")
-        ) from error
+        raise UsageError(*field_problems(error, kind)) from error
 
 
 def _decide(
@@ -617,14 +614,12 @@ def _board_session(
     repository: Path, board_folder: Path, manifests: tuple[Path, ...], *, push: bool
 ) -> Iterator[tuple[BoardFolder, Repository]]:
     """Bring the board, let it be changed, make its pages, commit where git keeps it, and push."""
-    from harness.board.index import CardIndex
     from harness.ci.history import BoardFolder, commit_board, open_board, push_board
 
     clone = _clone(repository)
     board = open_board(clone, board_folder) if push else BoardFolder(board_folder)
     yield board, clone
-    if CardIndex(board.results).refresh().entries:
-        _write_site(board.results, manifests, board.site)
+    _write_pages(board, manifests)
     if board.is_kept and commit_board(board, "Results and pages") and push:
         push_board(board, clone)
 
@@ -668,24 +663,41 @@ def _settings(challenge: str, manifests: tuple[Path, ...], results: Path, how: _
     )
 
 
-def _read_board(challenge: str, manifests: tuple[Path, ...], results: Path) -> Board:
-    """Read the board that cards are held against, with the organiser's decisions."""
-    from harness.board.decisions import read_decisions, with_decisions
-    from harness.board.index import CardIndex
-    from harness.ci.comment import Board
+def _read_rivals(challenge: str, manifests: tuple[Path, ...], results: Path) -> Rivals:
+    """Read the cards that a new one is compared with, and the rules that hold."""
+    from harness.board.boards import Boards
+    from harness.ci.comment import Rivals
 
-    rules = _rules(challenge, manifests)
-    ranking = with_decisions(rules.ranking, read_decisions(results, challenge))
-    entries = CardIndex(results).refresh().entries.get(challenge, ())
-    return Board(challenge=rules.model_copy(update={"ranking": ranking}), entries=entries)
+    boards = Boards(results, [_rules(challenge, manifests)])
+    snapshot = boards.refresh()
+    return Rivals(
+        rulebook=boards.rulebook(snapshot, challenge),
+        entries=snapshot.entries.get(challenge, ()),
+    )
 
 
-def _write_site(results: Path, manifests: tuple[Path, ...], site: Path) -> None:
-    from harness.cli.board import write_site
+def _write_pages(board: BoardFolder, manifests: tuple[Path, ...]) -> None:
+    """Write the pages of a board, and below ``final/`` those of what was opened."""
+    from harness.ci.opening import carry_decisions
+
+    carry_decisions(board)
+    _write_site(_boards(board.results, manifests), board.site)
+    _write_site(_boards(board.opened, manifests, is_private=True), board.site / "final")
+
+
+def _write_site(boards: Boards, site: Path) -> None:
+    """Write the pages of boards; nothing where there is no card."""
+    from leaderboard_app.static_site import export_site
+
+    if boards.refresh().entries:
+        export_site(boards, site)
+
+
+def _boards(results: Path, manifests: tuple[Path, ...], *, is_private: bool = False) -> Boards:
+    from harness.board.boards import Boards
     from harness.data.manifest import load_manifest
 
-    known = {rules.name: rules for rules in load_manifest(*manifests).challenges}
-    write_site(results, known, site)
+    return Boards(results, load_manifest(*manifests).challenges, is_private=is_private)
 
 
 def _tell(summary: Summary, *, as_json: bool) -> None:

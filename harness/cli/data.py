@@ -41,9 +41,9 @@ def fetch(
     as_json: bool,
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
+    from harness.cli.progress import progress_bars
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
-    from harness.data.progress import progress_bars
     from harness.data.view import fetch_view
 
     with progress_bars() as progress:
@@ -86,14 +86,15 @@ def describe(
 ) -> None:
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
     from harness.data.describe import describe as describe_events
-    from harness.data.describe import write_plots, write_summary
+    from harness.data.describe import write_plots
     from harness.data.events import open_store
     from harness.data.manifest import load_manifest
     from harness.data.view import description_view
+    from harness.files import write_json
 
     rules = load_manifest(*manifests).challenge(challenge)
     description = describe_events(open_store(rules))
-    write_summary(description.summary, results / challenge / "summary.json")
+    write_json(results / challenge / "summary.json", description.summary)
     print_result(description.summary, description_view(description), as_json=as_json)
     if plots is not None:
         for path in write_plots(description.summary, plots):

@@ -55,7 +55,7 @@ def run(
     as_json: bool,
 ) -> None:
     """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
-    from harness.data.progress import progress_bars
+    from harness.cli.progress import progress_bars
     from harness.simulate.fragment import make_manifest, manifest_yaml
     from harness.simulate.plan import LIBRARY_EVENTS, make_plan
     from harness.simulate.presets import BACKGROUND
@@ -107,7 +107,7 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
 @json_option
 def check(file: Path, plots: Path | None, as_json: bool) -> None:
     """Compare the background in FILE with what is published of the real one."""
-    from harness.data.progress import progress_bars
+    from harness.cli.progress import progress_bars
     from harness.simulate.check import check_file, write_plots
     from harness.simulate.view import check_view
 

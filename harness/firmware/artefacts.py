@@ -9,7 +9,8 @@ from pathlib import Path
 
 import zstandard
 
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import Problem, UsageError
+from harness.files import make_folder
 
 # Names of the program and of hls4ml's project among the kept files.
 PROGRAM = "program.json.zst"
@@ -73,16 +74,7 @@ def export_project(artefacts: Iterable[Path], folder: Path) -> None:
     EnvironmentFaultError
         It cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"the build folder cannot be written: {error.strerror or error}",
-                where=str(folder),
-                fix="free disk space, or make the folder writable",
-            )
-        ) from error
+    make_folder(folder)
     if any(folder.iterdir()):
         raise UsageError(Problem(what="the build folder is not empty", where=str(folder)))
     for path in artefacts:

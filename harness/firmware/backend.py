@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Target, Value
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from harness.submission.declaration import Precision
 
 Report = TypeVar("Report", bound=Value)
+# Texts and sizes in what a step reports.
+Text = Annotated[str, Field(max_length=2000)]
+Amount = Annotated[float, Field(ge=0)]
 
 # A step may take this much longer than the tools that it runs.
 _AFTER_TOOLS_S = 60.0

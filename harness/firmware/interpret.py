@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from harness.card.records import Count
 from harness.challenge import Value
 from harness.errors import IntegrityError, Problem
 from harness.firmware.artefacts import decompress
-from harness.firmware.backend import FAULTS, FirmwareRequest, FirmwareSettings
+from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
 from harness.firmware.tools import (
     Files,
     Report,
@@ -52,8 +53,8 @@ class InterpreterReport(Value):
         Bits of a score.
     """
 
-    n_events: Annotated[int, Field(ge=0)]
-    seconds: Annotated[float, Field(ge=0)]
+    n_events: Count
+    seconds: Amount
     step: Annotated[float, Field(gt=0)]
     is_signed: bool
     width: Annotated[int, Field(ge=1, le=53)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 from pydantic import JsonValue
 
+from harness.card.files import describe_file
 from harness.card.records import Firmware, NotMeasured
+from harness.files import file_checksum, package_version
 from harness.firmware.artefacts import PROGRAM, decompress
 from harness.firmware.backend import (
     Backend,
@@ -19,14 +20,7 @@ from harness.firmware.backend import (
     FirmwareResult,
     UntranslatableError,
 )
-from harness.firmware.cache import (
-    Cache,
-    describe,
-    digest_of,
-    events_digest,
-    file_digest,
-    set_digest,
-)
+from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
 from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import find_part
 from harness.firmware.registry import load_backend
@@ -103,7 +97,7 @@ def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
         return FirmwareResult(report=NotMeasured(not_measured=str(error)))
     if isinstance(result.report, NotMeasured):
         return result
-    artefacts = tuple(describe(path) for path in result.artefacts)
+    artefacts = tuple(describe_file(path) for path in result.artefacts)
     return replace(result, report=result.report.model_copy(update={"artefacts": artefacts}))
 
 
@@ -123,25 +117,18 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         rows = np.load(request.events, mmap_mode="r")
         events = set_digest(rows.reshape(len(rows), -1))
     return {
-        "graph": file_digest(request.graph),
-        "weights": file_digest(request.weights),
+        "graph": file_checksum(request.graph),
+        "weights": file_checksum(request.weights),
         "target": request.target.model_dump(mode="json"),
         "backend": backend,
         "precision": request.precision.model_dump() if request.precision else None,
         "events": events,
         "settings": settings,
         "has_implementation": request.has_implementation,
-        "packages": {name: _package_version(name) for name in _PACKAGES},
+        "packages": {name: package_version(name) or "" for name in _PACKAGES},
         "tools": {name: _program_version(name, option) for name, option in _PROGRAMS},
         "harness": _source_digest(),
     }
-
-
-def _package_version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _program_version(name: str, option: str) -> str:
@@ -157,7 +144,7 @@ def _source_digest() -> str:
     """Return a digest of the code that makes firmware: Python, and what it is compiled with."""
     folder = Path(__file__).parent
     files = (path for path in sorted(folder.rglob("*.*")) if path.suffix != ".pyc")
-    return digest_of({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
+    return digest_of({path.relative_to(folder).as_posix(): file_checksum(path) for path in files})
 
 
 def _store(cache: Cache, key: str, result: FirmwareResult, request: FirmwareRequest) -> None:

@@ -19,7 +19,7 @@ from harness.sandbox.log import CappedLog
 from harness.sandbox.report import MAX_REPORT_BYTES
 from harness.sandbox.step import MIB, Limits
 from harness.sandbox.usage import Watch
-from harness.sandbox.worker import READY
+from harness.sandbox.worker import READY, TO_DO_ABOUT_LIMITS
 
 # How often a step is measured: often at first, as most mischief is quick.
 FIRST_TICK_S = 0.01
@@ -28,7 +28,7 @@ READ_BYTES = 1 << 16
 # How long the kernel may take to end all processes of a killed step.
 KILL_GRACE_S = 30.0
 MAX_INFO_BYTES = 1 << 16
-# Programs that don't ask for the error of a call are told of these limits by a signal.
+# A program that ignores the error of a call receives a signal at these limits.
 LIMIT_OF_SIGNAL = {
     int(signal.SIGXFSZ): "file size",
     int(signal.SIGXCPU): "processor time",
@@ -68,7 +68,7 @@ class Child:
     process : Popen
         bubblewrap, or the worker itself in mode ``none``.
     root : int or None
-        The process below which all others of the step live; unknown until bubblewrap tells.
+        The process below which all others of the step live; unknown until bubblewrap names it.
     """
 
     name: str
@@ -205,7 +205,7 @@ class Child:
                 Problem(
                     what=f"ran into the limit on {limit} ({_ending(status)})",
                     where=f"step {self.name}",
-                    fix="use less of it; the limits stand in the rules",
+                    fix=TO_DO_ABOUT_LIMITS,
                 )
             )
         if watch.largest_data_bytes > NEARLY_ALL * self.limits.memory_bytes:

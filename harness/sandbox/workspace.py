@@ -11,9 +11,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
+from harness.card.records import IsolationKind
 from harness.errors import EnvironmentFaultError, HarnessError, Problem
 from harness.sandbox.report import read_report
-from harness.sandbox.run import Kind, open_sandbox
+from harness.sandbox.run import open_sandbox
 from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.step import Limits, RunStep, Step, StepResult, Usage
 
@@ -111,7 +112,7 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(kind: Kind) -> Iterator[Workspace]:
+def open_workspace(kind: IsolationKind) -> Iterator[Workspace]:
     """Open a sandbox, and a folder for its steps that is removed at the end.
 
     Raises

@@ -43,7 +43,6 @@ class SubmissionRun(ScoringRun):
     """One scoring of a submission: the submission, the events, and what was asked for."""
 
     submission: Submission
-    staged: Path
     store: EventStore
     isolation: IsolationRecord
     is_quick: bool

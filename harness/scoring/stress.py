@@ -25,10 +25,11 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import DataFile
-from harness.data.cache import check_space, npy_bytes, write_npy_header, writing
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
+from harness.data.npy import npy_bytes, write_npy_header
 from harness.data.variations import EventVariation, event_variations, vary_events, why_not
+from harness.files import check_space, writing
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import clopper_pearson
 
@@ -114,12 +115,16 @@ def _vary_all(
 ) -> Iterator[Variation]:
     """Write what all variations change into one file, and score it in one go."""
     shape = store.challenge.layout.shape
-    with writing(path.parent, path.name, is_kept=False) as stream:
+    with writing(path, is_kept=False) as stream:
         check_space(path.parent, npy_bytes((len(variations) * len(nominal), *shape), "<f4"))
-        header = _Header(stream, shape)
+        # The number of events is known at the end; NumPy leaves room in the header for it.
+        write_npy_header(stream, (0, *shape), "<f4")
+        n_header = stream.tell()
         blocks = [_write_varied(stream, store, mixture, one) for one in variations]
         n_new = sum(int(block.is_new.sum()) for block in blocks)
-        header.finish(n_new)
+        stream.seek(0)
+        write_npy_header(stream, (n_new, *shape), "<f4")
+        assert stream.tell() == n_header
     found = score(path, n_new) if n_new else np.empty(0)
     path.unlink()
     position = 0
@@ -129,22 +134,6 @@ def _vary_all(
         varied[block.is_new] = found[position : position + n_block]
         position += n_block
         yield _record(block, nominal, varied, points)
-
-
-class _Header:
-    """The header of a .npy file whose number of events is known at its end."""
-
-    def __init__(self, stream: BinaryIO, shape: tuple[int, ...]) -> None:
-        self._stream = stream
-        self._shape = shape
-        write_npy_header(stream, (0, *shape), "<f4")
-        self._n_bytes = stream.tell()
-
-    def finish(self, n_events: int) -> None:
-        """Write it anew; NumPy leaves room for a longer number."""
-        self._stream.seek(0)
-        write_npy_header(self._stream, (n_events, *self._shape), "<f4")
-        assert self._stream.tell() == self._n_bytes
 
 
 def _write_varied(

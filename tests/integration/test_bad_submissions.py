@@ -69,7 +69,7 @@ def test_all_static_faults_are_told_at_once_and_nothing_is_run(harness, folder, 
     [
         (None, "no such file"),
         (b"title: [", "is not the YAML that is read here"),
-        (BOMB.encode(), "an alias"),
+        (BOMB.encode(), "anchors and aliases"),
         (b"#" * 100_000, "100,000 bytes"),
         (b"\xff\xfe\x00", "is not UTF-8"),
         (b"", "is empty"),

@@ -61,7 +61,6 @@ def test_no_submodule_takes_the_place_of_a_public_function(tmp_path):
     code = """
 import importlib, pkgutil, sys
 import harness
-from harness.card.files import read_card
 from harness.errors import UsageError
 
 for found in pkgutil.walk_packages(harness.__path__, "harness."):

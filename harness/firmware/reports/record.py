@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.card.files import describe_file
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Target
 from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.artefacts import compress, pack
-from harness.firmware.cache import describe
 from harness.firmware.parts import find_part
 from harness.firmware.record import RESOURCES, Measured, Timing, make_record
 from harness.firmware.reports.folder import CONFIG, VendorReports, find_reports, invalid
@@ -66,7 +66,7 @@ def read_reports(
     archive = kept.with_suffix("")
     pack(archive, ((path, f"handed_in/{path.relative_to(folder)}") for path in reports.files))
     compress(archive, kept)
-    return record.model_copy(update={"artefacts": (describe(kept),)})
+    return record.model_copy(update={"artefacts": (describe_file(kept),)})
 
 
 def _check_design(reports: VendorReports, target: Target) -> Iterator[str]:

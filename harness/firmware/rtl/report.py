@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from harness.card.records import Figure, Firmware, StageLatency
+from harness.files import package_version
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.delays import period_ns
 from harness.firmware.record import RESOURCES, Timing, make_record
@@ -29,7 +29,7 @@ def report_design(
     synthesis, layer_cycles = closed.mapped.report, closed.mapped.verilog.report.layer_cycles
     source = (
         f"Yosys synth_xilinx -family xcup ({synthesis.version}) of the Verilog of "
-        f"da4ml {_version('da4ml')}"
+        f"da4ml {package_version('da4ml') or 'of unknown version'}"
     )
     record = make_record(
         request.target,
@@ -53,16 +53,9 @@ def report_design(
     )
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "of unknown version"
-
-
 def _timing(request: FirmwareRequest, synthesis: SynthesisReport, simulated: Simulated) -> Timing:
     waveform = simulated.waveform
-    source = f"{simulated.report.verilator}, seen in the simulation of the Verilog"
+    source = f"{simulated.verilator}, seen in the simulation of the Verilog"
     estimated_ns = period_ns(synthesis.logic_ns, request.settings.routing_share)
     return Timing(
         latency_cycles=Figure(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from harness.card.records import Agreement
 from harness.challenge import Value
 from harness.errors import IntegrityError, Problem
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import FirmwareRequest, Text
 from harness.firmware.rtl.verilator import compile_design, verilator_version
 from harness.firmware.rtl.waveform import (
     SimulationError,
@@ -42,7 +40,7 @@ _HOLD_MARGIN = 16
 class SimulationReport(Value):
     """What simulated the Verilog."""
 
-    verilator: Annotated[str, Field(max_length=2000)]
+    verilator: Text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +48,7 @@ class Simulated:
     """A design that was simulated, and its waveform as a value change dump."""
 
     waveform: Waveform
-    report: SimulationReport
+    verilator: str
     vcd: Path
     agreement: Agreement
 
@@ -68,7 +66,7 @@ def simulate_verilog(request: FirmwareRequest, events: CommonEvents, verilog: Ve
     expected = np.rint(events.scores / events.form.step).astype(np.int64)
     order = np.concatenate([[_held_event(expected)], np.arange(events.n_compared)])
     hold = pipeline.latency_cycles + _HOLD_MARGIN
-    report, trace = _run(request, events.words[order], hold, verilog)
+    verilator, trace = _run(request, events.words[order], hold, verilog)
     waveform = _measure(trace, expected[order], hold, events)
     check_timing(waveform, pipeline)
     vcd = request.workspace.new_folder("waveform") / "latency.vcd"
@@ -90,13 +88,13 @@ def simulate_verilog(request: FirmwareRequest, events: CommonEvents, verilog: Ve
         is_independent=False,
         note="the Verilog is written from the program that is interpreted",
     )
-    return Simulated(waveform=waveform, report=report, vcd=vcd, agreement=agreement)
+    return Simulated(waveform=waveform, verilator=verilator, vcd=vcd, agreement=agreement)
 
 
 def _run(
     request: FirmwareRequest, words: NDArray[np.uint32], hold: int, verilog: Verilog
-) -> tuple[SimulationReport, NDArray[np.uint64]]:
-    """Simulate the design on one event a cycle; return the output port after each cycle."""
+) -> tuple[str, NDArray[np.uint64]]:
+    """Simulate the design on one event a cycle; return which Verilator, and the output port after each cycle."""
     path = request.workspace.new_folder("words") / "words.u32"
     words.tofile(path)
     n_cycles = hold + len(words) - 1 + hold
@@ -114,7 +112,7 @@ def _run(
         outputs={"trace": 8 * n_cycles},
         tools_s=request.settings.simulation_wall_s,
     )
-    return done.report, np.fromfile(done.outputs["trace"], "<u8")
+    return done.report.verilator, np.fromfile(done.outputs["trace"], "<u8")
 
 
 def _held_event(expected: NDArray[np.int64]) -> int:

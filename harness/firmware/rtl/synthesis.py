@@ -6,15 +6,15 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
-from harness.card.records import Agreement
+from harness.card.records import Agreement, Count
 from harness.challenge import Value
 from harness.errors import EnvironmentFaultError, IntegrityError, Problem
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import Amount, FirmwareRequest, Text
 from harness.firmware.interpret import BYTES_PER_SCORE
 from harness.firmware.rtl.evaluation import evaluate_netlist
 from harness.firmware.rtl.netlist import Netlist, NetlistError
@@ -41,9 +41,6 @@ NETLIST = "the synthesised netlist"
 _LITTLE_BYTES = 1 << 20
 _MAX_PATH = 64
 
-Count = Annotated[int, Field(ge=0)]
-Text = Annotated[str, Field(max_length=2000)]
-
 
 class SynthesisReport(Value):
     """What Yosys made of the Verilog, counted and timed.
@@ -68,7 +65,7 @@ class SynthesisReport(Value):
     bram18: Count
     carry8: Count
     cells: dict[str, Count]
-    logic_ns: Annotated[float, Field(ge=0)]
+    logic_ns: Amount
     path: tuple[Text, ...]
     n_endpoints: Count
     untimed: dict[str, Count]

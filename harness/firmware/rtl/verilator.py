@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.files import package_version
 from harness.firmware.tools import compiler, not_found, run_tool
 from harness.firmware.translate.verilog import TOP
 
@@ -56,9 +55,8 @@ def verilator_version() -> str:
         There is none.
     """
     command, environment = verilator_command()
-    if environment:
-        with suppress(PackageNotFoundError):
-            return f"Verilator {version('verilator')}"
+    if environment and (version := package_version("verilator")):
+        return f"Verilator {version}"
     text = run_tool(
         [*command, "--version"],
         name="verilator",

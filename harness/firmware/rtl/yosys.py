@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.files import package_version
 from harness.firmware.tools import not_found, run_tool
 from harness.firmware.translate.verilog import TOP
 
@@ -52,7 +52,7 @@ def yosys_version() -> str:
     if tool == "yosys":
         text = run_tool([command[0], "-V"], name="yosys", folder=Path("/"), timeout_s=60)
         return text.strip()[:120]
-    return f"{tool} {version(tool)}"
+    return f"{tool} {package_version(tool)}"
 
 
 def synthesis_script(*, has_dsp: bool) -> str:

@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.card.records import Count
 from harness.challenge import Value
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import Amount, FirmwareRequest, Text
 from harness.firmware.parts import find_part
 from harness.firmware.tools import (
     Files,
@@ -31,8 +32,6 @@ from harness.firmware.translate.quantise import load_fixed_point
 from harness.firmware.translate.tracing import trace_layers
 from harness.sandbox.step import GIB
 
-Count = Annotated[int, Field(ge=0)]
-Text = Annotated[str, Field(max_length=2000)]
 Layer = tuple[Annotated[str, Field(max_length=120)], Count]
 
 
@@ -58,7 +57,7 @@ class TraceReport(Value):
     n_inputs: Count
     n_operations: Count
     operations: dict[str, Count]
-    cost_lut: Annotated[float, Field(ge=0)]
+    cost_lut: Amount
     hls4ml: Text
     layers: tuple[Layer, ...]
     da4ml_layers: tuple[Text, ...] = ()

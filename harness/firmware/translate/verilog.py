@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from harness.card.records import Count
 from harness.challenge import Value
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import Amount, FirmwareRequest
 from harness.firmware.tools import Files, Report, Request, disk_faults
 from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline
 from harness.firmware.translate.program import input_formats, load_program, output_formats
@@ -30,10 +31,10 @@ class PipelineReport(Value):
     """What the Verilog is: its stages, its ports, and how long its layers take."""
 
     n_stages: Annotated[int, Field(ge=1, le=100_000)]
-    input_bits: Annotated[int, Field(ge=0)]
+    input_bits: Count
     output_bits: Annotated[int, Field(ge=1, le=53)]
-    n_register_bits: Annotated[int, Field(ge=0)]
-    logic_ns: Annotated[float, Field(ge=0)]
+    n_register_bits: Count
+    logic_ns: Amount
     layer_cycles: tuple[tuple[Annotated[str, Field(max_length=120)], float], ...]
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.card.records import Agreement
+from harness.card.records import Agreement, Count
 from harness.challenge import Value
 from harness.firmware.artefacts import unpack
 from harness.firmware.backend import FirmwareRequest
@@ -32,7 +32,7 @@ CSIM = "hls4ml's compiled C simulation"
 class CsimReport(Value):
     """How many events were scored."""
 
-    n_events: int
+    n_events: Count
 
 
 def compare_csim(

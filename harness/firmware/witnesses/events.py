@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
+from harness.card.records import Count
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.interpret import InterpreterReport, run_interpreter
@@ -39,8 +38,8 @@ _EXACT_BITS = 24
 class ExtremesReport(Value):
     """How many events at the edges of the input words there are."""
 
-    n_events: Annotated[int, Field(ge=0)]
-    n_inputs: Annotated[int, Field(ge=0)]
+    n_events: Count
+    n_inputs: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,13 +8,12 @@ either of the two gives it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from harness.card.records import Agreement
+from harness.card.records import Agreement, Probability
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.interpret import BYTES_PER_SCORE, open_events
@@ -34,7 +33,7 @@ CHUNK_EVENTS = 8_192
 class GraphReport(Value):
     """Which share of the real events overflows where."""
 
-    overflow: dict[str, Annotated[float, Field(ge=0, le=1)]]
+    overflow: dict[str, Probability]
 
 
 def compare_graph(

@@ -7,7 +7,7 @@ import yaml
 
 from harness.card.files import write_card
 from harness.ci.history import BoardFolder
-from harness.ci.opening import open_cards
+from harness.ci.opening import carry_decisions, open_cards
 from harness.ci.private import open_contest, open_results
 from harness.errors import EnvironmentFaultError, UsageError
 from tests.cards import make_card, make_challenge
@@ -101,6 +101,7 @@ def test_a_manifest_that_is_not_there_is_told(tmp_path):
 
 def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
     from harness.board.decisions import Decision, add_decision, read_decisions
+    from harness.board.index import CardIndex
     from harness.board.public import public_part
 
     board, private = BoardFolder(tmp_path / "board"), tmp_path / "private"
@@ -113,7 +114,9 @@ def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
     )
     add_decision(board.results, "sample", decision)
 
-    (entry,) = open_cards(private, board, "sample")
+    open_cards(private, board, "sample")
+    carry_decisions(board)
+    (entry,) = CardIndex(board.opened, is_private=True).refresh().entries["sample"]
     assert "hplus" in entry.card.firmware_physics.auc
     assert (board.opened / "sample" / "team_a" / whole.name).read_bytes() == whole.read_bytes()
     (made,) = read_decisions(board.opened, "sample").decisions

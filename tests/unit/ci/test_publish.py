@@ -92,7 +92,7 @@ def test_a_broken_list_of_attempts_stops_the_run(settings):
     publish_public([handed("a")], settings, now=DAY)
     path = settings.results / "sample" / "attempts.jsonl"
     path.write_text(path.read_text()[:-20], encoding="utf-8")
-    with pytest.raises(DataError, match="is no attempt"):
+    with pytest.raises(DataError, match=r"attempts\.jsonl, line 1: .*Invalid JSON"):
         publish_public([handed("b")], settings, now=DAY)
 
 
