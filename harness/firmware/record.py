@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.card.records import Figure, Firmware, NotMeasured, Verdict
-from harness.challenge import EVIDENCE_LADDER, Target
+from harness.challenge import EVIDENCE_LADDER, Evidence, Target
 from harness.firmware.parts import find_part
 
 Measured: TypeAlias = Figure | NotMeasured
@@ -76,6 +76,13 @@ def make_record(
         verdicts=judge(target, timing, resources),
         notes=notes,
     )
+
+
+def resource_figures(
+    used: Mapping[str, float], evidence: Evidence, source: str
+) -> dict[str, Measured]:
+    """Return a figure for each of `RESOURCES`."""
+    return {name: Figure(value=used[name], evidence=evidence, source=source) for name in RESOURCES}
 
 
 def nanoseconds(cycles: Measured, period_ns: Measured, source: str) -> Measured:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import yaml
 
-from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.errors import Problem, UsageError
 from harness.firmware.reports.csynth import Csynth, parse_csynth_rpt, parse_csynth_xml
 from harness.firmware.reports.routed import (
     RoutedTiming,
@@ -17,7 +17,7 @@ from harness.firmware.reports.routed import (
     parse_timing,
     parse_utilisation,
 )
-from harness.firmware.reports.source import MAX_REPORT_BYTES
+from harness.firmware.reports.source import MAX_REPORT_BYTES, Source
 
 CONFIG = "hls4ml_config.yml"
 _MODELS = ("keras_model.h5", "keras_model.keras")
@@ -62,7 +62,7 @@ def find_reports(folder: Path) -> VendorReports:
         raise UsageError(Problem(what="there is no such folder", where=str(folder)))
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     if len(files) > _MAX_FILES:
-        raise invalid(folder, f"{len(files)} files", f"at most {_MAX_FILES}")
+        raise Source(folder.name).refusal(f"{len(files)} files", f"at most {_MAX_FILES}")
     configs = [path for path in files if path.name == CONFIG][:1]
     config = _read_config(configs[0]) if configs else {}
     csynth, of_synthesis = _csynth(folder, files, _text(config, "ProjectName"))
@@ -81,12 +81,12 @@ def find_reports(folder: Path) -> VendorReports:
 def _read_config(path: Path) -> dict[object, object]:
     """Read hls4ml's configuration as text alone; its tags, such as !keras_model, have no effect."""
     if path.stat().st_size > _MAX_CONFIG_BYTES:
-        raise invalid(path, "it is too large", f"at most {_MAX_CONFIG_BYTES:,} bytes")
+        raise Source(path.name).refusal("it is too large", f"at most {_MAX_CONFIG_BYTES:,} bytes")
     try:
         # S506: this loader makes text, lists and mappings alone.
         content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise invalid(path, f"it is no readable YAML: {str(error)[:200]}") from error
+        raise Source(path.name).refusal(f"it is no readable YAML: {str(error)[:200]}") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -99,25 +99,25 @@ def _csynth(
     folder: Path, files: Sequence[Path], project: str | None
 ) -> tuple[Csynth, tuple[Path, ...]]:
     """Read the top function's report, and say where; where both forms are there, they agree."""
+    source = Source(folder.name)
     found = [path for path in files if path.name.endswith(("csynth.xml", "csynth.rpt"))]
     if not found:
-        raise invalid(folder, "there is no report of C synthesis", "csynth.xml or *_csynth.rpt")
+        raise source.refusal("there is no report of C synthesis", "csynth.xml or *_csynth.rpt")
     solutions = sorted({path.parent for path in found})
     if len(solutions) > 1:
         listed = ", ".join(str(path.relative_to(folder)) for path in solutions)
-        raise invalid(folder, f"there are two or more solutions: {listed}", "one solution")
+        raise source.refusal(f"there are two or more solutions: {listed}", "one solution")
     names = _top_names(found, project)
     paths = tuple(path for path in found if path.name in names)
     reports = [_read(path, folder) for path in paths]
     if not reports:
-        raise invalid(
-            folder,
+        raise source.refusal(
             f"none of {len(found)} reports is that of the top function",
             "csynth.xml, or hls4ml_config.yml with the project's name",
         )
     for report in reports[1:]:
         if report != reports[0]:
-            raise invalid(folder, "the reports in XML and in text are of different designs")
+            raise source.refusal("the reports in XML and in text are of different designs")
     return reports[0], paths
 
 
@@ -141,7 +141,7 @@ def _read(path: Path, folder: Path) -> Csynth:
 
 def _content(path: Path) -> bytes:
     if path.stat().st_size > MAX_REPORT_BYTES:
-        raise invalid(path, "it is too large", f"at most {MAX_REPORT_BYTES:,} bytes")
+        raise Source(path.name).refusal("it is too large", f"at most {MAX_REPORT_BYTES:,} bytes")
     return path.read_bytes()
 
 
@@ -156,20 +156,8 @@ def _only(
     ]
     if len(found) > 1:
         listed = ", ".join(str(path.relative_to(folder)) for path in found)
-        raise invalid(folder, f"there are two {word} reports: {listed}", "one")
+        raise Source(folder.name).refusal(f"there are two {word} reports: {listed}", "one")
     if not found:
         return None, ()
     text = _content(found[0]).decode("utf-8", errors="replace")
     return parse(text, str(found[0].relative_to(folder))), tuple(found)
-
-
-def invalid(where: Path, what: str, expected: str = "") -> InvalidSubmissionError:
-    """Say what is wrong with a file or folder of reports."""
-    return InvalidSubmissionError(
-        Problem(
-            what=what,
-            where=where.name,
-            expected=expected,
-            fix="hand in one project's reports as the tool wrote them",
-        )
-    )

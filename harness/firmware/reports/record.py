@@ -12,11 +12,11 @@ from pathlib import Path
 from harness.card.files import describe_file
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Target
-from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.artefacts import compress, pack
 from harness.firmware.parts import find_part
-from harness.firmware.record import RESOURCES, Measured, Timing, make_record
-from harness.firmware.reports.folder import CONFIG, VendorReports, find_reports, invalid
+from harness.firmware.record import Measured, Timing, make_record, resource_figures
+from harness.firmware.reports.folder import CONFIG, VendorReports, find_reports
+from harness.firmware.reports.source import Source
 from harness.firmware.reports.weights import compare_models
 from harness.sandbox.workspace import Workspace
 
@@ -79,16 +79,13 @@ def _check_design(reports: VendorReports, target: Target) -> Iterator[str]:
         parts["timing"] = reports.timing.header.part
     for name, part in parts.items():
         if not part.startswith(wanted.device):
-            raise InvalidSubmissionError(
-                Problem(
-                    what=f"the {name} report is for {part}",
-                    where="reports",
-                    expected=f"the challenge's part, {wanted.part}",
-                    fix="build for that part",
-                )
+            raise Source("reports").refusal(
+                f"the {name} report is for {part}",
+                f"the challenge's part, {wanted.part}",
+                "build for that part",
             )
     if reports.config_part and not reports.config_part.lower().startswith(wanted.device):
-        raise invalid(Path(CONFIG), f"it is for {reports.config_part}", wanted.part)
+        raise Source(CONFIG).refusal(f"it is for {reports.config_part}", wanted.part)
     if csynth.clock_target_ns > target.clock_period_ns:
         yield (
             f"synthesised for a clock of {csynth.clock_target_ns:g} ns; the challenge's is "
@@ -133,14 +130,8 @@ def _resources(reports: VendorReports, tool: str) -> dict[str, Measured]:
     routed = reports.utilisation
     if routed:
         source = f"Vivado {routed.header.version}, utilisation after routing"
-        return {
-            name: Figure(value=routed.used[name], evidence="post_route", source=source)
-            for name in RESOURCES
-        }
-    return {
-        name: Figure(value=reports.csynth.used[name], evidence="csynth", source=f"{tool} estimate")
-        for name in RESOURCES
-    }
+        return resource_figures(routed.used, "post_route", source)
+    return resource_figures(reports.csynth.used, "csynth", f"{tool} estimate")
 
 
 def _period(reports: VendorReports, tool: str) -> Figure:

@@ -33,7 +33,7 @@ class Source:
         self,
         what: str,
         expected: str = "",
-        fix: str = "hand in the reports as the tool wrote them",
+        fix: str = "hand in one project's reports as the tool wrote them",
     ) -> InvalidSubmissionError:
         """Say why the report is refused."""
         return InvalidSubmissionError(

@@ -24,6 +24,7 @@ from harness.firmware.rtl.netlist import (
     Netlist,
     NetlistError,
     feed_forward_order,
+    has_registers,
     lut_inputs,
 )
 
@@ -189,12 +190,11 @@ def _evaluate_flip_flop(state: _State, cell: Cell) -> None:
 
 def _evaluate_dsp(state: _State, cell: Cell) -> None:
     """Evaluate a DSP slice without registers that multiplies: P = A x B, both signed."""
-    registers = ("AREG", "BREG", "CREG", "DREG", "ADREG", "MREG", "PREG")
     is_plain = (
         cell.connections.get("OPMODE") == ["1", "0", "1", "0", "0", "0", "0", "0", "0"]
         and set(cell.connections.get("ALUMODE", ["0"])) == {"0"}
         and set(cell.connections.get("INMODE", ["0"])) == {"0"}
-        and not any("1" in str(cell.parameters.get(name, "0")) for name in registers)
+        and not has_registers(cell)
     )
     if not is_plain:
         raise NetlistError(f"the DSP slice {cell.name[:80]} does more than multiply")

@@ -17,6 +17,7 @@ WIDE_MULTIPLEXERS = frozenset({"MUXF7", "MUXF8", "MUXF9"})
 # Bits of a carry block.
 CARRY_WIDTHS = {"CARRY4": 4, "CARRY8": 8}
 DSP = "DSP48E2"
+_DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "ADREG", "MREG", "PREG")
 # What is no cell at all.
 NO_CELLS = frozenset({"$scopeinfo", "GND", "VCC"})
 
@@ -105,6 +106,11 @@ def _port_bits(
         for bit in bits
         if isinstance(bit, int)
     )
+
+
+def has_registers(cell: Cell) -> bool:
+    """Whether a DSP slice has registers; Yosys writes their numbers as strings of bits."""
+    return any("1" in str(cell.parameters.get(name, "0")) for name in _DSP_REGISTERS)
 
 
 def lut_inputs(kind: str) -> int:

@@ -8,7 +8,7 @@ from harness.card.records import Figure, Firmware, StageLatency
 from harness.files import package_version
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.delays import period_ns
-from harness.firmware.record import RESOURCES, Timing, make_record
+from harness.firmware.record import Timing, make_record, resource_figures
 from harness.firmware.rtl.closing import Closed
 from harness.firmware.rtl.simulation import Simulated
 from harness.firmware.rtl.synthesis import SynthesisReport
@@ -34,10 +34,7 @@ def report_design(
     record = make_record(
         request.target,
         _timing(request, synthesis, simulated),
-        {
-            name: Figure(value=getattr(synthesis, name), evidence="rtl", source=source)
-            for name in RESOURCES
-        },
+        resource_figures(synthesis.model_dump(), "rtl", source),
         backend="rtl",
         input_bits=trace.input_bits,
         output_bits=trace.output_bits,

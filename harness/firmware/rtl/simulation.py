@@ -94,7 +94,7 @@ def simulate_verilog(request: FirmwareRequest, events: CommonEvents, verilog: Ve
 def _run(
     request: FirmwareRequest, words: NDArray[np.uint32], hold: int, verilog: Verilog
 ) -> tuple[str, NDArray[np.uint64]]:
-    """Simulate the design on one event a cycle; return which Verilator, and the output port after each cycle."""
+    """Simulate one event a cycle; return which Verilator did, and the port after each cycle."""
     path = request.workspace.new_folder("words") / "words.u32"
     words.tofile(path)
     n_cycles = hold + len(words) - 1 + hold
@@ -154,23 +154,16 @@ def check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
     IntegrityError
         It is not.
     """
+    expected, latency = pipeline.latency_cycles, waveform.latency_cycles
     if waveform.interval_cycles != 1:
-        raise IntegrityError(
-            Problem(
-                what=f"a score comes out right only every {waveform.interval_cycles} cycles",
-                where="the simulated Verilog",
-                expected="an initiation interval of 1, as the flow promises",
-            )
-        )
-    expected = pipeline.latency_cycles
-    if waveform.latency_cycles != expected:
-        raise IntegrityError(
-            Problem(
-                what=f"a score comes out {format_cycles(waveform.latency_cycles)} after its event",
-                where="the simulated Verilog",
-                expected=f"{expected}: {pipeline.n_stages} stages with a register at either end",
-            )
-        )
+        what = f"a score comes out right only every {waveform.interval_cycles} cycles"
+        promise = "an initiation interval of 1, as the flow promises"
+    elif latency != expected:
+        what = f"a score comes out {format_cycles(latency)} after its event"
+        promise = f"{expected}: {pipeline.n_stages} stages with a register at either end"
+    else:
+        return
+    raise IntegrityError(Problem(what=what, where=VERILOG, expected=promise))
 
 
 # --- The step -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, cast
 
@@ -39,7 +39,6 @@ from harness.sandbox.step import GIB
 NETLIST = "the synthesised netlist"
 # With less room than this below the build folder, what is cut off was cut off by a full disk.
 _LITTLE_BYTES = 1 << 20
-_MAX_PATH = 64
 
 
 class SynthesisReport(Value):
@@ -210,19 +209,4 @@ def examine_netlist(netlist: Netlist, check: str) -> Report:
                 expected="a netlist of mapped cells without loops",
             )
         ) from error
-    return {
-        "lut": resources.lut,
-        "ff": resources.ff,
-        "dsp": resources.dsp,
-        "bram18": resources.bram18,
-        "carry8": resources.carry8,
-        "cells": resources.cells,
-        "logic_ns": timing.logic_ns,
-        "path": [_short(name) for name in timing.path[:_MAX_PATH]],
-        "n_endpoints": timing.n_endpoints,
-        "untimed": timing.untimed,
-    }
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 120 else f"{name[:60]}...{name[-55:]}"
+    return asdict(resources) | asdict(timing)

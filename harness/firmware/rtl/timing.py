@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pydantic import JsonValue
-
 from harness.firmware import delays
 from harness.firmware.rtl.netlist import (
     CARRY_WIDTHS,
@@ -23,12 +21,13 @@ from harness.firmware.rtl.netlist import (
     Cell,
     Netlist,
     NetlistError,
+    has_registers,
     lut_inputs,
 )
 
 # Clock buffers and what is no cell at all.
 _UNTIMED = NO_CELLS | {"BUFG", "BUFGCE"}
-_DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "MREG", "PREG")
+_MAX_PATH = 64
 
 Arc: TypeAlias = tuple[Bit, Bit, float]
 
@@ -42,7 +41,7 @@ class Timing:
     logic_ns : float
         Delay of the cells on it, clock-to-output and set-up included; no wire.
     path : tuple of str
-        The cells along it, first to last.
+        The first cells along it, long names shortened.
     n_endpoints : int
         Register inputs and outputs that were timed.
     untimed : mapping of str to int
@@ -79,7 +78,7 @@ def time_netlist(netlist: Netlist) -> Timing:
     bit, setup_ns, name = max(ends, key=lambda end: graph.arrival[end[0]] + end[1])
     return Timing(
         logic_ns=graph.arrival[bit] + setup_ns,
-        path=(*graph.path(bit), name),
+        path=tuple(_short(cell) for cell in (*graph.path(bit), name)[:_MAX_PATH]),
         n_endpoints=len(ends),
         untimed=dict(untimed),
     )
@@ -135,6 +134,10 @@ class _Graph:
             step, name = self.origin[step]
             names.append(name)
         return names[::-1]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 120 else f"{name[:60]}...{name[-55:]}"
 
 
 def _add(graph: _Graph, cell: Cell) -> bool:
@@ -210,7 +213,7 @@ def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
 
 def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
     """Add a DSP slice that multiplies without registers, as Yosys maps it; say whether it does."""
-    if any(_number(cell.parameters.get(register, 0)) for register in _DSP_REGISTERS):
+    if has_registers(cell):
         return False
     outputs = [bit for port in ("P", "PCOUT") for bit in cell.bits(port)]
     for port in ("A", "B", "C", "D"):
@@ -218,11 +221,3 @@ def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
             for target in outputs:
                 graph.through(bit, target, delays.DSP_COMBINATIONAL_NS, name)
     return True
-
-
-def _number(value: JsonValue) -> int:
-    """Read a parameter of a cell: Yosys writes numbers as strings of bits."""
-    if isinstance(value, str):
-        bits = value.strip()
-        return int(bits, 2) if bits and set(bits) <= {"0", "1"} else 0
-    return int(value) if isinstance(value, int | float) else 0

@@ -24,21 +24,11 @@ def check_translatable(model: keras.Model) -> None:
         It names each layer that is not known, and what to use instead.
     """
     problems = [*_layer_problems(model), *_shape_problems(model)]
-    if problems:
-        raise UntranslatableError(_joined(problems))
-
-
-def _joined(problems: list[Problem]) -> Problem:
-    if len(problems) == 1:
-        return problems[0]
     shown = problems[:_MAX_PROBLEMS]
-    more = f"; and {len(problems) - len(shown)} more" if len(problems) > len(shown) else ""
-    return Problem(
-        what="; ".join(f"{problem.where}: {problem.what}" for problem in shown) + more,
-        where="the network",
-        expected=shown[0].expected,
-        fix="; ".join(dict.fromkeys(problem.fix for problem in shown)),
-    )
+    if len(problems) > len(shown):
+        shown.append(Problem(what=f"and {len(problems) - len(shown)} more", where="the network"))
+    if shown:
+        raise UntranslatableError(*shown)
 
 
 def _operations_of(model: keras.Model) -> Iterator[keras.Operation]:

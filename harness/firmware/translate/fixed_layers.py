@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from harness.errors import Problem
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.replacements import advise
-from harness.submission.words import FixedPoint, parse_word
+from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
     import keras
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 
 # What takes the place of a layer: called with its inputs, it gives its output.
 Call: TypeAlias = Callable[..., Any]
+# The words of a network at fixed widths: ``input``, ``weights`` and ``activations``.
+Words: TypeAlias = Mapping[str, FixedPoint]
 
 # A table over more bits than this costs more than the rest of a network.
 MAX_TABLE_BITS = 10
@@ -47,24 +48,6 @@ _KEPT = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Words:
-    """The words of a network at fixed widths."""
-
-    inputs: FixedPoint
-    weights: FixedPoint
-    activations: FixedPoint
-
-    @classmethod
-    def parse(cls, precision: Mapping[str, str]) -> Words:
-        """Read ``input``, ``weights`` and ``activations`` of a declared precision."""
-        return cls(
-            inputs=parse_word(precision["input"]),
-            weights=parse_word(precision["weights"]),
-            activations=parse_word(precision["activations"]),
-        )
-
-
 def no_form(
     operation: keras.Operation, what: str = "has no fixed-width form"
 ) -> UntranslatableError:
@@ -87,7 +70,7 @@ def input_words(words: Words) -> Call:
     """Return the layer that cuts the network's input to its words."""
     from hgq.quantizer import Quantizer
 
-    config = _config(words.inputs, "datalane", overflow="WRAP", rounding="TRN")
+    config = _config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
     layer: Call = Quantizer(config, name="input_words")
     return layer
 
@@ -131,7 +114,7 @@ def _merging(kind: str, operation: keras.Operation, words: Words) -> Call:
     import hgq.layers
 
     layer: Call = getattr(hgq.layers, kind)(
-        iq_confs=_config(words.activations, "datalane"),
+        iq_confs=_config(words["activations"], "datalane"),
         enable_ebops=False,
         name=f"q_{operation.name}",
     )
@@ -176,7 +159,7 @@ def activation(layer: keras.layers.Layer, words: Words) -> Call:
     elif kind == "relu":
         made = keras.layers.ReLU(name=f"q_{layer.name}_relu")
     else:
-        word = words.activations
+        word = words["activations"]
         width = min(word.width, MAX_TABLE_BITS)
         made = QUnaryFunctionLUT(
             layer.activation,
@@ -247,9 +230,9 @@ def total(operation: keras.Operation, _: Words) -> Call:
 def _configs(words: Words) -> dict[str, object]:
     """Return what a layer of weights is given besides its own configuration."""
     return {
-        "kq_conf": _config(words.weights, "weight"),
-        "bq_conf": _config(words.activations, "bias"),
-        "iq_conf": _config(words.activations, "datalane"),
+        "kq_conf": _config(words["weights"], "weight"),
+        "bq_conf": _config(words["activations"], "bias"),
+        "iq_conf": _config(words["activations"], "datalane"),
         "enable_ebops": False,
     }
 

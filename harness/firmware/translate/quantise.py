@@ -16,6 +16,7 @@ from harness.firmware.backend import UntranslatableError
 from harness.firmware.tools import Files
 from harness.firmware.translate import fixed_layers
 from harness.firmware.translate.fixed_layers import Call, Words, no_form
+from harness.submission.words import parse_word
 
 if TYPE_CHECKING:
     import keras
@@ -109,7 +110,7 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     """
     import keras
 
-    words = Words.parse(precision)
+    words = {name: parse_word(text) for name, text in precision.items()}
     # The input is quantised by a layer of its own, so that every layer that reads it sees the same.
     inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events")
     quantised = fixed_layers.input_words(words)(inputs)
