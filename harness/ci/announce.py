@@ -13,8 +13,8 @@ from typing import Literal
 
 from harness.ci.artefact import MAX_ARCHIVE_BYTES, RunArtefact, only_teams, read_archive
 from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
+from harness.ci.folders import SUBMISSIONS
 from harness.ci.github import FinishedRun, Forge, read_event
-from harness.ci.plan import SUBMISSIONS
 from harness.errors import DataError, Problem, UsageError
 
 # The account in whose name a workflow's own token writes.

@@ -8,27 +8,21 @@ branch, index or file of the clone is touched, and no network is used.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ci.comment import comment_on_folder, read_rivals
 from harness.ci.documents import Plan, Summary
-from harness.ci.git import Repository
+from harness.ci.folders import SUBMISSIONS
+from harness.ci.git import Repository, identity
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, read_tree, score_plan, write_artefact
-from harness.ci.plan import SUBMISSIONS, make_plan
+from harness.ci.plan import make_plan
 from harness.ci.publish import publish_public
 from harness.ci.session import write_site
 from harness.errors import Problem, UsageError
 from harness.files import write_whole
 
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "you",
-    "GIT_AUTHOR_EMAIL": "you@localhost",
-    "GIT_COMMITTER_NAME": "you",
-    "GIT_COMMITTER_EMAIL": "you@localhost",
-}
 # Where a pull request would go to, the first that there is.
 _BASES = ("upstream/main", "origin/main", "main", "origin/master", "master")
 
@@ -138,19 +132,17 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
     tree = adding.text("write-tree", variables=variables)
     head = upstream.text(
         *("commit-tree", tree, "-p", branch, "-m", "what a pull request would bring"),
-        variables=_IDENTITY,
+        variables=identity("you"),
     )
     return upstream, start, head
 
 
 def _base(own: Repository, base: str | None) -> str:
-    names: Sequence[str] = _BASES if base is None else (base,)
-    for name in names:
-        try:
-            return own.resolve(name)
-        except UsageError:
-            if base is not None:
-                raise
+    if base is not None:
+        return own.resolve(base)
+    found = (own.find(f"{name}^{{commit}}") for name in _BASES)
+    if (commit := next(filter(None, found), None)) is not None:
+        return commit
     raise UsageError(
         Problem(
             what="no main branch was found",

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from harness.board.index import CardIndex
 from harness.board.public import public_part
 from harness.card.files import read_card, write_card
-from harness.challenge import utc
+from harness.challenge import is_name, utc
 from harness.ci.documents import Scoring, Summary
+from harness.ci.folders import SUBMISSIONS
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
 from harness.ci.ledger import Attempt, add_attempts, failed_before, n_counted, read_attempts
-from harness.ci.plan import SUBMISSIONS, is_team
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
@@ -92,7 +92,7 @@ def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
         )
     handed = []
     for entry in repository.entries(f"{commit}:{SUBMISSIONS}"):
-        if entry.mode != "040000" or not is_team(entry.path):
+        if not (entry.is_folder and is_name(entry.path)):
             continue
         _, seconds = repository.commit_times(commit, f"{SUBMISSIONS}/{entry.path}")[0]
         received = utc(datetime.fromtimestamp(seconds, UTC))
