@@ -16,7 +16,8 @@ from unittest.mock import patch
 
 from pydantic import JsonValue
 
-from harness.sandbox.run import Kind, Sandbox, open_sandbox
+from harness.card.records import IsolationKind
+from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.step import Step, StepResult
 from harness.scoring import pipeline
 
@@ -57,7 +58,7 @@ def main() -> None:
     imported_s = time.monotonic() - float(started)
     recorders: list[Recorder] = []
 
-    def open_recorder(kind: Kind) -> Recorder:
+    def open_recorder(kind: IsolationKind) -> Recorder:
         sandbox = open_sandbox(kind)
         recorders.append(Recorder(kind=sandbox.kind, detail=sandbox.detail))
         return recorders[-1]

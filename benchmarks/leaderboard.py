@@ -28,6 +28,8 @@ from _table import Cell, Goal, Report, publish, read_options, timed
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from harness.board import ranking
+from harness.board.boards import Boards
+from harness.board.contest import Rulebook
 from harness.board.index import CardIndex
 from leaderboard_app import serve, static_site
 from leaderboard_app.settings import Settings
@@ -84,7 +86,7 @@ def measure(results: Path, out: Path) -> Found:
     read = timed(index.refresh, repeats=1)
     look = timed(index.refresh)
     entries = read.result.entries["sample"]
-    contest = ranking.contest_of(entries)
+    contest = Rulebook().contest_of(entries)
     ranked = timed(lambda: ranking.rank(entries, contest), repeats=1)
     teams = [item.entry.card.submission.team for item in ranked.result.listed]
     with running(results) as (url, process):
@@ -99,8 +101,7 @@ def measure(results: Path, out: Path) -> Found:
         typed = filter_in_browser(url)
         memory_mb = process.memory_info().rss / 1e6
     shutil.rmtree(out, ignore_errors=True)
-    settings = Settings(results=str(results))
-    exported = timed(lambda: static_site.export_site(settings, out), repeats=1)
+    exported = timed(lambda: static_site.export_site(Boards(results), out), repeats=1)
     answers = [first, again, point, *everyone, *submissions]
     if any(answer.has_failed for answer in answers):
         raise RuntimeError("a page of the leaderboard failed")

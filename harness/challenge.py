@@ -6,9 +6,15 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Names become file names and URL parts: lower case only, so that no two differ by case alone.
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
@@ -16,6 +22,17 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # A time in UTC; such strings sort as the times do.
 Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+def utc(moment: datetime) -> str:
+    """Write a time as `Utc`: as cards and all other documents do.
+
+    Examples
+    --------
+    >>> utc(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    '2026-03-01T12:00:00Z'
+    """
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Value(BaseModel):
@@ -40,20 +57,34 @@ class EventLayout(Value):
     objects: tuple[ObjectGroup, ...] = Field(min_length=1)
     features: tuple[Name, ...] = ("pt", "eta", "phi")
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> EventLayout:
+        if len(self.slots) != len(self.objects):
+            raise ValueError("two kinds of object share a name")
+        return self
+
     @property
     def n_objects(self) -> int:
         """Rows of an event."""
         return sum(group.n_slots for group in self.objects)
 
     @property
+    def slots(self) -> dict[str, slice]:
+        """Rows of each kind of object, by its name."""
+        ends = accumulate(group.n_slots for group in self.objects)
+        return {
+            group.name: slice(end - group.n_slots, end)
+            for group, end in zip(self.objects, ends, strict=True)
+        }
+
+    def columns(self, *features: str) -> list[int]:
+        """Columns of the features of these names."""
+        return [self.features.index(name) for name in features]
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Shape of one event."""
         return self.n_objects, len(self.features)
-
-    @property
-    def n_values(self) -> int:
-        """Numbers in one event."""
-        return self.n_objects * len(self.features)
 
 
 class DataFile(Value):
@@ -165,7 +196,7 @@ class RankingRules(Value):
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
     deadline : str or None
-        Submissions received later don't count.
+        Submissions received later do not count.
     retracted : mapping of card to str
         Cards that the organiser took back, by ``<team>/<file name without its ending>``, with
         the reason; they stay listed.
@@ -203,7 +234,7 @@ class IntakeRules(Value):
         Submissions that one pull request may change.
     max_private_per_day : int
         Scorings on a private challenge that a team has in one day of UTC. Runs that failed by the
-        platform's fault don't count.
+        platform's fault do not count.
     """
 
     ownership: Literal["owners", "anyone"] = "owners"
@@ -259,3 +290,28 @@ class Challenge(Value):
     def signals(self) -> tuple[str, ...]:
         """Names of the scored signals."""
         return self.processes("signal", "hidden")
+
+
+# SplitMix64: the step of its counter and the two multipliers of its finaliser.
+SPLITMIX_STEP = 0x9E3779B97F4A7C15
+_MIX_A = 0xBF58476D1CE4E5B9
+_MIX_B = 0x94D049BB133111EB
+
+
+def mix64(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix the bits of 64-bit words in place; return them.
+
+    The finaliser of SplitMix64, a bijection. Whatever depends on an event alone is made with it:
+    the split, the random numbers of variations, the weights of bootstrap replicates.
+
+    References
+    ----------
+    G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators",
+    OOPSLA 2014, doi:10.1145/2660193.2660195.
+    """
+    words ^= words >> 30
+    words *= _MIX_A
+    words ^= words >> 27
+    words *= _MIX_B
+    words ^= words >> 31
+    return words

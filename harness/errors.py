@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
 
 
 class ExitCode(IntEnum):
@@ -18,11 +22,12 @@ class ExitCode(IntEnum):
     LIMIT = 4
     ENVIRONMENT = 5
     INTEGRITY = 6
+    HARNESS_FAULT = 7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One thing that is wrong, told so that its reader can mend it.
+    """One thing that is wrong, written so that its reader can correct it.
 
     Attributes
     ----------
@@ -42,7 +47,7 @@ class Problem:
     fix: str = ""
 
     def __str__(self) -> str:
-        """Tell the problem in one to four short lines."""
+        """Write the problem in one to four short lines."""
         head = f"{self.where}: {self.what}" if self.where else self.what
         details = (("expected", self.expected), ("to do", self.fix))
         return "\n".join([head, *(f"  {name}: {text}" for name, text in details if text)])
@@ -54,7 +59,7 @@ class HarnessError(Exception):
     Parameters
     ----------
     *problems : Problem or str
-        All that is wrong; a plain string is a problem without place or remedy.
+        All that is wrong; a plain string is a problem without place or fix.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
@@ -73,13 +78,13 @@ class SubmissionError(HarnessError):
 
 
 class UsageError(HarnessError):
-    """The command was asked for something that does not exist or makes no sense."""
+    """The command asks for something that does not exist or makes no sense."""
 
     exit_code = ExitCode.USAGE
 
 
 class InvalidSubmissionError(HarnessError):
-    """The submission, or what came back from it, does not keep the contract."""
+    """The submission, or its output, breaks the contract."""
 
     exit_code = ExitCode.INVALID
 
@@ -106,3 +111,36 @@ class IntegrityError(HarnessError):
     """Two witnesses of the same figure disagree, or a digest does not match."""
 
     exit_code = ExitCode.INTEGRITY
+
+
+class HarnessFaultError(HarnessError):
+    """The harness itself is wrong: an exception that nobody expected in its own process."""
+
+    exit_code = ExitCode.HARNESS_FAULT
+
+
+def field_problems(error: ValidationError, source: str) -> tuple[Problem, ...]:
+    """Make each complaint of pydantic a problem with the path of its field and its value."""
+    return tuple(_field_problem(detail, source) for detail in error.errors(include_url=False))
+
+
+def _field_problem(detail: ErrorDetails, source: str) -> Problem:
+    field = ""
+    for part in detail["loc"]:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    kind, message = str(detail["type"]), str(detail["msg"]).removeprefix("Value error, ")
+    where = f"{source}: {field}" if field else source
+    if kind == "extra_forbidden":
+        return Problem(what="unknown field", where=where, fix="remove it or correct its name")
+    if kind == "missing":
+        return Problem(what="missing field", where=where, fix="add it")
+    given = repr(detail.get("input"))
+    shown = given if len(given) <= 60 else f"{given[:57]}..."
+    return Problem(what=f"{shown} is not accepted", where=where, expected=message)
+
+
+def first_complaint(error: ValidationError) -> str:
+    """Return the first complaint of pydantic in one line, without the value that it is about."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])[:200] or "the whole file"
+    return f"{field}: {first['msg']}"[:500]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import suppress
 
+from harness.errors import DataError
 from leaderboard_app.serve import APP
 
 
@@ -36,7 +38,9 @@ def _warm_up() -> None:
     shown = shelf()
     snapshot = shown.snapshot()
     for challenge in snapshot.entries:
-        shown.ranking(snapshot, challenge)
+        # The page of a challenge whose decisions cannot be read says so itself.
+        with suppress(DataError):
+            shown.ranking(snapshot, challenge)
     # Altair, for the first chart.
     import altair as alt  # noqa: F401
 

@@ -12,6 +12,7 @@ from harness.board.formats import fpr_text
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.card.text import visible
+from harness.errors import DataError
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html, text_html
 from leaderboard_app.state import Shelf
@@ -42,7 +43,7 @@ def watch(shelf: Shelf, snapshot: Snapshot) -> None:
 
 
 def choose_challenge(snapshot: Snapshot) -> str | None:
-    """Let the visitor choose a challenge; say what to run where there is none."""
+    """Let the visitor choose a challenge; None where there is nothing to rank, which it says."""
     names = sorted(
         snapshot.entries, key=lambda name: max(e.card.created for e in snapshot.entries[name])
     )[::-1]
@@ -52,12 +53,17 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
         show_unreadable(snapshot)
         return None
     titles = {name: snapshot.entries[name][-1].card.challenge.title for name in names}
-    return choose(
+    chosen = choose(
         "Challenge",
         names,
         key="challenge",
         told=lambda name: f"{visible(titles[name])} ({name})",
     )
+    if isinstance(snapshot.decisions.get(chosen), DataError):
+        st.error("The organiser's decisions cannot be read, so nothing is ranked.")
+        show_unreadable(snapshot)
+        return None
+    return chosen
 
 
 def choose_point(snapshot: Snapshot, challenge: str, default: float) -> float:

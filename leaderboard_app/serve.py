@@ -60,7 +60,8 @@ def command(*, port: int, address: str, base_path: str = "") -> list[str]:
 
 def environment(settings: Settings, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment that tells the app its settings."""
-    return {**base, VARIABLE: settings.model_dump_json()}
+    # One variable holds at most 128 KiB on Linux: what has its default is left out.
+    return {**base, VARIABLE: settings.model_dump_json(exclude_defaults=True)}
 
 
 def url_of(*, port: int, address: str, base_path: str = "") -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from harness.board import ranking
-from harness.board.index import CardIndex, Snapshot
-from harness.board.ranking import Entry, Ranking
+from harness.board.entry import Entry
+from harness.board.index import Snapshot
+from harness.board.ranking import Ranking
 from harness.board.rows import Board, board_of
 from leaderboard_app.blocks import Section
 from leaderboard_app.settings import Settings, read_settings
@@ -57,7 +57,7 @@ class Shelf:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._index = CardIndex(results=Path(settings.results), is_private=settings.is_private)
+        self._opened = settings.boards()
         self._rankings: _Kept[Ranking] = _Kept()
         self._boards: _Kept[Board] = _Kept()
         self._models: _Kept[str] = _Kept()
@@ -70,7 +70,7 @@ class Shelf:
         """Return what lies in the folder, at most a second old."""
         with self._lock:
             if self._snapshot is None or time.monotonic() - self._looked > _LOOK_EVERY_S:
-                before, self._snapshot = self._snapshot, self._index.refresh()
+                before, self._snapshot = self._snapshot, self._opened.refresh()
                 self._looked = time.monotonic()
                 if self._snapshot is not before:
                     _rest()
@@ -78,18 +78,9 @@ class Shelf:
 
     def ranking(self, snapshot: Snapshot, challenge: str) -> Ranking:
         """Rank the cards of a challenge."""
-        entries = snapshot.entries[challenge]
-        own = self.settings.contests.get(challenge)
-
-        def make() -> Ranking:
-            contest = ranking.contest_of(
-                entries,
-                rules=own.rules if own else None,
-                target=own.target if own else None,
-            )
-            return ranking.rank(entries, contest)
-
-        return self._rankings.get((snapshot.version, challenge), make)
+        return self._rankings.get(
+            (snapshot.version, challenge), lambda: self._opened.ranking(snapshot, challenge)
+        )
 
     def board(self, snapshot: Snapshot, challenge: str, fpr: float) -> Board:
         """Make the rows of a challenge with the TPRs at `fpr`."""
@@ -117,16 +108,16 @@ class Shelf:
 
     def subject(self, snapshot: Snapshot, challenge: str, entry: Entry, made: Ranking) -> Subject:
         """Read all of a card and find its place."""
-        whole = self._index.whole(challenge, entry)
+        whole = self._opened.whole(challenge, entry)
         return subject_of(whole, made, snapshot.entries[challenge])
 
     def whole_card(self, challenge: str, entry: Entry) -> str:
         """Return all of a card as JSON."""
-        return self._index.whole(challenge, entry).card.model_dump_json(indent=1)
+        return self._opened.whole(challenge, entry).card.model_dump_json(indent=1)
 
     def artefacts(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
         """Find the firmware files kept beside a card."""
-        return self._index.artefacts_of(challenge, entry)
+        return self._opened.artefacts_of(challenge, entry)
 
     def entries(self, snapshot: Snapshot, challenge: str) -> tuple[Entry, ...]:
         """Return every card of a challenge, old ones too."""

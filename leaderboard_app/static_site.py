@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from harness import __version__
-from harness.board import ranking
+from harness.board.boards import Boards
 from harness.board.formats import json_schema, to_csv, to_json
-from harness.board.index import CardIndex, Snapshot
+from harness.board.index import Snapshot
 from harness.board.ranking import Ranking
 from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
 from harness.card.records import ScoreCard
@@ -33,7 +33,6 @@ from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, Problem
 from leaderboard_app.blocks import Block, Cell, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html
-from leaderboard_app.settings import Settings
 from leaderboard_app.views.ranking_table import board_notes, ranking_model
 from leaderboard_app.views.subject import subject_of
 from leaderboard_app.views.submission import submission_sections
@@ -89,32 +88,31 @@ class _Writer:
     templates: Environment
     specs: _Shared
     data: _Shared
-    index: CardIndex
+    boards: Boards
 
 
-def export_site(settings: Settings, folder: Path) -> list[Path]:
+def export_site(boards: Boards, folder: Path) -> list[Path]:
     """Write the site below `folder` and return the pages' paths.
 
-    Files of an earlier export are replaced; others are left alone. Parts of the board that only
-    the organiser may see are in it only with ``settings.is_private``.
+    Files of an earlier export are replaced; others are left alone. Hidden signals are in it only
+    if `boards` were opened for the organiser.
 
     Raises
     ------
     EnvironmentFaultError
         There is no card, or the folder can't be written.
     """
-    index = CardIndex(Path(settings.results), is_private=settings.is_private)
-    snapshot = index.refresh()
+    snapshot = boards.refresh()
     if not snapshot.entries:
         raise EnvironmentFaultError(
             Problem(
                 what="there is no score card to show",
-                where=settings.results,
+                where=str(boards.results),
                 fix="score a submission first: `harness score submissions/team_x`",
             )
         )
     try:
-        return _write_site(settings, index, snapshot, folder)
+        return _write_site(boards, snapshot, folder)
     except OSError as error:
         raise EnvironmentFaultError(
             Problem(
@@ -125,13 +123,11 @@ def export_site(settings: Settings, folder: Path) -> list[Path]:
         ) from error
 
 
-def _write_site(
-    settings: Settings, index: CardIndex, snapshot: Snapshot, folder: Path
-) -> list[Path]:
+def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
     writer = _Writer(
-        folder=folder, templates=_templates(), specs=_Shared(), data=_Shared(), index=index
+        folder=folder, templates=_templates(), specs=_Shared(), data=_Shared(), boards=boards
     )
-    made = {name: _rank(settings, snapshot, name) for name in snapshot.entries}
+    made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
     newest = max(made, key=lambda name: max(e.card.created for e in snapshot.entries[name]))
     pages = []
     for name in made:
@@ -140,15 +136,6 @@ def _write_site(
     _write_assets(writer)
     _write(folder / "schema.json", json.dumps(json_schema(), indent=1))
     return pages
-
-
-def _rank(settings: Settings, snapshot: Snapshot, challenge: str) -> Ranking:
-    entries = snapshot.entries[challenge]
-    own = settings.contests.get(challenge)
-    contest = ranking.contest_of(
-        entries, rules=own.rules if own else None, target=own.target if own else None
-    )
-    return ranking.rank(entries, contest)
 
 
 def _templates() -> Environment:
@@ -176,7 +163,7 @@ def _write_challenge(
     pages.append(_write_trade_off(writer, board))
     entries = snapshot.entries[name]
     for item in made[name].listed:
-        subject = subject_of(writer.index.whole(name, item.entry), made[name], entries)
+        subject = subject_of(writer.boards.whole(name, item.entry), made[name], entries)
         pages.append(_write_entry(writer, board, item.entry.card, submission_sections(subject)))
     return pages
 

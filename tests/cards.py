@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.contest import Rulebook
 from harness.card.files import write_card
 from harness.card.records import (
     Accepted,
@@ -54,6 +55,7 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import Budget, Evidence, RankingRules, Target
+from harness.data.manifest import load_manifest
 
 N_BACKGROUND = 1_090_000
 N_SIGNAL = 40_000
@@ -121,6 +123,13 @@ def make_challenge(
         ranking=rules or RankingRules(),
         collision_rate_hz=40e6,
     )
+
+
+def make_rulebook(*, target: Target = TARGET, **rules: object) -> Rulebook:
+    """Make the rulebook of a manifest that gives the sample these ranking rules."""
+    sample = load_manifest().challenge("sample")
+    ruled = {"ranking": RankingRules.model_validate(rules), "target": target}
+    return Rulebook(challenge=sample.model_copy(update=ruled))
 
 
 def make_physics(

@@ -17,6 +17,8 @@ from typing import TypeAlias
 import numpy as np
 
 from harness.board import ranking
+from harness.board.contest import Contest, Rulebook
+from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, amount, percent, to_markdown
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, board_of
 from harness.card.files import read_card
@@ -42,7 +44,7 @@ class Baselines:
     cards: Mapping[str, ScoreCard]
     rows: Mapping[str, BoardRow]
     board: Board
-    contest: ranking.Contest
+    contest: Contest
 
     @property
     def ranked(self) -> list[str]:
@@ -51,7 +53,7 @@ class Baselines:
 
     def physics(self, team: str) -> Physics:
         """Return what is ranked: of the firmware's scores, or of the only ones that there are."""
-        physics = ranking.shown_physics(self.cards[team])
+        physics = shown_physics(self.cards[team])
         if physics is None:
             raise SystemExit(f"{team}: the card has no physics")
         return physics
@@ -75,10 +77,8 @@ def cards_of(page: str, results: Path = RESULTS) -> dict[str, Path]:
 def read_baselines(paths: Mapping[str, Path]) -> Baselines:
     """Read cards and make their board."""
     cards = {team: read_card(path) for team, path in paths.items()}
-    entries = [
-        ranking.Entry(key=f"{team}/{paths[team].stem}", card=card) for team, card in cards.items()
-    ]
-    contest = ranking.contest_of(entries)
+    entries = [Entry(key=f"{team}/{paths[team].stem}", card=card) for team, card in cards.items()]
+    contest = Rulebook().contest_of(entries)
     board = board_of(ranking.rank(entries, contest))
     rows = {row.team: row for row in board.rows}
     return Baselines(cards=cards, rows=rows, board=board, contest=contest)

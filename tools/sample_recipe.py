@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.progress import progress_bars
+from harness.cli.progress import progress_bars
 from harness.simulate.chunk import make_chunk
 from harness.simulate.detector import Detector
 from harness.simulate.libraries import (

@@ -18,21 +18,18 @@ from harness.blackbox.make import count_named
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import Declared, write_result
 from harness.card.files import CARD_SUFFIX, read_card
-from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
+from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import (
     EVENTS_NAME,
     cache_root,
-    check_space,
     find_cached,
-    npy_bytes,
     open_ids,
     process_folder,
-    write_npy_header,
-    writing,
 )
 from harness.data.manifest import load_manifest
+from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
 from harness.errors import (
     DataError,
@@ -42,12 +39,11 @@ from harness.errors import (
     Problem,
     UsageError,
 )
-from harness.firmware.cache import file_digest
+from harness.files import file_checksum
 from harness.firmware.program_scores import PROGRAM, score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import Workspace, read_scores
-from harness.sandbox.workspace import open_workspace
+from harness.sandbox import Workspace, open_workspace, read_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
@@ -108,7 +104,7 @@ def export_answer(
     results: Path = Path("results"),
     submissions: Path = Path("submissions"),
     cache: Path | None = None,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Answer:
     """Score a black box with a submission, and write the challenge's result file.
@@ -287,9 +283,7 @@ def _unpack_box(rules: Challenge, path: Path, scratch: Path) -> _BoxEvents:
         raise DataError(_without_ids(str(path)))
     shape = (n_events, *rules.layout.shape)
     check = StructureCheck(source=path.name, layout=rules.layout)
-    with writing(scratch, "box.npy", is_kept=False) as stream:
-        check_space(scratch, npy_bytes(shape, "<f4"))
-        write_npy_header(stream, shape, "<f4")
+    with writing_npy(scratch / "box.npy", shape, is_kept=False) as stream:
         for events, classes in hdf5.read_chunks(path, rules.layout):
             check.add(events, classes)
             stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)
@@ -353,5 +347,5 @@ def _kept_program(entry: _Entry) -> Path | None:
         return None
     named = {artefact.name: artefact.sha256 for artefact in firmware.artefacts}
     path = entry.card_path.with_suffix("") / PROGRAM
-    is_sound = path.is_file() and file_digest(path) == named.get(PROGRAM)
+    is_sound = path.is_file() and file_checksum(path) == f"sha256:{named.get(PROGRAM)}"
     return path if is_sound else None

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from harness.blackbox.make import count_named
 from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
+from harness.data.hdf5_writer import replacing_hdf5
+from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.sandbox import Workspace
 from harness.sandbox.step import GIB, MIB, Limits
 
@@ -65,7 +66,7 @@ class ResultFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Box:
-    """What a result is held against.
+    """What a result is compared with.
 
     Attributes
     ----------
@@ -185,14 +186,14 @@ def _faults(result: ResultFile, box: Box) -> Iterator[Problem]:
     repeated = values[counts > 1]
     if len(repeated):
         yield Problem(
-            what=f"{len(repeated):,} ids stand more than once: {_told(repeated)}",
+            what=f"{len(repeated):,} ids are named more than once: {_first(repeated)}",
             where=where,
             expected="each id once",
         )
     unknown = values[values < 0] if box.ids is None else values[~_is_among(values, box.ids)]
     if len(unknown):
         yield Problem(
-            what=f"{len(unknown):,} ids are of no event of {box.title}: {_told(unknown)}",
+            what=f"{len(unknown):,} ids are of no event of {box.title}: {_first(unknown)}",
             where=where,
             expected="values of EvtId of the black box that was handed out",
             fix="take the ids from the file's EvtId, not from the position in another array",
@@ -205,7 +206,7 @@ def _is_among(values: NDArray[np.int64], rising: NDArray[np.int64]) -> NDArray[n
     return is_among
 
 
-def _told(ids: NDArray[np.int64]) -> str:
+def _first(ids: NDArray[np.int64]) -> str:
     more = ", ..." if len(ids) > _SHOWN else ""
     return ", ".join(str(one) for one in ids[:_SHOWN].tolist()) + more
 
@@ -221,7 +222,7 @@ def _id_remarks(result: ResultFile, box: Box) -> Iterator[str]:
 
 
 def _declared_remarks(result: ResultFile, box: Box) -> Iterator[str]:
-    """Say what can't be right about the figures that the team declares."""
+    """Say what cannot be right about the figures that the team declares."""
     missing = [name for name in ATTRIBUTES if name not in result.declared]
     if missing:
         yield f"not declared: {', '.join(missing)}"
@@ -264,25 +265,15 @@ def write_result(path: Path, ids: NDArray[np.int64], declared: Declared) -> None
     UsageError
         The file is there already.
     EnvironmentFaultError
-        It can't be written.
+        It cannot be written.
     """
-    import h5py
-
     if path.exists():
         raise UsageError(
             Problem(what="the file is there already", where=str(path), fix="name another --out")
         )
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        with h5py.File(partial, "w") as file:
-            file.create_dataset(
-                RESULT, data=np.sort(ids).astype("<i8"), compression="gzip", track_times=False
-            )
-            for name in ATTRIBUTES:
-                file.attrs[name] = declared[name]
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
-        raise EnvironmentFaultError(
-            Problem(what=f"can't write: {str(error).splitlines()[0]}", where=str(path))
-        ) from error
+    with replacing_hdf5(path) as file:
+        file.create_dataset(
+            RESULT, data=np.sort(ids).astype("<i8"), compression="gzip", track_times=False
+        )
+        for name in ATTRIBUTES:
+            file.attrs[name] = declared[name]

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 import harness
 from harness.blackbox.make import MadeBox, Source, count_named
 from harness.card.records import Digest
-from harness.challenge import Challenge, Name, Positive, Utc, Value
+from harness.challenge import Challenge, Name, Positive, Utc, Value, utc
 from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
+from harness.files import disk_fault, parse_json, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,14 @@ MAX_SEAL_BYTES = 256 * 1024**2
 MAX_OPENED_BYTES = 512 * 1024**2
 MIN_PASSPHRASE = 12
 FORMAT = "harness black-box key"
+_EXPECTED = (
+    f"the key that `harness blackbox make` wrote beside the box: a whole file of the format "
+    f"{FORMAT!r}, version 1"
+)
+_FIX = (
+    "find it, or take it from a copy: without its key a black box cannot be scored, and a new one "
+    "has to be made; a key of a newer version needs a newer harness"
+)
 # Of scrypt: 128 MiB and about half a second to try one passphrase (OWASP's first choice).
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**17, 8, 1
 _SALT_BYTES = 16
@@ -136,7 +145,7 @@ def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[Source]) -> Box
         challenge=challenge.name,
         challenge_title=challenge.title,
         synthetic=challenge.synthetic,
-        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        made=utc(datetime.now(UTC)),
         made_with=f"harness {harness.__version__}",
         box_name=box.path.name,
         box_checksum=box.checksum,
@@ -232,12 +241,14 @@ def open_key(path: Path, secret: Secret) -> BoxKey:
                 "box or tell what is in it, and a new box has to be made",
             )
         ) from None
-    if len(opened) > MAX_OPENED_BYTES:
-        raise DataError(Problem(what=f"holds {len(opened):,} bytes", where=str(path)))
-    try:
-        return BoxKey.model_validate_json(opened)
-    except ValidationError as error:
-        raise DataError(_damaged(path, f"its content is no key: {_first(error)}")) from error
+    return parse_json(
+        opened,
+        BoxKey,
+        source=f"{path}, its content",
+        max_bytes=MAX_OPENED_BYTES,
+        expected=_EXPECTED,
+        fix=_FIX,
+    )
 
 
 def kind_of_secret(path: Path) -> Literal["passphrase", "key file"]:
@@ -252,43 +263,11 @@ def kind_of_secret(path: Path) -> Literal["passphrase", "key file"]:
 
 
 def _read_seal(path: Path) -> _Seal:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_SEAL_BYTES + 1)
-    except OSError as error:
-        raise DataError(
-            Problem(
-                what=error.strerror or str(error),
-                where=str(path),
-                expected="the key that `harness blackbox make` wrote beside the box",
-                fix="find it: without its key a black box can't be scored, and a new one has to "
-                "be made",
-            )
-        ) from error
-    if len(content) > MAX_SEAL_BYTES:
-        raise DataError(Problem(what=f"larger than {MAX_SEAL_BYTES:,} bytes", where=str(path)))
-    try:
-        seal = _Seal.model_validate_json(content)
-    except ValidationError as error:
-        raise DataError(_damaged(path, _first(error))) from error
+    seal = read_json(path, _Seal, max_bytes=MAX_SEAL_BYTES, expected=_EXPECTED, fix=_FIX)
     if _digest(seal.token.encode()) != seal.checksum:
-        raise DataError(_damaged(path, "its checksum is another than it says"))
+        what = "its checksum is another than it says"
+        raise DataError(Problem(what=what, where=str(path), expected=_EXPECTED, fix=_FIX))
     return seal
-
-
-def _damaged(path: Path, what: str) -> Problem:
-    return Problem(
-        what=what,
-        where=str(path),
-        expected=f"a whole file of the format {FORMAT!r}, version 1",
-        fix="take it from a copy; a key of a newer version needs a newer harness",
-    )
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-    return f"{field}: {first['msg']}"
 
 
 def _fernet(protection: _Scrypt | _KeyFile, secret: Secret, path: Path) -> Fernet:
@@ -375,9 +354,7 @@ def _write_new(path: Path, content: bytes) -> None:
             )
         ) from None
     except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(what=f"can't write: {error.strerror or error}", where=str(path))
-        ) from error
+        raise disk_fault(path, error) from error
 
 
 def _digest(content: bytes) -> str:

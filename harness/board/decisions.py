@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.challenge import Name, RankingRules, Utc, Value
-from harness.errors import DataError, EnvironmentFaultError, Problem
+from harness.challenge import Name, Utc, Value
+from harness.errors import UsageError, field_problems
+from harness.files import read_json, write_json
 
 FILE_NAME = "decisions.json"
-MAX_BYTES = 1024**2
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}/[A-Za-z0-9-]{1,80}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -46,6 +46,36 @@ class Decisions(Value):
     schema_version: Literal[1] = 1
     decisions: tuple[Decision, ...] = Field(default=(), max_length=10_000)
 
+    @property
+    def revealed(self) -> frozenset[str]:
+        """Names of the hidden signals that were opened."""
+        made = (one for one in self.decisions if one.kind == "reveal")
+        return frozenset(one.signal for one in made if one.signal is not None)
+
+
+def make_decision(
+    kind: str,
+    *,
+    reason: str,
+    decided: Utc,
+    deadline: str | None = None,
+    card: str | None = None,
+    signal: str | None = None,
+) -> Decision:
+    """Check what somebody typed, and make a decision of it; see `Decision`.
+
+    Raises
+    ------
+    UsageError
+        The reason is empty, or a value has the wrong form.
+    """
+    stated = {"kind": kind, "reason": reason, "decided": decided}
+    fields = {**stated, "deadline": deadline, "card": card, "signal": signal}
+    try:
+        return Decision.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(*field_problems(error, kind)) from error
+
 
 def read_decisions(results: Path, challenge: str) -> Decisions:
     """Read what was decided of a challenge's board; nothing if there is no such file.
@@ -58,21 +88,7 @@ def read_decisions(results: Path, challenge: str) -> Decisions:
     path = results / challenge / FILE_NAME
     if not path.exists():
         return Decisions()
-    try:
-        content = path.read_bytes()
-        if len(content) > MAX_BYTES:
-            raise DataError(Problem(what=f"larger than {MAX_BYTES:,} bytes", where=str(path)))
-        return Decisions.model_validate_json(content)
-    except OSError as error:
-        raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DataError(
-            Problem(
-                what=f"{field}: {first['msg']}", where=str(path), fix="mend or restore the file"
-            )
-        ) from error
+    return read_json(path, Decisions, fix="correct or restore the file")
 
 
 def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
@@ -81,34 +97,8 @@ def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
     Raises
     ------
     EnvironmentFaultError
-        The file can't be written.
+        The file cannot be written.
     """
     made = read_decisions(results, challenge).decisions
     path = results / challenge / FILE_NAME
-    part = path.with_name(f".{FILE_NAME}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        grown = Decisions(decisions=(*made, decision))
-        part.write_text(grown.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(what=f"cannot be written: {error.strerror}", where=str(path))
-        ) from error
-    return path
-
-
-def with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
-    """Return the rules of a ranking with the organiser's decisions applied, in their order."""
-    deadline, retracted = rules.deadline, dict(rules.retracted)
-    for one in made.decisions:
-        match one.kind:
-            case "freeze":
-                deadline = one.deadline
-            case "thaw":
-                deadline = rules.deadline
-            case "retract" if one.card is not None:
-                retracted[one.card] = one.reason
-            case "reinstate" if one.card is not None:
-                retracted.pop(one.card, None)
-    return rules.model_copy(update={"deadline": deadline, "retracted": retracted})
+    return write_json(path, Decisions(decisions=(*made, decision)))

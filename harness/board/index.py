@@ -1,4 +1,4 @@
-"""The index of cards: reads what is new or changed below `results/`, and nothing else.
+"""The index of cards and decisions: reads what is new or changed below `results/`, nothing else.
 
 Names that come from outside, such as those in a web address, are looked up in the index and never
 joined to a path.
@@ -10,26 +10,25 @@ import gc
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from harness.board.decisions import FILE_NAME, Decisions, read_decisions
+from harness.board.entry import Entry
 from harness.board.public import public_part
-from harness.board.ranking import Entry
-from harness.board.reveal import revealed_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
+from harness.files import read_json
 
 SUMMARY_NAME = "summary.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unreadable:
-    """A file that is no card, with the reason; `name` is its path below `results/`."""
+    """A file that cannot be read, with the reason; `name` is its path below `results/`."""
 
     name: str
     reason: str
@@ -47,12 +46,28 @@ class Snapshot:
         The light parts (see `light_part`) of the cards, by challenge, in the order of their keys.
     summaries : mapping of challenge to DataSummary
         What the events of a challenge are.
+    decisions : mapping of challenge to Decisions or DataError
+        What the organiser decided, or why it cannot be read.
     """
 
     version: int
-    entries: Mapping[str, tuple[Entry, ...]]
-    summaries: Mapping[str, DataSummary]
-    unreadable: tuple[Unreadable, ...]
+    entries: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
+    summaries: Mapping[str, DataSummary] = field(default_factory=dict)
+    decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
+
+    def decisions_of(self, challenge: str) -> Decisions:
+        """Return what was decided of a challenge.
+
+        Raises
+        ------
+        DataError
+            The file is broken: a board that ignored it would show other ranks.
+        """
+        found = self.decisions.get(challenge, Decisions())
+        if isinstance(found, DataError):
+            raise DataError(*found.problems)
+        return found
 
     def find(self, challenge: str, team: str, card: str) -> Entry | None:
         """Look a card up by names that may come from anyone."""
@@ -72,10 +87,18 @@ class _Stamp:
     size: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Known:
-    stamps: dict[Path, _Stamp] = field(default_factory=dict)
-    found: dict[Path, ScoreCard | DataSummary | Unreadable] = field(default_factory=dict)
+    """What was read, and how its files looked then."""
+
+    stamps: Mapping[Path, _Stamp] = field(default_factory=dict)
+    decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
+    found: Mapping[Path, ScoreCard | DataSummary | Unreadable] = field(default_factory=dict)
+
+    def revealed(self, challenge: str) -> frozenset[str]:
+        """Names of the hidden signals that were opened; none where the decisions are broken."""
+        made = self.decisions.get(challenge)
+        return made.revealed if isinstance(made, Decisions) else frozenset()
 
 
 class CardIndex:
@@ -93,58 +116,58 @@ class CardIndex:
         self._results = results
         self._is_private = is_private
         self._known = _Known()
-        self._revealed: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
-        self._snapshot = Snapshot(version=0, entries={}, summaries={}, unreadable=())
+        self._snapshot = Snapshot(version=0)
 
     def refresh(self) -> Snapshot:
         """Read what is new or changed, forget what is gone, return what is there."""
         with self._lock:
             stamps = dict(_stamps(self._results))
-            revealed = self._read_revealed(stamps)
-            before = self._known
-            is_open = revealed == self._revealed
-            if is_open and stamps == before.stamps and self._snapshot.version:
-                return self._snapshot
-            self._revealed = revealed
-            with _no_collection():
-                found = {
-                    path: before.found[path]
-                    if is_open and before.stamps.get(path) == stamp
-                    else self._read(path, stamp)
-                    for path, stamp in stamps.items()
-                }
-            self._known = _Known(stamps, found)
-            self._snapshot = self._gather(self._snapshot.version + 1)
+            if stamps != self._known.stamps or not self._snapshot.version:
+                with _no_collection():
+                    self._known = self._read_changes(stamps)
+                self._snapshot = self._gather(self._snapshot.version + 1)
             return self._snapshot
 
-    def _read_revealed(self, paths: Iterable[Path]) -> dict[str, frozenset[str]]:
-        """Read which hidden signals were opened; none where the decisions can't be read."""
-        found: dict[str, frozenset[str]] = {}
-        if self._is_private:
-            return found
-        depth = len(self._results.parts)
-        for challenge in {path.parts[depth] for path in paths}:
-            with suppress(DataError):
-                if names := revealed_signals(self._results, challenge):
-                    found[challenge] = names
-        return found
+    def _read_changes(self, stamps: Mapping[Path, _Stamp]) -> _Known:
+        """Read what is not as it was; a card also where another signal is revealed."""
+        before = self._known
+        decided = [path for path in stamps if self._is_decisions(path)]
+        now = _Known(
+            stamps=stamps,
+            decisions={path.parent.name: _read_decisions(path) for path in decided},
+        )
+        found: dict[Path, ScoreCard | DataSummary | Unreadable] = {}
+        for path, stamp in stamps.items():
+            challenge = path.relative_to(self._results).parts[0]
+            revealed = now.revealed(challenge)
+            is_same = before.stamps.get(path) == stamp and before.revealed(challenge) == revealed
+            if path in before.found and is_same:
+                found[path] = before.found[path]
+            elif path not in decided:
+                found[path] = self._read(path, stamp, revealed)
+        return replace(now, found=found)
 
-    def _read(self, path: Path, stamp: _Stamp) -> ScoreCard | DataSummary | Unreadable:
+    def _is_decisions(self, path: Path) -> bool:
+        return path.name == FILE_NAME and path.parent.parent == self._results
+
+    def _read(
+        self, path: Path, stamp: _Stamp, revealed: frozenset[str]
+    ) -> ScoreCard | DataSummary | Unreadable:
         name = path.relative_to(self._results).as_posix()
         if path.is_symlink():
             return Unreadable(name=name, reason="is a link, not a file")
         if stamp.size > MAX_CARD_BYTES:
             return Unreadable(name=name, reason=f"larger than {MAX_CARD_BYTES:,} bytes")
         try:
-            if len(path.relative_to(self._results).parts) == 2:
+            if path.parent.parent == self._results:
                 return _read_summary(path)
-            return light_part(self._read_card(path))
+            return light_part(self._read_card(path, revealed))
         except DataError as error:
             reason = _newer_schema(path) or error.problems[0].what
             return Unreadable(name=name, reason=reason)
 
-    def _read_card(self, path: Path) -> ScoreCard:
+    def _read_card(self, path: Path, revealed: frozenset[str]) -> ScoreCard:
         card = read_card(path)
         challenge, team = path.parent.parent.name, path.parent.name
         if (card.challenge.name, card.submission.team) != (challenge, team):
@@ -152,12 +175,16 @@ class CardIndex:
                 f"says it is of {card.challenge.name}/{card.submission.team} but lies in "
                 f"{challenge}/{team}"
             )
-        return card if self._is_private else public_part(card, self._revealed.get(challenge, ()))
+        return card if self._is_private else public_part(card, revealed)
 
     def _gather(self, version: int) -> Snapshot:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
         unreadable = []
+        for challenge, made in self._known.decisions.items():
+            if isinstance(made, DataError):
+                name = f"{challenge}/{FILE_NAME}"
+                unreadable.append(Unreadable(name=name, reason=made.problems[0].what))
         for path, found in sorted(self._known.found.items()):
             if isinstance(found, Unreadable):
                 unreadable.append(found)
@@ -170,6 +197,7 @@ class CardIndex:
             version=version,
             entries={name: tuple(cards) for name, cards in entries.items()},
             summaries=summaries,
+            decisions=self._known.decisions,
             unreadable=tuple(unreadable),
         )
 
@@ -179,10 +207,13 @@ class CardIndex:
         Where its file is gone or broken by now the light part is returned.
         """
         path = self._path_of(challenge, entry)
+        if path is None:
+            return entry
         try:
-            return entry if path is None else Entry(key=entry.key, card=self._read_card(path))
+            card = self._read_card(path, self._known.revealed(challenge))
         except DataError:
             return entry
+        return Entry(key=entry.key, card=card)
 
     def _path_of(self, challenge: str, entry: Entry) -> Path | None:
         """Find the file of an entry among the files that were found; never by its name alone."""
@@ -262,18 +293,18 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _stamps(results: Path) -> Iterator[tuple[Path, _Stamp]]:
-    """Find cards two folders down and summaries one folder down; hidden names are skipped."""
+    """Find cards two folders down, summaries and decisions one; hidden names are skipped."""
     for challenge in _folders(results):
-        summary = challenge / SUMMARY_NAME
-        if summary in _json_files(challenge):
-            yield summary, _stamp(summary)
+        known = {challenge / SUMMARY_NAME, challenge / FILE_NAME}
+        paths = [path for path in _json_files(challenge) if path in known]
         for team in _folders(challenge):
-            for path in _json_files(team):
-                try:
-                    yield path, _stamp(path)
-                except OSError:
-                    # Gone between listing and looking: it is as if it had never been there.
-                    continue
+            paths += _json_files(team)
+        for path in paths:
+            try:
+                yield path, _stamp(path)
+            except OSError:
+                # Gone between listing and looking: it is as if it had never been there.
+                continue
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -307,15 +338,16 @@ def _stamp(path: Path) -> _Stamp:
     return _Stamp(status.st_mtime_ns, status.st_ctime_ns, status.st_size)
 
 
-def _read_summary(path: Path) -> DataSummary:
+def _read_decisions(path: Path) -> Decisions | DataError:
+    """Read what was decided, or why it cannot be read: who ranks the cards must not ignore it."""
     try:
-        summary = DataSummary.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise DataError(error.strerror or str(error)) from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field_name = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DataError(f"{field_name}: {first['msg']}") from error
+        return read_decisions(path.parent.parent, path.parent.name)
+    except DataError as error:
+        return error
+
+
+def _read_summary(path: Path) -> DataSummary:
+    summary = read_json(path, DataSummary, max_bytes=MAX_CARD_BYTES)
     if summary.challenge != path.parent.name:
         raise DataError(f"says it is of {summary.challenge} but lies in {path.parent.name}")
     return summary

@@ -17,7 +17,6 @@ being one of many. Such intervals hold the true ranks (Mogstad, Romano, Shaikh, 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,13 +25,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.contest import Contest
+from harness.board.entry import Entry, data_digest, shown_physics
 from harness.card.records import (
     Figure,
     Firmware,
     NotMeasured,
     Physics,
     ScoreCard,
-    ScoredChallenge,
     UnreachedWorkingPoint,
     WorkingPoint,
 )
@@ -52,37 +52,6 @@ _JEFFREYS = 0.5
 
 _RESOURCES = ("lut", "ff", "dsp", "bram18")
 _RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """A card and the name that it is listed under: ``<team>/<file name without its ending>``."""
-
-    key: str
-    card: ScoreCard
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
-    """What all ranked cards have in common, and the rules that they are ranked by.
-
-    Attributes
-    ----------
-    data : str
-        Digest of the challenge's data and split, see `data_digest`.
-    working_point : float
-        FPR at which entries are ranked.
-    signals : tuple of str
-        Signals that count.
-    """
-
-    challenge: str
-    data: str
-    scorer_version: int
-    working_point: float
-    signals: tuple[str, ...]
-    target: Target
-    rules: RankingRules
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,87 +165,6 @@ class Comparison:
     is_resolved: bool
 
 
-def data_digest(challenge: ScoredChallenge) -> str:
-    """Digest what must be equal for two cards to be compared: data, split, seed, working point.
-
-    Hidden signals are left out: they change no figure of the others.
-    """
-    files = sorted(
-        (file.process, file.checksum) for file in challenge.files if file.role != "hidden"
-    )
-    facts = [
-        challenge.name,
-        challenge.version,
-        challenge.seed,
-        challenge.split_key,
-        challenge.split_fractions,
-        challenge.working_point,
-        files,
-    ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def signals_of(card: ScoreCard) -> tuple[str, ...]:
-    """Names of the signals that a card speaks of, in the order of its files."""
-    named = tuple(
-        file.process for file in card.challenge.files if file.role in {"signal", "hidden"}
-    )
-    if named:
-        return named
-    physics = shown_physics(card)
-    return () if physics is None else tuple(physics.auc)
-
-
-def shown_physics(card: ScoreCard) -> Physics | None:
-    """Return the firmware's physics, or the float network's where there is no firmware."""
-    for physics in (card.firmware_physics, card.float_physics):
-        if not isinstance(physics, NotMeasured):
-            return physics
-    return None
-
-
-def contest_of(
-    entries: Sequence[Entry],
-    *,
-    rules: RankingRules | None = None,
-    target: Target | None = None,
-) -> Contest:
-    """Draw from cards of one challenge what is ranked together.
-
-    The newest official card of the highest scorer version sets data, target and rules.
-
-    Parameters
-    ----------
-    entries : sequence of Entry
-        At least one.
-    rules, target : optional
-        Those of the manifest, where they are to be used in place of the card's.
-    """
-    newest = max(
-        entries,
-        key=lambda entry: (
-            entry.card.is_official,
-            entry.card.scorer_version,
-            entry.card.created,
-            entry.card.submission.digest,
-        ),
-    ).card
-    rules = newest.challenge.ranking if rules is None else rules
-    signals = signals_of(newest)
-    if rules.signal_weights:
-        signals = tuple(name for name in signals if name in rules.signal_weights)
-        signals += tuple(sorted(set(rules.signal_weights) - set(signals)))
-    return Contest(
-        challenge=newest.challenge.name,
-        data=data_digest(newest.challenge),
-        scorer_version=newest.scorer_version,
-        working_point=newest.challenge.working_point,
-        signals=signals,
-        target=newest.challenge.target if target is None else target,
-        rules=rules,
-    )
-
-
 def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None = None) -> float:
     """Combine the signals' TPRs to the figure of merit.
 
@@ -286,7 +174,9 @@ def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None 
     --------
     A TPR of 0 counts as the working point's FPR, here 1e-5; the mean of 1e-5 and 1e-3 is 1e-4.
 
-    >>> from harness.challenge import Budget
+    >>> from harness.board.contest import Contest
+    from harness.board.entry import Entry, data_digest, shown_physics
+    from harness.challenge import Budget
     >>> target = Target(part="p", clock_period_ns=5, max_latency_ns=1000, max_interval_ns=25,
     ...                 budget=Budget())
     >>> contest = Contest(challenge="c", data="", scorer_version=1, working_point=1e-5,

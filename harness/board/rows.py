@@ -9,11 +9,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.board import ranking
-from harness.board.ranking import Contest, Entry, Ranked, Ranking, Unranked
+from harness.board.contest import Contest, Rulebook
+from harness.board.entry import Entry, data_digest, shown_physics
+from harness.board.ranking import Ranked, Ranking, Unranked
 from harness.card.records import (
     Cost,
     Figure,
     Firmware,
+    IsolationKind,
     NotMeasured,
     Physics,
     ScoreCard,
@@ -109,7 +112,7 @@ class BoardRow(Value):
     n_parameters: Annotated[int, Field(ge=0)] | NotMeasured
     part: str | None
     evidence: Evidence | None
-    isolation: Literal["bwrap", "none"]
+    isolation: IsolationKind
     reasons: tuple[str, ...]
 
 
@@ -178,14 +181,15 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
 
 def make_board(entries: Sequence[Entry], *, shown_point: float | None = None) -> Board:
     """Rank the cards of one challenge by the rules of the newest and make their rows."""
-    return board_of(ranking.rank(entries, ranking.contest_of(entries)), shown_point=shown_point)
+    made = ranking.rank(entries, Rulebook().contest_of(entries))
+    return board_of(made, shown_point=shown_point)
 
 
 def _reference_card(
     listed: Sequence[Ranked | Unranked], contest: Contest, newest: ScoreCard
 ) -> ScoreCard:
     for item in listed:
-        if ranking.data_digest(item.entry.card.challenge) == contest.data:
+        if data_digest(item.entry.card.challenge) == contest.data:
             return item.entry.card
     return newest
 
@@ -200,7 +204,7 @@ def working_points(entries: Sequence[Entry]) -> tuple[float, ...]:
     """Every FPR that any of the cards has a working point at, rising."""
     found = set()
     for entry in entries:
-        physics = ranking.shown_physics(entry.card)
+        physics = shown_physics(entry.card)
         if physics is not None:
             found |= {point.fpr for point in physics.working_points}
     return tuple(sorted(found))
@@ -209,7 +213,7 @@ def working_points(entries: Sequence[Entry]) -> tuple[float, ...]:
 def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
     card = item.entry.card
     place = item if isinstance(item, Ranked) else None
-    physics = ranking.shown_physics(card)
+    physics = shown_physics(card)
     firmware = card.firmware
     return BoardRow(
         rank=place.rank if place else None,

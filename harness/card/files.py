@@ -1,10 +1,10 @@
-"""Score cards as files: written whole or not at all, read with a reason where they can't be.
+"""Score cards as files: written whole or not at all, read with a reason where they cannot be.
 
-A card lies at ``results/<challenge>/<team>/<UTC>-<short hash>.json``; the raw scores lie beside it
-under the same name with the ending ``.scores.zst``: all float scores, then all firmware scores
+A card is kept at ``results/<challenge>/<team>/<UTC>-<short hash>.json``. The raw scores are beside
+it under the same name with the ending ``.scores.zst``: all float scores, then all firmware scores
 where there are any, each as little-endian float64 in the order of the card's files, compressed
 by zstd. They are what `harness rescore` starts from and are not committed. Files made on the way,
-such as the firmware's Verilog, lie in a folder of the card's name.
+such as the firmware's Verilog, are in a folder of the card's name.
 """
 
 from __future__ import annotations
@@ -21,25 +21,36 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from harness.card.records import Artefact, NotMeasured, ScoreCard
 from harness.errors import DataError, EnvironmentFaultError, Problem
+from harness.files import (
+    disk_fault,
+    file_checksum,
+    parse_json,
+    read_json,
+    remove,
+    remove_parts,
+    replacing_folder,
+    write_json,
+    write_whole,
+)
 
 CARD_SUFFIX = ".json"
 SCORES_SUFFIX = ".scores.zst"
-_PART = ".part"
-# What lies beside a card: its scores, its folder of artefacts.
+# What is kept beside a card: its scores, its folder of artefacts.
 _MADE = re.compile(rf"(?P<stem>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})({re.escape(SCORES_SUFFIX)})?\Z")
 # A card of one challenge with four signals takes about 60 kB; one hundred signals fit.
 MAX_CARD_BYTES = 4 * 1024**2
 # Level 3 of zstd packs float64 scores at about 300 MB/s; higher ones gain a few per cent.
 _ZSTD_LEVEL = 3
+_EXPECTED = "a score card of a schema version that this harness knows"
+_FIX = "make room or make the folder writable, or name another one with --results"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptScores:
-    """Scores of every event that a card speaks of.
+    """Scores of every event of a card.
 
     Attributes
     ----------
@@ -101,8 +112,14 @@ def describe_bytes(name: str, content: bytes) -> Artefact:
     return Artefact(name=name, sha256=hashlib.sha256(content).hexdigest(), n_bytes=len(content))
 
 
+def describe_file(path: Path) -> Artefact:
+    """Name, digest and size of a file that is kept beside a card."""
+    digest = file_checksum(path).removeprefix("sha256:")
+    return Artefact(name=path.name, sha256=digest, n_bytes=path.stat().st_size)
+
+
 def card_path(card: ScoreCard, results: Path) -> Path:
-    """Where `card` lies below `results`; the short hash is that of the card's own content."""
+    """Return where `card` is kept below `results`; the short hash is of the card's own content."""
     short = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]
     stamp = card.created.replace("-", "").replace(":", "")
     folder = results / card.challenge.name / card.submission.team
@@ -128,11 +145,11 @@ def check_results(results: Path, n_bytes: int) -> None:
     place = next(path for path in (folder, *folder.parents) if path.exists())
     needed = n_bytes + MAX_CARD_BYTES
     try:
-        # A file without a name: it is gone with this process, however that ends.
+        # A file without a name: it is gone with this process, whatever ends it.
         with tempfile.TemporaryFile(dir=place):
             free = shutil.disk_usage(place).free
     except OSError as error:
-        raise _not_written(results, error) from error
+        raise disk_fault(results, error, fix=_FIX) from error
     if free < needed:
         raise EnvironmentFaultError(
             Problem(
@@ -162,33 +179,26 @@ def write_card(
         The folder cannot be written, or the disk is full; nothing is left behind.
     """
     target = card_path(card, results)
+    beside = target.with_suffix("")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(target.parent / ".lock"):
             _sweep(target.parent)
             try:
                 if artefacts:
-                    _copy_whole(target.with_suffix(""), artefacts)
+                    with replacing_folder(beside, fix=_FIX) as folder:
+                        for file in artefacts:
+                            shutil.copyfile(file, folder / file.name)
                 if scores is not None:
-                    _write_whole(target.with_suffix(SCORES_SUFFIX), scores)
-                _write_whole(target, card.model_dump_json(indent=1).encode() + b"\n")
-            except OSError:
-                _remove(target.with_suffix(""))
-                _remove(target.with_suffix(SCORES_SUFFIX))
+                    write_whole(target.with_suffix(SCORES_SUFFIX), scores, fix=_FIX)
+                write_json(target, card, fix=_FIX)
+            except EnvironmentFaultError:
+                remove(beside)
+                remove(target.with_suffix(SCORES_SUFFIX))
                 raise
     except OSError as error:
-        raise _not_written(target.parent, error) from error
+        raise disk_fault(target.parent, error, fix=_FIX) from error
     return target
-
-
-def _not_written(folder: Path, error: OSError) -> EnvironmentFaultError:
-    return EnvironmentFaultError(
-        Problem(
-            what=f"the score card could not be written: {error.strerror or error}",
-            where=str(folder),
-            fix="make room or make the folder writable, or name another one with --results",
-        )
-    )
 
 
 def read_card(path: str | os.PathLike[str]) -> ScoreCard:
@@ -199,12 +209,7 @@ def read_card(path: str | os.PathLike[str]) -> ScoreCard:
     DataError
         The file is missing, too large, not JSON, or not a card of a schema known here.
     """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(MAX_CARD_BYTES + 1)
-    except OSError as error:
-        raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error
-    return parse_card(content, source=str(path))
+    return read_json(Path(path), ScoreCard, max_bytes=MAX_CARD_BYTES, expected=_EXPECTED)
 
 
 def parse_card(content: bytes, *, source: str) -> ScoreCard:
@@ -215,20 +220,9 @@ def parse_card(content: bytes, *, source: str) -> ScoreCard:
     DataError
         They are too many, not JSON, or not a card of a schema known here.
     """
-    if len(content) > MAX_CARD_BYTES:
-        raise DataError(Problem(what=f"larger than {MAX_CARD_BYTES:,} bytes", where=source))
-    try:
-        return ScoreCard.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise DataError(
-            Problem(
-                what=f"{field}: {first['msg']}",
-                where=source,
-                expected="a score card of a schema version that this harness knows",
-            )
-        ) from error
+    return parse_json(
+        content, ScoreCard, source=source, max_bytes=MAX_CARD_BYTES, expected=_EXPECTED
+    )
 
 
 def read_scores(path: Path) -> KeptScores:
@@ -266,40 +260,11 @@ def read_scores(path: Path) -> KeptScores:
     return unpack_scores(packed, card)
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}{_PART}")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _copy_whole(folder: Path, files: Sequence[Path]) -> None:
-    part = folder.with_name(f".{folder.name}{_PART}")
-    try:
-        part.mkdir()
-        for file in files:
-            shutil.copyfile(file, part / file.name)
-        part.replace(folder)
-    finally:
-        _remove(part)
-
-
 def _sweep(folder: Path) -> None:
     """Remove what killed runs left; the caller holds the folder's lock, so no other run writes."""
+    remove_parts(folder)
     for path in folder.iterdir():
         made = _MADE.match(path.name)
         is_orphan = made is not None and not (folder / f"{made['stem']}{CARD_SUFFIX}").exists()
-        if is_orphan or (path.name.startswith(".") and path.name.endswith(_PART)):
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+        if is_orphan:
+            remove(path)

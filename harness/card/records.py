@@ -19,6 +19,7 @@ SCORER_VERSION = 1
 
 Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
 Text = Annotated[str, Field(max_length=4000)]
+IsolationKind = Literal["bwrap", "none"]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -195,7 +196,7 @@ class Figure(Value):
 
 
 class Verdict(Value):
-    """One requirement of the challenge held against one figure."""
+    """One requirement of the challenge compared with one figure."""
 
     requirement: Name
     limit: float
@@ -282,7 +283,7 @@ class Check(Value):
 
 
 class Distribution(Value):
-    """Counts of events in bins of one observable; the outermost bins also hold what lies beyond.
+    """Counts of events in bins of one observable; the outermost bins also hold what is beyond.
 
     Attributes
     ----------
@@ -492,7 +493,7 @@ class ScoredChallenge(Value):
 class IsolationRecord(Value):
     """How untrusted code was kept apart: ``bwrap``, or ``none`` after an explicit ``--unsafe``."""
 
-    kind: Literal["bwrap", "none"]
+    kind: IsolationKind
     detail: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -525,7 +526,7 @@ class ScoreCard(Value):
         Cards of different scorer versions are never ranked together.
     is_official : bool
         Whether the whole data set was scored in isolation with every stage that the division
-        asks for; why not stands in `unofficial_because`.
+        asks for; why not is in `unofficial_because`.
     """
 
     schema_version: Literal[1] = 1

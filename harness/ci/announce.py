@@ -6,14 +6,16 @@ out of the pull request: it reads the event, asks the forge, and reads one archi
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from harness.ci.artefact import MAX_ARCHIVE_BYTES, Artefact, only_teams, read_archive
-from harness.ci.comment import MARKER, Board, comment_text, make_comment
-from harness.ci.github import FinishedRun, Forge
+from harness.ci.artefact import MAX_ARCHIVE_BYTES, RunArtefact, only_teams, read_archive
+from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
+from harness.ci.github import FinishedRun, Forge, read_event
 from harness.ci.plan import SUBMISSIONS
-from harness.errors import DataError
+from harness.errors import DataError, Problem, UsageError
 
 # The account in whose name a workflow's own token writes.
 ROBOT = "github-actions[bot]"
@@ -28,9 +30,47 @@ class Announcement:
     number: int | None = None
     body: str = ""
 
+    def __str__(self) -> str:
+        """Return one line for a log."""
+        place = f" on #{self.number}" if self.number else ""
+        return f"comment {self.outcome}{place}. {self.detail}".strip()
+
+
+def post_comment(
+    rivals: Rivals, *, artefact: str, event: Path | None, repository: str | None, api: str
+) -> Announcement:
+    """Write the comment of the run that a workflow's event is about; the token is GITHUB_TOKEN.
+
+    Parameters
+    ----------
+    rivals, artefact
+        See `announce`.
+    event : Path or None
+        File with the event.
+    repository : str or None
+        ``owner/name``.
+    api : str
+        Address of the forge's API.
+
+    Raises
+    ------
+    UsageError
+        Event, repository or token is missing.
+    """
+    token = os.environ.get("GITHUB_TOKEN")
+    if event is None or not repository or not token:
+        raise UsageError(
+            Problem(
+                what="--post needs the event, the repository and a token",
+                expected="GITHUB_EVENT_PATH, GITHUB_REPOSITORY and GITHUB_TOKEN, as workflows have",
+            )
+        )
+    forge = Forge(repository=repository, token=token, api=api.rstrip("/"))
+    return announce(forge, read_event(event), rivals, artefact=artefact)
+
 
 def announce(
-    forge: Forge, run: FinishedRun, board: Board, *, artefact: str, author: str = ROBOT
+    forge: Forge, run: FinishedRun, rivals: Rivals, *, artefact: str, author: str = ROBOT
 ) -> Announcement:
     """Write the comment of the pull request that `run` was of.
 
@@ -40,8 +80,8 @@ def announce(
         Asked for the pull request, its files and the artefact.
     run : FinishedRun
         From the event, never from the artefact.
-    board : Board
-        What the cards are held against.
+    rivals : Rivals
+        What the cards are compared with.
     artefact : str
         Name of what the run left.
     """
@@ -62,7 +102,7 @@ def announce(
         return Announcement(outcome="nothing to do", detail="it touches no submission")
     try:
         told = read_archive(forge.artefact(run, artefact, MAX_ARCHIVE_BYTES))
-        body = _body(only_teams(told, teams), board)
+        body = _body(only_teams(told, teams), rivals)
     except DataError as error:
         body = (
             f"{MARKER}\n\n## Not shown\n\nWhat the run left behind can't be read: "
@@ -72,8 +112,8 @@ def announce(
     return Announcement(outcome=outcome, detail="", number=found.number, body=body)
 
 
-def _body(told: Artefact, board: Board) -> str:
-    challenge = board.challenge
+def _body(told: RunArtefact, rivals: Rivals) -> str:
+    challenge = rivals.rulebook.challenge
     if challenge is not None and told.summary.challenge != challenge.name:
         raise DataError(f"it is of the challenge {told.summary.challenge}")
-    return make_comment(told.summary, told.cards, board, remarks=told.remarks)
+    return make_comment(told.summary, told.cards, rivals, remarks=told.remarks)

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from harness.board import ranking
+from harness.board.boards import Boards
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.ranking import Comparison, Entry, Ranked
+from harness.board.ranking import Comparison, Ranked
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, WorkingPoint
 from harness.card.text import markdown_text
 from harness.challenge import Challenge
+from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
-from harness.ci.judgement import Judgement, is_sane, judge
+from harness.ci.judgement import Judgement, flaw_of, judge
 from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
@@ -50,15 +55,35 @@ _FAULTS = {
         "an integrity check failed",
         "A score depended on more than its event: look for counters, clocks, ranks in the batch.",
     ),
+    7: (
+        "the harness failed, not the submission",
+        "Nothing was counted; it is the organiser's to report. The next push tries again.",
+    ),
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Board:
-    """What a card is held against: the challenge of the manifest and the cards on its board."""
+class Rivals:
+    """What a card is compared with: the cards on its board, and the rules that hold there."""
 
-    challenge: Challenge | None
-    entries: Sequence[Entry]
+    entries: Sequence[Entry] = ()
+    rulebook: Rulebook = field(default_factory=Rulebook)
+
+
+def read_rivals(results: Path, rules: Challenge) -> Rivals:
+    """Read the cards of a challenge below `results`, and the rules that hold for them."""
+    boards = Boards(results, [rules])
+    snapshot = boards.refresh()
+    return Rivals(
+        entries=snapshot.entries.get(rules.name, ()),
+        rulebook=boards.rulebook(snapshot, rules.name),
+    )
+
+
+def comment_on_folder(folder: Path, rivals: Rivals) -> str:
+    """Write the comment of the run that left `folder`, see `intake.write_artefact`."""
+    left = read_folder(folder)
+    return make_comment(left.summary, left.cards, rivals, remarks=left.remarks)
 
 
 def comment_text(text: str, max_characters: int = _MAX_TEXT) -> str:
@@ -90,7 +115,7 @@ def readable(comment: str) -> str:
 def make_comment(
     summary: Summary,
     cards: Mapping[str, ScoreCard],
-    board: Board,
+    rivals: Rivals,
     *,
     remarks: Sequence[str] = (),
     is_official: bool = False,
@@ -103,7 +128,7 @@ def make_comment(
         The plan, and what came of it.
     cards : mapping of team to ScoreCard
         Those of the scored submissions.
-    board : Board
+    rivals : Rivals
         What there was before.
     remarks : sequence of str
         What the reader must know of the run itself, such as parts that were left out of it.
@@ -127,7 +152,7 @@ def make_comment(
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
             continue
-        brief, details = _card_parts(card, board, is_known=scoring.status == "known")
+        brief, details = _card_parts(card, rivals, is_known=scoring.status == "known")
         parts.append(brief)
         optional.append((len(parts), details))
         parts.append("")
@@ -206,26 +231,21 @@ def _log(scoring: Scoring) -> str:
     return f"{summary}\n\n<pre>\n{shown}\n</pre>\n</details>"
 
 
-def _card_parts(card: ScoreCard, board: Board, *, is_known: bool) -> tuple[str, str]:
+def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str, str]:
     """Write what everybody reads, and what is folded away."""
     said = card.submission
     lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
     if is_known:
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
-    if board.challenge is not None and not is_same_data(card, board.challenge):
+    challenge = rivals.rulebook.challenge
+    if challenge is not None and not is_same_data(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
-    if reason := is_sane(card, board.entries):
+    if reason := flaw_of(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
-    challenge = board.challenge
-    found = judge(
-        card,
-        board.entries,
-        rules=challenge.ranking if challenge else None,
-        target=challenge.target if challenge else None,
-    )
+    found = judge(card, rivals.entries, rulebook=rivals.rulebook)
     lines += [_standing(found), _signals(found), _verdict(found)]
     return "\n\n".join(line for line in lines if line), _details(card)
 
@@ -254,7 +274,7 @@ def _standing(found: Judgement) -> str:
 
 def _signals(found: Judgement) -> str:
     """Write the table of the signals: rate, interval, AUC, against the last and the best entry."""
-    physics, contest = ranking.shown_physics(found.card), found.contest
+    physics, contest = shown_physics(found.card), found.contest
     if physics is None:
         return ""
     try:

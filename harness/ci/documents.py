@@ -1,28 +1,24 @@
 """What the steps of the life cycle hand to each other as JSON: a plan, and what came of it.
 
 A summary that comes back from the run of a pull request was written by whoever wrote the pull
-request: `read_summary` holds it to this form and to a size, and its texts are shown escaped.
+request: it is checked against this form and a size, and its texts are shown escaped.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from harness.card.records import Digest
 from harness.challenge import Account, Name, Value
-from harness.errors import DataError, Problem
+from harness.errors import ExitCode, Problem
 
-MAX_DOCUMENT_BYTES = 1024**2
 MAX_MESSAGE_CHARACTERS = 8_000
 
 ObjectName = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 ShortText = Annotated[str, Field(max_length=1000)]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)]
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class ToldProblem(Value):
@@ -126,6 +122,14 @@ class Summary(Value):
     plan: Plan | None
     scorings: tuple[Scoring, ...] = Field(default=(), max_length=10_000)
 
+    @property
+    def exit_code(self) -> int:
+        """One exit code for all: 0 only if nothing failed and nothing was refused."""
+        if self.plan is not None and self.plan.kind == "refused":
+            return ExitCode.INVALID
+        failed = (one.exit_code for one in self.scorings if one.status == "failed")
+        return next(failed, ExitCode.SCORED)
+
 
 def told(problem: Problem) -> ToldProblem:
     """Write a problem down, cut where it is longer than anyone reads."""
@@ -150,38 +154,3 @@ def cut(text: str, max_characters: int) -> str:
         return text
     half = (max_characters - 3) // 2
     return f"{text[:half]}...{text[-half:]}"
-
-
-def write_document(document: BaseModel, path: Path) -> Path:
-    """Write a document as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(document.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    return path
-
-
-def read_document(path: Path, model: type[Model]) -> Model:
-    """Read a document from a file; see `parse_document`."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_DOCUMENT_BYTES + 1)
-    except OSError as error:
-        raise DataError(Problem(what=error.strerror or str(error), where=str(path))) from error
-    return parse_document(content, model, source=str(path))
-
-
-def parse_document(content: bytes, model: type[Model], *, source: str) -> Model:
-    """Read a document that anyone may have written.
-
-    Raises
-    ------
-    DataError
-        It is too large, no JSON, or does not fit the model.
-    """
-    if len(content) > MAX_DOCUMENT_BYTES:
-        raise DataError(Problem(what=f"larger than {MAX_DOCUMENT_BYTES:,} bytes", where=source))
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])[:200] or "the whole file"
-        raise DataError(Problem(what=f"{field}: {first['msg']}"[:500], where=source)) from error

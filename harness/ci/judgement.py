@@ -1,7 +1,7 @@
 """Where a new card would stand on a board: expected rank, and what changed against whom.
 
 The card may have been forged by whoever opened the pull request, so it sets nothing: data, rules
-and target are those of the board and its manifest, and a card that does not fit them is told so.
+and target are those of the board and its manifest, and a card that does not fit them is rejected.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.board import ranking
-from harness.board.ranking import Comparison, Contest, Entry, Ranked, Unranked
+from harness.board.contest import Contest, Rulebook
+from harness.board.entry import Entry, data_digest, shown_physics
+from harness.board.ranking import Comparison, Ranked, Unranked
 from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
-from harness.challenge import RankingRules, Target
 
-# The name under which a card is ranked that lies in no results yet.
+# The name under which a card is ranked that is in no results yet.
 CANDIDATE = "this-pull-request"
 
 
@@ -38,12 +39,12 @@ class Opponent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """A card held against a board.
+    """A card compared with a board.
 
     Attributes
     ----------
     place : Ranked or Unranked
-        The card's, were it on the board now.
+        Where the card would be on the board now.
     n_ranked : int
         Entries that would be ranked, this one among them if it is.
     last : Opponent or None
@@ -64,32 +65,27 @@ def judge(
     card: ScoreCard,
     board: Sequence[Entry],
     *,
-    rules: RankingRules | None = None,
-    target: Target | None = None,
+    rulebook: Rulebook | None = None,
 ) -> Judgement:
-    """Rank `card` among the entries of `board` in the place of its team's.
+    """Rank `card` among the entries of `board` in place of the cards of its team.
 
     Parameters
     ----------
     card : ScoreCard
-        See `is_sane`: it must be.
+        One without a flaw, see `flaw_of`.
     board : sequence of Entry
         Cards of the challenge; may be empty.
-    rules, target : optional
-        The manifest's.
+    rulebook : Rulebook, optional
+        The board's; without it the rules in its newest card hold.
     """
     team = card.submission.team
     others = [entry for entry in board if entry.card.submission.team != team]
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
-    contest = ranking.contest_of(board or [candidate], rules=rules, target=target)
+    contest = (rulebook or Rulebook()).contest_of(board or [candidate])
     made = ranking.rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
-    now = ranking.rank(board, contest) if board else None
-    own = (
-        [item.entry for item in now.listed if item.entry.card.submission.team == team]
-        if now
-        else []
-    )
+    now = ranking.rank(board, contest).listed if board else ()
+    own = [item.entry for item in now if item.entry.card.submission.team == team]
     rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
     return Judgement(
         card=card,
@@ -103,10 +99,10 @@ def judge(
 
 def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | None:
     """Compare two cards; None where they are of different data or have no figures in common."""
-    first, second = ranking.shown_physics(card), ranking.shown_physics(other.card)
+    first, second = shown_physics(card), shown_physics(other.card)
     if first is None or second is None or first.arithmetic != second.arithmetic:
         return None
-    if ranking.data_digest(card.challenge) != ranking.data_digest(other.card.challenge):
+    if data_digest(card.challenge) != data_digest(other.card.challenge):
         return None
     common = [
         name
@@ -138,11 +134,11 @@ def _has(physics: Physics, signal: str, fpr: float) -> bool:
     )
 
 
-def is_sane(card: ScoreCard, board: Sequence[Entry]) -> str:
-    """Say why a card that anyone may have written can't be ranked at all; empty if it can.
+def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
+    """Say why a card that anyone may have written cannot be ranked at all; empty if it can.
 
-    Its form was checked when it was read. What is left is what arithmetic on it would stumble
-    over: replicates of another number than the board's, and weights of all sizes.
+    Its form was checked when it was read. Here its figures are checked, so that the arithmetic of
+    the ranking cannot fail: as many replicates as the board's cards have, and finite rates.
     """
     counts = {
         len(values)
@@ -156,16 +152,17 @@ def is_sane(card: ScoreCard, board: Sequence[Entry]) -> str:
         return "its working point is no rate"
     if len(counts) > 1:
         return "its bootstrap replicates are not as many as the board's"
-    for physics in (card.firmware_physics, card.float_physics):
-        if isinstance(physics, NotMeasured):
-            continue
-        for point in physics.working_points:
-            if isinstance(point, WorkingPoint) and not _are_finite(point):
-                return "it holds figures that no scoring gives"
-    return ""
+    points = [
+        point
+        for physics in (card.firmware_physics, card.float_physics)
+        if not isinstance(physics, NotMeasured)
+        for point in physics.working_points
+        if isinstance(point, WorkingPoint)
+    ]
+    return "" if all(map(_is_finite, points)) else "it holds figures that no scoring gives"
 
 
-def _are_finite(point: WorkingPoint) -> bool:
+def _is_finite(point: WorkingPoint) -> bool:
     return all(
         math.isfinite(value) and abs(value) < 1e6
         for rate in point.rates.values()

@@ -1,4 +1,4 @@
-"""Every attempt at scoring, written down: what counts against a quota, and what need not be tried.
+"""The list of all attempts at scoring: which count against a quota, which need no second try.
 
 ``results/<challenge>/attempts.jsonl`` holds one JSON object a line and only grows.
 """
@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.card.records import SCORER_VERSION, Digest
-from harness.challenge import Name, Utc, Value
+from harness.challenge import Name, Utc, Value, utc
 from harness.ci.documents import Scoring
-from harness.errors import DataError, Problem
+from harness.files import parse_json
 
 FILE_NAME = "attempts.jsonl"
 
@@ -33,11 +33,6 @@ class Attempt(Value):
     card: str | None = Field(default=None, max_length=200)
 
 
-def utc(moment: datetime) -> str:
-    """Write a time as cards do."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def read_attempts(results: Path, challenge: str) -> list[Attempt]:
     """Read the attempts at a challenge, oldest first.
 
@@ -51,17 +46,13 @@ def read_attempts(results: Path, challenge: str) -> list[Attempt]:
         return []
     attempts = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            attempts.append(Attempt.model_validate_json(line))
-        except ValidationError as error:
-            raise DataError(
-                Problem(what="is no attempt", where=f"{path}, line {number}", fix="mend the line")
-            ) from error
+        source = f"{path}, line {number}"
+        attempts.append(parse_json(line, Attempt, source=source, fix="correct the line"))
     return attempts
 
 
 def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now: datetime) -> None:
-    """Write down what was run; what was known or is waiting was not."""
+    """Add the scorings that were run; those that are known or waiting were not."""
     lines = [
         Attempt(
             made=utc(now),
@@ -85,7 +76,7 @@ def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now
 
 
 def n_counted(attempts: Sequence[Attempt], team: str, now: datetime) -> int:
-    """Count a team's scorings of the day of `now` in UTC; the platform's faults don't count."""
+    """Count a team's scorings of the day of `now` in UTC; the platform's faults do not count."""
     today = utc(now)[:10]
     return sum(
         one.team == team and one.made[:10] == today and not one.is_fault_of_platform

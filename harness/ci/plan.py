@@ -12,10 +12,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.challenge import IntakeRules
+from pydantic import TypeAdapter, ValidationError
+
+from harness.challenge import Account, IntakeRules
 from harness.ci.documents import Plan, PlannedSubmission, cut, told
-from harness.ci.git import MODE_TITLES, REGULAR_MODES, Change, Repository, TooLargeError, TreeEntry
-from harness.errors import Problem
+from harness.ci.git import (
+    MODE_TITLES,
+    REGULAR_MODES,
+    PathChange,
+    Repository,
+    TooLargeError,
+    TreeEntry,
+)
+from harness.errors import Problem, UsageError
 from harness.submission.declaration import FILE_NAME, MAX_BYTES, owners_of, parse_spec
 from harness.submission.digest import MAX_DEPTH, MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
@@ -89,10 +98,11 @@ def make_plan(
     Raises
     ------
     UsageError
-        One of the names is no commit.
+        One of the names is no commit, or `author` is no name of an account.
     GitError
         Git could not compare them.
     """
+    author = _account(author)
     base, head = repository.resolve(base), repository.resolve(head)
 
     def plan(kind: str, **fields: object) -> Plan:
@@ -121,8 +131,20 @@ def make_plan(
     return plan("submissions", submissions=_planned(reader, found), notes=notes)
 
 
+def _account(name: str | None) -> str | None:
+    if not name:
+        return None
+    try:
+        account: str = TypeAdapter(Account).validate_python(name)
+    except ValidationError as error:
+        raise UsageError(
+            Problem(what=f"{name[:80]!r} is no account", expected="a name without spaces")
+        ) from error
+    return account
+
+
 def _judge(
-    reader: _Reader, changes: Sequence[Change], intake: IntakeRules, author: str | None
+    reader: _Reader, changes: Sequence[PathChange], intake: IntakeRules, author: str | None
 ) -> tuple[list[_Team], list[Problem]]:
     """Read the folders that differ; say all that is wrong with them at once."""
     others, teams = _sort(changes)
@@ -147,7 +169,7 @@ def _conflict(paths: Sequence[str]) -> Problem:
     )
 
 
-def _sort(changes: Iterable[Change]) -> tuple[list[Change], set[str]]:
+def _sort(changes: Iterable[PathChange]) -> tuple[list[PathChange], set[str]]:
     """Part the changes that lie in a team's folder, by team, from all others."""
     others, teams = [], set()
     for change in changes:
@@ -166,7 +188,9 @@ def _named(paths: Sequence[str]) -> str:
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def _problems_of_paths(others: Sequence[Change], changes: Sequence[Change]) -> Iterator[Problem]:
+def _problems_of_paths(
+    others: Sequence[PathChange], changes: Sequence[PathChange]
+) -> Iterator[Problem]:
     if others:
         yield Problem(
             what="a submission and changes of something else",

@@ -39,6 +39,42 @@ class PrivateContest:
     rules: Challenge
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PrivatePlace:
+    """Where a private challenge is kept.
+
+    Attributes
+    ----------
+    manifest, results : str
+        Path or address of its manifest, and of the organiser's whole cards.
+    challenge : str or None
+        Which one of the manifest.
+    """
+
+    manifest: str
+    results: str
+    challenge: str | None = None
+
+
+def private_place(
+    manifest: str | None, results: str | None, challenge: str | None = None
+) -> PrivatePlace | None:
+    """Return the place of a private challenge; None where neither location is given.
+
+    Raises
+    ------
+    UsageError
+        Only one of the two locations is given.
+    """
+    if not manifest and not results:
+        return None
+    if not manifest or not results:
+        raise UsageError(
+            Problem(what="a private challenge takes --private-manifest and --private-results")
+        )
+    return PrivatePlace(manifest=manifest, results=results, challenge=challenge)
+
+
 def is_address(location: str) -> bool:
     """Tell an address of a store from a path."""
     return "://" in location
@@ -76,9 +112,9 @@ def open_contest(
 def _chosen(path: Path, challenge: str | None) -> Challenge:
     from harness.ci.documents import cut
     from harness.data.manifest import Manifest
-    from harness.files import read_document
+    from harness.files import read_yaml
 
-    own = read_document(path, Manifest)
+    own = read_yaml(path, Manifest)
     if challenge is not None:
         return own.challenge(challenge)
     if len(own.challenges) > 1:

@@ -1,4 +1,4 @@
-"""The command line: parse, call one function, print, exit with a code that tells whose fault."""
+"""The command line: parse, call one function, print, exit with a code that says whose fault."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -17,10 +18,16 @@ from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
-from harness.cli.output import console
+from harness.cli.output import console, print_error
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
-from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, Problem
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    HarnessError,
+    HarnessFaultError,
+    Problem,
+)
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -32,7 +39,8 @@ def cli() -> None:
     """Benchmark of real-time anomaly detection at the LHC.
 
     Exit codes: 0 done, 1 the submission failed, 2 usage, 3 invalid submission or output, 4 a limit
-    of time or memory, 5 this machine or its data, 6 an integrity check failed.
+    of time or memory, 5 this machine or its data, 6 an integrity check failed, 7 a fault of harness
+    itself.
     """
 
 
@@ -85,33 +93,60 @@ def _run(command: Callable[[], object]) -> int:
         )
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has left (`harness ... | head`): there is nobody to tell.
+        # The reader of our output has left (`harness ... | head`): nobody reads a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         return _fail(_environment_fault(error))
-    except Exception as error:  # noqa: BLE001 - the outermost edge: a fault of ours is told as one
+    except Exception as error:  # noqa: BLE001 - the outermost edge: such a fault is ours
         return _fail(_fault_of_ours(error))
     return ExitCode.SCORED
 
 
-def _fault_of_ours(error: Exception) -> EnvironmentFaultError:
-    import tempfile
-    import traceback
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="harness-fault-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        file.write("".join(traceback.format_exception(error)))
-    return EnvironmentFaultError(
+def _fault_of_ours(error: Exception) -> HarnessFaultError:
+    kept = _keep_traceback(error)
+    return HarnessFaultError(
         Problem(
             what=f"a fault of harness itself: {type(error).__name__}: {error}",
-            where=file.name,
-            fix="report it with that file; no score card was written",
+            where=_last_own_place(error),
+            expected="a result, or a message about the submission, the data or this machine",
+            fix="please report it with the command, the output of `harness --version`"
+            + (f" and the file {kept}" if kept else ""),
         )
     )
 
 
-def _environment_fault(error: OSError) -> EnvironmentFaultError:
+def _last_own_place(error: Exception) -> str:
+    """Return the last line of harness that `error` went through."""
+    import traceback
+
+    root = Path(__file__).parent.parent
+    places = [
+        f"{Path(frame.filename).relative_to(root.parent)}, line {frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(root)
+    ]
+    return places[-1] if places else ""
+
+
+def _keep_traceback(error: Exception) -> Path | None:
+    """Write the traceback to a file for the report; None if there is no room for one."""
+    import tempfile
+    import traceback
+
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="harness-fault-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return None
+    return Path(file.name)
+
+
+def _environment_fault(error: OSError | MemoryError) -> EnvironmentFaultError:
+    if isinstance(error, MemoryError):
+        what = f"the memory of this machine is not enough: {error}".rstrip(": ")
+        return EnvironmentFaultError(Problem(what=what, fix="use a machine with more memory"))
     fix = {
         errno.ENOSPC: "make room on the disk and run the command again",
         errno.EROFS: "name a folder that can be written",
@@ -123,7 +158,5 @@ def _environment_fault(error: OSError) -> EnvironmentFaultError:
 
 
 def _fail(error: HarnessError) -> int:
-    from harness.cli.terminal import print_error
-
     print_error(error, console(is_error=True))
     return error.exit_code

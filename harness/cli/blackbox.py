@@ -7,27 +7,39 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import json_option, manifest_option, results_option
-from harness.cli.output import console, print_json
+from harness.cli.options import (
+    FILE,
+    json_option,
+    manifest_option,
+    results_option,
+    submissions_option,
+    unsafe_option,
+)
+from harness.cli.output import print_result, progress
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from harness.blackbox.seal import Secret
+    from harness.card.records import IsolationKind
 
 _passphrase_option = click.option(
     "--passphrase-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="File whose first line is the passphrase; without it you are asked.",
 )
 _key_file_option = click.option(
     "--key-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="File of a random key, instead of a passphrase; `make` writes it if it is not there.",
 )
-_unsafe_option = click.option(
-    "--unsafe", is_flag=True, help="Read the result without a sandbox: your own file only."
+_read_unsafe_option = unsafe_option("Read the result without a sandbox: your own file only.")
+_box_option = click.option(
+    "--blackbox",
+    "box_path",
+    type=FILE,
+    help="The black box, where it is not the challenge's own.",
 )
 
 
@@ -55,11 +67,11 @@ def blackbox() -> None:
     help="File of the events of a signal, or of `background`; else the challenge's test events.",
 )
 @click.option("--events", "n_events", type=int, help="Events of the box; else as many as can be.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--out", type=FILE, required=True)
 @click.option(
     "--key",
     "key_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="Where the sealed key is written.",
 )
@@ -79,12 +91,12 @@ def make(
     as_json: bool,
 ) -> None:
     """Mix background and hidden signals into a black box of CHALLENGE; seal what is what."""
+    from harness.blackbox.view import box_view
     from harness.blackbox.workflow import make_blackbox
-    from harness.cli.terminal import box_view
-    from harness.data.progress import progress_bars
+    from harness.cli.progress import progress_bars
 
     fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
-    secret = _secret(passphrase_file, key_file, is_new=True)
+    secret = _secret(passphrase_file, key_file, ask=lambda: _ask(is_new=True))
     with progress_bars() as progress:
         sealed = make_blackbox(
             challenge,
@@ -97,95 +109,75 @@ def make(
             manifests=manifests,
             progress=progress,
         )
-    if as_json:
-        click.echo(sealed.key.model_dump_json(indent=1, exclude={"signals"}))
-    else:
-        console().print(box_view(sealed))
+    public = sealed.key.model_dump(mode="json", exclude={"signals"})
+    print_result(public, box_view(sealed), as_json=as_json)
     for warning in sealed.box.warnings:
         click.echo(f"warning: {warning}", err=True)
 
 
 @blackbox.command("score")
-@click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("result", type=FILE)
 @click.option(
     "--key",
     "key_path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     required=True,
     help="The sealed key of the black box.",
 )
 @_passphrase_option
 @_key_file_option
-@_unsafe_option
+@_read_unsafe_option
 @json_option
 def score_box(
     result: Path,
     key_path: Path,
     passphrase_file: Path | None,
     key_file: Path | None,
-    unsafe: bool,
+    isolation: IsolationKind,
     as_json: bool,
 ) -> None:
     """Count the true signals among the events that RESULT names."""
-    from harness.blackbox.seal import kind_of_secret
+    from harness.blackbox.view import box_score_view
     from harness.blackbox.workflow import score_blackbox
-    from harness.cli.terminal import box_score_view
 
-    if passphrase_file is None and key_file is None and kind_of_secret(key_path) == "key file":
-        raise UsageError(
-            Problem(
-                what="this key is opened by a key file", where=str(key_path), fix="give --key-file"
-            )
-        )
     scored = score_blackbox(
         result,
         key_path=key_path,
-        secret=_secret(passphrase_file, key_file, is_new=False),
-        isolation="none" if unsafe else "bwrap",
+        secret=_secret(passphrase_file, key_file, ask=lambda: _ask_for(key_path)),
+        isolation=isolation,
     )
-    if as_json:
-        click.echo(scored.model_dump_json(indent=1))
-    else:
-        console().print(box_score_view(scored))
+    print_result(scored, box_score_view(scored), as_json=as_json)
 
 
 @click.command("import")
-@click.argument("result", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("result", type=FILE)
 @click.option(
     "--challenge", default="adc2021", show_default=True, help="Whose black box it answers."
 )
 @manifest_option
-@click.option(
-    "--blackbox",
-    "box_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The black box, where it is not the challenge's own.",
-)
-@_unsafe_option
+@_box_option
+@_read_unsafe_option
 @json_option
 def import_(
     result: Path,
     challenge: str,
     manifests: tuple[Path, ...],
     box_path: Path | None,
-    unsafe: bool,
+    isolation: IsolationKind,
     as_json: bool,
 ) -> None:
     """Read a RESULT file of the ADC2021 challenge, and say everything that is wrong with it."""
+    from harness.blackbox.view import import_view
     from harness.blackbox.workflow import import_result
-    from harness.cli.terminal import import_view
 
     found = import_result(
         result,
         challenge=challenge,
         blackbox=box_path,
         manifests=manifests,
-        isolation="none" if unsafe else "bwrap",
+        isolation=isolation,
     )
-    if as_json:
-        print_json(found.as_dict())
-    else:
-        console().print(import_view(found))
+    print_result(found.as_dict(), import_view(found), as_json=as_json)
     if found.verdict.faults:
         raise InvalidSubmissionError(*found.verdict.faults)
 
@@ -193,24 +185,13 @@ def import_(
 @click.command("export")
 @click.argument("source", metavar="CARD|SUBMISSION", type=click.Path(path_type=Path, exists=True))
 @click.option("--adc2021", "is_adc2021", is_flag=True, required=True, help="In this form.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True)
+@click.option("--out", type=FILE, required=True)
 @click.option("--challenge", help="Whose black box; else the card's challenge, or adc2021.")
 @manifest_option
-@click.option(
-    "--blackbox",
-    "box_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The black box, where it is not the challenge's own.",
-)
+@_box_option
 @results_option
-@click.option(
-    "--submissions",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("submissions"),
-    show_default=True,
-    help="Where the submission of a card lies.",
-)
-@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@submissions_option("Where the submission of a card lies.")
+@unsafe_option()
 @json_option
 def export(
     source: Path,
@@ -221,13 +202,12 @@ def export(
     box_path: Path | None,
     results: Path,
     submissions: Path,
-    unsafe: bool,
+    isolation: IsolationKind,
     as_json: bool,
 ) -> None:
     """Score the black box with a submission; write the challenge's result file."""
     from harness.blackbox.answer import export_answer
-    from harness.cli.output import as_dict, progress
-    from harness.cli.terminal import answer_view
+    from harness.blackbox.view import answer_view
 
     del is_adc2021  # There is no other form; that it has to be asked for keeps room for one.
     answer = export_answer(
@@ -238,13 +218,10 @@ def export(
         manifests=manifests,
         results=results,
         submissions=submissions,
-        isolation="none" if unsafe else "bwrap",
+        isolation=isolation,
         progress=progress(),
     )
-    if as_json:
-        print_json(as_dict(answer))
-    else:
-        console().print(answer_view(answer))
+    print_result(answer, answer_view(answer), as_json=as_json)
 
 
 @click.command()
@@ -252,7 +229,7 @@ def export(
 @click.argument("signals", nargs=-1, required=True)
 @results_option
 @click.option("--reason", required=True, help="Written down beside the decision.")
-@click.option("--yes", "is_sure", is_flag=True, help="Don't ask.")
+@click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 def reveal(
     challenge: str, signals: tuple[str, ...], results: Path, reason: str, is_sure: bool
 ) -> None:
@@ -260,18 +237,19 @@ def reveal(
     from datetime import UTC, datetime
 
     from harness.board.reveal import check_revealable, reveal_signals
+    from harness.challenge import utc
 
     cards = check_revealable(results, challenge, signals)
     click.echo(f"{', '.join(signals)}: on {cards} cards of {challenge}", err=True)
     if not is_sure:
-        _confirm("show their figures to everyone? This can't be undone")
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        _confirm("show their figures to everyone? This cannot be undone")
+    now = utc(datetime.now(UTC))
     path = reveal_signals(results, challenge, signals, reason=reason, decided=now)
     click.echo(f"revealed; written down in {path}")
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Read NAME=VALUE, given as often as one likes."""
+    """Read NAME=VALUE, given any number of times."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -292,8 +270,10 @@ def _share(name: str, text: str) -> float:
         ) from None
 
 
-def _secret(passphrase_file: Path | None, key_file: Path | None, *, is_new: bool) -> Secret:
-    """Take the passphrase from its file, or ask for it; or take the key file."""
+def _secret(
+    passphrase_file: Path | None, key_file: Path | None, *, ask: Callable[[], str]
+) -> Secret:
+    """Take the key file, or the passphrase from its file, or `ask` for it."""
     from harness.blackbox.seal import Secret
 
     if passphrase_file is not None and key_file is not None:
@@ -301,7 +281,7 @@ def _secret(passphrase_file: Path | None, key_file: Path | None, *, is_new: bool
     if key_file is not None:
         return Secret(key_file=key_file)
     if passphrase_file is None:
-        return Secret(passphrase=_ask(is_new=is_new))
+        return Secret(passphrase=ask())
     with passphrase_file.open("rb") as file:
         line = file.readline(4096).rstrip(b"\r\n")
     try:
@@ -312,25 +292,34 @@ def _secret(passphrase_file: Path | None, key_file: Path | None, *, is_new: bool
         ) from None
 
 
-def _confirm(question: str) -> None:
-    import sys
+def _ask_for(key_path: Path) -> str:
+    """Ask for the passphrase of a key, if it has one."""
+    from harness.blackbox.seal import kind_of_secret
 
-    if not sys.stdin.isatty():
-        raise UsageError(Problem(what="there is no terminal to ask on", fix="give --yes"))
-    click.confirm(question, abort=True, err=True)
+    if kind_of_secret(key_path) == "key file":
+        raise UsageError(
+            Problem(
+                what="this key is opened by a key file", where=str(key_path), fix="give --key-file"
+            )
+        )
+    return _ask(is_new=False)
 
 
 def _ask(*, is_new: bool) -> str:
+    _check_terminal("the passphrase", fix="give --passphrase-file or --key-file")
+    answer: str = click.prompt(
+        "passphrase of the key", hide_input=True, confirmation_prompt=is_new, err=True
+    )
+    return answer
+
+
+def _confirm(question: str) -> None:
+    _check_terminal("a confirmation", fix="give --yes")
+    click.confirm(question, abort=True, err=True)
+
+
+def _check_terminal(what: str, *, fix: str) -> None:
     import sys
 
     if not sys.stdin.isatty():
-        raise UsageError(
-            Problem(
-                what="there is no terminal to ask for the passphrase",
-                fix="give --passphrase-file or --key-file",
-            )
-        )
-    asked: str = click.prompt(
-        "passphrase of the key", hide_input=True, confirmation_prompt=is_new, err=True
-    )
-    return asked
+        raise UsageError(Problem(what=f"there is no terminal to ask for {what}", fix=fix))

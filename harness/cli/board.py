@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,8 @@ from harness.cli.output import console
 from harness.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from harness.challenge import Challenge
+    from harness.board.boards import Boards
+    from harness.data.manifest import Manifest
     from leaderboard_app.settings import Settings
 
 
@@ -56,98 +56,66 @@ def leaderboard(
     private: bool,
 ) -> None:
     """Print the ranking, serve its pages, or write them as a static site."""
-    from harness.board import formats
-    from harness.board.decisions import read_decisions, with_decisions
-    from harness.board.index import CardIndex
-    from harness.board.ranking import contest_of, rank
-    from harness.board.rows import board_of
+    from harness.board.boards import Boards
     from harness.data.manifest import load_manifest
 
     if len(set(forms)) > 1:
         raise UsageError(f"one form at a time, not {' and '.join(f'--{form}' for form in forms)}")
     manifest = load_manifest(*manifests)
-    known = {rules.name: rules for rules in manifest.challenges}
+    boards = Boards(results, manifest.challenges, is_private=private)
     if site is not None:
-        pages = write_site(results, known, site, is_private=private)
-        click.echo(f"{pages} pages; begin with {site / 'index.html'}", err=True)
-        return
-    if serve:
-        settings = settings_of(results, known, is_private=private)
+        _write_site(boards, site)
+    elif serve:
+        settings = settings_of(results, manifest, is_private=private)
         _serve_pages(settings, port=port, address=address, base_path=base_path)
-        return
-    snapshot = CardIndex(results, is_private=private).refresh()
+    else:
+        _print_board(boards, manifest, challenge, form=forms[0] if forms else None)
+
+
+def _write_site(boards: Boards, site: Path) -> None:
+    from leaderboard_app.static_site import export_site
+
+    pages = export_site(boards, site)
+    click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
+
+
+def _print_board(boards: Boards, manifest: Manifest, challenge: str, *, form: str | None) -> None:
+    from harness.board import formats
+    from harness.board.rows import board_of
+
+    snapshot = boards.refresh()
     for file in snapshot.unreadable:
         click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
-    entries = snapshot.entries.get(challenge, ())
-    if not entries:
+    if challenge not in snapshot.entries:
         manifest.challenge(challenge)
         raise UsageError(
             Problem(
                 what=f"there is no card of {challenge}",
-                where=str(results / challenge),
+                where=str(boards.results / challenge),
                 fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
             )
         )
-    rules = known.get(challenge)
-    if rules and not private:
-        rules = without_hidden(rules)
-    contest = contest_of(
-        entries,
-        rules=with_decisions(
-            rules.ranking if rules else contest_of(entries).rules,
-            read_decisions(results, challenge),
-        ),
-        target=rules.target if rules else None,
-    )
-    board = board_of(rank(entries, contest))
+    board = board_of(boards.ranking(snapshot, challenge))
     write = {"json": formats.to_json, "csv": formats.to_csv, "markdown": formats.to_markdown}
-    if forms:
-        click.echo(write[forms[0]](board))
+    if form is not None:
+        click.echo(write[form](board))
     else:
         console().print(formats.terminal_view(board))
 
 
-def settings_of(results: Path, known: Mapping[str, Challenge], *, is_private: bool) -> Settings:
-    """Return what the pages are told: the manifest's rules with the organiser's decisions.
+def settings_of(results: Path, manifest: Manifest, *, is_private: bool) -> Settings:
+    """Return the settings of the pages' process."""
+    from leaderboard_app.settings import Settings
 
-    What it says to the public names no hidden signal.
-    """
-    from harness.board.decisions import read_decisions, with_decisions
-    from leaderboard_app.settings import ContestRules, Settings
-
-    shown = {name: rules if is_private else without_hidden(rules) for name, rules in known.items()}
-    contests = {
-        name: ContestRules(
-            rules=with_decisions(rules.ranking, read_decisions(results, name)), target=rules.target
-        )
-        for name, rules in shown.items()
-    }
-    return Settings(results=str(results), is_private=is_private, contests=contests)
-
-
-def write_site(
-    results: Path, known: Mapping[str, Challenge], site: Path, *, is_private: bool = False
-) -> int:
-    """Write the static site; return how many pages it has."""
-    from leaderboard_app.static_site import export_site
-
-    return len(export_site(settings_of(results, known, is_private=is_private), site))
-
-
-def without_hidden(challenge: Challenge) -> Challenge:
-    """Return a challenge whose rules neither weigh nor name a hidden signal."""
-    from harness.board.public import public_rules
-
-    hidden = {file.process for file in challenge.files if file.role == "hidden"}
-    return challenge.model_copy(update={"ranking": public_rules(challenge.ranking, hidden)})
+    return Settings(results=str(results), is_private=is_private, challenges=manifest.challenges)
 
 
 def _serve_pages(settings: Settings, *, port: int, address: str, base_path: str) -> None:
     from leaderboard_app.serve import check_place, serve, url_of
 
     check_place(address, port)
-    told = url_of(port=port, address=address, base_path=base_path)
-    click.echo(f"the leaderboard: {told} (Ctrl-C ends it)", err=True)
+    url = url_of(port=port, address=address, base_path=base_path)
+    click.echo(f"the leaderboard: {url} (Ctrl-C ends it)", err=True)
     if settings.is_private:
         click.echo("it shows hidden signals: for the organiser alone", err=True)
     serve(settings, port=port, address=address, base_path=base_path)

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from harness.cli.options import (
-    card_argument,
+    FILE,
     cards_argument,
     json_option,
     manifest_option,
     private_option,
     results_option,
+    submissions_option,
 )
-from harness.cli.output import as_dict, console, print_card, print_json
+from harness.cli.output import print_card, print_result
 from harness.errors import IntegrityError, Problem
 
 
@@ -32,7 +33,7 @@ def show(card_paths: tuple[Path, ...], private: bool, as_json: bool) -> None:
 
 
 @click.command()
-@card_argument
+@click.argument("card", type=FILE)
 @manifest_option
 @click.option("--write", is_flag=True, help="Write a new card beside the old one.")
 @results_option
@@ -42,14 +43,11 @@ def rescore(
 ) -> None:
     """Compute the metrics of CARD again from its kept scores; say what changed."""
     from harness.card.files import write_card
-    from harness.cli.terminal import changes_view
     from harness.scoring.audit import rescore_card
+    from harness.scoring.view import changes_view
 
     rescored = rescore_card(card, manifests=manifests)
-    if as_json:
-        print_json([as_dict(change) for change in rescored.changes])
-    else:
-        console().print(changes_view(rescored.changes))
+    print_result(rescored.changes, changes_view(rescored.changes), as_json=as_json)
     if write:
         packed = card.with_suffix(".scores.zst").read_bytes()
         path = write_card(rescored.card, results, scores=packed)
@@ -59,30 +57,23 @@ def rescore(
 @click.command()
 @cards_argument
 @manifest_option
-@click.option(
-    "--submissions",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("submissions"),
-    show_default=True,
-    help="Folder of the submissions.",
-)
+@submissions_option()
 @json_option
 def verify(
     card_paths: tuple[Path, ...], manifests: tuple[Path, ...], submissions: Path, as_json: bool
 ) -> None:
-    """Hold CARDs against the submission, data and scores that they were made from."""
-    from harness.cli.terminal import findings_view
+    """Compare CARDs with the submission, data and scores that they were made from."""
+    from rich.console import Group
+
     from harness.scoring.audit import verify_card
+    from harness.scoring.view import findings_view
 
     found = {
         str(path): verify_card(path, submissions=submissions, manifests=manifests)
         for path in card_paths
     }
-    if as_json:
-        print_json({path: [as_dict(item) for item in items] for path, items in found.items()})
-    else:
-        for path, items in found.items():
-            console().print(findings_view(path, items))
+    view = Group(*(findings_view(path, items) for path, items in found.items()))
+    print_result(found, view, as_json=as_json)
     wrong = [
         Problem(what=f"{item.name} does not match: {item.detail}", where=path)
         for path, items in found.items()

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import json_option, manifest_option, results_option
-from harness.cli.output import as_dict, console, print_json
+from harness.cli.options import (
+    FOLDER,
+    json_option,
+    manifest_option,
+    plots_option,
+    results_option,
+)
+from harness.cli.output import print_result
 
 
 @click.command()
@@ -17,10 +23,10 @@ from harness.cli.output import as_dict, console, print_json
 @click.option(
     "--from",
     "source_folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Folder that holds the files already.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be fetched, how large, where to.")
+@click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
 @click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
 @json_option
@@ -35,10 +41,10 @@ def fetch(
     as_json: bool,
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
-    from harness.cli.terminal import fetch_view
+    from harness.cli.progress import progress_bars
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
-    from harness.data.progress import progress_bars
+    from harness.data.view import fetch_view
 
     with progress_bars() as progress:
         report = fetch_files(
@@ -50,10 +56,7 @@ def fetch(
             with_blackbox=with_blackbox,
             progress=progress,
         )
-    if as_json:
-        print_json(as_dict(report))
-    else:
-        console().print(fetch_view(report))
+    print_result(report, fetch_view(report), as_json=as_json)
 
 
 @click.group(invoke_without_command=True)
@@ -64,40 +67,35 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
     """List the challenges, what of them is here, sizes and checksums."""
     if context.invoked_subcommand is not None:
         return
-    from harness.cli.terminal import inventory_view
     from harness.data.inventory import take_inventory
     from harness.data.manifest import load_manifest
+    from harness.data.view import inventory_view
 
     challenges = take_inventory(load_manifest(*manifests))
-    if as_json:
-        print_json([as_dict(challenge) for challenge in challenges])
-    else:
-        console().print(inventory_view(challenges))
+    print_result(challenges, inventory_view(challenges), as_json=as_json)
 
 
 @data.command()
 @click.argument("challenge")
 @manifest_option
-@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures.")
+@plots_option
 @results_option
 @json_option
 def describe(
     challenge: str, manifests: tuple[Path, ...], plots: Path | None, results: Path, as_json: bool
 ) -> None:
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
-    from harness.cli.terminal import description_view
     from harness.data.describe import describe as describe_events
-    from harness.data.describe import write_plots, write_summary
+    from harness.data.describe import write_plots
     from harness.data.events import open_store
     from harness.data.manifest import load_manifest
+    from harness.data.view import description_view
+    from harness.files import write_json
 
     rules = load_manifest(*manifests).challenge(challenge)
     description = describe_events(open_store(rules))
-    write_summary(description.summary, results / challenge / "summary.json")
-    if as_json:
-        click.echo(description.summary.model_dump_json(indent=1))
-    else:
-        console().print(description_view(description))
+    write_json(results / challenge / "summary.json", description.summary)
+    print_result(description.summary, description_view(description), as_json=as_json)
     if plots is not None:
         for path in write_plots(description.summary, plots):
             click.echo(f"picture: {path}", err=True)

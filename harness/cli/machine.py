@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness.cli.options import json_option
-from harness.cli.output import as_dict, console, print_json
+from harness.cli.output import print_result
 from harness.errors import EnvironmentFaultError, Problem
 
 
@@ -13,20 +13,15 @@ from harness.errors import EnvironmentFaultError, Problem
 @json_option
 def doctor(as_json: bool) -> None:
     """Show what isolation this machine gives, by trying each guard."""
-    from harness.cli.terminal import isolation_view
     from harness.sandbox.doctor import probe
+    from harness.sandbox.view import isolation_view
 
     isolation = probe()
-    if as_json:
-        print_json([as_dict(finding) for finding in isolation.findings])
-    else:
-        console().print(isolation_view(isolation))
+    print_result(isolation.guards, isolation_view(isolation), as_json=as_json)
     if not isolation.is_complete:
         broken = [
-            Problem(
-                what=f"{finding.claim}: it does not hold: {finding.detail}", where=finding.guard
-            )
-            for finding in isolation.findings
-            if not finding.is_held
+            Problem(what=f"{tried.claim}: it does not hold: {tried.detail}", where=tried.guard)
+            for tried in isolation.guards
+            if not tried.is_held
         ]
         raise EnvironmentFaultError(*isolation.problems, *broken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 FC = TypeVar("FC", bound=Callable[..., object])
 
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
 challenge_option = click.option(
     "--challenge", default="sample", show_default=True, help="Data set to score on."
 )
@@ -21,32 +25,49 @@ manifest_option = click.option(
     "--manifest",
     "manifests",
     multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     help="A data manifest of your own, beside the shipped one; may be given again.",
 )
 results_option = click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     default=Path("results"),
     show_default=True,
     help="Folder of the score cards.",
 )
+private_option = click.option(
+    "--private", is_flag=True, help="Show hidden signals: for the organiser only."
+)
+plots_option = click.option("--plots", type=FOLDER, help="Write pictures.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 folder_argument = click.argument("folder", type=click.Path(path_type=Path))
-card_argument = click.argument("card", type=click.Path(path_type=Path, dir_okay=False))
-cards_argument = click.argument(
-    "card_paths",
-    metavar="CARD...",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-)
+cards_argument = click.argument("card_paths", metavar="CARD...", nargs=-1, required=True, type=FILE)
 reports_option = click.option(
     "--from-reports",
     "reports",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="A vendor's reports of this network, in place of the timing and resources made here.",
 )
+
+
+def submissions_option(what: str = "Folder of the submissions.") -> Callable[[FC], FC]:
+    """Return the option that names the folder of the submissions."""
+    return click.option(
+        "--submissions", type=FOLDER, default=Path("submissions"), show_default=True, help=what
+    )
+
+
+def unsafe_option(what: str = "Run without a sandbox: your own code only.") -> Callable[[FC], FC]:
+    """Return the option that gives up the sandbox; the command gets `isolation`."""
+    return click.option(
+        "--unsafe",
+        "isolation",
+        is_flag=True,
+        callback=lambda _context, _option, is_set: "none" if is_set else "bwrap",
+        help=what,
+    )
+
+
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 _LIMITS = (
     click.option(
@@ -69,14 +90,25 @@ _LIMITS = (
 )
 
 
-def limit_options(command: FC) -> FC:
-    """Add the options that limit what firmware may take to make."""
+def limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that limit what firmware may take; the command gets them as `settings`."""
+
+    @wraps(command)
+    def limited(
+        *,
+        time_limit_s: float | None,
+        memory_gib: float | None,
+        max_lut: int | None,
+        **values: object,
+    ) -> None:
+        command(**values, settings=_firmware_settings(time_limit_s, memory_gib, max_lut))
+
     for option in reversed(_LIMITS):
-        command = option(command)
-    return command
+        limited = option(limited)
+    return limited
 
 
-def firmware_settings(
+def _firmware_settings(
     time_limit_s: float | None, memory_gib: float | None, max_lut: int | None
 ) -> Settings:
     """Return the settings of the firmware, with what the command line says of them."""
@@ -94,8 +126,3 @@ def firmware_settings(
     if memory_gib is not None:
         settings = replace(settings, memory_bytes=int(memory_gib * GIB))
     return settings if max_lut is None else replace(settings, max_lut=max_lut)
-
-
-private_option = click.option(
-    "--private", is_flag=True, help="Show hidden signals: for the organiser alone."
-)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from harness.card.records import ScoreCard
+    from harness.errors import HarnessError
 
 
 def console(*, is_error: bool = False) -> Console:
@@ -29,18 +29,34 @@ def progress() -> Callable[[str], None]:
     return lambda line: click.echo(line, err=True)
 
 
+def print_result(value: object, view: RenderableType, *, as_json: bool) -> None:
+    """Print a result as JSON, or as its view draws it."""
+    if as_json:
+        print_json(value)
+    else:
+        console().print(view)
+
+
 def print_json(value: object) -> None:
-    """Print plain values; paths and the like as text."""
+    """Print a document, a dataclass or plain values as JSON; paths and the like as text."""
     import json
 
-    click.echo(json.dumps(value, indent=1, default=str))
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        click.echo(value.model_dump_json(indent=1))
+    else:
+        click.echo(json.dumps(value, indent=1, default=_plain_value))
 
 
-def as_dict(value: DataclassInstance) -> dict[str, object]:
-    """Turn a dataclass into plain values."""
+def _plain_value(value: object) -> object:
     import dataclasses
 
-    return dataclasses.asdict(value)
+    from pydantic import BaseModel
+
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: bool) -> None:
@@ -53,9 +69,12 @@ def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: boo
     is_private : bool
         Whether hidden signals are printed too.
     """
+    from rich.console import Group
+
     from harness.board.public import hidden_signals, public_part
     from harness.board.reveal import revealed_signals
-    from harness.cli.terminal import card_view
+    from harness.board.view import standing_view
+    from harness.card.view import card_view
 
     hidden = hidden_signals(card.challenge)
     if hidden and not is_private:
@@ -64,7 +83,16 @@ def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: boo
         n_hidden = len(hidden - revealed)
         if n_hidden:
             click.echo(f"{n_hidden} hidden: --private shows them, to the organiser", err=True)
-    if as_json:
-        click.echo(card.model_dump_json(indent=1))
-    else:
-        console().print(card_view(card))
+    print_result(card, Group(card_view(card), standing_view(card)), as_json=as_json)
+
+
+def print_error(error: HarnessError, console: Console) -> None:
+    """Print every problem of `error`: what, where, what was expected, what to do."""
+    from rich.text import Text
+
+    for problem in error.problems:
+        head = f"{problem.where}: {problem.what}" if problem.where else problem.what
+        console.print(Text.assemble(("error: ", "bold red"), head), soft_wrap=True)
+        for label, text in (("expected", problem.expected), ("to do", problem.fix)):
+            if text:
+                console.print(Text.assemble((f"  {label}: ", "bold"), text), soft_wrap=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import json_option
-from harness.cli.output import as_dict, console, print_json
+from harness.cli.options import FILE, json_option, plots_option
+from harness.cli.output import print_json, print_result
 from harness.errors import IntegrityError, Problem, UsageError
 
 
@@ -37,9 +37,7 @@ def simulate() -> None:
 @click.option(
     "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="HDF5 file."
-)
+@click.option("--out", type=FILE, required=True, help="HDF5 file.")
 @click.option(
     "--library",
     "library_events",
@@ -57,27 +55,29 @@ def run(
     as_json: bool,
 ) -> None:
     """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
-    from harness.data.progress import progress_bars
+    from harness.cli.progress import progress_bars
     from harness.simulate.fragment import make_manifest, manifest_yaml
     from harness.simulate.plan import LIBRARY_EVENTS, make_plan
     from harness.simulate.presets import BACKGROUND
-    from harness.simulate.process import Process, read_card
+    from harness.simulate.process import read_card
     from harness.simulate.run import simulate as simulate_events
 
-    what: str | Process = process
-    if Path(process).suffix in {".yaml", ".yml"}:
-        what = read_card(Path(process))
-    n_library = LIBRARY_EVENTS
-    if library_events is not None:
-        n_library = dict.fromkeys(LIBRARY_EVENTS, library_events)
-    plan = make_plan(what, n_events=n_events, seed=seed, n_library=n_library)
+    is_card = Path(process).suffix in {".yaml", ".yml"}
+    plan = make_plan(
+        read_card(Path(process)) if is_card else process,
+        n_events=n_events,
+        seed=seed,
+        n_library=dict.fromkeys(LIBRARY_EVENTS, library_events)
+        if library_events
+        else LIBRARY_EVENTS,
+    )
     with progress_bars() as progress:
         done = simulate_events(plan, out, n_jobs=n_jobs, progress=progress)
     if done.n_resumed:
         click.echo(f"{done.n_resumed:,} events were there already", err=True)
     click.echo(f"{done.path}: {plan.n_events:,} synthetic events", err=True)
     if as_json:
-        click.echo(done.provenance.model_dump_json(indent=1))
+        print_json(done.provenance)
     elif plan.name == BACKGROUND:
         click.echo(manifest_yaml(make_manifest([done.path]), [done.provenance]), nl=False)
     else:
@@ -87,7 +87,7 @@ def run(
 
 
 @simulate.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("files", nargs=-1, type=FILE)
 @click.option("--name", default="simulated", show_default=True, help="Name of the challenge.")
 def manifest(files: tuple[Path, ...], name: str) -> None:
     """Print the manifest of FILES, one background and any number of signals."""
@@ -102,21 +102,18 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
 
 
 @simulate.command()
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--plots", type=click.Path(path_type=Path, file_okay=False), help="Write pictures.")
+@click.argument("file", type=FILE)
+@plots_option
 @json_option
 def check(file: Path, plots: Path | None, as_json: bool) -> None:
-    """Hold the background in FILE against what is published of the real one."""
-    from harness.cli.terminal import check_view
-    from harness.data.progress import progress_bars
+    """Compare the background in FILE with what is published of the real one."""
+    from harness.cli.progress import progress_bars
     from harness.simulate.check import check_file, write_plots
+    from harness.simulate.view import check_view
 
     with progress_bars() as progress:
         checked = check_file(file, progress=progress)
-    if as_json:
-        print_json(as_dict(checked))
-    else:
-        console().print(check_view(checked))
+    print_result(checked, check_view(checked), as_json=as_json)
     if plots is not None:
         for path in write_plots(checked, plots):
             click.echo(f"picture: {path}", err=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.options import (
+    FOLDER,
     challenge_option,
-    firmware_settings,
     folder_argument,
     json_option,
     limit_options,
@@ -16,20 +17,20 @@ from harness.cli.options import (
     private_option,
     reports_option,
     results_option,
+    submissions_option,
+    unsafe_option,
 )
-from harness.cli.output import console, print_card, progress
+from harness.cli.output import print_card, print_result, progress
+
+if TYPE_CHECKING:
+    from harness.card.records import IsolationKind
+    from harness.firmware.backend import Settings
 
 
 @click.command()
 @click.argument("team")
 @click.option("--open", "is_open", is_flag=True, help="For the open division.")
-@click.option(
-    "--submissions",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("submissions"),
-    show_default=True,
-    help="Folder of the submissions.",
-)
+@submissions_option()
 def new(team: str, is_open: bool, submissions: Path) -> None:
     """Write a skeleton of a submission for TEAM."""
     from harness.submission.skeleton import new_submission
@@ -57,10 +58,10 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 @click.option(
     "--export",
     "export_folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=FOLDER,
     help="Lay the firmware project out in this folder.",
 )
-@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@unsafe_option()
 @json_option
 def synth(
     folder: Path,
@@ -73,15 +74,13 @@ def synth(
     clock_ns: float | None,
     impl: bool,
     reports: Path | None,
-    time_limit_s: float | None,
-    memory_gib: float | None,
-    max_lut: int | None,
+    settings: Settings,
     export_folder: Path | None,
-    unsafe: bool,
+    isolation: IsolationKind,
     as_json: bool,
 ) -> None:
     """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
-    from harness.cli.terminal import firmware_view
+    from harness.card.view import firmware_view
     from harness.scoring.synthesis import synthesise_submission
 
     firmware = synthesise_submission(
@@ -94,20 +93,17 @@ def synth(
         export_folder=export_folder,
         has_implementation=impl,
         reports=reports,
-        settings=firmware_settings(time_limit_s, memory_gib, max_lut),
-        isolation="none" if unsafe else "bwrap",
+        settings=settings,
+        isolation=isolation,
         progress=progress(),
     )
-    if as_json:
-        click.echo(firmware.model_dump_json(indent=1))
-    else:
-        console().print(firmware_view(firmware))
+    print_result(firmware, firmware_view(firmware), as_json=as_json)
 
 
 @click.command()
 @folder_argument
 def validate(folder: Path) -> None:
-    """Say all that is wrong with the submission in FOLDER, without running it."""
+    """List all that is wrong with the submission in FOLDER, without running it."""
     from harness.submission import read_submission
 
     submission = read_submission(folder)
@@ -124,7 +120,7 @@ def validate(folder: Path) -> None:
 @reports_option
 @limit_options
 @click.option("--stress", is_flag=True, help="Measure how stable the rate is, too.")
-@click.option("--unsafe", is_flag=True, help="Run without a sandbox: your own code only.")
+@unsafe_option()
 @private_option
 @json_option
 def score(
@@ -136,11 +132,9 @@ def score(
     quick: bool,
     no_firmware: bool,
     reports: Path | None,
-    time_limit_s: float | None,
-    memory_gib: float | None,
-    max_lut: int | None,
+    settings: Settings,
     stress: bool,
-    unsafe: bool,
+    isolation: IsolationKind,
     private: bool,
     as_json: bool,
 ) -> None:
@@ -156,9 +150,9 @@ def score(
         is_quick=quick,
         has_firmware=not (quick or no_firmware),
         reports=reports,
-        settings=firmware_settings(time_limit_s, memory_gib, max_lut),
+        settings=settings,
         has_stress=stress,
-        isolation="none" if unsafe else "bwrap",
+        isolation=isolation,
         progress=progress(),
     )
     print_card(card, results=results, as_json=as_json, is_private=private)

@@ -7,12 +7,10 @@ import hashlib
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.split import finalise
+from harness.challenge import SPLITMIX_STEP, mix64
 
 # The domain of the key; a change of the construction needs another name.
 _DOMAIN = b"harness event draws 1\x00"
-# SplitMix64's increment, the odd number next to 2^64 over the golden ratio.
-_STEP = 0x9E3779B97F4A7C15
 _MASK = 2**64 - 1
 
 
@@ -35,16 +33,12 @@ def keyed_uniforms(
     Returns
     -------
     ndarray of float64, shape (n, n_draws)
-
-    References
-    ----------
-    SplitMix64: G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014, doi:10.1145/2660193.2660195.
     """
     digest = hashlib.sha256(_DOMAIN + seed.to_bytes(8, "little") + label.encode()).digest()
-    start = finalise(hashes ^ np.uint64(int.from_bytes(digest[:8], "little")))
+    start = mix64(hashes ^ np.uint64(int.from_bytes(digest[:8], "little")))
     drawn = np.empty((len(hashes), n_draws))
     for index in range(n_draws):
-        words = finalise(start + np.uint64((index + 1) * _STEP & _MASK))
+        words = mix64(start + np.uint64((index + 1) * SPLITMIX_STEP & _MASK))
         # 53 bits, and half a step: never 0 or 1.
         drawn[:, index] = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     return drawn

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout
-from harness.data.cache import check_space, make_folder
-from harness.data.hdf5 import DATASET, IDS
-from harness.data.progress import Progress, no_progress
-from harness.errors import EnvironmentFaultError, Problem
+from harness.data.hdf5 import DATASET, IDS, slot_classes
+from harness.files import Progress, check_space, make_folder, no_progress, replacing
+
+if TYPE_CHECKING:
+    import h5py
 
 # Events of a compressed HDF5 chunk: 2.5 MB of float64 (19 x 4).
 CHUNK_EVENTS = 4096
 # Packed events of the challenge's kind take 32 to 52 bytes of the 608 that they are.
 _PACKED_SHARE = 0.15
 _COUNTS = {1: "", 2: "Two_", 3: "Three_", 4: "Four_", 10: "Ten_"}
+_FIX = "make room or correct the permissions of the folder"
 _KINDS = {"met": "MET", "electron": "Ele", "muon": "Mu", "jet": "Jet"}
 
 
@@ -33,7 +35,7 @@ def write_events(
     n_events: int,
     has_ids: bool = False,
     attributes: Mapping[str, str] = MappingProxyType({}),
-    fix: str = "make room or mend the permissions of the folder",
+    fix: str = _FIX,
     progress: Progress = no_progress,
 ) -> None:
     """Write events as a file of the challenge, whole or not at all.
@@ -51,26 +53,21 @@ def write_events(
     has_ids : bool
         Whether to write ``EvtId``: the position of each event, from 0.
     attributes : mapping of str to str
-        What the root of the file is to say.
+        Attributes of the root of the file.
     fix : str
         What to do about a disk that is full, for the message.
 
     Raises
     ------
     EnvironmentFaultError
-        The folder can't be written, or the disk is full; nothing is left behind.
+        The folder cannot be written, or the disk is full; nothing is left behind.
     """
-    import h5py
-
     shape = (n_events, layout.n_objects, len(layout.features) + 1)
     rows = min(CHUNK_EVENTS, n_events)
-    classes = _classes(layout)
+    classes = slot_classes(layout)
     make_folder(path.parent)
     check_space(path.parent, int(np.prod(shape) * 8 * _PACKED_SHARE))
-    with (
-        _moved_into_place(path, fix) as partial,
-        h5py.File(partial, "w", libver="earliest") as file,
-    ):
+    with replacing_hdf5(path, fix=fix) as file:
         packed = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
         dataset = file.create_dataset(
             DATASET, shape, "<f8", chunks=(rows, *shape[1:]), track_times=False, **packed
@@ -99,12 +96,7 @@ def class_names(layout: EventLayout) -> list[str]:
     ]
 
 
-def _classes(layout: EventLayout) -> NDArray[np.float64]:
-    sizes = [group.n_slots for group in layout.objects]
-    return np.repeat(np.arange(1.0, len(sizes) + 1), sizes)
-
-
-def _with_classes(events: NDArray[np.float32], classes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_classes(events: NDArray[np.float32], classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Append the class column, which is zero in an empty slot as all else is."""
     column = classes * (events[..., 0] > 0)
     return np.concatenate([events.astype(np.float64), column[..., None]], axis=-1)
@@ -128,24 +120,20 @@ def _blocks(chunks: Iterable[NDArray[np.float32]], rows: int) -> Iterator[NDArra
 
 
 @contextmanager
-def _moved_into_place(path: Path, fix: str) -> Iterator[Path]:
-    """Give another name to write to; moved to `path` if all went well."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        yield partial
-        with partial.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except (OSError, RuntimeError) as error:
-        # HDF5 tells of a full disk by OSError, or by RuntimeError when the file is closed.
-        partial.unlink(missing_ok=True)
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"can't write: {str(error).splitlines()[0]}",
-                where=str(path),
-                fix=fix,
-            )
-        ) from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+def replacing_hdf5(path: Path, *, fix: str = _FIX) -> Iterator[h5py.File]:
+    """Open an HDF5 file that is moved to `path`, whole, if all went well.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It cannot be written; nothing is left behind.
+    """
+    import h5py
+
+    with replacing(path, fix=fix) as part:
+        try:
+            with h5py.File(part, "w", libver="earliest") as file:
+                yield file
+        except RuntimeError as error:
+            # HDF5 reports a full disk by OSError, or by this when the file is closed.
+            raise OSError(str(error)) from error

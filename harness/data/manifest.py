@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 import harness
 from harness.challenge import Challenge, Value
 from harness.errors import DataError, Problem, UsageError
-from harness.files import DocumentError, read_document
+from harness.files import read_yaml
 
 MANIFEST_NAME = "data_manifest.yaml"
 MANIFEST_VARIABLE = "HARNESS_MANIFEST"
@@ -82,15 +82,15 @@ def load_manifest(*paths: Path | None) -> Manifest:
     Raises
     ------
     DataError
-        A manifest is missing or wrong; all problems of all files are told at once.
+        A manifest is missing or wrong; all problems of all files are reported at once.
     """
     files = [built_in_manifest(), *(path for path in paths if path is not None)]
     manifests: list[Manifest] = []
     problems: list[Problem] = []
     for path in files:
         try:
-            manifests.append(read_document(path, Manifest))
-        except DocumentError as error:
+            manifests.append(read_yaml(path, Manifest))
+        except DataError as error:
             problems.extend(error.problems)
     if problems:
         raise DataError(*problems)
@@ -98,7 +98,7 @@ def load_manifest(*paths: Path | None) -> Manifest:
 
 
 def built_in_manifest() -> Path:
-    """Return where the manifest that comes with the harness lies.
+    """Return the path of the manifest that comes with the harness.
 
     That is the file named by the environment variable `HARNESS_MANIFEST`, or else the one at the
     top of the checkout, or else the one that an installation puts below ``share/harness``.

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from harness.challenge import DataFile, Value
-from harness.data.cache import make_folder, writing
-from harness.errors import DataError, Problem
+from harness.files import make_folder, read_json, write_json
 
 
 class Pin(Value):
-    """What a file is held against.
+    """What a file is compared with.
 
     Attributes
     ----------
@@ -34,7 +33,7 @@ class Pin(Value):
     url: str | None
 
     def is_of(self, file: DataFile) -> bool:
-        """Whether the pin still speaks of the record that the manifest names."""
+        """Whether the pin is still of the record that the manifest names."""
         is_zenodo = self.origin.startswith("Zenodo")
         return not is_zenodo or self.origin == f"Zenodo record {file.record}"
 
@@ -52,18 +51,10 @@ def read_pins(path: Path) -> dict[str, Pin]:
     DataError
         The file is broken.
     """
-    try:
-        return _Pins.model_validate_json(path.read_bytes()).files
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (OSError, ValidationError) as error:
-        raise DataError(
-            Problem(
-                what=f"the pinned checksums can't be read: {str(error).splitlines()[0]}",
-                where=str(path),
-                fix="mend or delete it; checksums are then asked for anew",
-            )
-        ) from error
+    fix = "correct or delete it; the checksums are then asked for again"
+    return read_json(path, _Pins, fix=fix).files
 
 
 def write_pin(path: Path, name: str, pin: Pin) -> None:
@@ -72,10 +63,9 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
     Raises
     ------
     EnvironmentFaultError
-        It can't be written.
+        It cannot be written.
     """
     make_folder(path.parent)
     with FileLock(path.with_name(f"{path.name}.lock")):
         pins = _Pins(schema=1, files={**read_pins(path), name: pin})
-        with writing(path.parent, path.name) as stream:
-            stream.write(pins.model_dump_json(indent=2, by_alias=True).encode() + b"\n")
+        write_json(path, pins, indent=2)

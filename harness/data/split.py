@@ -10,11 +10,6 @@ goes through a bijection of its own (add, then two rounds of xor-shift and odd m
 in MurmurHash3's and SplitMix64's finalisers), the results are added modulo 2**64, and the sum goes
 through one finaliser more. Events that differ in a single word can therefore never collide; others
 collide by chance alone (once in 2**64 pairs).
-
-References
-----------
-G. L. Steele, D. Lea, C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014,
-doi:10.1145/2660193.2660195 (the finaliser and its constants).
 """
 
 from __future__ import annotations
@@ -28,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Split
+from harness.challenge import Split, mix64
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -36,16 +31,13 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 # The domain of the key's expansion; a change of the construction needs another name.
 _DOMAIN = b"harness event hash 1\x00"
 _MASK = 2**64 - 1
-# SplitMix64's finaliser: (30, A), (27, B), 31.
-_MIX_A = 0xBF58476D1CE4E5B9
-_MIX_B = 0x94D049BB133111EB
 # 29 words x 2,048 events x 8 bytes = 464 kB: stays in the second-level cache.
 _BLOCK_EVENTS = 2048
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HashConstants:
-    """The constants that a key stands for.
+    """The constants that a key gives.
 
     Attributes
     ----------
@@ -108,24 +100,8 @@ def event_hashes(
     return hashes
 
 
-def part_of(hashes: NDArray[np.uint64], split: Split) -> NDArray[np.uint8]:
-    """Tell the part of each event as its index in `PARTS`.
-
-    Parameters
-    ----------
-    hashes : ndarray of uint64, shape (n,)
-        From `event_hashes` under the split's key.
-    split : Split
-        The fractions.
-    """
-    parts = np.empty(len(hashes), np.uint8)
-    for index, part in enumerate(PARTS):
-        parts[is_in_part(hashes, split, part)] = index
-    return parts
-
-
 def is_in_part(hashes: NDArray[np.uint64], split: Split, part: Part) -> NDArray[np.bool_]:
-    """Tell which events belong to `part`.
+    """Return which events belong to `part`.
 
     The hashes are cut at ``train`` and ``train + validation`` of their range, so a fraction of
     zero gives an empty part.
@@ -168,17 +144,7 @@ def _hash_block(words: NDArray[np.uint64], constants: HashConstants) -> NDArray[
         words *= multipliers[:, None]
     total = np.add.reduce(words, axis=0, dtype=np.uint64)
     total += np.uint64(constants.seed)
-    return finalise(total)
-
-
-def finalise(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Mix the bits of 64-bit words in place by SplitMix64's finaliser; return them."""
-    values ^= values >> np.uint64(30)
-    values *= np.uint64(_MIX_A)
-    values ^= values >> np.uint64(27)
-    values *= np.uint64(_MIX_B)
-    values ^= values >> np.uint64(31)
-    return values
+    return mix64(total)
 
 
 def chunks(n_events: int, chunk_events: int) -> Iterator[slice]:

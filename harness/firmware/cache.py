@@ -5,44 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.card.records import Artefact
-from harness.errors import EnvironmentFaultError, Problem
-
-__all__ = ["Cache", "describe", "digest_of", "events_digest", "file_digest", "set_digest"]
+from harness.challenge import mix64
+from harness.files import disk_fault, file_checksum, make_folder, remove, replacing_folder
 
 _MANIFEST = "manifest.json"
-_BLOCK_BYTES = 1 << 20
 _CHUNK_EVENTS = 1 << 15
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+_FIX = "make room, make the folder writable, or name another by HARNESS_CACHE"
 
 
 def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return _digest_stream(file)
-
-
-def _digest_stream(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(_BLOCK_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def describe(path: Path) -> Artefact:
-    """Describe a file that is kept beside a card."""
-    return Artefact(name=path.name, sha256=file_digest(path), n_bytes=path.stat().st_size)
+    return file_checksum(path).removeprefix("sha256:")
 
 
 def digest_of(content: Mapping[str, JsonValue]) -> str:
@@ -75,9 +57,7 @@ def set_digest(events: NDArray[np.float32]) -> str:
     total = np.zeros(2, np.uint64)
     for first in range(0, len(events), _CHUNK_EVENTS):
         chunk = np.ascontiguousarray(events[first : first + _CHUNK_EVENTS], np.float32)
-        hashes = chunk.view(np.uint32) @ factors
-        hashes = (hashes ^ (hashes >> np.uint64(29))) * _MIX
-        hashes ^= hashes >> np.uint64(32)
+        hashes = mix64(chunk.view(np.uint32) @ factors)
         total += np.array([hashes.sum(dtype=np.uint64), (hashes * hashes).sum(dtype=np.uint64)])
     return f"{len(events)}:{int(total[0]):016x}{int(total[1]):016x}"
 
@@ -93,15 +73,12 @@ class Cache:
     Raises
     ------
     EnvironmentFaultError
-        It can't be written.
+        It cannot be written.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        try:
-            root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _not_writable(root, error) from error
+        make_folder(root, fix=_FIX)
 
     @contextmanager
     def locked(self, key: str) -> Iterator[None]:
@@ -110,7 +87,7 @@ class Cache:
             lock = FileLock(self._root / f"{key}.lock")
             lock.acquire()
         except OSError as error:
-            raise _not_writable(self._root, error) from error
+            raise disk_fault(self._root, error, fix=_FIX) from error
         try:
             yield
         finally:
@@ -142,31 +119,13 @@ class Cache:
         Raises
         ------
         EnvironmentFaultError
-            The cache can't be written.
+            The cache cannot be written.
         """
-        try:
-            part = Path(tempfile.mkdtemp(dir=self._root, prefix=f"{key[:16]}-", suffix=".part"))
-            try:
-                for name, path in files.items():
-                    shutil.copyfile(path, part / name)
-                manifest = {name: file_digest(part / name) for name in files}
-                (part / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True))
-                folder = self._root / key
-                if folder.exists():
-                    shutil.rmtree(folder)
-                part.rename(folder)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
-        except OSError as error:
-            raise _not_writable(self._root, error) from error
+        folder = self._root / key
+        with replacing_folder(folder, fix=_FIX) as part:
+            for name, path in files.items():
+                shutil.copyfile(path, part / name)
+            manifest = {name: file_digest(part / name) for name in files}
+            (part / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True))
+            remove(folder)
         return folder
-
-
-def _not_writable(root: Path, error: OSError) -> EnvironmentFaultError:
-    return EnvironmentFaultError(
-        Problem(
-            what=f"the firmware cache can't be written: {error.strerror or error}",
-            where=str(root),
-            fix="free disk space, make the folder writable, or name another by HARNESS_CACHE",
-        )
-    )

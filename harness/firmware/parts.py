@@ -20,8 +20,6 @@ class Part:
         Device, the beginning of a full part number: ``xcvu9p`` of ``xcvu9p-flga2104-2-e``.
     part : str
         The full part number that vendor tools are given when the challenge names the device.
-    n_slr : int
-        Super logic regions (dies); a design that crosses them pays in routing.
     source : str
         Where the totals come from.
     """
@@ -29,7 +27,6 @@ class Part:
     device: str
     part: str
     title: str
-    n_slr: int
     lut: int
     ff: int
     dsp: int
@@ -58,7 +55,6 @@ PARTS: tuple[Part, ...] = (
         device="xcvu9p",
         part="xcvu9p-flga2104-2-e",
         title="Virtex UltraScale+ VU9P",
-        n_slr=3,
         lut=1_182_240,
         ff=2_364_480,
         dsp=6_840,
@@ -70,7 +66,6 @@ PARTS: tuple[Part, ...] = (
         device="xcvu13p",
         part="xcvu13p-flga2577-2-e",
         title="Virtex UltraScale+ VU13P",
-        n_slr=4,
         lut=1_728_000,
         ff=3_456_000,
         dsp=12_288,
@@ -82,7 +77,6 @@ PARTS: tuple[Part, ...] = (
         device="xcu250",
         part="xcu250-figd2104-2L-e",
         title="Alveo U250 (the die of a VU13P)",
-        n_slr=4,
         lut=1_728_000,
         ff=3_456_000,
         dsp=12_288,
@@ -94,7 +88,6 @@ PARTS: tuple[Part, ...] = (
         device="xcu55c",
         part="xcu55c-fsvh2892-2L-e",
         title="Alveo U55C (the die of a VU47P)",
-        n_slr=3,
         lut=1_303_680,
         ff=2_607_360,
         dsp=9_024,

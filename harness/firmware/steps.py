@@ -12,7 +12,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from harness.challenge import Value
-from harness.errors import EnvironmentFaultError, IntegrityError, Problem
+from harness.errors import IntegrityError, Problem
+from harness.files import disk_fault
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.tools import raise_fault, system_tools
 from harness.sandbox.step import Step, StepResult, Usage
@@ -161,7 +162,7 @@ class StepRunner:
         try:
             folder.mkdir(parents=True)
         except OSError as error:
-            raise _no_folder(folder, error) from error
+            raise disk_fault(folder, error) from error
         step = Step(
             name=f"firmware-{name}",
             entry=f"harness.firmware.{entry}",
@@ -197,13 +198,3 @@ def _read(model: type[Report], result: StepResult[dict[str, JsonValue]], name: s
                 where="firmware",
             )
         ) from error
-
-
-def _no_folder(folder: Path, error: OSError) -> EnvironmentFaultError:
-    return EnvironmentFaultError(
-        Problem(
-            what=f"the build folder can't be written: {error.strerror or error}",
-            where=str(folder),
-            fix="free disk space, or make the folder writable",
-        )
-    )

@@ -6,20 +6,20 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import JsonValue
 
+from harness.card.files import describe_file
 from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Target
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import Problem, UsageError
+from harness.files import make_folder, package_version
 from harness.firmware.backend import Built, FirmwareRequest, FirmwareResult, Settings
 from harness.firmware.cache import (
     Cache,
-    describe,
     digest_of,
     events_digest,
     file_digest,
@@ -147,16 +147,7 @@ def synthesise(
 
 
 def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"the build folder can't be written: {error.strerror or error}",
-                where=str(folder),
-                fix="free disk space, or make the folder writable",
-            )
-        ) from error
+    make_folder(folder)
     if any(folder.iterdir()):
         raise UsageError(Problem(what="the build folder is not empty", where=str(folder)))
 
@@ -184,17 +175,10 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         "events": events,
         "settings": settings,
         "has_implementation": request.has_implementation,
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: package_version(name) or "" for name in _PACKAGES},
         "tools": dict(native_versions()),
         "harness": _source_digest(),
     }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _source_digest() -> str:
@@ -254,7 +238,7 @@ def _finished(built: Built) -> FirmwareResult:
     """List the artefacts by digest in the report."""
     report = built.report
     if isinstance(report, Firmware):
-        report = report.model_copy(update={"artefacts": tuple(map(describe, built.artefacts))})
+        report = report.model_copy(update={"artefacts": tuple(map(describe_file, built.artefacts))})
     return FirmwareResult(
         report=report, scores=built.scores, artefacts=built.artefacts, usage=built.usage
     )

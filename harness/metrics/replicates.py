@@ -2,8 +2,8 @@
 
 Replicate r of a challenge gives every event a weight, Poisson(1) as in a bootstrap sample of a
 sample of Poisson size, that depends on the challenge's seed, the event's content hash and r alone.
-Two entries scored anywhere, at any time, in any order are therefore resampled alike: what they
-owe to the same lucky events cancels in the difference of their replicates.
+Two entries scored anywhere, at any time, in any order are therefore resampled alike: the luck
+that they share cancels in the difference of their replicates.
 
 Background. Every event has a SplitMix64 stream of its own, seeded by its hash; four replicates
 share one output of it. Only the upper tail can decide the threshold of a replicate, so only the
@@ -36,6 +36,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.challenge import SPLITMIX_STEP, mix64
 from harness.metrics.scores import Floats, RankedScores
 
 N_REPLICATES = 500
@@ -47,23 +48,12 @@ N_BUCKETS = 2**14
 POISSON_COUNTS = (24109, 24110, 12055, 4017, 1005, 201, 34, 4, 1)
 _LANES = 4
 _MASK = 2**64 - 1
-# SplitMix64: the step of its counter and the two multipliers of its finaliser.
-_GOLDEN = 0x9E3779B97F4A7C15
-_MIX_A = 0xBF58476D1CE4E5B9
-_MIX_B = 0x94D049BB133111EB
 # Separate streams for separate uses of one seed.
 _BACKGROUND, _BUCKETS, _DEALING = 1, 2, 3
 # Words mixed at once: 128 KiB stay in the second-level cache.
 _BLOCK_WORDS = 2**14
 # Weights held at once while thresholds are found: 8 MiB of cumulated 32-bit sums.
 _MAX_WEIGHTS = 2**21
-
-
-def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Scramble 64-bit words: the finaliser of SplitMix64, a bijection."""
-    words = (values ^ (values >> np.uint64(30))) * np.uint64(_MIX_A)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(_MIX_B)
-    return words ^ (words >> np.uint64(31))
 
 
 def poisson_weights(
@@ -88,14 +78,14 @@ def poisson_weights(
         Poisson(1) to within 2e-5 of each probability; mean and variance exactly 1.
     """
     table = np.repeat(np.arange(len(POISSON_COUNTS), dtype=np.uint8), POISSON_COUNTS)
-    states = mix(keys ^ _stream_key(seed, stream))
+    states = mix64(keys ^ _stream_key(seed, stream))
     first, last = replicates.start // _LANES, -(-replicates.stop // _LANES)
     weights = np.empty((last - first, _LANES, len(keys)), dtype=np.uint8)
     step = max(_BLOCK_WORDS // max(len(keys), 1), 1)
     for start in range(first, last, step):
         numbers = range(start + 1, min(start + step, last) + 1)
-        counters = np.array([number * _GOLDEN & _MASK for number in numbers], dtype=np.uint64)
-        words = mix(states + counters[:, None]).astype("<u8", copy=False)
+        counters = np.array([number * SPLITMIX_STEP & _MASK for number in numbers], dtype=np.uint64)
+        words = mix64(states + counters[:, None]).astype("<u8", copy=False)
         lanes = words.view("<u2").reshape(*words.shape, _LANES)
         rows = slice(start - first, start - first + len(numbers))
         weights[rows] = table[lanes].transpose(0, 2, 1)
@@ -104,7 +94,7 @@ def poisson_weights(
 
 def _stream_key(seed: int, stream: int) -> np.uint64:
     words = np.array([seed & _MASK], dtype=np.uint64)
-    return np.uint64(mix(mix(words + np.uint64(_GOLDEN)) + np.uint64(stream))[0])
+    return np.uint64(mix64(mix64(words + np.uint64(SPLITMIX_STEP)) + np.uint64(stream))[0])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +127,7 @@ def background_cuts(
     counted as often as its weight says: the smallest score of an event of non-zero weight that
     background of weight `n_allowed` at most reaches.
 
-    `n_allowed` is not drawn anew with the replicate's total weight, which is N +- sqrt(N): that
+    `n_allowed` is not drawn again with the replicate's total weight, which is N +- sqrt(N): that
     would narrow the intervals by the factor sqrt(1 - fpr), 0.05 % at 1e-3.
 
     Parameters
@@ -241,7 +231,7 @@ def bucket_weights(seed: int) -> NDArray[np.uint8]:
 
 def deal(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint16]:
     """Return the bucket of each event, shape (n,)."""
-    bits = mix(hashes ^ _stream_key(seed, _DEALING))
+    bits = mix64(hashes ^ _stream_key(seed, _DEALING))
     return (bits >> (64 - N_BUCKETS.bit_length() + 1)).astype(np.uint16)
 
 

@@ -1,4 +1,4 @@
-"""A step: the one form in which untrusted work is handed to a sandbox.
+"""A step: the one form in which a sandbox receives untrusted work.
 
 `harness.sandbox.workspace.Workspace` makes the steps and checks what they report; `Sandbox.run`
 runs one.

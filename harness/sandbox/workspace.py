@@ -11,9 +11,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from harness.errors import EnvironmentFaultError, HarnessError, Problem
+from harness.card.records import IsolationKind
+from harness.errors import HarnessError
+from harness.files import make_folder
 from harness.sandbox.report import read_report
-from harness.sandbox.run import Kind, open_sandbox
+from harness.sandbox.run import open_sandbox
 from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.step import Limits, RunStep, Step, StepResult, Usage
 
@@ -97,21 +99,12 @@ class Workspace:
             It cannot be made.
         """
         folder = self.folder / f"{name}-{secrets.token_hex(4)}"
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise EnvironmentFaultError(
-                Problem(
-                    what=f"the folder of the step cannot be made: {error.strerror or error}",
-                    where=str(folder),
-                    fix="free disk space, or make the folder writable",
-                )
-            ) from error
+        make_folder(folder)
         return folder
 
 
 @contextmanager
-def open_workspace(kind: Kind) -> Iterator[Workspace]:
+def open_workspace(kind: IsolationKind) -> Iterator[Workspace]:
     """Open a sandbox, and a folder for its steps that is removed at the end.
 
     Raises

@@ -20,6 +20,7 @@ from harness.card.records import (
     Stress,
     Submitted,
 )
+from harness.challenge import utc
 from harness.data.events import EventStore
 from harness.firmware.backend import Settings
 from harness.metrics.evaluate import BACKGROUND
@@ -42,7 +43,6 @@ class SubmissionRun(ScoringRun):
     """One scoring of a submission: the submission, the events, and what was asked for."""
 
     submission: Submission
-    staged: Path
     store: EventStore
     isolation: IsolationRecord
     is_quick: bool
@@ -84,7 +84,7 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
     with run.stage("acceptance", "what passes, and today's cuts at equal rate"):
         acceptance = summarise_acceptance(run.store, run.mixture, *measured.that_count)
     card = ScoreCard(
-        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=utc(datetime.now(UTC)),
         is_official=not unofficial,
         unofficial_because=unofficial,
         submission=_describe_submission(run.submission),

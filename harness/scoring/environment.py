@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib import metadata
 from pathlib import Path
 
 from harness import __version__
 from harness.card.records import Environment, NotMeasured
+from harness.files import package_version
 
 # Packages whose version can change a figure of the card.
 _PACKAGES = (
@@ -39,15 +39,8 @@ def describe_environment() -> Environment:
         platform=platform.platform(),
         processor=_processor(Path("/proc/cpuinfo")),
         n_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
-        packages={name: version for name in _PACKAGES if (version := _version(name))},
+        packages={name: version for name in _PACKAGES if (version := package_version(name))},
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _git_revision(folder: Path) -> str | NotMeasured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,20 +63,20 @@ def score_mixture(run: ScoringRun, scorer: Scorer, *, has_checks: bool) -> Score
             rate = mixture.n_events / done.usage.wall_s
             checks = _check(run, workspace, scorer, scores, physics, digest, rate)
     return ScoredEvents(
-        scores=scores, physics=physics, checks=checks, warnings=_overflow_warnings(done.report)
+        scores=scores, physics=physics, checks=checks, warnings=tuple(_warnings(done.report))
     )
 
 
-def _overflow_warnings(report: ScoreReport) -> tuple[str, ...]:
-    """Say how many events do not fit the words that the network declares for its input."""
+def _warnings(report: ScoreReport) -> Iterator[str]:
+    """Say what a participant should know of the scoring itself."""
     found = report.input_overflow
-    if found is None or not found.n_outside:
-        return ()
-    warning = (
-        f"{found.n_outside:,} of {found.n_events:,} events have an input outside its declared "
-        "word: widen the words of the input, which must cover the range of pT"
-    )
-    return (warning,)
+    if found is not None and found.n_outside:
+        yield (
+            f"{found.n_outside:,} of {found.n_events:,} events have an input outside its declared "
+            "word: widen the words of the input, which must cover the range of pT"
+        )
+    if report.is_input_modified:
+        yield "score() changes the events that it receives: let it work on a copy"
 
 
 def _check(

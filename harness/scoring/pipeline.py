@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.card import files as cards
-from harness.card.records import Cost, Firmware, NotMeasured, ScoreCard
+from harness.card.records import Cost, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
@@ -58,7 +57,7 @@ def score(
     reports: str | PathLike[str] | None = None,
     settings: Settings | None = None,
     has_stress: bool = False,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> ScoreCard:
     """Score the submission in `folder`, write its card and return it: ``harness score`` in a call.
@@ -111,14 +110,12 @@ def score(
             # Scores of two arithmetics, of which compression saves little.
             cards.check_results(Path(results), 2 * BYTES_PER_SCORE * mixture.n_events)
         sandbox = open_sandbox(isolation)
-        workspace = Workspace(run_step=sandbox.run, folder=scratch)
         run = SubmissionRun(
             challenge=rules,
             mixture=mixture,
-            workspace=workspace,
+            workspace=Workspace(run_step=sandbox.run, folder=scratch),
             clock=clock,
             submission=submission,
-            staged=submission.stage(workspace.new_folder("submission")),
             store=store,
             isolation=sandbox.record,
             is_quick=is_quick,
@@ -127,8 +124,7 @@ def score(
             settings=settings,
             has_stress=has_stress,
         )
-        is_open = submission.spec.division == "open"
-        measured = _measure_open(run) if is_open else _measure_trigger(run)
+        measured = _measure(run)
         card, packed = assemble_card(run, measured)
         if not is_quick:
             cards.write_card(card, Path(results), scores=packed, artefacts=measured.artefacts)
@@ -151,19 +147,25 @@ def mix_events(
     return store, mixture
 
 
-def _measure_open(run: SubmissionRun) -> Measurements:
+def _measure(run: SubmissionRun) -> Measurements:
+    staged = run.submission.stage(run.workspace.new_folder("submission"))
+    is_open = run.submission.spec.division == "open"
+    return _measure_open(run, staged) if is_open else _measure_trigger(run, staged)
+
+
+def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
-    scorer = Scorer.of_open(run.staged)
+    scorer = Scorer.of_open(staged)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
     return _with_stress(run, measured, scorer)
 
 
-def _measure_trigger(run: SubmissionRun) -> Measurements:
+def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
     with run.stage("export", "network() of model.py") as workspace:
-        network = extract_network(workspace, run.staged, run.challenge)
+        network = extract_network(workspace, staged, run.challenge)
     vendor = _read_vendor(run, network) if run.has_firmware else None
     scorer = Scorer.of_network(network)
     # The cost looks at no event, so it is counted while the events are scored.

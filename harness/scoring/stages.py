@@ -12,6 +12,8 @@ from pathlib import Path
 from harness.card.records import StepUsage
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
+from harness.errors import EnvironmentFaultError
+from harness.files import write_whole
 from harness.sandbox import Workspace
 from harness.sandbox.step import Usage
 
@@ -64,10 +66,8 @@ class StageClock:
         """
         seconds = {name: usage.wall_s for name, usage in self.usage.items()}
         history = {**_read_history(self._history), self._kind: seconds}
-        part = self._history.with_suffix(".part")
-        with suppress(OSError):
-            part.write_text(json.dumps(history))
-            part.replace(self._history)
+        with suppress(EnvironmentFaultError):
+            write_whole(self._history, json.dumps(history).encode())
 
     def _expected(self, name: str) -> str:
         before = self._before.get(name)

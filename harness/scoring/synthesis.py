@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
-from harness.card.records import Firmware, NotMeasured
+from harness.card.records import Firmware, IsolationKind, NotMeasured
 from harness.challenge import Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.errors import Problem, UsageError
+from harness.errors import Problem, UsageError, field_problems
 from harness.firmware.backend import Settings
 from harness.firmware.reports.handed_in import read_reports
 from harness.firmware.synthesise import export_project, synthesise
-from harness.sandbox.workspace import open_workspace
+from harness.sandbox import open_workspace
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
 from harness.submission import Submission, read_submission
@@ -38,7 +37,7 @@ def synthesise_submission(
     has_implementation: bool = False,
     reports: Path | None = None,
     settings: Settings | None = None,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Firmware | NotMeasured:
     """Make the firmware of the submission in `folder`, alone: no event is scored for a card.
@@ -124,12 +123,4 @@ def _target(target: Target, part: str | None, clock_period_ns: float | None) -> 
     try:
         return Target.model_validate(target.model_dump() | stated)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise UsageError(
-            Problem(
-                what=f"{first['msg']}: {first['input']!r}",
-                where=f"target, {'.'.join(str(part) for part in first['loc'])}",
-                expected="a part by name, a clock period in ns above 0",
-                fix="name others by --part and --clock",
-            )
-        ) from error
+        raise UsageError(*field_problems(error, "target (--part, --clock)")) from error

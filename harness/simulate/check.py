@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.hdf5 import count_events, read_chunks
-from harness.data.progress import Progress, no_progress
 from harness.data.structure import StructureCheck
+from harness.files import Progress, make_folder, no_progress, writing
 from harness.simulate.layout import LAYOUT
 from harness.simulate.reference import TOLERANCE, quantities
 
@@ -127,7 +127,6 @@ def write_plots(checked: Checked, folder: Path) -> tuple[Path, ...]:
     EnvironmentFaultError
         matplotlib is not installed, or the folder can't be written.
     """
-    from harness.data.cache import make_folder, writing
     from harness.data.describe import matplotlib_figure
 
     figure_type = matplotlib_figure()
@@ -142,7 +141,7 @@ def write_plots(checked: Checked, folder: Path) -> tuple[Path, ...]:
         figure = figure_type(figsize=(7.2, 5.0), layout="constrained")
         _draw(figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)), comparisons, checked)
         path = folder / f"{name}.png"
-        with writing(folder, path.name) as stream:
+        with writing(path) as stream:
             figure.savefig(stream, format="png", dpi=150)
         paths.append(path)
     return tuple(paths)

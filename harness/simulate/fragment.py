@@ -9,11 +9,10 @@ from typing import Literal
 import yaml
 
 from harness.challenge import Challenge, DataFile, Split
-from harness.data.cache import file_checksum
 from harness.data.hdf5 import count_events
 from harness.data.manifest import Manifest, load_manifest
-from harness.data.progress import Progress, no_progress
 from harness.errors import Problem, UsageError
+from harness.files import Progress, file_checksum, no_progress
 from harness.simulate.layout import LAYOUT
 from harness.simulate.plan import Plan
 from harness.simulate.presets import BACKGROUND, TUNES

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from harness.data.cache import cache_root, file_checksum, make_folder, writing
+from harness.data.cache import cache_root
+from harness.files import file_checksum, make_folder, write_whole
 from harness.simulate.pileup import (
     KINDS,
     PART_EVENTS,
@@ -55,9 +56,7 @@ def missing_parts(n_library: Mapping[str, int]) -> tuple[Part, ...]:
 def make_library_part(part: Part) -> None:
     """Make one part of a library, in a worker."""
     path = _part_path(part)
-    make_folder(path.parent)
-    with writing(path.parent, path.name) as stream:
-        stream.write(to_bytes(make_part(*part)))
+    write_whole(path, to_bytes(make_part(*part)))
 
 
 def finish_libraries(n_library: Mapping[str, int]) -> dict[str, str]:
@@ -67,8 +66,7 @@ def finish_libraries(n_library: Mapping[str, int]) -> dict[str, str]:
         path = library_path(kind, n_library[kind])
         if not path.exists():
             parts = [read_library(_part_path(part)) for part in _parts(kind, n_library[kind])]
-            with writing(path.parent, path.name) as stream:
-                stream.write(to_bytes(join_parts(parts)))
+            write_whole(path, to_bytes(join_parts(parts)))
         checksums[kind] = file_checksum(path)
     return checksums
 

@@ -9,8 +9,8 @@ from typing import Literal
 from pydantic import Field
 
 from harness.challenge import Name, Value
-from harness.errors import UsageError
-from harness.files import DocumentError, read_document
+from harness.errors import DataError, UsageError
+from harness.files import read_yaml
 from harness.simulate.settings import MAX_SETTINGS, settings_problems
 
 # What the veto on the hard process requires, besides Pythia's settings.
@@ -86,8 +86,8 @@ def read_card(path: Path) -> Process:
         It cannot be read, or makes a setting that is not allowed; all problems at once.
     """
     try:
-        card = read_document(path, ProcessCard)
-    except DocumentError as error:
+        card = read_yaml(path, ProcessCard)
+    except DataError as error:
         raise UsageError(*error.problems) from error
     problems = settings_problems(card.settings, str(path))
     if problems:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 import harness
 from harness.challenge import Name, Value
 from harness.errors import DataError, Problem
+from harness.files import package_version, parse_json
 from harness.simulate.generator import COMMON
 from harness.simulate.plan import Plan
 
@@ -62,7 +62,7 @@ def make_provenance(
         versions={
             "python": platform.python_version(),
             "machine": platform.machine(),
-            **{name: found for name in _PACKAGES if (found := _version(name))},
+            **{name: found for name in _PACKAGES if (found := package_version(name))},
         },
     )
 
@@ -90,20 +90,9 @@ def read_provenance(path: Path) -> Provenance | None:
         ) from error
     if text is None:
         return None
-    try:
-        return Provenance.model_validate_json(text)
-    except ValidationError as error:
-        raise DataError(
-            Problem(
-                what=f"its attribute {ATTRIBUTE} is not readable: {str(error).splitlines()[0]}",
-                where=str(path),
-                fix="make the file again with this version of the harness",
-            )
-        ) from error
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    return parse_json(
+        text,
+        Provenance,
+        source=f"{path}, attribute {ATTRIBUTE}",
+        fix="make the file again with this version of the harness",
+    )

@@ -21,11 +21,17 @@ from typing import TypeVar
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from harness.data.cache import check_space, make_folder, writing
-from harness.data.progress import Progress, no_progress
-from harness.errors import LimitError, Problem, UsageError
+from harness.errors import DataError, LimitError, Problem, UsageError
+from harness.files import (
+    Progress,
+    check_space,
+    make_folder,
+    no_progress,
+    read_json,
+    remove_parts,
+    write_json,
+)
 from harness.simulate.chunk import ChunkReport
 from harness.simulate.generator import import_pythia
 from harness.simulate.layout import Events
@@ -142,8 +148,8 @@ def _claim(plan: Plan, parts: Path) -> None:
     path = parts / _PLAN_NAME
     if path.exists():
         try:
-            is_ours = Plan.model_validate_json(path.read_bytes()).digest == plan.digest
-        except ValidationError:
+            is_ours = read_json(path, Plan).digest == plan.digest
+        except DataError:
             is_ours = False
         if not is_ours:
             raise UsageError(
@@ -155,8 +161,7 @@ def _claim(plan: Plan, parts: Path) -> None:
                 )
             )
         return
-    with writing(parts, _PLAN_NAME) as stream:
-        stream.write(plan.model_dump_json().encode())
+    write_json(path, plan)
 
 
 @contextmanager
@@ -177,8 +182,7 @@ def _workers(n_jobs: int, parts: Path) -> Iterator[ProcessPoolExecutor]:
         for process in list((workers._processes or {}).values()):  # noqa: SLF001
             process.kill()
         workers.shutdown(wait=True, cancel_futures=True)
-        for unfinished in parts.glob("*.part"):
-            unfinished.unlink(missing_ok=True)
+        remove_parts(parts)
         if isinstance(error, BrokenProcessPool):
             raise _crashed(logs) from error
         raise
@@ -253,9 +257,9 @@ def _completed(
 def _report(parts: Path, chunk: Chunk) -> ChunkReport | None:
     """Return the report of a chunk that is whole; None if it is still to be made."""
     try:
-        report = ChunkReport.model_validate_json((parts / report_name(chunk)).read_bytes())
+        report = read_json(parts / report_name(chunk), ChunkReport)
         events = np.load(parts / chunk.file_name, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError):
+    except (DataError, OSError, ValueError):
         return None
     return report if len(events) == chunk.n_events == report.n_events else None
 

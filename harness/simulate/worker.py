@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.cache import writing
+from harness.files import write_json, writing
 from harness.simulate.chunk import ChunkReport, make_chunk
 from harness.simulate.detector import Detector
 from harness.simulate.libraries import Part, make_library_part, open_overlay
@@ -48,10 +48,9 @@ def run_chunk(plan: Plan, chunk: Chunk, folder: Path) -> ChunkReport:
     events, report = make_chunk(
         plan.process(chunk.process), chunk, plan.seed, _detector(tuple(plan.n_library.items()))
     )
-    with writing(folder, chunk.file_name) as stream:
+    with writing(folder / chunk.file_name) as stream:
         np.lib.format.write_array(stream, events, allow_pickle=False)
-    with writing(folder, report_name(chunk)) as stream:
-        stream.write(report.model_dump_json().encode())
+    write_json(folder / report_name(chunk), report)
     return report
 
 

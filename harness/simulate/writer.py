@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.data import hdf5_writer
-from harness.errors import EnvironmentFaultError, Problem
+from harness.files import write_json
 from harness.simulate.layout import LAYOUT, Events
 from harness.simulate.provenance import ATTRIBUTE, Provenance
 
@@ -31,16 +31,10 @@ def write_events(
     Raises
     ------
     EnvironmentFaultError
-        It can't be written.
+        It cannot be written.
     """
     attributes = {ATTRIBUTE: provenance.model_dump_json()}
     hdf5_writer.write_events(
         path, LAYOUT, blocks, n_events=n_events, attributes=attributes, fix=_FIX
     )
-    beside = path.with_name(f"{path.name}.json")
-    try:
-        beside.write_text(provenance.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(what=f"can't write: {error}", where=str(beside), fix=_FIX)
-        ) from error
+    write_json(path.with_name(f"{path.name}.json"), provenance, fix=_FIX)

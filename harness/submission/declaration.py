@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
-import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from harness.challenge import Account, Name, Value
-from harness.errors import Problem
+from harness.errors import DataError, Problem
+from harness.files import decode_text, load_yaml, read_bounded
 from harness.submission.words import parse_word
 
 FILE_NAME = "submission.yaml"
 MAX_BYTES = 64 * 1024
-MAX_DEPTH = 10
 
 _EXAMPLES = {
     "team": "team: team_x (the name of the folder)",
@@ -106,51 +105,6 @@ class Spec(Value):
     precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
 
 
-def _load_yaml(text: str) -> tuple[object, Mapping[str, int]]:
-    """Read YAML as text, lists and mappings alone, and the line of each top-level field.
-
-    Raises
-    ------
-    yaml.YAMLError
-        It is malformed, has an alias, a key twice, or is nested deeper than any declaration.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.BaseLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if isinstance(event, yaml.AliasEvent):
-            raise _refusal(f"an alias, *{event.anchor}: write the value out", event)
-        if depth > MAX_DEPTH:
-            raise _refusal("nested too deeply", event)
-    node = yaml.compose(text, Loader=yaml.BaseLoader)
-    if node is None:
-        return None, {}
-    _refuse_double_keys(node)
-    lines = {}
-    if isinstance(node, yaml.MappingNode):
-        lines = {key.value: key.start_mark.line + 1 for key, _ in node.value}
-    return yaml.load(text, Loader=yaml.BaseLoader), lines  # noqa: S506  # builds no objects
-
-
-def _refusal(what: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=what, problem_mark=cast("yaml.Mark", place.start_mark))
-
-
-def _refuse_double_keys(node: yaml.Node) -> None:
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_double_keys(item)
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise _refusal("a key that is no word", key)
-            if key.value in seen:
-                raise _refusal(f"the field {key.value[:80]!r} twice", key)
-            seen.add(key.value)
-            _refuse_double_keys(value)
-
-
 def read_spec(folder: Path) -> tuple[Spec | None, list[Problem]]:
     """Read `submission.yaml` of a submission.
 
@@ -168,23 +122,20 @@ def read_spec(folder: Path) -> tuple[Spec | None, list[Problem]]:
             fix="run `harness new` for a skeleton, or copy it from submissions/team_x",
         )
         return None, [problem]
-    if path.stat().st_size > MAX_BYTES:
-        what = f"{path.stat().st_size:,} bytes"
-        return None, [Problem(what=what, where=FILE_NAME, expected=f"at most {MAX_BYTES:,}")]
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"is not UTF-8: {error.reason} at byte {error.start}"
-        return None, [Problem(what=what, where=FILE_NAME, fix="save it as UTF-8")]
+        text = decode_text(read_bounded(path, MAX_BYTES), source=FILE_NAME)
+    except DataError as error:
+        return None, list(error.problems)
     return parse_spec(text, folder.resolve().name)
 
 
 def parse_spec(text: str, team: str) -> tuple[Spec | None, list[Problem]]:
     """Read the text of a `submission.yaml` in a folder called `team`."""
     try:
-        content, lines = _load_yaml(text)
-    except yaml.YAMLError as error:
-        return None, [_yaml_problem(error)]
+        document = load_yaml(text, source=FILE_NAME, as_text=True)
+    except DataError as error:
+        return None, list(error.problems)
+    content = document.content
     if not isinstance(content, dict):
         what = "is empty" if not content else "is no mapping of fields to values"
         fix = "begin with a line such as `title: ...`"
@@ -202,7 +153,10 @@ def parse_spec(text: str, team: str) -> tuple[Spec | None, list[Problem]]:
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
-        return None, [*(_field_problem(dict(told), lines) for told in error.errors()), *problems]
+        return None, [
+            *(_field_problem(dict(told), document.lines) for told in error.errors()),
+            *problems,
+        ]
     return (None if problems else spec), problems
 
 
@@ -217,22 +171,11 @@ def owners_of(text: str) -> tuple[str, ...]:
     ((), ())
     """
     try:
-        content, _ = _load_yaml(text)
+        content = load_yaml(text, source=FILE_NAME, as_text=True).content
         named = content.get("owners") if isinstance(content, dict) else None
         return TypeAdapter(tuple[Account, ...]).validate_python(named)
-    except (yaml.YAMLError, ValidationError):
+    except (DataError, ValidationError):
         return ()
-
-
-def _yaml_problem(error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    where = FILE_NAME if mark is None else f"{FILE_NAME}, line {mark.line + 1}"
-    return Problem(
-        what=f"is not the YAML that is read here: {what}"[:300],
-        where=where,
-        fix="put text with : or # in quotes, and indent with spaces",
-    )
 
 
 def _field_problem(told: Mapping[str, object], lines: Mapping[str, int]) -> Problem:

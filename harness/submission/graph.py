@@ -18,8 +18,7 @@ import numpy as np
 from pydantic import Field, JsonValue, StrictInt, ValidationError
 
 from harness.challenge import Value
-from harness.errors import InvalidSubmissionError, Problem
-from harness.files import field_problems
+from harness.errors import InvalidSubmissionError, Problem, field_problems
 from harness.submission.layers import (
     ALLOWED,
     ALLOWED_FUNCTIONS,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import Problem, UsageError
+from harness.files import replacing_folder
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEAM_PLACEHOLDER = "TEAM_NAME"
@@ -58,34 +56,14 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
                 fix="choose another name, or work on the submission that is there",
             )
         )
-    try:
-        _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
-    except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(what=f"cannot be written: {error.strerror}", where=str(target))
-        ) from error
+    _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
     return target
 
 
 def _write(team: str, target: Path, template: Path) -> None:
-    """Write all files beside the target, then move them there at once."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-    try:
+    with replacing_folder(target) as folder:
         for source in sorted(template.iterdir()):
             if source.is_file():
                 text = source.read_text(encoding="utf-8").replace(TEAM_PLACEHOLDER, team)
                 # `model.py.txt` is no module of the harness; `model.py` would be one.
-                (scratch / source.stem).write_text(text, encoding="utf-8", newline="\n")
-        scratch.chmod(0o777 & ~_umask())
-        scratch.rename(target)
-    except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
-        raise
-
-
-def _umask() -> int:
-    """Return the process's mask of file modes, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+                (folder / source.stem).write_text(text, encoding="utf-8", newline="\n")

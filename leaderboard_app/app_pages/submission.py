@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from harness.board.entry import Entry
 from harness.board.index import Snapshot
-from harness.board.ranking import Entry
 from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.markup import text_html

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
+from harness.board.entry import signals_of
 from harness.board.formats import percent
 from harness.board.rows import BoardRow, titles_of
 from harness.card.records import Distribution, NotMeasured, Physics, ScoreCard, WorkingPoint
@@ -53,7 +53,7 @@ def interval_text(value: float, lower: float, upper: float) -> str:
 
 def palette_of(card: ScoreCard, *, background: bool = False) -> Palette:
     """Colours of the signals of a card, the same on every page."""
-    titles = titles_of(card, ranking.signals_of(card))
+    titles = titles_of(card, signals_of(card))
     return Palette(
         names=tuple(visible(title) for title in titles.values()),
         background=process_titles(card)[BACKGROUND] if background else None,
@@ -69,7 +69,7 @@ def process_titles(card: ScoreCard) -> dict[str, str]:
         if file.role != "blackbox"
     }
     return titles | {
-        name: visible(title) for name, title in titles_of(card, ranking.signals_of(card)).items()
+        name: visible(title) for name, title in titles_of(card, signals_of(card)).items()
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from harness.board import ranking
+from harness.board.contest import Contest
+from harness.board.entry import data_digest, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.ranking import Contest
 from harness.board.rows import point_at, titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import visible
@@ -27,7 +28,7 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
     measured = [
         (name, subject, physics)
         for name, subject in zip(names, subjects, strict=True)
-        if (physics := ranking.shown_physics(subject.card)) is not None
+        if (physics := shown_physics(subject.card)) is not None
     ]
     sections = []
     comparable = _comparable(subjects)
@@ -63,8 +64,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _comparable(subjects: Sequence[Subject]) -> bool:
     kinds = {
-        (ranking.data_digest(subject.card.challenge), subject.card.scorer_version)
-        for subject in subjects
+        (data_digest(subject.card.challenge), subject.card.scorer_version) for subject in subjects
     }
     return len(kinds) == 1
 

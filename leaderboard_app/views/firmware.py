@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.board import ranking
+from harness.board.contest import Contest
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
-from harness.board.ranking import Contest
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
 from harness.card.text import visible
 from leaderboard_app import charts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.board import ranking
+from harness.board.entry import shown_physics
 from harness.board.formats import DASH, fpr_text
 from harness.board.rows import point_at, titles_of
 from harness.card.records import (
@@ -29,7 +30,7 @@ from leaderboard_app.views.subject import Subject
 def physics_sections(subject: Subject) -> list[Section]:
     """Lay out efficiencies, ROC, scores, and what the firmware lost."""
     card = subject.card
-    physics = ranking.shown_physics(card)
+    physics = shown_physics(card)
     if physics is None:
         return [Section(title="Physics", blocks=(not_measured("Scores", card.firmware_physics),))]
     point = card.challenge.working_point
@@ -197,7 +198,7 @@ def _loss_cells(fixed: Physics, exact: Physics, signal: str, fpr: float) -> list
 
 def rate_section(card: ScoreCard) -> Section:
     """Turn the false positive rate into a trigger rate, and say what that assumes."""
-    physics = ranking.shown_physics(card)
+    physics = shown_physics(card)
     point = point_at(physics, card.challenge.working_point)
     crossing = card.challenge.collision_rate_hz
     if physics is None or isinstance(point, NotMeasured) or crossing is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
+from harness.board.entry import shown_physics
 from harness.board.formats import DASH, fpr_text
 from harness.board.rows import point_at
 from harness.card.records import (
@@ -27,7 +27,7 @@ def stress_section(card: ScoreCard) -> Section:
     fpr = card.challenge.working_point
     made = [one for one in card.stress.variations if isinstance(one, Variation)]
     at_point = {one.name: _at(one, fpr) for one in made}
-    point = point_at(ranking.shown_physics(card), fpr)
+    point = point_at(shown_physics(card), fpr)
     blocks: list[Block] = []
     bars = [
         Measured(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.board.ranking import Contest, Entry, Ranked, Ranking, Unranked
+from harness.board.contest import Contest
+from harness.board.entry import Entry
+from harness.board.ranking import Ranked, Ranking, Unranked
 from harness.card.records import ScoreCard
 
 

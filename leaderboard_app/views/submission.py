@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from harness.board import ranking
-from harness.board.ranking import Contest, Ranked, Unranked
+from harness.board.contest import Contest
+from harness.board.entry import shown_physics
+from harness.board.ranking import Ranked, Unranked
 from harness.board.rows import SYNTHETIC_NOTE, point_at
 from harness.card.records import NotMeasured, Physics, ScoreCard
 from leaderboard_app import charts
@@ -60,7 +62,7 @@ def _standing_section(subject: Subject) -> Section:
 def _history_section(subject: Subject) -> list[Section]:
     points = []
     for entry in subject.earlier:
-        physics = ranking.shown_physics(entry.card)
+        physics = shown_physics(entry.card)
         merit = _merit_at(physics, subject.contest)
         if physics is not None and merit is not None:
             span = (

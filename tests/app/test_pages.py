@@ -10,12 +10,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harness.card.records import NotMeasured
-from harness.challenge import RankingRules
 from leaderboard_app.blocks import Picture
-from leaderboard_app.settings import ContestRules, Settings
+from leaderboard_app.settings import Settings
 from leaderboard_app.views.stress import stress_section
 from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
-from tests.cards import TARGET, make_board, make_card, make_challenge, make_summary, write_board
+from tests.cards import (
+    make_board,
+    make_card,
+    make_challenge,
+    make_rulebook,
+    make_summary,
+    write_board,
+)
 
 PAGES = ("ranking", "trade_off", "submission", "compare", "data", "take_part")
 
@@ -302,11 +308,21 @@ def test_hidden_signals_are_not_sent_to_the_public(open_page, tmp_path):
 
 def test_rules_of_the_manifest_take_the_place_of_those_in_the_cards(open_page, tmp_path):
     write_board([make_card("team_a")], tmp_path)
-    strict = ContestRules(rules=RankingRules(accepted_evidence=("post_route",)), target=TARGET)
-    app = open_page(tmp_path, contests={"sample": strict})
+    strict = make_rulebook(accepted_evidence=("post_route",)).challenge
+    app = open_page(tmp_path, challenges=(strict,))
     (row,) = table_model(app)["rows"]
     assert not row["ranked"]
     assert "this contest accepts post_route" in row["reasons"][0]
+
+
+def test_broken_decisions_rank_nothing_and_are_named(open_page, tmp_path):
+    write_board([make_card("team_a")], tmp_path)
+    (tmp_path / "sample" / "decisions.json").write_text("{}x")
+    for page in ("ranking", "trade_off", "submission", "compare"):
+        app = open_page(tmp_path, page)
+        assert not app.exception, page
+        assert "decisions cannot be read" in app.error[0].value
+        assert "sample/decisions.json" in html(app)
 
 
 def test_what_a_team_writes_is_sent_as_text(open_page, tmp_path):

@@ -13,10 +13,10 @@ import html5lib
 import pytest
 from playwright.sync_api import expect
 
+from harness.board.boards import Boards
 from harness.board.formats import Board
 from harness.errors import EnvironmentFaultError
 from leaderboard_app import static_site
-from leaderboard_app.settings import Settings
 from leaderboard_app.static_site import export_site, site_size
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
 from tests.cards import make_board, make_card, make_challenge, write_board
@@ -25,7 +25,7 @@ from tests.cards import make_board, make_card, make_challenge, write_board
 @pytest.fixture(scope="module")
 def site(results, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("site") / "site"
-    export_site(Settings(results=str(results)), folder)
+    export_site(Boards(results), folder)
     return folder
 
 
@@ -117,7 +117,7 @@ def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
     )
     for is_private in (False, True):
         folder = tmp_path / str(is_private)
-        export_site(Settings(results=str(tmp_path / "results"), is_private=is_private), folder)
+        export_site(Boards(tmp_path / "results", is_private=is_private), folder)
         page = (folder / "sample" / "entries" / "team_a.html").read_text(encoding="utf-8")
         board = (folder / "sample" / "board.json").read_text(encoding="utf-8")
         assert ("h⁰" in page) is is_private
@@ -125,27 +125,27 @@ def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
 
 
 def test_a_second_export_replaces_the_first_and_leaves_other_files(results, tmp_path):
-    settings = Settings(results=str(results))
-    export_site(settings, tmp_path)
+    boards = Boards(results)
+    export_site(boards, tmp_path)
     (tmp_path / "CNAME").write_text("board.example")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    export_site(settings, tmp_path)
+    export_site(boards, tmp_path)
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert before == after
 
 
 def test_no_card_and_no_place_are_told(results, tmp_path):
     with pytest.raises(EnvironmentFaultError, match="no score card"):
-        export_site(Settings(results=str(tmp_path / "none")), tmp_path / "site")
+        export_site(Boards(tmp_path / "none"), tmp_path / "site")
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFaultError, match="could not be written"):
-        export_site(Settings(results=str(results)), tmp_path / "file" / "site")
+        export_site(Boards(results), tmp_path / "file" / "site")
 
 
 def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
     # 500 pages, the charts' library (0.9 MB) and the board itself: 10 MB.
     write_board(make_board(12), tmp_path / "results")
-    export_site(Settings(results=str(tmp_path / "results")), tmp_path / "site")
+    export_site(Boards(tmp_path / "results"), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
     assert site_size([entries]) / 12 <= 15_000
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.board.ranking import Entry, contest_of, rank
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry
+from harness.board.ranking import rank
 from harness.card.files import read_card, write_card
-from harness.cli.terminal import card_view
+from harness.card.view import card_view
 
 FOLDER = Path(__file__).parent
 CARDS = sorted(FOLDER.glob("*.json"))
@@ -64,6 +66,6 @@ def test_it_is_printed(path):
 
 def test_they_are_listed_on_a_board():
     entries = [Entry(key=f"x/{path.stem}", card=read_card(path)) for path in CARDS]
-    ranking = rank(entries, contest_of(entries))
+    ranking = rank(entries, Rulebook().contest_of(entries))
     told = {item.entry.key for item in (*ranking.ranked, *ranking.unranked)}
     assert told | {entry.key for entry in ranking.superseded} == {entry.key for entry in entries}

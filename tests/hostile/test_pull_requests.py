@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.board.ranking import Entry
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry
 from harness.challenge import IntakeRules
 from harness.ci.announce import announce
 from harness.ci.artefact import MAX_ARCHIVE_BYTES, read_archive
-from harness.ci.comment import MAX_COMMENT_BYTES, Board, make_comment, readable
+from harness.ci.comment import MAX_COMMENT_BYTES, Rivals, make_comment, readable
 from harness.ci.documents import Plan, Scoring, Summary
 from harness.ci.git import Repository
 from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import make_plan
 from harness.ci.staging import read_files, write_files
-from harness.cli.terminal import scorings_view
+from harness.ci.view import scorings_view
 from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
 from tests.cards import make_card
 from tests.ci_stand_in import RULES
@@ -381,10 +382,10 @@ RUN = FinishedRun.model_validate(
         "head_repository": {"full_name": "mallory/benchmark"},
     }
 )
-NO_BOARD = Board(challenge=None, entries=())
+NO_BOARD = Rivals()
 
 
-def post(stand, members: dict[str, bytes] | bytes, board: Board = NO_BOARD, run=RUN):
+def post(stand, members: dict[str, bytes] | bytes, board: Rivals = NO_BOARD, run=RUN):
     content = members if isinstance(members, bytes) else archive(members)
     stand.artefacts[run.id] = {"score-cards": content}
     forge = Forge(repository=REPOSITORY, token=TOKEN, api=stand.api)
@@ -427,7 +428,7 @@ def test_a_card_under_another_teams_name_is_left_out(stand):
 
 def test_a_higher_score_is_shown_as_unofficial_and_published_by_nothing(stand):
     best = dict.fromkeys(("ato4l", "lq", "h0", "hplus"), 0.9)
-    board = Board(challenge=None, entries=[Entry(key="team_a/x", card=make_card("team_a", seed=3))])
+    board = Rivals(entries=[Entry(key="team_a/x", card=make_card("team_a", seed=3))])
     made = post(stand, forged(rates=best), board)
 
     assert "Expected rank 1" in made.body
@@ -513,7 +514,7 @@ def test_no_card_makes_the_ranking_stumble():
     for forged_physics in (short, none, alone):
         card = fine.model_copy(update={"firmware_physics": forged_physics})
         summary = Summary.model_validate_json(summary_of("mine"))
-        body = make_comment(summary, {"mine": card}, Board(challenge=None, entries=board))
+        body = make_comment(summary, {"mine": card}, Rivals(entries=board))
         assert "Not ranked" in readable(body) or "not shown" in readable(body)
 
 
@@ -522,7 +523,7 @@ def test_a_card_that_brings_its_own_working_point_is_not_ranked():
     zero = card.challenge.model_copy(update={"working_point": 0.0})
     forged_card = card.model_copy(update={"challenge": zero})
     summary = Summary.model_validate_json(summary_of("mine"))
-    for board in (NO_BOARD, Board(challenge=RULES, entries=())):
+    for board in (NO_BOARD, Rivals(rulebook=Rulebook(challenge=RULES))):
         body = readable(make_comment(summary, {"mine": forged_card}, board))
         assert "not shown" in body
         assert "Expected rank" not in body

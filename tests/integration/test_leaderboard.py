@@ -15,8 +15,12 @@ import pytest
 from click.testing import CliRunner
 
 import leaderboard_app
+from harness.board.boards import Boards
+from harness.board.decisions import Decision, add_decision
+from harness.board.formats import to_json
+from harness.board.reveal import reveal_signals
 from harness.cli import main
-from harness.cli.board import leaderboard, settings_of, without_hidden
+from harness.cli.board import leaderboard, settings_of
 from harness.cli.cards import show
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
@@ -161,6 +165,9 @@ def test_an_app_that_ends_by_itself_is_a_fault_of_the_environment(monkeypatch):
         serve.check_place("203.0.113.1", 8501)
 
 
+NOW = "2026-04-01T12:00:00Z"
+
+
 def hidden_manifest():
     """A challenge whose rules weigh a signal that is hidden."""
     (sample,) = (one for one in load_manifest().challenges if one.name == "sample")
@@ -176,17 +183,34 @@ def hidden_manifest():
 def test_the_public_ranking_neither_weighs_nor_names_a_hidden_signal(tmp_path):
     from leaderboard_app.state import Shelf
 
-    challenge = hidden_manifest()
-    assert "h0" not in without_hidden(challenge).ranking.model_dump_json()
     write_board([make_card("team_a", challenge=make_challenge(hidden=("h0",)))], tmp_path)
+    manifest = load_manifest().model_copy(update={"challenges": (hidden_manifest(),)})
 
     for is_private in (False, True):
-        settings = settings_of(tmp_path, {"sample": challenge}, is_private=is_private)
-        assert ('"h0"' in settings.model_dump_json()) is is_private
-        shelf = Shelf(settings)
-        made = shelf.ranking(shelf.snapshot(), "sample")
+        shelf = Shelf(settings_of(tmp_path, manifest, is_private=is_private))
+        snapshot = shelf.snapshot()
+        made = shelf.ranking(snapshot, "sample")
         assert [item.reasons for item in made.unranked] == []
         assert ("h0" in made.contest.signals) is is_private
+        assert ("h0" in made.contest.rules.model_dump_json()) is is_private
+        assert ('"h0"' in to_json(shelf.board(snapshot, "sample", 1e-5))) is is_private
+
+
+def test_an_open_board_follows_what_is_decided_and_revealed(tmp_path):
+    (path,) = write_board([make_card("team_a", challenge=make_challenge(hidden=("h0",)))], tmp_path)
+    boards = Boards(tmp_path, [hidden_manifest()])
+
+    def made():
+        return boards.ranking(boards.refresh(), "sample")
+
+    assert "h0" not in made().contest.signals
+    reveal_signals(tmp_path, "sample", ("h0",), reason="the end", decided=NOW)
+    assert "h0" in made().contest.signals
+    assert made().contest.rules.signal_weights["h0"] == 2.0
+    assert len(made().ranked) == 1
+    card = f"team_a/{path.stem}"
+    add_decision(tmp_path, "sample", Decision(kind="retract", decided=NOW, reason="why", card=card))
+    assert made().ranked == ()
 
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -185,7 +185,7 @@ def test_results_that_cannot_be_written_are_told(harness):
     done = harness.score(folder, "--results", "/proc/results")
 
     assert done.returncode == 5
-    assert "could not be written" in done.stderr
+    assert "cannot be written" in done.stderr
 
 
 def test_help_is_quick_to_import():

@@ -19,9 +19,9 @@ import yaml
 from filelock import FileLock
 
 from harness.cli import cli
-from harness.data.cache import writing
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, HarnessError, UsageError
+from harness.files import writing
 from harness.simulate.chunk import make_chunk
 from harness.simulate.detector import Detector
 from harness.simulate.pileup import Overlay, SoftEvents
@@ -296,7 +296,7 @@ def test_a_disk_that_fills_up_on_the_way_is_told_and_the_run_goes_on_later(
 
     done = runs(*arguments, limit=limit)
     assert done.returncode == 5, done.stderr
-    assert "can't write" in done.stderr
+    assert "cannot be written" in done.stderr
     assert "Traceback" not in done.stderr
     assert not out.exists()
     assert list(tmp_path.rglob("*.part")) == []
@@ -348,7 +348,7 @@ def _break_off_while_writing(folder: Path) -> None:
 
 
 def _write_for_ever(folder: Path) -> None:
-    with writing(folder, "background-000000.npy"):
+    with writing(folder / "background-000000.npy"):
         time.sleep(600)
 
 

@@ -59,7 +59,6 @@ def test_a_layout_knows_its_shape():
         )
     )
     assert layout.shape == (19, 3)
-    assert layout.n_values == 57
 
 
 def test_signals_are_the_shown_and_the_hidden_ones():

@@ -19,7 +19,7 @@ def test_a_problem_without_details_is_one_line():
     assert str(Problem(what="there is no manifest")) == "there is no manifest"
 
 
-def test_an_error_tells_all_its_problems():
+def test_an_error_names_all_its_problems():
     error = HarnessError(Problem(what="one", where="a"), "two")
     assert [problem.what for problem in error.problems] == ["one", "two"]
     assert str(error) == "a: one\ntwo"
@@ -35,6 +35,7 @@ def test_an_error_tells_all_its_problems():
         ("EnvironmentFaultError", 5),
         ("DataError", 5),
         ("IntegrityError", 6),
+        ("HarnessFaultError", 7),
     ],
 )
 def test_each_class_has_the_designed_exit_code(name, code):

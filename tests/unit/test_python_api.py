@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.card.files import read_card
 
 STUB = Path(harness.__file__).with_suffix(".pyi")
 
@@ -53,3 +54,31 @@ def test_the_parameters_of_score_stay():
         "isolation",
         "progress",
     ]
+
+
+def test_no_submodule_takes_the_place_of_a_public_function(tmp_path):
+    """A package `harness.score` would, once it is imported, hide the function of that name."""
+    code = """
+import importlib, pkgutil, sys
+import harness
+from harness.errors import UsageError
+
+for found in pkgutil.walk_packages(harness.__path__, "harness."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+print(len([name for name in sys.modules if name.startswith("harness.")]), "modules")
+print("card of", harness.read_card(sys.argv[1]).submission.team)
+try:
+    harness.score(sys.argv[2])
+except UsageError as error:
+    print(error)
+"""
+    card = Path(__file__).parents[1] / "golden" / "v1_trigger.json"
+    command = [sys.executable, "-c", code, str(card), str(tmp_path / "nowhere")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    modules, read, scored = done.stdout.splitlines()[:3]
+    assert int(modules.split()[0]) > 150
+    assert read == f"card of {read_card(card).submission.team}"
+    assert "no such folder" in scored

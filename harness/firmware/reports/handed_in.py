@@ -16,11 +16,11 @@ from typing import TypeVar, cast
 import yaml
 from pydantic import Field, JsonValue
 
+from harness.card.files import describe_file
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Evidence, Target, Value
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.firmware.archive import pack
-from harness.firmware.cache import describe
 from harness.firmware.parts import find_part
 from harness.firmware.program_scores import compress
 from harness.firmware.reports.vendor import (
@@ -123,7 +123,7 @@ def read_reports(
     if kept is None:
         return report
     _pack(handed_in.files, folder, kept)
-    return report.model_copy(update={"artefacts": (describe(kept),)})
+    return report.model_copy(update={"artefacts": (describe_file(kept),)})
 
 
 # --- Finding --------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from harness.card.records import Agreement, Figure, Firmware, NotMeasured, StageLatency
 from harness.challenge import Value
 from harness.errors import IntegrityError, Problem
+from harness.files import package_version
 from harness.firmware.backend import Built, FirmwareRequest
 from harness.firmware.delays import period_ns
 from harness.firmware.estimate import estimate_from_trace
@@ -392,7 +392,7 @@ def _report(
     bench_source = f"{simulated.report.verilator}, seen in the simulation of the Verilog"
     cells_source = (
         f"Yosys synth_xilinx -family xcup ({synthesis.version}) of the Verilog of "
-        f"da4ml {_version('da4ml')}"
+        f"da4ml {package_version('da4ml') or 'of unknown version'}"
     )
     latency = Figure(
         value=simulated.waveform.latency_cycles,
@@ -489,13 +489,6 @@ def _too_large(request: FirmwareRequest, trace: TraceReport) -> Firmware:
         f"the {request.settings.max_lut:,} that the settings allow"
     )
     return report.model_copy(update={"notes": (note, *report.notes)})
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "of unknown version"
 
 
 # --- Artefacts ------------------------------------------------------------------------------------

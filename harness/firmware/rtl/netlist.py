@@ -24,7 +24,6 @@ Lanes: TypeAlias = NDArray[np.uint64]
 # Events at once: one for each bit of this many 64-bit words.
 CHUNK_WORDS = 64
 WORD_BITS = 64
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
 _IGNORED = frozenset({"$scopeinfo", "GND", "VCC"})
 _WIRES = frozenset({"BUFG", "BUFGCE", "BUF", "IBUF", "OBUF"})

@@ -11,9 +11,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.errors import Problem
+from harness.files import package_version
 from harness.firmware.tools import EXTRA, Fault, build_folder, compiler, run_tool, step_entry
 from harness.firmware.translate.verilog import TOP
 
@@ -155,9 +154,8 @@ def verilator_version() -> str:
         There is none.
     """
     command, environment = verilator_command()
-    if environment:
-        with suppress(PackageNotFoundError):
-            return f"Verilator {version('verilator')}"
+    if environment and (version := package_version("verilator")):
+        return f"Verilator {version}"
     text = run_tool(
         [*command, "--version"],
         name="verilator",

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
@@ -17,6 +16,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import Problem
+from harness.files import package_version
 from harness.firmware.rtl.netlist import Cell, Netlist, NetlistError, evaluate_netlist
 from harness.firmware.rtl.timing import Timing, time_netlist
 from harness.firmware.tools import (
@@ -167,7 +167,7 @@ def yosys_version() -> str:
     if tool == "yosys":
         text = run_tool([command[0], "-V"], name="yosys", folder=Path("/"), timeout_s=60)
         return text.strip()[:120]
-    return f"{tool} {version(tool)}"
+    return f"{tool} {package_version(tool)}"
 
 
 # Adders stay adders: Yosys would merge chains of them into compressors built of LUTs, which take

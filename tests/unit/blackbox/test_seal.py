@@ -66,7 +66,7 @@ def test_a_wrong_passphrase_is_told_as_one(sealed):
 
 
 def test_a_lost_key_is_told_with_what_follows(tmp_path):
-    with pytest.raises(DataError, match="without its key a black box can't be scored"):
+    with pytest.raises(DataError, match="without its key a black box cannot be scored"):
         open_key(tmp_path / "lost.key", Secret(passphrase=PASSPHRASE))
 
 

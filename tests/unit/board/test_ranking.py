@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from harness.board import ranking
-from harness.board.ranking import Contest, Entry, Span
+from harness.board.contest import Contest, Rulebook
+from harness.board.entry import Entry, data_digest
+from harness.board.ranking import Span
 from harness.card.records import (
     Agreement,
     Check,
@@ -28,6 +30,7 @@ from tests.cards import (
     make_card,
     make_challenge,
     make_firmware,
+    make_rulebook,
 )
 
 
@@ -37,8 +40,10 @@ def entry(card: ScoreCard, key: str | None = None) -> Entry:
 
 def board(cards: list[ScoreCard], **rules: object) -> ranking.Ranking:
     entries = [entry(card) for card in cards]
-    contest = ranking.contest_of(entries, rules=RankingRules.model_validate(rules))
-    return ranking.rank(entries, contest)
+    chosen = Rulebook().contest_of(entries)
+    if rules:
+        chosen = make_rulebook(target=chosen.target, **rules).contest_of(entries)
+    return ranking.rank(entries, chosen)
 
 
 def contest(**changes: object) -> Contest:
@@ -90,7 +95,7 @@ def test_weights_weigh_and_pick_signals():
     assert ranking.merit_of({"a": 1e-4, "b": 1e-2}, contest(rules=rules)) == pytest.approx(10**-3.5)
 
     cards = [make_card("x", seed=1)]
-    only = ranking.contest_of([entry(cards[0])], rules=RankingRules(signal_weights={"h0": 1.0}))
+    only = make_rulebook(signal_weights={"h0": 1.0}).contest_of([entry(cards[0])])
     assert only.signals == ("h0",)
 
 
@@ -105,8 +110,8 @@ def test_other_metrics_are_a_matter_of_the_rules(metric, expected):
 @pytest.mark.parametrize("metric", ["geometric_mean_tpr", "mean_tpr", "lowest_tpr"])
 def test_replicates_of_the_merit_follow_the_same_formula(metric):
     card = make_card(seed=3)
-    rules = RankingRules(metric=metric, signal_weights={"ato4l": 1.0, "h0": 2.0})
-    chosen = ranking.contest_of([entry(card)], rules=rules)
+    rulebook = make_rulebook(metric=metric, signal_weights={"ato4l": 1.0, "h0": 2.0})
+    chosen = rulebook.contest_of([entry(card)])
     fast = ranking.merit_replicates(card.firmware_physics, chosen)
 
     slow = [
@@ -454,7 +459,7 @@ def test_hidden_signals_do_not_part_public_and_private_cards():
     public, private = make_challenge(), make_challenge(hidden=("h0",))
     kept = [file for file in public.files if file.process != "h0"]
     public = public.model_copy(update={"files": tuple(kept)})
-    assert ranking.data_digest(public) == ranking.data_digest(private)
+    assert data_digest(public) == data_digest(private)
 
 
 # Intervals.
@@ -511,7 +516,7 @@ def test_equal_replicates_resolve_nothing():
 def test_paired_comparison_of_two_entries():
     first = make_card("a", seed=1, rates=dict.fromkeys(SIGNALS, 4e-3))
     second = make_card("b", seed=2, rates=dict.fromkeys(SIGNALS, 4e-4))
-    chosen = ranking.contest_of([entry(first), entry(second)])
+    chosen = Rulebook().contest_of([entry(first), entry(second)])
 
     there = ranking.compare_merit(first.firmware_physics, second.firmware_physics, chosen)
     back = ranking.compare_rate(second.firmware_physics, first.firmware_physics, "h0", 1e-5)

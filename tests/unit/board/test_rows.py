@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from harness.board import formats, ranking
-from harness.board.ranking import Entry
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     AmountCell,
@@ -82,7 +83,7 @@ def test_an_open_entry_shows_its_float_physics():
 
 def test_another_working_point_changes_the_rates_and_not_the_ranks():
     everything = entries(*made_up.make_board(8))
-    made = ranking.rank(everything, ranking.contest_of(everything))
+    made = ranking.rank(everything, Rulebook().contest_of(everything))
 
     at_home, elsewhere = board_of(made), board_of(made, shown_point=1e-3)
 

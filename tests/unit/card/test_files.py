@@ -77,7 +77,7 @@ def test_a_full_disk_leaves_no_card_and_says_so(card, tmp_path, monkeypatch):
     def no_space(descriptor: int) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(cards.os, "fsync", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
 
     with pytest.raises(EnvironmentFaultError, match="No space left"):
         cards.write_card(card, tmp_path)
@@ -95,7 +95,7 @@ def test_scores_without_their_card_are_not_left_behind(card, tmp_path, monkeypat
             raise OSError(28, os.strerror(28))
         flush(descriptor)
 
-    monkeypatch.setattr(cards.os, "fsync", no_space_for_the_card)
+    monkeypatch.setattr(os, "fsync", no_space_for_the_card)
 
     with pytest.raises(EnvironmentFaultError, match="No space left"):
         _write(card, tmp_path)
@@ -110,7 +110,7 @@ def test_results_are_looked_at_before_a_long_run_and_nothing_is_left_there(tmp_p
     with pytest.raises(EnvironmentFaultError, match="too little for a score card"):
         cards.check_results(tmp_path, 10**18)
     # Not even root makes a file below /proc.
-    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+    with pytest.raises(EnvironmentFaultError, match="cannot be written"):
         cards.check_results(Path("/proc/results"), 0)
 
 
@@ -118,9 +118,9 @@ def test_results_that_are_a_file_are_told(card, tmp_path):
     results = tmp_path / "results"
     results.write_text("")
 
-    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+    with pytest.raises(EnvironmentFaultError, match="cannot be written"):
         cards.write_card(card, results)
-    with pytest.raises(EnvironmentFaultError, match="could not be written"):
+    with pytest.raises(EnvironmentFaultError, match="cannot be written"):
         cards.check_results(results, 0)
     assert stat.S_ISREG(results.stat().st_mode)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.board.ranking import Entry, Ranked, Unranked
+from harness.board.entry import Entry
+from harness.board.ranking import Ranked, Unranked
 from harness.challenge import Budget, RankingRules
-from harness.ci.comment import Board, make_comment, readable
+from harness.ci.comment import Rivals, make_comment, readable
 from harness.ci.documents import Plan, PlannedSubmission, Scoring, Summary, ToldProblem
 from harness.ci.judgement import judge
 from tests.cards import TARGET, make_card, make_challenge, make_firmware
@@ -30,7 +31,7 @@ def comment(card, board=BOARD, *, status: str = "scored", plan: Plan | None = No
     team = card.submission.team
     scoring = Scoring(team=team, challenge="sample", status=status, card=f"{team}/x")
     summary = Summary(challenge="sample", plan=plan, scorings=(scoring,))
-    return readable(make_comment(summary, {team: card}, Board(challenge=None, entries=board)))
+    return readable(make_comment(summary, {team: card}, Rivals(entries=board)))
 
 
 def test_the_expected_rank_is_that_among_the_others():
@@ -138,7 +139,7 @@ def plan_of(kind: str, **fields: object) -> Plan:
 )
 def test_a_plan_without_a_score_is_explained(plan, words):
     summary = Summary(challenge="sample", plan=plan)
-    text = readable(make_comment(summary, {}, Board(challenge=None, entries=())))
+    text = readable(make_comment(summary, {}, Rivals()))
     assert words in text
 
 
@@ -151,7 +152,7 @@ def test_a_failure_says_whose_fault_it_was_and_shows_the_end_of_the_log(code, wo
         team="mine", challenge="sample", status="failed", exit_code=code, message=lines
     )
     summary = Summary(challenge="sample", plan=None, scorings=(scoring,))
-    text = readable(make_comment(summary, {}, Board(challenge=None, entries=())))
+    text = readable(make_comment(summary, {}, Rivals()))
     assert words in text
     assert "line 99" in text
     assert "line 59\n" not in text

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 
+from harness.board.contest import Rulebook
 from harness.board.decisions import (
     Decision,
     Decisions,
     add_decision,
     read_decisions,
-    with_decisions,
 )
+from harness.board.entry import Entry
 from harness.card.files import write_card
 from harness.challenge import RankingRules
 from harness.ci.git import Repository
 from harness.ci.history import commit_board, credentials_of, open_board, push_board
 from harness.errors import DataError, IntegrityError
-from tests.cards import make_card
+from tests.cards import make_card, make_challenge
 from tests.repositories import GitRepository
 
 NOW = "2026-03-01T12:00:00Z"
@@ -112,6 +113,12 @@ def test_a_token_is_shown_to_its_server_alone_and_is_in_no_argument():
     assert credentials_of(None, "https://github.com") == {}
 
 
+def ruled(rules: RankingRules, made: Decisions) -> RankingRules:
+    """Rules of a contest whose cards bring `rules`."""
+    entry = Entry(key="a/b", card=make_card("a", challenge=make_challenge(rules=rules)))
+    return Rulebook(decisions=made).contest_of([entry]).rules
+
+
 def test_decisions_apply_in_their_order(tmp_path):
     for one in (
         decision("freeze", deadline="2026-02-01T00:00:00Z"),
@@ -120,7 +127,7 @@ def test_decisions_apply_in_their_order(tmp_path):
         decision("reinstate", card="a/20260101T000000Z-00000000"),
     ):
         add_decision(tmp_path, "sample", one)
-    rules = with_decisions(RankingRules(), read_decisions(tmp_path, "sample"))
+    rules = ruled(RankingRules(), read_decisions(tmp_path, "sample"))
 
     assert rules.deadline == "2026-02-01T00:00:00Z"
     assert rules.retracted == {"b/20260101T000000Z-00000000": "why"}
@@ -129,11 +136,11 @@ def test_decisions_apply_in_their_order(tmp_path):
 def test_a_thaw_gives_the_manifests_deadline_back():
     made = Decisions(decisions=(decision("freeze", deadline=NOW), decision("thaw")))
     own = RankingRules(deadline="2027-01-01T00:00:00Z")
-    assert with_decisions(own, made) == own
+    assert ruled(own, made) == own
 
 
 def test_a_broken_list_of_decisions_is_told_and_not_passed_over(tmp_path):
     (tmp_path / "sample").mkdir()
     (tmp_path / "sample" / "decisions.json").write_text("{}x")
-    with pytest.raises(DataError, match="mend or restore"):
+    with pytest.raises(DataError, match="correct or restore"):
         read_decisions(tmp_path, "sample")

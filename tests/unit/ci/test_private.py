@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from harness.board.index import CardIndex
 from harness.card.files import write_card
 from harness.ci.history import BoardFolder
-from harness.ci.opening import open_cards
+from harness.ci.opening import carry_decisions, open_cards
 from harness.ci.private import open_contest, open_results
 from harness.errors import EnvironmentFaultError, UsageError
 from tests.cards import make_card, make_challenge
@@ -113,11 +114,14 @@ def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
     )
     add_decision(board.results, "sample", decision)
 
-    (entry,) = open_cards(private, board, "sample")
+    open_cards(private, board, "sample")
+    carry_decisions(board)
+    (entry,) = CardIndex(board.opened).refresh().entries["sample"]
     assert "hplus" in entry.card.firmware_physics.auc
     assert (board.opened / "sample" / "team_a" / whole.name).read_bytes() == whole.read_bytes()
-    (made,) = read_decisions(board.opened, "sample").decisions
-    assert made.card == f"team_a/{whole.stem}"
+    revealed, retracted = read_decisions(board.opened, "sample").decisions
+    assert (revealed.kind, revealed.signal) == ("reveal", "hplus")
+    assert (retracted.kind, retracted.card) == ("retract", f"team_a/{whole.stem}")
 
 
 def test_opening_a_challenge_without_cards_is_a_fault_of_the_call(tmp_path):

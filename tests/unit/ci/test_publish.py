@@ -9,7 +9,7 @@ import pytest
 
 from harness.card.files import write_card
 from harness.ci.history import BoardFolder
-from harness.ci.intake import Handed
+from harness.ci.intake import SubmittedFiles
 from harness.ci.ledger import read_attempts
 from harness.ci.publish import publish_private, publish_public, read_branch
 from harness.ci.rescore import rescore_all
@@ -25,7 +25,7 @@ def statuses(summary):
     return {one.team: one.status for one in summary.scorings}
 
 
-def private(settings, tmp_path, *submissions: Handed, now=DAY):
+def private(settings, tmp_path, *submissions: SubmittedFiles, now=DAY):
     own = replace(settings, results=tmp_path / "private")
     return publish_private(submissions, own, BoardFolder(tmp_path / "board"), now=now)
 
@@ -92,7 +92,7 @@ def test_a_broken_list_of_attempts_stops_the_run(settings):
     publish_public([handed("a")], settings, now=DAY)
     path = settings.results / "sample" / "attempts.jsonl"
     path.write_text(path.read_text()[:-20], encoding="utf-8")
-    with pytest.raises(DataError, match="is no attempt"):
+    with pytest.raises(DataError, match=r"attempts\.jsonl, line 1: .*Invalid JSON"):
         publish_public([handed("b")], settings, now=DAY)
 
 

@@ -13,13 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data import cache
+from harness.data import cache, npy
 from harness.data.cache import (
     CacheRecord,
     EventSource,
     cache_root,
-    check_space,
-    file_checksum,
     find_cached,
     lock_process,
     open_events,
@@ -27,10 +25,10 @@ from harness.data.cache import (
     process_folder,
     read_events,
     store_events,
-    writing,
 )
 from harness.data.split import event_hashes
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
+from harness.files import check_space, file_checksum, writing
 from tests.events import make_challenge, make_events, toy_file
 from tests.unit.data.conftest import CHECKSUM, put_in_cache
 
@@ -73,7 +71,7 @@ class TestRoundTrip:
     def test_reading_in_chunks_gives_the_same_events(
         self, cached: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(cache, "CHUNK_EVENTS", 64)
+        monkeypatch.setattr(npy, "CHUNK_EVENTS", 64)
         starts, chunks = zip(*read_events(TOY, "background", cached), strict=True)
         assert starts == tuple(range(0, 500, 64))
         assert np.array_equal(np.concatenate(chunks), make_events(500))
@@ -185,7 +183,7 @@ class TestFaults:
         (tmp_path / "x.part").symlink_to("/dev/full")
         with (
             pytest.raises(EnvironmentFaultError, match="No space left on device"),
-            writing(tmp_path, "x") as stream,
+            writing(tmp_path / "x") as stream,
         ):
             stream.write(b"0" * 10**6)
         assert not (tmp_path / "x").exists()
@@ -196,7 +194,7 @@ class TestFaults:
 
     def test_a_root_that_is_a_file_is_told_as_such(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
-        with pytest.raises(EnvironmentFaultError, match="can't write"):
+        with pytest.raises(EnvironmentFaultError, match="cannot be written"):
             put_in_cache(TOY, FILE, tmp_path / "file", make_events(5))
 
 

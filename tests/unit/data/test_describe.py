@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from harness.card.records import DataSummary
-from harness.data.describe import describe, summarise_pt, write_plots, write_summary
+from harness.data.describe import describe, summarise_pt, write_plots
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest
 from harness.data.observables import count_in_bins, distributions, observables_of
+from harness.files import write_json
 from tests.events import LAYOUT, make_events
 from tests.unit.data.conftest import Toy
 
@@ -106,7 +107,7 @@ class TestDescribe:
     def test_the_summary_is_written_whole_and_read_back(self, toy: Toy, tmp_path: Path) -> None:
         summary = describe(toy.store()).summary
         path = tmp_path / "results" / "toy" / "summary.json"
-        write_summary(summary, path)
+        write_json(path, summary)
         assert DataSummary.model_validate_json(path.read_bytes()) == summary
         assert [found.name for found in path.parent.iterdir()] == ["summary.json"]
 

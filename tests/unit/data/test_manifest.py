@@ -159,7 +159,7 @@ class TestOwn:
     def test_a_huge_file_is_refused_unread(self, tmp_path: Path) -> None:
         path = tmp_path / "huge.yaml"
         path.write_bytes(b"#" * (MAX_DOCUMENT_BYTES + 1))
-        with pytest.raises(DataError, match="larger than 1 MiB"):
+        with pytest.raises(DataError, match="larger than 1,048,576 bytes"):
             load_manifest(path)
 
     def test_a_file_that_is_not_utf8_is_refused(self, tmp_path: Path) -> None:

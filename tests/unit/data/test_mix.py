@@ -97,7 +97,7 @@ class TestMixture:
             mixture.separate(np.zeros(mixture.n_events - 1))
 
     def test_a_folder_that_is_not_there_is_told_as_such(self, toy: Toy, tmp_path: Path) -> None:
-        with pytest.raises(EnvironmentFaultError, match="can't write"):
+        with pytest.raises(EnvironmentFaultError, match="cannot be written"):
             mixed(toy, tmp_path / "none" / "mix.npy")
 
 

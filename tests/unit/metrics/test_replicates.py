@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 
+from harness.challenge import mix64
 from harness.metrics import replicates as module
 from harness.metrics.replicates import (
     N_BUCKETS,
@@ -19,7 +20,6 @@ from harness.metrics.replicates import (
     bucket_weights,
     deal,
     deal_signal,
-    mix,
     poisson_weights,
     replicate_rates,
     tail_cuts,
@@ -59,7 +59,7 @@ def test_mix_is_the_finaliser_of_splitmix64():
     # (https://prng.di.unimi.it/splitmix64.c; Rosetta Code).
     counters = [(1234567 + (i + 1) * 0x9E3779B97F4A7C15) % 2**64 for i in range(5)]
 
-    assert mix(np.array(counters, dtype=np.uint64)).tolist() == [
+    assert mix64(np.array(counters, dtype=np.uint64)).tolist() == [
         6457827717110365317,
         3203168211198807973,
         9817491932198370423,

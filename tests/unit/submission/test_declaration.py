@@ -124,14 +124,17 @@ BOMB = "a: &a [x, x, x, x]\n" + "\n".join(
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        (BOMB, "line 2: is not the YAML that is read here: an alias, *a"),
-        ("title: a\ntitle: b\n", "line 2: is not the YAML that is read here: the field 'title' tw"),
-        ("authors: [{a: 1, a: 2}]", "the field 'a' twice"),
+        (BOMB, "line 1, column 4: is not the YAML that is read here: anchors and aliases"),
+        (
+            "title: a\ntitle: b\n",
+            "line 2, column 1: is not the YAML that is read here: the key 'title'",
+        ),
+        ("authors: [{a: 1, a: 2}]", "the key 'a' is given twice"),
         ("title: [unclosed\n", "is not the YAML"),
         ("title: a: b\n", "line 1"),
-        ("title:\n\tx: 1", "line 2: is not the YAML"),
-        ("? [a]\n: b", "a key that is no word"),
-        ("[" * 1000 + "]" * 1000, "nested too deeply"),
+        ("title:\n\tx: 1", "line 2, column 1: is not the YAML"),
+        ("? [a]\n: b", "a key is no word"),
+        ("[" * 1000 + "]" * 1000, "nested more than"),
         ("", "is empty"),
         ("# only a comment\n", "is empty"),
         ("just text", "is no mapping"),
@@ -161,7 +164,7 @@ def test_a_title_has_one_line():
     ("content", "part"),
     [
         (b"title: \xff\xfe", "is not UTF-8"),
-        (b"#" * (MAX_BYTES + 1), "at most 65,536"),
+        (b"#" * (MAX_BYTES + 1), "larger than 65,536 bytes"),
         (None, "no such file"),
     ],
 )

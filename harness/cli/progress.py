@@ -1,22 +1,12 @@
-"""How long work on data tells how far it is."""
+"""Bars that show how far work on data is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
-
-class Progress(Protocol):
-    """Told now and then how far a piece of work is."""
-
-    def __call__(self, label: str, done: int, total: int | None, unit: str) -> None:
-        """Take note that of `label`, `done` of `total` `unit` (bytes, events) are done."""
-        ...
-
-
-def no_progress(label: str, done: int, total: int | None, unit: str) -> None:
-    """Tell nobody."""
+from harness.files import Progress
 
 
 @contextmanager

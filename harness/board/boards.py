@@ -1,0 +1,74 @@
+"""The boards of a results folder: every challenge in it, ranked as the organiser decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from harness.board import ranking
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry
+from harness.board.index import CardIndex, Snapshot
+from harness.board.ranking import Ranking
+from harness.challenge import Challenge
+
+
+class Boards:
+    """The boards of one results folder, kept up to date with its files.
+
+    Parameters
+    ----------
+    results : Path
+        Holds cards, summaries and decisions; may be missing.
+    challenges : iterable of Challenge
+        Those of the manifest. A challenge of the results that is not among them is ranked by the
+        rules of its newest card; decisions apply to it as well.
+    is_private : bool
+        Show hidden signals: for the organiser alone.
+    """
+
+    def __init__(
+        self, results: Path, challenges: Iterable[Challenge] = (), *, is_private: bool = False
+    ) -> None:
+        self.results = results
+        self._index = CardIndex(results, is_private=is_private)
+        self._challenges = {challenge.name: challenge for challenge in challenges}
+        self._is_private = is_private
+
+    def refresh(self) -> Snapshot:
+        """Read what is new or changed, and return what is there now."""
+        return self._index.refresh()
+
+    def rulebook(self, snapshot: Snapshot, challenge: str) -> Rulebook:
+        """Return what rules a challenge, whether it has cards or not.
+
+        Raises
+        ------
+        DataError
+            Its decisions cannot be read: a board that ignored them would show other ranks.
+        """
+        return Rulebook(
+            challenge=self._challenges.get(challenge),
+            decisions=snapshot.decisions_of(challenge),
+            is_private=self._is_private,
+        )
+
+    def ranking(self, snapshot: Snapshot, challenge: str) -> Ranking:
+        """Rank the cards of a challenge that has some.
+
+        Raises
+        ------
+        DataError
+            See `rulebook`.
+        """
+        entries = snapshot.entries[challenge]
+        contest = self.rulebook(snapshot, challenge).contest_of(entries)
+        return ranking.rank(entries, contest)
+
+    def whole(self, challenge: str, entry: Entry) -> Entry:
+        """Read all of a card, see `CardIndex.whole`."""
+        return self._index.whole(challenge, entry)
+
+    def artefacts_of(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
+        """Find the files kept beside a card, see `CardIndex.artefacts_of`."""
+        return self._index.artefacts_of(challenge, entry)

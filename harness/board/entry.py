@@ -1,0 +1,56 @@
+"""A score card on a board, and what of it says which cards may be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from harness.card.records import NotMeasured, Physics, ScoreCard, ScoredChallenge
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A card and the name that it is listed under: ``<team>/<file name without its ending>``."""
+
+    key: str
+    card: ScoreCard
+
+
+def data_digest(challenge: ScoredChallenge) -> str:
+    """Digest what must be equal for two cards to be compared: data, split, seed, working point.
+
+    Hidden signals are left out: they change no figure of the others.
+    """
+    files = sorted(
+        (file.process, file.checksum) for file in challenge.files if file.role != "hidden"
+    )
+    facts = [
+        challenge.name,
+        challenge.version,
+        challenge.seed,
+        challenge.split_key,
+        challenge.split_fractions,
+        challenge.working_point,
+        files,
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def signals_of(card: ScoreCard) -> tuple[str, ...]:
+    """Names of the signals that a card speaks of, in the order of its files."""
+    named = tuple(
+        file.process for file in card.challenge.files if file.role in {"signal", "hidden"}
+    )
+    if named:
+        return named
+    physics = shown_physics(card)
+    return () if physics is None else tuple(physics.auc)
+
+
+def shown_physics(card: ScoreCard) -> Physics | None:
+    """Return the firmware's physics, or the float network's where there is no firmware."""
+    for physics in (card.firmware_physics, card.float_physics):
+        if not isinstance(physics, NotMeasured):
+            return physics
+    return None

@@ -1,0 +1,43 @@
+"""Whether one card can be ranked, and its figure of merit, in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from harness.board.contest import Rulebook
+from harness.board.entry import Entry, shown_physics
+from harness.board.ranking import merit_of, reasons_against
+from harness.card.records import ScoreCard, WorkingPoint
+from harness.card.terminal import rate_text
+from harness.card.text import plain
+
+_METRICS = {
+    "geometric_mean_tpr": "geometric mean over the signals",
+    "mean_tpr": "mean over the signals",
+    "lowest_tpr": "lowest over the signals",
+}
+
+
+def standing_view(card: ScoreCard) -> RenderableType:
+    """Write the figure that entries are ranked by, and why this card would not be ranked."""
+    return Group(*_standing_lines(card))
+
+
+def _standing_lines(card: ScoreCard) -> Iterator[Text]:
+    entry = Entry(key=card.submission.team, card=card)
+    contest = Rulebook().contest_of([entry])
+    physics = shown_physics(card)
+    point = None if physics is None else physics.at(contest.working_point)
+    if physics is not None and isinstance(point, WorkingPoint):
+        merit = merit_of({name: rate.tpr for name, rate in point.rates.items()}, contest)
+        yield Text.assemble(
+            (f"merit {rate_text(merit)}", "bold"),
+            f": {_METRICS[contest.rules.metric]} of the TPR ({physics.arithmetic}) at FPR "
+            f"{point.fpr:.0e}, each counted as at least that",
+        )
+    reasons = reasons_against(entry, contest)
+    why = "; ".join(reasons) if reasons else "no rule is broken"
+    yield Text.assemble(("not ranked: " if reasons else "can be ranked: ", "bold"), plain(why))

@@ -1,0 +1,214 @@
+"""A score card in a terminal, in the field's own notation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.card.records import (
+    Cost,
+    Figure,
+    Firmware,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    SkippedVariation,
+    UnreachedWorkingPoint,
+    Variation,
+    Verdict,
+    WorkingPoint,
+)
+from harness.card.terminal import (
+    DASH,
+    interval_text,
+    not_measured,
+    rate_text,
+    remark,
+    table,
+    with_interval,
+)
+from harness.card.text import plain
+
+
+def card_view(card: ScoreCard) -> RenderableType:
+    """Draw a whole card."""
+    firmware, network = card.firmware_physics, card.float_physics
+    parts: list[RenderableType] = [_heading(card)]
+    if not isinstance(firmware, NotMeasured):
+        parts.append(_physics_table(card, firmware, "firmware"))
+    if not isinstance(network, NotMeasured):
+        parts.append(_network_view(card, network))
+    if isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
+        parts.append(not_measured("firmware scores", firmware))
+    parts += [_cost_view(card.cost), firmware_view(card.firmware), _checks_view(card)]
+    parts += _stress_view(card)
+    parts += [remark("warning", warning) for warning in card.warnings]
+    return Group(*parts)
+
+
+def _heading(card: ScoreCard) -> Panel:
+    submission, challenge = card.submission, card.challenge
+    lines = [
+        f"{submission.title} · team {submission.team} · {submission.division} division",
+        f"{challenge.title} · {challenge.name}, version {challenge.version}",
+    ]
+    if challenge.synthetic:
+        lines.append("synthetic events: no prediction for the real data")
+    if not card.is_official:
+        lines.append("UNOFFICIAL: " + "; ".join(card.unofficial_because))
+    lines.append(f"isolation {card.isolation.kind} · {card.created} · {submission.digest[:19]}…")
+    text = Text(plain("\n".join(lines)))
+    return Panel(text, title="score card", title_align="left", expand=False)
+
+
+def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
+    """Draw the float scores' table, unless the firmware's holds the same figures."""
+    if card.submission.division == "open":
+        return _physics_table(card, physics, "scores")
+    if card.firmware_physics == physics.model_copy(update={"arithmetic": "firmware"}):
+        return Text("float network: the same figures as the firmware's, digit for digit")
+    return _physics_table(card, physics, "float network")
+
+
+def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
+    """Draw AUC and TPR of each signal with their 95 % intervals."""
+    points = physics.working_points
+    stars = {card.challenge.working_point: "*"}
+    return table(
+        f"{name}: {physics.n_background:,} test background events",
+        (
+            "signal",
+            "AUC",
+            *(f"TPR at FPR {point.fpr:.0e}{stars.get(point.fpr, '')}" for point in points),
+        ),
+        [
+            (
+                signal,
+                f"{auc.value:.4f}\n[{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
+                *(_rate_cell(point, signal) for point in points),
+            )
+            for signal, auc in physics.auc.items()
+        ],
+        caption="\n".join(_working_point_notes(physics)),
+    )
+
+
+def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
+    if isinstance(point, UnreachedWorkingPoint):
+        return DASH
+    rate = point.rates[signal]
+    return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"
+
+
+def _working_point_notes(physics: Physics) -> Iterator[str]:
+    for point in physics.working_points:
+        if isinstance(point, UnreachedWorkingPoint):
+            yield f"FPR {point.fpr:.0e}: not measured, {point.not_measured}"
+        elif point.is_low_statistics:
+            events = "event" if point.n_allowed == 1 else "events"
+            yield (
+                f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
+                "pass"
+            )
+    yield "95 % intervals; per preselected event; * the challenge's working point"
+
+
+def _cost_view(cost: Cost | NotMeasured) -> RenderableType:
+    if isinstance(cost, NotMeasured):
+        return not_measured("cost", cost)
+    rows = [
+        ("parameters", _count(cost.n_parameters)),
+        ("FLOPs", _count(cost.flops)),
+        ("MACs", _count(cost.macs)),
+        ("bit operations", _count(cost.bops)),
+        ("weight bits", _count(cost.weight_bits)),
+    ]
+    if cost.uncounted_operations:
+        names = ", ".join(f"{name} x{n}" for name, n in cost.uncounted_operations.items())
+        rows.append(("operations without a FLOPs formula", names))
+    return table("cost per event", ("", "value"), rows)
+
+
+def _count(value: int | NotMeasured) -> str:
+    if isinstance(value, NotMeasured):
+        return f"not measured: {value.not_measured}"
+    return f"{value:,}"
+
+
+def firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
+    """Draw timing, resources and verdicts with the evidence of each figure."""
+    if isinstance(firmware, NotMeasured):
+        return not_measured("firmware", firmware)
+    figures = (
+        ("latency", firmware.latency_cycles, "cycles"),
+        ("latency", firmware.latency_ns, "ns"),
+        ("initiation interval", firmware.interval_cycles, "cycles"),
+        ("clock period", firmware.clock_period_ns, "ns"),
+        ("LUT", firmware.lut, ""),
+        ("FF", firmware.ff, ""),
+        ("DSP", firmware.dsp, ""),
+        ("BRAM18", firmware.bram18, ""),
+    )
+    drawn = table(
+        f"firmware for {firmware.target.part} ({firmware.backend})",
+        ("", "value", "evidence"),
+        [(name, *_figure(figure, unit)) for name, figure, unit in figures],
+    )
+    verdicts = (_verdict_line(verdict) for verdict in firmware.verdicts)
+    return Group(drawn, *verdicts, *(Text(plain(note)) for note in firmware.notes))
+
+
+def _figure(figure: Figure | NotMeasured, unit: str) -> tuple[str, str]:
+    if isinstance(figure, NotMeasured):
+        return DASH, figure.not_measured
+    shown = unit.removesuffix("s") if unit == "cycles" and figure.value == 1 else unit
+    return f"{figure.value:,.6g} {shown}".rstrip(), f"{figure.evidence}: {figure.source}"
+
+
+def _verdict_line(verdict: Verdict) -> Text:
+    mark, style = ("passed", "green") if verdict.is_passed else ("FAILED", "bold red")
+    share = verdict.value / verdict.limit if verdict.limit else float("inf")
+    text = (
+        f"{verdict.requirement}: {verdict.value:,.6g} of {verdict.limit:,.6g} {verdict.unit} "
+        f"({share:.1%}, {verdict.evidence}) "
+    )
+    return Text.assemble(plain(text), (mark, style))
+
+
+def _checks_view(card: ScoreCard) -> RenderableType:
+    if isinstance(card.checks, NotMeasured):
+        return not_measured("integrity checks", card.checks)
+    rows = [
+        (check.name, check.outcome, f"{check.n_events:,}", f"{check.max_difference:.2g}")
+        for check in card.checks
+    ]
+    return table("integrity checks", ("check", "outcome", "events", "largest difference"), rows)
+
+
+def _stress_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw what the thresholds let pass of varied background; nothing if it was not asked for."""
+    if isinstance(card.stress, NotMeasured):
+        return []
+    header = ("background", "FPR aimed at", "FPR realised", "/ nominal", "events", "selected")
+    rows = [row for variation in card.stress.variations for row in _variation_rows(variation)]
+    return [table(f"rate at fixed thresholds ({card.stress.arithmetic})", header, rows)]
+
+
+def _variation_rows(variation: Variation | SkippedVariation) -> Iterator[tuple[str, ...]]:
+    if isinstance(variation, SkippedVariation):
+        yield variation.title, DASH, variation.not_measured, DASH, DASH, DASH
+        return
+    kept = f"{variation.n_selected / max(variation.n_events, 1):.2%}"
+    for index, rate in enumerate(variation.rates):
+        yield (
+            variation.title if index == 0 else "",
+            f"{rate.fpr:.0e}",
+            with_interval(rate.fpr_realised, rate.interval),
+            DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
+            DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",
+            kept if index == 0 else "",
+        )

@@ -1,0 +1,103 @@
+"""Data sets in a terminal: what was fetched, what is here, and what events look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.card.records import ProcessSummary
+from harness.card.terminal import DASH, bytes_text, rate_text, table
+from harness.card.text import plain
+from harness.data.describe import Description
+from harness.data.fetch import FetchedFile, FetchReport
+from harness.data.inventory import ChallengeStatus, FileStatus
+
+
+def fetch_view(report: FetchReport) -> RenderableType:
+    """Draw what `harness fetch` did, or would do."""
+    header = ("file", "action", "size", "events", "checksum", "source and remarks")
+    drawn = table(report.challenge, header, [_fetched_row(file) for file in report.files])
+    verb = "to download" if report.is_dry_run else "downloaded"
+    n_unknown = sum(file.action == "download" and file.n_bytes is None for file in report.files)
+    unknown = f" and {n_unknown} files of unknown size" if n_unknown else ""
+    summary = (
+        f"{verb}: {bytes_text(report.download_bytes)}{unknown}; "
+        f"more on the disk, in {report.root}: at least {bytes_text(report.disk_bytes)}"
+    )
+    return Group(drawn, Text(summary))
+
+
+def _fetched_row(file: FetchedFile) -> tuple[str, ...]:
+    return (
+        file.name,
+        file.action,
+        bytes_text(file.n_bytes),
+        "" if file.n_events is None else f"{file.n_events:,}",
+        f"{file.checksum} ({file.checksum_origin})" if file.checksum else "none known",
+        "; ".join((file.source, *file.remarks)),
+    )
+
+
+def inventory_view(challenges: Sequence[ChallengeStatus]) -> RenderableType:
+    """Draw which challenges there are, and what of them is here."""
+    return Group(*(_challenge_table(challenge) for challenge in challenges))
+
+
+def _challenge_table(challenge: ChallengeStatus) -> Table:
+    ready = "ready" if challenge.is_ready else f"not here: harness fetch {challenge.name}"
+    is_in_title = "synthetic" in challenge.title
+    synthetic = ", synthetic" if challenge.is_synthetic and not is_in_title else ""
+    return table(
+        f"{challenge.name}: {challenge.title}, version {challenge.version}{synthetic}; {ready}",
+        ("file", "role", "events", "cache", "checksum", "state"),
+        [_file_row(file) for file in challenge.files],
+    )
+
+
+def _file_row(file: FileStatus) -> tuple[str, ...]:
+    return (
+        file.name,
+        file.role,
+        "unknown" if file.n_events is None else f"{file.n_events:,}",
+        bytes_text(file.n_bytes) if file.n_bytes else DASH,
+        file.checksum or "not published",
+        file.state,
+    )
+
+
+def description_view(description: Description) -> RenderableType:
+    """Draw occupancies and leading pT of each process."""
+    summary = description.summary
+    note = "; synthetic events: no prediction for the real data" if summary.synthetic else ""
+    tables = [_process_table(description, process) for process in summary.processes]
+    head = Text(plain(f"{summary.title}, version {summary.version}{note}"))
+    return Group(head, *tables)
+
+
+def _process_table(description: Description, process: ProcessSummary) -> Table:
+    rows = []
+    for kind, occupancy in process.occupancy.items():
+        pt = description.leading_pt[process.process][kind]
+        quantiles = () if pt is None else pt.quantiles_gev.values()
+        rows.append(
+            (
+                kind,
+                " ".join(rate_text(share) for share in occupancy),
+                DASH if pt is None else f"{pt.mean_gev:.1f} ± {pt.sd_gev:.1f}",
+                DASH if pt is None else " ".join(f"{value:.1f}" for value in quantiles),
+            )
+        )
+    return table(
+        f"{process.title}: {process.n_events:,} events",
+        (
+            "object",
+            "occupancy of its slots",
+            "leading pT [GeV], mean ± s.d.",
+            "10, 50, 90, 99 % quantiles",
+        ),
+        rows,
+        caption="\n".join(description.remarks[process.process]),
+    )

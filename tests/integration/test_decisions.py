@@ -1,0 +1,187 @@
+"""What the organiser decided holds on every output: terminal, CSV, JSON, pages, opened board."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import re
+import zlib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.board.public import public_part
+from harness.card.files import write_card
+from harness.card.records import ScoreCard
+from harness.data.manifest import load_manifest
+from tests.cards import make_card, make_challenge
+from tests.integration.conftest import CommandLine
+
+CHALLENGE = "finals"
+REASON = "trained on the test events"
+DEADLINE = "2026-03-02T23:59:59Z"
+# The card of the team whose retraction is tested would be the first without it.
+TEAMS = {"first": 2e-2, "second": 1e-3, "third": 1e-4}
+
+Ranks = dict[str, int | None]
+
+
+def card_of(team: str, day: int) -> ScoreCard:
+    challenge = make_challenge(name=CHALLENGE, hidden=("h0",))
+    rates = dict.fromkeys(("ato4l", "lq", "h0", "hplus"), TEAMS[team])
+    return make_card(team, challenge=challenge, rates=rates, created=f"2026-03-0{day}T12:00:00Z")
+
+
+@pytest.fixture
+def organiser(tmp_path: Path) -> Path:
+    """The organiser's whole cards, their public parts on a board, and no manifest with either."""
+    for day, team in enumerate(TEAMS, start=1):
+        card = card_of(team, day)
+        write_card(card, tmp_path / "private")
+        write_card(public_part(card), tmp_path / "board" / "results")
+    return tmp_path
+
+
+@pytest.fixture
+def board(organiser: Path) -> Path:
+    return organiser / "board"
+
+
+def key_of(board: Path, team: str) -> str:
+    (path,) = (board / "results" / CHALLENGE / team).glob("*.json")
+    return f"{team}/{path.stem}"
+
+
+def decide(harness: CommandLine, board: Path, command: str, *arguments: str) -> None:
+    done = harness(
+        *("ci", command, *arguments, "--challenge", CHALLENGE),
+        *("--board", board, "--reason", REASON),
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def printed(harness: CommandLine, results: Path, *arguments: str) -> dict[str, Ranks]:
+    """The ranks in each form of `harness leaderboard` and in the site that it writes."""
+    asked = ("leaderboard", "--results", results, "--challenge", CHALLENGE, *arguments)
+    site = results.parent / "exported"
+    outputs = []
+    for form in ((), ("--csv",), ("--json",), ("--export", site)):
+        done = harness(*asked, *form)
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+    found = {"terminal": terminal_ranks(outputs[0])}
+    found |= {"csv": csv_ranks(outputs[1]), "json": json_ranks(outputs[2])}
+    return found | {f"exported {name}": ranks for name, ranks in site_ranks(site).items()}
+
+
+def site_ranks(site: Path) -> dict[str, Ranks]:
+    """The ranks in the files and pages of a static site."""
+    folder = site / CHALLENGE
+    pages = [(team, folder / "entries" / f"{team}.html") for team in TEAMS]
+    return {
+        "board.json": json_ranks((folder / "board.json").read_text(encoding="utf-8")),
+        "board.csv": csv_ranks((folder / "board.csv").read_text(encoding="utf-8")),
+        "table": table_ranks((folder / "model.js").read_text(encoding="utf-8")),
+        "entries": {team: entry_rank(page.read_text(encoding="utf-8")) for team, page in pages},
+    }
+
+
+def terminal_ranks(text: str) -> Ranks:
+    rows = re.findall(r"^ *(?:(\d+) \(\d+–\d+\)|–) +(\w+) ", text, re.MULTILINE)
+    return {team: int(rank) if rank else None for rank, team in rows}
+
+
+def csv_ranks(text: str) -> Ranks:
+    rows = csv.DictReader(io.StringIO(text))
+    return {row["team"]: int(row["rank"]) if row["rank"] else None for row in rows}
+
+
+def json_ranks(text: str) -> Ranks:
+    return {row["team"]: row["rank"] for row in json.loads(text)["rows"]}
+
+
+def table_ranks(script: str) -> Ranks:
+    """The ranks in the table of a page, which its script unpacks."""
+    model = json.loads(zlib.decompress(base64.b85decode(script.split('"')[1])))
+    return {
+        row["cells"]["team"]["v"]: row["cells"]["rank"]["v"] if row["ranked"] else None
+        for row in model["rows"]
+    }
+
+
+def entry_rank(page: str) -> int | None:
+    """The rank on the page of one entry."""
+    found = re.search(r"Rank (\d+) of |Not ranked\.", page)
+    assert found is not None
+    return int(found[1]) if found[1] else None
+
+
+def check(found: dict[str, Ranks], ranks: Ranks) -> None:
+    assert found == dict.fromkeys(found, ranks)
+
+
+RETRACTED = {"first": None, "second": 1, "third": 2}
+FROZEN = {"first": 1, "second": 2, "third": None}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest that holds the challenge."""
+    sample = load_manifest().challenge("sample").model_dump(mode="json", exclude_defaults=True)
+    path = tmp_path_factory.mktemp("manifest") / "finals.yaml"
+    path.write_text(yaml.safe_dump({"schema": 1, "challenges": [{**sample, "name": CHALLENGE}]}))
+    return path
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+@pytest.mark.parametrize(
+    ("command", "ranks"),
+    [(("retract", "first"), RETRACTED), (("freeze", "--deadline", DEADLINE), FROZEN)],
+)
+def test_a_decision_holds_on_every_output_whatever_manifest_is_given(
+    harness, board, manifest, command, ranks, is_known
+):
+    given = ("--manifest", manifest) if is_known else ()
+    name, *more = command
+    more = [key_of(board, team) if (team := one) in TEAMS else one for one in more]
+    decide(harness, board, name, *more, *given)
+    check(site_ranks(board / "docs"), ranks)
+    check(printed(harness, board / "results", *given), ranks)
+    check(printed(harness, board / "results"), ranks)
+
+
+def test_a_card_retracted_before_or_after_the_opening_is_unranked_on_all_of_it(harness, organiser):
+    board = organiser / "board"
+
+    def opened(*form: str) -> str:
+        done = harness(
+            *("ci", "open", "--challenge", CHALLENGE, "--board", board, *form),
+            *("--private-results", organiser / "private"),
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    decide(harness, board, "retract", key_of(board, "first"))
+    check({"terminal": terminal_ranks(opened())}, RETRACTED)
+    final = board / "docs" / "final"
+    check(site_ranks(final), RETRACTED)
+    check(site_ranks(board / "docs"), RETRACTED)
+    check(printed(harness, board / "opened", "--private"), RETRACTED)
+
+    decide(harness, board, "retract", key_of(board, "second"))
+    only = {"first": None, "second": None, "third": 1}
+    check(site_ranks(final), only)
+    check(printed(harness, board / "opened", "--private"), only)
+
+    decide(harness, board, "retract", key_of(board, "first"), "--undo")
+    back = {"first": 1, "second": None, "third": 2}
+    before = contents(board)
+    check({"json": json_ranks(opened("--json"))} | site_ranks(final), back)
+    assert contents(board) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -1,0 +1,49 @@
+"""What commands print."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from harness.card.records import NotMeasured
+from harness.cli.output import print_error, print_json
+from harness.errors import InvalidSubmissionError, Problem
+
+
+@dataclass(frozen=True)
+class _Found:
+    path: Path
+    reasons: tuple[str, ...]
+
+
+def test_a_problem_is_shown_with_place_expectation_and_remedy():
+    stream = io.StringIO()
+    problem = Problem(what="is [b]17[/b]", where="model.py", expected="16", fix="subtract")
+    print_error(InvalidSubmissionError(problem, "and more"), Console(file=stream, width=40))
+
+    assert stream.getvalue().splitlines() == [
+        "error: model.py: is [b]17[/b]",
+        "  expected: 16",
+        "  to do: subtract",
+        "error: and more",
+    ]
+
+
+def test_json_of_dataclasses_and_documents_anywhere_in_a_result(capsys):
+    found = _Found(Path("a/b"), ("one", "two"))
+    print_json({"found": [found], "missing": NotMeasured(not_measured="no tool")})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "found": [{"path": "a/b", "reasons": ["one", "two"]}],
+        "missing": {"not_measured": "no tool"},
+    }
+
+
+def test_json_of_a_document_is_its_own(capsys):
+    print_json(NotMeasured(not_measured="kein Gerät"))
+
+    assert capsys.readouterr().out == '{\n "not_measured": "kein Gerät"\n}\n'
