@@ -211,16 +211,16 @@ def _plan_parts(plan: Plan) -> list[str]:
 
 def _problem(problem: ToldProblem) -> str:
     where = f"{comment_text(problem.where)}: " if problem.where else ""
-    text = f"- {where}{comment_text(problem.what)}"
-    for name, told in (("expected", problem.expected), ("to do", problem.fix)):
-        text += f"<br>{name}: {comment_text(told)}" if told else ""
-    return text
+    lines = f"- {where}{comment_text(problem.what)}"
+    for name, text in (("expected", problem.expected), ("to do", problem.fix)):
+        lines += f"<br>{name}: {comment_text(text)}" if text else ""
+    return lines
 
 
 def _failure(scoring: Scoring) -> str:
     reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
     if scoring.status != "failed":
-        reason, hint = "its card can't be shown", "See the remarks above."
+        reason, hint = "its card cannot be shown", "See the remarks above."
     return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
 
 
