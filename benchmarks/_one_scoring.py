@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-from harness.sandbox.run import Kind, Sandbox, open_sandbox
+from pydantic import JsonValue
+
+from harness.card.records import IsolationKind
+from harness.sandbox import Sandbox, open_sandbox
 from harness.sandbox.step import Step, StepResult
 from harness.scoring import pipeline
 
@@ -25,7 +28,7 @@ class Recorder(Sandbox):
 
     steps: dict[str, dict[str, float]] = field(default_factory=dict)
 
-    def run(self, step: Step, folder: Path) -> StepResult:
+    def run(self, step: Step, folder: Path) -> StepResult[dict[str, JsonValue]]:
         """Run `step`."""
         result = Sandbox.run(self, step, folder)
         self.steps[step.name] = {
@@ -37,7 +40,7 @@ class Recorder(Sandbox):
         return result
 
 
-def _seconds(result: StepResult, name: str) -> float:
+def _seconds(result: StepResult[dict[str, JsonValue]], name: str) -> float:
     value = result.report.get(name, 0.0)
     return float(value) if isinstance(value, int | float) else 0.0
 
@@ -55,7 +58,7 @@ def main() -> None:
     imported_s = time.monotonic() - float(started)
     recorders: list[Recorder] = []
 
-    def open_recorder(kind: Kind) -> Recorder:
+    def open_recorder(kind: IsolationKind) -> Recorder:
         sandbox = open_sandbox(kind)
         recorders.append(Recorder(kind=sandbox.kind, detail=sandbox.detail))
         return recorders[-1]

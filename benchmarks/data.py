@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 
 from harness.challenge import Challenge, DataFile, Split
 from harness.data import hdf5
-from harness.data.cache import CHUNK_EVENTS, EventSource, lock_process, store_events
+from harness.data.cache import EventSource, lock_process, store_events
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
+from harness.data.npy import CHUNK_EVENTS
 from harness.data.sample import dequantise, quantise
 from harness.data.split import event_hashes
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 from _table import Goal, Options, Report, publish, read_options
 
+from harness.card.records import IsolationKind
 from harness.sandbox import Sandbox, open_sandbox
-from harness.sandbox.run import Kind
 from harness.sandbox.step import GIB, Limits, Step
 
 MAX_STEP_COST_S = 0.3
 MAX_THROUGHPUT_COST_PERCENT = 3.0
-KINDS: tuple[Kind, ...] = ("none", "bwrap")
+KINDS: tuple[IsolationKind, ...] = ("none", "bwrap")
 MODEL = """
 import keras
 
@@ -94,8 +94,8 @@ def measure(options: Options) -> Report:
     """Measure both kinds in turn."""
     n_steps, n_rates, n_events = (10, 1, 200_000) if options.quick else (60, 5, 2_000_000)
     sandboxes = {kind: open_sandbox(kind) for kind in KINDS}
-    seconds: dict[Kind, list[float]] = {kind: [] for kind in KINDS}
-    runs: dict[Kind, list[Scoring]] = {kind: [] for kind in KINDS}
+    seconds: dict[IsolationKind, list[float]] = {kind: [] for kind in KINDS}
+    runs: dict[IsolationKind, list[Scoring]] = {kind: [] for kind in KINDS}
     for _ in range(n_steps):
         for kind, sandbox in sandboxes.items():
             seconds[kind].append(step_seconds(sandbox))

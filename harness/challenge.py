@@ -6,7 +6,9 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -16,11 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Names become file names and URL parts: lower case only, so that no two differ by case alone.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
+NAME_PATTERN = r"[a-z0-9][a-z0-9_+.-]{0,63}"
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # A time in UTC; such strings sort as the times do.
 Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` is a `Name`, as that of a team.
+
+    Examples
+    --------
+    >>> is_name("team_x"), is_name("Team X")
+    (True, False)
+    """
+    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 def utc(moment: datetime) -> str:
@@ -56,10 +70,29 @@ class EventLayout(Value):
     objects: tuple[ObjectGroup, ...] = Field(min_length=1)
     features: tuple[Name, ...] = ("pt", "eta", "phi")
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> EventLayout:
+        if len(self.slots) != len(self.objects):
+            raise ValueError("two kinds of object share a name")
+        return self
+
     @property
     def n_objects(self) -> int:
         """Rows of an event."""
         return sum(group.n_slots for group in self.objects)
+
+    @property
+    def slots(self) -> dict[str, slice]:
+        """Rows of each kind of object, by its name."""
+        ends = accumulate(group.n_slots for group in self.objects)
+        return {
+            group.name: slice(end - group.n_slots, end)
+            for group, end in zip(self.objects, ends, strict=True)
+        }
+
+    def columns(self, *features: str) -> list[int]:
+        """Columns of the features of these names."""
+        return [self.features.index(name) for name in features]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -180,7 +213,7 @@ class RankingRules(Value):
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
     deadline : str or None
-        Submissions received later don't count.
+        Submissions received later do not count.
     retracted : mapping of card to str
         Cards that the organiser took back, by ``<team>/<file name without its ending>``, with
         the reason; they stay listed.
@@ -218,7 +251,7 @@ class IntakeRules(Value):
         Submissions that one pull request may change.
     max_private_per_day : int
         Scorings on a private challenge that a team has in one day of UTC. Runs that failed by the
-        platform's fault don't count.
+        platform's fault do not count.
     """
 
     ownership: Literal["owners", "anyone"] = "owners"

@@ -317,7 +317,7 @@ def write_json(path: Path, document: BaseModel, *, indent: int = 1, fix: str = _
 
 @contextmanager
 def replacing_folder(path: Path, *, fix: str = _FIX) -> Iterator[Path]:
-    """Give an empty folder to fill; moved to `path`, where no folder lies, if all went well."""
+    """Give an empty folder to fill; moved to `path`, which must not be there, if all went well."""
     make_folder(path.parent, fix=fix)
     with replacing(path, fix=fix) as part:
         remove(part)

@@ -6,7 +6,6 @@ challenge takes on trust, comes from the submission's score card or is said to b
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +18,18 @@ from harness.blackbox.make import count_named
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import Declared, write_result
 from harness.card.files import CARD_SUFFIX, read_card
-from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
+from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import (
     EVENTS_NAME,
     cache_root,
     find_cached,
-    npy_bytes,
     open_ids,
     process_folder,
-    write_npy_header,
 )
 from harness.data.manifest import load_manifest
+from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
 from harness.errors import (
     DataError,
@@ -41,17 +39,15 @@ from harness.errors import (
     Problem,
     UsageError,
 )
-from harness.files import check_space, file_checksum, writing
-from harness.firmware.program_scores import PROGRAM, score_by_program
+from harness.files import file_checksum
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import open_sandbox, read_scores, scratch_folder
-from harness.sandbox.step import RunStep
+from harness.sandbox import Workspace, open_workspace, read_scores
 from harness.scoring.integrity import Batch
-from harness.scoring.pipeline import export_network
-from harness.scoring.scorer import Scorer, score_batches
-from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS
-from harness.submission.spec import Submission, read_submission
+from harness.scoring.scorer import Scorer, extract_network, score_batches
+from harness.submission import Submission, read_submission
 
 NOT_MEASURED = "not measured"
 
@@ -99,17 +95,6 @@ class _BoxEvents:
     ids: NDArray[np.int64]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Bench:
-    run_step: RunStep
-    folder: Path
-
-    def new_folder(self, name: str) -> Path:
-        folder = self.folder / f"{name}-{secrets.token_hex(4)}"
-        folder.mkdir()
-        return folder
-
-
 def export_answer(
     source: Path,
     out: Path,
@@ -120,7 +105,7 @@ def export_answer(
     results: Path = Path("results"),
     submissions: Path = Path("submissions"),
     cache: Path | None = None,
-    isolation: Literal["bwrap", "none"] = "bwrap",
+    isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Answer:
     """Score a black box with a submission, and write the challenge's result file.
@@ -148,13 +133,11 @@ def export_answer(
     entry = _find_entry(source, submissions, results, challenge)
     name = challenge or (entry.card.challenge.name if entry.card else "adc2021")
     rules = load_manifest(*manifests).challenge(name)
-    sandbox = open_sandbox(isolation)
-    with scratch_folder() as scratch:
-        box = _open_box(rules, blackbox, cache, scratch)
+    with open_workspace(isolation) as workspace:
+        box = _open_box(rules, blackbox, cache, workspace.folder)
         n_allowed = _allowed(rules, box)
         progress(f"score: {len(box.ids):,} events of {box.title}")
-        bench = _Bench(run_step=sandbox.run, folder=scratch)
-        arithmetic, scores = _score(entry, rules, box, bench)
+        arithmetic, scores = _score(entry, rules, box, workspace, progress)
     chosen, n_tied = choose(scores, n_allowed)
     if not chosen.any():
         raise InvalidSubmissionError(
@@ -301,9 +284,7 @@ def _unpack_box(rules: Challenge, path: Path, scratch: Path) -> _BoxEvents:
         raise DataError(_without_ids(str(path)))
     shape = (n_events, *rules.layout.shape)
     check = StructureCheck(source=path.name, layout=rules.layout)
-    with writing(scratch / "box.npy", is_kept=False) as stream:
-        check_space(scratch, npy_bytes(shape, "<f4"))
-        write_npy_header(stream, shape, "<f4")
+    with writing_npy(scratch / "box.npy", shape, is_kept=False) as stream:
         for events, classes in hdf5.read_chunks(path, rules.layout):
             check.add(events, classes)
             stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)
@@ -336,25 +317,25 @@ def _allowed(rules: Challenge, box: _BoxEvents) -> int:
 
 
 def _score(
-    entry: _Entry, rules: Challenge, box: _BoxEvents, bench: _Bench
+    entry: _Entry,
+    rules: Challenge,
+    box: _BoxEvents,
+    workspace: Workspace,
+    progress: Callable[[str], None],
 ) -> tuple[Literal["float", "firmware", "open"], NDArray[np.float64]]:
     program = _kept_program(entry)
     if program is not None:
-        folder = bench.new_folder("firmware")
-        path, _ = score_by_program(program, box.events, run_step=bench.run_step, folder=folder)
+        path = score_by_program(program, box.events, workspace)
         return "firmware", read_scores(path, len(box.ids))
-    staged = entry.submission.stage(bench.new_folder("submission"))
-    if entry.submission.spec.division == "open":
-        scorer = Scorer(
-            function="score_open", inputs={"submission": staged}, at_once=OPEN_CHUNK_EVENTS
-        )
+    staged = entry.submission.stage(workspace.new_folder("submission"))
+    is_open = entry.submission.spec.division == "open"
+    if is_open:
+        scorer = Scorer.of_open(staged)
     else:
-        network, _ = export_network(bench.run_step, staged, rules, bench.new_folder("export"))
-        inputs = {"graph": network.graph, "weights": network.weights}
-        scorer = Scorer(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
+        scorer = Scorer.of_network(extract_network(workspace, staged, rules))
     batch = Batch(events=box.events, n_events=len(box.ids), at_once=scorer.at_once)
-    (scores,), _ = score_batches(bench, scorer, [batch], "score")
-    return ("open" if scorer.function == "score_open" else "float"), scores
+    (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
+    return ("open" if is_open else "float"), scores
 
 
 def _kept_program(entry: _Entry) -> Path | None:

@@ -18,17 +18,12 @@ from numpy.typing import NDArray
 
 from harness.challenge import Challenge
 from harness.data import hdf5
-from harness.data.cache import (
-    CHUNK_EVENTS,
-    npy_bytes,
-    write_npy_header,
-)
 from harness.data.events import EventStore
 from harness.data.hdf5_writer import write_events
 from harness.data.mix import read_rows, scatter_events
-from harness.data.split import chunks
+from harness.data.npy import read_npy, writing_npy
 from harness.errors import DataError, Problem, UsageError
-from harness.files import Progress, check_space, file_checksum, no_progress, writing
+from harness.files import Progress, file_checksum, no_progress
 
 BACKGROUND = "background"
 # Where the finest binary step of pT is looked for: 2^-20 GeV is finer than float32 at 16 GeV.
@@ -286,15 +281,13 @@ def make_box(
     given = (events for name, rows in chosen.items() for events in sources[name].read(rows))
     shape = (contents.n_events, *challenge.layout.shape)
     with tempfile.TemporaryDirectory(prefix="harness-box-") as scratch:
-        with writing(Path(scratch) / "mixed.npy", is_kept=False) as stream:
-            check_space(Path(scratch), npy_bytes(shape, "<f4"))
-            write_npy_header(stream, shape, "<f4")
+        mixed = Path(scratch) / "mixed.npy"
+        with writing_npy(mixed, shape, is_kept=False) as stream:
             scatter_events(stream, given, places, challenge.layout.shape)
-        mixed = _read_npy(Path(scratch) / "mixed.npy", shape)
         write_events(
             path,
             challenge.layout,
-            mixed,
+            (events for _, events in read_npy(mixed)),
             n_events=contents.n_events,
             has_ids=True,
             progress=progress,
@@ -307,16 +300,6 @@ def make_box(
         event_ids=event_ids,
         warnings=tuple(_warnings(background, signals)),
     )
-
-
-def _read_npy(path: Path, shape: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
-    """Read a .npy file piece by piece: a map that is read through counts as resident memory."""
-    n_values = int(np.prod(shape[1:]))
-    with path.open("rb") as stream:
-        stream.seek(npy_bytes(shape, "<f4") - shape[0] * n_values * 4)
-        for piece in chunks(shape[0], CHUNK_EVENTS):
-            n_events = piece.stop - piece.start
-            yield np.fromfile(stream, "<f4", n_events * n_values).reshape(n_events, *shape[1:])
 
 
 def _warnings(background: Source, signals: Sequence[Source]) -> Iterator[str]:

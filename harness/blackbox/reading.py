@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, NonNegativeInt
 
+from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ _NAMED = 5
 _GZIP, _SHUFFLE, _FLETCHER = 1, 2, 3
 
 
+class ResultReport(Value):
+    """What `read_result` reports."""
+
+    n_ids: NonNegativeInt
+    declared: dict[str, int | float | str]
+    remarks: tuple[str, ...]
+
+
 def read_result(
     request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
 ) -> dict[str, JsonValue]:
@@ -39,8 +48,8 @@ def read_result(
     Returns
     -------
     dict
-        ``n_ids``, ``dtype``, ``declared`` (attribute to number or text), ``remarks`` (what else is
-        in the file, or not as it should be).
+        The fields of `ResultReport`: ``n_ids``, ``declared`` (attribute to number or text),
+        ``remarks`` (what else is in the file, or not as it should be).
 
     Raises
     ------

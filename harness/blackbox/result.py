@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.blackbox.make import count_named
-from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT
+from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
 from harness.data.hdf5_writer import replacing_hdf5
 from harness.errors import InvalidSubmissionError, Problem, UsageError
-from harness.sandbox.step import GIB, MIB, Limits, RunStep, Step
+from harness.sandbox import Workspace
+from harness.sandbox.step import GIB, MIB, Limits
 
 # A million ids are 8 MB before they are packed.
 MAX_RESULT_BYTES = 16 * MIB
@@ -65,7 +66,7 @@ class ResultFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Box:
-    """What a result is held against.
+    """What a result is compared with.
 
     Attributes
     ----------
@@ -103,13 +104,8 @@ class Verdict:
     remarks: tuple[str, ...]
 
 
-def read_result_file(path: Path, *, run_step: RunStep, folder: Path) -> ResultFile:
+def read_result_file(path: Path, workspace: Workspace) -> ResultFile:
     """Read a result file in a sandbox.
-
-    Parameters
-    ----------
-    folder : Path
-        Exists and is empty: for what the step writes.
 
     Raises
     ------
@@ -119,40 +115,24 @@ def read_result_file(path: Path, *, run_step: RunStep, folder: Path) -> ResultFi
         There is no such file.
     """
     _check_file(path)
-    step = Step(
-        name="read-result",
-        entry="harness.blackbox.reading:read_result",
-        inputs={"result": path},
-        outputs={"ids": 8 * MAX_IDS},
-        limits=_LIMITS,
-    )
     try:
-        found = run_step(step, folder)
+        found = workspace.run(
+            "read-result",
+            "harness.blackbox.reading:read_result",
+            ResultReport,
+            inputs={"result": path},
+            outputs={"ids": 8 * MAX_IDS},
+            limits=_LIMITS,
+        )
     except InvalidSubmissionError as error:
-        raise InvalidSubmissionError(
-            *(
-                Problem(
-                    what=problem.what,
-                    where=str(path),
-                    expected=problem.expected,
-                    fix=problem.fix,
-                )
-                for problem in error.problems
-            )
-        ) from error
-    ids = np.frombuffer(found.outputs["ids"].read_bytes(), "<i8").astype(np.int64)
-    declared, remarks = found.report.get("declared"), found.report.get("remarks")
-    if not isinstance(declared, dict) or not isinstance(remarks, list):
-        raise InvalidSubmissionError(Problem(what="its report is none", where=str(path)))
+        problems = (replace(problem, where=str(path)) for problem in error.problems)
+        raise InvalidSubmissionError(*problems) from error
+    declared = found.report.declared
     return ResultFile(
         team=path.stem,
-        ids=ids,
-        declared={
-            name: value
-            for name, value in declared.items()
-            if name in ATTRIBUTES and isinstance(value, int | float | str)
-        },
-        remarks=tuple(map(str, remarks)),
+        ids=np.frombuffer(found.outputs["ids"].read_bytes(), "<i8").astype(np.int64),
+        declared={name: value for name, value in declared.items() if name in ATTRIBUTES},
+        remarks=found.report.remarks,
     )
 
 
@@ -206,14 +186,14 @@ def _faults(result: ResultFile, box: Box) -> Iterator[Problem]:
     repeated = values[counts > 1]
     if len(repeated):
         yield Problem(
-            what=f"{len(repeated):,} ids stand more than once: {_told(repeated)}",
+            what=f"{len(repeated):,} ids are named more than once: {_first(repeated)}",
             where=where,
             expected="each id once",
         )
     unknown = values[values < 0] if box.ids is None else values[~_is_among(values, box.ids)]
     if len(unknown):
         yield Problem(
-            what=f"{len(unknown):,} ids are of no event of {box.title}: {_told(unknown)}",
+            what=f"{len(unknown):,} ids are of no event of {box.title}: {_first(unknown)}",
             where=where,
             expected="values of EvtId of the black box that was handed out",
             fix="take the ids from the file's EvtId, not from the position in another array",
@@ -226,7 +206,7 @@ def _is_among(values: NDArray[np.int64], rising: NDArray[np.int64]) -> NDArray[n
     return is_among
 
 
-def _told(ids: NDArray[np.int64]) -> str:
+def _first(ids: NDArray[np.int64]) -> str:
     more = ", ..." if len(ids) > _SHOWN else ""
     return ", ".join(str(one) for one in ids[:_SHOWN].tolist()) + more
 
@@ -242,7 +222,7 @@ def _id_remarks(result: ResultFile, box: Box) -> Iterator[str]:
 
 
 def _declared_remarks(result: ResultFile, box: Box) -> Iterator[str]:
-    """Say what can't be right about the figures that the team declares."""
+    """Say what cannot be right about the figures that the team declares."""
     missing = [name for name in ATTRIBUTES if name not in result.declared]
     if missing:
         yield f"not declared: {', '.join(missing)}"

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from harness.blackbox.make import (
 from harness.blackbox.result import Box, ResultFile, Verdict, judge_result, read_result_file
 from harness.blackbox.score import BoxScore, score_result
 from harness.blackbox.seal import BoxKey, Secret, check_secret, key_of, open_key, seal_key
+from harness.card.records import IsolationKind
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import cache_root, find_cached, open_ids
@@ -30,9 +30,7 @@ from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
-from harness.sandbox import open_sandbox, scratch_folder
-
-Isolation = Literal["bwrap", "none"]
+from harness.sandbox import open_workspace
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +173,7 @@ def _background_of(rules: Challenge) -> str:
 
 
 def score_blackbox(
-    path: Path, *, key_path: Path, secret: Secret, isolation: Isolation = "bwrap"
+    path: Path, *, key_path: Path, secret: Secret, isolation: IsolationKind = "bwrap"
 ) -> BoxScore:
     """Score a result file by the key of its black box.
 
@@ -197,7 +195,7 @@ def import_result(
     blackbox: Path | None = None,
     manifests: Sequence[Path] = (),
     cache: Path | None = None,
-    isolation: Isolation = "bwrap",
+    isolation: IsolationKind = "bwrap",
 ) -> Imported:
     """Read a result file and say everything that is wrong with it.
 
@@ -221,10 +219,9 @@ def import_result(
     return Imported(result=result, box=box, verdict=judge_result(result, box))
 
 
-def _read(path: Path, isolation: Isolation) -> ResultFile:
-    sandbox = open_sandbox(isolation)
-    with scratch_folder() as scratch:
-        return read_result_file(path, run_step=sandbox.run, folder=scratch)
+def _read(path: Path, isolation: IsolationKind) -> ResultFile:
+    with open_workspace(isolation) as workspace:
+        return read_result_file(path, workspace)
 
 
 def _box(rules: Challenge, blackbox: Path | None, cache: Path | None) -> Box:

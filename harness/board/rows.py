@@ -17,6 +17,7 @@ from harness.card.records import (
     Cost,
     Figure,
     Firmware,
+    IsolationKind,
     NotMeasured,
     Physics,
     ScoreCard,
@@ -110,7 +111,7 @@ class BoardRow(Value):
     n_parameters: Annotated[int, Field(ge=0)] | NotMeasured
     part: str | None
     evidence: Evidence | None
-    isolation: Literal["bwrap", "none"]
+    isolation: IsolationKind
     reasons: tuple[str, ...]
 
 

@@ -1,10 +1,10 @@
-"""Score cards as files: written whole or not at all, read with a reason where they can't be.
+"""Score cards as files: written whole or not at all, read with a reason where they cannot be.
 
-A card lies at ``results/<challenge>/<team>/<UTC>-<short hash>.json``; the raw scores lie beside it
-under the same name with the ending ``.scores.zst``: all float scores, then all firmware scores
+A card is kept at ``results/<challenge>/<team>/<UTC>-<short hash>.json``. The raw scores are beside
+it under the same name with the ending ``.scores.zst``: all float scores, then all firmware scores
 where there are any, each as little-endian float64 in the order of the card's files, compressed
 by zstd. They are what `harness rescore` starts from and are not committed. Files made on the way,
-such as the firmware's Verilog, lie in a folder of the card's name.
+such as the firmware's Verilog, are in a folder of the card's name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from harness.files import (
 
 CARD_SUFFIX = ".json"
 SCORES_SUFFIX = ".scores.zst"
-# What lies beside a card: its scores, its folder of artefacts.
+# What is kept beside a card: its scores, its folder of artefacts.
 _MADE = re.compile(rf"(?P<stem>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})({re.escape(SCORES_SUFFIX)})?\Z")
 # A card of one challenge with four signals takes about 60 kB; one hundred signals fit.
 MAX_CARD_BYTES = 4 * 1024**2
@@ -50,7 +50,7 @@ _FIX = "make room or make the folder writable, or name another one with --result
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeptScores:
-    """Scores of every event that a card speaks of.
+    """Scores of every event of a card.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ def describe_file(path: Path) -> Artefact:
 
 
 def card_path(card: ScoreCard, results: Path) -> Path:
-    """Where `card` lies below `results`; the short hash is that of the card's own content."""
+    """Return where `card` is kept below `results`; the short hash is of the card's own content."""
     short = hashlib.sha256(card.model_dump_json().encode()).hexdigest()[:8]
     stamp = card.created.replace("-", "").replace(":", "")
     folder = results / card.challenge.name / card.submission.team
@@ -145,7 +145,7 @@ def check_results(results: Path, n_bytes: int) -> None:
     place = next(path for path in (folder, *folder.parents) if path.exists())
     needed = n_bytes + MAX_CARD_BYTES
     try:
-        # A file without a name: it is gone with this process, however that ends.
+        # A file without a name: it is gone with this process, whatever ends it.
         with tempfile.TemporaryFile(dir=place):
             free = shutil.disk_usage(place).free
     except OSError as error:

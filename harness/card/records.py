@@ -196,7 +196,7 @@ class Figure(Value):
 
 
 class Verdict(Value):
-    """One requirement of the challenge held against one figure."""
+    """One requirement of the challenge compared with one figure."""
 
     requirement: Name
     limit: float
@@ -283,7 +283,7 @@ class Check(Value):
 
 
 class Distribution(Value):
-    """Counts of events in bins of one observable; the outermost bins also hold what lies beyond.
+    """Counts of events in bins of one observable; the outermost bins also hold what is beyond.
 
     Attributes
     ----------
@@ -526,7 +526,7 @@ class ScoreCard(Value):
         Cards of different scorer versions are never ranked together.
     is_official : bool
         Whether the whole data set was scored in isolation with every stage that the division
-        asks for; why not stands in `unofficial_because`.
+        asks for; why not is in `unofficial_because`.
     """
 
     schema_version: Literal[1] = 1

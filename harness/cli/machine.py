@@ -17,13 +17,11 @@ def doctor(as_json: bool) -> None:
     from harness.sandbox.view import isolation_view
 
     isolation = probe()
-    print_result(isolation.findings, isolation_view(isolation), as_json=as_json)
+    print_result(isolation.guards, isolation_view(isolation), as_json=as_json)
     if not isolation.is_complete:
         broken = [
-            Problem(
-                what=f"{finding.claim}: it does not hold: {finding.detail}", where=finding.guard
-            )
-            for finding in isolation.findings
-            if not finding.is_held
+            Problem(what=f"{tried.claim}: it does not hold: {tried.detail}", where=tried.guard)
+            for tried in isolation.guards
+            if not tried.is_held
         ]
         raise EnvironmentFaultError(*isolation.problems, *broken)

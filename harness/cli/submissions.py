@@ -24,7 +24,7 @@ from harness.cli.output import print_card, print_result, progress
 
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
-    from harness.firmware.backend import Settings
+    from harness.firmware.backend import FirmwareSettings
 
 
 @click.command()
@@ -74,14 +74,14 @@ def synth(
     clock_ns: float | None,
     impl: bool,
     reports: Path | None,
-    settings: Settings,
+    settings: FirmwareSettings,
     export_folder: Path | None,
     isolation: IsolationKind,
     as_json: bool,
 ) -> None:
     """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
     from harness.card.view import firmware_view
-    from harness.scoring.pipeline import synthesise_submission
+    from harness.scoring.synthesis import synthesise_submission
 
     firmware = synthesise_submission(
         folder,
@@ -104,7 +104,7 @@ def synth(
 @folder_argument
 def validate(folder: Path) -> None:
     """List all that is wrong with the submission in FOLDER, without running it."""
-    from harness.submission.spec import read_submission
+    from harness.submission import read_submission
 
     submission = read_submission(folder)
     click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
@@ -132,18 +132,19 @@ def score(
     quick: bool,
     no_firmware: bool,
     reports: Path | None,
-    settings: Settings,
+    settings: FirmwareSettings,
     stress: bool,
     isolation: IsolationKind,
     private: bool,
     as_json: bool,
 ) -> None:
     """Score the submission in FOLDER and write its score card."""
-    from harness.scoring.pipeline import score_submission
+    from harness import score as score_folder
+    from harness.card.files import card_path
 
-    scored = score_submission(
+    card = score_folder(
         folder,
-        challenge=challenge,
+        challenge,
         manifests=manifests,
         results=results,
         is_quick=quick,
@@ -154,6 +155,6 @@ def score(
         isolation=isolation,
         progress=progress(),
     )
-    print_card(scored.card, results=results, as_json=as_json, is_private=private)
-    if scored.path is not None:
-        click.echo(f"score card: {scored.path}", err=True)
+    print_card(card, results=results, as_json=as_json, is_private=private)
+    if not quick:
+        click.echo(f"score card: {card_path(card, results)}", err=True)

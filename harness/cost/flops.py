@@ -5,14 +5,15 @@ the frozen graph, with 2 operations for a multiply-accumulate and 1 for adding a
 three adaptations, none of which changes what it counts:
 
 * On TensorFlow 2.13 and newer its import fails, since TensorFlow now registers the formula of
-  ``AddV2`` itself. The import runs with a registration that leaves TensorFlow's own formula in
-  place: https://github.com/tokusumi/keras-flops/issues/17 and
+  ``AddV2`` itself. The import runs with a registration that keeps TensorFlow's own formula:
+  https://github.com/tokusumi/keras-flops/issues/17 and
   https://github.com/tokusumi/keras-flops/issues/19.
 * It builds each input's shape by ``[batch] + shape[1:]``. In Keras 3 a shape is a tuple, and the
-  sum a TypeError. It is handed a model whose inputs are `tf.TensorSpec`.
-* It returns the total alone, and the profiler prints its table on standard output. The graph
-  that it freezes is kept, so that `harness.cost.graph` can name what was counted; the table is
-  dropped.
+  sum a TypeError. It receives a model whose inputs are `tf.TensorSpec`.
+* The profiler prints its table on standard output. The table is dropped.
+
+It returns the total alone, so the same graph is frozen once more and `harness.cost.graph` names
+what is counted in it; the two totals must agree.
 
 Quantisers are identities here: they round, which a float network does not do, so that a quantised
 network counts what its plain twin counts. Of a quantiser only its affine map remains, which is
@@ -22,24 +23,27 @@ arithmetic of the network (one multiplication and one addition per value).
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from harness.card.records import Cost
 from harness.cost.graph import GraphFlops, count_graph
 from harness.cost.operations import count_operations
-from harness.errors import IntegrityError, InvalidSubmissionError, Problem
-from harness.sandbox.step import GIB, Limits, RunStep, Step
+from harness.errors import IntegrityError, Problem
+from harness.sandbox import Workspace
+from harness.sandbox.step import GIB, Limits
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+    from hgq.quantizer import Quantizer
+
+    Decorator = Callable[[Callable[..., object]], Callable[..., object]]
 
 ENTRY: Final = "harness.cost.flops:count"
 # A network of a hundred layers takes 15 s, start of TensorFlow included.
@@ -74,17 +78,8 @@ def count(
     return cost.model_dump(mode="json")
 
 
-def count_cost(graph: Path, weights: Path, *, run_step: RunStep, folder: Path) -> Cost:
+def count_cost(workspace: Workspace, graph: Path, weights: Path) -> Cost:
     """Count what an exported network costs, in a sandbox.
-
-    Parameters
-    ----------
-    graph, weights : Path
-        The exported network.
-    run_step : RunStep
-        Runs the step in a sandbox.
-    folder : Path
-        An empty folder for what the step writes (nothing).
 
     Raises
     ------
@@ -93,37 +88,9 @@ def count_cost(graph: Path, weights: Path, *, run_step: RunStep, folder: Path) -
     IntegrityError
         The report contradicts itself.
     """
-    step = Step(
-        name="cost", entry=ENTRY, inputs={"graph": graph, "weights": weights}, limits=_LIMITS
-    )
-    return read_cost(run_step(step, folder).report)
-
-
-def read_cost(report: Mapping[str, JsonValue]) -> Cost:
-    """Read the report of `count`, believing nothing but what fits together.
-
-    Raises
-    ------
-    InvalidSubmissionError
-        It is no `Cost`.
-    IntegrityError
-        Its figures contradict each other.
-    """
-    try:
-        cost = Cost.model_validate_json(json.dumps(report), strict=True)
-    except ValidationError as error:
-        problems = [
-            Problem(
-                what=str(fault["msg"]),
-                where="cost: " + ".".join(str(part) for part in fault["loc"]),
-                expected="the report of the harness's own count",
-                fix="score again; if it stays, report it with the step's log",
-            )
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
-        raise InvalidSubmissionError(*problems[:10]) from error
-    contradictions = tuple(_contradictions(cost))
-    if contradictions:
+    inputs = {"graph": graph, "weights": weights}
+    cost = workspace.run("cost", ENTRY, Cost, inputs=inputs, limits=_LIMITS).report
+    if contradictions := tuple(_contradictions(cost)):
         raise IntegrityError(*(Problem(what=text, where="cost") for text in contradictions))
     return cost
 
@@ -159,9 +126,11 @@ def count_flops(model: keras.Model) -> GraphFlops:
     ----------
     keras-flops, https://github.com/tokusumi/keras-flops
     """
-    with keras_flops_adapted() as (get_flops, graphs), quantisers_as_identity(), _silent_stdout():
-        total = get_flops(_profiled(model))
-    flops = count_graph(graphs[-1])
+    from hgq.quantizer import Quantizer
+
+    with _replaced(Quantizer, "call", _identity):
+        total = profile(model)
+        flops = count_graph(_freeze(model))
     if flops.total != total:
         raise IntegrityError(
             Problem(
@@ -174,89 +143,90 @@ def count_flops(model: keras.Model) -> GraphFlops:
     return flops
 
 
-@contextlib.contextmanager
-def keras_flops_adapted() -> Iterator[tuple[Callable[[keras.Model], int], list[tf.Graph]]]:
-    """Give keras-flops's `get_flops` and the list that receives the graphs it profiles."""
-    _import_keras_flops()
-    from keras_flops import flops_calculation
-
-    freeze = flops_calculation.convert_variables_to_constants_v2_as_graph
-    graphs: list[tf.Graph] = []
-
-    def freeze_and_keep(function: object) -> object:
-        frozen, definition = freeze(function)
-        graphs.append(frozen.graph)
-        return frozen, definition
-
-    flops_calculation.convert_variables_to_constants_v2_as_graph = freeze_and_keep
-    try:
-        yield flops_calculation.get_flops, graphs
-    finally:
-        flops_calculation.convert_variables_to_constants_v2_as_graph = freeze
-
-
-def _import_keras_flops() -> None:
-    """Import keras-flops, leaving the formulas that TensorFlow has registered itself."""
-    if "keras_flops" in sys.modules:
-        return
+def profile(model: keras.Model) -> int:
+    """Return what keras-flops counts for `model`, quantisers included."""
     from tensorflow.python.framework import ops
 
-    register = ops.RegisterStatistics
+    with _replaced(ops, "RegisterStatistics", _register_if_new(ops.RegisterStatistics)):
+        from keras_flops import get_flops
+    with _silent_stdout():
+        return int(get_flops(_with_shapes(model)))
 
-    class RegisterIfNew(register):  # type: ignore[misc, valid-type]
-        """Registers a formula unless TensorFlow has one for the operation."""
 
-        def __call__(self, formula: Callable[..., object]) -> Callable[..., object]:
+def _register_if_new(register: Callable[..., Decorator]) -> Callable[..., Decorator]:
+    """Return a `register` of formulas that keeps the one that TensorFlow has."""
+
+    def decorator(operation: str, statistic: str) -> Decorator:
+        def keep(formula: Callable[..., object]) -> Callable[..., object]:
             with contextlib.suppress(KeyError):
-                super().__call__(formula)
+                register(operation, statistic)(formula)
             return formula
 
-    ops.RegisterStatistics = RegisterIfNew
-    try:
-        import keras_flops  # noqa: F401
-    finally:
-        ops.RegisterStatistics = register
+        return keep
+
+    return decorator
 
 
-@contextlib.contextmanager
-def quantisers_as_identity() -> Iterator[None]:
-    """Let every HGQ2 quantiser hand its input on; only its affine map is still applied."""
-    from hgq.quantizer import Quantizer
-
-    quantise = Quantizer.call
-
-    def hand_on(self: Quantizer, inputs: tf.Tensor, training: object = None) -> tf.Tensor:
-        del training
-        if self.affine is None:
-            return inputs
-        scale, shift = self.affine
-        return inputs * scale + shift
-
-    Quantizer.call = hand_on
-    try:
-        yield
-    finally:
-        Quantizer.call = quantise
-
-
-def _profiled(model: keras.Model) -> keras.Model:
+def _with_shapes(model: keras.Model) -> keras.Model:
     """Wrap `model` so that its inputs have the form that keras-flops expects."""
     import keras
-    import tensorflow as tf
 
-    class Profiled(keras.Model):  # type: ignore[misc] # Keras has no types
+    class WithShapes(keras.Model):  # type: ignore[misc] # Keras has no types
         """A model in inference whose inputs are `tf.TensorSpec`."""
 
-        @property
-        def inputs(self) -> list[tf.TensorSpec]:
-            """Shape and dtype of each input, batch first."""
-            return [tf.TensorSpec((None, *given.shape[1:]), given.dtype) for given in model.inputs]
+        inputs = _specs(model, batch=None)
 
         def call(self, tensors: list[tf.Tensor]) -> tf.Tensor:
             """Run the wrapped model in inference."""
-            return model(keras.tree.pack_sequence_as(model.input, tensors), training=False)
+            return _infer(model, tensors)
 
-    return Profiled()
+    return WithShapes()
+
+
+def _freeze(model: keras.Model) -> tf.Graph:
+    """Return the graph of one event, frozen as keras-flops freezes it."""
+    import tensorflow as tf
+    from tensorflow.python.framework import convert_to_constants
+
+    def infer(tensors: list[tf.Tensor]) -> tf.Tensor:
+        return _infer(model, tensors)
+
+    traced = tf.function(infer).get_concrete_function(_specs(model, batch=1))
+    frozen, _ = convert_to_constants.convert_variables_to_constants_v2_as_graph(traced)
+    return frozen.graph
+
+
+def _specs(model: keras.Model, batch: int | None) -> list[tf.TensorSpec]:
+    """Return shape and dtype of each input of `model`, batch first."""
+    import tensorflow as tf
+
+    return [tf.TensorSpec((batch, *given.shape[1:]), given.dtype) for given in model.inputs]
+
+
+def _infer(model: keras.Model, tensors: list[tf.Tensor]) -> tf.Tensor:
+    import keras
+
+    return model(keras.tree.pack_sequence_as(model.input, tensors), training=False)
+
+
+def _identity(quantiser: Quantizer, inputs: tf.Tensor, training: object = None) -> tf.Tensor:
+    """Pass a quantiser's input on; only its affine map is still applied."""
+    del training
+    if quantiser.affine is None:
+        return inputs
+    scale, shift = quantiser.affine
+    return inputs * scale + shift
+
+
+@contextlib.contextmanager
+def _replaced(owner: object, name: str, value: object) -> Iterator[None]:
+    """Set an attribute of a library for a while."""
+    kept = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, kept)
 
 
 @contextlib.contextmanager
@@ -274,7 +244,7 @@ def _silent_stdout() -> Iterator[None]:
 
 
 def _contradictions(cost: Cost) -> Iterator[str]:
-    """Tell what cannot be true of one network."""
+    """Say what cannot be true of one network."""
     if isinstance(cost.flops, int) and cost.flops != sum(cost.flops_by_operation.values()):
         yield f"{cost.flops} FLOPs, but {sum(cost.flops_by_operation.values())} by operation"
     if cost.n_trainable > cost.n_parameters:

@@ -62,7 +62,7 @@ class Products:
 # Combines two operands as a bilinear layer does: of ones it makes the number of products, of
 # widths the sum of the products of the widths.
 Bilinear = Callable[[Widths, Widths], Widths]
-# Works out the products of one call from the widths of its inputs; None if it can't tell.
+# Works out the products of one call from the widths of its inputs; None if it cannot.
 Rule = Callable[["Node", Sequence[Widths]], Products | None]
 
 
@@ -214,7 +214,7 @@ def _by_constant(widths: Widths, constant: object) -> Products:
 
 
 def _are_powers_of_two(constant: object) -> bool:
-    """Tell whether multiplying by `constant` only shifts: powers of two, with any sign, and 0."""
+    """Say whether multiplying by `constant` only shifts: powers of two, with any sign, and 0."""
     mantissa, _ = np.frexp(np.abs(np.asarray(constant, dtype=np.float64)))
     return bool(np.all((mantissa == 0.5) | (mantissa == 0.0)))
 

@@ -5,7 +5,7 @@
 - ``events.npy``: float32, shape (n, n_objects, n_features);
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
 - ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
-- ``about.json``: what they were made from, written last, so that it vouches for the others.
+- ``about.json``: what they were made from, written last: where it is, the others are whole.
 
 All are written under another name and moved into place; a lock keeps two processes apart.
 """
@@ -13,14 +13,12 @@ All are written under another name and moved into place; a lock keeps two proces
 from __future__ import annotations
 
 import hashlib
-import io
-import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -29,6 +27,7 @@ from pydantic import Field
 
 import harness
 from harness.challenge import Challenge, DataFile, Value
+from harness.data.npy import CHUNK_EVENTS, map_npy, npy_bytes, read_npy, writing_npy
 from harness.data.split import chunks, event_hashes
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError, Problem
@@ -39,15 +38,12 @@ from harness.files import (
     no_progress,
     read_json,
     write_json,
-    writing,
 )
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 IDS_NAME = "ids.npy"
 ABOUT_NAME = "about.json"
-# Decoded chunks of this many events are 15 MB of float32 (57 values).
-CHUNK_EVENTS = 65_536
 
 
 class CacheRecord(Value):
@@ -96,7 +92,7 @@ class EventSource:
 
 
 def cache_root(root: Path | None = None) -> Path:
-    """Return where caches lie: `root`, or `HARNESS_CACHE`, or the user's cache folder."""
+    """Return where the caches are: `root`, or `HARNESS_CACHE`, or the user's cache folder."""
     import platformdirs
 
     if root is not None:
@@ -134,7 +130,7 @@ def find_cached(challenge: Challenge, file: DataFile, root: Path) -> CacheRecord
 def _difference(
     challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord
 ) -> str | None:
-    """Tell in what the cache differs from the manifest or from what was written."""
+    """Say in what the cache differs from the manifest or from what was written."""
     if record.shape[1:] != challenge.layout.shape:
         return f"the cache holds events of shape {record.shape[1:]}"
     if file.n_events is not None and record.n_events != file.n_events:
@@ -170,12 +166,12 @@ def store_events(
     folder = process_folder(challenge, file.process, root)
     shape = (source.n_events, *challenge.layout.shape)
     key = challenge.split.key
-    hashes_name = _hashes_name(key)
     check = StructureCheck(source=file.name, layout=challenge.layout)
-    with writing(folder / EVENTS_NAME) as events, writing(folder / hashes_name) as hashes:
-        check_space(folder, npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8"))
-        write_npy_header(events, shape, "<f4")
-        write_npy_header(hashes, shape[:1], "<u8")
+    check_space(folder, cache_bytes(shape))
+    with (
+        writing_npy(folder / EVENTS_NAME, shape) as events,
+        writing_npy(folder / _hashes_name(key), shape[:1], "<u8") as hashes,
+    ):
         done = 0
         for given, classes in source.chunks:
             chunk = given + np.float32(0.0)  # -0.0 becomes 0.0: equal events have equal bytes
@@ -204,8 +200,7 @@ def _store_ids(folder: Path, ids: NDArray[np.int64] | None) -> None:
     if ids is None:
         (folder / IDS_NAME).unlink(missing_ok=True)
         return
-    with writing(folder / IDS_NAME) as stream:
-        write_npy_header(stream, ids.shape, "<i8")
+    with writing_npy(folder / IDS_NAME, ids.shape, "<i8") as stream:
         stream.write(ids.astype("<i8", copy=False).data)
 
 
@@ -214,39 +209,19 @@ def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64
     path = process_folder(challenge, process, root) / IDS_NAME
     if not path.exists():
         return None
-    array: NDArray[np.int64] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+    return map_npy(path)
 
 
 def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.float32]:
     """Map the cached events of `process`, read-only; shape (n, n_objects, n_features)."""
-    path = process_folder(challenge, process, root) / EVENTS_NAME
-    array: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+    return map_npy(process_folder(challenge, process, root) / EVENTS_NAME)
 
 
 def read_events(
     challenge: Challenge, process: str, root: Path
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Read the cached events of `process` from front to back, without mapping the file.
-
-    A map that is read through counts as resident memory to its end; this holds one chunk.
-
-    Yields
-    ------
-    start : int
-        Position of the chunk's first event.
-    events : ndarray of float32, shape (m, n_objects, n_features)
-    """
-    path = process_folder(challenge, process, root) / EVENTS_NAME
-    shape = open_events(challenge, process, root).shape
-    n_values = math.prod(shape[1:])
-    with path.open("rb") as stream:
-        stream.seek(npy_bytes(shape, "<f4") - math.prod(shape) * 4)
-        for chunk in chunks(shape[0], CHUNK_EVENTS):
-            n_events = chunk.stop - chunk.start
-            values = np.fromfile(stream, "<f4", n_events * n_values)
-            yield chunk.start, values.astype(np.float32, copy=False).reshape(-1, *shape[1:])
+    """Read the cached events of `process` from front to back; see `read_npy`."""
+    return read_npy(process_folder(challenge, process, root) / EVENTS_NAME)
 
 
 def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint64]:
@@ -259,8 +234,7 @@ def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.ui
         with lock_process(challenge, process, root):
             if _size(path) != expected:
                 _write_hashes(path, events, challenge.split.key)
-    array: NDArray[np.uint64] = np.load(path, mmap_mode="r", allow_pickle=False)
-    return array
+    return map_npy(path)
 
 
 def lock_process(challenge: Challenge, process: str, root: Path) -> FileLock:
@@ -298,8 +272,7 @@ def _check_count(file: DataFile, n_events: int) -> None:
 
 
 def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
-    with writing(path) as stream:
-        write_npy_header(stream, (len(events),), "<u8")
+    with writing_npy(path, (len(events),), "<u8") as stream:
         for chunk in chunks(len(events), CHUNK_EVENTS):
             stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
 
@@ -308,17 +281,9 @@ def _hashes_name(key: str) -> str:
     return f"hashes-{hashlib.sha256(key.encode()).hexdigest()[:8]}.npy"
 
 
-def write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
-    """Write the header of a .npy file that holds a C-ordered array."""
-    header = {"descr": dtype, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, header)
-
-
-def npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
-    """Count the bytes of a .npy file, header and all."""
-    header = io.BytesIO()
-    write_npy_header(header, shape, dtype)
-    return len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize
+def cache_bytes(shape: tuple[int, ...]) -> int:
+    """Count the bytes that events of this shape and their hashes take in the cache."""
+    return npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8")
 
 
 def _size(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -18,9 +18,9 @@ from harness.card.records import (
     ExampleEvent,
     ProcessSummary,
 )
-from harness.challenge import Challenge, DataFile, EventLayout
+from harness.challenge import DataFile, EventLayout
 from harness.data.events import EventStore
-from harness.data.observables import count_in_bins, observables_of
+from harness.data.observables import distributions, observables_of
 from harness.data.split import Part
 from harness.errors import EnvironmentFaultError, Problem
 from harness.files import Progress, make_folder, no_progress, writing
@@ -74,13 +74,32 @@ class Description:
     remarks: Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Gathered:
-    """One pass over the events of one process."""
+class _Survey:
+    """One pass over the events of one process, and what was counted on the way."""
 
-    n_filled: NDArray[np.int64]
-    leading_pt: Mapping[str, NDArray[np.float32]]
-    counts: tuple[NDArray[np.int64], ...]
+    def __init__(self, store: EventStore, process: str) -> None:
+        self._store = store
+        self._process = process
+        self._slots = store.challenge.layout.slots
+        self.n_events = store.n_events(process)
+        self.n_filled = np.zeros(store.challenge.layout.n_objects, np.int64)
+        self.leading_pt = {name: np.empty(self.n_events, np.float32) for name in self._slots}
+
+    def read(self, progress: Progress) -> Iterator[NDArray[np.float32]]:
+        """Give the events chunk by chunk, counting them."""
+        for start, events in self._store.read_chunks(self._process):
+            self.n_filled += np.count_nonzero(events[..., 0] > 0, axis=0)
+            for name, slots in self._slots.items():
+                leading = events[:, slots, 0].max(axis=1)
+                self.leading_pt[name][start : start + len(events)] = leading
+            progress(f"describe {self._process}", start + len(events), self.n_events, "events")
+            yield events
+
+    @property
+    def occupancy(self) -> dict[str, tuple[float, ...]]:
+        """Share of the events that fill each slot, by kind of object."""
+        shares = (self.n_filled / self.n_events).tolist()
+        return {name: tuple(shares[slots]) for name, slots in self._slots.items()}
 
 
 def describe(store: EventStore, *, progress: Progress = no_progress) -> Description:
@@ -95,25 +114,24 @@ def describe(store: EventStore, *, progress: Progress = no_progress) -> Descript
         for file in challenge.files
         if file.role not in {"hidden", "variation"} and file.process in store.processes
     ]
-    gathered = {file.process: _gather(store, file.process, progress) for file in files}
+    surveys = {file.process: _Survey(store, file.process) for file in files}
+    counted = distributions(
+        observables_of(challenge.layout),
+        {process: survey.read(progress) for process, survey in surveys.items()},
+    )
     return Description(
         summary=DataSummary(
             challenge=challenge.name,
             title=challenge.title,
             version=challenge.version,
             synthetic=challenge.synthetic,
-            processes=tuple(
-                _process_summary(file, store.n_events(file.process), gathered, challenge.layout)
-                for file in files
-            ),
-            distributions=_distributions(challenge.layout, gathered),
-            examples=tuple(
-                example for file in files for example in _examples(store, file, challenge)
-            ),
+            processes=tuple(_process_summary(file, surveys[file.process]) for file in files),
+            distributions=counted,
+            examples=tuple(example for file in files for example in _examples(store, file)),
         ),
         leading_pt={
-            process: {name: summarise_pt(pt) for name, pt in found.leading_pt.items()}
-            for process, found in gathered.items()
+            process: {name: summarise_pt(pt) for name, pt in survey.leading_pt.items()}
+            for process, survey in surveys.items()
         },
         remarks={file.process: store.record(file.process).structure.remarks for file in files},
     )
@@ -139,7 +157,7 @@ def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
     Raises
     ------
     EnvironmentFaultError
-        matplotlib is not installed, or the folder can't be written.
+        matplotlib is not installed, or the folder cannot be written.
     """
     figure_type = matplotlib_figure()
     make_folder(folder)
@@ -158,82 +176,34 @@ def write_plots(summary: DataSummary, folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _gather(store: EventStore, process: str, progress: Progress) -> _Gathered:
-    layout = store.challenge.layout
-    observables = observables_of(layout)
-    starts = _starts(layout)
-    n_events = store.n_events(process)
-    n_filled = np.zeros(layout.n_objects, np.int64)
-    counts = [np.zeros(len(observable.edges) - 1, np.int64) for observable in observables]
-    leading = {name: np.empty(n_events, np.float32) for name in starts}
-    for start, events in store.read_chunks(process):
-        n_filled += np.count_nonzero(events[..., 0] > 0, axis=0)
-        for count, observable in zip(counts, observables, strict=True):
-            np.add(count, count_in_bins(observable, events), out=count)
-        for name, slots in starts.items():
-            leading[name][start : start + len(events)] = events[:, slots, 0].max(axis=1)
-        progress(f"describe {process}", start + len(events), n_events, "events")
-    return _Gathered(n_filled=n_filled, leading_pt=leading, counts=tuple(counts))
-
-
-def _starts(layout: EventLayout) -> dict[str, slice]:
-    """Tell which slots belong to each kind of object."""
-    found: dict[str, slice] = {}
-    start = 0
-    for group in layout.objects:
-        found[group.name] = slice(start, start + group.n_slots)
-        start += group.n_slots
-    return found
-
-
-def _process_summary(
-    file: DataFile, n_events: int, gathered: Mapping[str, _Gathered], layout: EventLayout
-) -> ProcessSummary:
-    shares = (gathered[file.process].n_filled / n_events).tolist()
+def _process_summary(file: DataFile, survey: _Survey) -> ProcessSummary:
     return ProcessSummary(
         process=file.process,
         title=file.title,
         # Hidden signals were left out before.
         role=cast('Literal["background", "signal", "blackbox"]', file.role),
-        n_events=n_events,
-        occupancy={name: tuple(shares[slots]) for name, slots in _starts(layout).items()},
+        n_events=survey.n_events,
+        occupancy=survey.occupancy,
     )
 
 
-def _distributions(
-    layout: EventLayout, gathered: Mapping[str, _Gathered]
-) -> tuple[Distribution, ...]:
-    return tuple(
-        Distribution(
-            name=observable.name,
-            title=observable.title,
-            unit=observable.unit,
-            edges=observable.edges,
-            counts={
-                process: tuple(found.counts[index].tolist()) for process, found in gathered.items()
-            },
-        )
-        for index, observable in enumerate(observables_of(layout))
-    )
-
-
-def _examples(store: EventStore, file: DataFile, challenge: Challenge) -> list[ExampleEvent]:
+def _examples(store: EventStore, file: DataFile) -> list[ExampleEvent]:
     """Take the events with the most objects among a few; background never from the test part."""
     part: Part = "train" if file.role == "background" else "test"
     some = store.select(file.process, part)[:1000]
     n_objects = np.count_nonzero(some[..., 0] > 0, axis=1)
     richest = np.argsort(-n_objects, kind="stable")[:N_EXAMPLES]
-    return [_example(file.process, some[index], challenge.layout) for index in richest]
+    return [_example(file.process, some[index], store.challenge.layout) for index in richest]
 
 
 def _example(process: str, event: NDArray[np.float32], layout: EventLayout) -> ExampleEvent:
-    columns = [layout.features.index(name) for name in ("pt", "eta", "phi")]
     kinds = [group.name for group in layout.objects for _ in range(group.n_slots)]
+    values = event[:, layout.columns("pt", "eta", "phi")].tolist()
     return ExampleEvent(
         process=process,
         objects=tuple(
             EventObject(kind=kind, pt=pt, eta=eta, phi=phi)
-            for kind, (pt, eta, phi) in zip(kinds, event[:, columns].tolist(), strict=True)
+            for kind, (pt, eta, phi) in zip(kinds, values, strict=True)
             if pt > 0
         ),
     )

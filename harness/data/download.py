@@ -1,7 +1,7 @@
 """Downloads that survive a broken line: resumed by HTTP range, retried, checked.
 
 The bytes are gathered in ``NAME.part`` beside the file. Whatever ends a download (a cut line,
-Ctrl-C, kill -9), the next one goes on from there. Checksum and the final move are pooch's.
+Ctrl-C, kill -9), the next download continues from there. Checksum and the final move are pooch's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness
-from harness.errors import DataError, EnvironmentFaultError, Problem
-from harness.files import Progress, no_progress
+from harness.errors import DataError, Problem
+from harness.files import PART_SUFFIX, Progress, disk_fault, no_progress
 
 if TYPE_CHECKING:
     import requests
     from tenacity import AttemptManager, RetryCallState
 
-PART_SUFFIX = ".part"
 # Seconds to connect, and between two pieces of an answer.
 TIMEOUT_S = (10.0, 60.0)
-# What a server may say that does not hold for ever.
+# Answers of a server that may be different at the next attempt.
 _PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MAX_ATTEMPTS = 5
 _FIRST_WAIT_S = 1.0
@@ -75,7 +74,7 @@ def download(
     n_bytes : int, optional
         Its size, if it is known.
     progress : Progress
-        Told the bytes that have come.
+        Called with the bytes that have come.
     patience : Patience, optional
         Attempts that bring nothing, before it is given up.
 
@@ -90,36 +89,30 @@ def download(
 
     pooch.get_logger().setLevel("WARNING")
     downloader = _Downloader(target, n_bytes, progress, patience or Patience())
-    try:
-        pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
-    except ValueError as error:
-        # pooch's complaint about the checksum. The part may have been begun with another file.
-        if downloader.is_resumed:
-            download(
-                url,
-                target,
-                checksum=checksum,
-                n_bytes=n_bytes,
-                progress=progress,
-                patience=patience,
-            )
+    while True:
+        try:
+            pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
+        except OSError as error:
+            fix = "make room or correct its permissions; the part that came is kept"
+            raise disk_fault(target.parent, error, fix=fix) from error
+        except ValueError as error:
+            # pooch's complaint about the checksum. A part that was begun with another file is
+            # gone now: once more, from the start.
+            if not downloader.is_resumed:
+                raise _another_file(url, checksum, error) from error
+        else:
             return
-        raise DataError(
-            Problem(
-                what=f"not the file that was asked for: {str(error).split('. ')[0]}",
-                where=url,
-                expected=str(checksum),
-                fix="try again, or another --mirror; if it stays, tell the publisher",
-            )
-        ) from error
-    except OSError as error:
-        raise EnvironmentFaultError(
-            Problem(
-                what=f"can't write: {error.strerror or error}",
-                where=str(target.parent),
-                fix="make room or mend its permissions; the part that came is kept",
-            )
-        ) from error
+
+
+def _another_file(url: str, checksum: str | None, error: ValueError) -> DataError:
+    return DataError(
+        Problem(
+            what=f"not the file that was asked for: {str(error).split('. ')[0]}",
+            where=url,
+            expected=str(checksum),
+            fix="try again, or another --mirror; if it stays, write to the publisher",
+        )
+    )
 
 
 @contextmanager
@@ -139,7 +132,7 @@ def retry_passing_faults(
 ) -> Iterator[AttemptManager]:
     """Give attempts (`with attempt: ...`) until one passes or the patience ends.
 
-    An attempt that made `part` longer counts anew.
+    After one that made `part` longer the attempts are counted from one again.
 
     Raises
     ------
@@ -151,36 +144,35 @@ def retry_passing_faults(
     import urllib3
 
     patience = patience or Patience()
-    seen = _SizeSeen(part)
+    size = _size(part)
 
-    def is_enough(_: RetryCallState) -> bool:
-        return seen.n_failures >= patience.max_attempts
+    def count_from_one_if_it_grew(state: RetryCallState) -> None:
+        nonlocal size
+        if _size(part) > size:
+            state.attempt_number = 1
+        size = _size(part)
 
     def wait_s(state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, PassingFaultError) else 0.0
-        backoff = patience.first_wait_s * 2.0 ** (seen.n_failures - 1)
+        backoff = patience.first_wait_s * 2.0 ** (state.attempt_number - 1)
         return min(max(asked, backoff), _LONGEST_WAIT_S)
 
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_passing),
-        after=seen.note,
-        stop=is_enough,
-        wait=wait_s,
-        reraise=True,
-    )
     try:
-        yield from attempts
-    except (
-        PassingFaultError,
-        requests.RequestException,
-        urllib3.exceptions.HTTPError,
-    ) as error:
-        raise _given_up(url, error, seen.n_failures, part) from error
+        yield from tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_passing),
+            after=count_from_one_if_it_grew,
+            stop=tenacity.stop_after_attempt(patience.max_attempts),
+            wait=wait_s,
+            reraise=True,
+        )
+    except (PassingFaultError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        n_attempts = patience.max_attempts if _is_passing(error) else 0
+        raise _given_up(url, error, n_attempts, part) from error
 
 
 def text_of_status(response: requests.Response) -> Exception:
-    """Turn an answer that is no success into the exception that tells it."""
+    """Turn an answer that is no success into an exception."""
     what = f"the server says {response.status_code} {response.reason or ''}".rstrip()
     if response.status_code in _PASSING_STATUS:
         return PassingFaultError(what, _retry_after_s(response))
@@ -205,22 +197,8 @@ def _is_passing(error: BaseException) -> bool:
     return isinstance(error, passing | urllib3.exceptions.HTTPError)
 
 
-class _SizeSeen:
-    """Counts failures since the part last grew."""
-
-    def __init__(self, part: Path | None) -> None:
-        self._part = part
-        self._size = self._now()
-        self.n_failures = 0
-
-    def note(self, _: RetryCallState) -> None:
-        """Count one failure more."""
-        size = self._now()
-        self.n_failures = 1 if size > self._size else self.n_failures + 1
-        self._size = size
-
-    def _now(self) -> int:
-        return self._part.stat().st_size if self._part and self._part.exists() else 0
+def _size(part: Path | None) -> int:
+    return part.stat().st_size if part is not None and part.exists() else 0
 
 
 class _Downloader:
@@ -238,19 +216,16 @@ class _Downloader:
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         """Download `url` to `output_file`."""
-        self.is_resumed = self._size() > 0
+        self.is_resumed = _size(self._part) > 0
         with open_session() as session:
             for attempt in retry_passing_faults(url, self._patience, self._part):
                 with attempt:
                     self._go_on(session, url)
         self._part.replace(output_file)
 
-    def _size(self) -> int:
-        return self._part.stat().st_size if self._part.exists() else 0
-
     def _go_on(self, session: requests.Session, url: str) -> None:
-        """Ask for what is missing and append it; from the start if the server can't resume."""
-        held = self._size()
+        """Ask for what is missing and append it; from the start if the server cannot resume."""
+        held = _size(self._part)
         if held and held == self._n_bytes:
             return
         headers = {"Range": f"bytes={held}-"} if held else {}
@@ -266,11 +241,13 @@ class _Downloader:
                 raise PassingFaultError(f"the server sends from byte {start}, not {held}")
             total = self._announced(response, start)
             self._append(_pieces(response), start, total)
-        if total is not None and self._size() < total:
-            raise PassingFaultError(f"the line was cut after {self._size():,} of {total:,} bytes")
+        if total is not None and _size(self._part) < total:
+            raise PassingFaultError(
+                f"the line was cut after {_size(self._part):,} of {total:,} bytes"
+            )
 
     def _announced(self, response: requests.Response, start: int) -> int | None:
-        """Return the size that the server announces, held against the one that is known."""
+        """Return the size that the server announces, compared with the one that is known."""
         length = response.headers.get("Content-Length", "")
         total = start + int(length) if length.isdecimal() else None
         if self._n_bytes is None or total is None or total == self._n_bytes:
@@ -280,7 +257,7 @@ class _Downloader:
                 what=f"the server announces {total:,} bytes",
                 where=response.url,
                 expected=f"{self._n_bytes:,} bytes",
-                fix="it is another file: try another --mirror, or tell the publisher",
+                fix="it is another file: try another --mirror, or write to the publisher",
             )
         )
 
@@ -317,10 +294,10 @@ def _retry_after_s(response: requests.Response) -> float:
     return float(asked) if asked.isdecimal() else 0.0
 
 
-def _given_up(url: str, error: Exception, n_failures: int, part: Path | None) -> DataError:
-    n_bytes = part.stat().st_size if part is not None and part.exists() else 0
-    goes_on = f": it goes on from the {n_bytes:,} bytes that came" if n_bytes else ""
-    tried = f"given up after {n_failures} attempts that brought nothing: " if n_failures else ""
+def _given_up(url: str, error: Exception, n_attempts: int, part: Path | None) -> DataError:
+    n_bytes = _size(part)
+    goes_on = f": it continues from the {n_bytes:,} bytes that came" if n_bytes else ""
+    tried = f"given up after {n_attempts} attempts that brought nothing: " if n_attempts else ""
     return DataError(
         Problem(what=f"{tried}{error}", where=url, fix=f"run the same command again{goes_on}")
     )

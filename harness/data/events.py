@@ -39,7 +39,7 @@ PACKAGE_SCHEME = "package:"
 OPTIONAL_ROLES = frozenset({"blackbox", "variation"})
 PACKAGE_FOLDER = Path(__file__).parent / "files"
 
-# Told the process and the positions of events whenever a selection gathers some.
+# Called with the process and the positions of events whenever a selection gathers some.
 AccessRecord = Callable[[str, NDArray[np.int64]], None]
 
 
@@ -59,7 +59,7 @@ class EventSelection:
     indices : ndarray of int64, shape (m,)
         Positions of the selected ones, rising.
     on_access : callable, optional
-        Told the process and the positions of the events that are gathered.
+        Called with the process and the positions of the events that are gathered.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class EventSelection:
         return len(self._indices)
 
     def __repr__(self) -> str:
-        """Tell what is selected."""
+        """Say what is selected."""
         return f"<EventSelection {self.process} {self.shape} {self.dtype}>"
 
     def __getitem__(
@@ -119,7 +119,9 @@ class EventSelection:
     ) -> NDArray[np.float32]:
         """Gather all; there is no array to share, so ``copy=False`` is refused."""
         if copy is False:
-            raise ValueError("a selection is gathered from a file: it can't be had without a copy")
+            raise ValueError(
+                "a selection is gathered from a file: there is nothing to share without a copy"
+            )
         return self[:].astype(dtype or self.dtype, copy=False)
 
     def chunks(self, n_events: int = 65_536) -> Iterator[NDArray[np.float32]]:
@@ -209,7 +211,7 @@ class EventStore:
         return open_hashes(self.challenge, process, self.root)
 
     def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
-        """Tell the positions of the events of `process` that are in `part`, rising.
+        """Return the positions of the events of `process` that are in `part`, rising.
 
         Background is split by its hashes. All events of every other process are test events.
 
@@ -251,9 +253,9 @@ def open_store(
     root : Path, optional
         The cache; see `harness.data.cache.cache_root`.
     progress : Progress
-        Told how far the decoding is.
+        Called with the state of the decoding.
     on_access : callable, optional
-        Told of every event that a selection gathers.
+        Called with every event that a selection gathers.
 
     Raises
     ------
@@ -296,7 +298,7 @@ def training_events(
     manifest : Path, optional
         A manifest of your own that holds the challenge.
     on_access : callable, optional
-        Told the process and the positions of the events that are gathered.
+        Called with the process and the positions of the events that are gathered.
 
     Returns
     -------

@@ -1,14 +1,14 @@
 """Fetch: bring the files of a challenge to this machine and into the cache.
 
-A file is believed by its checksum alone: the manifest's, or the one that its Zenodo record gives
-over HTTPS, which is then pinned. A mirror or a folder may hold the bytes, but never says what
+A file is accepted by its checksum alone: that of the manifest, or that of its Zenodo record, which
+is read over HTTPS and then pinned. A mirror or a folder may hold the bytes, but never decides what
 they should be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -18,19 +18,27 @@ from harness.data import hdf5
 from harness.data.cache import (
     CacheRecord,
     EventSource,
+    cache_bytes,
     cache_root,
     find_cached,
     holding,
     lock_process,
-    npy_bytes,
+    process_folder,
     store_events,
 )
-from harness.data.download import PART_SUFFIX, Patience, download
+from harness.data.download import Patience, download
 from harness.data.events import decode_packaged, is_packaged
 from harness.data.pins import Pin, read_pins, write_pin
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem, UsageError
-from harness.files import Progress, check_space, file_checksum, make_folder, no_progress
+from harness.files import (
+    PART_SUFFIX,
+    Progress,
+    check_space,
+    file_checksum,
+    make_folder,
+    no_progress,
+)
 
 DOWNLOAD_FOLDER = "downloads"
 Action = Literal["cached", "packaged", "folder", "download"]
@@ -117,14 +125,14 @@ def fetch(
     source_folder : Path, optional
         Folder on this machine that holds them; they are read in place.
     dry_run : bool
-        Only tell what would be done. Zenodo is asked for sizes; nothing is written.
+        Only report what would be done. Zenodo is asked for sizes; nothing is written.
     trust_first_use : bool
         Accept a file for which neither the manifest nor a Zenodo record has a checksum, and pin
         the one that it has.
     with_blackbox : bool
         Fetch the black box too, which scoring does not need.
     progress : Progress
-        Told of bytes and events.
+        Called with the bytes and events that are done.
     zenodo : str, optional
         Where Zenodo is, for sites with a copy of it.
     patience : Patience, optional
@@ -137,8 +145,8 @@ def fetch(
     Raises
     ------
     DataError
-        Files can't be had, have no checksum or a wrong one, or are broken; what can be found
-        before the first download is told at once.
+        Files cannot be found, have no checksum or a wrong one, or are broken; what can be found
+        before the first download is reported at once.
     EnvironmentFaultError
         The disk is full or not writable.
     UsageError
@@ -163,10 +171,8 @@ def fetch(
         make_folder(root / challenge.name)
         if disk_bytes:
             check_space(root / challenge.name, disk_bytes)
-        wanted = [
-            _bring(plan, file, planned, progress)
-            for file, planned in zip(files, wanted, strict=True)
-        ]
+        pairs = zip(files, wanted, strict=True)
+        wanted = [_bring(plan, file, planned, progress) for file, planned in pairs]
     return FetchReport(
         challenge=challenge.name,
         root=root,
@@ -227,83 +233,74 @@ def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     if isinstance(cached, CacheRecord):
         return _cached(plan, file, cached)
     if is_packaged(file):
-        return _planned(plan, file, "packaged", str(file.url), file.checksum, "manifest", None)
+        pin = Pin(checksum=file.checksum, n_bytes=None, origin="manifest", url=None)
+        return _planned(plan, file, "packaged", str(file.url), pin)
     pin = _expectation(plan, file, is_lenient=is_lenient)
-    origin, checksum = pin.origin, pin.checksum
-    if plan.source_folder is not None:
-        path = plan.source_folder / file.name
-        if not path.is_file():
-            raise DataError(Problem(what="there is no such file", where=str(path)))
-        size = path.stat().st_size
-        return _planned(plan, file, "folder", str(path), checksum, origin, size)
-    url = _address(plan, file, pin)
-    return _planned(plan, file, "download", url, checksum, origin, pin.n_bytes)
+    if plan.source_folder is None:
+        return _planned(plan, file, "download", _address(plan, file, pin), pin)
+    path = plan.source_folder / file.name
+    if not path.is_file():
+        raise DataError(Problem(what="there is no such file", where=str(path)))
+    known = pin.model_copy(update={"n_bytes": path.stat().st_size})
+    return _planned(plan, file, "folder", str(path), known)
 
 
-def _planned(
-    plan: _Plan,
-    file: DataFile,
-    action: Action,
-    source: str,
-    checksum: str | None,
-    origin: str,
-    n_bytes: int | None,
-) -> FetchedFile:
+def _planned(plan: _Plan, file: DataFile, action: Action, source: str, pin: Pin) -> FetchedFile:
     return FetchedFile(
         name=file.name,
         process=file.process,
         action=action,
         source=source,
-        target=plan.root / plan.challenge.name / file.process,
-        checksum=checksum,
-        checksum_origin=origin,
-        n_bytes=n_bytes,
+        target=process_folder(plan.challenge, file.process, plan.root),
+        checksum=pin.checksum,
+        checksum_origin=pin.origin,
+        n_bytes=pin.n_bytes,
         n_events=file.n_events,
     )
 
 
 def _cached(plan: _Plan, file: DataFile, record: CacheRecord) -> FetchedFile:
-    return FetchedFile(
-        name=file.name,
-        process=file.process,
-        action="cached",
-        source=record.source,
-        target=plan.root / plan.challenge.name / file.process,
+    pin = Pin(checksum=record.checksum, n_bytes=None, origin="cache", url=None)
+    return _done(_planned(plan, file, "cached", record.source, pin), record)
+
+
+def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
+    """Add what is known once the events are in the cache."""
+    return replace(
+        planned,
         checksum=record.checksum,
-        checksum_origin="cache",
-        n_bytes=None,
+        checksum_origin="first use" if planned.checksum is None else planned.checksum_origin,
         n_events=record.n_events,
         remarks=record.structure.remarks,
     )
 
 
 def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
-    """Tell what is known of `file`: by the manifest, an earlier pin, or its Zenodo record."""
+    """Return what is known of `file`: by the manifest, an earlier pin, or its Zenodo record."""
     if file.checksum is not None:
         return Pin(checksum=file.checksum, n_bytes=file.n_bytes, origin="manifest", url=None)
     pinned = read_pins(plan.pins_path).get(file.name)
     if pinned is not None and pinned.is_of(file):
         return pinned
-    unknown = Pin(checksum=None, n_bytes=file.n_bytes, origin="unknown", url=None)
-    if file.record is None:
+    try:
+        return _pin_of_record(plan, file, is_kept=not is_lenient)
+    except DataError:
         if plan.trust_first_use or is_lenient:
-            return unknown
+            return Pin(checksum=None, n_bytes=file.n_bytes, origin="unknown", url=None)
+        raise
+
+
+def _pin_of_record(plan: _Plan, file: DataFile, *, is_kept: bool) -> Pin:
+    if file.record is None:
         raise DataError(_no_checksum(file, "the manifest has no checksum and no Zenodo record"))
     try:
         found = find_in_record(file.record, file.name, zenodo=plan.zenodo, patience=plan.patience)
     except DataError as error:
-        if plan.trust_first_use or is_lenient:
-            return unknown
-        raise DataError(
-            *error.problems, _no_checksum(file, "its Zenodo record can't be read")
-        ) from error
-    pin = Pin(
-        checksum=found.checksum,
-        n_bytes=found.size,
-        origin=f"Zenodo record {file.record}",
-        url=found.url,
-    )
-    if not is_lenient:
+        unread = _no_checksum(file, "its Zenodo record cannot be read")
+        raise DataError(*error.problems, unread) from error
+    origin = f"Zenodo record {file.record}"
+    pin = Pin(checksum=found.checksum, n_bytes=found.size, origin=origin, url=found.url)
+    if is_kept:
         write_pin(plan.pins_path, file.name, pin)
     return pin
 
@@ -312,7 +309,7 @@ def _no_checksum(file: DataFile, reason: str) -> Problem:
     return Problem(
         what=f"no checksum is known: {reason}",
         where=file.name,
-        expected="a published checksum to hold the file against",
+        expected="a published checksum to compare the file with",
         fix="state it in a manifest of your own, or accept the file as it comes by "
         "--trust-first-use",
     )
@@ -349,17 +346,11 @@ def _missing_bytes(plan: _Plan, file: FetchedFile) -> int:
 def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
     if file.action == "cached" or file.n_events is None:
         return 0
-    shape = (file.n_events, *plan.challenge.layout.shape)
-    return npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8")
+    return cache_bytes((file.n_events, *plan.challenge.layout.shape))
 
 
-def _bring(
-    plan: _Plan,
-    file: DataFile,
-    planned: FetchedFile,
-    progress: Progress,
-) -> FetchedFile:
-    """Download and convert one file; another process that does the same is waited for."""
+def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress) -> FetchedFile:
+    """Download and convert one file; wait for another process that does the same."""
     if planned.action == "cached":
         return planned
     if planned.action == "packaged":
@@ -380,7 +371,7 @@ def _bring(
 
 
 def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path, str]:
-    """Have the whole file on this machine; its path and checked checksum."""
+    """Bring the whole file to this machine; return its path and its checked checksum."""
     if planned.action == "folder":
         path = Path(planned.source)
     else:
@@ -411,19 +402,3 @@ def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path
             )
         )
     return path, checksum
-
-
-def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
-    is_first_use = planned.checksum is None
-    return FetchedFile(
-        name=planned.name,
-        process=planned.process,
-        action=planned.action,
-        source=planned.source,
-        target=planned.target,
-        checksum=record.checksum,
-        checksum_origin="first use" if is_first_use else planned.checksum_origin,
-        n_bytes=planned.n_bytes,
-        n_events=record.n_events,
-        remarks=record.structure.remarks,
-    )

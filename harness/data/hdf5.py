@@ -29,6 +29,12 @@ _CHUNK_CACHE_BYTES = 256 * 1024**2
 EventChunk = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
+def slot_classes(layout: EventLayout) -> NDArray[np.int64]:
+    """Return the class of each slot when it is filled: the number of its kind of object, from 1."""
+    sizes = [group.n_slots for group in layout.objects]
+    return np.repeat(np.arange(1, len(sizes) + 1), sizes)
+
+
 def count_events(path: Path, layout: EventLayout) -> int:
     """Check that `path` is laid out as `layout` says, and count its events.
 
@@ -43,7 +49,7 @@ def count_events(path: Path, layout: EventLayout) -> int:
     Raises
     ------
     DataError
-        The file can't be read, or is laid out otherwise, or holds no events.
+        The file cannot be read, or is laid out otherwise, or holds no events.
     """
     with _open(path) as dataset:
         shape = tuple(dataset.shape)
@@ -84,7 +90,7 @@ def read_chunks(
         step = _step(dataset.chunks, chunk_events)
         for start in range(0, len(dataset), step):
             block = dataset[start : start + step]
-            # A value that float32 can't hold becomes inf and is then refused as not finite.
+            # A value too large for float32 becomes inf and is then refused as not finite.
             with np.errstate(over="ignore"):
                 events = block[..., :n_features].astype(np.float32)
             yield events, block[..., n_features].astype(np.float64)
@@ -96,7 +102,7 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     Raises
     ------
     DataError
-        They are not one integer for each event, or one stands twice.
+        They are not one integer for each event, or one is there twice.
     """
     with _open(path) as dataset:
         ids = dataset.file.get(IDS)
@@ -108,7 +114,7 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
         found: NDArray[np.int64] = ids[()].astype(np.int64)
     # Sorted, not np.unique: its table of millions of numbers takes seconds.
     if (np.diff(np.sort(found)) == 0).any():
-        raise _wrong(path, f"a number in {IDS} stands twice", "a number of its own for each event")
+        raise _wrong(path, f"a number in {IDS} is there twice", "another number for each event")
     return found
 
 
@@ -137,7 +143,7 @@ def _open(path: Path) -> Iterator[h5py.Dataset]:
         # h5py raises OSError for a truncated file and for a chunk that does not decompress.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         problem = Problem(
-            what=f"HDF5 can't read it: {reason}",
+            what=f"HDF5 cannot read it: {reason}",
             where=str(path),
             expected="a whole HDF5 file",
             fix="delete it and get it again",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout
-from harness.data.hdf5 import DATASET, IDS
+from harness.data.hdf5 import DATASET, IDS, slot_classes
 from harness.files import Progress, check_space, make_folder, no_progress, replacing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def write_events(
     has_ids : bool
         Whether to write ``EvtId``: the position of each event, from 0.
     attributes : mapping of str to str
-        What the root of the file is to say.
+        Attributes of the root of the file.
     fix : str
         What to do about a disk that is full, for the message.
 
@@ -64,7 +64,7 @@ def write_events(
     """
     shape = (n_events, layout.n_objects, len(layout.features) + 1)
     rows = min(CHUNK_EVENTS, n_events)
-    classes = _classes(layout)
+    classes = slot_classes(layout)
     make_folder(path.parent)
     check_space(path.parent, int(np.prod(shape) * 8 * _PACKED_SHARE))
     with replacing_hdf5(path, fix=fix) as file:
@@ -96,12 +96,7 @@ def class_names(layout: EventLayout) -> list[str]:
     ]
 
 
-def _classes(layout: EventLayout) -> NDArray[np.float64]:
-    sizes = [group.n_slots for group in layout.objects]
-    return np.repeat(np.arange(1.0, len(sizes) + 1), sizes)
-
-
-def _with_classes(events: NDArray[np.float32], classes: NDArray[np.float64]) -> NDArray[np.float64]:
+def _with_classes(events: NDArray[np.float32], classes: NDArray[np.int64]) -> NDArray[np.float64]:
     """Append the class column, which is zero in an empty slot as all else is."""
     column = classes * (events[..., 0] > 0)
     return np.concatenate([events.astype(np.float64), column[..., None]], axis=-1)
@@ -140,5 +135,5 @@ def replacing_hdf5(path: Path, *, fix: str = _FIX) -> Iterator[h5py.File]:
             with h5py.File(part, "w", libver="earliest") as file:
                 yield file
         except RuntimeError as error:
-            # HDF5 tells of a full disk by OSError, or by this when the file is closed.
+            # HDF5 reports a full disk by OSError, or by this when the file is closed.
             raise OSError(str(error)) from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, DataFile
-from harness.data.cache import CacheRecord, cache_root, find_cached, npy_bytes, process_folder
+from harness.data.cache import CacheRecord, cache_bytes, cache_root, find_cached, process_folder
 from harness.data.events import OPTIONAL_ROLES, is_packaged
 from harness.data.manifest import Manifest
 
@@ -20,7 +20,7 @@ class FileStatus:
     is_here : bool
         Whether its events can be read without a download.
     state : str
-        ``cached``, ``comes with the harness``, or why it can't be used.
+        ``cached``, ``comes with the harness``, or why it cannot be used.
     checksum : str or None
         Of the cached file, or else the manifest's.
     n_bytes : int
@@ -51,7 +51,7 @@ class ChallengeStatus:
 
 
 def take_inventory(manifest: Manifest, root: Path | None = None) -> tuple[ChallengeStatus, ...]:
-    """Tell for each challenge of `manifest` what of it is in the cache at `root`."""
+    """Report for each challenge of `manifest` what of it is in the cache at `root`."""
     root = cache_root(root)
     return tuple(_challenge_status(challenge, root) for challenge in manifest.challenges)
 
@@ -70,20 +70,16 @@ def _challenge_status(challenge: Challenge, root: Path) -> ChallengeStatus:
 
 def _file_status(challenge: Challenge, file: DataFile, root: Path) -> FileStatus:
     found = find_cached(challenge, file, root)
-    is_cached = isinstance(found, CacheRecord)
-    state = "cached" if isinstance(found, CacheRecord) else found
-    if not is_cached and is_packaged(file):
-        state = "comes with the harness"
+    record = found if isinstance(found, CacheRecord) else None
+    packaged = is_packaged(file)
     return FileStatus(
         name=file.name,
         process=file.process,
         role=file.role,
-        is_here=is_cached or is_packaged(file),
-        state=state,
-        checksum=found.checksum if isinstance(found, CacheRecord) else file.checksum,
-        n_events=found.n_events if isinstance(found, CacheRecord) else file.n_events,
-        n_bytes=npy_bytes(found.shape, "<f4") + npy_bytes(found.shape[:1], "<u8")
-        if isinstance(found, CacheRecord)
-        else 0,
+        is_here=record is not None or packaged,
+        state="cached" if record else "comes with the harness" if packaged else str(found),
+        checksum=record.checksum if record else file.checksum,
+        n_events=record.n_events if record else file.n_events,
+        n_bytes=cache_bytes(record.shape) if record else 0,
         folder=process_folder(challenge, file.process, root),
     )

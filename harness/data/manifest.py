@@ -82,7 +82,7 @@ def load_manifest(*paths: Path | None) -> Manifest:
     Raises
     ------
     DataError
-        A manifest is missing or wrong; all problems of all files are told at once.
+        A manifest is missing or wrong; all problems of all files are reported at once.
     """
     files = [built_in_manifest(), *(path for path in paths if path is not None)]
     manifests: list[Manifest] = []
@@ -98,7 +98,7 @@ def load_manifest(*paths: Path | None) -> Manifest:
 
 
 def built_in_manifest() -> Path:
-    """Return where the manifest that comes with the harness lies.
+    """Return the path of the manifest that comes with the harness.
 
     That is the file named by the environment variable `HARNESS_MANIFEST`, or else the one at the
     top of the checkout, or else the one that an installation puts below ``share/harness``.

@@ -2,7 +2,7 @@
 
 The mixture is written in bounded memory. A uniform permutation says where each event goes; the
 sources are read once from front to back, each event is appended to the stretch of the file that
-its place lies in, and each stretch is then put in order in memory.
+its place is in, and each stretch is then sorted in memory.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import Challenge
-from harness.data.cache import npy_bytes, write_npy_header
 from harness.data.events import EventStore
+from harness.data.npy import writing_npy
 from harness.data.split import chunks
-from harness.files import check_space, writing
 
 # 120 MB of float32 (57 values): the most of the mixture that is in memory at a time, twice.
 STRETCH_EVENTS = 2**19
@@ -74,7 +73,7 @@ class Mixture:
         return gathered
 
     def labels(self) -> NDArray[np.uint8]:
-        """Tell the process of each row, as its index in `processes`."""
+        """Return the process of each row, as its index in `processes`."""
         codes = np.empty(self.n_events, np.uint8)
         for code, rows in enumerate(self.rows.values()):
             codes[rows] = code
@@ -115,7 +114,7 @@ def write_mixture(
         Draws the permutation; to be secret it must be seeded from the operating system.
     limit : int, optional
         Most events of each process; those with the lowest hashes are taken, so the choice does
-        not hang on the order of the files.
+        not depend on the order of the files.
 
     Raises
     ------
@@ -127,9 +126,7 @@ def write_mixture(
     n_events = sum(map(len, indices.values()))
     places = generator.permutation(n_events)
     shape = (n_events, *challenge.layout.shape)
-    with writing(path, is_kept=False) as stream:
-        check_space(path.parent, npy_bytes(shape, "<f4"))
-        write_npy_header(stream, shape, "<f4")
+    with writing_npy(path, shape, is_kept=False) as stream:
         scatter_events(stream, _read(store, indices), places, challenge.layout.shape)
     bounds = np.cumsum([0, *map(len, indices.values())])
     rows = {

@@ -65,21 +65,19 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
     the scalar sum of all pT; the number of all such objects.
     """
     found: list[Observable] = []
-    start = 0
-    for group in layout.objects:
-        slots = np.arange(start, start + group.n_slots)
-        found.append(_leading_pt(group.name, slots))
-        if group.n_slots > 1:
-            found.append(_multiplicity(f"n_{group.name}", f"Number of {group.name}s", slots))
-        if group.name in _JETS:
+    every = np.arange(layout.n_objects)
+    several = []
+    for name, rows in layout.slots.items():
+        slots = every[rows]
+        found.append(_leading_pt(name, slots))
+        if len(slots) > 1:
+            several.append(slots)
+            found.append(_multiplicity(f"n_{name}", f"Number of {name}s", slots))
+        if name in _JETS:
             found.append(_scalar_sum("ht", "HT: sum of the jets' pT", slots))
-        start += group.n_slots
-    found.append(_scalar_sum("sum_pt", "Scalar sum of all pT", np.arange(start)))
-    counted = np.concatenate(
-        [np.full(group.n_slots, group.n_slots > 1) for group in layout.objects]
-    )
-    if counted.any():
-        found.append(_multiplicity("n_objects", "Number of objects", np.flatnonzero(counted)))
+    found.append(_scalar_sum("sum_pt", "Scalar sum of all pT", every))
+    if several:
+        found.append(_multiplicity("n_objects", "Number of objects", np.concatenate(several)))
     return tuple(found)
 
 

@@ -38,7 +38,7 @@ Steps = NDArray[np.int16]
 
 
 class SampleChunk(Value):
-    """Where one chunk lies in the file, and how many events it holds."""
+    """Where one chunk is in the file, and how many events it holds."""
 
     offset: int = Field(ge=0)
     n_bytes: int = Field(ge=0)
@@ -61,7 +61,7 @@ class SampleMember(Value):
 
 
 class SampleHeader(Value):
-    """What the file says of itself; stands at its end."""
+    """Description of the file, at its end."""
 
     layout: tuple[ObjectGroup, ...]
     pt_steps_per_gev: Literal[4] = PT_STEPS_PER_GEV
@@ -272,7 +272,7 @@ def _check_group(rows: Steps, counts: NDArray[np.int64], name: str) -> None:
 
 
 def _split(values: NDArray[np.int32], n_low_bits: int) -> Iterator[bytes]:
-    """Cut values into a top byte, a middle byte, and packed low bits, which are but noise."""
+    """Cut values into a top byte, a middle byte, and packed low bits, which are noise."""
     yield (values >> (8 + n_low_bits)).astype(np.uint8).tobytes()
     yield ((values >> n_low_bits) & 255).astype(np.uint8).tobytes()
     if n_low_bits:

@@ -37,7 +37,7 @@ _BLOCK_EVENTS = 2048
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HashConstants:
-    """The constants that a key stands for.
+    """The constants that a key gives.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ def event_hashes(
 
 
 def is_in_part(hashes: NDArray[np.uint64], split: Split, part: Part) -> NDArray[np.bool_]:
-    """Tell which events belong to `part`.
+    """Return which events belong to `part`.
 
     The hashes are cut at ``train`` and ``train + validation`` of their range, so a fraction of
     zero gives an empty part.

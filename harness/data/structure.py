@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,16 +11,25 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.challenge import EventLayout, Value
+from harness.data.hdf5 import slot_classes
 from harness.errors import DataError, Problem
 
-# float32(pi) lies 9e-8 above pi; a file rounded to three decimals may hold 3.142.
+# float32(pi) is 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3
+# What is counted, and how it is said.
+_REMARKS = {
+    "n_unsorted": "are not sorted by falling pT",
+    "n_gaps": "have a filled slot after an empty one",
+    "n_padding": "have an angle in an empty slot",
+    "n_phi_out_of_range": "have |phi| > pi",
+    "n_class_differs": "have a class that does not follow from the slot",
+}
 
 
 class StructureReport(Value):
     """What was seen while a file was read.
 
-    None of these counts makes a file unusable: they are told, and kept with the cache.
+    None of these counts makes a file unusable: they are reported, and kept with the cache.
 
     Attributes
     ----------
@@ -53,14 +63,8 @@ class StructureReport(Value):
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is unusual, in words; empty for a file as described."""
-        told = (
-            (self.n_unsorted, "events are not sorted by falling pT"),
-            (self.n_gaps, "events have a filled slot after an empty one"),
-            (self.n_padding, "events have an angle in an empty slot"),
-            (self.n_phi_out_of_range, "events have |phi| > pi"),
-            (self.n_class_differs, "events have a class that does not follow from the slot"),
-        )
-        return tuple(f"{count:,} {text}" for count, text in told if count)
+        counts = ((getattr(self, name), text) for name, text in _REMARKS.items())
+        return tuple(f"{count:,} events {text}" for count, text in counts if count)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -77,7 +81,7 @@ class StructureCheck:
 
     source: str
     layout: EventLayout
-    _counts: dict[str, int] = field(default_factory=dict)
+    _counts: Counter[str] = field(default_factory=Counter)
     _extremes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     _filled: NDArray[np.int64] | None = None
     _n_events: int = 0
@@ -108,7 +112,7 @@ class StructureCheck:
         has_angle = np.logical_or.reduce([column != 0 for column in columns[1:]])
         self._count("n_padding", has_angle & ~is_filled)
         if classes is not None:
-            self._count("n_class_differs", classes != self._classes() * is_filled)
+            self._count("n_class_differs", classes != slot_classes(self.layout) * is_filled)
         if "phi" in self.layout.features:
             phi = columns[self.layout.features.index("phi")]
             self._count("n_phi_out_of_range", np.abs(phi) > np.pi + PHI_TOLERANCE)
@@ -122,10 +126,9 @@ class StructureCheck:
     def report(self) -> StructureReport:
         """Return what was seen so far."""
         filled = () if self._filled is None else self._filled.tolist()
-        names = ("n_unsorted", "n_gaps", "n_padding", "n_phi_out_of_range", "n_class_differs")
         return StructureReport(
             n_events=self._n_events,
-            **{name: self._counts.get(name, 0) for name in names},
+            **{name: self._counts[name] for name in _REMARKS},
             max_pt=float(self._extremes[0]),
             max_abs_eta=float(self._extremes[1]),
             max_abs_phi=float(self._extremes[2]),
@@ -134,17 +137,13 @@ class StructureCheck:
 
     def _count(self, name: str, is_odd: NDArray[np.bool_]) -> None:
         """Count the events with an odd slot; `is_odd` has the shape (n, m)."""
-        n_odd = int(np.count_nonzero(is_odd.any(axis=1))) if is_odd.any() else 0
-        self._counts[name] = self._counts.get(name, 0) + n_odd
+        if is_odd.any():
+            self._counts[name] += int(np.count_nonzero(is_odd.any(axis=1)))
 
     def _neighbours(self) -> NDArray[np.bool_]:
-        """Tell which slots are followed by one of the same kind of object."""
-        is_same: NDArray[np.bool_] = np.diff(self._classes()) == 0
+        """Return which slots are followed by one of the same kind of object."""
+        is_same: NDArray[np.bool_] = np.diff(slot_classes(self.layout)) == 0
         return is_same
-
-    def _classes(self) -> NDArray[np.int64]:
-        sizes = [group.n_slots for group in self.layout.objects]
-        return np.repeat(np.arange(1, len(sizes) + 1), sizes)
 
     def _refuse(
         self,
@@ -161,6 +160,6 @@ class StructureCheck:
                     what=f"{name} = {column[event, slot]} {complaint}",
                     where=f"{self.source}, event {self._n_events + event}, slot {slot}",
                     expected="finite values, pT >= 0",
-                    fix="get the file again, or have its publisher mend it",
+                    fix="get the file again, or ask its publisher to correct it",
                 )
             )

@@ -2,7 +2,7 @@
 
 Each variation changes what can honestly be changed in reconstructed events, and the data set's
 preselection is applied again: an event that loses its only lepton drops out. What is not in the
-events can't be brought back: jets just below threshold, particles lost before, further pile-up
+events cannot be brought back: jets just below threshold, particles lost before, further pile-up
 jets. Where that matters a variation has to be simulated (a file of the role ``variation``).
 """
 
@@ -34,21 +34,10 @@ MET, ELECTRON, MUON, JET = "met", "electron", "muon", "jet"
 _LARGEST_PHI = np.nextafter(np.float32(np.pi), np.float32(0))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Objects:
-    """One kind of object of some events, float64; a slot with a pT of 0 is empty.
-
-    Attributes
-    ----------
-    pt, eta, phi : float64 array, shape (n, n_slots)
-    """
-
-    pt: Floats
-    eta: Floats
-    phi: Floats
-
-
-EventObjects = dict[str, Objects]
+# One kind of object of some events: float64, shape (n, n_slots, 3), pT, eta and phi; a slot with a
+# pT of 0 is empty.
+PT, ETA, PHI = 0, 1, 2
+EventObjects = dict[str, Floats]
 Vary = Callable[[EventObjects, Floats], EventObjects]
 
 
@@ -141,7 +130,7 @@ def event_variations() -> tuple[EventVariation, ...]:
 
 
 def why_not(variation: EventVariation, challenge: Challenge) -> str | None:
-    """Return the reason why the events of a challenge can't be varied so; None if they can."""
+    """Return the reason why the events of a challenge cannot be varied so; None if they can."""
     layout = challenge.layout
     kinds = {group.name for group in layout.objects}
     missing = [name for name in variation.needs if name not in kinds]
@@ -165,7 +154,7 @@ def vary_events(
     events : float32 array, shape (n, n_objects, n_features)
         Not modified.
     hashes : uint64 array, shape (n,)
-        Their keyed hashes, which the random numbers hang on together with the challenge's seed:
+        Their keyed hashes, which with the challenge's seed give the random numbers:
         an event is varied alike in any order and any subset.
     """
     uniforms = keyed_uniforms(
@@ -177,7 +166,7 @@ def vary_events(
     changed = variation.vary(_objects(events, challenge.layout), uniforms)
     thresholds = {} if challenge.preselection is None else challenge.preselection.object_pt_gev
     kept = {
-        name: _in_order(_drop(each, each.pt < thresholds.get(name, 0.0)))
+        name: _in_order(_drop(each, each[..., PT] < thresholds.get(name, 0.0)))
         for name, each in changed.items()
     }
     return Varied(
@@ -195,10 +184,10 @@ def _n_draws(variation: EventVariation, layout: EventLayout) -> int:
 def passes_preselection(
     objects: EventObjects, preselection: Preselection | None, n_events: int
 ) -> NDArray[np.bool_]:
-    """Tell which events have a leading object that is hard enough; all if none is asked for."""
+    """Return which events have a leading object that is hard enough; all if none is asked for."""
     if preselection is None:
         return np.ones(n_events, np.bool_)
-    leading = [objects[name].pt.max(axis=1) for name in preselection.leading]
+    leading = [objects[name][..., PT].max(axis=1) for name in preselection.leading]
     is_selected: NDArray[np.bool_] = np.maximum.reduce(leading) >= preselection.leading_pt_gev
     return is_selected
 
@@ -213,9 +202,10 @@ def _smear_met(objects: EventObjects, uniforms: Floats) -> EventObjects:
 def _scale_jets(objects: EventObjects, scale: float) -> EventObjects:
     """Scale the jets that are no electrons; what they gain, MET loses."""
     jets = objects[JET]
-    change = np.where(_is_electron(objects), 0.0, (scale - 1.0) * jets.pt)
-    scaled = Objects(pt=jets.pt + change, eta=jets.eta, phi=jets.phi)
-    shifted = _shift_met(objects, *_sum_vector(change, jets.phi, sign=-1.0))
+    change = np.where(_is_electron(objects), 0.0, (scale - 1.0) * jets[..., PT])
+    scaled = jets.copy()
+    scaled[..., PT] += change
+    shifted = _shift_met(objects, *_sum_vector(change, jets[..., PHI], sign=-1.0))
     return {**shifted, JET: scaled}
 
 
@@ -224,12 +214,12 @@ def _kill_region(objects: EventObjects) -> EventObjects:
     jets = objects[JET]
     is_dead = _is_dead(jets)
     changed = {**objects, JET: _drop(jets, is_dead)}
-    x, y = _sum_vector(np.where(is_dead, jets.pt, 0.0), jets.phi)
+    x, y = _sum_vector(np.where(is_dead, jets[..., PT], 0.0), jets[..., PHI])
     if ELECTRON in objects:
         electrons = objects[ELECTRON]
         has_jet = (_distance(electrons, jets) < OVERLAP_DR).any(axis=2)
         is_alone = _is_dead(electrons) & ~has_jet
-        more = _sum_vector(np.where(is_alone, electrons.pt, 0.0), electrons.phi)
+        more = _sum_vector(np.where(is_alone, electrons[..., PT], 0.0), electrons[..., PHI])
         x, y = x + more[0], y + more[1]
         changed[ELECTRON] = _drop(electrons, _is_dead(electrons))
     return _shift_met(changed, x, y)
@@ -243,27 +233,27 @@ def _lose_electrons(objects: EventObjects, uniforms: Floats) -> EventObjects:
 # --- their parts --------------------------------------------------------------------------------
 
 
-def _is_dead(objects: Objects) -> NDArray[np.bool_]:
+def _is_dead(objects: Floats) -> NDArray[np.bool_]:
     first, last = DEAD_PHI_RAD
-    return (objects.pt > 0) & (objects.phi >= first) & (objects.phi < last)
+    phi = objects[..., PHI]
+    return (objects[..., PT] > 0) & (phi >= first) & (phi < last)
 
 
 def _is_electron(objects: EventObjects) -> NDArray[np.bool_]:
-    """Tell which jets are electrons seen again; shape (n, n_jets)."""
+    """Return which jets are electrons seen again; shape (n, n_jets)."""
     jets = objects[JET]
     if ELECTRON not in objects:
-        return np.zeros(jets.pt.shape, np.bool_)
+        return np.zeros(jets.shape[:2], np.bool_)
     nearest: Floats = _distance(objects[ELECTRON], jets).min(axis=1)
     return nearest < OVERLAP_DR
 
 
-def _distance(one: Objects, other: Objects) -> Floats:
+def _distance(one: Floats, other: Floats) -> Floats:
     """Return Delta R of every pair, infinite where one is missing; shape (n, n_one, n_other)."""
-    deta = one.eta[:, :, None] - other.eta[:, None, :]
-    dphi = np.abs(one.phi[:, :, None] - other.phi[:, None, :])
-    distance = np.hypot(deta, np.minimum(dphi, 2 * np.pi - dphi))
-    is_pair = (one.pt > 0)[:, :, None] & (other.pt > 0)[:, None, :]
-    return np.where(is_pair, distance, np.inf)
+    one, other = one[:, :, None], other[:, None, :]
+    dphi = np.abs(one[..., PHI] - other[..., PHI])
+    distance = np.hypot(one[..., ETA] - other[..., ETA], np.minimum(dphi, 2 * np.pi - dphi))
+    return np.where((one[..., PT] > 0) & (other[..., PT] > 0), distance, np.inf)
 
 
 def _sum_vector(pt: Floats, phi: Floats, *, sign: float = 1.0) -> tuple[Floats, Floats]:
@@ -274,47 +264,33 @@ def _shift_met(objects: EventObjects, x: Floats, y: Floats) -> EventObjects:
     """Add a vector to the missing transverse momentum; events without the object stay."""
     if MET not in objects:
         return objects
-    met = objects[MET]
-    is_moved = (x != 0) | (y != 0)
-    new_x = met.pt[:, 0] * np.cos(met.phi[:, 0]) + x
-    new_y = met.pt[:, 0] * np.sin(met.phi[:, 0]) + y
-    pt, phi = met.pt.copy(), met.phi.copy()
+    met = objects[MET].copy()
+    pt, phi = met[:, 0, PT], met[:, 0, PHI]
+    new_x = pt * np.cos(phi) + x
+    new_y = pt * np.sin(phi) + y
     # What does not move keeps its bits.
-    pt[is_moved, 0] = np.hypot(new_x, new_y)[is_moved]
-    phi[is_moved, 0] = np.arctan2(new_y, new_x)[is_moved]
-    return {**objects, MET: Objects(pt=pt, eta=met.eta, phi=phi)}
+    is_moved = (x != 0) | (y != 0)
+    pt[is_moved] = np.hypot(new_x, new_y)[is_moved]
+    phi[is_moved] = np.arctan2(new_y, new_x)[is_moved]
+    return {**objects, MET: met}
 
 
-def _drop(objects: Objects, is_lost: NDArray[np.bool_]) -> Objects:
-    return Objects(
-        pt=np.where(is_lost, 0.0, objects.pt),
-        eta=np.where(is_lost, 0.0, objects.eta),
-        phi=np.where(is_lost, 0.0, objects.phi),
-    )
+def _drop(objects: Floats, is_lost: NDArray[np.bool_]) -> Floats:
+    return np.where(is_lost[..., None], 0.0, objects)
 
 
-def _in_order(objects: Objects) -> Objects:
+def _in_order(objects: Floats) -> Floats:
     """Put the slots in the order of falling pT; empty ones come last."""
-    if not (objects.pt[:, 1:] > objects.pt[:, :-1]).any():
+    pt = objects[..., PT]
+    if not (pt[:, 1:] > pt[:, :-1]).any():
         return objects
-    order = np.argsort(-objects.pt, axis=1, kind="stable")
-    return Objects(
-        pt=np.take_along_axis(objects.pt, order, axis=1),
-        eta=np.take_along_axis(objects.eta, order, axis=1),
-        phi=np.take_along_axis(objects.phi, order, axis=1),
-    )
+    order = np.argsort(-pt, axis=1, kind="stable")
+    return np.take_along_axis(objects, order[..., None], axis=1)
 
 
 def _objects(events: NDArray[np.float32], layout: EventLayout) -> EventObjects:
-    columns = [layout.features.index(name) for name in ("pt", "eta", "phi")]
-    found = {}
-    start = 0
-    for group in layout.objects:
-        rows = events[:, start : start + group.n_slots].astype(np.float64)
-        pt, eta, phi = (rows[..., column] for column in columns)
-        found[group.name] = Objects(pt=pt, eta=eta, phi=phi)
-        start += group.n_slots
-    return found
+    values = events[..., layout.columns("pt", "eta", "phi")].astype(np.float64)
+    return {name: values[:, slots] for name, slots in layout.slots.items()}
 
 
 def _events(
@@ -322,13 +298,7 @@ def _events(
 ) -> NDArray[np.float32]:
     """Put objects back into a copy of the events."""
     varied = events.copy()
-    pt, eta, phi = (layout.features.index(name) for name in ("pt", "eta", "phi"))
-    start = 0
-    for group in layout.objects:
-        rows = varied[:, start : start + group.n_slots]
-        each = objects[group.name]
-        rows[..., pt] = each.pt
-        rows[..., eta] = each.eta
-        rows[..., phi] = np.clip(each.phi.astype(np.float32), -_LARGEST_PHI, _LARGEST_PHI)
-        start += group.n_slots
+    joined = np.concatenate([objects[name] for name in layout.slots], axis=1, dtype=np.float32)
+    np.clip(joined[..., PHI], -_LARGEST_PHI, _LARGEST_PHI, out=joined[..., PHI])
+    varied[..., layout.columns("pt", "eta", "phi")] = joined
     return varied

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from harness.data.download import (
     TIMEOUT_S,
@@ -15,10 +15,12 @@ from harness.data.download import (
     text_of_status,
 )
 from harness.errors import DataError, Problem
+from harness.files import parse_json
 
 # A site that keeps a copy of Zenodo's API names it in this variable.
 ZENODO_VARIABLE = "HARNESS_ZENODO"
 ZENODO = "https://zenodo.org"
+_MAX_BYTES = 16 * 1024**2
 
 
 class _Links(BaseModel):
@@ -26,7 +28,7 @@ class _Links(BaseModel):
 
 
 class RecordFile(BaseModel):
-    """One file of a record, as the API tells it (further fields are passed over)."""
+    """One file of a record, as the API describes it (further fields are ignored)."""
 
     key: str
     size: Annotated[int, Field(ge=0)]
@@ -62,7 +64,7 @@ def find_in_record(
     Raises
     ------
     DataError
-        Zenodo can't be reached, does not know the record, or the record has no such file.
+        Zenodo cannot be reached, does not know the record, or the record has no such file.
 
     References
     ----------
@@ -70,14 +72,9 @@ def find_in_record(
     """
     base = (zenodo or os.environ.get(ZENODO_VARIABLE) or ZENODO).rstrip("/")
     url = f"{base}/api/records/{record}"
-    try:
-        files = _Record.model_validate_json(_get(url, patience)).files
-    except ValidationError as error:
-        detail = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, detail["loc"])) or "the answer"
-        raise DataError(
-            Problem(what=f"no record of Zenodo: {field}: {detail['msg']}", where=url)
-        ) from error
+    answer = _get(url, patience)
+    expected = "a record of Zenodo"
+    files = parse_json(answer, _Record, source=url, max_bytes=_MAX_BYTES, expected=expected).files
     for file in files:
         if file.key == name:
             return file

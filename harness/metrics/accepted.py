@@ -46,7 +46,11 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
         ``lepton_pt``, ``met`` and ``ht`` [GeV], those whose objects the layout has.
     """
     pt = events[..., layout.features.index("pt")]
-    leptons, missing, jets = (_slots(layout, names) for names in (LEPTONS, MISSING, JETS))
+    rows = np.arange(layout.n_objects)
+    leptons, missing, jets = (
+        [row for name in names for row in rows[layout.slots.get(name, slice(0))]]
+        for names in (LEPTONS, MISSING, JETS)
+    )
     values = {}
     if leptons:
         values["lepton_pt"] = pt[:, leptons].max(axis=1).astype(np.float64)
@@ -55,16 +59,6 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
     if jets:
         values["ht"] = pt[:, jets].sum(axis=1, dtype=np.float64)
     return values
-
-
-def _slots(layout: EventLayout, names: tuple[str, ...]) -> list[int]:
-    found: list[int] = []
-    start = 0
-    for group in layout.objects:
-        if group.name in names:
-            found += range(start, start + group.n_slots)
-        start += group.n_slots
-    return found
 
 
 def cut_scores(
@@ -80,8 +74,8 @@ def cut_scores(
     Returns
     -------
     dict of process to float64 array of shape (n,)
-        An event passes a cut on this score at -j if it passes any of the cuts, each of which lies
-        on a background value that at most j background events reach.
+        An event passes a cut on this score at -j if it passes any of the cuts, each of which is
+        a background value that at most j background events reach.
     """
     fewest: dict[str, NDArray[np.float64]] = {}
     for name, background in values[BACKGROUND].items():
@@ -107,7 +101,7 @@ def _n_reaching(ordered: NDArray[np.float64], column: NDArray[np.float64]) -> ND
 def cut_thresholds(
     background: Mapping[str, NDArray[np.float64]], point: WorkingPoint
 ) -> dict[str, float]:
-    """Return the cut on each observable that a cut of `point` on the cuts' score stands for.
+    """Return the cut on each observable that a cut of `point` on the cuts' score means.
 
     A threshold is the smallest background value that passes; infinite is written as the largest
     value where none does.
@@ -129,7 +123,7 @@ def compare_with_cuts(
     *,
     fpr: float,
 ) -> TriggerCuts | NotMeasured:
-    """Hold an entry against today's cuts at the same false positive rate.
+    """Compare an entry with today's cuts at the same false positive rate.
 
     Parameters
     ----------
@@ -170,7 +164,7 @@ def gain_over(physics: Physics, cuts: Physics, signal: str, *, fpr: float) -> Ga
 
 
 def passing(scores: NDArray[np.float64], point: WorkingPoint) -> NDArray[np.bool_]:
-    """Tell which events pass a working point.
+    """Return which events pass a working point.
 
     Parameters
     ----------

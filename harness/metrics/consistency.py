@@ -89,7 +89,7 @@ def compare_scores(
 
 
 def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> records.Check:
-    """Tell how much the scores change where events were changed; no verdict is drawn.
+    """Report how much the scores change where events were changed; no verdict is drawn.
 
     For events that physics calls equivalent, such as an event turned in phi.
     """

@@ -16,7 +16,6 @@ from harness.errors import DataError, InvalidSubmissionError, Problem
 from harness.metrics.histogram import score_histogram
 from harness.metrics.intervals import bootstrap_interval, conservative_interval, is_bootstrap_sound
 from harness.metrics.replicates import (
-    DealtSignal,
     ReplicateCuts,
     background_cuts,
     bucket_weights,
@@ -126,19 +125,18 @@ class _Measured:
     n_passing: Mapping[str, int]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Unreached:
-    """A working point that the background is too small for."""
-
-    fpr: float
-    n_background: int
-
-
-def _measure(fpr: float, ranked: Mapping[str, RankedScores]) -> _Measured | _Unreached:
+def _measure(
+    fpr: float, ranked: Mapping[str, RankedScores]
+) -> _Measured | records.UnreachedWorkingPoint:
     background = ranked[BACKGROUND]
     n_allowed = count_allowed(fpr, background.n_events)
     if n_allowed < 1:
-        return _Unreached(fpr=fpr, n_background=background.n_events)
+        n_needed = math.ceil(1 / Fraction(repr(fpr))) - 1
+        return records.UnreachedWorkingPoint(
+            fpr=fpr,
+            not_measured=f"{background.n_events:,} test background events: not one of them may "
+            f"pass at this rate, which takes {n_needed:,} events",
+        )
     cut = set_cut(background, n_allowed)
     return _Measured(
         fpr=fpr,
@@ -149,7 +147,7 @@ def _measure(fpr: float, ranked: Mapping[str, RankedScores]) -> _Measured | _Unr
 
 
 def _replicate(
-    points: Sequence[_Measured | _Unreached],
+    points: Sequence[_Measured | records.UnreachedWorkingPoint],
     scores: Mapping[str, NDArray[np.float64]],
     hashes: Mapping[str, NDArray[np.uint64]],
     ranked: Mapping[str, RankedScores],
@@ -161,7 +159,7 @@ def _replicate(
     cuts: dict[float, ReplicateCuts] = {}
     wanted: dict[str, list[float]] = {name: [] for name in scores if name != BACKGROUND}
     for point in points:
-        if isinstance(point, _Unreached):
+        if isinstance(point, records.UnreachedWorkingPoint):
             continue
         users = [
             name
@@ -183,34 +181,19 @@ def _replicate(
     rates: dict[tuple[float, str], NDArray[np.float64]] = {}
     for name, fprs in wanted.items():
         if fprs:
-            signal = _deal(scores[name], hashes[name], [cuts[fpr] for fpr in fprs], weights, seed)
+            lowest = min(float(cuts[fpr].thresholds.min()) for fpr in fprs)
+            signal = deal_signal(scores[name], hashes[name], weights, seed=seed, lowest=lowest)
             rates |= {(fpr, name): replicate_rates(signal, cuts[fpr], weights) for fpr in fprs}
     return rates
 
 
-def _deal(
-    scores: NDArray[np.float64],
-    hashes: NDArray[np.uint64],
-    cuts: Sequence[ReplicateCuts],
-    weights: NDArray[np.uint8],
-    seed: int,
-) -> DealtSignal:
-    lowest = min(float(cut.thresholds.min()) for cut in cuts)
-    return deal_signal(scores, hashes, weights, seed=seed, lowest=lowest)
-
-
 def _record(
-    point: _Measured | _Unreached,
+    point: _Measured | records.UnreachedWorkingPoint,
     ranked: Mapping[str, RankedScores],
     replicates: Mapping[tuple[float, str], NDArray[np.float64]],
 ) -> records.WorkingPoint | records.UnreachedWorkingPoint:
-    if isinstance(point, _Unreached):
-        n_needed = math.ceil(1 / Fraction(repr(point.fpr))) - 1
-        return records.UnreachedWorkingPoint(
-            fpr=point.fpr,
-            not_measured=f"{point.n_background:,} test background events: not one of them may "
-            f"pass at this rate, which takes {n_needed:,} events",
-        )
+    if isinstance(point, records.UnreachedWorkingPoint):
+        return point
     n_background = point.n_passing[BACKGROUND]
     return records.WorkingPoint(
         fpr=point.fpr,

@@ -2,8 +2,8 @@
 
 Replicate r of a challenge gives every event a weight, Poisson(1) as in a bootstrap sample of a
 sample of Poisson size, that depends on the challenge's seed, the event's content hash and r alone.
-Two entries scored anywhere, at any time, in any order are therefore resampled alike: what they
-owe to the same lucky events cancels in the difference of their replicates.
+Two entries scored anywhere, at any time, in any order are therefore resampled alike: the luck
+that they share cancels in the difference of their replicates.
 
 Background. Every event has a SplitMix64 stream of its own, seeded by its hash; four replicates
 share one output of it. Only the upper tail can decide the threshold of a replicate, so only the
@@ -127,7 +127,7 @@ def background_cuts(
     counted as often as its weight says: the smallest score of an event of non-zero weight that
     background of weight `n_allowed` at most reaches.
 
-    `n_allowed` is not drawn anew with the replicate's total weight, which is N +- sqrt(N): that
+    `n_allowed` is not drawn again with the replicate's total weight, which is N +- sqrt(N): that
     would narrow the intervals by the factor sqrt(1 - fpr), 0.05 % at 1e-3.
 
     Parameters

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
 from harness.card import records
-from harness.metrics.scores import Floats, RankedScores
+from harness.metrics.scores import RankedScores
 from harness.metrics.working_point import Cut, count_allowed, set_cut
 
 CONFIDENCE_LEVEL = 0.95
@@ -50,12 +50,8 @@ def place(background: RankedScores, signal: RankedScores) -> Placement:
     not_above = below
     if is_tied.any():
         not_above = below.copy()
-        not_above[is_tied] = np.searchsorted(ordered, _pick(scores, is_tied), "right")
+        not_above[is_tied] = np.searchsorted(ordered, scores[is_tied], "right")
     return Placement(n_below=below, n_not_above=not_above, n_background=len(ordered))
-
-
-def _pick(scores: Floats, chosen: NDArray[np.bool_]) -> Floats:
-    return scores[chosen]
 
 
 def area_under_curve(placement: Placement) -> float:

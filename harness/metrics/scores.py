@@ -50,7 +50,7 @@ class RankedScores:
 
     def _position(self, threshold: float, *, is_after_ties: bool) -> int:
         # A float64 needle would make searchsorted copy a float32 haystack of millions. Between a
-        # threshold and the float32 that it is rounded to lies no float32 score.
+        # threshold and the float32 that it is rounded to there is no float32 score.
         with np.errstate(over="ignore"):
             needle = np.asarray(threshold, dtype=self.ascending.dtype)
         rounded = float(needle)
@@ -131,7 +131,7 @@ def _rank(scores: Floats) -> RankedScores:
 
 def _as_float32(scores: NDArray[np.float64]) -> NDArray[np.float32] | None:
     """Return `scores` as float32 if none of them changes by it."""
-    # Most scores that are not float32 betray themselves at once.
+    # Most scores that are not float32 show it in the first few.
     head = scores[:64]
     with np.errstate(over="ignore", under="ignore"):
         if not np.array_equal(head.astype(np.float32), head):

@@ -1,4 +1,4 @@
-"""Untrusted code: the sandbox that it runs in, and the distrust of what it says.
+"""Untrusted code: the sandbox that runs it, and the checks of all that comes back.
 
 The names are loaded when they are asked for: a step's own modules lie in this package too, and a
 step that pays for pydantic takes three times as long to start.
@@ -10,29 +10,30 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.sandbox.doctor import Finding, Isolation, probe
+    from harness.sandbox.doctor import probe
     from harness.sandbox.run import Sandbox, open_sandbox
     from harness.sandbox.scores import read_scores
     from harness.sandbox.scratch import scratch_folder
+    from harness.sandbox.workspace import Workspace, open_workspace
 
 __all__ = [
-    "Finding",
-    "Isolation",
     "Sandbox",
+    "Workspace",
     "open_sandbox",
+    "open_workspace",
     "probe",
     "read_scores",
     "scratch_folder",
 ]
 
 _HOMES = {
-    "Finding": "harness.sandbox.doctor",
-    "Isolation": "harness.sandbox.doctor",
-    "probe": "harness.sandbox.doctor",
-    "read_scores": "harness.sandbox.scores",
-    "Sandbox": "harness.sandbox.run",
-    "open_sandbox": "harness.sandbox.run",
-    "scratch_folder": "harness.sandbox.scratch",
+    "Sandbox": "run",
+    "Workspace": "workspace",
+    "open_sandbox": "run",
+    "open_workspace": "workspace",
+    "probe": "doctor",
+    "read_scores": "scores",
+    "scratch_folder": "scratch",
 }
 
 
@@ -40,4 +41,4 @@ def __getattr__(name: str) -> object:
     """Load one of the public names."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import harness
 
-# Where the sandbox puts things; the entry of a step is told, a participant may know.
+# Where the sandbox puts things; a step receives these places, and a participant may know them.
 PACKAGE_ROOT = "/opt/harness"
 INPUTS = "/in"
 OUTPUTS = "/out"

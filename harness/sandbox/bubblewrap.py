@@ -198,7 +198,7 @@ def _hidden(host: Iterable[Path]) -> list[str]:
 
 
 def _stand_ins(fds: Mapping[str, int]) -> list[str]:
-    """Put the few files in the place of /proc and /dev/shm that libraries can't do without."""
+    """Put the few files in the place of /proc and /dev/shm that libraries need."""
     return [
         *("--perms", "0755", "--dir", "/proc", "--perms", "0755", "--dir", "/proc/self"),
         *("--symlink", sys.executable, "/proc/self/exe"),

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
+from harness.sandbox.ending import kill_tree
 from harness.sandbox.log import CappedLog
 from harness.sandbox.report import MAX_REPORT_BYTES
 from harness.sandbox.step import MIB, Limits
 from harness.sandbox.usage import Watch
-from harness.sandbox.worker import READY
+from harness.sandbox.worker import READY, TO_DO_ABOUT_LIMITS
 
 # How often a step is measured: often at first, as most mischief is quick.
 FIRST_TICK_S = 0.01
@@ -28,7 +29,7 @@ READ_BYTES = 1 << 16
 # How long the kernel may take to end all processes of a killed step.
 KILL_GRACE_S = 30.0
 MAX_INFO_BYTES = 1 << 16
-# Programs that don't ask for the error of a call are told of these limits by a signal.
+# A program that ignores the error of a call receives a signal at these limits.
 LIMIT_OF_SIGNAL = {
     int(signal.SIGXFSZ): "file size",
     int(signal.SIGXCPU): "processor time",
@@ -39,18 +40,15 @@ NEARLY_ALL = 0.9
 
 @dataclass(kw_only=True, slots=True)
 class Pipes:
-    """The parent's ends: `log` and `report` to read, `request` to write, `info` of bubblewrap."""
+    """One side of a step's pipes.
+
+    The parent reads `log`, `report` and, of bubblewrap, `info`; it writes `request`.
+    """
 
     log: int
     report: int
     request: int
     info: int | None = None
-
-    def forget_info(self) -> None:
-        """Close the pipe of bubblewrap, which takes no part."""
-        if self.info is not None:
-            os.close(self.info)
-            self.info = None
 
     def close(self) -> None:
         """Close all of them."""
@@ -68,7 +66,7 @@ class Child:
     process : Popen
         bubblewrap, or the worker itself in mode ``none``.
     root : int or None
-        The process below which all others of the step live; unknown until bubblewrap tells.
+        The process below which all others of the step live; unknown until bubblewrap names it.
     """
 
     name: str
@@ -83,8 +81,10 @@ class Child:
 
     # --- Following it to its end ---
 
-    def follow(self, request: bytes, watch: Watch) -> bytes:
+    def follow(self, request: bytes, watch: Watch, on_tick: Callable[[], None]) -> bytes:
         """Send the request, read what comes back, and return the line that holds the answer.
+
+        `on_tick` is called each time that the step is measured.
 
         Raises
         ------
@@ -113,6 +113,7 @@ class Child:
                 now_s = time.monotonic()
                 if line is not None or has_ended or now_s - measured_s >= tick_s:
                     self._measure(watch, now_s)
+                    on_tick()
                     measured_s = now_s
                     tick_s = min(2 * tick_s, LAST_TICK_S)
                 if line is not None:
@@ -202,7 +203,7 @@ class Child:
                 Problem(
                     what=f"ran into the limit on {limit} ({_ending(status)})",
                     where=f"step {self.name}",
-                    fix="use less of it; the limits stand in the rules",
+                    fix=TO_DO_ABOUT_LIMITS,
                 )
             )
         if watch.largest_data_bytes > NEARLY_ALL * self.limits.memory_bytes:
@@ -241,7 +242,8 @@ class Child:
             os.close(self._root_pidfd)
             self._root_pidfd = None
         else:
-            self._kill_tree()
+            if self.pipes.info is None:
+                kill_tree(self.process.pid)
             is_gone = True
         self.process.kill()
         try:
@@ -255,15 +257,6 @@ class Child:
                     fix="they wait for the kernel, perhaps for a disk; look for them with `ps`",
                 )
             )
-
-    def _kill_tree(self) -> None:
-        """Kill what can be found of a step that has no namespace, or none yet."""
-        if self.pipes.info is None:
-            for pid in [*usage.process_tree(self.process.pid)][::-1]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
 
     def finish_log(self) -> str:
         """Return what the step printed; call after `kill`."""

@@ -1,18 +1,17 @@
-"""What isolation this machine gives, found out by trying each guard."""
+"""What isolation this machine gives: each guard is tried."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+
+from pydantic import JsonValue, RootModel
 
 from harness.errors import HarnessError, LimitError, Problem
 from harness.sandbox.bubblewrap import find_bwrap, version
-from harness.sandbox.run import Sandbox, open_sandbox
-from harness.sandbox.scratch import scratch_folder
-from harness.sandbox.step import GIB, MIB, Limits, Step
+from harness.sandbox.step import GIB, MIB, Limits
+from harness.sandbox.workspace import Workspace, open_workspace
 
 TRIAL = "harness.sandbox.trial"
 # What `trial.look_around` tries, in words.
@@ -29,7 +28,7 @@ SMALL = Limits(wall_s=30.0, cpu_s=30.0, memory_bytes=512 * MIB, n_processes=32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class TriedGuard:
     """One guard that was tried.
 
     Attributes
@@ -56,60 +55,62 @@ class Isolation:
 
     Attributes
     ----------
-    sandbox : Sandbox or None
-        None where there can be none.
-    findings : tuple of Finding
-        Each guard that was tried.
+    guards : tuple of TriedGuard
+        Each guard that was tried; none where there can be no sandbox.
     problems : tuple of Problem
         Why there is no sandbox, and what to set.
     """
 
-    sandbox: Sandbox | None
-    findings: tuple[Finding, ...] = ()
+    guards: tuple[TriedGuard, ...] = ()
     problems: tuple[Problem, ...] = ()
 
     @property
     def is_complete(self) -> bool:
         """Whether there is a sandbox, and every guard held."""
-        return self.sandbox is not None and all(finding.is_held for finding in self.findings)
+        return bool(self.guards) and all(tried.is_held for tried in self.guards)
+
+
+class TrialReport(RootModel[dict[str, JsonValue]]):
+    """What the steps of `TRIAL` report: one value for each thing that was tried."""
 
 
 def probe() -> Isolation:
     """Try every guard of the sandbox on this machine; takes about two seconds."""
     try:
-        sandbox = open_sandbox("bwrap")
-        findings = (
-            _find_program(),
-            *_look_around(sandbox),
-            *_try_limits(sandbox),
-            _try_start(sandbox),
-        )
+        with open_workspace("bwrap") as workspace:
+            guards = (
+                _find_program(),
+                *look_around(workspace),
+                *_try_limits(workspace),
+                _try_start(workspace),
+            )
     except HarnessError as error:
-        return Isolation(sandbox=None, problems=tuple(error.problems))
-    return Isolation(sandbox=sandbox, findings=findings)
+        return Isolation(problems=tuple(error.problems))
+    return Isolation(guards=guards)
 
 
-def _find_program() -> Finding:
+def _find_program() -> TriedGuard:
     bwrap = find_bwrap()
     detail = f"{version(bwrap)}: {bwrap}"
-    return Finding(guard="program", claim="bubblewrap is there", is_held=True, detail=detail)
+    return TriedGuard(guard="program", claim="bubblewrap is there", is_held=True, detail=detail)
 
 
-def _look_around(sandbox: Sandbox) -> list[Finding]:
-    with scratch_folder() as folder:
-        readable, secret = folder / "input", folder / "secret"
-        readable.write_text("x")
-        secret.write_text("x")
-        step = Step(
-            name="look around",
-            entry=f"{TRIAL}:look_around",
-            request={"parent": os.getpid(), "secret": str(secret)},
-            inputs={"input": readable},
-            limits=SMALL,
-        )
-        found = sandbox.run(step, folder).report
+def look_around(workspace: Workspace) -> list[TriedGuard]:
+    """Try what a step should not see or do."""
+    folder = workspace.new_folder("host")
+    readable, secret = folder / "input", folder / "secret"
+    readable.write_text("x")
+    secret.write_text("x")
+    found = workspace.run(
+        "look around",
+        f"{TRIAL}:look_around",
+        TrialReport,
+        request={"parent": os.getpid(), "secret": str(secret)},
+        inputs={"input": readable},
+        limits=SMALL,
+    ).report.root
     return [
-        Finding(
+        TriedGuard(
             guard=guard,
             claim=claim,
             is_held=found.get(guard) == [],
@@ -119,50 +120,40 @@ def _look_around(sandbox: Sandbox) -> list[Finding]:
     ]
 
 
-def _try_limits(sandbox: Sandbox) -> list[Finding]:
-    too_much = {
-        "memory": ("allocate", {"n_bytes": 2 * GIB}, SMALL, "memory is limited"),
-        "process count": ("multiply", {"n_processes": 64}, SMALL, "processes are limited"),
-        "time": (
-            "loiter",
-            {"wall_s": 20},
-            Limits(wall_s=0.5, memory_bytes=512 * MIB),
-            "a step that takes too long is killed",
-        ),
-    }
-    return [
-        _expect_limit(
-            sandbox,
-            Step(name=guard, entry=f"{TRIAL}:{function}", request=request, limits=limits),
-            claim,
-        )
-        for guard, (function, request, limits, claim) in too_much.items()
-    ]
+def _try_limits(workspace: Workspace) -> list[TriedGuard]:
+    short = Limits(wall_s=0.5, memory_bytes=512 * MIB)
+    too_much: tuple[tuple[str, str, dict[str, JsonValue], Limits, str], ...] = (
+        ("memory", "allocate", {"n_bytes": 2 * GIB}, SMALL, "memory is limited"),
+        ("process count", "multiply", {"n_processes": 64}, SMALL, "processes are limited"),
+        ("time", "loiter", {"wall_s": 20}, short, "a step that takes too long is killed"),
+    )
+    return [_expect_limit(workspace, *trial) for trial in too_much]
 
 
-def _expect_limit(sandbox: Sandbox, step: Step, claim: str) -> Finding:
-    said = _failure(lambda folder: sandbox.run(step, folder))
-    if isinstance(said, LimitError):
-        first = str(said).splitlines()[0]
-        return Finding(guard=step.name, claim=claim, is_held=True, detail=first)
-    detail = f"expected a limit, got {said or 'no error'}"
-    return Finding(guard=step.name, claim=claim, is_held=False, detail=detail)
+def _expect_limit(
+    workspace: Workspace,
+    guard: str,
+    function: str,
+    request: dict[str, JsonValue],
+    limits: Limits,
+    claim: str,
+) -> TriedGuard:
+    entry = f"{TRIAL}:{function}"
+    detail = "expected a limit, got no error"
+    try:
+        workspace.run(guard, entry, TrialReport, request=request, limits=limits)
+    except LimitError as error:
+        first = str(error).splitlines()[0]
+        return TriedGuard(guard=guard, claim=claim, is_held=True, detail=first)
+    except HarnessError as error:
+        detail = f"expected a limit, got {error}"
+    return TriedGuard(guard=guard, claim=claim, is_held=False, detail=detail)
 
 
-def _failure(run: Callable[[Path], object]) -> HarnessError | None:
-    with scratch_folder() as folder:
-        try:
-            run(folder)
-        except HarnessError as error:
-            return error
-    return None
-
-
-def _try_start(sandbox: Sandbox) -> Finding:
+def _try_start(workspace: Workspace) -> TriedGuard:
     started_s = time.monotonic()
-    with scratch_folder() as folder:
-        sandbox.run(Step(name="start", entry=f"{TRIAL}:nothing", limits=SMALL), folder)
+    workspace.run("start", f"{TRIAL}:nothing", TrialReport, limits=SMALL)
     took_ms = 1000 * (time.monotonic() - started_s)
-    return Finding(
+    return TriedGuard(
         guard="start", claim="a step starts and ends", is_held=True, detail=f"{took_ms:.0f} ms"
     )

@@ -53,7 +53,7 @@ def create(folder: Path, outputs: Mapping[str, int], owner: int | None) -> list[
     Raises
     ------
     EnvironmentFaultError
-        One can't be created: it exists, or the disk is full.
+        One cannot be created: it exists, or the disk is full.
     """
     check_names(outputs)
     made: list[OutputFile] = []
@@ -69,7 +69,7 @@ def create(folder: Path, outputs: Mapping[str, int], owner: int | None) -> list[
         close(made)
         raise EnvironmentFaultError(
             Problem(
-                what=f"can't create the output {name}: {error}",
+                what=f"the output {name} cannot be created: {error}",
                 where=str(folder),
                 expected="an empty folder that can be written to",
             )
@@ -81,6 +81,11 @@ def close(files: list[OutputFile]) -> None:
     """Close the descriptors of `files`."""
     for file in files:
         os.close(file.fd)
+
+
+def written_bytes(files: list[OutputFile]) -> int:
+    """Return how much of the outputs is written; each counts up to its limit."""
+    return sum(min(os.fstat(file.fd).st_size, file.max_bytes) for file in files)
 
 
 def collect(files: list[OutputFile], step: str) -> dict[str, Path]:

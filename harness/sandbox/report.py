@@ -1,11 +1,13 @@
-"""Reading what a sandbox says: bytes from an opponent, checked in bounded time and memory."""
+"""Read the answer of a step: bytes from an opponent, checked in bounded time and memory."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from harness.card.text import plain
 from harness.errors import (
@@ -14,6 +16,7 @@ from harness.errors import (
     LimitError,
     Problem,
     SubmissionError,
+    field_problems,
 )
 
 MAX_REPORT_BYTES = 4 * 1024**2
@@ -27,13 +30,12 @@ MAX_PROBLEMS = 100
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _STRUCTURE = re.compile(rb"[\[\]{}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# Whose fault a step may say that a failure was. It can't blame this machine: a failure of the
+# What every step may report as its fault. It cannot blame this machine: a failure of the
 # environment costs a participant nothing.
-_CLASSES: dict[str, type[HarnessError]] = {
-    "InvalidSubmissionError": InvalidSubmissionError,
-    "SubmissionError": SubmissionError,
-    "LimitError": LimitError,
-}
+OWN_FAULTS: tuple[type[HarnessError], ...] = (InvalidSubmissionError, SubmissionError, LimitError)
+REMEDY = "the harness writes this report itself; remove the code that writes it in its place"
+
+Report = TypeVar("Report", bound=BaseModel)
 
 
 class ReportError(ValueError):
@@ -44,7 +46,7 @@ def parse_json(data: bytes) -> JsonValue:
     """Parse a JSON document that an opponent wrote.
 
     Refused are documents of more than `MAX_REPORT_BYTES`, `MAX_NODES` values or `MAX_DEPTH`
-    levels; a key that stands twice in an object; NaN, infinities and numbers that overflow to
+    levels; a repeated key of an object; NaN, infinities and numbers that overflow to
     them; integers of more than `MAX_DIGITS` digits; and text that is no Unicode.
 
     Raises
@@ -114,65 +116,86 @@ def _constant(name: str) -> float:
     raise ReportError(f"it holds {name}, which is not JSON")
 
 
-def read_answer(line: bytes, step: str) -> dict[str, JsonValue]:
+def read_answer(
+    line: bytes, step: str, may_raise: Sequence[type[HarnessError]] = ()
+) -> dict[str, JsonValue]:
     """Return the report in a step's answer, or raise what the answer says went wrong.
+
+    Parameters
+    ----------
+    step : str
+        The step's name: the place of a problem that names none.
+    may_raise : sequence of HarnessError classes
+        See `harness.sandbox.step.Step`. Any other class becomes a `SubmissionError`.
 
     Raises
     ------
     SubmissionError, InvalidSubmissionError, LimitError
         As the step says.
+    HarnessError
+        One of `may_raise`, as the step says.
     InvalidSubmissionError
         The answer is no answer.
     """
     try:
         answer = parse_json(line)
-        report = _report(answer, step)
+        report = _report(answer, step, may_raise)
     except ReportError as error:
         raise InvalidSubmissionError(
             Problem(
-                what=f"what the step reported can't be read: {error}",
+                what=f"the report of this step cannot be read: {error}",
                 where=f"step {step}",
                 expected=f"one JSON object of at most {MAX_REPORT_BYTES:,} bytes",
-                fix="the harness writes this report itself; code that writes it in its place "
-                "has to go",
+                fix=REMEDY,
             )
         ) from error
     return report
 
 
-def _report(answer: JsonValue, step: str) -> dict[str, JsonValue]:
+def _report(
+    answer: JsonValue, step: str, may_raise: Sequence[type[HarnessError]]
+) -> dict[str, JsonValue]:
     if not isinstance(answer, dict):
         raise ReportError("it is not an object")
     match answer:
         case {"report": dict(report)} if len(answer) == 1:
             return report
-        case {"problems": list(problems), "kind": str(kind)}:
-            found = tuple(_problem(problem) for problem in problems[:MAX_PROBLEMS])
-            raise _CLASSES.get(kind, SubmissionError)(*found or ("no reason was given",))
-        case {"limit": str(limit), "traceback": str(told)}:
-            raise LimitError(
-                Problem(
-                    what=f"ran into the limit on {_short(limit)}: {_last_line(told)}",
-                    where=f"step {step}",
-                    fix="use less of it; the limits stand in the rules",
-                )
-            )
-        case {"traceback": str(told)}:
-            raise SubmissionError(Problem(what=f"failed:\n{_short(told)}", where=f"step {step}"))
+        case {"kind": str(kind), "problems": list(problems)} if len(answer) == 2:
+            found = [_problem(problem, step) for problem in problems[:MAX_PROBLEMS]]
+            classes = {known.__name__: known for known in (*OWN_FAULTS, *may_raise)}
+            raise classes.get(kind, SubmissionError)(*found or ("no reason was given",))
     raise ReportError("it has none of the known forms")
 
 
-def _problem(problem: JsonValue) -> Problem:
+def _problem(problem: JsonValue, step: str) -> Problem:
     if not isinstance(problem, dict):
         raise ReportError("a problem is not an object")
-    fields = ("what", "where", "expected", "fix")
-    return Problem(**{field: _short(str(problem.get(field, ""))) for field in fields})
+    what, where, expected, fix = (
+        plain(str(problem.get(field, "")))[-MAX_TEXT:]
+        for field in ("what", "where", "expected", "fix")
+    )
+    return Problem(what=what, where=where or f"step {step}", expected=expected, fix=fix)
 
 
-def _short(text: str) -> str:
-    return plain(text)[-MAX_TEXT:]
+def read_report(report: Mapping[str, JsonValue], model: type[Report], step: str) -> Report:
+    """Check the report of a step against its `model`, strictly.
 
-
-def _last_line(told: str) -> str:
-    lines = _short(told).strip().splitlines()
-    return lines[-1] if lines else ""
+    Raises
+    ------
+    InvalidSubmissionError
+        It has another form; each place that is wrong is a problem.
+    """
+    try:
+        return model.model_validate_json(json.dumps(report), strict=True)
+    except ValidationError as error:
+        raise InvalidSubmissionError(
+            *(
+                Problem(
+                    what=f"the report of this step is malformed: {plain(problem.what)}",
+                    where=plain(problem.where)[:200],
+                    expected=problem.expected,
+                    fix=REMEDY,
+                )
+                for problem in field_problems(error, f"step {step}")[:MAX_PROBLEMS]
+            )
+        ) from error

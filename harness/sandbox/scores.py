@@ -53,7 +53,7 @@ def _read_exactly(path: Path, n_bytes: int) -> bytes:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise _invalid(path, f"can't be opened: {error.strerror}", "a regular file") from error
+        raise _invalid(path, f"cannot be opened: {error.strerror}", "a regular file") from error
     with os.fdopen(fd, "rb") as file:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):

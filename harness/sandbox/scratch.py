@@ -19,7 +19,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """Make a private temporary folder; remove it on leaving, and those that others left behind.
 
     A folder is locked while its process lives. The lock ends with the process, however that ends,
-    so a folder of ours whose lock is free belongs to nobody.
+    so nobody uses a folder of ours whose lock is free.
 
     Parameters
     ----------
@@ -77,17 +77,16 @@ def _remove_if_free(folder: Path) -> bool:
 def _end_strays(folder: Path) -> None:
     """Kill the bubblewraps that name `folder` of a dead run.
 
-    Bubblewrap dies with its parent, and so does what it has started, but for one moment: its
-    child waits, without a signal set for the death of its parent, until it is told that the user
-    namespace is ready. A kill at that moment leaves it waiting for ever. Nothing of the step has
-    begun in it.
+    Bubblewrap and what it started die with their parent, except in one moment: until the user
+    namespace is ready, its child waits without a signal for the death of its parent. A kill in
+    that moment leaves it waiting for ever. Nothing of the step has begun in it.
     """
     import psutil
 
     for process in psutil.process_iter(["name", "cmdline", "uids"]):
-        told = process.info
-        is_ours = told["uids"] is not None and told["uids"].real == os.geteuid()
-        names_folder = any(str(folder) in word for word in told["cmdline"] or ())
-        if told["name"] == "bwrap" and is_ours and names_folder:
+        seen = process.info
+        is_ours = seen["uids"] is not None and seen["uids"].real == os.geteuid()
+        names_folder = any(str(folder) in word for word in seen["cmdline"] or ())
+        if seen["name"] == "bwrap" and is_ours and names_folder:
             with contextlib.suppress(psutil.Error):
                 process.kill()

@@ -34,7 +34,7 @@ DENIED = (
 )
 # "No such call": programs that ask fall back on an older way.
 MISSING = (
-    # Its flags lie in memory, where a filter can't look; the C library then uses clone.
+    # Its flags lie in memory, where a filter cannot look; the C library then uses clone.
     "clone3",
     *("io_uring_setup", "io_uring_enter", "io_uring_register"),
     # Memory that is no process's: neither RLIMIT_DATA nor the sum over processes counts it.
@@ -72,7 +72,7 @@ def filter_program() -> bytes:
     except (ImportError, RuntimeError, OSError) as error:
         raise EnvironmentFaultError(
             Problem(
-                what=f"the system-call filter can't be built: {error}",
+                what=f"the system-call filter cannot be built: {error}",
                 expected="the library libseccomp.so.2",
                 fix="install it: `apt-get install libseccomp2` (Debian, Ubuntu), "
                 "`dnf install libseccomp` (Fedora, RHEL)",

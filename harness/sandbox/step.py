@@ -1,20 +1,24 @@
-"""A step: the one form in which untrusted work is handed to a sandbox.
+"""A step: the one form in which a sandbox receives untrusted work.
 
-The stages that need untrusted work done (submission, cost, firmware) describe it as a `Step`
-and are given a `RunStep` by the pipeline; they never meet the sandbox itself.
+`harness.sandbox.workspace.Workspace` makes the steps and checks what they report; `Sandbox.run`
+runs one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import JsonValue
 
+from harness.errors import HarnessError
+
 MIB = 1024**2
 GIB = 1024**3
+
+Report = TypeVar("Report")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +70,12 @@ class Step:
         Further host paths bound read-only at their own place (compilers, netlist tools).
     limits : Limits
         What the step may use.
+    may_raise : tuple of HarnessError classes
+        Faults that the step may report besides those of the submission and its limits, such as a
+        fault of this machine. Only for a step in which no participant's code runs: such code
+        could blame the machine for its own failure.
+    progress : callable, optional
+        Receives how many bytes of the outputs are written, several times a second.
     """
 
     name: str
@@ -75,6 +85,8 @@ class Step:
     outputs: Mapping[str, int] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    may_raise: tuple[type[HarnessError], ...] = ()
+    progress: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,13 +99,14 @@ class Usage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StepResult:
+class StepResult(Generic[Report]):
     """What came back from a step; nothing of it is trusted beyond its form.
 
     Attributes
     ----------
-    report : dict
-        The JSON object that the entry returned, of bounded size and depth.
+    report : dict or pydantic model
+        The JSON object that the entry returned, of bounded size and depth; `Workspace.run`
+        returns it as a checked model.
     outputs : mapping of str to Path
         The regular files that the entry wrote, in a folder that belongs to the caller.
     usage : Usage
@@ -102,7 +115,7 @@ class StepResult:
         What it printed (standard output and error together), capped and stripped of controls.
     """
 
-    report: dict[str, JsonValue]
+    report: Report
     outputs: Mapping[str, Path]
     usage: Usage
     log: str
@@ -111,7 +124,7 @@ class StepResult:
 class RunStep(Protocol):
     """The function that runs a step in a sandbox and reads back what it made."""
 
-    def __call__(self, step: Step, folder: Path) -> StepResult:
+    def __call__(self, step: Step, folder: Path) -> StepResult[dict[str, JsonValue]]:
         """Run `step`; its outputs are written below `folder`, which exists and is empty.
 
         Raises
@@ -124,5 +137,7 @@ class RunStep(Protocol):
             A limit was reached.
         EnvironmentFaultError
             The sandbox could not be set up.
+        HarnessError
+            One of the step's `may_raise`, as the entry raised it.
         """
         ...

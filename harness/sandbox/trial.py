@@ -39,7 +39,7 @@ def look_around(
     inputs: Mapping[str, Path],
     outputs: Mapping[str, Path],  # noqa: ARG001
 ) -> dict[str, Any]:
-    """Try what a sandbox should not allow, and tell how it went.
+    """Try what a sandbox should not allow, and report what got through.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def loiter(
     inputs: Mapping[str, Path],  # noqa: ARG001
     outputs: Mapping[str, Path],  # noqa: ARG001
 ) -> dict[str, Any]:
-    """Wait for ``wall_s``, or for ever."""
+    """Wait for ``wall_s``."""
     import time
 
     time.sleep(request["wall_s"])

@@ -74,7 +74,7 @@ def take_sample(root: int, max_memory_bytes: float = math.inf) -> Sample:
     root : int
         The first process.
     max_memory_bytes : float
-        Beyond this, memory is measured anew by a slower and exact way.
+        Beyond this, memory is measured again, in a slower and exact way.
     """
     processes = [found for pid in process_tree(root) if (found := _read_process(pid))]
     memory = sum(process.memory_bytes for process in processes)

@@ -11,7 +11,7 @@ from harness.sandbox.doctor import Isolation
 def isolation_view(isolation: Isolation) -> Table:
     """Draw which guards of the sandbox hold on this machine."""
     rows = [
-        (finding.guard, "holds" if finding.is_held else "FAILS", finding.claim, finding.detail)
-        for finding in isolation.findings
+        (tried.guard, "holds" if tried.is_held else "FAILS", tried.claim, tried.detail)
+        for tried in isolation.guards
     ]
     return table("isolation, as tried on this machine", ("guard", "", "claim", "seen"), rows)

@@ -3,7 +3,7 @@
 It is started by its path, not as a module, and imports nothing but the standard library and
 `harness.errors` until the step begins, so that a step costs little more than its own work.
 Nothing here is a guard: the participant's code may replace every line of it while it runs. What
-guards is the sandbox around it and the parent, which believes nothing that it says.
+guards is the sandbox around it, and the parent, which checks all that it says.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # The parent takes a start that never gets this far for a fault of the environment.
 READY = b"ready\n"
-MAX_TRACEBACK_CHARACTERS = 6000
+# The parent keeps 6,000 characters of a text.
+MAX_TRACEBACK_CHARACTERS = 5900
 MAX_PROBLEMS = 100
 # From include/uapi/linux/prctl.h.
 PR_SET_PDEATHSIG = 1
@@ -34,8 +35,10 @@ LIMIT_OF_ERRNO = {
     errno.EMFILE: "open files",
     errno.ENOMEM: "memory",
     errno.ENOSPC: "scratch space",
+    errno.EDQUOT: "scratch space",
     errno.EFBIG: "file size",
 }
+TO_DO_ABOUT_LIMITS = "use less of it; the rules list the limits"
 
 Entry = Callable[[Mapping[str, Any], Mapping[str, Path], Mapping[str, Path]], dict[str, Any]]
 Message = dict[str, Any]
@@ -69,18 +72,18 @@ def _paths(places: Mapping[str, str]) -> dict[str, Path]:
 
 
 def call(message: Message) -> Message:
-    """Call the entry that `message` names; return what the parent is to be told."""
+    """Call the entry that `message` names; return the answer for the parent."""
     inputs = _paths(message["inputs"])
     try:
         entry = load_entry(message["entry"])
         report = entry(message["request"], inputs, _paths(message["outputs"]))
-    except BaseException as error:  # noqa: BLE001 the edge: SystemExit, too, must be told
+    except BaseException as error:  # noqa: BLE001 the edge: SystemExit, too, is reported
         return describe(error, message["inputs"].values())
     return {"report": report}
 
 
 def describe(error: BaseException, own_places: Iterable[str]) -> Message:
-    """Turn an exception into the message that the parent understands.
+    """Turn an exception into the answer that names its kind and its problems.
 
     A participant sees the end of their own traceback: from the first frame that lies in one of
     `own_places`, if there is such a frame.
@@ -88,11 +91,12 @@ def describe(error: BaseException, own_places: Iterable[str]) -> Message:
     # Loaded by `main`: a step that fails for want of descriptors could not load it now.
     known = sys.modules["harness.errors"].HarnessError
     if isinstance(error, known):
-        return {"problems": _problems(error), "kind": type(error).__name__}
-    limit = _limit(error)
-    if limit:
-        return {"limit": limit, "traceback": _traceback(error, tuple(own_places))}
-    return {"traceback": _traceback(error, tuple(own_places))}
+        return {"kind": type(error).__name__, "problems": _problems(error)}
+    lines = _traceback(error, tuple(own_places))
+    if limit := _limit(error):
+        last = (lines.strip().splitlines() or [""])[-1]
+        return _failure("LimitError", f"ran into the limit on {limit}: {last}", TO_DO_ABOUT_LIMITS)
+    return _failure("SubmissionError", f"failed:\n{lines}")
 
 
 def _problems(error: HarnessError) -> list[dict[str, str]]:
@@ -101,6 +105,10 @@ def _problems(error: HarnessError) -> list[dict[str, str]]:
         {field: str(getattr(problem, field)) for field in fields}
         for problem in error.problems[:MAX_PROBLEMS]
     ]
+
+
+def _failure(kind: str, what: str, fix: str = "") -> Message:
+    return {"kind": kind, "problems": [{"what": what, "fix": fix}]}
 
 
 def _limit(error: BaseException) -> str:
@@ -115,23 +123,23 @@ def _limit(error: BaseException) -> str:
 
 def _traceback(error: BaseException, own_places: tuple[str, ...]) -> str:
     try:
-        told = traceback.TracebackException.from_exception(error, compact=True)
+        report = traceback.TracebackException.from_exception(error, compact=True)
         first = next(
-            (i for i, frame in enumerate(told.stack) if frame.filename.startswith(own_places)), 0
+            (i for i, frame in enumerate(report.stack) if frame.filename.startswith(own_places)), 0
         )
-        told.stack = traceback.StackSummary.from_list(told.stack[first:])
-        return "".join(told.format())[-MAX_TRACEBACK_CHARACTERS:]
+        report.stack = traceback.StackSummary.from_list(report.stack[first:])
+        return "".join(report.format())[-MAX_TRACEBACK_CHARACTERS:]
     except BaseException:  # noqa: BLE001 an exception whose own methods raise
-        return f"{type(error).__name__} (its text could not be had)"
+        return f"{type(error).__name__} (its text could not be read)"
 
 
 def encode(message: Message) -> bytes:
-    """Return `message` as one line of JSON; one that is no JSON becomes a traceback message."""
+    """Return `message` as one line of JSON; one that is no JSON becomes a failure that says so."""
     try:
         return json.dumps(message, allow_nan=False).encode() + b"\n"
     except (TypeError, ValueError, RecursionError) as error:
-        said = f"the report of this step is not JSON: {type(error).__name__}: {error}"
-        return json.dumps({"traceback": said}).encode() + b"\n"
+        reason = f"failed:\nthe report of this step is not JSON: {type(error).__name__}: {error}"
+        return json.dumps(_failure("SubmissionError", reason)).encode() + b"\n"
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -148,7 +156,7 @@ def _flush() -> None:
 
 
 def main(report_fd: int, request_fd: int) -> None:
-    """Read the request, run the step, tell the parent, and wait to be killed by it."""
+    """Read the request, run the step, answer the parent, and wait to be killed by it."""
     os.set_inheritable(report_fd, False)
     os.set_inheritable(request_fd, False)
     with os.fdopen(os.dup(request_fd), "rb") as stream:

@@ -1,4 +1,4 @@
-"""The score card put together: who handed in what, what it was scored on, all that was measured."""
+"""The score card put together: who submitted what, the data, and all that was measured."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.card import files as cards
 from harness.card.records import (
     Cost,
     Firmware,
+    IsolationRecord,
     NotMeasured,
     Physics,
     ScoreCard,
@@ -21,15 +22,15 @@ from harness.card.records import (
 )
 from harness.challenge import utc
 from harness.data.events import EventStore
-from harness.firmware.backend import Settings
+from harness.firmware.backend import FirmwareSettings
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
-from harness.sandbox import Sandbox
-from harness.scoring.acceptance import Acceptance, summarise_acceptance
+from harness.scoring.acceptance import summarise_acceptance
 from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
-from harness.scoring.scorer import Bench, ScoredEvents, Scores
-from harness.submission.spec import Submission
+from harness.scoring.measure import ScoredEvents, Scores
+from harness.scoring.stages import ScoringRun
+from harness.submission import Submission
 
 # Events of each process that `--quick` scores.
 QUICK_EVENTS = 50_000
@@ -38,23 +39,21 @@ _NO_STRESS = NotMeasured(not_measured="not asked for: harness score --stress")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """What all stages of one run share."""
+class SubmissionRun(ScoringRun):
+    """One scoring of a submission: the submission, the events, and what was asked for."""
 
     submission: Submission
-    staged: Path
     store: EventStore
-    sandbox: Sandbox
-    bench: Bench
+    isolation: IsolationRecord
     is_quick: bool
     has_firmware: bool
     reports: Path | None = None
-    settings: Settings | None = None
+    settings: FirmwareSettings | None = None
     has_stress: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Figures:
+class Measurements:
     """All that was measured."""
 
     scored: ScoredEvents
@@ -66,69 +65,63 @@ class Figures:
     artefacts: tuple[Path, ...] = ()
     stress: Stress | NotMeasured = _NO_STRESS
 
+    @property
+    def that_count(self) -> tuple[Scores, Physics]:
+        """The scores that count and their physics: the firmware's where there are any."""
+        if isinstance(self.firmware_physics, NotMeasured):
+            return self.scored.scores, self.scored.physics
+        return self.firmware_scores, self.firmware_physics
 
-def assemble_card(run: Run, figures: Figures) -> tuple[ScoreCard, bytes]:
-    """Put the card of a run together; return it with its packed scores, of which it tells."""
+
+def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard, bytes]:
+    """Put the card of a run together; return it with the packed scores that it describes."""
     packed = cards.pack_scores(
         cards.KeptScores(
-            float_scores=figures.scored.scores, firmware_scores=figures.firmware_scores
+            float_scores=measured.scored.scores, firmware_scores=measured.firmware_scores
         )
     )
-    unofficial = tuple(_unofficial_because(run, figures))
-    with run.bench.clock.stage("acceptance", "what passes, and today's cuts at equal rate"):
-        acceptance = _summarise(run, figures)
+    unofficial = tuple(_unofficial_because(run, measured))
+    with run.stage("acceptance", "what passes, and today's cuts at equal rate"):
+        acceptance = summarise_acceptance(run.store, run.mixture, *measured.that_count)
     card = ScoreCard(
         created=utc(datetime.now(UTC)),
         is_official=not unofficial,
         unofficial_because=unofficial,
         submission=_describe_submission(run.submission),
         challenge=_describe_challenge(run),
-        model_digest=figures.model_digest,
-        float_physics=figures.scored.physics,
-        firmware_physics=figures.firmware_physics,
-        cost=figures.cost,
-        firmware=figures.firmware,
-        checks=figures.scored.checks,
-        isolation=run.sandbox.record,
-        usage=dict(run.bench.clock.usage),
+        model_digest=measured.model_digest,
+        float_physics=measured.scored.physics,
+        firmware_physics=measured.firmware_physics,
+        cost=measured.cost,
+        firmware=measured.firmware,
+        checks=measured.scored.checks,
+        isolation=run.isolation,
+        usage=dict(run.clock.usage),
         environment=describe_environment(),
         scores=cards.describe_bytes("scores.zst", packed),
         accepted=acceptance.accepted,
         cuts=acceptance.cuts,
-        stress=figures.stress,
-        warnings=(*figures.scored.warnings, *_tie_warnings(run, figures)),
+        stress=measured.stress,
+        warnings=(*measured.scored.warnings, *_tie_warnings(run, measured)),
     )
     return card, packed
 
 
-def _summarise(run: Run, figures: Figures) -> Acceptance:
-    """Describe what the scores that count accept."""
-    return summarise_acceptance(run.store, run.bench.mixture, *_that_count(figures))
-
-
-def _that_count(figures: Figures) -> tuple[Scores, Physics]:
-    """Return the scores that count and what they are worth: the firmware's where there are any."""
-    if isinstance(figures.firmware_physics, NotMeasured):
-        return figures.scored.scores, figures.scored.physics
-    return figures.firmware_scores, figures.firmware_physics
-
-
-def _tie_warnings(run: Run, figures: Figures) -> Iterator[str]:
+def _tie_warnings(run: SubmissionRun, measured: Measurements) -> Iterator[str]:
     """Say where equal scores take from an entry what its rate allows it."""
-    scores, physics = _that_count(figures)
-    challenge = run.bench.challenge
-    background = merge_backgrounds(challenge, scores)[BACKGROUND]
-    yield from tie_warnings(background, physics.at(challenge.working_point))
+    scores, physics = measured.that_count
+    background = merge_backgrounds(run.challenge, scores)[BACKGROUND]
+    yield from tie_warnings(background, physics.at(run.challenge.working_point))
 
 
-def _unofficial_because(run: Run, figures: Figures) -> Iterator[str]:
+def _unofficial_because(run: SubmissionRun, measured: Measurements) -> Iterator[str]:
     if run.is_quick:
         yield f"at most {QUICK_EVENTS:,} events of each process were scored (--quick)"
-    if run.sandbox.kind == "none":
+    if run.isolation.kind == "none":
         yield "the submission ran without a sandbox (--unsafe)"
     is_trigger = run.submission.spec.division == "trigger"
-    if is_trigger and isinstance(figures.firmware, NotMeasured):
-        yield f"no firmware: {figures.firmware.not_measured}"
+    if is_trigger and isinstance(measured.firmware, NotMeasured):
+        yield f"no firmware: {measured.firmware.not_measured}"
 
 
 def _describe_submission(submission: Submission) -> Submitted:
@@ -147,8 +140,8 @@ def _describe_submission(submission: Submission) -> Submitted:
     )
 
 
-def _describe_challenge(run: Run) -> ScoredChallenge:
-    challenge, store = run.bench.challenge, run.store
+def _describe_challenge(run: SubmissionRun) -> ScoredChallenge:
+    challenge, store = run.challenge, run.store
     files = {file.process: file for file in challenge.files}
     return ScoredChallenge(
         name=challenge.name,
@@ -165,7 +158,7 @@ def _describe_challenge(run: Run) -> ScoredChallenge:
                 n_events=store.n_events(process),
                 n_scored=len(rows),
             )
-            for process, rows in run.bench.mixture.rows.items()
+            for process, rows in run.mixture.rows.items()
         ),
         split_key=challenge.split.key,
         split_fractions=(challenge.split.train, challenge.split.validation, challenge.split.test),

@@ -1,4 +1,4 @@
-"""Cards held against what they were made from: metrics made anew, digests compared."""
+"""Cards compared with what they were made from: metrics computed again, digests compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Outcome = Literal["same", "different", "not checked"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One thing of a card that was held against its source."""
+    """One thing of a card that was compared with its source."""
 
     name: str
     outcome: Outcome
@@ -34,8 +34,8 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
-    """A figure that is another one now; `field` is its place in the card."""
+class ChangedFigure:
+    """A figure that has changed; `field` is its place in the card."""
 
     field: str
     before: JsonValue
@@ -44,16 +44,16 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rescored:
-    """A card with metrics made anew from its kept scores, and what changed by it."""
+    """A card with metrics computed again from its kept scores, and what changed."""
 
     card: ScoreCard
-    changes: tuple[Change, ...]
+    changes: tuple[ChangedFigure, ...]
 
 
 def rescore_card(
     path: Path, *, manifests: Sequence[Path] = (), cache: Path | None = None
 ) -> Rescored:
-    """Make the metrics of the card at `path` anew from its kept scores; nothing is run.
+    """Compute the metrics of the card at `path` again from its kept scores; nothing is run.
 
     Parameters
     ----------
@@ -73,6 +73,31 @@ def rescore_card(
     kept = cards.read_scores(path)
     challenge = load_manifest(*manifests).challenge(card.challenge.name)
     store = open_store(challenge, cache)
+    _refuse_other_data(card, store, path)
+    hashes = _scored_hashes(card, store)
+    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
+    firmware_physics = card.firmware_physics
+    if kept.firmware_scores:
+        firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+    changes = [
+        *_changes("float_physics", card.float_physics, float_physics),
+        *_changes("firmware_physics", card.firmware_physics, firmware_physics),
+    ]
+    rescored = card.model_copy(
+        update={
+            "scorer_version": SCORER_VERSION,
+            "created": utc(datetime.now(UTC)),
+            "submission": card.submission.model_copy(
+                update={"received": card.submission.received or card.created}
+            ),
+            "float_physics": float_physics,
+            "firmware_physics": firmware_physics,
+        }
+    )
+    return Rescored(card=rescored, changes=tuple(changes))
+
+
+def _refuse_other_data(card: ScoreCard, store: EventStore, path: Path) -> None:
     different = [found for found in _compare_data(card, store) if found.outcome == "different"]
     if different:
         raise DataError(
@@ -86,27 +111,6 @@ def rescore_card(
                 for found in different
             )
         )
-    hashes = _scored_hashes(card, store)
-    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
-    firmware_physics = card.firmware_physics
-    if kept.firmware_scores:
-        firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
-    changes = [
-        *_changes("float_physics", card.float_physics, float_physics),
-        *_changes("firmware_physics", card.firmware_physics, firmware_physics),
-    ]
-    anew = card.model_copy(
-        update={
-            "scorer_version": SCORER_VERSION,
-            "created": utc(datetime.now(UTC)),
-            "submission": card.submission.model_copy(
-                update={"received": card.submission.received or card.created}
-            ),
-            "float_physics": float_physics,
-            "firmware_physics": firmware_physics,
-        }
-    )
-    return Rescored(card=anew, changes=tuple(changes))
 
 
 def verify_card(
@@ -116,7 +120,7 @@ def verify_card(
     manifests: Sequence[Path] = (),
     cache: Path | None = None,
 ) -> tuple[Finding, ...]:
-    """Hold the card at `path` against all that is here of what it was made from.
+    """Compare the card at `path` with all that is here of what it was made from.
 
     Parameters
     ----------
@@ -227,11 +231,11 @@ def _scored_hashes(card: ScoreCard, store: EventStore) -> Mapping[str, NDArray[n
 
 def _changes(
     name: str, before: Physics | NotMeasured, after: Physics | NotMeasured
-) -> Iterator[Change]:
+) -> Iterator[ChangedFigure]:
     yield from _differences(name, before.model_dump(mode="json"), after.model_dump(mode="json"))
 
 
-def _differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[Change]:
+def _differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[ChangedFigure]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys([*before, *after]):
             yield from _differences(f"{field}.{key}", before.get(key), after.get(key))
@@ -239,4 +243,4 @@ def _differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[Ch
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{field}[{index}]", old, new)
     elif before != after:
-        yield Change(field=field, before=before, after=after)
+        yield ChangedFigure(field=field, before=before, after=after)

@@ -25,6 +25,7 @@ from harness.card.records import Check, WorkingPoint
 from harness.challenge import EventLayout
 from harness.data.mix import Mixture, flip_eta, rotate_phi
 from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.metrics.accepted import passing
 from harness.metrics.consistency import Batches, compare_scores, describe_change
 
 # Share of the compared events that are those of the highest scores.
@@ -75,7 +76,7 @@ class Sizes:
     turned : int
         Most events of each signal whose symmetric variants are scored.
     turned_at_once : int
-        Events at once of these; a network is compiled anew for each number of events at once,
+        Events at once of these; a network is compiled for each number of events at once,
         other scorers are faster with many.
     """
 
@@ -184,7 +185,7 @@ def check_integrity(
     layout : EventLayout
         Which features are phi and eta; a symmetry of a missing one is left out.
     working_point : WorkingPoint or None
-        The cut at which the symmetric variants' TPR is told; None if it was not reached.
+        The cut at which the symmetric variants' TPR is reported; None if it was not reached.
     score : ScoreBatches
         Scores batches in one fresh sandboxed process; called once, or twice if the symmetric
         variants make it fail.
@@ -199,7 +200,7 @@ def check_integrity(
     -------
     tuple of Check
         ``input``, ``batch_size``, ``repeat``, ``order``, ``subset``, ``background_alone``,
-        ``alone`` and the diagnostics ``phi_rotation`` and ``eta_flip``; one that can't be made
+        ``alone`` and the diagnostics ``phi_rotation`` and ``eta_flip``; one that cannot be made
         is missing. An outcome ``leak`` disqualifies the entry: that is the caller's to decide.
 
     Raises
@@ -318,7 +319,7 @@ def _write(
 
 
 def _check_input(mixture: Mixture, digest: str) -> Check:
-    """Tell whether the events are still what they were before they were scored."""
+    """Say whether the events are still what they were before they were scored."""
     is_same = digest_events(mixture.path) == digest
     return Check(
         name="input",
@@ -330,7 +331,7 @@ def _check_input(mixture: Mixture, digest: str) -> Check:
 
 
 def _compare(scored: Scored, variant: _Variant, scores: NDArray[np.float64]) -> Check:
-    """Hold scores against those of the same events among all events."""
+    """Compare scores with those of the same events among all events."""
     batches = Batches(
         reference=variant.rows // scored.at_once,
         other=np.arange(len(variant.rows)) // variant.batch.at_once,
@@ -345,7 +346,7 @@ def _diagnose(
     scores: NDArray[np.float64],
     working_point: WorkingPoint | None,
 ) -> Check:
-    """Tell how far a symmetry changes the scores, and the TPR of each signal."""
+    """Say how far a symmetry changes the scores, and the TPR of each signal."""
     before = scored.scores[variant.rows]
     change = describe_change(variant.name, before, scores)
     rates = _rates(scored, variant, before, scores, working_point)
@@ -359,26 +360,19 @@ def _rates(
     after: NDArray[np.float64],
     working_point: WorkingPoint | None,
 ) -> str:
-    """Tell the TPR of each signal before and after, on the same events."""
+    """Give the TPR of each signal before and after, on the same events."""
     if working_point is None:
         return "TPR: the working point was not reached"
     labels = scored.mixture.labels()[variant.rows]
-    told = []
+    rates_of = []
     for code, name in enumerate(scored.mixture.processes):
         is_its = labels == code
         if is_its.any():
             rates = [
-                100 * np.mean(_passes(scores[is_its], working_point)) for scores in (before, after)
+                100 * np.mean(passing(scores[is_its], working_point)) for scores in (before, after)
             ]
-            told.append(f"{name} {rates[0]:.3g} -> {rates[1]:.3g} %")
-    return f"TPR at FPR {working_point.fpr:g}, before -> after: {', '.join(told)}"
-
-
-def _passes(scores: NDArray[np.float64], working_point: WorkingPoint) -> NDArray[np.bool_]:
-    """Tell which scores pass the cut of a working point."""
-    if working_point.is_strict:
-        return scores > working_point.threshold
-    return scores >= working_point.threshold
+            rates_of.append(f"{name} {rates[0]:.3g} -> {rates[1]:.3g} %")
+    return f"TPR at FPR {working_point.fpr:g}, before -> after: {', '.join(rates_of)}"
 
 
 def _not_scored(variant: _Variant, reason: str) -> Check:

@@ -1,39 +1,44 @@
-"""Sandbox B: events without labels are scored, and a sample of them again in other ways."""
+"""What scores events: a submission's network or its own Python, run by a sandboxed step.
+
+Sandbox A turns the plugin into a network and sees no event; sandbox B scores events without
+labels and, in the trigger division, sees no plugin.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
 from harness.challenge import Challenge
-from harness.data.mix import Mixture
-from harness.errors import IntegrityError, Problem
+from harness.sandbox import Workspace
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
-from harness.sandbox.step import GIB, Limits, RunStep, Step, StepResult, Usage
-from harness.scoring.evaluation import evaluate_scores
-from harness.scoring.integrity import (
-    OTHER_BATCH,
-    Batch,
-    Scored,
-    Sizes,
-    check_integrity,
-    digest_events,
-)
-from harness.scoring.stages import StageClock
+from harness.sandbox.step import GIB, Limits, StepResult
+from harness.scoring.integrity import OTHER_BATCH, Batch
+from harness.submission.export import ExportReport
+from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
+from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
+from harness.submission.network import model_digest
 
-# Seconds that the integrity checks may take beside the start of their process.
-_CHECK_SECONDS = 3.0
-_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
+_EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
+_SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
+# A line of progress this often.
+PROGRESS_SECONDS = 10.0
 
-Scores = Mapping[str, NDArray[np.float64]]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportedNetwork:
+    """An exported network and its digest."""
+
+    graph: Path
+    weights: Path
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,201 +55,121 @@ class Scorer:
     inputs: Mapping[str, Path]
     at_once: int
 
+    @classmethod
+    def of_network(cls, network: ExportedNetwork) -> Scorer:
+        """Return what scores by an exported network."""
+        inputs = {"graph": network.graph, "weights": network.weights}
+        return cls(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
+
+    @classmethod
+    def of_open(cls, staged: Path) -> Scorer:
+        """Return what scores by ``score(events)`` of a submission of the open division."""
+        inputs = {"submission": staged}
+        return cls(function="score_open", inputs=inputs, at_once=OPEN_CHUNK_EVENTS)
+
     @property
     def turned_at_once(self) -> int:
         """Events at once of the symmetric variants.
 
-        A network is compiled anew for each number of events at once, which takes longer than to
-        score them in the batches of the other checks; other scorers are faster with many.
+        A network is compiled for each number of events at once, which takes longer than to score
+        them in the batches of the other checks; other scorers are faster with many.
         """
         return OTHER_BATCH if self.function == "score_network" else self.at_once
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
-    """Where scoring takes place: the events, the sandbox, the clock and a folder to work in."""
-
-    challenge: Challenge
-    mixture: Mixture
-    run_step: RunStep
-    clock: StageClock
-    folder: Path
-
-    def new_folder(self, name: str) -> Path:
-        """Make a folder of a step's own."""
-        folder = self.folder / f"{name}-{secrets.token_hex(4)}"
-        folder.mkdir()
-        return folder
-
-
-class Workbench(Protocol):
-    """Runs steps, each in a folder of its own; a `Bench` is one."""
-
-    @property
-    def run_step(self) -> RunStep:
-        """What runs a step."""
-        ...
-
-    def new_folder(self, name: str) -> Path:
-        """Make a folder of a step's own."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoredEvents:
-    """Scores by process, what they are worth, and how far they can be trusted."""
-
-    scores: Scores
-    physics: Physics
-    checks: tuple[Check, ...] | NotMeasured
-    warnings: tuple[str, ...] = ()
-
-
-def secret_generator() -> np.random.Generator:
-    """Return a random generator that nobody can foresee."""
-    return np.random.default_rng(secrets.randbits(256))
-
-
-def score_events(bench: Bench, scorer: Scorer, *, has_checks: bool) -> ScoredEvents:
-    """Score all events of the mixture, evaluate the scores, and check their integrity.
+def extract_network(workspace: Workspace, staged: Path, challenge: Challenge) -> ExportedNetwork:
+    """Sandbox A: turn the plugin of a staged submission into a graph and weights.
 
     Raises
     ------
-    IntegrityError
-        A score depends on more than its own event.
     HarnessError
         The step failed; see `harness.sandbox.step.RunStep`.
     """
-    mixture = bench.mixture
-    digest = digest_events(mixture.path)
-    with bench.clock.stage("score", f"{mixture.n_events:,} events") as steps:
-        batch = Batch(events=mixture.path, n_events=mixture.n_events, at_once=scorer.at_once)
-        (by_row,), result = score_batches(bench, scorer, [batch], "score")
-        usage = result.usage
-        steps.append(usage)
-    scores = mixture.separate(by_row)
-    with bench.clock.stage("metrics", "AUC and TPR with their intervals"):
-        physics = evaluate_scores(bench.challenge, scores, mixture.hashes, "float")
-    checks: tuple[Check, ...] | NotMeasured = NotMeasured(not_measured="left out (--quick)")
-    if has_checks:
-        with bench.clock.stage("checks", "scores in another order, batch and process") as steps:
-            rate = mixture.n_events / usage.wall_s
-            checks, usages = _check(bench, scorer, scores, physics, digest, rate)
-            steps.extend(usages)
-    return ScoredEvents(
-        scores=scores,
-        physics=physics,
-        checks=checks,
-        warnings=_overflow_warnings(result.report),
+    made = workspace.run(
+        "export",
+        "harness.submission.export:export_submission",
+        ExportReport,
+        request={"event_shape": list(challenge.layout.shape)},
+        inputs={"submission": staged},
+        outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
+        limits=_EXPORT_LIMITS,
     )
-
-
-def _overflow_warnings(report: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """Say how many events do not fit the words that the network declares for its input."""
-    found = report.get("input_overflow")
-    if not isinstance(found, dict):
-        return ()
-    n_outside, n_events = found.get("n_outside"), found.get("n_events")
-    if not isinstance(n_outside, int) or not isinstance(n_events, int) or n_outside <= 0:
-        return ()
-    told = (
-        f"{n_outside:,} of {n_events:,} events have an input outside its declared word: widen the "
-        "words of the input, which must cover the range of pT"
-    )
-    return (told,)
+    graph, weights = made.outputs["graph"], made.outputs["weights"]
+    return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
 
 
 def score_batches(
-    bench: Workbench,
+    workspace: Workspace,
     scorer: Scorer,
     batches: Sequence[Batch],
     name: Literal["score", "checks", "stress"],
-) -> tuple[list[NDArray[np.float64]], StepResult]:
-    """Score batches one after the other in one fresh process.
+    tell: Callable[[str], None] = lambda _: None,
+) -> tuple[list[NDArray[np.float64]], StepResult[ScoreReport]]:
+    """Sandbox B: score batches one after the other in one fresh process.
 
-    Only in the scoring itself scores that are all the same are refused. In the checks they are
-    compared as any others: those of a rank within the batch are, for events by themselves.
+    Scores that are all the same are refused in the scoring itself only. The checks compare them
+    like any others: a rank within the batch, for one, is constant for events by themselves.
+
+    Parameters
+    ----------
+    tell : callable
+        Receives a line of text now and then: how many events are scored.
+
+    Returns
+    -------
+    list of float64 array, StepResult
+        The scores of each batch, shape (n_events,); and what came back from the step.
     """
-    jobs: list[JsonValue] = [
+    files = {f"scores{index}": batch for index, batch in enumerate(batches)}
+    result = workspace.run(
+        name,
+        f"harness.submission.inference:{scorer.function}",
+        ScoreReport,
+        request={"jobs": _jobs(batches, may_be_constant=name != "score")},
+        inputs={
+            **scorer.inputs,
+            **{f"events{index}": batch.events for index, batch in enumerate(batches)},
+        },
+        outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
+        limits=_SCORE_LIMITS,
+        progress=count_events(tell, sum(batch.n_events for batch in batches)),
+    )
+    scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
+    return scores, result
+
+
+def _jobs(batches: Sequence[Batch], *, may_be_constant: bool) -> list[JsonValue]:
+    """Return what the step is asked for each batch; see `harness.submission.inference`."""
+    return [
         {
             "events": f"events{index}",
             "scores": f"scores{index}",
             "chunk": batch.at_once,
-            "may_be_constant": name != "score",
+            "may_be_constant": may_be_constant,
         }
         for index, batch in enumerate(batches)
     ]
-    events = {f"events{index}": batch.events for index, batch in enumerate(batches)}
-    sizes = {
-        f"scores{index}": batch.n_events * BYTES_PER_SCORE for index, batch in enumerate(batches)
-    }
-    step = Step(
-        name=name,
-        entry=f"harness.submission.inference:{scorer.function}",
-        request={"jobs": jobs},
-        inputs={**scorer.inputs, **events},
-        outputs=sizes,
-        limits=_LIMITS,
-    )
-    result = bench.run_step(step, bench.new_folder(name))
-    scores = [
-        read_scores(result.outputs[f"scores{index}"], batch.n_events)
-        for index, batch in enumerate(batches)
-    ]
-    return scores, result
 
 
-def _check(
-    bench: Bench,
-    scorer: Scorer,
-    scores: Scores,
-    physics: Physics,
-    digest: str,
-    events_per_s: float,
-) -> tuple[tuple[Check, ...], list[Usage]]:
-    """Run the integrity checks; a leak ends the run."""
-    usages: list[Usage] = []
+def count_events(
+    tell: Callable[[str], None], n_events: int, *, now: Callable[[], float] = time.monotonic
+) -> Callable[[int], None]:
+    """Return what turns the written bytes of scores into a line, once in `PROGRESS_SECONDS`.
 
-    def score_again(batches: Sequence[Batch]) -> list[NDArray[np.float64]]:
-        again, result = score_batches(bench, scorer, batches, "checks")
-        usages.append(result.usage)
-        return again
+    Parameters
+    ----------
+    n_events : int
+        Events to be scored.
+    now : callable
+        The clock, in seconds.
+    """
+    last = now()
 
-    challenge = bench.challenge
-    point = physics.at(challenge.working_point)
-    checks = check_integrity(
-        Scored.gather(
-            bench.mixture,
-            scores,
-            background=challenge.processes("background"),
-            at_once=scorer.at_once,
-        ),
-        digest=digest,
-        layout=challenge.layout,
-        working_point=point if isinstance(point, WorkingPoint) else None,
-        score=score_again,
-        folder=bench.new_folder("variants"),
-        generator=secret_generator(),
-        sizes=Sizes.within(
-            _CHECK_SECONDS, events_per_s=events_per_s, turned_at_once=scorer.turned_at_once
-        ),
-    )
-    _refuse_leaks(checks)
-    return checks, usages
+    def show(n_bytes: int) -> None:
+        nonlocal last
+        if now() - last >= PROGRESS_SECONDS:
+            last = now()
+            n_done = min(n_bytes // BYTES_PER_SCORE, n_events)
+            tell(f"{n_done:,} of {n_events:,} events scored ({n_done / n_events:.0%})")
 
-
-def _refuse_leaks(checks: Sequence[Check]) -> None:
-    leaks = [check for check in checks if check.outcome == "leak"]
-    if not leaks:
-        return
-    first, *others = leaks
-    also = f"; failed too: {', '.join(check.name for check in others)}" if others else ""
-    raise IntegrityError(
-        Problem(
-            what=f"{first.detail} (largest difference {first.max_difference:.3g} of the scores' "
-            f"spread){also}",
-            where=f"integrity check {first.name}",
-            expected="a score that depends on its own event alone",
-            fix="remove what looks at other events, the clock, a counter or a file",
-        )
-    )
+    return show

@@ -1,4 +1,4 @@
-"""The stages of a run: told as they start, timed, with the time that they took before."""
+"""The stages of a scoring: announced as they start, timed, with the time of the last run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.card.records import StepUsage
+from harness.challenge import Challenge
+from harness.data.mix import Mixture
 from harness.errors import EnvironmentFaultError
 from harness.files import write_whole
+from harness.sandbox import Workspace
 from harness.sandbox.step import Usage
 
 
@@ -51,7 +55,7 @@ class StageClock:
         self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
 
     def tell(self, line: str) -> None:
-        """Tell of something within a stage."""
+        """Report something within a stage."""
         self._progress(f"  {line}")
 
     def keep(self) -> None:
@@ -83,3 +87,19 @@ def _read_history(path: Path) -> dict[str, dict[str, float]]:
         }
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoringRun:
+    """What the stages of one scoring share: the events, where steps run, and the clock."""
+
+    challenge: Challenge
+    mixture: Mixture
+    workspace: Workspace
+    clock: StageClock
+
+    @contextmanager
+    def stage(self, name: str, what: str) -> Iterator[Workspace]:
+        """Time a stage; it receives the workspace whose steps are counted for it."""
+        with self.clock.stage(name, what) as usages:
+            yield replace(self.workspace, usages=usages)

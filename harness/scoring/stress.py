@@ -24,10 +24,10 @@ from harness.card.records import (
     Variation,
     WorkingPoint,
 )
-from harness.challenge import DataFile
-from harness.data.cache import npy_bytes, write_npy_header
+from harness.challenge import Challenge, DataFile
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
+from harness.data.npy import npy_bytes, write_npy_header
 from harness.data.variations import EventVariation, event_variations, vary_events, why_not
 from harness.files import check_space, writing
 from harness.metrics.accepted import passing
@@ -85,16 +85,8 @@ def measure_stress(
         return NotMeasured(not_measured="no working point was reached: there is no threshold")
     names = challenge.processes("background")
     nominal = np.concatenate([scores[name] for name in names])
-    made: list[Variation | SkippedVariation] = []
-    possible = []
-    for variation in event_variations():
-        reason = why_not(variation, challenge)
-        if reason is None:
-            possible.append(variation)
-        else:
-            made.append(
-                SkippedVariation(name=variation.name, title=variation.title, not_measured=reason)
-            )
+    possible = [one for one in event_variations() if why_not(one, challenge) is None]
+    made: list[Variation | SkippedVariation] = list(_skipped(challenge))
     made += _vary_all(store, mixture, possible, nominal, points, score, folder / "varied.npy")
     made += [
         _other_file(store, file, points, score)
@@ -102,6 +94,13 @@ def measure_stress(
         if file.role == "variation"
     ]
     return Stress(arithmetic=physics.arithmetic, variations=tuple(made))
+
+
+def _skipped(challenge: Challenge) -> Iterator[SkippedVariation]:
+    """Name the variations that the layout of a challenge does not allow."""
+    for variation in event_variations():
+        if reason := why_not(variation, challenge):
+            yield SkippedVariation(name=variation.name, title=variation.title, not_measured=reason)
 
 
 def _vary_all(
@@ -117,10 +116,14 @@ def _vary_all(
     shape = store.challenge.layout.shape
     with writing(path, is_kept=False) as stream:
         check_space(path.parent, npy_bytes((len(variations) * len(nominal), *shape), "<f4"))
-        header = _Header(stream, shape)
+        # The number of events is known at the end; NumPy leaves room in the header for it.
+        write_npy_header(stream, (0, *shape), "<f4")
+        n_header = stream.tell()
         blocks = [_write_varied(stream, store, mixture, one) for one in variations]
         n_new = sum(int(block.is_new.sum()) for block in blocks)
-        header.finish(n_new)
+        stream.seek(0)
+        write_npy_header(stream, (n_new, *shape), "<f4")
+        assert stream.tell() == n_header
     found = score(path, n_new) if n_new else np.empty(0)
     path.unlink()
     position = 0
@@ -130,22 +133,6 @@ def _vary_all(
         varied[block.is_new] = found[position : position + n_block]
         position += n_block
         yield _record(block, nominal, varied, points)
-
-
-class _Header:
-    """The header of a .npy file whose number of events is known at its end."""
-
-    def __init__(self, stream: BinaryIO, shape: tuple[int, ...]) -> None:
-        self._stream = stream
-        self._shape = shape
-        write_npy_header(stream, (0, *shape), "<f4")
-        self._n_bytes = stream.tell()
-
-    def finish(self, n_events: int) -> None:
-        """Write it anew; NumPy leaves room for a longer number."""
-        self._stream.seek(0)
-        write_npy_header(self._stream, (n_events, *self._shape), "<f4")
-        assert self._stream.tell() == self._n_bytes
 
 
 def _write_varied(

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.card.terminal import table
-from harness.scoring.audit import Change, Finding
+from harness.scoring.audit import ChangedFigure, Finding
 
 
 def findings_view(path: str, findings: Sequence[Finding]) -> Table:
@@ -18,7 +18,7 @@ def findings_view(path: str, findings: Sequence[Finding]) -> Table:
     return table(path, ("", "outcome", "detail"), rows)
 
 
-def changes_view(changes: Sequence[Change]) -> RenderableType:
+def changes_view(changes: Sequence[ChangedFigure]) -> RenderableType:
     """Draw the figures that `harness rescore` found changed."""
     if not changes:
         return Text("nothing changed: the kept scores give the card's figures, digit for digit")

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
+from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
-from harness.submission.network import (
-    check_network,
-    export_network,
-    load_keras,
-    model_digest,
-    rebuild,
-)
+from harness.submission.contract import check_network
+from harness.submission.network import export_network, load_keras, model_digest, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
 if TYPE_CHECKING:
@@ -28,6 +24,14 @@ N_PROBES = 256
 # Scores of one event in two batches may differ by the order of float32 sums: some units in the
 # last place of the largest intermediate value. A leak is of the order of the score itself.
 PROBE_TOLERANCE = 1e-3
+
+
+class ExportReport(Value):
+    """What `export_submission` reports."""
+
+    model_digest: str
+    input_shape: tuple[int, ...]
+    layers: tuple[tuple[str, str], ...]
 
 
 def export_submission(

@@ -48,7 +48,13 @@ class Verdict:
     detail: str
 
 
-def run_attack(attack: Attack, sandbox: Sandbox, world: World, folder: Path) -> Attempt:
+def run_attack(
+    attack: Attack,
+    sandbox: Sandbox,
+    world: World,
+    folder: Path,
+    may_raise: tuple[type[HarnessError], ...] = (),
+) -> Attempt:
     """Run an attack's code in `sandbox`; `folder` is empty."""
     submission, made = folder / "submission", folder / "outputs"
     submission.mkdir(parents=True)
@@ -64,6 +70,7 @@ def run_attack(attack: Attack, sandbox: Sandbox, world: World, folder: Path) -> 
         inputs={"code": code, "submission": submission},
         outputs=attack.outputs,
         limits=attack.limits,
+        may_raise=may_raise,
     )
     try:
         return Attempt(folder=made, result=sandbox.run(step, made))

@@ -13,9 +13,10 @@ import numpy as np
 
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
-from harness.sandbox import Sandbox
-from harness.scoring.scorer import Bench, ScoredEvents, Scorer, score_events
-from harness.scoring.stages import StageClock
+from harness.sandbox import Sandbox, Workspace
+from harness.scoring.measure import ScoredEvents, score_mixture
+from harness.scoring.scorer import Scorer
+from harness.scoring.stages import ScoringRun, StageClock
 from harness.submission.inference import OPEN_CHUNK_EVENTS
 from tests.events import make_challenge, make_events, toy_file
 
@@ -64,15 +65,14 @@ def score(
     """Score the mixture as the harness does, with all checks."""
     folder.mkdir(parents=True, exist_ok=True)
     clock = StageClock(progress=lambda _: None, history=folder / "timings.json", kind="toy")
-    bench = Bench(
+    run = ScoringRun(
         challenge=challenge(),
         mixture=mixture(),
-        run_step=sandbox.run,
+        workspace=Workspace(run_step=sandbox.run, folder=folder),
         clock=clock,
-        folder=folder,
     )
     scorer = Scorer(function=function, inputs=inputs, at_once=at_once)  # type: ignore[arg-type]
-    return score_events(bench, scorer, has_checks=True)
+    return score_mixture(run, scorer, has_checks=True)
 
 
 def score_open(sandbox: Sandbox, source: str, folder: Path) -> ScoredEvents:

@@ -121,8 +121,8 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("spoil", "told"),
         [
-            (truncate, "HDF5 can't read it"),
-            (lambda path: path.write_bytes(b""), "HDF5 can't read it"),
+            (truncate, "HDF5 cannot read it"),
+            (lambda path: path.write_bytes(b""), "HDF5 cannot read it"),
             (put(np.zeros((5, 57))), "Particles has the shape (5, 57)"),
             (put(np.zeros((0, 19, 4))), "it holds no events"),
             (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.scoring.pipeline import synthesise_submission
+from harness.scoring.synthesis import synthesise_submission
 from tests.golden.firmware import make_reports as golden
 from tests.integration.conftest import CommandLine, write_submission
 from tests.integration.test_bad_submissions import assert_told

@@ -5,7 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from harness.errors import InvalidSubmissionError, LimitError, SubmissionError
+from harness.errors import (
+    EnvironmentFaultError,
+    InvalidSubmissionError,
+    LimitError,
+    SubmissionError,
+)
+from harness.sandbox import open_sandbox
 from tests.hostile.attack import LIMITS, Attack, NotTried, attack
 from tests.hostile.attempt import plain_python, run_attack
 from tests.hostile.world import World
@@ -96,10 +102,19 @@ attack(
     says="not JSON",
     control=NotTried(because="json.loads refuses it too"),
 )
+
+
+def _machine_is_blamed(attack_: Attack, world: World, folder) -> bool:
+    """Return whether a step that is trusted to blame the machine gets through with it."""
+    sandbox = open_sandbox("bwrap")
+    trusted = (EnvironmentFaultError,)
+    return isinstance(run_attack(attack_, sandbox, world, folder, trusted).error, trusted)
+
+
 attack(
     "report-a-fault-of-the-scorer",
     kind="report",
-    claim="a step can't blame this machine, which would cost it nothing",
+    claim="a step cannot blame this machine, which would cost it nothing",
     code="""
     import json
     frame = {'kind': 'EnvironmentFaultError', 'problems': [{'what': 'the disk is full'}]}
@@ -108,19 +123,19 @@ attack(
     """,
     ends=SubmissionError,
     says="the disk is full",
-    control=NotTried(because="whoever believes it has no guard"),
+    control=_machine_is_blamed,
 )
 attack(
     "raise-a-fault-of-the-scorer",
     kind="report",
-    claim="a step can't blame this machine, which would cost it nothing",
+    claim="a step cannot blame this machine, which would cost it nothing",
     code="""
     from harness.errors import EnvironmentFaultError
     raise EnvironmentFaultError('the disk is full')
     """,
     ends=SubmissionError,
     says="the disk is full",
-    control=NotTried(because="whoever believes it has no guard"),
+    control=_machine_is_blamed,
 )
 attack(
     "replace-the-worker-s-functions",
@@ -206,8 +221,6 @@ for name, hook in {
 
 def _answers_differ(world: World, folder) -> bool:
     """Two steps of one submission share nothing that a counter could be kept in."""
-    from harness.sandbox import open_sandbox
-
     counting = Attack(
         name="count",
         kind="report",

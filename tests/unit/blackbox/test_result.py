@@ -12,7 +12,7 @@ from harness.blackbox import result as results
 from harness.blackbox.reading import ATTRIBUTES, read_result
 from harness.blackbox.result import Box, ResultFile, judge_result, read_result_file, write_result
 from harness.errors import InvalidSubmissionError, UsageError
-from harness.sandbox import open_sandbox
+from harness.sandbox import Workspace, open_sandbox
 
 EVERY_ID = np.arange(4_210_492)
 DECLARED = {
@@ -63,7 +63,7 @@ def test_what_is_written_is_read_in_the_sandbox(tmp_path):
     folder = tmp_path / "step"
     folder.mkdir()
 
-    found = read_result_file(path, run_step=open_sandbox("bwrap").run, folder=folder)
+    found = read_result_file(path, Workspace(run_step=open_sandbox("bwrap").run, folder=folder))
 
     assert found.team == "team_x"
     assert found.ids.tolist() == [10, 20, 30]
@@ -78,7 +78,7 @@ def test_a_truncated_file_is_the_result_s_own_fault(tmp_path):
     folder.mkdir()
 
     with pytest.raises(InvalidSubmissionError, match="HDF5 can't read it") as caught:
-        read_result_file(path, run_step=open_sandbox("bwrap").run, folder=folder)
+        read_result_file(path, Workspace(run_step=open_sandbox("bwrap").run, folder=folder))
     assert str(path) in str(caught.value)
 
 
@@ -235,12 +235,12 @@ def test_what_is_no_small_file_is_never_opened(tmp_path, monkeypatch, kind):
         written(path)
 
     with pytest.raises(InvalidSubmissionError):
-        read_result_file(path, run_step=no_step, folder=tmp_path)
+        read_result_file(path, Workspace(run_step=no_step, folder=tmp_path))
 
 
 def test_a_missing_file_is_the_command_s_fault(tmp_path):
     with pytest.raises(UsageError, match="No such file"):
-        read_result_file(tmp_path / "none.h5", run_step=no_step, folder=tmp_path)
+        read_result_file(tmp_path / "none.h5", Workspace(run_step=no_step, folder=tmp_path))
 
 
 # --- what is judged -----------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def test_duplicates_unknown_ids_and_too_many_are_all_told():
     told = faults(a_result([*range(50), 3, 3, 7, -1, 4_210_492]))
 
     assert "names 55 events" in told
-    assert "2 ids stand more than once: 3, 7" in told
+    assert "2 ids are named more than once: 3, 7" in told
     assert "2 ids are of no event of BOX: -1, 4210492" in told
 
 

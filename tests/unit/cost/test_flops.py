@@ -22,14 +22,13 @@ from hgq.quantizer import Quantizer, QuantizerConfig
 from harness.card.records import Cost, NotMeasured
 from harness.cost.flops import (
     ENTRY,
-    _profiled,
     count,
     count_cost,
     count_flops,
-    keras_flops_adapted,
-    read_cost,
+    profile,
 )
 from harness.errors import IntegrityError, InvalidSubmissionError
+from harness.sandbox import Workspace
 from harness.sandbox.step import StepResult, Usage
 from harness.submission.network import export_network
 
@@ -47,11 +46,6 @@ def autoencoder(dense=keras.layers.Dense, *, has_all_biases):
             use_bias=has_all_biases or is_last,
         )(values)
     return keras.Model(inputs, values)
-
-
-def bare_keras_flops(model):
-    with keras_flops_adapted() as (get_flops, _):
-        return get_flops(_profiled(model))
 
 
 def test_keras_flops_still_needs_its_adaptation():
@@ -148,7 +142,7 @@ def test_the_quantised_autoencoder_counts_the_reference(has_all_biases):
 
 def test_without_identities_the_quantisers_would_be_counted():
     """The guard is needed: the rounding arithmetic of HGQ2 is 15 times the network's."""
-    assert bare_keras_flops(autoencoder(QDense, has_all_biases=True)) > 40_000
+    assert profile(autoencoder(QDense, has_all_biases=True)) > 40_000
 
 
 def test_quantisers_round_again_after_a_count():
@@ -175,7 +169,7 @@ def test_what_is_computed_of_weights_alone_is_done_once():
     flops = count_flops(model)
     assert flops.per_event == 2 * 7
     assert flops.on_weights > 0
-    assert flops.total == bare_keras_flops(model)
+    assert flops.total == profile(model)
 
 
 def test_a_fused_batch_normalisation_costs_no_more_than_a_dense_layer():
@@ -218,11 +212,21 @@ def running_here(step, folder):
 
 def test_the_step_counts_an_exported_network(tmp_path):
     graph, weights = exported(autoencoder(QDense, has_all_biases=True), tmp_path)
-    cost = count_cost(graph, weights, run_step=running_here, folder=tmp_path)
+    cost = count_cost(Workspace(run_step=running_here, folder=tmp_path), graph, weights)
     assert cost.flops == 4148
     assert cost.n_parameters == 2024 + 100
     assert cost.macs == 2024
     assert cost.uncounted_operations == {"Relu": 43}
+
+
+def read_cost(report, folder):
+    """Count a network whose step reports `report`."""
+
+    def reporting(step, _):
+        usage = Usage(wall_s=1.0, cpu_s=1.0, peak_memory_bytes=1)
+        return StepResult(report=report, outputs={}, usage=usage, log="")
+
+    return count_cost(Workspace(run_step=reporting, folder=folder), folder, folder)
 
 
 GOOD = {
@@ -236,8 +240,8 @@ GOOD = {
 }
 
 
-def test_a_report_is_read():
-    cost = read_cost(GOOD)
+def test_a_report_is_read(tmp_path):
+    cost = read_cost(GOOD, tmp_path)
     assert isinstance(cost, Cost)
     assert isinstance(cost.bops, NotMeasured)
 
@@ -251,9 +255,9 @@ def test_a_report_is_read():
         {"macs": 10**300},
     ],
 )
-def test_a_report_that_contradicts_itself_is_refused(forged):
+def test_a_report_that_contradicts_itself_is_refused(forged, tmp_path):
     with pytest.raises(IntegrityError):
-        read_cost(GOOD | forged)
+        read_cost(GOOD | forged, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -268,13 +272,13 @@ def test_a_report_that_contradicts_itself_is_refused(forged):
         {"flops_by_operation": [12]},
     ],
 )
-def test_a_report_of_another_form_is_refused_with_the_place(forged):
+def test_a_report_of_another_form_is_refused_with_the_place(forged, tmp_path):
     with pytest.raises(InvalidSubmissionError) as caught:
-        read_cost(GOOD | forged)
+        read_cost(GOOD | forged, tmp_path)
     assert next(iter(forged)) in caught.value.problems[0].where
 
 
-def test_an_empty_report_names_what_is_missing():
+def test_an_empty_report_names_what_is_missing(tmp_path):
     with pytest.raises(InvalidSubmissionError) as caught:
-        read_cost({})
+        read_cost({}, tmp_path)
     assert len(caught.value.problems) == 6

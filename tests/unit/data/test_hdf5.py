@@ -91,7 +91,7 @@ class TestBroken:
     @pytest.mark.parametrize("content", [b"", b"<html>Not found</html>", b"\x89HDF\r\n\x1a\n"])
     def test_no_hdf5_at_all(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "toy.h5").write_bytes(content)
-        with pytest.raises(DataError, match="HDF5 can't read it") as caught:
+        with pytest.raises(DataError, match="HDF5 cannot read it") as caught:
             count_events(tmp_path / "toy.h5", LAYOUT)
         assert caught.value.exit_code == ExitCode.ENVIRONMENT
 
@@ -99,7 +99,7 @@ class TestBroken:
     def test_truncated_anywhere(self, tmp_path: Path, share: float) -> None:
         path = write_hdf5(tmp_path / "toy.h5", make_events(500))
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-        with pytest.raises(DataError, match="HDF5 can't read it"):
+        with pytest.raises(DataError, match="HDF5 cannot read it"):
             read_all(path)
 
     def test_a_chunk_that_does_not_decompress(self, tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ class TestBroken:
         content = bytearray(path.read_bytes())
         content[place.byte_offset + 10 : place.byte_offset + 200] = b"\xff" * 190
         path.write_bytes(content)
-        with pytest.raises(DataError, match="HDF5 can't read it"):
+        with pytest.raises(DataError, match="HDF5 cannot read it"):
             read_all(path)
 
     def test_missing(self, tmp_path: Path) -> None:

@@ -80,5 +80,5 @@ def test_ids_that_stand_twice_are_refused(tmp_path):
     with h5py.File(path, "r+") as file:
         file["EvtId"][2] = 1
 
-    with pytest.raises(hdf5.DataError, match="EvtId stands twice"):
+    with pytest.raises(hdf5.DataError, match="EvtId is there twice"):
         hdf5.read_ids(path, 4)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import EnvironmentFaultError
-from harness.sandbox import doctor, open_sandbox, probe
+from harness.sandbox import doctor, probe
 from harness.sandbox.advice import advise
+from harness.sandbox.workspace import open_workspace
 
 
 def test_on_this_machine_every_guard_holds():
     found = probe()
 
     assert found.problems == ()
-    assert [finding for finding in found.findings if not finding.is_held] == []
+    assert [tried for tried in found.guards if not tried.is_held] == []
     assert found.is_complete
 
 
 def test_without_isolation_the_guards_are_seen_to_be_open():
     """The doctor's own trials can fail: in mode none, most do."""
-    findings = {finding.guard: finding for finding in doctor._look_around(open_sandbox("none"))}
+    with open_workspace("none") as workspace:
+        guards = {tried.guard: tried for tried in doctor.look_around(workspace)}
 
-    open_ones = {guard for guard, finding in findings.items() if not finding.is_held}
+    open_ones = {guard for guard, tried in guards.items() if not tried.is_held}
     assert {"files", "devices", "processes", "network", "calls"} <= open_ones
 
 
@@ -29,7 +31,7 @@ def test_a_machine_without_a_sandbox_is_told_why(monkeypatch):
     def refuse(kind):
         raise EnvironmentFaultError("bubblewrap is not installed")
 
-    monkeypatch.setattr(doctor, "open_sandbox", refuse)
+    monkeypatch.setattr(doctor, "open_workspace", refuse)
 
     found = doctor.probe()
 

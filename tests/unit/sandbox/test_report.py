@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict
 
-from harness.errors import HarnessError, InvalidSubmissionError, LimitError, SubmissionError
+from harness.errors import (
+    EnvironmentFaultError,
+    HarnessError,
+    IntegrityError,
+    InvalidSubmissionError,
+    LimitError,
+    SubmissionError,
+)
+from harness.sandbox import worker
 from harness.sandbox.report import (
     MAX_DEPTH,
     MAX_NODES,
@@ -17,6 +27,7 @@ from harness.sandbox.report import (
     ReportError,
     parse_json,
     read_answer,
+    read_report,
 )
 
 PLAIN = st.recursive(
@@ -60,7 +71,7 @@ def test_what_looks_like_json_gives_a_value_or_a_refusal(text):
 
 
 @given(
-    st.dictionaries(st.sampled_from(["report", "problems", "kind", "limit", "traceback"]), PLAIN)
+    st.dictionaries(st.sampled_from(["report", "problems", "kind", "fault", "traceback"]), PLAIN)
 )
 def test_any_answer_gives_a_report_or_an_error_of_the_harness(answer):
     said = _read(answer)
@@ -164,11 +175,57 @@ def test_controls_in_problems_are_removed():
     with pytest.raises(SubmissionError) as caught:
         read_answer(json.dumps(answer).encode(), "export")
 
-    assert str(caught.value) == "all well"
+    assert str(caught.value) == "step export: all well"
 
 
-def test_a_limit_that_a_step_ran_into_is_named():
-    answer = {"limit": "memory", "traceback": "Traceback\nMemoryError: no more\n"}
+FAULT_OF_THE_MACHINE = {"kind": "EnvironmentFaultError", "problems": [{"what": "no compiler"}]}
 
-    with pytest.raises(LimitError, match="limit on memory: MemoryError: no more"):
-        read_answer(json.dumps(answer).encode(), "export")
+
+def test_a_step_blames_the_machine_only_where_its_caller_allows_it():
+    answer = json.dumps(FAULT_OF_THE_MACHINE).encode()
+
+    with pytest.raises(EnvironmentFaultError, match="step compile: no compiler"):
+        read_answer(answer, "compile", (EnvironmentFaultError, IntegrityError))
+    with pytest.raises(SubmissionError, match="no compiler"):
+        read_answer(answer, "compile", (IntegrityError,))
+
+
+@pytest.mark.parametrize(
+    ("raised", "known", "says"),
+    [
+        (MemoryError("no more"), LimitError, "limit on memory: MemoryError: no more"),
+        (OSError(errno.ENOSPC, "full"), LimitError, "limit on scratch space: OSError.*full"),
+        (OSError(errno.EDQUOT, "quota"), LimitError, "limit on scratch space"),
+        (RuntimeError("can't start new thread"), LimitError, "limit on processes"),
+        (ValueError("odd"), SubmissionError, r"step x: failed:\n(.|\n)*ValueError: odd"),
+        (SystemExit(0), SubmissionError, "SystemExit"),
+        (EnvironmentFaultError("no tool"), EnvironmentFaultError, "step x: no tool"),
+    ],
+)
+def test_what_an_entry_raises_is_raised_in_the_parent(raised, known, says):
+    answer = worker.encode(worker.describe(raised, ()))
+
+    with pytest.raises(known, match=says):
+        read_answer(answer, "x", (EnvironmentFaultError,))
+
+
+class Count(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    n: int
+
+
+@pytest.mark.parametrize(
+    ("report", "says"),
+    [
+        ({}, "step x: n: the report of this step is malformed: missing field"),
+        ({"n": "1"}, "step x: n: .*malformed: '1' is not accepted"),
+        ({"n": 1, "\x1b[2Jm": 2}, "step x: m: .*malformed: unknown field"),
+    ],
+)
+def test_a_malformed_report_is_refused_with_one_sentence(report, says):
+    with pytest.raises(InvalidSubmissionError, match=says):
+        read_report(report, Count, "x")
+
+
+def test_a_report_is_read_as_its_model():
+    assert read_report({"n": 3}, Count, "x") == Count(n=3)

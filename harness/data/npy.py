@@ -1,0 +1,75 @@
+"""Arrays as .npy files, written and read piece by piece in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.split import chunks
+from harness.files import check_space, writing
+
+# Chunks of this many events are 15 MB of float32 (57 values).
+CHUNK_EVENTS = 65_536
+
+
+def write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
+    """Write the header of a .npy file that holds a C-ordered array."""
+    header = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+
+
+def npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    """Count the bytes of a .npy file, with its header."""
+    header = io.BytesIO()
+    write_npy_header(header, shape, dtype)
+    return len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize
+
+
+@contextmanager
+def writing_npy(
+    path: Path, shape: tuple[int, ...], dtype: str = "<f4", *, is_kept: bool = True
+) -> Iterator[BinaryIO]:
+    """Open a .npy file for the values of an array; moved to `path` if all went well.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It cannot be written, or the disk has no room for it.
+    """
+    with writing(path, is_kept=is_kept) as stream:
+        check_space(path.parent, npy_bytes(shape, dtype))
+        write_npy_header(stream, shape, dtype)
+        yield stream
+
+
+def map_npy(path: Path) -> NDArray[Any]:
+    """Map the array of a .npy file, read-only."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def read_npy(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Read a .npy file of little-endian float32 from front to back, without mapping it.
+
+    A map that is read through counts as resident memory to its end; this holds one chunk.
+
+    Yields
+    ------
+    start : int
+        Position of the chunk's first row.
+    rows : ndarray of float32, shape (m, ...)
+    """
+    shape = map_npy(path).shape
+    n_values = math.prod(shape[1:])
+    with path.open("rb") as stream:
+        stream.seek(npy_bytes(shape, "<f4") - math.prod(shape) * 4)
+        for chunk in chunks(shape[0], CHUNK_EVENTS):
+            values = np.fromfile(stream, "<f4", (chunk.stop - chunk.start) * n_values)
+            yield chunk.start, values.astype(np.float32, copy=False).reshape(-1, *shape[1:])

@@ -1,0 +1,124 @@
+"""The firmware of a submission, alone: ``harness synth``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from harness.card.records import Firmware, IsolationKind, NotMeasured
+from harness.challenge import Target
+from harness.data.cache import cache_root
+from harness.data.manifest import load_manifest
+from harness.errors import Problem, UsageError, field_problems
+from harness.firmware.artefacts import export_project
+from harness.firmware.backend import FirmwareRequest, FirmwareSettings
+from harness.firmware.reports.record import read_reports
+from harness.firmware.synthesise import synthesise
+from harness.sandbox import open_workspace
+from harness.scoring.pipeline import mix_events
+from harness.scoring.scorer import extract_network
+from harness.submission import Submission, read_submission
+
+# Backends that can go on to place and route.
+_IMPLEMENTING = ("vitis", "vivado")
+
+
+def synthesise_submission(
+    folder: Path,
+    *,
+    challenge: str = "sample",
+    manifests: Sequence[Path] = (),
+    cache: Path | None = None,
+    backend: str = "rtl",
+    part: str | None = None,
+    clock_period_ns: float | None = None,
+    export_folder: Path | None = None,
+    has_implementation: bool = False,
+    reports: Path | None = None,
+    settings: FirmwareSettings | None = None,
+    isolation: IsolationKind = "bwrap",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Firmware | NotMeasured:
+    """Make the firmware of the submission in `folder`, alone: no event is scored for a card.
+
+    Parameters
+    ----------
+    backend : str
+        ``rtl``, ``estimate``, ``vitis`` or ``vivado``.
+    part : str, optional
+        In place of the challenge's.
+    clock_period_ns : float, optional
+        In place of the challenge's.
+    export_folder : Path, optional
+        Where the firmware project is laid out.
+    has_implementation : bool
+        Whether ``vitis`` or ``vivado`` goes on to place and route.
+    reports : Path, optional
+        A vendor's reports of this network: they are read, and nothing is synthesised.
+    settings : FirmwareSettings, optional
+        Limits of time, memory and size.
+
+    Other parameters are those of `harness.scoring.pipeline.score`.
+
+    Raises
+    ------
+    HarnessError
+        See `harness.errors`: the class says whose fault it was.
+    """
+    submission = read_submission(folder)
+    _check_request(submission, backend, has_implementation=has_implementation)
+    rules = load_manifest(*manifests).challenge(challenge)
+    target = _target(rules.target, part, clock_period_ns)
+    with open_workspace(isolation) as workspace:
+        staged = submission.stage(workspace.new_folder("submission"))
+        network = extract_network(workspace, staged, rules)
+        if reports is not None:
+            return read_reports(
+                reports,
+                target=target,
+                graph=network.graph,
+                weights=network.weights,
+                workspace=workspace,
+            )
+        store, mixture = mix_events(rules, cache_root(cache), workspace.folder, is_quick=True)
+        request = FirmwareRequest(
+            graph=network.graph,
+            weights=network.weights,
+            target=target,
+            events=mixture.path,
+            workspace=workspace,
+            precision=submission.spec.precision,
+            settings=settings or FirmwareSettings(),
+            has_implementation=has_implementation,
+            progress=progress,
+        )
+        made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
+        if export_folder is not None:
+            export_project(made.artefacts, export_folder)
+        return made.report
+
+
+def _check_request(submission: Submission, backend: str, *, has_implementation: bool) -> None:
+    if submission.spec.division == "open":
+        raise UsageError("an entry of the open division is Python: it has no firmware")
+    if has_implementation and backend not in _IMPLEMENTING:
+        raise UsageError(
+            Problem(
+                what=f"backend {backend} does not place and route",
+                where="--impl",
+                expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
+                fix="leave --impl out, or name one of these",
+            )
+        )
+
+
+def _target(target: Target, part: str | None, clock_period_ns: float | None) -> Target:
+    """Change a challenge's target by what was asked for on the command line."""
+    changes = {"part": part, "clock_period_ns": clock_period_ns}
+    stated = {name: value for name, value in changes.items() if value is not None}
+    try:
+        return Target.model_validate(target.model_dump() | stated)
+    except ValidationError as error:
+        raise UsageError(*field_problems(error, "target (--part, --clock)")) from error
