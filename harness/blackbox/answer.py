@@ -40,7 +40,8 @@ from harness.errors import (
     UsageError,
 )
 from harness.files import file_checksum
-from harness.firmware.program_scores import PROGRAM, score_by_program
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
 from harness.sandbox import Workspace, open_workspace, read_scores
@@ -324,8 +325,7 @@ def _score(
 ) -> tuple[Literal["float", "firmware", "open"], NDArray[np.float64]]:
     program = _kept_program(entry)
     if program is not None:
-        folder = workspace.new_folder("firmware")
-        path, _ = score_by_program(program, box.events, run_step=workspace.run_step, folder=folder)
+        path = score_by_program(program, box.events, workspace)
         return "firmware", read_scores(path, len(box.ids))
     staged = entry.submission.stage(workspace.new_folder("submission"))
     is_open = entry.submission.spec.division == "open"

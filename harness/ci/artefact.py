@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.card.files import MAX_CARD_BYTES, parse_card
 from harness.card.records import ScoreCard
+from harness.challenge import NAME_PATTERN
 from harness.ci.documents import Summary
 from harness.errors import DataError, Problem
 from harness.files import MAX_DOCUMENT_BYTES, parse_json
@@ -24,7 +25,7 @@ SUMMARY_NAME = "summary.json"
 CARDS_FOLDER = "cards"
 MAX_ARCHIVE_BYTES = 64 * 1024**2
 MAX_MEMBERS = 128
-_CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>[a-z0-9][a-z0-9_+.-]{{0,63}})\.json\Z")
+_CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>{NAME_PATTERN})\.json\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

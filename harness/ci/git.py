@@ -103,6 +103,16 @@ class TreeEntry:
     object: str
     n_bytes: int | None
 
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a regular file."""
+        return self.mode in REGULAR_MODES
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.mode == "040000"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Merge:

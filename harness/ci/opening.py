@@ -42,7 +42,7 @@ def open_cards(private: Path, board: BoardFolder, challenge: str) -> None:
             Problem(
                 what=f"there is no private card of {challenge}",
                 expected="results that `harness ci publish` wrote",
-                fix="name them with --private-results, and the challenge with --challenge",
+                fix="give them by --private-results, and the challenge with --challenge",
             )
         )
     for entry in entries:
@@ -56,8 +56,8 @@ def open_cards(private: Path, board: BoardFolder, challenge: str) -> None:
 def carry_decisions(board: BoardFolder) -> None:
     """Bring the decisions on the opened cards up to date; they only grow.
 
-    The hidden signals of opened cards are revealed, and what was decided of the public cards holds
-    for the whole ones.
+    The hidden signals of opened cards are revealed, and the decisions on the public cards
+    apply to the whole ones.
     """
     opened = CardIndex(board.opened, is_private=True).refresh().entries
     for challenge, entries in opened.items():

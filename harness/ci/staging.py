@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.ci.git import REGULAR_MODES, Repository
+from harness.ci.git import Repository
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
@@ -31,7 +31,7 @@ def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
             )
         )
     for entry in entries:
-        if entry.mode not in REGULAR_MODES:
+        if not entry.is_regular:
             raise InvalidSubmissionError(Problem(what="is no regular file", where=entry.path))
     return {entry.path: repository.blob(entry.object, MAX_FILE_BYTES) for entry in entries}
 

@@ -22,7 +22,7 @@ HADRONS: Mapping[Flavour, tuple[int, ...]] = {
     "bottom": (511, 521, 531, 5122, 5132, 5232),
     "charm": (411, 421, 431, 4122),
 }
-# Decays of each hadron in the library, semileptonic ones and as many of all; the library's seed.
+# Semileptonic decays of each hadron in the library, and as many of all; the seed of the library.
 N_DECAYS = 1500
 _SEED = 17
 

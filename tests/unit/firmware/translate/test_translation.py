@@ -7,10 +7,12 @@ import re
 import numpy as np
 import pytest
 
-from harness.firmware.tools import Fault
-from harness.firmware.translate import translator as translate
-from harness.firmware.translate.translator import check_translatable, trace_network, trace_program
-from harness.firmware.witnesses.reference import evaluate
+from harness.firmware.backend import UntranslatableError
+from harness.firmware.translate import hls4ml_project
+from harness.firmware.translate.checking import check_translatable
+from harness.firmware.translate.tracing import trace_program
+from harness.firmware.translate.translation import trace_network
+from harness.firmware.witnesses.graph import evaluate
 from harness.submission.network import load_keras
 from tests.firmware_bench import export, fixed, plain_events, words_in
 
@@ -40,6 +42,10 @@ def dense(units: int = 1, **more):
     )
 
 
+def outputs(folder):
+    return {name: folder / name for name in ("program", "layers", "project")}
+
+
 @pytest.mark.parametrize(
     ("layer", "what", "instead"),
     [
@@ -50,16 +56,15 @@ def dense(units: int = 1, **more):
     ],
 )
 def test_an_untranslatable_layer_is_named_with_a_replacement(layer, what, instead):
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(UntranslatableError) as caught:
         check_translatable(network(layer))
 
-    assert caught.value.kind == "untranslatable"
     assert what in str(caught.value)
     assert instead in str(caught.value)
 
 
 def test_all_untranslatable_layers_are_told_at_once():
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(UntranslatableError) as caught:
         check_translatable(
             network(keras.layers.Dense(3, name="one"), keras.layers.Dense(1, name="two"))
         )
@@ -69,7 +74,7 @@ def test_all_untranslatable_layers_are_told_at_once():
 
 
 def test_an_activation_within_a_layer_is_refused_with_a_table_instead():
-    with pytest.raises(Fault, match=r"'tanh'.*(?s:.*)QUnaryFunctionLUT"):
+    with pytest.raises(UntranslatableError, match=r"'tanh'.*(?s:.*)QUnaryFunctionLUT"):
         check_translatable(network(dense(activation="tanh")))
 
 
@@ -77,14 +82,14 @@ def test_a_rounding_that_hardware_lacks_is_refused():
     config = QuantizerConfig("kif", "datalane", k0=1, i0=3, f0=2, round_mode="RND_CONV")
     layer = QDense(1, iq_conf=config, enable_ebops=False, name="odd")
 
-    with pytest.raises(Fault, match=r"'odd'.*RND_CONV"):
+    with pytest.raises(UntranslatableError, match=r"'odd'.*RND_CONV"):
         check_translatable(network(layer))
 
 
 def test_a_quantiser_that_does_nothing_is_refused():
     layer = QDense(1, iq_conf=QuantizerConfig("dummy", "datalane"), enable_ebops=False, name="no")
 
-    with pytest.raises(Fault, match=r"'no'.*dummy"):
+    with pytest.raises(UntranslatableError, match=r"'no'.*dummy"):
         check_translatable(network(layer))
 
 
@@ -92,7 +97,7 @@ def test_an_open_shape_is_refused():
     inputs = keras.Input((None, 3))
     model = keras.Model(inputs, keras.layers.ReLU()(words_in(inputs, 6, 4)))
 
-    with pytest.raises(Fault, match="open"):
+    with pytest.raises(UntranslatableError, match="open"):
         check_translatable(model)
 
 
@@ -109,7 +114,7 @@ def test_parts_of_different_lengths_are_joined():
 
 
 def test_a_network_of_more_than_one_number_is_refused():
-    with pytest.raises(Fault, match="gives 2 numbers"):
+    with pytest.raises(UntranslatableError, match="gives 2 numbers"):
         trace_program(network(dense(2)))
 
 
@@ -118,7 +123,7 @@ def test_weights_that_all_vanish_leave_nothing_to_build():
     model = network(layer)
     layer.kernel.assign(np.full((4, 1), 0.01))
 
-    with pytest.raises(Fault, match="same for every event"):
+    with pytest.raises(UntranslatableError, match="same for every event"):
         trace_program(model)
 
 
@@ -130,7 +135,7 @@ def test_what_the_tracer_raises_names_the_layer(monkeypatch):
 
     monkeypatch.setattr(ReplayQDense, "call", fail)
 
-    with pytest.raises(Fault, match=r"layer 'broken' \(QDense\).*odd shape"):
+    with pytest.raises(UntranslatableError, match=r"layer 'broken' \(QDense\).*odd shape"):
         trace_program(network(dense(name="broken")))
 
 
@@ -165,7 +170,7 @@ def test_the_step_reports_both_translators(small, tmp_path):
             "clock_period_ns": 5.0,
         },
         {"graph": small[0], "weights": small[1]},
-        {"program": tmp_path / "program", "project": tmp_path / "project"},
+        outputs(tmp_path),
     )
 
     assert report["hls4ml"] == "translated"
@@ -182,7 +187,7 @@ def test_a_head_that_hls4ml_cannot_read_leaves_da4ml_alone(tmp_path):
     report = trace_network(
         {"precision": None, "has_hls4ml": True, "part": "xcvu9p", "clock_period_ns": 5.0},
         {"graph": graph, "weights": weights},
-        {"program": tmp_path / "program", "project": tmp_path / "project"},
+        outputs(tmp_path),
     )
 
     assert report["n_operations"] > 0
@@ -207,15 +212,17 @@ def test_an_exception_without_words_is_told_by_its_place_and_layer(
     def convert(model, *_):
         shape_of(model.layers[-1]) if is_keras else Dot().initialize()
 
-    monkeypatch.setattr(translate, "convert_by_hls4ml", convert)
+    monkeypatch.setattr(hls4ml_project, "convert_by_hls4ml", convert)
     report = trace_network(
         {"precision": None, "has_hls4ml": True, "part": "xcvu9p", "clock_period_ns": 5.0},
         {"graph": small[0], "weights": small[1]},
-        {"program": tmp_path / "program"},
+        outputs(tmp_path),
     )
 
     function, layer = ("shape_of", r"\w+") if is_keras else ("initialize", "terms")
-    place = rf"AssertionError in {function} \(test_translate\.py, line \d+\), at the layer {layer}"
+    place = (
+        rf"AssertionError in {function} \(test_translation\.py, line \d+\), at the layer {layer}"
+    )
     assert re.fullmatch(place, report["hls4ml"])
 
 
@@ -227,7 +234,7 @@ def test_the_project_is_the_same_each_time(small, tmp_path):
         trace_network(
             {"precision": None, "has_hls4ml": False, "part": "", "clock_period_ns": 5.0},
             {"graph": small[0], "weights": small[1]},
-            {"program": folder / "program"},
+            outputs(folder),
         )
         contents.append((folder / "program").read_bytes())
 

@@ -19,11 +19,10 @@ import pytest
 
 from harness.card.records import Figure, Firmware
 from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
-from harness.firmware import vitis
-from harness.firmware.backend import Settings
-from harness.firmware.synthesise import synthesise
-from harness.firmware.vitis import _explained, run_vendor_tool
-from tests.firmware_bench import TARGET, direct_step, every_pair
+from harness.firmware.backend import FirmwareSettings
+from harness.firmware.vendor import build
+from harness.firmware.vendor.tool import run_vendor_tool
+from tests.firmware_bench import every_pair, make_firmware
 from tests.golden.firmware import make_reports as golden
 
 HLS = """#!{python}
@@ -43,6 +42,9 @@ if mode == "silent licence":
 if mode == "schedule":
     print("ERROR: [SCHED 204-80] Unable to satisfy the II of 1")
     sys.exit(0)
+if mode == "failure":
+    print("something else")
+    sys.exit(1)
 if mode == "hang":
     time.sleep(600)
 if mode == "crash":
@@ -85,7 +87,7 @@ def tools(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def project(tiny, tmp_path_factory) -> Path:
-    from harness.firmware.translate.translator import trace_network
+    from harness.firmware.translate.translation import trace_network
 
     folder = tmp_path_factory.mktemp("project")
     trace_network(
@@ -96,7 +98,7 @@ def project(tiny, tmp_path_factory) -> Path:
             "clock_period_ns": 5.0,
         },
         {"graph": tiny[0], "weights": tiny[1]},
-        {"program": folder / "program", "project": folder / "project.tar"},
+        {name: folder / f"{name}.tar" for name in ("program", "layers", "project")},
     )
     return folder / "project.tar"
 
@@ -119,15 +121,12 @@ def run_step(project: Path, folder: Path, *, has_vivado: bool = False, timeout_s
 def test_the_whole_backend_makes_a_record_of_csynth_evidence(tiny, tools, tmp_path):
     np.save(tmp_path / "events.npy", every_pair())
 
-    result = synthesise(
-        *tiny,
-        target=TARGET,
+    result = make_firmware(
+        tiny,
+        tmp_path / "events.npy",
+        tmp_path / "build",
         backend="vitis",
-        events=tmp_path / "events.npy",
-        run_step=direct_step,
-        folder=tmp_path / "build",
-        cache_root=None,
-        settings=Settings(n_workers=1),
+        settings=FirmwareSettings(n_workers=1),
         has_implementation=True,
     )
 
@@ -159,30 +158,28 @@ def test_the_reports_come_back(project, tools, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind", "word"),
+    ("mode", "error", "word"),
     [
-        ("licence", "environment", "no licence"),
-        ("silent licence", "environment", "no licence"),
-        ("schedule", "environment", "Unable to satisfy the II"),
-        ("crash", "limit", "killed"),
-        ("nothing", "environment", "without a report"),
+        ("licence", EnvironmentFaultError, "no licence"),
+        ("silent licence", EnvironmentFaultError, "no licence"),
+        ("schedule", EnvironmentFaultError, "Unable to satisfy the II"),
+        ("failure", EnvironmentFaultError, "something else"),
+        ("crash", LimitError, "killed"),
+        ("nothing", EnvironmentFaultError, "without a report"),
     ],
 )
-def test_each_way_to_fail_is_told(project, tools, tmp_path, mode, kind, word):
+def test_each_way_to_fail_is_told(project, tools, tmp_path, mode, error, word):
     tools(mode)
 
-    report = run_step(project, tmp_path)
-
-    assert report["fault"] == kind
-    assert word in report["what"]
+    with pytest.raises(error, match=word):
+        run_step(project, tmp_path)
 
 
 def test_a_tool_that_hangs_is_ended_at_the_limit(project, tools, tmp_path):
     tools("hang")
 
-    report = run_step(project, tmp_path, timeout_s=2.0)
-
-    assert (report["fault"], "did not end within 2 s" in report["what"]) == ("limit", True)
+    with pytest.raises(LimitError, match="did not end within 2 s"):
+        run_step(project, tmp_path, timeout_s=2.0)
 
 
 @pytest.mark.parametrize(
@@ -198,53 +195,33 @@ def test_a_report_without_a_latency_or_of_another_design_makes_no_card(
     tools(mode)
 
     with pytest.raises(error, match=said):
-        synthesise(
-            *tiny,
-            target=TARGET,
+        make_firmware(
+            tiny,
+            None,
+            tmp_path / "build",
             backend="vitis",
-            events=None,
-            run_step=direct_step,
-            folder=tmp_path / "build",
-            cache_root=None,
-            settings=Settings(n_workers=1),
+            settings=FirmwareSettings(n_workers=1),
         )
 
 
 @pytest.mark.parametrize(("backend", "program"), [("vitis", "vitis_hls"), ("vivado", "vivado_hls")])
 def test_a_missing_tool_is_told_before_any_work(tiny, tmp_path, monkeypatch, backend, program):
-    monkeypatch.setattr(vitis.shutil, "which", lambda _: None)
+    monkeypatch.setattr(build.shutil, "which", lambda _: None)
 
     with pytest.raises(
         EnvironmentFaultError, match=rf"{program} was not found(?s:.*)--backend rtl"
     ):
-        synthesise(
-            *tiny,
-            target=TARGET,
-            backend=backend,
-            events=None,
-            run_step=direct_step,
-            folder=tmp_path / "build",
-            cache_root=None,
-        )
+        make_firmware(tiny, None, tmp_path / "build", backend=backend)
 
 
 def test_a_limit_of_time_is_a_limit_error(tiny, tools, tmp_path):
     tools("hang")
 
     with pytest.raises(LimitError):
-        synthesise(
-            *tiny,
-            target=TARGET,
+        make_firmware(
+            tiny,
+            None,
+            tmp_path / "build",
             backend="vitis",
-            events=None,
-            run_step=direct_step,
-            folder=tmp_path / "build",
-            cache_root=None,
-            settings=Settings(n_workers=1, synthesis_wall_s=2.0),
+            settings=FirmwareSettings(n_workers=1, synthesis_wall_s=2.0),
         )
-
-
-def test_another_failure_is_passed_on():
-    fault = _explained("vitis_hls", "something else", None)
-
-    assert "something else" in str(fault)

@@ -2,49 +2,87 @@
 
 Keras computes in float32, where a sum of more than 24 bits is rounded. Such a rounding is no
 property of the network: the graph is evaluated in float64 as well, and a score counts as equal if
-it is what either of the two says.
+either of the two gives it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import JsonValue
 
-from harness.firmware.tools import step_entry
-from harness.firmware.translate.translator import load_fixed_point
-from harness.firmware.witnesses.interpret import open_events
+from harness.card.records import Agreement, Probability
+from harness.challenge import Value
+from harness.firmware.backend import FirmwareRequest
+from harness.firmware.interpret import BYTES_PER_SCORE, open_events
+from harness.firmware.tools import Files, Report, Request, disk_faults
+from harness.firmware.translate.quantise import load_fixed_point
+from harness.firmware.witnesses.equality import INTERPRETER, compare
+from harness.firmware.witnesses.events import CommonEvents
+from harness.firmware.witnesses.overflow import watched
 
 if TYPE_CHECKING:
     import keras
-    from hgq.quantizer import Quantizer
 
-__all__ = ["evaluate_graph", "overflow_shares"]
-
+KERAS = "the quantised Keras graph"
 CHUNK_EVENTS = 8_192
 
 
-@step_entry
-def evaluate_graph(
-    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
-) -> dict[str, JsonValue]:
+class GraphReport(Value):
+    """Which share of the real events overflows where."""
+
+    overflow: dict[str, Probability]
+
+
+def compare_graph(
+    request: FirmwareRequest, events: CommonEvents
+) -> tuple[Agreement, dict[str, float]]:
+    """Compare with the quantised Keras graph, and return where its words overflow."""
+    compared = request.folder / "compared.npy"
+    np.save(compared, events.rows[: events.n_compared])
+    done = request.run(
+        "reference",
+        "witnesses.graph:evaluate_graph",
+        GraphReport,
+        request={
+            "precision": request.precision.model_dump() if request.precision else None,
+            "n_ordinary": events.n_ordinary,
+        },
+        inputs={"graph": request.graph, "weights": request.weights, "events": compared},
+        outputs=dict.fromkeys(("single", "double"), BYTES_PER_SCORE * events.n_compared),
+    )
+    single, double = (np.fromfile(done.outputs[name], "<f8") for name in ("single", "double"))
+    n_rounded = int((single != events.scores).sum())
+    agreement = compare(
+        (INTERPRETER, KERAS),
+        events.scores,
+        [double, single],
+        events.rows,
+        is_independent=True,
+        note=f"float32 rounds {n_rounded} of them; float64 agrees" if n_rounded else "",
+    )
+    return agreement, done.report.overflow
+
+
+# --- The step -------------------------------------------------------------------------------------
+
+
+@disk_faults()
+def evaluate_graph(request: Request, inputs: Files, outputs: Files) -> Report:
     """Evaluate the quantised graph, in float32 and in float64 (entry of a step).
 
     Request: ``precision``; ``n_ordinary``, how many of the first events are real ones, of which
     overflow is reported. Inputs: ``graph``, ``weights``, ``events``. Outputs: ``single`` and
     ``double`` (float64, one for each event).
     """
-    model = load_fixed_point(request, inputs)
+    model = load_fixed_point(request["precision"], inputs)
     events = open_events(inputs["events"])
-    single, overflow = evaluate_with_overflow(model, events, cast("int", request["n_ordinary"]))
+    single, overflow = evaluate_with_overflow(model, events, request["n_ordinary"])
     single.tofile(outputs["single"])
     evaluate(in_double_precision(model), events).tofile(outputs["double"])
-    return {"overflow": dict(overflow)}
+    return {"overflow": overflow}
 
 
 def evaluate(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -67,7 +105,7 @@ def evaluate_with_overflow(
     """
     counts: dict[str, int] = {}
     scores = []
-    with _watched(model) as seen:
+    with watched(model) as seen:
         for first, chunk in _chunks(events):
             seen.clear()
             scores.append(_call(model, chunk))
@@ -95,71 +133,6 @@ def _call(model: keras.Model, chunk: NDArray[np.float32]) -> NDArray[np.float64]
     tensor = keras.ops.convert_to_tensor(shaped, dtype=model.inputs[0].dtype)
     result = keras.ops.convert_to_numpy(model(tensor, training=False))
     return np.asarray(result, np.float64).reshape(len(chunk))
-
-
-# --- Overflow -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _watched(model: keras.Model) -> Iterator[dict[str, NDArray[np.bool_]]]:
-    """Note, while the model runs eagerly, which events leave the range of which quantiser."""
-    from hgq.quantizer import Quantizer
-
-    names = dict(_data_quantisers(model))
-    seen: dict[str, NDArray[np.bool_]] = {}
-    original = Quantizer.call
-
-    def call(self: Quantizer, inputs: keras.KerasTensor, training: object = None) -> object:
-        name = names.get(id(self))
-        if name is not None:
-            outside = _outside(self, inputs)
-            if outside is not None:
-                seen[name] = seen[name] | outside if name in seen else outside
-        return original(self, inputs, training=training)
-
-    Quantizer.call = call
-    try:
-        yield seen
-    finally:
-        Quantizer.call = original
-
-
-def _data_quantisers(model: keras.Model) -> Iterator[tuple[int, str]]:
-    """Yield identity and name of every quantiser of data, not of weights."""
-    from hgq.layers.core.base import MultipleQuantizers
-    from hgq.quantizer import Quantizer
-
-    for layer in model.layers:
-        if isinstance(layer, Quantizer):
-            yield id(layer), layer.name
-            continue
-        for role in ("iq", "oq"):
-            own = getattr(layer, role, None) if getattr(layer, f"enable_{role}", False) else None
-            many = isinstance(own, MultipleQuantizers)
-            quantisers: list[Quantizer] = [] if own is None else list(own) if many else [own]
-            for index, quantiser in enumerate(quantisers):
-                place = "input" if role == "iq" else "output"
-                yield id(quantiser), f"{layer.name}.{place}{index if many else ''}"
-
-
-def _outside(quantiser: Quantizer, inputs: object) -> NDArray[np.bool_] | None:
-    """Return which events have a value that the quantiser's words can't hold, rounding aside."""
-    import keras
-    from hgq.quantizer.internal import FixedPointQuantizerBase
-
-    inner = quantiser.quantizer
-    if not isinstance(inner, FixedPointQuantizerBase) or quantiser.scaler or quantiser.affine:
-        return None
-    values = np.asarray(keras.ops.convert_to_numpy(inputs), np.float64)
-    shape = keras.ops.shape(inputs)
-    sign, integer, fraction = (
-        np.asarray(inner.bw_mapper.bw_to_x(part, shape), np.float64) for part in inner.kif
-    )
-    step = 2.0**-fraction
-    rounded = np.floor(values / step + (0.5 if inner.round_mode != "TRN" else 0.0)) * step
-    is_kept = sign + integer + fraction > 0
-    outside = ((rounded < -sign * 2.0**integer) | (rounded >= 2.0**integer)) & is_kept
-    return cast("NDArray[np.bool_]", outside.reshape(len(values), -1).any(axis=1))
 
 
 # --- Double precision -----------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.firmware.translate.translator import trace_program
-from harness.firmware.witnesses.reference import (
+from harness.firmware.translate.tracing import trace_program
+from harness.firmware.witnesses.graph import (
     evaluate,
     evaluate_with_overflow,
     in_double_precision,

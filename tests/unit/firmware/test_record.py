@@ -8,7 +8,7 @@ from harness.card.records import Figure, NotMeasured
 from harness.challenge import Budget, Target
 from harness.errors import UsageError
 from harness.firmware.parts import PARTS, find_part, normalise_part
-from harness.firmware.verdict import judge, nanoseconds
+from harness.firmware.record import RESOURCES, Timing, judge, nanoseconds
 
 TARGET = Target(
     part="VU9P",
@@ -25,14 +25,18 @@ def figure(value: float, evidence="rtl") -> Figure:
 
 def verdicts(**changes):
     figures = {
-        "latency_ns": figure(1000.0, "estimate"),
-        "interval_ns": figure(5.0),
+        "latency_cycles": figure(200),
+        "interval_cycles": figure(1),
+        "clock_period_ns": figure(5.0, "estimate"),
         "lut": figure(10_000),
         "ff": figure(1),
         "dsp": figure(0),
         "bram18": figure(0),
+        **changes,
     }
-    return {verdict.requirement: verdict for verdict in judge(TARGET, **{**figures, **changes})}
+    resources = {name: figures.pop(name) for name in RESOURCES}
+    timing = Timing(**figures, source="test")
+    return {verdict.requirement: verdict for verdict in judge(TARGET, timing, resources)}
 
 
 def test_a_limit_is_met_by_reaching_it():
@@ -42,8 +46,8 @@ def test_a_limit_is_met_by_reaching_it():
 @pytest.mark.parametrize(
     ("name", "value", "requirement", "limit"),
     [
-        ("latency_ns", 1000.1, "latency", 1000.0),
-        ("interval_ns", 25.1, "interval", 25.0),
+        ("latency_cycles", 201, "latency", 1000.0),
+        ("interval_cycles", 6, "interval", 25.0),
         ("lut", 10_001, "lut", 10_000),
         ("dsp", 1, "dsp", 0),
     ],
@@ -52,16 +56,17 @@ def test_beyond_a_limit_fails_and_says_by_how_much(name, value, requirement, lim
     failed = verdicts(**{name: figure(value)})[requirement]
 
     assert not failed.is_passed
-    assert (failed.value, failed.limit) == (value, limit)
+    in_ns = 5.0 * value if name.endswith("_cycles") else value
+    assert (failed.value, failed.limit) == (in_ns, limit)
 
 
 def test_without_a_budget_the_parts_total_counts():
-    assert verdicts()["ff"].limit == find_part("xcvu9p").ff
+    assert verdicts()["ff"].limit == find_part("xcvu9p").available["ff"]
     assert not verdicts(ff=figure(2_364_481))["ff"].is_passed
 
 
 def test_what_was_not_measured_gets_no_verdict():
-    assert "latency" not in verdicts(latency_ns=NotMeasured(not_measured="no"))
+    assert "latency" not in verdicts(latency_cycles=NotMeasured(not_measured="no"))
 
 
 def test_nanoseconds_are_no_better_known_than_the_clock():
@@ -95,11 +100,11 @@ def test_an_unknown_part_is_a_usage_error_that_lists_the_known(name):
 
 
 def test_the_totals_of_a_vu9p_are_the_published_ones():
-    part = find_part("vu9p")
+    available = find_part("vu9p").available
 
-    assert (part.lut, part.ff, part.dsp, part.bram18) == (1_182_240, 2_364_480, 6_840, 4_320)
+    assert [available[name] for name in RESOURCES] == [1_182_240, 2_364_480, 6_840, 4_320]
     # Each LUT of UltraScale+ has two flip-flops beside it.
-    assert all(part.ff == 2 * part.lut for part in PARTS)
+    assert all(part.available["ff"] == 2 * part.available["lut"] for part in PARTS)
 
 
 def test_an_old_part_number_gets_its_dash():

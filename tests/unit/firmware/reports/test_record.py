@@ -12,8 +12,9 @@ import pytest
 
 from harness.card.records import Agreement, Figure
 from harness.errors import InvalidSubmissionError, UsageError
-from harness.firmware.program_scores import decompress
-from harness.firmware.reports.handed_in import REPORTS, read_reports, with_witnesses
+from harness.firmware.artefacts import decompress
+from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
+from harness.sandbox.workspace import Workspace
 from harness.submission.network import rebuild
 from tests.firmware_bench import TARGET, direct_step
 from tests.golden.firmware import make_reports as golden
@@ -160,10 +161,9 @@ def test_only_submodules_reports_are_refused(folder):
 
 
 def compared(folder: Path, network, tmp_path: Path):
-    work = tmp_path / "work"
-    work.mkdir()
     graph, weights = network
-    return {"graph": graph, "weights": weights, "run_step": direct_step, "work": work}
+    workspace = Workspace(run_step=direct_step, folder=tmp_path / "steps")
+    return {"graph": graph, "weights": weights, "workspace": workspace}
 
 
 def test_the_keras_model_beside_the_reports_is_compared_by_its_weights(folder, small, tmp_path):
