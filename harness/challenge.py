@@ -176,6 +176,10 @@ class Budget(Value):
     bram18: int | None = Field(default=None, ge=0)
 
 
+# How each resource of `Budget` is printed, in the order of every table.
+RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
+
+
 class Target(Value):
     """The firmware's target: part, clock, time limits and the share of the part to be used."""
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.board import ranking
 from harness.board.boards import Boards
+from harness.board.comparison import PairedComparison
 from harness.board.contest import Rulebook
+from harness.board.eligibility import requirements
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.ranking import Comparison, Ranked
+from harness.board.order import Ranked
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, SignalRate, WorkingPoint
 from harness.card.text import markdown_text
@@ -324,7 +325,7 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _difference(comparison: Comparison | None) -> str:
+def _difference(comparison: PairedComparison | None) -> str:
     if comparison is None:
         return DASH
     sign = "+" if comparison.difference >= 0 else "−"
@@ -337,7 +338,7 @@ def _verdict(found: Judgement) -> str:
     firmware = found.card.firmware
     if isinstance(firmware, NotMeasured):
         return f"Firmware: not measured: {comment_text(firmware.not_measured)}"
-    held = ranking.requirements(firmware, found.contest.target, found.contest.rules)
+    held = requirements(firmware, found.contest.target, found.contest.rules)
     is_within = all(one.is_met for one in held)
     lines = [
         "**Firmware: within the budget.**" if is_within else "**Firmware: OVER THE BUDGET.**",

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from harness.board.boards import Boards
 from harness.board.decisions import Decision, add_decision, make_decision
 from harness.board.index import CardIndex
-from harness.board.ranking import Ranking
+from harness.board.order import Ranking
 from harness.challenge import utc
 from harness.ci.history import BoardFolder
 from harness.ci.opening import open_cards
