@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from harness.ci.documents import Scoring  # noqa: E402 - after the path that `tests` lies on
-from harness.ci.intake import Settings, score_handed  # noqa: E402
+from harness.ci.intake import ScoringSettings, score_handed  # noqa: E402
 from harness.ci.process import score_request  # noqa: E402
 from harness.data.fetch import fetch  # noqa: E402
 from tests import ci_stand_in  # noqa: E402
@@ -101,7 +101,7 @@ def _stood_in(folder: Path, n_teams: int) -> Iterator[Way]:
     """Score with the stand-in: one after the other, eight at one time, on a cluster, once more."""
     note = f"sleep {STAND_IN_S}".encode()
     teams = [ci_stand_in.handed(f"team{i}", note=note) for i in range(n_teams)]
-    settings = Settings(rules=ci_stand_in.RULES, results=folder, score=ci_stand_in.score)
+    settings = ScoringSettings(rules=ci_stand_in.RULES, results=folder, score=ci_stand_in.score)
 
     def run(name: str, n_workers: int, **changes: object) -> Way:
         own = replace(settings, **changes)  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def _real(folder: Path, n_teams: int) -> Iterator[Way]:
     manifest.write_text(_manifest(rules.model_dump_json()), encoding="utf-8")
     teams = [ci_stand_in.handed(f"team{i}", note=b"real") for i in range(n_teams)]
     for n_workers in (1, 2):
-        settings = Settings(
+        settings = ScoringSettings(
             rules=rules,
             results=folder / f"real-{n_workers}",
             manifests=(manifest,),

@@ -18,9 +18,9 @@ import numpy as np
 import psutil
 from _table import Cell, Goal, Report, publish, read_options
 
-from harness.simulate.decays import library
 from harness.simulate.detector import Detector
 from harness.simulate.generator import import_pythia, make_generator
+from harness.simulate.hadrons import library
 from harness.simulate.libraries import (
     finish_libraries,
     make_library_part,

@@ -1,10 +1,10 @@
 """Building blocks of a network that FPGA tools translate: input words, scaling, score heads.
 
-Every block is made of HGQ2 layers that hls4ml 1.3 and da4ml 0.6 translate each by itself, so both
+Every block consists of HGQ2 layers that both hls4ml 1.3 and da4ml 0.6 can translate, so the two
 stay independent witnesses of the firmware's arithmetic. Words are written ``fixed<W,I>`` or
 ``ufixed<W,I>``: W bits, I of them before the point, the sign included. Words inside the heads
-saturate: at a score's tail, a value that wraps around would make the most anomalous event look
-ordinary.
+saturate: in the tail of the score, a value that wraps around would make the most anomalous event
+look ordinary.
 
 A float32 holds integers up to 24 bits, so every head keeps its sums to 24 bits; what Keras computes
 is then exactly what the netlist computes.
@@ -19,44 +19,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.submission.functions import (
-    TABLE_FUNCTIONS,
-    exp_negative,
-    kl_of_log_variance,
-    log1p,
-    reciprocal,
-    register_functions,
-)
-from harness.submission.words import (
-    FixedPoint,
-    InputOverflow,
-    input_overflow,
-    overflow_of_words,
-    parse_word,
-)
+from harness.submission.functions import TABLE_FUNCTIONS, register_functions
+from harness.submission.words import FixedPoint, input_overflow, overflow_of_words, parse_word
 
 if TYPE_CHECKING:
     from keras import KerasTensor
 
 __all__ = [
     "TABLE_FUNCTIONS",
-    "FixedPoint",
-    "InputOverflow",
     "combine",
-    "exp_negative",
     "identity",
     "input_overflow",
     "input_words",
     "kl_divergence",
-    "kl_of_log_variance",
     "limit",
-    "log1p",
     "mean_squared_error",
     "overflow_of_words",
     "parse_word",
     "quantise",
     "r_z",
-    "reciprocal",
     "scale",
     "sum_of_squares",
     "table",
@@ -81,9 +62,9 @@ def input_words(inputs: KerasTensor, words: Sequence[str], *, name: str = "words
     Returns
     -------
     KerasTensor
-        The inputs, cut (not rounded) to their words. A value out of range wraps around, as bits
-        that are not there do: choose words that cover every event, and use `limit` to keep the
-        numbers small.
+        The inputs, cut (not rounded) to their words. A value out of range wraps around, because
+        its upper bits are missing: choose words that cover every event, and use `limit` to keep
+        the numbers small.
     """
     return _quantiser(words, inputs.shape, overflow="WRAP", rounding="TRN", name=name)(inputs)
 
@@ -99,7 +80,7 @@ def quantise(x: KerasTensor, word: str, *, name: str | None = None) -> KerasTens
 
 
 def scale(x: KerasTensor, exponents: Sequence[int], *, name: str = "scale") -> KerasTensor:
-    """Multiply by powers of two: the normalisation that costs no logic.
+    """Multiply by powers of two: a normalisation that costs no logic.
 
     Parameters
     ----------
@@ -135,15 +116,15 @@ def _word_of(factors: np.ndarray) -> str:
 
 
 def combine(x: KerasTensor, matrix: ArrayLike, *, name: str) -> KerasTensor:
-    """Multiply by a matrix of constants: to choose inputs, add some up, or weigh them.
+    """Multiply by a matrix of constants: to select inputs, add some of them, or weight them.
 
     Parameters
     ----------
     x : KerasTensor, shape (n, m)
-        Values in fixed point; they are taken as they are.
+        Values in fixed point.
     matrix : array_like, shape (m, k)
-        Constants that training leaves alone, exact in fixed point. An entry of 0, 1 or another
-        power of two costs no logic of its own.
+        Constants that training does not change, exact in fixed point. An entry of 0, 1 or another
+        power of two costs no logic.
     name : str
         Name of the layer.
 
@@ -156,20 +137,8 @@ def combine(x: KerasTensor, matrix: ArrayLike, *, name: str) -> KerasTensor:
     ValueError
         The constants need more than 24 bits.
     """
-    from hgq.layers import QDense
-
     factors = np.asarray(matrix, np.float64)
-    layer = QDense(
-        factors.shape[1],
-        use_bias=False,
-        kq_conf=_settings([_word_of_constants(factors, name)], factors.shape, place="weight"),
-        enable_iq=False,
-        trainable=False,
-        name=name,
-    )
-    combined = layer(x)
-    layer.kernel.assign(factors)
-    return combined
+    return _multiply(x, factors, _word_of_constants(factors, name), name=name)
 
 
 def _word_of_constants(factors: NDArray[np.float64], name: str) -> str:
@@ -190,7 +159,7 @@ def _word_of_constants(factors: NDArray[np.float64], name: str) -> str:
 def table(
     x: KerasTensor, function: str, *, word: str, output: str, name: str | None = None
 ) -> KerasTensor:
-    """Look a function of each value up in a table.
+    """Replace each value by a function of it, by a lookup table.
 
     Parameters
     ----------
@@ -210,7 +179,7 @@ def table(
     own = register_functions()
     return QUnaryFunctionLUT(
         own.get(function, function),
-        iq_conf=_settings([word], (1,), place="datalane"),
+        iq_conf=_one_word(word),
         oq_conf=_settings([output], (1,), place="table"),
         allow_heterogeneous_input=False,
         allow_heterogeneous_table=False,
@@ -247,7 +216,7 @@ def sum_of_squares(
 
     References
     ----------
-    arXiv:2108.03986, where it stands for the Kullback-Leibler divergence.
+    arXiv:2108.03986, which uses it in place of the Kullback-Leibler divergence.
     """
     return _sum(_square(mu, word, f"{name}_squares"), _square_word(word), name=name)
 
@@ -259,15 +228,15 @@ def mean_squared_error(
     word: str = "fixed<8,4>",
     name: str = "score",
 ) -> KerasTensor:
-    r"""Return :math:`2^{-k} \sum_i (x_i - \hat x_i)^2` with :math:`2^k` the power of two next to m.
+    r"""Return :math:`2^{-k} \sum_i (x_i - \hat x_i)^2`; :math:`2^k` is the power of two nearest m.
 
     Parameters
     ----------
     inputs, reconstruction : KerasTensor, shape (n, m)
-        What was to be reconstructed and what was.
+        The values and their reconstruction.
     word : str
-        Word of each difference; a division by m itself would only cost logic, as it leaves the
-        order of the events as it is.
+        Word of each difference. A division by m itself would cost logic and would not change the
+        order of the events.
 
     Returns
     -------
@@ -319,13 +288,8 @@ def kl_divergence(
         output=output,
         name=f"{name}_table",
     )
-    terms = QAdd(
-        iq_confs=[
-            _settings([str(_square_word(word))], (1,), place="datalane"),
-            _settings([output], (1,), place="datalane"),
-        ],
-        name=f"{name}_terms",
-    )([squares, spread])
+    inputs = [_one_word(str(_square_word(word))), _one_word(output)]
+    terms = QAdd(iq_confs=inputs, name=f"{name}_terms")([squares, spread])
     summand = _sum_word(_square_word(word), parse_word(output))
     return _sum(terms, summand, exponent=-1, name=name)
 
@@ -349,7 +313,7 @@ def r_z(
     word, log_variance_word : str
         Their words.
     square_word, inverse_word : str
-        Words of :math:`\mu^2` and of :math:`1/\sigma^2`, which is looked up in a table over the
+        Words of :math:`\mu^2` and of :math:`1/\sigma^2`; the latter comes from a table over the
         log-variance.
 
     Returns
@@ -370,27 +334,19 @@ def r_z(
         output=inverse_word,
         name=f"{name}_table",
     )
-    ratios = QMultiply(
-        iq_confs=[
-            _settings([square_word], (1,), place="datalane"),
-            _settings([inverse_word], (1,), place="datalane"),
-        ],
-        name=f"{name}_ratios",
-    )([squares, inverse])
+    inputs = [_one_word(square_word), _one_word(inverse_word)]
+    ratios = QMultiply(iq_confs=inputs, name=f"{name}_ratios")([squares, inverse])
     return _sum(ratios, _product_word(parse_word(square_word), parse_word(inverse_word)), name=name)
 
 
 def _square(x: KerasTensor, word: str, name: str) -> KerasTensor:
     from hgq.layers import QMultiply
 
-    settings = _settings([word], (1,), place="datalane")
-    return QMultiply(iq_confs=[settings, settings], name=name)([x, x])
+    return QMultiply(iq_confs=[_one_word(word)] * 2, name=name)([x, x])
 
 
 def _sum(x: KerasTensor, word: FixedPoint, *, exponent: int = 0, name: str) -> KerasTensor:
-    """Add up the last axis, times a power of two; one dense layer with a fixed kernel."""
-    from hgq.layers import QDense
-
+    """Add up the last axis, times a power of two."""
     n_terms = x.shape[-1]
     n_bits = word.width + math.ceil(math.log2(n_terms)) if n_terms > 1 else word.width
     if n_bits > FLOAT32_BITS:
@@ -398,17 +354,25 @@ def _sum(x: KerasTensor, word: FixedPoint, *, exponent: int = 0, name: str) -> K
             f"{name}: the sum of {n_terms} terms {word} needs {n_bits} bits, and what Keras "
             f"computes is exact to {FLOAT32_BITS}: take shorter words"
         )
+    factors = np.full((n_terms, 1), 2.0**exponent)
+    return _multiply(x, factors, f"ufixed<1,{exponent + 1}>", name=name)
+
+
+def _multiply(x: KerasTensor, factors: NDArray[np.float64], word: str, *, name: str) -> KerasTensor:
+    """Multiply by a matrix of constants in one word, which training leaves alone."""
+    from hgq.layers import QDense
+
     layer = QDense(
-        1,
+        factors.shape[1],
         use_bias=False,
-        kq_conf=_settings([f"ufixed<1,{exponent + 1}>"], (n_terms, 1), place="weight"),
+        kq_conf=_settings([word], factors.shape, place="weight"),
         enable_iq=False,
         trainable=False,
         name=name,
     )
-    total = layer(x)
-    layer.kernel.assign(np.full((n_terms, 1), 2.0**exponent))
-    return total
+    product = layer(x)
+    layer.kernel.assign(factors)
+    return product
 
 
 def _square_word(word: str) -> FixedPoint:
@@ -443,6 +407,11 @@ def _quantiser(
     sizes = tuple(size for size in shape[1:] if size is not None)
     settings = _settings(words, sizes, place="datalane", overflow=overflow, rounding=rounding)
     return Quantizer(settings, name=name)
+
+
+def _one_word(word: str) -> KerasTensor:
+    """Return the configuration of values that all have the same word."""
+    return _settings([word], (1,), place="datalane")
 
 
 def _settings(

@@ -120,10 +120,10 @@ def check_place(address: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except (OSError, OverflowError) as error:
-        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(
             Problem(
-                what=f"the leaderboard can't listen there: {told}",
+                what=f"the leaderboard cannot listen there: {reason}",
                 where=f"{address}, port {port}",
                 fix="choose another with --port or --address",
             )

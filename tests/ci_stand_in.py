@@ -9,8 +9,8 @@ from pathlib import Path
 
 from harness.card.records import NotMeasured
 from harness.challenge import Budget, Challenge, IntakeRules, Split, Target
-from harness.ci.intake import Handed
-from harness.ci.process import Request, Run
+from harness.ci.intake import SubmittedFiles
+from harness.ci.process import ScoringRequest, ScoringRun
 from tests.cards import make_card, make_challenge
 from tests.events import LAYOUT, toy_file
 from tests.repositories import MODEL, declaration
@@ -35,13 +35,13 @@ RULES = Challenge(
 )
 
 
-def handed(team: str, *, note: bytes = b"", received: str | None = None) -> Handed:
+def handed(team: str, *, note: bytes = b"", received: str | None = None) -> SubmittedFiles:
     """A submission whose digest hangs on `note`; the word in it tells `score` what to do."""
     files = {"submission.yaml": declaration(team), "model.py": MODEL, "note.txt": note}
-    return Handed(team=team, files=files, received=received)
+    return SubmittedFiles(team=team, files=files, received=received)
 
 
-def score(request: Request) -> Run:
+def score(request: ScoringRequest) -> ScoringRun:
     """Make a card up, or fail as ``note.txt`` says.
 
     ``fail``: the submission's fault; ``platform``: the machine's; ``raise``: the worker raises.
@@ -50,9 +50,9 @@ def score(request: Request) -> Run:
     """
     word, _, rest = request.files["note.txt"].decode().partition(" ")
     if word == "fail":
-        return Run(exit_code=1, message="RuntimeError: no", wall_s=0.1)
+        return ScoringRun(exit_code=1, message="RuntimeError: no", wall_s=0.1)
     if word == "platform":
-        return Run(exit_code=5, message="disk full", wall_s=0.1)
+        return ScoringRun(exit_code=5, message="disk full", wall_s=0.1)
     if word == "raise":
         raise ValueError("the worker's own fault")
     if word == "sleep":
@@ -69,7 +69,7 @@ def score(request: Request) -> Run:
     )
     said = card.submission.model_copy(update={"digest": request.digest})
     card = card.model_copy(update={"submission": said})
-    return Run(exit_code=0, message="", wall_s=0.1, card=card.model_dump_json().encode())
+    return ScoringRun(exit_code=0, message="", wall_s=0.1, card=card.model_dump_json().encode())
 
 
 def _leave_line(path: Path, text: str) -> None:

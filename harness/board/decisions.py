@@ -9,14 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from harness.challenge import Name, Utc, Value
+from harness.challenge import NAME_PATTERN, Name, Utc, Value
+from harness.errors import UsageError, field_problems
 from harness.files import read_json, write_json
 
 FILE_NAME = "decisions.json"
 
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}/[A-Za-z0-9-]{1,80}$")]
+Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -50,6 +51,30 @@ class Decisions(Value):
         """Names of the hidden signals that were opened."""
         made = (one for one in self.decisions if one.kind == "reveal")
         return frozenset(one.signal for one in made if one.signal is not None)
+
+
+def make_decision(
+    kind: str,
+    *,
+    reason: str,
+    decided: Utc,
+    deadline: str | None = None,
+    card: str | None = None,
+    signal: str | None = None,
+) -> Decision:
+    """Check what somebody typed, and make a decision of it; see `Decision`.
+
+    Raises
+    ------
+    UsageError
+        The reason is empty, or a value has the wrong form.
+    """
+    stated = {"kind": kind, "reason": reason, "decided": decided}
+    fields = {**stated, "deadline": deadline, "card": card, "signal": signal}
+    try:
+        return Decision.model_validate(fields)
+    except ValidationError as error:
+        raise UsageError(*field_problems(error, kind)) from error
 
 
 def read_decisions(results: Path, challenge: str) -> Decisions:

@@ -1,9 +1,9 @@
 """Hidden signals that the organiser has opened: a decision beside the cards, never a changed card.
 
 The cards hold the figures of hidden signals from the first day, and whoever shows cards to the
-public drops them. A decision of the kind ``reveal`` ends that for one signal; it stands in
-``results/<challenge>/decisions.json`` with its time and reason, and can't be taken back: what was
-public stays public.
+public drops them. A decision of the kind ``reveal`` ends that for one signal. It is the only way to
+open a signal: `harness reveal` writes it for chosen signals, `harness ci open` for all signals of a
+private challenge. It is final, because what was public stays public.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.board.decisions import Decision, add_decision, read_decisions
+from harness.board.decisions import add_decision, make_decision, read_decisions
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.challenge import Utc
@@ -29,6 +29,12 @@ def revealed_signals(results: Path, challenge: str) -> frozenset[str]:
     return read_decisions(results, challenge).revealed
 
 
+def closed_signals(results: Path, challenge: str) -> frozenset[str]:
+    """Names of the signals that are hidden on some card of a challenge and not opened."""
+    hidden = frozenset().union(*_hidden_on_cards(results, challenge))
+    return hidden - revealed_signals(results, challenge)
+
+
 def check_revealable(results: Path, challenge: str, signals: Sequence[str]) -> int:
     """Count the cards on which all of `signals` are hidden.
 
@@ -37,7 +43,7 @@ def check_revealable(results: Path, challenge: str, signals: Sequence[str]) -> i
     UsageError
         One of them is hidden on no card, or was opened before.
     """
-    found = [hidden for hidden in _hidden_on_cards(results, challenge) if hidden]
+    found = _hidden_on_cards(results, challenge)
     known = frozenset().union(*found)
     unknown = [name for name in signals if name not in known]
     if unknown:
@@ -46,7 +52,7 @@ def check_revealable(results: Path, challenge: str, signals: Sequence[str]) -> i
                 what=f"{', '.join(unknown)}: hidden on no card of {challenge}",
                 where=str(results / challenge),
                 expected=f"one of {', '.join(sorted(known))}" if known else "cards that hide some",
-                fix="name the organiser's own results by --results: public parts of cards hold "
+                fix="give the organiser's own results by --results: public parts of cards hold "
                 "nothing that could be shown",
             )
         )
@@ -57,6 +63,7 @@ def check_revealable(results: Path, challenge: str, signals: Sequence[str]) -> i
 
 
 def _hidden_on_cards(results: Path, challenge: str) -> list[frozenset[str]]:
+    """Return the hidden signals of each card that can be read."""
     hidden = []
     for path in sorted((results / challenge).glob(f"*/*{CARD_SUFFIX}")):
         try:
@@ -76,13 +83,14 @@ def reveal_signals(
     UsageError
         See `check_revealable`; or the reason is empty or too long.
     EnvironmentFaultError
-        The file can't be written.
+        The file cannot be written.
     """
     check_revealable(results, challenge, signals)
-    if not 1 <= len(reason) <= 1000:
-        raise UsageError(f"a reason of {len(reason)} characters, expected 1 to 1000")
+    made = [
+        make_decision("reveal", reason=reason, decided=decided, signal=signal)
+        for signal in dict.fromkeys(signals)
+    ]
     path = results
-    for signal in dict.fromkeys(signals):
-        decision = Decision(kind="reveal", decided=decided, reason=reason, signal=signal)
+    for decision in made:
         path = add_decision(results, challenge, decision)
     return path

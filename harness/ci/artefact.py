@@ -1,7 +1,7 @@
-"""What the run of a pull request leaves for the comment: packed here, read back as hostile.
+"""What the run of a pull request leaves for the comment, read as if an attacker had written it.
 
-The archive is never unpacked to a disk. Its size, the number, names and sizes of its members are
-held to limits, whatever its own tables claim; every document is held to its schema.
+The archive is never unpacked to a disk. Its size and the number, names and sizes of its members are
+limited, whatever its own tables claim; every document must fit its schema.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.card.files import MAX_CARD_BYTES, parse_card
 from harness.card.records import ScoreCard
+from harness.challenge import NAME_PATTERN
 from harness.ci.documents import Summary
 from harness.errors import DataError, Problem
 from harness.files import MAX_DOCUMENT_BYTES, parse_json
@@ -24,12 +25,12 @@ SUMMARY_NAME = "summary.json"
 CARDS_FOLDER = "cards"
 MAX_ARCHIVE_BYTES = 64 * 1024**2
 MAX_MEMBERS = 128
-_CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>[a-z0-9][a-z0-9_+.-]{{0,63}})\.json\Z")
+_CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>{NAME_PATTERN})\.json\Z")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Artefact:
-    """What a run told.
+class RunArtefact:
+    """What a run left.
 
     Attributes
     ----------
@@ -44,7 +45,7 @@ class Artefact:
     remarks: tuple[str, ...] = ()
 
 
-def read_folder(folder: Path) -> Artefact:
+def read_folder(folder: Path) -> RunArtefact:
     """Read what `harness ci score` wrote, on the machine that wrote it."""
     members = {}
     for path in sorted([folder / SUMMARY_NAME, *(folder / CARDS_FOLDER).glob("*.json")]):
@@ -55,7 +56,7 @@ def read_folder(folder: Path) -> Artefact:
     return _artefact(members, [])
 
 
-def read_archive(content: bytes) -> Artefact:
+def read_archive(content: bytes) -> RunArtefact:
     """Read the archive that a run uploaded.
 
     Raises
@@ -100,11 +101,11 @@ def _read_member(
         raise DataError(Problem(what="the artefact holds a file twice", where=name[:80]))
     limit = MAX_DOCUMENT_BYTES if is_summary else MAX_CARD_BYTES
     with archive.open(member) as file:
-        # What the archive claims of the size is not asked.
+        # The size that the archive claims is not used.
         members[name] = file.read(limit + 1)
 
 
-def _artefact(members: dict[str, bytes], remarks: list[str]) -> Artefact:
+def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
     if SUMMARY_NAME not in members:
         raise DataError(Problem(what=f"the artefact holds no {SUMMARY_NAME}"))
     summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
@@ -121,16 +122,16 @@ def _artefact(members: dict[str, bytes], remarks: list[str]) -> Artefact:
             remarks.append(f"the card of {match['team']} is not what its name says")
             continue
         cards[match["team"]] = card
-    return Artefact(summary=summary, cards=cards, remarks=tuple(remarks))
+    return RunArtefact(summary=summary, cards=cards, remarks=tuple(remarks))
 
 
-def only_teams(artefact: Artefact, teams: Collection[str]) -> Artefact:
-    """Leave out what an artefact tells of teams that its pull request does not change.
+def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
+    """Leave out what an artefact says of teams that its pull request does not change.
 
     Parameters
     ----------
-    artefact : Artefact
-        As a run told it.
+    artefact : RunArtefact
+        As a run left it.
     teams : collection of str
         Teams whose folders the pull request changes, as the forge says.
     """
@@ -146,10 +147,10 @@ def only_teams(artefact: Artefact, teams: Collection[str]) -> Artefact:
         kept = tuple(one for one in plan.submissions if one.team in teams)
         plan = plan.model_copy(update={"submissions": kept})
     remark = (
-        f"The run told of {len(strangers)} submissions that this pull request does not change: "
+        f"The run reported on {len(strangers)} submissions that this pull request does not change: "
         "they were left out."
     )
-    return Artefact(
+    return RunArtefact(
         summary=summary.model_copy(
             update={
                 "plan": plan,

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from harness.errors import EnvironmentFaultError, Problem, UsageError
 
@@ -55,20 +56,30 @@ _ALONE = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ATTR_NOSYSTEM": "1",
 }
-# What a caller's environment could turn git to other repositories, programs or settings with.
+# No other variables: they could lead git to other repositories, programs or settings.
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
+def identity(name: str) -> dict[str, str]:
+    """Return the variables by which git makes commits in the name of `name`."""
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": f"{name}@localhost",
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": f"{name}@localhost",
+    }
+
+
 class GitError(EnvironmentFaultError):
-    """Git could not do what it was asked to."""
+    """A command of git failed."""
 
 
 class TooLargeError(GitError):
-    """An answer of git was cut off: larger than was asked for."""
+    """An answer of git is larger than allowed; it was cut off."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Change:
+class PathChange:
     """One path that two trees differ in; modes and objects are those of git, zeros for none."""
 
     path: str
@@ -92,6 +103,16 @@ class TreeEntry:
     object: str
     n_bytes: int | None
 
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a regular file."""
+        return self.mode in REGULAR_MODES
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.mode == "040000"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Merge:
@@ -110,11 +131,11 @@ class Repository:
     folder : Path
         Its work tree or its bare folder.
     credentials : mapping, optional
-        Settings of git that carry a credential; they travel by the environment and so are in no
-        list of processes.
+        Settings of git that hold a credential; git gets them in its environment, so that no list
+        of processes shows them.
     has_own_settings : bool
-        Let git read the settings of this machine's user: for repositories of one's own, to reach
-        a remote as its user does. Without it nothing but the repository's own settings counts.
+        Let git read the settings of this machine's user, to reach a remote as the user does: only
+        for your own repositories. Without it only the settings of the repository count.
     """
 
     folder: Path
@@ -127,46 +148,25 @@ class Repository:
         max_bytes: int = MAX_LISTING_BYTES,
         allowed: Sequence[int] = (0,),
         variables: Mapping[str, str] | None = None,
-        content: bytes | None = None,
     ) -> tuple[int, bytes]:
         """Run one command of git; return its exit code and what it printed.
 
         Raises
         ------
         TooLargeError
-            It printed more than `max_bytes`; it was ended.
+            It printed more than `max_bytes` and was killed.
         GitError
             It ended with another code than `allowed`, or took too long.
         """
         command = ["git", "-C", str(self.folder), *_SETTINGS, *arguments]
         environment = self._environment() | dict(variables or {})
-        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as given:
-            given.write(content or b"")
-            given.seek(0)
-            try:
-                process = subprocess.Popen(
-                    command, stdin=given, stdout=subprocess.PIPE, stderr=told, env=environment
-                )
-            except OSError as error:
-                raise GitError(
-                    Problem(what=f"git could not be run: {error}", fix="install git")
-                ) from error
-            clock = threading.Timer(_TIMEOUT_S, process.kill)
-            clock.start()
-            try:
-                assert process.stdout is not None
-                answer = process.stdout.read(max_bytes + 1)
-                if len(answer) > max_bytes:
-                    process.kill()
-            finally:
-                process.stdout and process.stdout.close()
-                code = process.wait()
-                clock.cancel()
+        with tempfile.TemporaryFile() as errors:
+            code, answer = _run_bounded(command, environment, errors, max_bytes)
             if len(answer) > max_bytes:
                 raise TooLargeError(f"git {arguments[0]} printed more than {max_bytes:,} bytes")
             if code not in allowed:
-                told.seek(0)
-                raise _failed(arguments, code, told.read(4096))
+                errors.seek(0)
+                raise _failed(arguments, code, errors.read(4096))
             return code, answer
 
     def _environment(self) -> dict[str, str]:
@@ -183,20 +183,24 @@ class Repository:
         """Run a command that prints one short line."""
         return _decode(self.run(*arguments, max_bytes=MIB, variables=variables)[1]).strip()
 
+    def find(self, name: str) -> str | None:
+        """Return the object that a name means; None if there is none."""
+        code, answer = self.run(
+            *("rev-parse", "--verify", "--quiet", "--end-of-options", name), allowed=(0, 1, 128)
+        )
+        found = _decode(answer).strip()
+        return found if code == 0 and _OID.match(found) else None
+
     def resolve(self, name: str) -> str:
-        """Return the commit that a name stands for.
+        """Return the commit of a name.
 
         Raises
         ------
         UsageError
             There is none.
         """
-        code, answer = self.run(
-            *("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"),
-            allowed=(0, 1, 128),
-        )
-        found = _decode(answer).strip()
-        if code or not _OID.match(found):
+        found = self.find(f"{name}^{{commit}}")
+        if found is None:
             raise UsageError(
                 Problem(
                     what=f"{name[:120]!r} is no commit of this repository",
@@ -216,12 +220,12 @@ class Repository:
         )
         if code == _USAGE:
             raise GitError(
-                Problem(what="this git can't merge without a work tree", fix="git 2.38 or newer")
+                Problem(what="this git cannot merge without a work tree", fix="git 2.38 or newer")
             )
         tree, *conflicts = [_decode(item) for item in answer.split(b"\0")]
         return Merge(tree=tree, conflicts=tuple(dict.fromkeys(path for path in conflicts if path)))
 
-    def changes(self, before: str, after: str) -> Iterator[Change]:
+    def changes(self, before: str, after: str) -> Iterator[PathChange]:
         """List the paths in which two trees differ; a rename is one gone and one new.
 
         Raises
@@ -235,7 +239,7 @@ class Repository:
             if not head:
                 return
             old_mode, new_mode, old_object, new_object, _ = _decode(head).lstrip(":").split(" ")
-            yield Change(
+            yield PathChange(
                 path=_decode(next(fields)),
                 old_mode=old_mode,
                 new_mode=new_mode,
@@ -251,11 +255,8 @@ class Repository:
         tree : str
             Name of an object, or ``<object>:<path>`` with a path that is known to be harmless.
         """
-        code, answer = self.run(
-            *("rev-parse", "--verify", "--quiet", "--end-of-options", tree), allowed=(0, 1, 128)
-        )
-        found = _decode(answer).strip()
-        if code or self.text("cat-file", "-t", found) not in {"tree", "commit"}:
+        found = self.find(tree)
+        if found is None or self.text("cat-file", "-t", found) not in {"tree", "commit"}:
             return []
         flags = ("-r",) if is_deep else ()
         _, answer = self.run("ls-tree", *flags, "-z", "-l", "--full-tree", found)
@@ -293,12 +294,39 @@ class Repository:
         return [(commit, int(seconds)) for commit, seconds in pairs]
 
 
+def _run_bounded(
+    command: Sequence[str], environment: Mapping[str, str], errors: BinaryIO, max_bytes: int
+) -> tuple[int, bytes]:
+    """Run a command for a limited time; read at most one byte more than `max_bytes`."""
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+        )
+    except OSError as error:
+        raise GitError(Problem(what=f"git could not be run: {error}", fix="install git")) from error
+    clock = threading.Timer(_TIMEOUT_S, process.kill)
+    clock.start()
+    try:
+        with process:
+            assert process.stdout is not None
+            answer = process.stdout.read(max_bytes + 1)
+            if len(answer) > max_bytes:
+                process.kill()
+    finally:
+        clock.cancel()
+    return process.returncode, answer
+
+
 def _decode(content: bytes) -> str:
     return content.decode("utf-8", errors="surrogateescape")
 
 
-def _failed(arguments: Sequence[str], code: int, told: bytes) -> GitError:
-    reason = told.decode("utf-8", errors="replace").strip().splitlines()
+def _failed(arguments: Sequence[str], code: int, printed: bytes) -> GitError:
+    reason = printed.decode("utf-8", errors="replace").strip().splitlines()
     return GitError(
         Problem(
             what=f"git {arguments[0]} ended with code {code}: {reason[0] if reason else 'silent'}"

@@ -1,7 +1,7 @@
-"""The few calls of GitHub's API that a comment takes; forges with the same API work as well.
+"""The few calls of GitHub's API that a comment needs; forges with the same API work as well.
 
-Which pull request a run belongs to is asked of the forge, by the branch and the commit that its
-event names: nothing that the run itself wrote has a say in it.
+The forge says which pull request a run belongs to, by the branch and the commit in the event.
+Nothing that the run itself wrote has an influence on this.
 """
 
 from __future__ import annotations
@@ -27,30 +27,30 @@ _MAX_PAGES = 30
 _PER_PAGE = 100
 _MAX_EVENT_BYTES = 4 * 1024**2
 
-Repository = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")]
+RepositoryName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")]
 Model = TypeVar("Model", bound=BaseModel)
 CommitName = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 
 
-class _Told(BaseModel):
-    """A part of what the forge says; the rest is not read."""
+class _Answer(BaseModel):
+    """The part of an answer of the forge that is used; the rest is not read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class _HeadRepository(_Told):
-    full_name: Repository
+class _HeadRepository(_Answer):
+    full_name: RepositoryName
 
 
-class FinishedRun(_Told):
-    """The run that an event of `workflow_run` tells of.
+class FinishedRun(_Answer):
+    """The run that an event `workflow_run` is about.
 
     Attributes
     ----------
     event : str
-        What had set it off.
+        What started it.
     head_branch : str
-        Any text that git takes for a branch: never part of a command.
+        Any text that git accepts as a branch: never part of a command.
     """
 
     id: int = Field(ge=1)
@@ -60,13 +60,13 @@ class FinishedRun(_Told):
     head_repository: _HeadRepository
 
 
-class _Side(_Told):
+class _Side(_Answer):
     sha: CommitName
     ref: str = Field(max_length=1000)
     repo: _HeadRepository | None
 
 
-class PullRequest(_Told):
+class PullRequest(_Answer):
     """A pull request as the forge knows it."""
 
     number: int = Field(ge=1)
@@ -75,28 +75,28 @@ class PullRequest(_Told):
     base: _Side
 
 
-class _Artefact(_Told):
+class _ListedArtefact(_Answer):
     name: str
     size_in_bytes: int = Field(ge=0)
     expired: bool = False
     archive_download_url: str
 
 
-class _Artefacts(_Told):
-    artifacts: tuple[_Artefact, ...]
+class _Artefacts(_Answer):
+    artifacts: tuple[_ListedArtefact, ...]
 
 
-class _File(_Told):
+class _File(_Answer):
     filename: str
     previous_filename: str | None = None
 
 
-class _Author(_Told):
+class _Author(_Answer):
     login: str
     type: str
 
 
-class _Comment(_Told):
+class _Comment(_Answer):
     id: int
     body: str | None
     user: _Author | None
@@ -146,7 +146,7 @@ class Forge:
     api: str = DEFAULT_API
 
     def pull_request_of(self, run: FinishedRun) -> PullRequest | None:
-        """Find the open pull request whose head a run was of; None if it has moved on since."""
+        """Find the open pull request with the head of a run; None if it was pushed to or closed."""
         owner = run.head_repository.full_name.partition("/")[0]
         query = {"state": "open", "head": f"{owner}:{run.head_branch}"}
         for item in self._pages(f"/repos/{self.repository}/pulls", query):
@@ -163,7 +163,7 @@ class Forge:
         return None
 
     def changed_files(self, pull_request: PullRequest) -> Iterator[str]:
-        """Name the files that a pull request changes; of a rename both names."""
+        """Name the files that a pull request changes; a rename has two names."""
         address = f"/repos/{self.repository}/pulls/{pull_request.number}/files"
         for item in self._pages(address, {}):
             found = _parse(_File, item)
@@ -180,7 +180,8 @@ class Forge:
             There is no such artefact, or it is larger than `max_bytes`.
         """
         address = f"/repos/{self.repository}/actions/runs/{run.id}/artifacts"
-        listed = _parse(_Artefacts, self._get(address, {"name": name, "per_page": _PER_PAGE}))
+        query: dict[str, str | int] = {"name": name, "per_page": _PER_PAGE}
+        listed = _parse(_Artefacts, self._call("GET", address, query=query))
         found = [one for one in listed.artifacts if one.name == name and not one.expired]
         if not found:
             raise DataError(Problem(what=f"the run left no artefact {name!r}"))
@@ -194,7 +195,7 @@ class Forge:
         url = found[0].archive_download_url
         if not url.startswith(f"{self.api}/"):
             raise DataError(Problem(what="the artefact lies at an address that is not the API's"))
-        return self._download(url, max_bytes)
+        return self._read("GET", url, max_bytes)
 
     def put_comment(
         self, number: int, body: str, *, marker: str, author: str
@@ -221,15 +222,13 @@ class Forge:
 
     def _pages(self, address: str, query: Mapping[str, str | int]) -> Iterator[object]:
         for page in range(1, _MAX_PAGES + 1):
-            items = self._get(address, {**query, "per_page": _PER_PAGE, "page": page})
+            numbered = {**query, "per_page": _PER_PAGE, "page": page}
+            items = self._call("GET", address, query=numbered)
             if not isinstance(items, list):
                 raise EnvironmentFaultError(f"{address}: the API gave no list")
             yield from items
             if len(items) < _PER_PAGE:
                 return
-
-    def _get(self, address: str, query: Mapping[str, str | int]) -> object:
-        return self._call("GET", address, query=query)
 
     def _call(
         self,
@@ -247,9 +246,6 @@ class Forge:
         except ValueError as error:
             raise EnvironmentFaultError(f"{address}: the API gave no JSON") from error
 
-    def _download(self, url: str, max_bytes: int) -> bytes:
-        return self._read("GET", url, max_bytes)
-
     def _read(
         self,
         method: str,
@@ -261,8 +257,7 @@ class Forge:
     ) -> bytes:
         """Call, and read the answer in pieces up to a limit.
 
-        requests takes the token off a call that is sent on to another host, as that of an
-        artefact's store.
+        requests removes the token when the call is redirected to another host, as for an artefact.
         """
         where = urlsplit(url).path
         headers = {
@@ -283,8 +278,8 @@ class Forge:
                 if not answer.ok:
                     raise EnvironmentFaultError(
                         Problem(
-                            what=f"{method} {where} was answered by {answer.status_code}",
-                            fix="see which permissions the workflow's token has",
+                            what=f"{method} {where} was answered with {answer.status_code}",
+                            fix="check the permissions of the workflow's token",
                         )
                     )
                 return _read_pieces(answer, max_bytes)

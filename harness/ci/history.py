@@ -17,24 +17,18 @@ from harness.board import decisions
 from harness.board.index import SUMMARY_NAME
 from harness.card.files import SCORES_SUFFIX
 from harness.ci import ledger
-from harness.ci.git import MIB, Repository
+from harness.ci.git import MIB, Repository, identity
 from harness.errors import IntegrityError, Problem
 
 BRANCH = "board"
 _MAX_FILE_BYTES = 64 * MIB
-# Never committed: raw scores are large, the rest is of the moment.
+# Never committed: raw scores are large, the rest is temporary.
 _LEFT_OUT = (f"*{SCORES_SUFFIX}", ".lock", "*.lock", "*.part")
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "harness",
-    "GIT_AUTHOR_EMAIL": "harness@localhost",
-    "GIT_COMMITTER_NAME": "harness",
-    "GIT_COMMITTER_EMAIL": "harness@localhost",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class BoardFolder:
-    """Where a board lies on this disk; a work tree of its branch, or any folder."""
+    """Where a board is on this disk: a work tree of its branch, or any folder."""
 
     folder: Path
 
@@ -94,11 +88,10 @@ def open_board(
     code, _ = board.run("ls-remote", "--exit-code", "--", url, reference, allowed=(0, 2))
     if code == 0:
         board.run("fetch", "--quiet", "--no-tags", "--", url, reference)
-        has_commit, _ = board.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1, 128))
-        if has_commit == 0:
-            board.run("merge", "--quiet", "--ff-only", "FETCH_HEAD")
-        else:
+        if board.find("HEAD") is None:
             board.run("reset", "--quiet", "--hard", "FETCH_HEAD")
+        else:
+            board.run("merge", "--quiet", "--ff-only", "FETCH_HEAD")
     board.run("config", "harness.remote", url)
     board.run("config", "harness.branch", branch)
     return BoardFolder(folder)
@@ -129,7 +122,7 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
                 Problem(
                     what="was changed or removed, and the history of a board only grows",
                     where=path,
-                    fix="bring it back with `git checkout`; to take a card back: "
+                    fix="restore it with `git checkout`; to make a card not count: "
                     "`harness ci retract`",
                 )
                 for path in broken[:20]
@@ -139,15 +132,15 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
     if code == 0:
         return None
     repository.run(
-        *("commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message), variables=_IDENTITY
+        *("commit", "--quiet", "--no-verify", "--no-gpg-sign", "-m", message),
+        variables=identity("harness"),
     )
     return repository.resolve("HEAD")
 
 
 def _broken(repository: Repository) -> Iterator[str]:
-    """Name the files of the history that the index has otherwise, and may not."""
-    code, _ = repository.run("rev-parse", "--verify", "--quiet", "HEAD", allowed=(0, 1, 128))
-    if code:
+    """Name the files of the history that the index changes or removes, and may not."""
+    if repository.find("HEAD") is None:
         return
     index = repository.text("write-tree")
     for change in repository.changes("HEAD^{tree}", index):

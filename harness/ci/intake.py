@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +14,17 @@ from harness.challenge import Challenge
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut
 from harness.ci.git import Repository
-from harness.ci.process import DEFAULT_LIMIT_S, Request, score_request
+from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
-from harness.errors import ExitCode, HarnessError, InvalidSubmissionError
+from harness.errors import HarnessError, InvalidSubmissionError
 from harness.files import write_json
+from harness.submission import read_submission
 from harness.submission.digest import scan
-from harness.submission.spec import read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class ScoringSettings:
     """How submissions are scored.
 
     Attributes
@@ -55,8 +55,8 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Handed:
-    """Files that were handed in under a team's name; `problem` if they can't be read."""
+class SubmittedFiles:
+    """The files of one submission; `problem` if they cannot be read."""
 
     team: str
     files: dict[str, bytes]
@@ -64,8 +64,8 @@ class Handed:
     problem: HarnessError | None = None
 
 
-def score_plan(repository: Repository, plan: Plan, settings: Settings) -> Summary:
-    """Score what a plan says, from git's objects; of a plan without submissions nothing."""
+def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) -> Summary:
+    """Score the submissions of a plan, read from git's objects."""
     if plan.kind != "submissions":
         return Summary(challenge=settings.rules.name, plan=plan)
     handed = [read_tree(repository, one.team, one.tree) for one in plan.to_score if one.tree]
@@ -73,59 +73,66 @@ def score_plan(repository: Repository, plan: Plan, settings: Settings) -> Summar
     return Summary(challenge=settings.rules.name, plan=plan, scorings=tuple(scorings))
 
 
+def score_folder(submissions: Path, settings: ScoringSettings) -> Summary:
+    """Score every submission below a folder."""
+    scorings = score_handed(read_folders(submissions), settings)
+    return Summary(challenge=settings.rules.name, plan=None, scorings=tuple(scorings))
+
+
 def read_tree(
     repository: Repository, team: str, tree: str, *, received: str | None = None
-) -> Handed:
+) -> SubmittedFiles:
     """Read a submission from git's objects."""
     try:
-        return Handed(team=team, files=read_files(repository, tree), received=received)
+        return SubmittedFiles(team=team, files=read_files(repository, tree), received=received)
     except HarnessError as error:
-        return Handed(team=team, files={}, received=received, problem=error)
+        return SubmittedFiles(team=team, files={}, received=received, problem=error)
 
 
-def read_folders(submissions: Path, teams: Iterable[str] | None = None) -> list[Handed]:
-    """Read the submissions below a folder: what a checkout holds, of the named teams or of all."""
-    chosen = None if teams is None else set(teams)
-    handed = []
-    for folder in sorted(submissions.iterdir()):
-        if folder.is_symlink() or not folder.is_dir() or folder.name.startswith("."):
-            continue
-        if chosen is None or folder.name in chosen:
-            handed.append(_read_folder(folder))
-    return handed
+def read_folders(submissions: Path) -> list[SubmittedFiles]:
+    """Read every submission below a folder; links are not followed."""
+    return [
+        _read_folder(folder)
+        for folder in sorted(submissions.iterdir())
+        if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".")
+    ]
 
 
-def _read_folder(folder: Path) -> Handed:
+def _read_folder(folder: Path) -> SubmittedFiles:
     found = scan(folder)
     if found.problems:
         problem = InvalidSubmissionError(*found.problems)
-        return Handed(team=folder.name, files={}, problem=problem)
+        return SubmittedFiles(team=folder.name, files={}, problem=problem)
     files = {str(path): (folder / path).read_bytes() for path in found.files}
-    return Handed(team=folder.name, files=files)
+    return SubmittedFiles(team=folder.name, files=files)
 
 
-def score_handed(handed: Sequence[Handed], settings: Settings) -> list[Scoring]:
-    """Score files that were handed in; what is no valid submission fails without being run."""
+def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
+    """Score submissions; one that is not valid fails without being run."""
     deadline = None if settings.budget_s is None else time.time() + settings.budget_s
     prepared = [prepare(one, settings, deadline=deadline) for one in handed]
-    scored = iter(
-        score_all(
-            [one for one in prepared if isinstance(one, Request)],
-            settings.results,
-            score=settings.score,
-            jobs=settings.jobs,
-            cluster=settings.cluster,
-            is_forced=settings.is_forced,
-            progress=settings.progress,
-        )
-    )
+    requests = [one for one in prepared if isinstance(one, ScoringRequest)]
+    scored = iter(score_requests(requests, settings))
     return [one if isinstance(one, Scoring) else next(scored) for one in prepared]
 
 
+def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings) -> list[Scoring]:
+    """Score requests as the settings say, see `queue.score_all`."""
+    return score_all(
+        requests,
+        settings.results,
+        score=settings.score,
+        jobs=settings.jobs,
+        cluster=settings.cluster,
+        is_forced=settings.is_forced,
+        progress=settings.progress,
+    )
+
+
 def prepare(
-    handed: Handed, settings: Settings, *, deadline: float | None = None
-) -> Request | Scoring:
-    """Check files that were handed in and make the request of them, or say what is wrong."""
+    handed: SubmittedFiles, settings: ScoringSettings, *, deadline: float | None = None
+) -> ScoringRequest | Scoring:
+    """Check a submission and make a request of it, or say what is wrong."""
     if handed.problem is not None:
         return _refused(handed.team, settings, handed.problem)
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
@@ -134,7 +141,7 @@ def prepare(
             submission = read_submission(folder)
         except InvalidSubmissionError as error:
             return _refused(handed.team, settings, error)
-        return Request(
+        return ScoringRequest(
             team=handed.team,
             rules=settings.rules,
             digest=submission.digest,
@@ -147,7 +154,7 @@ def prepare(
         )
 
 
-def _refused(team: str, settings: Settings, error: HarnessError) -> Scoring:
+def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scoring:
     return Scoring(
         team=team,
         challenge=settings.rules.name,
@@ -159,7 +166,7 @@ def _refused(team: str, settings: Settings, error: HarnessError) -> Scoring:
 
 
 def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
-    """Lay a summary and its cards out in a folder, to be handed to the comment."""
+    """Write a summary and its cards into a folder, for the comment."""
     write_json(folder / SUMMARY_NAME, summary)
     for scoring in summary.scorings:
         if scoring.card is not None:
@@ -167,11 +174,3 @@ def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}", target)
     return folder
-
-
-def exit_code_of(summary: Summary) -> int:
-    """Say by one exit code what came of all: 0 only if nothing failed and nothing was refused."""
-    if summary.plan is not None and summary.plan.kind == "refused":
-        return ExitCode.INVALID
-    codes = [scoring.exit_code for scoring in summary.scorings if scoring.status == "failed"]
-    return codes[0] if codes else ExitCode.SCORED

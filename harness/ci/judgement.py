@@ -1,7 +1,7 @@
 """Where a new card would stand on a board: expected rank, and what changed against whom.
 
 The card may have been forged by whoever opened the pull request, so it sets nothing: data, rules
-and target are those of the board and its manifest, and a card that does not fit them is told so.
+and target are those of the board and its manifest, and a card that does not fit them is rejected.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.board import ranking
+from harness.board.comparison import PairedComparison, compare_rate
 from harness.board.contest import Contest, Rulebook
 from harness.board.entry import Entry, data_digest, shown_physics
-from harness.board.ranking import Comparison, Ranked, Unranked
+from harness.board.merit import compare_merit
+from harness.board.order import Ranked, Unranked, rank
 from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
 
-# The name under which a card is ranked that lies in no results yet.
+# The name under which a card is ranked that is in no results yet.
 CANDIDATE = "this-pull-request"
 
 
@@ -26,25 +27,25 @@ class Opponent:
 
     Attributes
     ----------
-    merit : Comparison or None
+    merit : PairedComparison or None
         Figure of merit of the card against the opponent's; None where one has none.
-    rates : mapping of signal to Comparison
+    rates : mapping of signal to PairedComparison
         TPRs at the working point.
     """
 
     entry: Entry
-    merit: Comparison | None
-    rates: Mapping[str, Comparison]
+    merit: PairedComparison | None
+    rates: Mapping[str, PairedComparison]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """A card held against a board.
+    """A card compared with a board.
 
     Attributes
     ----------
     place : Ranked or Unranked
-        The card's, were it on the board now.
+        Where the card would be on the board now.
     n_ranked : int
         Entries that would be ranked, this one among them if it is.
     last : Opponent or None
@@ -67,12 +68,12 @@ def judge(
     *,
     rulebook: Rulebook | None = None,
 ) -> Judgement:
-    """Rank `card` among the entries of `board` in the place of its team's.
+    """Rank `card` among the entries of `board` in place of the cards of its team.
 
     Parameters
     ----------
     card : ScoreCard
-        See `is_sane`: it must be.
+        One without a flaw, see `flaw_of`.
     board : sequence of Entry
         Cards of the challenge; may be empty.
     rulebook : Rulebook, optional
@@ -82,14 +83,10 @@ def judge(
     others = [entry for entry in board if entry.card.submission.team != team]
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
     contest = (rulebook or Rulebook()).contest_of(board or [candidate])
-    made = ranking.rank([*others, candidate], contest)
+    made = rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
-    now = ranking.rank(board, contest) if board else None
-    own = (
-        [item.entry for item in now.listed if item.entry.card.submission.team == team]
-        if now
-        else []
-    )
+    now = rank(board, contest).listed if board else ()
+    own = [item.entry for item in now if item.entry.card.submission.team == team]
     rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
     return Judgement(
         card=card,
@@ -118,11 +115,8 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
     is_whole = bool(common) and len(common) == len(contest.signals)
     return Opponent(
         entry=other,
-        merit=ranking.compare_merit(first, second, contest) if is_whole else None,
-        rates={
-            name: ranking.compare_rate(first, second, name, contest.working_point)
-            for name in common
-        },
+        merit=compare_merit(first, second, contest) if is_whole else None,
+        rates={name: compare_rate(first, second, name, contest.working_point) for name in common},
     )
 
 
@@ -138,11 +132,11 @@ def _has(physics: Physics, signal: str, fpr: float) -> bool:
     )
 
 
-def is_sane(card: ScoreCard, board: Sequence[Entry]) -> str:
-    """Say why a card that anyone may have written can't be ranked at all; empty if it can.
+def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
+    """Say why a card that anyone may have written cannot be ranked at all; empty if it can.
 
-    Its form was checked when it was read. What is left is what arithmetic on it would stumble
-    over: replicates of another number than the board's, and weights of all sizes.
+    Its form was checked when it was read. Here its figures are checked, so that the arithmetic of
+    the ranking cannot fail: as many replicates as the board's cards have, and finite rates.
     """
     counts = {
         len(values)
@@ -156,16 +150,17 @@ def is_sane(card: ScoreCard, board: Sequence[Entry]) -> str:
         return "its working point is no rate"
     if len(counts) > 1:
         return "its bootstrap replicates are not as many as the board's"
-    for physics in (card.firmware_physics, card.float_physics):
-        if isinstance(physics, NotMeasured):
-            continue
-        for point in physics.working_points:
-            if isinstance(point, WorkingPoint) and not _are_finite(point):
-                return "it holds figures that no scoring gives"
-    return ""
+    points = [
+        point
+        for physics in (card.firmware_physics, card.float_physics)
+        if not isinstance(physics, NotMeasured)
+        for point in physics.working_points
+        if isinstance(point, WorkingPoint)
+    ]
+    return "" if all(map(_is_finite, points)) else "it holds figures that no scoring gives"
 
 
-def _are_finite(point: WorkingPoint) -> bool:
+def _is_finite(point: WorkingPoint) -> bool:
     return all(
         math.isfinite(value) and abs(value) < 1e6
         for rate in point.rates.values()

@@ -1,4 +1,4 @@
-"""Every attempt at scoring, written down: what counts against a quota, and what need not be tried.
+"""The list of all attempts at scoring: which count against a quota, which need no second try.
 
 ``results/<challenge>/attempts.jsonl`` holds one JSON object a line and only grows.
 """
@@ -52,7 +52,7 @@ def read_attempts(results: Path, challenge: str) -> list[Attempt]:
 
 
 def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now: datetime) -> None:
-    """Write down what was run; what was known or is waiting was not."""
+    """Add the scorings that were run; those that are known or waiting were not."""
     lines = [
         Attempt(
             made=utc(now),
@@ -76,7 +76,7 @@ def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now
 
 
 def n_counted(attempts: Sequence[Attempt], team: str, now: datetime) -> int:
-    """Count a team's scorings of the day of `now` in UTC; the platform's faults don't count."""
+    """Count a team's scorings of the day of `now` in UTC; the platform's faults do not count."""
     today = utc(now)[:10]
     return sum(
         one.team == team and one.made[:10] == today and not one.is_fault_of_platform

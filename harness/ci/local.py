@@ -1,65 +1,61 @@
-"""The whole life cycle on one's own machine: what a pull request from here would go through.
+"""The whole life cycle on your own machine: all steps of a pull request from this clone.
 
-The fork is this clone, the upstream a copy of it in a scratch folder: the branch as it stands, with
-what lies in `submissions/` now, is planned, scored, commented on, merged and published there. No
-branch, index or file of the clone is touched, and no network is used.
+The fork is this clone; the upstream is a copy of it in a scratch folder. There the branch, with the
+present content of `submissions/`, is planned, scored, commented on, merged and published. No
+branch, index or file of the clone changes, and no network is used.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.ci.artefact import read_folder
-from harness.ci.comment import Rivals, make_comment
-from harness.ci.documents import Summary
-from harness.ci.git import Repository
+from harness.ci.comment import comment_on_folder, read_rivals
+from harness.ci.documents import Plan, Summary
+from harness.ci.folders import SUBMISSIONS
+from harness.ci.git import Repository, identity
 from harness.ci.history import BoardFolder
-from harness.ci.intake import Settings, read_tree, score_plan, write_artefact
-from harness.ci.plan import SUBMISSIONS, make_plan
+from harness.ci.intake import ScoringSettings, SubmittedFiles, read_tree, score_plan, write_artefact
+from harness.ci.plan import make_plan
 from harness.ci.publish import publish_public
+from harness.ci.session import write_site
 from harness.errors import Problem, UsageError
+from harness.files import write_whole
 
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "you",
-    "GIT_AUTHOR_EMAIL": "you@localhost",
-    "GIT_COMMITTER_NAME": "you",
-    "GIT_COMMITTER_EMAIL": "you@localhost",
-}
 # Where a pull request would go to, the first that there is.
 _BASES = ("upstream/main", "origin/main", "main", "origin/master", "master")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rehearsal:
-    """What came of it.
+    """The results of a rehearsal.
 
     Attributes
     ----------
     summary : Summary
         The pull request's run.
     comment : str
-        What would stand under it.
+        What would be posted under it.
     published : Summary or None
         The run on the main branch after the merge; None where nothing would be merged.
+    site : Path or None
+        The pages; None where there are none.
     """
 
     summary: Summary
     comment: str
-    published: Summary | None
+    published: Summary | None = None
+    site: Path | None = None
 
 
 def rehearse(
     clone: Path,
     out: Path,
-    settings: Settings,
+    settings: ScoringSettings,
     *,
     base: str | None = None,
     author: str | None = None,
-    export: Callable[[BoardFolder], None] = lambda _: None,
-    read_rivals: Callable[[], Rivals],
 ) -> Rehearsal:
     """Play a pull request from `clone` through, up to the published pages.
 
@@ -69,41 +65,40 @@ def rehearse(
         Any folder of the clone.
     out : Path
         Receives ``artefact/``, ``comment.md`` and the pages in ``board/docs``.
-    settings : Settings
+    settings : ScoringSettings
         Its `results` are where cards go.
     base : str, optional
         Where the pull request would go to.
     author : str, optional
         Account that would open it.
-    export : callable
-        Writes the pages of a board.
-    read_rivals : callable
-        Reads what the card is held against; called before anything is scored.
     """
     with tempfile.TemporaryDirectory(prefix="harness-local-") as scratch:
-        rivals = read_rivals()
+        rivals = read_rivals(settings.results, settings.rules)
         upstream, start, head = _open(clone, Path(scratch) / "upstream.git", base)
         plan = make_plan(
             upstream, base=start, head=head, intake=settings.rules.intake, author=author
         )
         summary = score_plan(upstream, plan, settings)
-        artefact = read_folder(write_artefact(summary, settings.results, out / "artefact"))
-        comment = make_comment(summary, artefact.cards, rivals, remarks=artefact.remarks)
-        (out / "comment.md").write_text(comment + "\n", encoding="utf-8")
+        artefact = write_artefact(summary, settings.results, out / "artefact")
+        comment = comment_on_folder(artefact, rivals)
+        write_whole(out / "comment.md", f"{comment}\n".encode())
         if plan.kind != "submissions":
-            return Rehearsal(summary=summary, comment=comment, published=None)
-        # What a merge would bring to the main branch, as git merged it.
-        # One that failed would fail again.
-        good = {one.team for one in summary.scorings if one.status != "failed"}
-        handed = [
-            read_tree(upstream, one.team, one.tree)
-            for one in plan.to_score
-            if one.tree and one.team in good
-        ]
-        published = publish_public(handed, settings)
-        if published.scorings:
-            export(BoardFolder(out / "board"))
-        return Rehearsal(summary=summary, comment=comment, published=published)
+            return Rehearsal(summary=summary, comment=comment)
+        published = publish_public(_merged(upstream, summary, plan), settings)
+        board = BoardFolder(out / "board")
+        is_new = bool(published.scorings)
+        site = write_site(settings.results, settings.manifests, board.site) if is_new else None
+        return Rehearsal(summary=summary, comment=comment, published=published, site=site)
+
+
+def _merged(upstream: Repository, summary: Summary, plan: Plan) -> list[SubmittedFiles]:
+    """Read what a merge would bring to the main branch, without the submissions that failed."""
+    good = {one.team for one in summary.scorings if one.status != "failed"}
+    return [
+        read_tree(upstream, one.team, one.tree)
+        for one in plan.to_score
+        if one.tree and one.team in good
+    ]
 
 
 def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, str]:
@@ -128,7 +123,7 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
         "GIT_WORK_TREE": str(top),
         "GIT_DIR": str(place.resolve()),
     }
-    # As `git add` of this user would: with the filters and the ignored names of the clone.
+    # As this user's `git add` does: with the filters and the ignored names of the clone.
     adding = Repository(top, has_own_settings=True)
     branch = own.resolve("HEAD")
     adding.run("read-tree", branch, variables=variables)
@@ -137,19 +132,17 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
     tree = adding.text("write-tree", variables=variables)
     head = upstream.text(
         *("commit-tree", tree, "-p", branch, "-m", "what a pull request would bring"),
-        variables=_IDENTITY,
+        variables=identity("you"),
     )
     return upstream, start, head
 
 
 def _base(own: Repository, base: str | None) -> str:
-    names: Sequence[str] = _BASES if base is None else (base,)
-    for name in names:
-        try:
-            return own.resolve(name)
-        except UsageError:
-            if base is not None:
-                raise
+    if base is not None:
+        return own.resolve(base)
+    found = (own.find(f"{name}^{{commit}}") for name in _BASES)
+    if (commit := next(filter(None, found), None)) is not None:
+        return commit
     raise UsageError(
         Problem(
             what="no main branch was found",

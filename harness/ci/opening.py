@@ -1,18 +1,22 @@
-"""The end of a hackathon: the hidden signals are opened, and the final ranking is there.
+"""The end of a hackathon: a private challenge is opened, and the final ranking is there.
 
-The organiser's whole cards are copied beside the public ones, below ``opened/``; nothing is scored.
+The organiser's whole cards are copied beside the public ones, below ``opened/``, and the hidden
+signals on them are revealed by a decision, as `harness reveal` does it. Nothing is scored.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.board.decisions import Decision, Decisions, add_decision, read_decisions
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
+from harness.board.reveal import closed_signals, reveal_signals
 from harness.card.files import CARD_SUFFIX
+from harness.challenge import utc
 from harness.ci.history import BoardFolder
 from harness.errors import Problem, UsageError
 
@@ -38,7 +42,7 @@ def open_cards(private: Path, board: BoardFolder, challenge: str) -> None:
             Problem(
                 what=f"there is no private card of {challenge}",
                 expected="results that `harness ci publish` wrote",
-                fix="name them with --private-results, and the challenge with --challenge",
+                fix="give them by --private-results, and the challenge with --challenge",
             )
         )
     for entry in entries:
@@ -50,9 +54,19 @@ def open_cards(private: Path, board: BoardFolder, challenge: str) -> None:
 
 
 def carry_decisions(board: BoardFolder) -> None:
-    """Add the decisions on the public cards to those on the opened ones, which only grow."""
+    """Bring the decisions on the opened cards up to date; they only grow.
+
+    The hidden signals of opened cards are revealed, and the decisions on the public cards
+    apply to the whole ones.
+    """
     opened = CardIndex(board.opened, is_private=True).refresh().entries
     for challenge, entries in opened.items():
+        if closed := closed_signals(board.opened, challenge):
+            reveal_signals(
+                *(board.opened, challenge, sorted(closed)),
+                reason="the private challenge was opened",
+                decided=utc(datetime.now(UTC)),
+            )
         there = read_decisions(board.opened, challenge).decisions
         for one in _translated(read_decisions(board.results, challenge), entries):
             if one not in there:

@@ -1,19 +1,17 @@
-"""One submission scored in a process of its own, with a time limit; what came of it as bytes.
+"""One submission scored in a process of its own, with a time limit; the results as bytes.
 
-A worker may be on another machine, so it is sent the submission's files and sends back the card,
-its scores and its artefacts; it writes no results. Whoever sent it keeps them, once: see `queue`.
+A worker may be on another machine, so it gets the submission's files and returns the card, its
+scores and its artefacts. It writes no results: the queue that sent the work does, once.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX
@@ -22,16 +20,17 @@ from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, cut
 from harness.ci.staging import write_files
 from harness.errors import ExitCode, InvalidSubmissionError
+from harness.sandbox.ending import interrupt
 
-# What one scoring may take in all; each step in it has a limit of its own besides.
+# What one scoring may take in all; each of its steps has a limit of its own, too.
 DEFAULT_LIMIT_S = 3600.0
 _MESSAGE_BYTES = 64 * 1024
-# Seconds between asking a run to end and ending it.
+# Seconds that an interrupted run has to clear up its sandbox.
 _GRACE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
+class ScoringRequest:
     """All that a worker needs to score one submission.
 
     Attributes
@@ -69,7 +68,7 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class ScoringRun:
     """What one run gave.
 
     Attributes
@@ -90,44 +89,33 @@ class Run:
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def score_request(request: Request) -> Run:
+def score_request(request: ScoringRequest) -> ScoringRun:
     """Score one submission by ``harness score`` in a process of its own.
 
-    Whatever the submission does, this returns: a run past its limit is ended with all that it
+    Whatever the submission does, this returns: a run past its limit is killed with all that it
     started.
     """
     limit_s = request.limit_s
     if request.deadline is not None:
         limit_s = min(limit_s, request.deadline - time.time())
     if limit_s <= 0:
-        message = "not begun: the budget of the whole run was used up by those before it"
-        return Run(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
+        message = "not started: the submissions before it used up the budget of the whole run"
+        return ScoringRun(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         place = Path(scratch)
         try:
             folder = write_files(request.files, place / "submissions" / request.team)
         except InvalidSubmissionError as error:
-            return Run(exit_code=error.exit_code, message=str(error), wall_s=0.0)
-        code, told = _run(_command(request, folder, place), place, limit_s)
-        wall_s = time.monotonic() - started
-        made = _read_results(place / "results" / request.challenge / request.team)
-        if code == ExitCode.SCORED and made is None:
-            code, told = ExitCode.ENVIRONMENT, f"the run left no card\n{told}"
-        if code != ExitCode.SCORED or made is None:
-            return Run(exit_code=code, message=told, wall_s=wall_s)
-        card, scores, artefacts = made
-        return Run(
-            exit_code=code,
-            message="",
-            wall_s=wall_s,
-            card=card,
-            scores=scores,
-            artefacts=artefacts,
-        )
+            return ScoringRun(exit_code=error.exit_code, message=str(error), wall_s=0.0)
+        code, message = _run(_command(request, folder, place), place, limit_s)
+        run = ScoringRun(exit_code=code, message=message, wall_s=time.monotonic() - started)
+        if code != ExitCode.SCORED:
+            return run
+        return _with_results(run, place / "results" / request.challenge / request.team)
 
 
-def _command(request: Request, folder: Path, place: Path) -> list[str]:
+def _command(request: ScoringRequest, folder: Path, place: Path) -> list[str]:
     manifests = []
     for number, content in enumerate(request.manifests.values()):
         path = place / f"manifest-{number}.yaml"
@@ -139,42 +127,29 @@ def _command(request: Request, folder: Path, place: Path) -> list[str]:
 
 
 def _run(command: list[str], place: Path, limit_s: float) -> tuple[int, str]:
-    """Run the scorer in a session of its own; return its exit code and the end of what it said."""
+    """Run the scorer in a session of its own; return its exit code and the end of its log."""
     log = place / "log"
-    with log.open("wb") as told:
+    with log.open("wb") as errors:
         process = subprocess.Popen(
             command,
             cwd=place,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=told,
+            stderr=errors,
             start_new_session=True,
         )
         try:
             code = process.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            _end(process)
+            interrupt(process, _GRACE_S)
             return ExitCode.LIMIT, f"not done after {limit_s:,.0f} s, the limit of one scoring"
         except BaseException:
-            _end(process)
+            interrupt(process, _GRACE_S)
             raise
     text = _tail(log)
     if code < 0:
         return ExitCode.ENVIRONMENT, f"the scorer was ended by signal {-code}\n{text}"
     return code, text
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a run: first so that it can clear its sandbox away, then for good."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-            process.wait(timeout=_GRACE_S)
-        except ProcessLookupError:
-            break
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
 
 
 def _tail(log: Path) -> str:
@@ -184,13 +159,18 @@ def _tail(log: Path) -> str:
     return cut(text, MAX_MESSAGE_CHARACTERS)
 
 
-def _read_results(folder: Path) -> tuple[bytes, bytes | None, dict[str, bytes]] | None:
+def _with_results(run: ScoringRun, folder: Path) -> ScoringRun:
+    """Add the card of `folder` and its files; without a card the machine failed."""
     paths = sorted(folder.glob(f"*{CARD_SUFFIX}"))
     if not paths or paths[-1].stat().st_size > MAX_CARD_BYTES:
-        return None
+        message = f"the run left no card\n{run.message}"
+        return replace(run, exit_code=ExitCode.ENVIRONMENT, message=message)
     card = paths[-1]
     scores, made = card.with_suffix(SCORES_SUFFIX), card.with_suffix("")
-    artefacts = {}
-    if made.is_dir():
-        artefacts = {path.name: path.read_bytes() for path in sorted(made.iterdir())}
-    return card.read_bytes(), scores.read_bytes() if scores.is_file() else None, artefacts
+    return replace(
+        run,
+        message="",
+        card=card.read_bytes(),
+        scores=scores.read_bytes() if scores.is_file() else None,
+        artefacts={path.name: path.read_bytes() for path in sorted(made.glob("*"))},
+    )

@@ -1,31 +1,80 @@
 """On the main branch: what is new is scored, on the public challenge and on the private one.
 
-Only this counts. It reads the submissions from the main branch's commit, writes cards beside those
-that are there, and never touches an old one. Of a private challenge the public sees the public part
-of the cards; what a run on private data printed is seen by nobody.
+Only this counts. The submissions are read from the main branch's commit; new cards are written
+beside the old ones, which never change. The public sees only the public part of cards of a private
+challenge. The output of a run on private data is not kept.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from harness.board.index import CardIndex
 from harness.board.public import public_part
 from harness.card.files import read_card, write_card
-from harness.challenge import utc
+from harness.challenge import is_name, utc
 from harness.ci.documents import Scoring, Summary
+from harness.ci.folders import SUBMISSIONS
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
-from harness.ci.intake import Handed, Settings, prepare, read_tree
-from harness.ci.ledger import add_attempts, failed_before, n_counted, read_attempts
-from harness.ci.plan import SUBMISSIONS, is_team
-from harness.ci.process import Request
-from harness.ci.queue import score_all
-from harness.errors import EnvironmentFaultError, Problem
+from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
+from harness.ci.ledger import Attempt, add_attempts, failed_before, n_counted, read_attempts
+from harness.ci.private import PrivatePlace, open_contest, open_results
+from harness.ci.process import ScoringRequest
+from harness.ci.queue import find_card, not_run
+from harness.ci.session import BoardWork, open_session
+from harness.errors import EnvironmentFaultError, ExitCode, Problem
 
 
-def read_branch(repository: Repository, commit: str) -> list[Handed]:
+def publish(
+    work: BoardWork, commit: str, settings: ScoringSettings, *, private: PrivatePlace | None = None
+) -> list[Summary]:
+    """Score what is new in a commit of the main branch, and publish cards and pages.
+
+    Parameters
+    ----------
+    settings : ScoringSettings
+        Of the public challenge; its `results` are those of the board.
+    private : PrivatePlace, optional
+        A private challenge that is scored as well.
+
+    Returns
+    -------
+    list of Summary
+        Of the public challenge, then of the private one.
+    """
+    with open_session(work) as clone:
+        handed = read_branch(clone, clone.resolve(commit))
+        summaries = [publish_public(handed, settings)]
+        if private is not None:
+            summaries.append(_publish_at(private, handed, settings, work.board))
+    return summaries
+
+
+def _publish_at(
+    place: PrivatePlace,
+    handed: Sequence[SubmittedFiles],
+    settings: ScoringSettings,
+    board: BoardFolder,
+) -> Summary:
+    with (
+        open_contest(place.manifest, place.challenge, None) as contest,
+        open_results(place.results) as results,
+    ):
+        manifests = (*settings.manifests, contest.manifest)
+        own = replace(settings, rules=contest.rules, manifests=manifests, results=results)
+        return publish_private(handed, own, board)
+
+
+def published_exit_code(summaries: Sequence[Summary]) -> int:
+    """Report a fault of the platform; a submission that failed is no fault of the board."""
+    faults = [one for made in summaries for one in made.scorings if one.is_fault_of_platform]
+    return ExitCode.ENVIRONMENT if faults else ExitCode.SCORED
+
+
+def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
     """Read every submission of a commit, and when the main branch received it.
 
     Raises
@@ -43,7 +92,7 @@ def read_branch(repository: Repository, commit: str) -> list[Handed]:
         )
     handed = []
     for entry in repository.entries(f"{commit}:{SUBMISSIONS}"):
-        if entry.mode != "040000" or not is_team(entry.path):
+        if not (entry.is_folder and is_name(entry.path)):
             continue
         _, seconds = repository.commit_times(commit, f"{SUBMISSIONS}/{entry.path}")[0]
         received = utc(datetime.fromtimestamp(seconds, UTC))
@@ -52,15 +101,15 @@ def read_branch(repository: Repository, commit: str) -> list[Handed]:
 
 
 def publish_public(
-    handed: Sequence[Handed], settings: Settings, *, now: datetime | None = None
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings, *, now: datetime | None = None
 ) -> Summary:
     """Score what is new on the public challenge; cards go below ``settings.results``."""
     return _publish(handed, settings, now or datetime.now(UTC), quota=None)
 
 
 def publish_private(
-    handed: Sequence[Handed],
-    settings: Settings,
+    handed: Sequence[SubmittedFiles],
+    settings: ScoringSettings,
     board: BoardFolder,
     *,
     now: datetime | None = None,
@@ -69,7 +118,7 @@ def publish_private(
 
     Parameters
     ----------
-    settings : Settings
+    settings : ScoringSettings
         Its `results` are the organiser's.
     board : BoardFolder
         Where the public parts of the cards go.
@@ -90,69 +139,45 @@ def publish_private(
 
 
 def _publish(
-    handed: Sequence[Handed], settings: Settings, now: datetime, *, quota: int | None
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings, now: datetime, *, quota: int | None
 ) -> Summary:
     challenge = settings.rules.name
     attempts = read_attempts(settings.results, challenge)
-    counts = Counter({one.team: n_counted(attempts, one.team, now) for one in handed})
-    decided: list[Scoring] = []
-    requests: list[Request] = []
-    for one in handed:
-        request = prepare(one, settings)
-        if isinstance(request, Scoring):
-            decided.append(request)
-        elif (before := failed_before(attempts, request.team, request.digest)) is not None and (
-            not settings.is_forced
-        ):
-            decided.append(_failed_before(request, before.exit_code))
-        else:
-            requests.append(request)
+    prepared = [_unless_failed(prepare(one, settings), attempts, settings) for one in handed]
     if quota is not None:
-        known = {one.team for one in _known(requests, settings)}
-        over = [one for one in requests if one.team not in known and counts[one.team] >= quota]
-        decided += [_waiting(one) for one in over]
-        requests = [one for one in requests if one not in over]
-    scored = score_all(
-        requests,
-        settings.results,
-        score=settings.score,
-        jobs=settings.jobs,
-        cluster=settings.cluster,
-        is_forced=settings.is_forced,
-        progress=settings.progress,
-    )
+        spent = {one.team for one in handed if n_counted(attempts, one.team, now) >= quota}
+        prepared = _within_quota(prepared, spent, settings)
+    requests = [one for one in prepared if isinstance(one, ScoringRequest)]
+    decided = [one for one in prepared if isinstance(one, Scoring)]
+    scored = score_requests(requests, settings)
     add_attempts(settings.results, challenge, scored, now)
     scorings = tuple(sorted((*decided, *scored), key=lambda one: one.team))
     return Summary(challenge=challenge, plan=None, scorings=scorings)
 
 
-def _known(requests: Sequence[Request], settings: Settings) -> list[Request]:
-    from harness.board.index import CardIndex
-    from harness.ci.queue import find_card
-
-    entries = CardIndex(settings.results, is_private=True).refresh().entries
-    there = entries.get(settings.rules.name, ())
-    return [one for one in requests if find_card(there, one) is not None]
-
-
-def _failed_before(request: Request, exit_code: int) -> Scoring:
-    return Scoring(
-        team=request.team,
-        challenge=request.challenge,
-        digest=request.digest,
-        status="failed",
-        exit_code=exit_code,
-        message="these files failed before, by the same scorer: see attempts.jsonl",
-        attempts=0,
-    )
+def _unless_failed(
+    request: ScoringRequest | Scoring, attempts: Sequence[Attempt], settings: ScoringSettings
+) -> ScoringRequest | Scoring:
+    """Return the request, or the failure of files that this scorer has rejected before."""
+    if isinstance(request, Scoring) or settings.is_forced:
+        return request
+    before = failed_before(attempts, request.team, request.digest)
+    if before is None:
+        return request
+    message = "these files failed before, by the same scorer: see attempts.jsonl"
+    return not_run(request, "failed", message, exit_code=before.exit_code)
 
 
-def _waiting(request: Request) -> Scoring:
-    return Scoring(
-        team=request.team,
-        challenge=request.challenge,
-        digest=request.digest,
-        status="waiting",
-        message="the team's scorings of today are used up: scored by a run after midnight UTC",
-        attempts=0,
-    )
+def _within_quota(
+    prepared: Sequence[ScoringRequest | Scoring], spent: Collection[str], settings: ScoringSettings
+) -> list[ScoringRequest | Scoring]:
+    """Let the teams in `spent` wait; files that have a card already cost nothing."""
+    index = CardIndex(settings.results, is_private=True).refresh()
+    there = index.entries.get(settings.rules.name, ())
+    message = "the team has used up its scorings of today: a run after midnight UTC scores this"
+    return [
+        not_run(one, "waiting", message)
+        if isinstance(one, ScoringRequest) and one.team in spent and find_card(there, one) is None
+        else one
+        for one in prepared
+    ]

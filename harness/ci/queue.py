@@ -1,8 +1,8 @@
 """Many submissions: on this machine or on a cluster, each scored once, each card written once.
 
-Workers score and send back bytes; this process alone writes cards. So a worker that dies in the
-middle leaves nothing, and its submission is scored by another; and a digest that has a card of the
-same data and scorer version is not scored again, whoever runs the queue.
+Workers score and return bytes; only this process writes cards. So a worker that dies leaves
+nothing, and another worker scores its submission. A submission that has a card with the same data
+and scorer version is not scored again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from concurrent.futures import (
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
@@ -31,13 +31,13 @@ from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
-from harness.ci.process import Request, Run, score_request
+from harness.ci.process import ScoringRequest, ScoringRun, score_request
 from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
 
 if TYPE_CHECKING:
     from distributed import Client
 
-Score = Callable[[Request], Run]
+Score = Callable[[ScoringRequest], ScoringRun]
 # A run that failed by the platform's fault is tried once more.
 MAX_ATTEMPTS = 2
 # A batch system may take minutes to start the first worker.
@@ -46,7 +46,7 @@ _POLL_S = 2.0
 
 
 def score_all(
-    requests: Sequence[Request],
+    requests: Sequence[ScoringRequest],
     results: Path,
     *,
     score: Score = score_request,
@@ -60,7 +60,7 @@ def score_all(
 
     Parameters
     ----------
-    requests : sequence of Request
+    requests : sequence of ScoringRequest
         What to score.
     results : Path
         Where cards are written, and looked for.
@@ -73,7 +73,7 @@ def score_all(
     is_forced : bool
         Score what has a card already, too.
     patience_s : float
-        How long a cluster may be without any worker before what waits is given up.
+        How long a cluster may be without any worker before the rest is given up.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def score_all(
                 waiting[number] = request
             else:
                 progress(f"{request.team}: scored already, {known.key}")
-                done[number] = _known(request, known)
+                done[number] = not_run(request, "known", card=known.key)
         with _workers(jobs, cluster) as workers:
             for number, scoring in _scored(waiting, results, score, workers, patience_s):
                 progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
@@ -107,8 +107,8 @@ def _only_queue(results: Path) -> Iterator[None]:
         yield
 
 
-def find_card(entries: Sequence[Entry], request: Request) -> Entry | None:
-    """Return the newest card that these files have already: official, of this data and scorer."""
+def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None:
+    """Return the newest card that these files have: official, of this data and scorer version."""
     fitting = (
         entry
         for entry in entries
@@ -131,14 +131,24 @@ def is_same_data(card: ScoreCard, rules: Challenge) -> bool:
     ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
 
 
-def _known(request: Request, entry: Entry) -> Scoring:
+def not_run(
+    request: ScoringRequest,
+    status: Literal["known", "failed", "waiting"],
+    message: str = "",
+    *,
+    exit_code: int = ExitCode.SCORED,
+    card: str | None = None,
+) -> Scoring:
+    """Report on a request that was not run."""
     return Scoring(
         team=request.team,
         challenge=request.challenge,
         digest=request.digest,
-        status="known",
+        status=status,
+        exit_code=exit_code,
+        message=message,
         attempts=0,
-        card=entry.key,
+        card=card,
     )
 
 
@@ -157,8 +167,8 @@ def _workers(jobs: int, cluster: str | None) -> Iterator[_Workers]:
             yield _Workers(executor=pool, count=lambda: jobs)
         return
     with _client(cluster) as client:
-        # Two requests are never one task. One that lost its worker goes to another by itself: how
-        # often is the scheduler's setting distributed.scheduler.allowed-failures.
+        # Two equal requests are two tasks. The scheduler gives a task whose worker died to another:
+        # how often is its setting distributed.scheduler.allowed-failures.
         executor = client.get_executor(pure=False)
         yield _Workers(
             executor=executor, count=lambda: len(client.scheduler_info(n_workers=-1)["workers"])
@@ -185,12 +195,16 @@ def _client(cluster: str) -> Client:
 
 
 def _scored(
-    waiting: dict[int, Request], results: Path, score: Score, workers: _Workers, patience_s: float
+    waiting: dict[int, ScoringRequest],
+    results: Path,
+    score: Score,
+    workers: _Workers,
+    patience_s: float,
 ) -> Iterator[tuple[int, Scoring]]:
     """Score what waits and keep what comes; faults of the platform are tried once more."""
     attempts = dict.fromkeys(waiting, 0)
     while waiting:
-        futures: dict[Future[Run], int] = {}
+        futures: dict[Future[ScoringRun], int] = {}
         for number, request in waiting.items():
             attempts[number] += 1
             futures[workers.executor.submit(score, request)] = number
@@ -206,9 +220,9 @@ def _scored(
 
 
 def _as_completed(
-    futures: Iterable[Future[Run]], workers: _Workers, patience_s: float
-) -> Iterator[Future[Run]]:
-    """Give each future once it is done; all that are left once the workers have been gone long.
+    futures: Iterable[Future[ScoringRun]], workers: _Workers, patience_s: float
+) -> Iterator[Future[ScoringRun]]:
+    """Yield each future when it is done, and the rest when the workers have been gone for too long.
 
     Raises nothing: a future that was given up holds a cancellation, the platform's fault.
     """
@@ -226,19 +240,19 @@ def _as_completed(
             return
 
 
-def _result(future: Future[Run]) -> Run:
-    """Take what a worker gave; one that was lost for good, or raised, is the platform's fault."""
+def _result(future: Future[ScoringRun]) -> ScoringRun:
+    """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
     try:
         return future.result(timeout=0)
     except (CancelledError, TimeoutError):
         message = "the cluster lost all of its workers"
-        return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+        return ScoringRun(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
     except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
         message = f"the worker failed: {type(error).__name__}: {error}"
-        return Run(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+        return ScoringRun(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
 
 
-def _keep(request: Request, run: Run, results: Path, attempts: int) -> Scoring:
+def _keep(request: ScoringRequest, run: ScoringRun, results: Path, attempts: int) -> Scoring:
     """Write the card of a run below `results`."""
     scoring = Scoring(
         team=request.team,
@@ -268,7 +282,7 @@ def _keep(request: Request, run: Run, results: Path, attempts: int) -> Scoring:
     return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": key})
 
 
-def _checked(request: Request, content: bytes) -> ScoreCard:
+def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     """Read a worker's card: it must be of the files that were sent."""
     card = cards.parse_card(content, source="the worker's card")
     found = card.submission.team, card.challenge.name, card.submission.digest

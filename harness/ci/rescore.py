@@ -1,26 +1,26 @@
-"""All cards made anew after a fix of the harness, from kept scores or else from the submissions."""
+"""Cards made again after a fix of the harness, from kept scores or else from the submissions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
-from harness.ci.intake import Handed, Settings, prepare
-from harness.ci.process import Request
-from harness.ci.queue import score_all
-from harness.errors import DataError
+from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
+from harness.ci.process import ScoringRequest
+from harness.ci.publish import read_branch
+from harness.ci.session import BoardWork, open_session
+from harness.errors import DataError, ExitCode
 from harness.scoring.audit import rescore_card
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redone:
-    """What came of one team's card.
+    """What happened to the card of one team.
 
     Attributes
     ----------
@@ -34,46 +34,43 @@ class Redone:
     detail: str = ""
 
 
-def rescore_all(handed: Sequence[Handed], settings: Settings) -> list[Redone]:
-    """Make the newest official card of each team anew; old cards stay in the history.
+def rescore_board(work: BoardWork, commit: str, settings: ScoringSettings) -> list[Redone]:
+    """Make the cards of a board again, and its pages; `commit` holds the submissions."""
+    with open_session(work) as clone:
+        return rescore_all(read_branch(clone, clone.resolve(commit)), settings)
+
+
+def redone_exit_code(redone: Sequence[Redone]) -> int:
+    """Report whether a card could not be made again."""
+    is_failed = any(one.outcome == "failed" for one in redone)
+    return ExitCode.ENVIRONMENT if is_failed else ExitCode.SCORED
+
+
+def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Redone]:
+    """Make the newest official card of each team again; old cards stay in the history.
 
     Parameters
     ----------
-    handed : sequence of Handed
+    handed : sequence of SubmittedFiles
         Submissions that can run again where no scores were kept.
-    settings : Settings
+    settings : ScoringSettings
         Challenge, results and how to score.
     """
-    entries = CardIndex(settings.results, is_private=True).refresh().entries
-    newest: dict[str, Entry] = {}
-    for entry in sorted(
-        entries.get(settings.rules.name, ()), key=lambda one: (one.card.created, one.key)
-    ):
-        if entry.card.is_official:
-            newest[entry.card.submission.team] = entry
     by_team = {one.team: one for one in handed}
     redone: list[Redone] = []
-    again: dict[str, Request] = {}
-    for team, entry in sorted(newest.items()):
+    again: dict[str, ScoringRequest] = {}
+    for entry in _newest_entries(settings):
         done = _from_scores(entry, settings)
         if isinstance(done, Redone):
             redone.append(done)
             continue
-        request = _request(entry, by_team.get(team), settings)
+        request = _request(entry, by_team.get(entry.card.submission.team), settings)
         if request is None:
             detail = f"{done}; and the files that it was scored from are not here"
             redone.append(Redone(card=entry.key, outcome="failed", detail=detail))
         else:
             again[entry.key] = request
-    scored = score_all(
-        list(again.values()),
-        settings.results,
-        score=settings.score,
-        jobs=settings.jobs,
-        cluster=settings.cluster,
-        is_forced=True,
-        progress=settings.progress,
-    )
+    scored = score_requests(list(again.values()), replace(settings, is_forced=True))
     for key, scoring in zip(again, scored, strict=True):
         is_done = scoring.status == "scored"
         outcome: Literal["scored again", "failed"] = "scored again" if is_done else "failed"
@@ -81,9 +78,18 @@ def rescore_all(handed: Sequence[Handed], settings: Settings) -> list[Redone]:
     return sorted(redone, key=lambda one: one.card)
 
 
-def _from_scores(entry: Entry, settings: Settings) -> Redone | str:
-    """Make a card anew from the scores beside it; say why not where that can't be done."""
-    path = _path(settings.results, settings.rules.name, entry)
+def _newest_entries(settings: ScoringSettings) -> list[Entry]:
+    """Return the newest official card of each team, by team."""
+    entries = CardIndex(settings.results, is_private=True).refresh().entries
+    ours = entries.get(settings.rules.name, ())
+    by_time = sorted(ours, key=lambda one: (one.card.created, one.key))
+    newest = {one.card.submission.team: one for one in by_time if one.card.is_official}
+    return [newest[team] for team in sorted(newest)]
+
+
+def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
+    """Make a card again from the scores beside it, or say why that is not possible."""
+    path = settings.results / settings.rules.name / f"{entry.key}{CARD_SUFFIX}"
     try:
         made = rescore_card(path, manifests=settings.manifests)
     except DataError as error:
@@ -98,15 +104,13 @@ def _from_scores(entry: Entry, settings: Settings) -> Redone | str:
     return Redone(card=entry.key, outcome="rescored", detail=detail)
 
 
-def _request(entry: Entry, handed: Handed | None, settings: Settings) -> Request | None:
+def _request(
+    entry: Entry, handed: SubmittedFiles | None, settings: ScoringSettings
+) -> ScoringRequest | None:
     if handed is None:
         return None
     received = entry.card.submission.received or entry.card.created
     request = prepare(replace(handed, received=received), settings)
-    if not isinstance(request, Request) or request.digest != entry.card.submission.digest:
+    if not isinstance(request, ScoringRequest) or request.digest != entry.card.submission.digest:
         return None
     return request
-
-
-def _path(results: Path, challenge: str, entry: Entry) -> Path:
-    return results / challenge / f"{entry.key}{CARD_SUFFIX}"

@@ -1,11 +1,11 @@
-"""The files of a submission, copied from git's objects: no checkout, filter or link is involved."""
+"""The files of a submission, read from git's objects and written to a disk, without a checkout."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.ci.git import REGULAR_MODES, Repository
+from harness.ci.git import Repository
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
@@ -13,8 +13,8 @@ from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTE
 def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
     """Read the files of a folder that was planned.
 
-    The limits are held here again: what is written to the disk never hangs on another step's
-    having looked.
+    The limits are checked here again: what is written to a disk must not depend on the check of
+    another step.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
             )
         )
     for entry in entries:
-        if entry.mode not in REGULAR_MODES:
+        if not entry.is_regular:
             raise InvalidSubmissionError(Problem(what="is no regular file", where=entry.path))
     return {entry.path: repository.blob(entry.object, MAX_FILE_BYTES) for entry in entries}
 
@@ -56,6 +56,6 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
                 file.write(content)
         except FileExistsError as error:
             raise InvalidSubmissionError(
-                Problem(what="is there twice on this disk", where=name)
+                Problem(what="is the name of two files on this disk", where=name)
             ) from error
     return folder

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.card.terminal import DASH, table
 from harness.card.text import quoted
-from harness.ci.documents import Scoring
+from harness.ci.documents import Scoring, Summary
 from harness.ci.rescore import Redone
 
 
@@ -27,6 +27,12 @@ def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:
     ]
     header = ("team", "status", "exit code", "seconds", "card")
     return Group(table("scorings", header, rows), *reasons)
+
+
+def summaries_view(summaries: Sequence[Summary]) -> RenderableType:
+    """Draw the results of publishing, one challenge after the other."""
+    parts = ((f"{one.challenge}:", scorings_view(one.scorings)) for one in summaries)
+    return Group(*(part for pair in parts for part in pair))
 
 
 def redone_view(redone: Sequence[Redone]) -> Table:

@@ -104,7 +104,7 @@ def synth(
 @folder_argument
 def validate(folder: Path) -> None:
     """List all that is wrong with the submission in FOLDER, without running it."""
-    from harness.submission.spec import read_submission
+    from harness.submission import read_submission
 
     submission = read_submission(folder)
     click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")

@@ -282,26 +282,25 @@ def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
     pinned = read_pins(plan.pins_path).get(file.name)
     if pinned is not None and pinned.is_of(file):
         return pinned
-    unknown = Pin(checksum=None, n_bytes=file.n_bytes, origin="unknown", url=None)
-    if file.record is None:
+    try:
+        return _pin_of_record(plan, file, is_kept=not is_lenient)
+    except DataError:
         if plan.trust_first_use or is_lenient:
-            return unknown
+            return Pin(checksum=None, n_bytes=file.n_bytes, origin="unknown", url=None)
+        raise
+
+
+def _pin_of_record(plan: _Plan, file: DataFile, *, is_kept: bool) -> Pin:
+    if file.record is None:
         raise DataError(_no_checksum(file, "the manifest has no checksum and no Zenodo record"))
     try:
         found = find_in_record(file.record, file.name, zenodo=plan.zenodo, patience=plan.patience)
     except DataError as error:
-        if plan.trust_first_use or is_lenient:
-            return unknown
-        raise DataError(
-            *error.problems, _no_checksum(file, "its Zenodo record cannot be read")
-        ) from error
-    pin = Pin(
-        checksum=found.checksum,
-        n_bytes=found.size,
-        origin=f"Zenodo record {file.record}",
-        url=found.url,
-    )
-    if not is_lenient:
+        unread = _no_checksum(file, "its Zenodo record cannot be read")
+        raise DataError(*error.problems, unread) from error
+    origin = f"Zenodo record {file.record}"
+    pin = Pin(checksum=found.checksum, n_bytes=found.size, origin=origin, url=found.url)
+    if is_kept:
         write_pin(plan.pins_path, file.name, pin)
     return pin
 

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Problem
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Obstacle:
-    """A setting of the kernel that keeps bubblewrap from working, and its remedy."""
-
-    setting: str
-    value: str
-    what: str
-    fix: str
-
-
+# Settings of the kernel that keep bubblewrap from working: the value, the setting, the remedy.
 OBSTACLES = (
-    Obstacle(
-        setting="/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
-        value="1",
-        what="AppArmor keeps programs from making user namespaces (Ubuntu 24.04 and later)",
-        fix="allow it for bwrap by the profile in docs/security.md, or for every program by "
-        "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`",
+    (
+        "1",
+        Problem(
+            what="AppArmor keeps programs from making user namespaces (Ubuntu 24.04 and later)",
+            where="/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            fix="allow it for bwrap by the profile in docs/security.md, or for every program by "
+            "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`",
+        ),
     ),
-    Obstacle(
-        setting="/proc/sys/kernel/unprivileged_userns_clone",
-        value="0",
-        what="this kernel lets only root make user namespaces",
-        fix="`sudo sysctl -w kernel.unprivileged_userns_clone=1`",
+    (
+        "0",
+        Problem(
+            what="this kernel lets only root make user namespaces",
+            where="/proc/sys/kernel/unprivileged_userns_clone",
+            fix="`sudo sysctl -w kernel.unprivileged_userns_clone=1`",
+        ),
     ),
-    Obstacle(
-        setting="/proc/sys/user/max_user_namespaces",
-        value="0",
-        what="this kernel allows no user namespaces",
-        fix="`sudo sysctl -w user.max_user_namespaces=15000`",
+    (
+        "0",
+        Problem(
+            what="this kernel allows no user namespaces",
+            where="/proc/sys/user/max_user_namespaces",
+            fix="`sudo sysctl -w user.max_user_namespaces=15000`",
+        ),
     ),
 )
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
@@ -62,9 +57,7 @@ def advise(said: str, root: Path = Path("/")) -> tuple[Problem, ...]:
         Where /proc and the marks of a container are looked for.
     """
     found = [
-        Problem(what=obstacle.what, where=obstacle.setting, fix=obstacle.fix)
-        for obstacle in OBSTACLES
-        if read_text(root / obstacle.setting[1:]) == obstacle.value
+        problem for value, problem in OBSTACLES if read_text(root / problem.where[1:]) == value
     ]
     if any((root / mark[1:]).exists() for mark in CONTAINER_MARKS):
         found.append(IN_A_CONTAINER)

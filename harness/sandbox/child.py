@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
+from harness.sandbox.ending import kill_tree
 from harness.sandbox.log import CappedLog
 from harness.sandbox.report import MAX_REPORT_BYTES
 from harness.sandbox.step import MIB, Limits
@@ -39,18 +40,15 @@ NEARLY_ALL = 0.9
 
 @dataclass(kw_only=True, slots=True)
 class Pipes:
-    """The parent's ends: `log` and `report` to read, `request` to write, `info` of bubblewrap."""
+    """One side of a step's pipes.
+
+    The parent reads `log`, `report` and, of bubblewrap, `info`; it writes `request`.
+    """
 
     log: int
     report: int
     request: int
     info: int | None = None
-
-    def forget_info(self) -> None:
-        """Close the pipe of bubblewrap, which takes no part."""
-        if self.info is not None:
-            os.close(self.info)
-            self.info = None
 
     def close(self) -> None:
         """Close all of them."""
@@ -244,7 +242,8 @@ class Child:
             os.close(self._root_pidfd)
             self._root_pidfd = None
         else:
-            self._kill_tree()
+            if self.pipes.info is None:
+                kill_tree(self.process.pid)
             is_gone = True
         self.process.kill()
         try:
@@ -258,15 +257,6 @@ class Child:
                     fix="they wait for the kernel, perhaps for a disk; look for them with `ps`",
                 )
             )
-
-    def _kill_tree(self) -> None:
-        """Kill what can be found of a step that has no namespace, or none yet."""
-        if self.pipes.info is None:
-            for pid in [*usage.process_tree(self.process.pid)][::-1]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
 
     def finish_log(self) -> str:
         """Return what the step printed; call after `kill`."""

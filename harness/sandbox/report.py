@@ -16,6 +16,7 @@ from harness.errors import (
     LimitError,
     Problem,
     SubmissionError,
+    field_problems,
 )
 
 MAX_REPORT_BYTES = 4 * 1024**2
@@ -187,15 +188,14 @@ def read_report(report: Mapping[str, JsonValue], model: type[Report], step: str)
     try:
         return model.model_validate_json(json.dumps(report), strict=True)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidSubmissionError(
             *(
                 Problem(
-                    what=f"the report of this step is malformed: {fault['msg']}",
-                    where=plain(", ".join([f"step {step}", *map(str, fault["loc"])]))[:200],
-                    expected=f"the fields of {model.__name__}",
+                    what=f"the report of this step is malformed: {plain(problem.what)}",
+                    where=plain(problem.where)[:200],
+                    expected=problem.expected,
                     fix=REMEDY,
                 )
-                for fault in faults[:MAX_PROBLEMS]
+                for problem in field_problems(error, f"step {step}")[:MAX_PROBLEMS]
             )
         ) from error

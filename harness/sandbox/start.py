@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import EnvironmentFaultError, Problem
@@ -21,32 +20,17 @@ from harness.sandbox.step import Step
 WORKER = "sandbox/worker.py"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _ChildEnds:
-    """The child's ends of the pipes."""
-
-    log: int
-    report: int
-    request: int
-    info: int
-
-    def close(self) -> None:
-        for fd in (self.log, self.report, self.request, self.info):
-            os.close(fd)
-
-
-def _open_pipes() -> tuple[Pipes, _ChildEnds]:
-    (log, log_end), (report, report_end), (info, info_end) = (
-        os.pipe2(os.O_CLOEXEC) for _ in range(3)
-    )
+def _open_pipes() -> tuple[Pipes, Pipes]:
+    """Return the parent's ends and the child's."""
+    (log, log_end), (report, report_end) = (os.pipe2(os.O_CLOEXEC) for _ in range(2))
     request_end, request = os.pipe2(os.O_CLOEXEC)
     return (
-        Pipes(log=log, report=report, request=request, info=info),
-        _ChildEnds(log=log_end, report=report_end, request=request_end, info=info_end),
+        Pipes(log=log, report=report, request=request),
+        Pipes(log=log_end, report=report_end, request=request_end),
     )
 
 
-def _worker_command(package_root: str, ends: _ChildEnds) -> list[str]:
+def _worker_command(package_root: str, ends: Pipes) -> list[str]:
     options = [sys.executable, "-I", "-B", f"{package_root}/harness/{WORKER}"]
     return [*options, str(ends.report), str(ends.request)]
 
@@ -56,6 +40,7 @@ def start_sandboxed(
 ) -> Child:
     """Start the worker of `step` in a sandbox of bubblewrap, as the user `uid`."""
     pipes, ends = _open_pipes()
+    pipes.info, info_end = os.pipe2(os.O_CLOEXEC)
     contents = {
         "seccomp": filter_program(),
         "cmdline": b"python\0",
@@ -63,6 +48,7 @@ def start_sandboxed(
     }
     with contextlib.ExitStack() as stack:
         stack.callback(ends.close)
+        stack.callback(os.close, info_end)
         fds = {name: stack.enter_context(_readable(data)) for name, data in contents.items()}
         command = bubblewrap.command(
             step,
@@ -70,10 +56,10 @@ def start_sandboxed(
             inputs=inputs,
             outputs={file.path.name: file.path for file in files},
             uid=uid,
-            fds={**fds, "info": ends.info},
+            fds={**fds, "info": info_end},
             arguments=_worker_command(bindings.PACKAGE_ROOT, ends),
         )
-        inherited = (ends.report, ends.request, ends.info, *fds.values())
+        inherited = (ends.report, ends.request, info_end, *fds.values())
         process = _popen(command, ends.log, inherited, bindings.SCRATCH, Path("/"))
     return Child(name=step.name, process=process, pipes=pipes, limits=step.limits)
 
@@ -85,7 +71,6 @@ def start_plain(step: Step, scratch: Path) -> Child:
         stack.callback(ends.close)
         command = _worker_command(str(bindings.package_folder().parent), ends)
         process = _popen(command, ends.log, (ends.report, ends.request), str(scratch), scratch)
-    pipes.forget_info()
     return Child(name=step.name, process=process, pipes=pipes, limits=step.limits, root=process.pid)
 
 

@@ -12,7 +12,8 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue
 
 from harness.card.records import IsolationKind
-from harness.errors import EnvironmentFaultError, HarnessError, Problem
+from harness.errors import HarnessError
+from harness.files import make_folder
 from harness.sandbox.report import read_report
 from harness.sandbox.run import open_sandbox
 from harness.sandbox.scratch import scratch_folder
@@ -98,16 +99,7 @@ class Workspace:
             It cannot be made.
         """
         folder = self.folder / f"{name}-{secrets.token_hex(4)}"
-        try:
-            folder.mkdir(parents=True)
-        except OSError as error:
-            raise EnvironmentFaultError(
-                Problem(
-                    what=f"the folder of the step cannot be made: {error.strerror or error}",
-                    where=str(folder),
-                    fix="free disk space, or make the folder writable",
-                )
-            ) from error
+        make_folder(folder)
         return folder
 
 

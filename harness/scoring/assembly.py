@@ -30,7 +30,7 @@ from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
 from harness.scoring.measure import ScoredEvents, Scores
 from harness.scoring.stages import ScoringRun
-from harness.submission.spec import Submission
+from harness.submission import Submission
 
 # Events of each process that `--quick` scores.
 QUICK_EVENTS = 50_000

@@ -38,7 +38,7 @@ from harness.scoring.measure import ScoredEvents, score_mixture, secret_generato
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, measure_stress
-from harness.submission.spec import read_submission
+from harness.submission import read_submission
 
 # Every witness of the firmware sees the top hundredth of the background, and of each signal this
 # many events.

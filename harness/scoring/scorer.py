@@ -22,8 +22,8 @@ from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import OTHER_BATCH, Batch
 from harness.submission.export import ExportReport
+from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
-from harness.submission.layers import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
@@ -120,32 +120,35 @@ def score_batches(
     list of float64 array, StepResult
         The scores of each batch, shape (n_events,); and what came back from the step.
     """
-    jobs: list[JsonValue] = [
-        {
-            "events": f"events{index}",
-            "scores": f"scores{index}",
-            "chunk": batch.at_once,
-            "may_be_constant": name != "score",
-        }
-        for index, batch in enumerate(batches)
-    ]
-    events = {f"events{index}": batch.events for index, batch in enumerate(batches)}
-    sizes = {f"scores{index}": BYTES_PER_SCORE * one.n_events for index, one in enumerate(batches)}
+    files = {f"scores{index}": batch for index, batch in enumerate(batches)}
     result = workspace.run(
         name,
         f"harness.submission.inference:{scorer.function}",
         ScoreReport,
-        request={"jobs": jobs},
-        inputs={**scorer.inputs, **events},
-        outputs=sizes,
+        request={"jobs": _jobs(batches, may_be_constant=name != "score")},
+        inputs={
+            **scorer.inputs,
+            **{f"events{index}": batch.events for index, batch in enumerate(batches)},
+        },
+        outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
         limits=_SCORE_LIMITS,
         progress=count_events(tell, sum(batch.n_events for batch in batches)),
     )
-    scores = [
-        read_scores(result.outputs[f"scores{index}"], batch.n_events)
+    scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
+    return scores, result
+
+
+def _jobs(batches: Sequence[Batch], *, may_be_constant: bool) -> list[JsonValue]:
+    """Return what the step is asked for each batch; see `harness.submission.inference`."""
+    return [
+        {
+            "events": f"events{index}",
+            "scores": f"scores{index}",
+            "chunk": batch.at_once,
+            "may_be_constant": may_be_constant,
+        }
         for index, batch in enumerate(batches)
     ]
-    return scores, result
 
 
 def count_events(

@@ -24,7 +24,7 @@ from harness.card.records import (
     Variation,
     WorkingPoint,
 )
-from harness.challenge import DataFile
+from harness.challenge import Challenge, DataFile
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
 from harness.data.npy import npy_bytes, write_npy_header
@@ -85,16 +85,8 @@ def measure_stress(
         return NotMeasured(not_measured="no working point was reached: there is no threshold")
     names = challenge.processes("background")
     nominal = np.concatenate([scores[name] for name in names])
-    made: list[Variation | SkippedVariation] = []
-    possible = []
-    for variation in event_variations():
-        reason = why_not(variation, challenge)
-        if reason is None:
-            possible.append(variation)
-        else:
-            made.append(
-                SkippedVariation(name=variation.name, title=variation.title, not_measured=reason)
-            )
+    possible = [one for one in event_variations() if why_not(one, challenge) is None]
+    made: list[Variation | SkippedVariation] = list(_skipped(challenge))
     made += _vary_all(store, mixture, possible, nominal, points, score, folder / "varied.npy")
     made += [
         _other_file(store, file, points, score)
@@ -102,6 +94,13 @@ def measure_stress(
         if file.role == "variation"
     ]
     return Stress(arithmetic=physics.arithmetic, variations=tuple(made))
+
+
+def _skipped(challenge: Challenge) -> Iterator[SkippedVariation]:
+    """Name the variations that the layout of a challenge does not allow."""
+    for variation in event_variations():
+        if reason := why_not(variation, challenge):
+            yield SkippedVariation(name=variation.name, title=variation.title, not_measured=reason)
 
 
 def _vary_all(

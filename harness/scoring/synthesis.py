@@ -19,7 +19,7 @@ from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_workspace
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
-from harness.submission.spec import Submission, read_submission
+from harness.submission import Submission, read_submission
 
 # Backends that can go on to place and route.
 _IMPLEMENTING = ("vitis", "vivado")

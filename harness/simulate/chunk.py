@@ -12,24 +12,24 @@ from harness.simulate.layout import Events
 from harness.simulate.plan import Chunk
 from harness.simulate.process import Process
 
-# A process that has given no accepted event among this many generated ones is given up.
+# Generated events without an accepted one after which the simulation of a process ends.
 MAX_BARREN_EVENTS = 100_000
-# Events that are generated in one call of Pythia: memory grows with them, 0.3 MB each.
+# Fewest and most events that one call of Pythia generates; each takes 0.3 MB of memory.
 _BATCH_EVENTS = (100, 1000)
 
 
 class ChunkReport(Value):
-    """What one chunk has taken.
+    """What was generated for one chunk.
 
     Attributes
     ----------
     n_accepted : int
-        Events that passed the preselection, those beyond the chunk's number too.
+        Events that passed the preselection, including those beyond the chunk's number.
     n_capped : int
         Generated events that should have been kept more than once; see `harness.simulate.decays`.
     cross_section_mb : float
-        Cross section of the accepted events as this chunk estimates it [mb]; at leading order, as
-        Pythia computes it.
+        Cross section of the accepted events as this chunk estimates it [mb]; at leading order, from
+        Pythia.
     """
 
     process: str
@@ -59,7 +59,7 @@ def make_chunk(
     Raises
     ------
     UsageError
-        Pythia can't start or gives up, or nothing passes among `max_barren` generated events.
+        Pythia cannot start or gives up, or nothing passes among `max_barren` generated events.
     """
     import numpy as np
 
@@ -99,7 +99,7 @@ def _barren(process: Process, n_generated: int) -> UsageError:
         Problem(
             what=f"no event passed the preselection among {n_generated:,} generated ones",
             where=process.name,
-            expected="an electron or muon above 23 GeV now and then",
-            fix="simulate a process with leptons, or let the process give harder ones",
+            expected="an electron or muon above 23 GeV in some events",
+            fix="simulate a process with leptons, or one with harder leptons",
         )
     )

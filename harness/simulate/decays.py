@@ -1,17 +1,18 @@
-"""Leptons of heavy quarks, without waiting for them: decays drawn by what passes.
+"""Leptons of heavy quarks: decays drawn with the probability that their lepton passes.
 
-Of the events with a b or c quark one in a thousand gives an isolated lepton above 23 GeV. Pythia
-makes the event but for the decays of its heavy hadrons. For each of these, `N_TRIALS` semileptonic
-decays are drawn from a library that Pythia made at rest, turned at random and boosted. The weight
-of a trial is the branching fraction to e and mu, times the identification of the lepton as isolated
-as the products of the decay itself leave it, or zero if its measured pT fails.
+Of the events with a b or c quark, one in a thousand gives an isolated lepton above 23 GeV. Pythia
+makes the event without the decays of its heavy hadrons. For each of these, `N_TRIALS` semileptonic
+decays are drawn from a library of decays at rest (`harness.simulate.hadrons`), rotated at random
+and boosted. The weight of a trial is the branching fraction to e and mu, times the identification
+of the lepton given its isolation from the other products of the same decay; it is zero if the
+measured pT is too low.
 
 An event is kept with the probability (mean weight, summed over its hadrons) / `cap`. One trial is
-then chosen by its weight, and every other hadron decays as it will. So an event is kept as often as
-it would have passed, over the cap; none is kept twice, and no two share anything. Where the sum
-exceeds the cap the event is kept once and counted as capped.
+then chosen by its weight, and every other hadron decays freely. So an event is kept as often as it
+would have passed, divided by the cap; no event is kept twice, and no two share anything. If the sum
+exceeds the cap, the event is kept once and counted as capped.
 
-Not covered: leptons of b -> c -> l and of b -> tau -> l as the leading one; an event of which two
+Not covered: leptons of b -> c -> l and of b -> tau -> l as the leading one; an event in which two
 leptons pass counts twice.
 """
 
@@ -19,18 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.simulate.hadrons import Decays, HadronDecays, library
 from harness.simulate.particles import (
-    CHARGED,
     ELECTRON,
-    MUON,
-    NEUTRAL,
-    PHOTON,
     Column,
     Indices,
     Particles,
@@ -48,56 +44,11 @@ from harness.simulate.response import (
     measured_pt,
 )
 
-if TYPE_CHECKING:
-    from pythia8mc import Pythia
-
-# Weakly decaying hadrons (PDG codes, either sign).
-HADRONS: Mapping[Flavour, tuple[int, ...]] = {
-    "none": (),
-    "bottom": (511, 521, 531, 5122, 5132, 5232),
-    "charm": (411, 421, 431, 4122),
-}
+# Semileptonic decays that are tried for each hadron.
 N_TRIALS = 48
-# Decays of each hadron in the library, of either sort; and the seed of the library.
-N_DECAYS = 1500
-_SEED = 17
-# A hadron softer than this gives no such lepton.
+# A softer hadron gives no such lepton.
 _HADRON_PT_GEV = 21.0
 _MIN_PT_GEV = 0.7
-_INVISIBLE = (12, 14, 16)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decays:
-    """Decays of one hadron at rest, one after the other, their visible products only.
-
-    Attributes
-    ----------
-    momenta : ndarray of float64, shape (n_products, 4)
-        px, py, pz, E [GeV]; the lepton of a semileptonic decay comes first.
-    """
-
-    starts: Indices
-    momenta: NDArray[np.float64]
-    kind: NDArray[np.int8]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hadron:
-    """What is known of one weakly decaying hadron.
-
-    Attributes
-    ----------
-    fraction : float
-        Branching fraction to e and mu together.
-    leptonic, free : Decays
-        Semileptonic ones to e and mu; all.
-    """
-
-    mass: float
-    fraction: float
-    leptonic: Decays
-    free: Decays
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,8 +80,8 @@ class Decayed:
     products : Particles
         Of all hadrons of the kept events.
     boost, pull : ndarray of float64, shape (len(products),)
-        Of a lepton that has had its say: what its identification is to be multiplied by, and the
-        deviation of its measurement over the resolution; 1 and NaN for all else.
+        Of a lepton that was chosen by its weight: the factor on its identification, and the
+        deviation of its measurement over the resolution; 1 and NaN for all other products.
     """
 
     chance: Column
@@ -138,12 +89,6 @@ class Decayed:
     products: Particles
     boost: Column
     pull: Column
-
-
-def stop_decays(pythia: Pythia, flavour: Flavour) -> None:
-    """Let the hadrons of `flavour` be stable."""
-    for code in HADRONS[flavour]:
-        pythia.readString(f"{code}:mayDecay = off")
 
 
 def decay(
@@ -158,9 +103,9 @@ def decay(
     Parameters
     ----------
     weight : ndarray, shape (n_events,)
-        Pythia's weight of each event, over the probability with which it was let through.
+        Pythia's weight of each event, divided by the probability with which it was kept so far.
     cap : float
-        Weight at which an event is kept for sure.
+        Weight at which an event is kept with certainty.
     """
     n_events = len(weight)
     table = library(flavour)
@@ -186,7 +131,7 @@ def decay(
 
 
 def no_decays(n_events: int) -> Decayed:
-    """Return what becomes of events whose hadrons Pythia has let decay: all are kept."""
+    """Return the result for events whose hadrons Pythia decayed itself: all are kept."""
     nothing = np.zeros(0)
     return Decayed(
         chance=np.ones(n_events),
@@ -205,7 +150,7 @@ def no_decays(n_events: int) -> Decayed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Drawn:
-    """Decays that were drawn for the hadrons `which`: number `decay` of the library, turned."""
+    """Decays drawn for the hadrons `which`: number `decay` of the library, rotated."""
 
     hadrons: Hadrons
     which: Indices
@@ -233,7 +178,7 @@ class _Drawn:
         return self.decays.starts[self.decay + 1] - self.decays.starts[self.decay]
 
     def where(self, is_kept: NDArray[np.bool_]) -> _Drawn:
-        """Return those chosen by a mask."""
+        """Return those that a mask selects."""
         return replace(
             self,
             which=self.which[is_kept],
@@ -267,11 +212,11 @@ class _Drawn:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Trials:
-    """Semileptonic decays that were tried and may pass, of `N_TRIALS` for each hadron within reach.
+    """Semileptonic decays that may pass, of `N_TRIALS` for each hadron that is hard enough.
 
     `pull` is the deviation of the lepton's measurement over the resolution, `identified` its
-    identification among the products of its own decay, `weight` the whole weight over the number of
-    trials; `first` and `lengths` tell where the products lie.
+    identification among the products of its decay, `weight` the whole weight divided by the number
+    of trials; `first` and `lengths` are the positions of the products.
     """
 
     event: Indices
@@ -285,7 +230,7 @@ class _Trials:
 
     @classmethod
     def draw(
-        cls, hadrons: Hadrons, table: Mapping[int, Hadron], rng: np.random.Generator
+        cls, hadrons: Hadrons, table: Mapping[int, HadronDecays], rng: np.random.Generator
     ) -> _Trials:
         pt = np.hypot(hadrons.momentum[:, 0], hadrons.momentum[:, 1])
         found: list[tuple[Indices, Column, Column, Indices, Particles]] = []
@@ -322,7 +267,7 @@ class _Trials:
 
 
 def _choose(trials: _Trials, n_events: int, rng: np.random.Generator) -> Indices:
-    """Choose one trial of each event that has any, by their weights."""
+    """Choose one trial of each event that has any, with probabilities in proportion to weights."""
     order = np.argsort(trials.event, kind="stable")
     running = np.cumsum(trials.weight[order])
     ends = np.searchsorted(trials.event[order], np.arange(n_events), side="right")
@@ -377,77 +322,5 @@ def _random_rotations(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _first_of_runs(event: Indices) -> NDArray[np.bool_]:
-    """Tell where a new event begins; its lepton stands there."""
+    """Return where a new event begins: its lepton is there."""
     return np.concatenate([[True], event[1:] != event[:-1]])[: len(event)]
-
-
-@cache
-def library(flavour: Flavour) -> Mapping[int, Hadron]:
-    """Make the decays of the hadrons of `flavour`; a second or two, once in a process."""
-    return {code: _hadron(code) for code in HADRONS[flavour]}
-
-
-def _hadron(code: int) -> Hadron:
-    import pythia8mc
-
-    decays = []
-    fraction = 0.0
-    for is_leptonic in (False, True):
-        pythia = pythia8mc.Pythia("", False)
-        for line in (
-            "Print:quiet = on",
-            "ProcessLevel:all = off",
-            "ParticleDecays:mixB = off",
-            "Random:setSeed = on",
-            f"Random:seed = {_SEED + code}",
-        ):
-            pythia.readString(line)
-        if is_leptonic:
-            fraction = _only_leptonic(pythia, code)
-        pythia.init()
-        mass = float(pythia.particleData.m0(code))
-        decays.append(_decay_at_rest(pythia, code, mass, is_leptonic=is_leptonic))
-    return Hadron(mass=mass, fraction=fraction, leptonic=decays[1], free=decays[0])
-
-
-def _only_leptonic(pythia: Pythia, code: int) -> float:
-    """Switch the other decays off; return the branching fraction of those that are left."""
-    entry = pythia.particleData.findParticle(code)
-    total = leptonic = 0.0
-    for index in range(entry.sizeChannels()):
-        channel = entry.channel(index)
-        products = {abs(channel.product(n)) for n in range(channel.multiplicity())}
-        is_leptonic = bool(products & {11, 13})
-        channel.onMode(int(is_leptonic))
-        total += channel.bRatio()
-        leptonic += channel.bRatio() * is_leptonic
-    return float(leptonic / total)
-
-
-def _decay_at_rest(pythia: Pythia, code: int, mass: float, *, is_leptonic: bool) -> Decays:
-    """Let Pythia decay a hadron at rest `N_DECAYS` times."""
-    starts, momenta, kinds = [0], [], []
-    for _ in range(N_DECAYS):
-        event = pythia.event
-        event.reset()
-        event.append(code, 1, 0, 0, 0.0, 0.0, 0.0, mass, mass)
-        pythia.next()
-        found = [event[n] for n in range(event.size()) if event[n].isFinal()]
-        seen = [particle for particle in found if particle.idAbs() not in _INVISIBLE]
-        if is_leptonic:
-            # The lepton of the hadron itself comes first: the first in Pythia's record.
-            seen.sort(key=lambda particle: particle.idAbs() not in {11, 13})
-        for particle in seen:
-            momenta.append((particle.px(), particle.py(), particle.pz(), particle.e()))
-            kinds.append(_kind(particle.idAbs(), particle.charge()))
-        starts.append(len(kinds))
-    return Decays(
-        starts=np.array(starts, np.int64),
-        momenta=np.array(momenta).reshape(-1, 4),
-        kind=np.array(kinds, np.int8),
-    )
-
-
-def _kind(code: int, charge: float) -> int:
-    known = {11: ELECTRON, 13: MUON, 22: PHOTON}.get(code)
-    return known if known is not None else (CHARGED if charge else NEUTRAL)

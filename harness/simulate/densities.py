@@ -1,8 +1,8 @@
 """Parton densities of one flavour: the proton that gives a heavy quark to the hard process.
 
-Of the hard scatterings of quarks and gluons one in dozens takes a b quark out of a proton. Pythia
-can't choose by flavour, but it can use other densities for the hard process than for the showers:
-those of the proton with everything but one flavour taken out, for one of the two beams.
+One in dozens of the hard scatterings of quarks and gluons takes a b quark out of a proton. Pythia
+cannot select by flavour, but it can use different densities for the hard process and the showers:
+for one of the two beams, those of the proton with all flavours but one set to zero.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEFAULT_FILE = "NNPDF23_lo_as_0130_qed_0000.dat"
 
 @contextmanager
 def beam_of_flavour(pythia: Pythia, code: int) -> Iterator[None]:
-    """Let beam A enter hard processes as quarks and antiquarks of one flavour; while Pythia starts.
+    """While Pythia starts, give it only one flavour of quarks in beam A for hard processes.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def _write(path: Path, grid: str) -> None:
     except OSError as error:
         raise EnvironmentFaultError(
             Problem(
-                what=f"can't write: {error.strerror}",
+                what=f"cannot be written: {error.strerror}",
                 where=str(path),
                 expected="room for 1 MB of temporary files",
-                fix="make room or set TMPDIR, and run the command again: it goes on where it was",
+                fix="make room or set TMPDIR, and run the command again: it continues",
             )
         ) from error
 

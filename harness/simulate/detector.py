@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,11 @@ from harness.simulate.response import (
     smear,
 )
 
-# A jet is an electron's if the electron has this share of its pT, and lies within the radius.
+# A jet is an electron's if the electron has this share of its pT and lies within the radius.
 _ELECTRON_SHARE = 0.5
-# Jets taken for electrons: how the rate falls with pT, from ATLAS's functions for its upgrade
-# (UpgradePerformanceFunctions: 0.0048 exp(-0.035 pT / GeV) for tight electrons). The share of such
-# events in the mix is set in `presets`; so only the slope matters here.
+# Jets misidentified as electrons: how the rate falls with pT, from ATLAS's upgrade functions
+# (UpgradePerformanceFunctions: 0.0048 exp(-0.035 pT / GeV) for tight electrons). `presets` sets the
+# share of such events in the mix, so only the slope matters here.
 FAKE_SLOPE_PER_GEV = 0.035
 # pT that the fake electron keeps of the jet's: uniform between these [T].
 FAKE_PT_SHARE = (0.6, 1.0)
@@ -38,7 +38,7 @@ FAKE_PT_SHARE = (0.6, 1.0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Detector:
-    """All that stands between a generated event and its 19 objects."""
+    """Turns generated events into their 19 objects."""
 
     response: Response
     overlay: Overlay
@@ -59,8 +59,8 @@ class Detector:
         isolation = relative_isolation(measured, seen, n_events, self.response.isolation_radius)
         chance = boost * identification(measured, isolation, self.response)
         found = measured.where(rng.random(len(measured)) < chance)
-        let_through = batch.let_through if is_fake else None
-        return self._reconstruct(seen, leptons, found, n_pileup, rng, let_through)
+        thinning = batch.thinning if is_fake else None
+        return self._reconstruct(seen, leptons, found, n_pileup, rng, thinning)
 
     def _reconstruct(
         self,
@@ -69,10 +69,10 @@ class Detector:
         found: Particles,
         n_pileup: Indices,
         rng: np.random.Generator,
-        let_through: Column | None,
+        thinning: Column | None,
     ) -> Events:
         n_events = len(n_pileup)
-        if let_through is None:
+        if thinning is None:
             passes = _has_leading(found, n_events)
             seen, leptons, found = (part.of_events(passes) for part in (seen, leptons, found))
             n_pileup, n_events = n_pileup[passes], int(passes.sum())
@@ -85,8 +85,8 @@ class Detector:
         jets = self._jets(deposits, found, n_pileup, rng)
         found_electrons = found.where(found.kind == ELECTRON)
         passes = np.ones(n_events, np.bool_)
-        if let_through is not None:
-            fakes, passes = _fake_electrons(jets, let_through, rng)
+        if thinning is not None:
+            fakes, passes = _fake_electrons(jets, thinning, rng)
             found_electrons = join([found_electrons, fakes])
         every = join([found_electrons, conversions(found_electrons, self.response, rng)])
         events = lay_out(met, every, muons, jets)
@@ -114,7 +114,7 @@ class Detector:
     def _jets(
         self, deposits: Particles, found: Particles, n_pileup: Indices, rng: np.random.Generator
     ) -> Particles:
-        """Return the jets that are kept, electrons among them as often as they reappear."""
+        """Return the jets that are kept, including the electrons that reappear as jets."""
         response = self.response
         jets = cluster(deposits, len(n_pileup), JET_RADIUS)
         is_electron = _holds_electron(jets, found.where(found.kind == ELECTRON))
@@ -125,19 +125,19 @@ class Detector:
         loss = response.jet_loss * np.exp(-(pt - JET_PT_GEV) / response.jet_turn_on_gev)
         lost = rng.random(len(jets)) < loss
         lost |= is_electron & (rng.random(len(jets)) > response.electron_as_jet)
-        corrected = Particles(event=jets.event, pt=pt, eta=jets.eta, phi=jets.phi, kind=jets.kind)
+        corrected = replace(jets, pt=pt)
         return corrected.where(~lost & (pt > JET_PT_GEV) & (np.abs(jets.eta) < JET_ABS_ETA))
 
 
 def _has_leading(leptons: Particles, n_events: int) -> NDArray[np.bool_]:
-    """Tell which events have a lepton above the preselection's threshold."""
+    """Return which events have a lepton above the preselection's threshold."""
     leading = leptons.event[leptons.pt > LEADING_LEPTON_GEV]
     has: NDArray[np.bool_] = np.bincount(leading, minlength=n_events) > 0
     return has
 
 
 def _holds_electron(jets: Particles, electrons: Particles) -> NDArray[np.bool_]:
-    """Tell which jets are mainly one of the `electrons`."""
+    """Return which jets are mainly one of the `electrons`."""
     order = np.argsort(electrons.event, kind="stable")
     electrons = electrons.where(order)
     is_one = np.zeros(len(jets), np.bool_)
@@ -154,17 +154,17 @@ def _holds_electron(jets: Particles, electrons: Particles) -> NDArray[np.bool_]:
 
 
 def _fake_electrons(
-    jets: Particles, let_through: Column, rng: np.random.Generator
+    jets: Particles, thinning: Column, rng: np.random.Generator
 ) -> tuple[Particles, NDArray[np.bool_]]:
-    """Take one jet of an event for an electron; the jet stays.
+    """Make an electron of one jet of each event; the jet stays.
 
-    A jet is taken with a probability that falls with its pT; an event is kept in proportion to the
-    sum over its jets, capped at twice the value at the threshold.
+    The probability falls with the pT of the jet. An event is kept in proportion to the sum over its
+    jets, capped at twice the value at the threshold.
 
     Parameters
     ----------
-    let_through : ndarray of float64, shape (n_events,)
-        Probability with which each event has come here.
+    thinning : ndarray of float64, shape (n_events,)
+        Probability with which each event was kept so far.
 
     Returns
     -------
@@ -173,12 +173,12 @@ def _fake_electrons(
     passes : ndarray of bool, shape (n_events,)
         Events that are kept.
     """
-    n_events = len(let_through)
+    n_events = len(thinning)
     share = rng.uniform(*FAKE_PT_SHARE, len(jets))
     may = (share * jets.pt > LEADING_LEPTON_GEV) & (np.abs(jets.eta) < ELECTRON_ABS_ETA)
     chance = 0.5 * may * np.exp(-FAKE_SLOPE_PER_GEV * (jets.pt - LEADING_LEPTON_GEV))
     total = np.bincount(jets.event, chance, minlength=n_events)
-    passes = rng.random(n_events) < total / let_through
+    passes = rng.random(n_events) < total / thinning
     # One jet of each event, with its share of the total: the first whose running sum passes a mark.
     running = np.cumsum(chance)
     before = np.concatenate([[0.0], running])[np.searchsorted(jets.event, np.arange(n_events))]
@@ -187,12 +187,7 @@ def _fake_electrons(
     is_first = is_past & (running - chance <= mark[jets.event])
     chosen = is_first & may & passes[jets.event]
     taken = jets.where(chosen)
-    fakes = Particles(
-        event=taken.event,
-        pt=taken.pt * share[chosen],
-        eta=taken.eta,
-        phi=taken.phi,
-        kind=np.full(len(taken), ELECTRON, np.int8),
-    )
+    kinds = np.full(len(taken), ELECTRON, np.int8)
+    fakes = replace(taken, pt=taken.pt * share[chosen], kind=kinds)
     found = np.bincount(fakes.event, minlength=n_events) > 0
     return fakes, passes & found

@@ -1,8 +1,8 @@
 """Pythia 8: from a process and a seed to stable particles, many events at a time.
 
-Every sample is made in the same way: initial- and final-state showers and hadronisation on,
-multiparton interactions off. They cost 4.3 of 5.2 ms of a W event; what they would have given is
-laid over the event by `harness.simulate.pileup`.
+Every sample has initial- and final-state showers and hadronisation on and multiparton interactions
+off. Multiparton interactions would take 4.3 of 5.2 ms of a W event; `harness.simulate.pileup`
+overlays soft events in their place.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import EnvironmentFaultError, Problem, UsageError
-from harness.simulate.decays import HADRONS, Decayed, Hadrons, decay, no_decays, stop_decays
+from harness.simulate.decays import Decayed, Hadrons, decay, no_decays
 from harness.simulate.densities import beam_of_flavour
+from harness.simulate.hadrons import HADRONS, stop_decays
 from harness.simulate.particles import (
-    CHARGED,
     ELECTRON,
     MUON,
-    NEUTRAL,
-    PHOTON,
     Column,
     Indices,
     Particles,
     concatenate,
+    flat,
+    kind_of,
 )
 from harness.simulate.process import CODES, Process
 from harness.simulate.vetoes import Thinning, make_vetoes
@@ -40,7 +40,7 @@ COMMON = (
     "PartonLevel:MPI = off",
     "ParticleDecays:mixB = off",
 )
-# Nothing of a run is printed or checked event by event; both cost time.
+# Printing and checking event by event would cost time.
 _QUIET = ("Print:quiet = on", "Next:numberCount = 0", "Check:event = off", "Random:setSeed = on")
 # Particles below this pT are not kept: calorimeters suppress such deposits. [GeV]
 MIN_PT_GEV = 0.7
@@ -58,7 +58,7 @@ class Batch:
     n_generated : int
         Events that Pythia has made.
     n_events : int
-        Events that are kept of them; `Particles.event` counts them from 0.
+        Those that are kept; `Particles.event` numbers them from 0.
     n_capped : int
         Events that should have been kept more than once.
     particles : Particles
@@ -67,11 +67,11 @@ class Batch:
     leptons : Particles
         Electrons and muons above `MIN_PT_GEV`.
     boost : ndarray of float64, shape (len(leptons),)
-        What the identification of each lepton is to be multiplied by.
+        Factor on the identification of each lepton.
     pull : ndarray of float64, shape (len(leptons),)
         Deviation of each lepton's measurement over its resolution.
-    let_through : ndarray of float64, shape (n_events,)
-        Probability with which Pythia was let go on with each event.
+    thinning : ndarray of float64, shape (n_events,)
+        Probability with which each event was kept during its shower.
     """
 
     n_generated: int
@@ -81,7 +81,7 @@ class Batch:
     leptons: Particles
     boost: Column
     pull: Column
-    let_through: Column
+    thinning: Column
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,13 +97,13 @@ class Generator:
     def event_mb(self) -> float:
         """Cross section of one accepted event, as Pythia has estimated it so far [mb].
 
-        The cap for leptons of heavy hadrons makes an accepted event worth more; so does it that the
-        heavy quark may come from either beam.
+        An accepted event counts for more if leptons of heavy hadrons are capped. It counts twice if
+        Pythia takes the heavy quark from beam A only, because it can come from either beam.
         """
         info = self.pythia.infoPython()
         n_events = float(info.nAccepted())
         if self.thinning is not None:
-            # Pythia counts events, but hard processes that are chosen by their pT have weights.
+            # Pythia counts events, but hard processes selected by their pT have weights.
             n_events *= self.thinning.selected_weight / info.nSelected()
         n_beams = 1 if self.process.beam == "none" else 2
         return float(info.sigmaGen()) / n_events * self.process.cap * n_beams
@@ -123,7 +123,7 @@ class Generator:
                     what=f"Pythia gave up on all of {n_events:,} events",
                     where=self.process.name,
                     expected="settings with which events can be made",
-                    fix="see what Pythia says with these settings alone",
+                    fix="run Pythia with these settings alone and read its messages",
                 )
             )
         return _read_batch(array, self, rng)
@@ -157,24 +157,23 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
     Raises
     ------
     UsageError
-        Pythia refuses a setting, or can't start with these.
+        Pythia rejects a setting, or cannot start with these.
     """
     module = import_pythia()
     pythia = module.Pythia("", False)
     for line in (*_QUIET, *COMMON, *more, f"Random:seed = {1 + seed % _MAX_SEED}"):
         pythia.readString(line)
-    refused = [line for line in process.settings if not pythia.readString(line)]
-    if refused:
-        raise UsageError(
-            *(
-                Problem(
-                    what=f"Pythia does not know {line!r}",
-                    where=process.name,
-                    fix="look its name up in Pythia's manual",
-                )
-                for line in refused
-            )
+    problems = [
+        Problem(
+            what=f"Pythia does not know {line!r}",
+            where=process.name,
+            fix="look its name up in Pythia's manual",
         )
+        for line in process.settings
+        if not pythia.readString(line)
+    ]
+    if problems:
+        raise UsageError(*problems)
     stop_decays(pythia, process.leptons_of)
     hooks, thinning = make_vetoes(module, pythia, process, seed)
     if hooks is not None:
@@ -184,10 +183,10 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
     if not has_started:
         raise UsageError(
             Problem(
-                what="Pythia can't start with these settings",
+                what="Pythia cannot start with these settings",
                 where=process.name,
                 expected="at least one process that is on, with a phase space that is not empty",
-                fix="see what Pythia says with these settings alone",
+                fix="run Pythia with these settings alone and read its messages",
             )
         )
     return Generator(process=process, pythia=pythia, hooks=hooks, thinning=thinning)
@@ -198,15 +197,15 @@ def _read_batch(
     generator: Generator,
     rng: np.random.Generator,
 ) -> Batch:
-    """Turn Pythia's array of events into columns, and let heavy hadrons decay."""
+    """Turn Pythia's array of events into columns, and decay heavy hadrons."""
     import awkward as ak
 
     record = array["prt"]
     lengths = ak.to_numpy(ak.num(record["id"])).astype(np.int64)
-    chosen = np.flatnonzero(_flat(record["status"]) > 0)
+    chosen = np.flatnonzero(flat(record["status"]) > 0)
     event = np.repeat(np.arange(len(lengths)), lengths)[chosen]
-    codes = _flat(record["id"])[chosen]
-    momentum = np.stack([_flat(record["p"][name])[chosen] for name in ("px", "py", "pz")], axis=-1)
+    codes = flat(record["id"])[chosen]
+    momentum = np.stack([flat(record["p"][name])[chosen] for name in ("px", "py", "pz")], axis=-1)
     if generator.process.beam != "none":
         # The quark may come from either beam.
         momentum[:, 2] *= rng.choice((-1.0, 1.0), len(lengths))[event]
@@ -214,8 +213,8 @@ def _read_batch(
     hadrons = Hadrons(
         event=event[is_heavy], code=np.abs(codes[is_heavy]), momentum=momentum[is_heavy]
     )
-    let_through = _let_through(array["info"], generator)
-    decayed = _decay(array["info"], hadrons, let_through, generator.process, rng)
+    thinning = _thinning(array["info"], generator)
+    decayed = _decay(array["info"], hadrons, thinning, generator.process, rng)
     is_read = ~is_heavy & decayed.is_kept[event]
     stable = _visible(codes[is_read], event[is_read], momentum[is_read], generator.pythia)
     boost = np.concatenate([np.ones(len(stable)), decayed.boost])
@@ -233,12 +232,12 @@ def _read_batch(
         leptons=stable.where(is_seen & is_lepton),
         boost=boost[is_seen & is_lepton],
         pull=np.where(np.isnan(pull), rng.standard_normal(len(pull)), pull),
-        let_through=let_through[decayed.is_kept],
+        thinning=thinning[decayed.is_kept],
     )
 
 
-def _let_through(info: Any, generator: Generator) -> Column:  # noqa: ANN401 - an awkward array
-    """Return the probability with which each event was let through in the midst of its shower."""
+def _thinning(info: Any, generator: Generator) -> Column:  # noqa: ANN401 - an awkward array
+    """Return the probability with which each event was kept during its shower."""
     import awkward as ak
 
     keys = np.stack([ak.to_numpy(info[name]) for name in ("x1", "x2", "pT2Hat")], axis=-1)
@@ -250,16 +249,16 @@ def _let_through(info: Any, generator: Generator) -> Column:  # noqa: ANN401 - a
 def _decay(
     info: Any,  # noqa: ANN401 - an awkward array
     hadrons: Hadrons,
-    let_through: Column,
+    thinning: Column,
     process: Process,
     rng: np.random.Generator,
 ) -> Decayed:
-    """Let heavy hadrons decay, if Pythia has left any for us; keep what may pass."""
+    """Decay the heavy hadrons that Pythia left undecayed; keep events that may pass."""
     import awkward as ak
 
     if process.leptons_of == "none":
-        return no_decays(len(let_through))
-    weight = ak.to_numpy(info["weights"][:, 0]) / let_through
+        return no_decays(len(thinning))
+    weight = ak.to_numpy(info["weights"][:, 0]) / thinning
     return decay(hadrons, weight, process.leptons_of, process.cap, rng)
 
 
@@ -283,25 +282,9 @@ def _visible(
     )
 
 
-def _flat(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an awkward array
-    import awkward as ak
-
-    values: NDArray[Any] = ak.to_numpy(ak.flatten(column))
-    return values
-
-
 def _kinds(codes: NDArray[np.int32], pythia: Pythia) -> NDArray[np.int8]:
-    """Tell the kind of each stable particle; -1 for what no detector sees."""
+    """Return the kind of each stable particle; -1 for what no detector sees."""
     distinct, place = np.unique(codes, return_inverse=True)
-    table = np.array([_kind(int(code), pythia) for code in distinct], np.int8)
+    table = np.array([kind_of(int(code), pythia) for code in distinct], np.int8)
     kinds: NDArray[np.int8] = table[place]
     return kinds
-
-
-def _kind(code: int, pythia: Pythia) -> int:
-    known = {11: ELECTRON, 13: MUON, 22: PHOTON}.get(abs(code))
-    if known is not None:
-        return known
-    if not pythia.particleData.isVisible(code):
-        return -1
-    return CHARGED if pythia.particleData.charge(code) != 0 else NEUTRAL

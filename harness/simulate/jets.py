@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from harness.simulate.particles import NEUTRAL, Particles
+from harness.simulate.particles import NEUTRAL, Particles, flat
 
-# Clusters below this are no jets after any correction. [GeV]
+# No correction makes a softer cluster a jet. [GeV]
 MIN_CLUSTER_GEV = 7.0
 
 
@@ -39,7 +38,7 @@ def cluster(particles: Particles, n_events: int, radius: float) -> Particles:
     definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
     sequence = fastjet.ClusterSequence(ak.unflatten(momenta, counts), definition)
     found = sequence.inclusive_jets(min_pt=MIN_CLUSTER_GEV)
-    px, py, pz = (_flat(found[name]) for name in ("px", "py", "pz"))
+    px, py, pz = (flat(found[name]).astype(np.float64) for name in ("px", "py", "pz"))
     n_jets = ak.to_numpy(ak.num(found["px"])).astype(np.int64)
     pt = np.hypot(px, py)
     return Particles(
@@ -49,10 +48,3 @@ def cluster(particles: Particles, n_events: int, radius: float) -> Particles:
         phi=np.arctan2(py, px),
         kind=np.full(len(pt), NEUTRAL, np.int8),
     )
-
-
-def _flat(column: object) -> NDArray[np.float64]:
-    import awkward as ak
-
-    values: NDArray[np.float64] = ak.to_numpy(ak.flatten(column)).astype(np.float64)
-    return values

@@ -22,7 +22,7 @@ Events = NDArray[np.float32]
 def lay_out(
     met: tuple[Column, Column], electrons: Particles, muons: Particles, jets: Particles
 ) -> Events:
-    """Lay objects out as ADC2021 does: falling pT within a kind, zero where empty.
+    """Arrange objects as ADC2021 does: by falling pT within a kind, zero where empty.
 
     Parameters
     ----------

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Kinds of stable particles that a detector tells apart.
+if TYPE_CHECKING:
+    from pythia8mc import Pythia
+
+# Kinds of stable particles that a detector distinguishes.
 CHARGED, PHOTON, NEUTRAL, ELECTRON, MUON = range(5)
 
 Column = NDArray[np.float64]
@@ -40,17 +44,11 @@ class Particles:
         return len(self.event)
 
     def where(self, is_kept: NDArray[np.bool_] | Indices) -> Particles:
-        """Return those chosen by a mask or by their positions."""
-        return Particles(
-            event=self.event[is_kept],
-            pt=self.pt[is_kept],
-            eta=self.eta[is_kept],
-            phi=self.phi[is_kept],
-            kind=self.kind[is_kept],
-        )
+        """Return those that a mask or their positions select."""
+        return Particles(**{name: getattr(self, name)[is_kept] for name in _COLUMNS})
 
     def of_events(self, is_kept: NDArray[np.bool_]) -> Particles:
-        """Return those of some events, which are counted anew from 0.
+        """Return those of some events, and number these events from 0.
 
         Parameters
         ----------
@@ -61,19 +59,36 @@ class Particles:
         return replace(kept, event=number[kept.event])
 
 
+_COLUMNS = ("event", "pt", "eta", "phi", "kind")
+
+
+def kind_of(code: int, pythia: Pythia) -> int:
+    """Return the kind of a stable particle by its PDG code; -1 if no detector sees it."""
+    known = {11: ELECTRON, 13: MUON, 22: PHOTON}.get(abs(code))
+    if known is not None:
+        return known
+    if not pythia.particleData.isVisible(code):
+        return -1
+    return CHARGED if pythia.particleData.charge(code) != 0 else NEUTRAL
+
+
+def flat(column: Any) -> NDArray[Any]:  # noqa: ANN401 - an awkward array
+    """Return the values of all events, one after the other."""
+    import awkward as ak
+
+    values: NDArray[Any] = ak.to_numpy(ak.flatten(column))
+    return values
+
+
 def concatenate(parts: Sequence[Particles]) -> Particles:
-    """Lay several sets one after the other, in that order."""
+    """Put several sets one after the other, in that order."""
     return Particles(
-        event=np.concatenate([part.event for part in parts]),
-        pt=np.concatenate([part.pt for part in parts]),
-        eta=np.concatenate([part.eta for part in parts]),
-        phi=np.concatenate([part.phi for part in parts]),
-        kind=np.concatenate([part.kind for part in parts]),
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
     )
 
 
 def join(parts: Sequence[Particles]) -> Particles:
-    """Lay several sets together, in the order of their events."""
+    """Put several sets together, in the order of their events."""
     together = concatenate(parts)
     event = together.event
     if event.max(initial=0) <= np.iinfo(np.uint16).max:

@@ -1,17 +1,16 @@
 """Soft collisions: a library of minimum-bias events, overlaid as pile-up and as underlying event.
 
-*Pile-up.* A Poisson number of whole inelastic events is laid over each hard one. Charged particles
-within the tracker are taken out (charged-hadron subtraction, as in Delphes's pile-up card); what is
-left is neutral or forward.
+*Pile-up.* A Poisson number of inelastic events is added to each hard one. Charged particles within
+the tracker are removed (charged-hadron subtraction, as in Delphes's pile-up card); the rest is
+neutral or forward.
 
-*Underlying event.* In place of multiparton interactions one or two whole non-diffractive events
-are laid over the hard one, charged particles and all. Their mean number is set so that the
-transverse energy within |eta| < 2.5 that they add to W events is what Pythia's own multiparton
-interactions add.
+*Underlying event.* In place of multiparton interactions, one or two non-diffractive events are
+added to the hard one, including their charged particles. Their mean number is such that they add
+the same transverse energy within |eta| < 2.5 to W events as Pythia's own multiparton interactions.
 
-Each overlaid event is turned by a random angle about the beam and reflected at random, so that a
-library of tens of thousands serves for millions of events. What is not covered: soft events rarer
-than one in the library; a rare one (with a jet of 50 GeV, say) comes again and again.
+Each soft event is rotated by a random angle about the beam and reflected at random, so a library of
+tens of thousands is enough for millions of events. Not covered: soft events rarer than one in the
+library; a rare one (with a jet of 50 GeV, say) is used many times.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ KINDS: tuple[Kind, ...] = ("inelastic", "nondiffractive")
 # Tracks are found within this |eta| (delphes_card_CMS.tcl, tracking efficiency).
 TRACKER_ABS_ETA = 2.5
 PILEUP_MEAN = 20.0
-# Underlying event: one event always, a second with this probability [see the module's text].
+# Underlying event: always one event, and a second with this probability [see the module's text].
 SECOND_EVENT = 0.7
-# Events of a library are made in parts of this many, each with a seed of its own. To start Pythia
-# costs as much as 3,000 of them.
+# Events in one part of a library; each part has its own seed. Starting Pythia takes as long as
+# making 3,000 events.
 PART_EVENTS = 5000
 LIBRARY_SEED = 13
 SETTINGS = {
@@ -64,19 +63,16 @@ class SoftEvents:
         return len(self.starts) - 1
 
     def without_tracks(self) -> SoftEvents:
-        """Take out charged particles within the tracker."""
+        """Remove charged particles within the tracker."""
         is_kept = ~((self.kind == CHARGED) & (np.abs(self.eta) < TRACKER_ABS_ETA))
         before = np.concatenate([[0], np.cumsum(is_kept)])
         return SoftEvents(
             starts=before[self.starts],
-            pt=self.pt[is_kept],
-            eta=self.eta[is_kept],
-            phi=self.phi[is_kept],
-            kind=self.kind[is_kept],
+            **{name: getattr(self, name)[is_kept] for name in _COLUMNS},
         )
 
     def draw(self, numbers: Indices, rng: np.random.Generator) -> Particles:
-        """Draw whole events: `numbers[i]` of them for event i, each turned and reflected."""
+        """Draw `numbers[i]` soft events for event i, each rotated and reflected."""
         owner = np.repeat(np.arange(len(numbers)), numbers)
         drawn = rng.integers(0, self.n_events, len(owner))
         angle = rng.uniform(-np.pi, np.pi, len(owner))
@@ -92,9 +88,12 @@ class SoftEvents:
         )
 
 
+_COLUMNS = ("pt", "eta", "phi", "kind")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overlay:
-    """Both libraries, ready to be laid over events."""
+    """Both libraries, ready to draw from."""
 
     pileup: SoftEvents
     underlying: SoftEvents
@@ -124,27 +123,25 @@ def make_part(kind: Kind, part: int, n_events: int) -> SoftEvents:
 
 
 def join_parts(parts: list[SoftEvents]) -> SoftEvents:
-    """Lay the parts of a library together."""
+    """Join the parts of a library."""
     lengths = np.concatenate([np.diff(part.starts) for part in parts])
     return SoftEvents(
         starts=np.concatenate([[0], np.cumsum(lengths)]),
-        pt=np.concatenate([part.pt for part in parts]),
-        eta=np.concatenate([part.eta for part in parts]),
-        phi=np.concatenate([part.phi for part in parts]),
-        kind=np.concatenate([part.kind for part in parts]),
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS},
     )
 
 
 def to_bytes(events: SoftEvents) -> bytes:
     """Encode a library or a part of it; equal libraries give equal bytes."""
     stream = io.BytesIO()
-    for column in (events.starts, events.pt, events.eta, events.phi, events.kind):
-        np.lib.format.write_array(stream, np.ascontiguousarray(column), allow_pickle=False)
+    for name in ("starts", *_COLUMNS):
+        column = np.ascontiguousarray(getattr(events, name))
+        np.lib.format.write_array(stream, column, allow_pickle=False)
     return stream.getvalue()
 
 
 def read_library(path: Path) -> SoftEvents:
-    """Read what `to_bytes` has written.
+    """Read what `to_bytes` wrote.
 
     Raises
     ------
@@ -152,13 +149,13 @@ def read_library(path: Path) -> SoftEvents:
         The file is missing or cut short.
     """
     with path.open("rb") as stream:
-        columns = [np.lib.format.read_array(stream, allow_pickle=False) for _ in range(5)]
-    starts, pt, eta, phi, kind = columns
-    return SoftEvents(starts=starts, pt=pt, eta=eta, phi=phi, kind=kind)
+        names = ("starts", *_COLUMNS)
+        columns = {name: np.lib.format.read_array(stream, allow_pickle=False) for name in names}
+    return SoftEvents(**columns)
 
 
 def library_name(kind: Kind, n_events: int) -> str:
-    """Name a library by all that decides its content."""
+    """Name a library by everything that determines its content."""
     import pythia8mc
 
     recipe = repr((SETTINGS[kind], _MORE, LIBRARY_SEED, PART_EVENTS, MIN_PT_GEV, n_events))

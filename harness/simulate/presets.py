@@ -1,7 +1,7 @@
 """The processes that the harness knows by name.
 
-The mix of the background and the masses of the four signals are those of the challenge; the split
-of QCD into its sources is `QCD_SPLIT`, see there.
+The mix of the background and the masses of the four signals are those of the challenge; see
+`QCD_SPLIT` for the sources of QCD.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ Z = Process(
     demand="lepton",
 )
 TOP = Process(name="tt", title="tt̄", settings=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on"))
-# A b or c quark of the hard process is made there, or taken out of a proton (excited).
+# A b or c quark of the hard process is produced there, or comes out of a proton (excited).
 _EXCITED = ("HardQCD:qg2qg = on", "HardQCD:qq2qq = on")
 
 
 def _biased(power: float, min_pt_gev: float) -> tuple[str, ...]:
-    """Choose hard processes more often the harder they are; Pythia gives the weights."""
+    """Select hard processes more often the harder they are; Pythia gives the weights."""
     return (
         f"PhaseSpace:pTHatMin = {min_pt_gev}",
         "PhaseSpace:bias2Selection = on",
@@ -92,8 +92,8 @@ QCD_CHARM = Process(
     cap=0.03,
     parton_cap=0.0035,
 )
-# The splitting is made twelve times as often as it is; Pythia gives each event the weight that
-# undoes it, and that weight enters the probability to keep the event.
+# The splitting is enhanced twelve times. Pythia gives each event the weight that corrects for it,
+# and that weight enters the probability to keep the event.
 QCD_TO_BOTTOM = Process(
     name="qcd_to_bottom",
     title="QCD, g → bb̄ in the shower, b → ℓ",
@@ -129,9 +129,9 @@ QCD_FAKE = Process(
     is_fake=True,
     parton_cap=0.16,
 )
-# Shares of QCD's sources among its accepted events. Those of heavy quarks stand to each other as
-# their cross sections after the selection do. That of misidentified jets is tuned on the real
-# background's share of events with an electron, that of hard quarks on its leading jet's pT.
+# Shares of QCD's sources among its accepted events. Those of heavy quarks are in proportion to
+# their cross sections after the selection. That of misidentified jets is tuned to the share of
+# events with an electron in the real background, that of hard quarks to the pT of its leading jet.
 QCD_SPLIT = {
     QCD_BOTTOM: 0.374,
     QCD_BOTTOM_PAIR: 0.112,
@@ -147,7 +147,7 @@ COMPONENTS: Mapping[Process, float] = {
     TOP: MIX["tt"],
     **{process: MIX["qcd"] * share for process, share in QCD_SPLIT.items()},
 }
-# The same background with other parameters of Pythia, to see how stable a rate is: settings that
+# The same background with other parameters of Pythia, to check how stable a rate is: settings that
 # come before those of each process. A14 is ATLAS's central tune with NNPDF2.3 LO
 # (ATL-PHYS-PUB-2014-021).
 TUNES: Mapping[str, tuple[str, ...]] = {"background_a14": ("Tune:pp = 21",)}
@@ -206,8 +206,8 @@ OTHERS = (
         name="softbomb",
         title="W h, h (125 GeV) → soft bomb",
         settings=(
-            # A hidden sector that couples strongly radiates many soft mesons, which decay back;
-            # the W gives the lepton that the preselection asks for.
+            # A strongly coupled hidden sector radiates many soft mesons, which decay to visible
+            # particles; the W gives the lepton that the preselection needs.
             "HiggsSM:ffbar2HW = on", "25:m0 = 125.", *_SCALAR,
             "25:addChannel = 1 1. 100 4900101 -4900101",
             "24:onMode = off", "24:onIfAny = 11 13",

@@ -13,9 +13,9 @@ from harness.errors import DataError, UsageError
 from harness.files import read_yaml
 from harness.simulate.settings import MAX_SETTINGS, settings_problems
 
-# What Pythia's process-level veto asks of the hard process, besides its settings.
+# What the veto on the hard process requires, besides Pythia's settings.
 Demand = Literal["none", "lepton", "bottom", "charm", "light"]
-# Whose hadrons give the lepton; see `harness.simulate.decays`.
+# The flavour whose hadrons give the lepton; see `harness.simulate.decays`.
 Flavour = Literal["none", "bottom", "charm"]
 # PDG codes of the quarks.
 CODES: Mapping[Flavour, int] = {"bottom": 5, "charm": 4}
@@ -29,22 +29,25 @@ class Process(Value):
     settings : tuple of str
         Pythia's settings, on top of `harness.simulate.generator.COMMON`.
     demand : str
-        Events of the hard process that can't pass are dropped before they are showered:
-        ``lepton`` wants one charged lepton within reach, ``bottom`` and ``charm`` an outgoing
-        b or c quark, ``light`` neither b nor c in or out.
+        Hard processes that cannot pass are dropped before the shower: ``lepton`` requires a
+        charged lepton within the acceptance, ``bottom`` and ``charm`` an outgoing b or c quark,
+        ``light`` that no b or c quark comes in or goes out.
     leptons_of : str
         The leading lepton comes from the decay of a hadron of this flavour.
     beam : str
-        Flavour as which beam A enters the hard process; one half of the events is then reflected.
+        The only flavour that beam A has in the hard process; half of the events are then
+        reflected, because the quark can come from either beam.
     cap : float
-        Weight of such a decay at which an event is kept for sure; see `harness.simulate.decays`.
+        Weight of such decays at which an event is kept with certainty; see
+        `harness.simulate.decays`.
     parton_cap : float
-        Weight that an event with heavy quarks is expected to have at which it is showered to the
-        end for sure; see `harness.simulate.vetoes`.
+        Expected weight of an event with heavy quarks at which its shower is completed with
+        certainty; see `harness.simulate.vetoes`.
     tau_to_lepton : bool
-        W -> tau nu is kept in the proportion in which taus decay to e or mu, and the tau does.
+        The settings let taus decay to e or mu only, so W -> tau nu is kept with that branching
+        fraction.
     is_fake : bool
-        The lepton is a jet that is taken for an electron.
+        The lepton is a jet that is misidentified as an electron.
     """
 
     name: Name
@@ -60,12 +63,12 @@ class Process(Value):
 
 
 class ProcessCard(Value):
-    """A process of one's own, as a YAML file.
+    """A user's process, as a YAML file.
 
     Attributes
     ----------
     settings : tuple of str
-        Pythia's settings; only those that `harness.simulate.settings` lists.
+        Pythia's settings; only those that `harness.simulate.settings` allows.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -80,7 +83,7 @@ def read_card(path: Path) -> Process:
     Raises
     ------
     UsageError
-        It can't be read, or makes a setting that is not allowed; all problems at once.
+        It cannot be read, or makes a setting that is not allowed; all problems at once.
     """
     try:
         card = read_yaml(path, ProcessCard)

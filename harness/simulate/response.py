@@ -1,8 +1,8 @@
 """The detector: efficiencies and resolutions of a CMS-like experiment.
 
-Kinds of numbers: [D] from Delphes's card of CMS (delphes/delphes, cards/delphes_card_CMS.tcl);
-[R] description of the real data; [T] tuned by hand on the occupancies and moments of the real
-background (version 2) until `harness simulate check` agreed.
+Origin of the numbers: [D] Delphes's card of CMS (delphes/delphes, cards/delphes_card_CMS.tcl);
+[R] the description of the real data; [T] tuned by hand to the occupancies and moments of the real
+background (version 2), until `harness simulate check` agreed.
 
 References
 ----------
@@ -11,7 +11,7 @@ J. de Favereau et al. (DELPHES 3), arXiv:1307.6346.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from harness.simulate.particles import CHARGED, ELECTRON, PHOTON, Column, Partic
 
 # Preselection: pT of the leading electron or muon [R].
 LEADING_LEPTON_GEV = 23.0
-# Leptons and jets that are kept: jets [R], muons' |eta| inferred, electrons' |eta| and pT about.
+# Limits on leptons and jets: jets [R], |eta| of muons inferred, |eta| and pT of electrons rough.
 LEPTON_PT_GEV = 3.0
 ELECTRON_ABS_ETA = 3.0
 MUON_ABS_ETA = 2.1
@@ -38,15 +38,16 @@ class Response:
     isolation_radius : float
         Cone about a lepton in which pT is summed; the card has 0.5 [D].
     electron_isolation, muon_isolation : float
-        Relative isolation up to which identification is not touched; the card cuts at 0.12 and
+        Relative isolation up to which identification is unchanged; the card cuts at 0.12 and
         0.25 [D].
     isolated_above_gev : float
-        Leptons below this pT need no isolation [T]: with it the real background's share of events
-        with a second lepton is out of reach.
+        Leptons below this pT need no isolation [T]: otherwise too few events have a second lepton,
+        compared with the real background.
     electron_isolation_scale, muon_isolation_scale : float
-        Beyond it identification falls by 1/e over this much relative isolation [T]; the card cuts.
+        Relative isolation over which identification falls to 1/e beyond that limit [T]; the card
+        cuts.
     soft_electron, soft_muon : float
-        What is left of the identification below 10 GeV, where the card has none [T].
+        Factor on the identification below 10 GeV, where the card has none [T].
     forward_electron : float
         Identification of electrons beyond the tracker, where the card has none [T].
     conversion : float
@@ -54,16 +55,16 @@ class Response:
     electron_as_jet : float
         Share of electrons that reappear as a jet [T].
     jet_loss, jet_turn_on_gev : float
-        Share of jets lost at the threshold, and over how much pT the loss falls by 1/e [T].
+        Share of jets lost at the threshold, and the pT over which the loss falls to 1/e [T].
     jet_scale : float
         Factor on the pT of jets [T].
     pileup_offset_gev, forward_offset_gev : float
-        pT that one pile-up event adds to a jet on average, within the tracker and beyond; taken
-        off again. Computed from the library: its mean pT per area times that of a jet.
+        pT that one pile-up event adds to a jet on average, within the tracker and beyond; it is
+        subtracted. Computed from the library: its mean pT per area times the area of a jet.
     met_noise_gev, met_stochastic : float
         Gaussian smearing of each component of the missing momentum [T].
     met_spread : float
-        Width of the log-normal that spreads that smearing from event to event [T].
+        Width of the log-normal by which that smearing varies from event to event [T].
     """
 
     isolation_radius: float = 0.5
@@ -93,8 +94,8 @@ CMS_LIKE = Response()
 def smear(particles: Particles, rng: np.random.Generator) -> Particles:
     """Return particles as tracker and calorimeters measure them.
 
-    Charged hadrons in the tracker by their tracks where these are found, else by the hadron
-    calorimeter; photons by the electromagnetic one; neutral hadrons by the hadron one.
+    Charged hadrons by their tracks if these are found, else by the hadron calorimeter; photons by
+    the electromagnetic calorimeter; neutral hadrons by the hadron calorimeter.
     """
     energy = particles.pt * np.cosh(particles.eta)
     abs_eta = np.abs(particles.eta)
@@ -104,13 +105,7 @@ def smear(particles: Particles, rng: np.random.Generator) -> Particles:
     resolution = np.where(is_photon, _electromagnetic(energy, abs_eta), resolution)
     resolution = np.where(is_track, _track(particles.pt, abs_eta), resolution)
     factor = 1.0 + resolution * rng.standard_normal(len(particles))
-    return Particles(
-        event=particles.event,
-        pt=particles.pt * np.clip(factor, 0.0, 3.0),
-        eta=particles.eta,
-        phi=particles.phi,
-        kind=particles.kind,
-    )
+    return replace(particles, pt=particles.pt * np.clip(factor, 0.0, 3.0))
 
 
 def _tracking(particles: Particles) -> Column:
@@ -122,7 +117,7 @@ def _tracking(particles: Particles) -> Column:
 
 
 def _track(pt: Column, abs_eta: Column) -> Column:
-    """Relative resolution of tracks [D, there after arXiv:1405.6569]."""
+    """Relative resolution of tracks [D, which cites arXiv:1405.6569]."""
     constant = np.select([abs_eta <= 0.5, abs_eta <= 1.5], [0.01, 0.015], 0.025)
     slope = np.select([abs_eta <= 0.5, abs_eta <= 1.5], [1.5e-4, 2.5e-4], 5.5e-4)
     resolution: Column = np.hypot(constant, slope * pt)
@@ -145,7 +140,7 @@ def _hadronic(energy: Column, abs_eta: Column) -> Column:
 
 
 def measured_pt(leptons: Particles, pull: Column) -> Column:
-    """Return the pT that is measured of electrons and muons.
+    """Return the measured pT of electrons and muons.
 
     Parameters
     ----------
@@ -162,7 +157,7 @@ def measured_pt(leptons: Particles, pull: Column) -> Column:
         np.select([abs_eta <= 0.5, abs_eta <= 1.5], [0.01, 0.015], 0.025),
         np.select([abs_eta <= 0.5, abs_eta <= 1.5], [1.0e-4, 1.5e-4], 3.5e-4) * leptons.pt,
     )
-    # Electrons are measured by the calorimeter where that is the better one.
+    # The calorimeter measures electrons where it is more precise.
     energy = leptons.pt * np.cosh(leptons.eta)
     electron = np.minimum(electron, _electromagnetic(energy, abs_eta))
     resolution = np.where(is_electron, electron, muon)
@@ -171,19 +166,16 @@ def measured_pt(leptons: Particles, pull: Column) -> Column:
 
 
 def is_within_reach(leptons: Particles) -> NDArray[np.bool_]:
-    """Tell which electrons and muons lie where they are looked for."""
+    """Return which electrons and muons lie within the acceptance."""
     reach = np.where(leptons.kind == ELECTRON, ELECTRON_ABS_ETA, MUON_ABS_ETA)
     within: NDArray[np.bool_] = np.abs(leptons.eta) < reach
     return within
 
 
 def measure_leptons(leptons: Particles, pull: Column) -> tuple[Particles, NDArray[np.bool_]]:
-    """Smear electrons and muons; return those within reach, and which these are."""
-    pt = measured_pt(leptons, pull)
-    measured = Particles(
-        event=leptons.event, pt=pt, eta=leptons.eta, phi=leptons.phi, kind=leptons.kind
-    )
-    is_kept = (pt > LEPTON_PT_GEV) & is_within_reach(leptons)
+    """Smear electrons and muons; return those within the acceptance, and which these are."""
+    measured = replace(leptons, pt=measured_pt(leptons, pull))
+    is_kept = (measured.pt > LEPTON_PT_GEV) & is_within_reach(leptons)
     return measured.where(is_kept), is_kept
 
 
@@ -193,7 +185,7 @@ def identification(leptons: Particles, isolation: Column, response: Response) ->
     Parameters
     ----------
     isolation : ndarray, shape (n,)
-        Summed pT of other particles in the cone over the lepton's own.
+        Summed pT of other particles in the cone, divided by the pT of the lepton.
     """
     is_electron = leptons.kind == ELECTRON
     plateau = isolated_identification(leptons, response)
@@ -219,7 +211,7 @@ def isolated_identification(leptons: Particles, response: Response) -> Column:
 def isolation_factor(
     is_electron: NDArray[np.bool_], isolation: Column, response: Response
 ) -> Column:
-    """Return what is left of the identification at a relative isolation: 1 up to a limit."""
+    """Return the factor on the identification at a relative isolation: 1 up to a limit."""
     limit = np.where(is_electron, response.electron_isolation, response.muon_isolation)
     scale = np.where(is_electron, response.electron_isolation_scale, response.muon_isolation_scale)
     factor: Column = np.exp(-np.maximum(isolation - limit, 0.0) / scale)
@@ -229,9 +221,9 @@ def isolation_factor(
 def relative_isolation(
     leptons: Particles, particles: Particles, n_events: int, radius: float
 ) -> Column:
-    """Sum the pT of `particles` within `radius` of each lepton, over the lepton's pT.
+    """Sum the pT of `particles` within `radius` of each lepton, divided by the lepton's pT.
 
-    `particles` come in the order of their events and don't hold the leptons themselves.
+    `particles` are in the order of their events and do not include the leptons themselves.
     """
     counts = np.bincount(particles.event, minlength=n_events)
     starts = np.cumsum(counts) - counts
@@ -253,7 +245,7 @@ def _distance2(eta_1: Column, phi_1: Column, eta_2: Column, phi_2: Column) -> Co
 
 
 def conversions(leptons: Particles, response: Response, rng: np.random.Generator) -> Particles:
-    """Return soft companions of electrons: photons that they radiate and that convert [T]."""
+    """Return soft companions of electrons, from radiated photons that convert [T]."""
     may_have = (leptons.kind == ELECTRON) & (leptons.pt > 10.0)
     chosen = leptons.where(may_have & (rng.random(len(leptons)) < response.conversion))
     n_chosen = len(chosen)

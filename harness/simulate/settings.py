@@ -1,8 +1,8 @@
-"""Which of Pythia's settings a card may make: a whitelist of names, forms and values.
+"""Which of Pythia's settings a card may make: a list of allowed names, forms and values.
 
 Pythia's settings can read files (`LHEF`, `SLHA`, parton densities), load shared libraries
-(`Init:plugins`) and write. A card comes from somebody else, so that only what is listed here gets
-through: everything else is refused, whether it is harmful or not.
+(`Init:plugins`) and write. A card comes from somebody else, so everything that is not listed here
+is rejected, whether it is harmful or not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from harness.errors import Problem
 
-# Families of settings that choose and shape the physics; none of them names a file.
+# Families of settings that select and shape the physics; none of them names a file.
 FAMILIES = frozenset(
     {
         "BottomoniumShower", "Bottomonium", "Charmonium", "ContactInteractions", "Dark", "DM",
@@ -39,12 +39,12 @@ MAX_SETTINGS = 200
 _SETTING = re.compile(r"^(?P<family>[A-Za-z][A-Za-z0-9*]*):(?P<name>[A-Za-z0-9(){},*+\-]+)$")
 _PARTICLE = re.compile(r"^(?P<id>[0-9]{1,8}):(?:[0-9]{1,3}:)?(?P<property>[A-Za-z0-9]+)$")
 _VALUE = re.compile(r"^[A-Za-z0-9_.+\-{}, ]{1,200}$")
-# A family that is listed may hold a setting that names a file: none does today.
+# A later Pythia may add a setting that names a file to a listed family.
 _NAMES_A_FILE = re.compile(r"file|path|dir|plugin|lhef|slha|lhapdf", re.IGNORECASE)
 
 
 def settings_problems(settings: Iterable[str], source: str) -> tuple[Problem, ...]:
-    """Tell what is wrong with the settings of a card, one problem for each line.
+    """Return what is wrong with the settings of a card, one problem for each line.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _problem_of(line: str, where: str) -> Problem | None:
             where=where,
             expected="a setting that chooses or shapes a process, or a property of a particle; "
             "none that reads files, loads code, seeds, prints or changes the beams",
-            fix="take it out; docs/simulate.md lists the families",
+            fix="remove it; docs/simulate.md lists the families",
         )
     if not _VALUE.match(value):
         return Problem(

@@ -1,12 +1,12 @@
-"""Events that are dropped while Pythia makes them, as soon as it shows that they can't pass.
+"""Events that are dropped while Pythia makes them, as soon as they cannot pass any more.
 
-Three times Pythia asks. After the hard process: does it hold what `Process.demand` names? When the
-shower has come down to `SHOWER_SCALE_GEV`, before most of its work: heavy quarks lie there nearly
-as hard as they will. And before hadronisation: is a lepton hard enough?
+Pythia calls a veto three times. After the hard process: does it contain what `Process.demand`
+names? When the shower has reached `SHOWER_SCALE_GEV`, before most of its work: heavy quarks have
+nearly their final momentum there. And before hadronisation: is a lepton hard enough?
 
-QCD is *thinned*: an event goes on with a probability that rises with the lepton that its partons
-are expected to give. That probability is kept, and the probability to accept the event at last
-(`harness.simulate.decays`, `harness.simulate.detector`) is divided by it; so nothing is weighted.
+QCD is *thinned*: an event is kept with a probability that rises with the lepton that its partons
+are expected to give. The probability to accept the event at the end (`harness.simulate.decays`,
+`harness.simulate.detector`) is divided by this probability, so events have no weights.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from harness.simulate.process import CODES, Demand, Flavour, Process
 from harness.simulate.response import ELECTRON_ABS_ETA, MUON_ABS_ETA
 
 if TYPE_CHECKING:
-    from pythia8mc import Event, Pythia, UserHooks
+    from pythia8mc import Event, Particle, Pythia, UserHooks
 
-# Scale at which the shower is looked at. Below the mass of a b quark none is made.
+# Scale at which the shower is checked. No b quark is produced below its mass.
 SHOWER_SCALE_GEV = 5.0
-# A lepton of the hard process beyond these can't pass the selection, but for a hard recoil.
+# A lepton of the hard process beyond these cannot pass the selection, except after a hard recoil.
 _HARD_LEPTON_PT_GEV, _LEPTON_ABS_ETA = 14.0, 3.3
-# Before hadronisation only the measurement can lift one above the threshold; |eta| stays. Taus give
-# their lepton later. PDG code: pT [GeV], |eta|.
+# Before hadronisation: only the measurement can still raise a pT above the threshold; |eta| is
+# final. Taus decay later. PDG code: pT [GeV], |eta|.
 _FINAL_LEPTONS = {
     11: (19.0, ELECTRON_ABS_ETA),
     13: (21.0, MUON_ABS_ETA),
@@ -39,9 +39,9 @@ _QUARK_ABS_ETA = 3.5
 # Branching fractions of tau -> e, 17.82 %, and tau -> mu, 17.39 % (PDG 2022).
 TAU_TO_LEPTON = 0.1782 + 0.1739
 _LIGHT = {1, 2, 3, 21}
-# Mean weight of the decays of the hadron from a quark, at some pT of the quark at that scale [GeV];
-# of light partons ("none") how often their jet is taken for an electron, over the highest rate.
-# Measured with this generator. Only the speed depends on them.
+# Mean weight of the decays of a quark's hadron, for some pT of the quark at that scale [GeV]; for
+# light partons ("none") the rate at which their jet is misidentified as an electron, divided by the
+# highest rate. Measured with this generator. Only the speed depends on these numbers.
 _PARTON_PT_GEV = (20.0, 25.0, 30.0, 35.0, 40.0, 50.0, 60.0, 80.0, 120.0, 200.0)
 _EXPECTED: Mapping[Flavour, tuple[float, ...]] = {
     "bottom": (1e-6, 1e-5, 1e-4, 7e-4, 2.4e-3, 7.8e-3, 1.54e-2, 2.45e-2, 3.3e-2, 4e-2),
@@ -54,7 +54,7 @@ Key = tuple[float, float, float]
 
 
 class Thinning:
-    """Keeps events of QCD by what they promise, and remembers with which probabilities.
+    """Keeps events of QCD by their expected weight, and remembers the probabilities.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Thinning:
         self.selected_weight += self._info().weight()
 
     def drops(self, event: Event) -> bool:
-        """Decide on an event in the midst of its shower."""
+        """Decide on an event during its shower."""
         info = self._info()
         weight = expected_weight(event, self._process)
         chance = min(1.0, info.weight() * weight / self._process.parton_cap)
@@ -84,7 +84,7 @@ class Thinning:
         return False
 
     def take(self, keys: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the probabilities of the events that were let through, shape (n,); forget them.
+        """Return the probabilities of the events that were kept, shape (n,); forget them.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Thinning:
 
 
 def expected_weight(event: Event, process: Process) -> float:
-    """Tell what the decays of heavy quarks will weigh, or how often a jet will be an electron."""
+    """Return the expected weight of decays of heavy quarks, or of jets taken for electrons."""
     codes = _LIGHT if process.is_fake else {CODES[process.leptons_of]}
     expected = _EXPECTED["none" if process.is_fake else process.leptons_of]
     total = 0.0
@@ -113,7 +113,7 @@ def make_vetoes(
     process: Process,
     seed: int,
 ) -> tuple[UserHooks | None, Thinning | None]:
-    """Return what Pythia is to ask for `process`; None if nothing."""
+    """Return the vetoes that Pythia calls for `process`, and its thinning; None for no veto."""
     if process.demand == "none":
         return None, None
     uniform = np.random.default_rng([seed, 1]).random
@@ -150,7 +150,7 @@ def make_vetoes(
 
 
 def _is_wanted(event: Event, process: Process, uniform: Callable[[], float]) -> bool:
-    """Tell whether a hard process may pass; taus are kept as often as they decay to e or mu."""
+    """Whether a hard process may pass; a tau is kept with its branching fraction to e or mu."""
     if not _DEMANDS[process.demand](event):
         return False
     return not (process.tau_to_lepton and _has_tau(event)) or uniform() <= TAU_TO_LEPTON
@@ -161,47 +161,34 @@ def _has_tau(event: Event) -> bool:
 
 
 def _has_lepton(event: Event) -> bool:
-    """Whether a charged lepton of the hard process lies within reach of the selection."""
-    for n in range(5, event.size()):
-        particle = event[n]
-        is_lepton = particle.idAbs() in {11, 13, 15}
-        if (
-            is_lepton
-            and particle.pT() > _HARD_LEPTON_PT_GEV
-            and abs(particle.eta()) < _LEPTON_ABS_ETA
-        ):
-            return True
-    return False
+    """Whether a charged lepton of the hard process lies within the acceptance."""
+    return any(
+        particle.idAbs() in {11, 13, 15}
+        and particle.pT() > _HARD_LEPTON_PT_GEV
+        and abs(particle.eta()) < _LEPTON_ABS_ETA
+        for particle in map(event.__getitem__, range(5, event.size()))
+    )
 
 
 def _has_final_lepton(event: Event) -> bool:
-    """Whether a charged lepton may pass, as it is before hadronisation."""
-    for n in range(event.size() - 1, 4, -1):
-        particle = event[n]
-        limits = _FINAL_LEPTONS.get(particle.idAbs())
-        if limits is None or not particle.isFinal():
-            continue
-        if particle.pT() > limits[0] and abs(particle.eta()) < limits[1]:
-            return True
-    return False
+    """Whether a charged lepton may pass, before hadronisation."""
+    return any(map(_may_pass, map(event.__getitem__, range(event.size() - 1, 4, -1))))
 
 
-def _gives_bottom(event: Event) -> bool:
-    """Whether an outgoing b quark lies within reach; asked dozens of times for each yes."""
-    for n in (5, 6):
-        quark = event[n]
-        if quark.idAbs() == 5 and abs(quark.eta()) < _QUARK_ABS_ETA:
-            return True
-    return False
+def _may_pass(particle: Particle) -> bool:
+    limits = _FINAL_LEPTONS.get(particle.idAbs())
+    if limits is None or not particle.isFinal():
+        return False
+    pt, abs_eta = limits
+    return bool(particle.pT() > pt and abs(particle.eta()) < abs_eta)
 
 
-def _gives_charm(event: Event) -> bool:
-    """Whether an outgoing c quark lies within reach, and no b quark takes part."""
-    for n in (5, 6):
-        quark = event[n]
-        if quark.idAbs() == 4 and abs(quark.eta()) < _QUARK_ABS_ETA:
-            return not _holds(event, 5)
-    return False
+def _gives(event: Event, code: int) -> bool:
+    """Whether an outgoing quark lies within the acceptance; one in dozens of events passes."""
+    return any(
+        quark.idAbs() == code and abs(quark.eta()) < _QUARK_ABS_ETA
+        for quark in (event[5], event[6])
+    )
 
 
 def _holds(event: Event, *codes: int) -> bool:
@@ -211,7 +198,7 @@ def _holds(event: Event, *codes: int) -> bool:
 _DEMANDS: Mapping[Demand, Callable[[Event], bool]] = {
     "none": lambda _: True,
     "lepton": _has_lepton,
-    "bottom": _gives_bottom,
-    "charm": _gives_charm,
+    "bottom": lambda event: _gives(event, 5),
+    "charm": lambda event: _gives(event, 4) and not _holds(event, 5),
     "light": lambda event: not _holds(event, 4, 5),
 }

@@ -1,1 +1,5 @@
-"""Submissions: what they are, their network, and the steps that run their code in a sandbox."""
+"""What participants hand in: read, checked without running it, exported and scored."""
+
+from harness.submission.validate import Submission, read_submission
+
+__all__ = ["Submission", "read_submission"]

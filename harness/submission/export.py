@@ -12,13 +12,8 @@ from pydantic import JsonValue
 
 from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
-from harness.submission.network import (
-    check_network,
-    export_network,
-    load_keras,
-    model_digest,
-    rebuild,
-)
+from harness.submission.contract import check_network
+from harness.submission.network import export_network, load_keras, model_digest, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
 if TYPE_CHECKING:

@@ -1,28 +1,17 @@
 """Functions that a lookup table in a network may hold, beyond the activations of Keras.
 
-An exported network names functions, it never carries them; these are the ones that both sides
-know. `exponential`, `sigmoid`, `tanh` and the like of Keras need no entry here.
+An exported network names its functions and never contains their code; the harness knows these.
+`exponential`, `sigmoid`, `tanh` and the like of Keras need no entry here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.submission.layers import TABLE_FUNCTIONS
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from keras import KerasTensor
-
-__all__ = [
-    "TABLE_FUNCTIONS",
-    "exp_negative",
-    "kl_of_log_variance",
-    "log1p",
-    "reciprocal",
-    "register_functions",
-]
 
 
 def exp_negative(x: KerasTensor) -> KerasTensor:
@@ -39,13 +28,6 @@ def kl_of_log_variance(x: KerasTensor) -> KerasTensor:
     return ops.subtract(ops.expm1(x), x)
 
 
-def reciprocal(x: KerasTensor) -> KerasTensor:
-    """Return 1/x, and 0 at x = 0, where a table must hold something finite."""
-    from keras import ops
-
-    return ops.divide_no_nan(ops.ones_like(x), x)
-
-
 def log1p(x: KerasTensor) -> KerasTensor:
     """Return log(1 + x) for x >= 0 and 0 below: a compressing scale for transverse momenta."""
     from keras import ops
@@ -53,11 +35,24 @@ def log1p(x: KerasTensor) -> KerasTensor:
     return ops.log1p(ops.maximum(x, ops.zeros_like(x)))
 
 
+def reciprocal(x: KerasTensor) -> KerasTensor:
+    """Return 1/x, and 0 at x = 0, where a table must hold something finite."""
+    from keras import ops
+
+    return ops.divide_no_nan(ops.ones_like(x), x)
+
+
+_FUNCTIONS: Mapping[str, Callable[[KerasTensor], KerasTensor]] = {
+    function.__name__: function
+    for function in (exp_negative, kl_of_log_variance, log1p, reciprocal)
+}
+TABLE_FUNCTIONS = tuple(_FUNCTIONS)
+
+
 def register_functions() -> Mapping[str, Callable[[KerasTensor], KerasTensor]]:
     """Make the functions known to Keras's serialisation; needed before a network is read."""
     import keras
 
-    functions = (exp_negative, kl_of_log_variance, log1p, reciprocal)
-    for function in functions:
+    for function in _FUNCTIONS.values():
         keras.saving.register_keras_serializable(package="harness")(function)
-    return {function.__name__: function for function in functions}
+    return _FUNCTIONS

@@ -1,9 +1,9 @@
 """The steps that score events: they run in a sandbox, on memory-mapped events without labels.
 
-How the network runs was chosen by `benchmarks/inference.py`: compiled by XLA for one fixed chunk
-of `CHUNK_EVENTS` events, the last chunk filled up with empty events, two chunks at a time.
-Networks whose widths leave every sum exact in float32 (those that HGQ2 quantises to 24 bits or
-fewer) give the same bits in every chunking and order; others differ by the order of their sums.
+`benchmarks/inference.py` showed how a network runs fastest: compiled by XLA for a fixed chunk of
+`CHUNK_EVENTS` events, the last chunk filled with empty events, two chunks at a time. Networks
+whose sums are all exact in float32 (those that HGQ2 quantises to 24 bits or fewer) give the same
+bits for every chunk size and order; others differ by the order of their sums.
 """
 
 from __future__ import annotations
@@ -21,20 +21,22 @@ from pydantic import JsonValue, NonNegativeInt
 
 from harness.challenge import Value
 from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.contract import check_network
 from harness.submission.network import load_keras, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
+from harness.submission.survey import ScoreSurvey
 from harness.submission.words import input_overflow
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-# Of XLA's chunks of 2,048 to 65,536 events the fastest whose memory stays small. XLA spreads one
-# over the cores, but for the time that it takes to call it; a second one at a time fills that.
+# The fastest chunk from 2,048 to 65,536 events whose memory stays small. XLA uses all cores for one
+# chunk, but not while it is called; a second chunk fills that time.
 CHUNK_EVENTS = 32_768
 CHUNKS_AT_A_TIME = 2
 OPEN_CHUNK_EVENTS = 65_536
-# Events on which the input words are tried, and inputs that are named.
+# Events on which the input words are checked, and inputs that are named.
 OVERFLOW_EVENTS = 100_000
 MAX_OVERFLOWING_INPUTS = 10
 
@@ -158,14 +160,14 @@ def score_open(
 
 
 def _report_overflow(model: keras.Model, events: NDArray[np.float32]) -> JsonValue:
-    """Say which events the input words of a network cannot hold.
+    """Report which events the input words of a network cannot hold.
 
     Returns
     -------
     dict or None
-        ``n_events`` looked at, ``n_outside`` of these, and ``inputs``: up to ten pairs of an
-        input's index and the share of events in which it lies outside, largest first. None for a
-        network whose input is not quantised.
+        ``n_events`` that were checked, ``n_outside`` of these, and ``inputs``: up to ten pairs of
+        an input's index and the share of events in which it lies outside, largest first. None for
+        a network whose input is not quantised.
     """
     found = input_overflow(model, events)
     if found is None:
@@ -179,27 +181,18 @@ def _report_overflow(model: keras.Model, events: NDArray[np.float32]) -> JsonVal
     return {"n_events": found.n_events, "n_outside": found.n_outside, "inputs": inputs}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """One file of events to be scored into one file of scores."""
+class Job(Value):
+    """One file of events to be scored into one file of scores, `chunk` events at once."""
 
-    events: str
-    scores: str
+    events: str = "events"
+    scores: str = "scores"
     chunk: int
     may_be_constant: bool = False
 
 
 def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[Job]:
-    entries = request.get("jobs") or [{}]
-    return [
-        Job(
-            events=str(entry.get("events", "events")),
-            scores=str(entry.get("scores", "scores")),
-            chunk=int(cast("int", entry.get("chunk", chunk))),
-            may_be_constant=entry.get("may_be_constant") is True,
-        )
-        for entry in cast("list[dict[str, JsonValue]]", entries)
-    ]
+    entries = cast("list[dict[str, JsonValue]]", request.get("jobs") or [{}])
+    return [Job.model_validate({"chunk": chunk, **entry}) for entry in entries]
 
 
 def open_events(path: Path) -> NDArray[np.float32]:
@@ -219,9 +212,9 @@ def open_events(path: Path) -> NDArray[np.float32]:
 
 
 def forget_read(events: NDArray[np.float32]) -> None:
-    """Give back the memory of what was read of mapped events.
+    """Free the memory of the part of mapped events that was read.
 
-    A map that is read through counts as resident memory to its end, though the disk has it.
+    Otherwise all that was read counts as resident memory, although it is on the disk.
     """
     base: object = events.base
     if isinstance(base, mmap.mmap):
@@ -229,8 +222,6 @@ def forget_read(events: NDArray[np.float32]) -> None:
 
 
 def _check_fits(model: keras.Model, events: NDArray[np.float32]) -> None:
-    from harness.submission.network import check_network
-
     if problems := check_network(model, (events.shape[1], events.shape[2])):
         raise InvalidSubmissionError(*problems)
 
@@ -249,8 +240,8 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
     -------
     callable, str
         Function from ``chunk`` float32 events, of whatever shape, to scores of shape
-        ``(chunk,)`` or ``(chunk, 1)``; and how it computes: ``xla``, or ``graph`` where XLA does
-        not know one of the operations.
+        ``(chunk,)`` or ``(chunk, 1)``; and how it computes: ``xla``, or ``graph`` if XLA does not
+        support one of the operations.
     """
     import tensorflow as tf
 
@@ -279,7 +270,7 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
 
 @dataclass(slots=True)
 class _OpenScorer:
-    """A participant's ``score``, held to its contract."""
+    """A participant's ``score``, whose results are checked."""
 
     function: Callable[..., object]
     folder: Path
@@ -317,8 +308,8 @@ def _open_problem(scores: NDArray[np.generic], n_events: int) -> Problem | None:
 def score_job(
     scorer: Scorer, events: NDArray[np.float32], job: Job, outputs: Mapping[str, Path]
 ) -> None:
-    """Score events chunk by chunk into a file, and look at the scores on the way."""
-    survey = _Survey(n_events=len(events), may_be_constant=job.may_be_constant)
+    """Score events chunk by chunk into a file, and check the scores on the way."""
+    survey = ScoreSurvey(n_events=len(events), may_be_constant=job.may_be_constant)
     chunks = [events[start : start + job.chunk] for start in range(0, len(events), job.chunk)]
     done = 0
     with outputs[job.scores].open("wb") as file:
@@ -334,7 +325,7 @@ def score_job(
 def _score_chunks(
     scorer: Scorer, chunks: list[NDArray[np.float32]], size: int
 ) -> Iterator[NDArray[np.generic]]:
-    """Score chunks, in their order; a network's two at a time, a participant's one by one."""
+    """Score chunks in their order: two at a time by a network, one at a time by a plugin."""
     if isinstance(scorer, _OpenScorer):
         yield from (scorer(chunk).reshape(len(chunk)) for chunk in chunks)
         return
@@ -343,79 +334,10 @@ def _score_chunks(
 
 
 def _score_padded(scorer: Scorer, events: NDArray[np.float32], size: int) -> NDArray[np.generic]:
-    """Score a chunk, filled up with empty events to the size that the network is compiled for."""
+    """Score a chunk, filled with empty events to the size that the network is compiled for."""
     n_events = len(events)
     if n_events < size:
         padded = np.zeros((size, *events.shape[1:]), np.float32)
         padded[:n_events] = events
         events = padded
     return scorer(events).reshape(size)[:n_events]
-
-
-@dataclass(slots=True)
-class _Survey:
-    """What is wrong with the scores, gathered chunk by chunk."""
-
-    n_events: int
-    may_be_constant: bool
-    n_nan: int = 0
-    n_infinite: int = 0
-    first: dict[str, str] = field(default_factory=dict)
-    dtype: str = ""
-    lowest: float = np.inf
-    highest: float = -np.inf
-
-    def add(self, scores: NDArray[np.generic], events: NDArray[np.float32], start: int) -> None:
-        values = scores.astype(np.float64)
-        self.dtype = str(scores.dtype)
-        finite = np.isfinite(values)
-        if finite.all():
-            self.lowest = min(self.lowest, float(values.min()))
-            self.highest = max(self.highest, float(values.max()))
-            return
-        nan = np.isnan(values)
-        self.n_nan += int(nan.sum())
-        self.n_infinite += int((~finite & ~nan).sum())
-        for kind, bad in (("NaN", nan), ("infinite", ~finite & ~nan)):
-            if bad.any() and kind not in self.first:
-                index = int(np.argmax(bad))
-                self.first[kind] = _describe_event(events[index], start + index)
-
-    def problems(self) -> list[Problem]:
-        found = []
-        for kind, count in (("NaN", self.n_nan), ("infinite", self.n_infinite)):
-            if count:
-                found.append(
-                    Problem(
-                        what=f"the score of {count} of {self.n_events} events is {kind}; the "
-                        f"first is {self.first[kind]}",
-                        where="scores",
-                        expected="finite scores",
-                        fix=_remedy(kind, self.dtype),
-                    )
-                )
-        is_constant = self.n_events > 1 and self.lowest == self.highest
-        if not found and is_constant and not self.may_be_constant:
-            found.append(
-                Problem(
-                    what=f"all {self.n_events} events have the score {self.lowest:g}",
-                    where="scores",
-                    expected="scores that differ",
-                    fix="load the trained weights; check that no quantiser has lost all its bits",
-                )
-            )
-        return found
-
-
-def _remedy(kind: str, dtype: str) -> str:
-    if dtype == "float16":
-        return "the output is float16, which ends at 65,504: compute the score in float32"
-    if kind == "NaN":
-        return "look for 0/0, the logarithm of 0 and infinity minus infinity, for empty objects too"
-    return "keep the scale of the inputs in the network, and look for division by 0 and exp"
-
-
-def _describe_event(event: NDArray[np.float32], index: int) -> str:
-    n_objects = int(np.count_nonzero(np.any(event != 0, axis=1)))
-    largest = float(np.max(np.abs(event)))
-    return f"event {index} ({n_objects} objects, largest value {largest:.6g})"

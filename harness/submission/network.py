@@ -1,4 +1,4 @@
-"""The network of a submission: its contract, and its form between the sandboxes.
+"""An exported network: the form in which a network passes from one sandbox to the next.
 
 An exported network is two files. ``graph.json`` is canonical JSON: the format's version, the shape
 of the input, the configuration of the model as Keras serialises it, and for each weight its path,
@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -23,29 +21,17 @@ from pydantic import JsonValue
 
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.functions import register_functions
-from harness.submission.layers import (
-    FLOAT_TYPES,
-    GRAPH_FORMAT,
+from harness.submission.graph import (
     MAX_GRAPH_BYTES,
     MAX_WEIGHTS_BYTES,
-    WEIGHT_TYPES,
-    check_graph,
+    GraphWeight,
+    NetworkGraph,
     parse_graph,
 )
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
-
-__all__ = [
-    "check_graph",
-    "check_network",
-    "export_network",
-    "input_shapes",
-    "load_keras",
-    "model_digest",
-    "rebuild",
-]
 
 # Settings that matter in training alone; they are not exported, so a custom one does no harm.
 _TRAINING_SUFFIXES = ("_regularizer", "_constraint")
@@ -62,128 +48,6 @@ def load_keras() -> None:
     import hgq.layers  # noqa: F401  # registers its classes with Keras
 
     register_functions()
-
-
-def input_shapes(event_shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
-    """Return the input shapes that a network may declare for events of `event_shape`.
-
-    Examples
-    --------
-    >>> input_shapes((19, 3))
-    ((57,), (19, 3), (19, 3, 1))
-    """
-    n_objects, n_features = event_shape
-    return (n_objects * n_features,), (n_objects, n_features), (n_objects, n_features, 1)
-
-
-def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem]:
-    """Say all in which what ``network()`` returned does not keep the contract.
-
-    Parameters
-    ----------
-    network : object
-        What ``network()`` returned.
-    event_shape : tuple of int
-        ``(n_objects, n_features)`` of the challenge.
-
-    Returns
-    -------
-    list of Problem
-        Empty for a Keras model with one float input of one of `input_shapes` and one real
-        floating output of shape ``(n,)`` or ``(n, 1)``.
-    """
-    import keras
-
-    where = "model.py, network()"
-    if not isinstance(network, keras.Model):
-        return [
-            Problem(
-                what=f"returned {type(network).__module__}.{type(network).__qualname__}",
-                where=where,
-                expected="a keras.Model",
-                fix="end with `return keras.Model(inputs, score)`",
-            )
-        ]
-    functional = keras.src.models.functional.Functional
-    if type(network) not in (functional, keras.Sequential):
-        return [
-            Problem(
-                what=f"returned a subclass of keras.Model, {type(network).__qualname__}",
-                where=where,
-                expected="a functional or sequential model, whose graph can be exported",
-                fix="train with any class, but return keras.Model(inputs, score)",
-            )
-        ]
-    if not network.built or not network.inputs:
-        return [
-            Problem(
-                what="returned a model that has no input yet",
-                where=where,
-                expected="a built model",
-                fix="begin a Sequential with keras.Input(shape)",
-            )
-        ]
-    return [*_input_problems(network, event_shape), *_output_problems(network)]
-
-
-def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
-    where = "model.py, network(), input"
-    allowed = input_shapes(event_shape)
-    expected = "one input of shape " + " or ".join(str(shape) for shape in allowed)
-    fix = f"declare keras.Input({allowed[0]})"
-    if len(network.inputs) != 1:
-        yield Problem(what=f"{len(network.inputs)} inputs", where=where, expected=expected, fix=fix)
-        return
-    tensor = network.inputs[0]
-    shape = tuple(tensor.shape[1:])
-    if tensor.shape[0] is not None:
-        yield Problem(
-            what=f"the batch size is fixed to {tensor.shape[0]}",
-            where=where,
-            expected="any batch size",
-            fix="leave batch_size out of keras.Input",
-        )
-    if None in shape:
-        yield Problem(what=f"the shape {shape} is open", where=where, expected=expected, fix=fix)
-    elif shape not in allowed:
-        yield Problem(what=f"the shape is {shape}", where=where, expected=expected, fix=fix)
-    if str(tensor.dtype) not in FLOAT_TYPES:
-        yield Problem(what=f"the type is {tensor.dtype}", where=where, expected="float32", fix=fix)
-
-
-def _output_problems(network: keras.Model) -> Iterator[Problem]:
-    where = "model.py, network(), output"
-    expected = "one anomaly score for each event: shape (n,) or (n, 1), real floating"
-    if len(network.outputs) != 1:
-        yield Problem(
-            what=f"{len(network.outputs)} outputs",
-            where=where,
-            expected=expected,
-            fix="put the arithmetic of the score into the graph, for instance by harness.heads",
-        )
-        return
-    tensor = network.outputs[0]
-    if tuple(tensor.shape[1:]) not in ((), (1,)):
-        yield Problem(
-            what=f"the shape is (n, {', '.join(str(size) for size in tensor.shape[1:])})",
-            where=where,
-            expected=expected,
-            fix="reduce the output to one number, for instance by harness.heads",
-        )
-    elif len(tensor.shape) == 0 or tensor.shape[0] is not None:
-        yield Problem(
-            what=f"the shape is {tuple(tensor.shape)}: events are mixed",
-            where=where,
-            expected=expected,
-            fix="never reduce over axis 0; use axis=-1",
-        )
-    if str(tensor.dtype) not in FLOAT_TYPES:
-        yield Problem(
-            what=f"the type is {tensor.dtype}",
-            where=where,
-            expected=expected,
-            fix="return a real floating score",
-        )
 
 
 def export_network(model: keras.Model, graph_path: Path, weights_path: Path) -> None:
@@ -207,7 +71,7 @@ def export_network(model: keras.Model, graph_path: Path, weights_path: Path) -> 
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     arrays = [(path, _to_array(weight)) for path, weight in _weights_of(model)]
     graph = {
-        "format": GRAPH_FORMAT,
+        "format": 1,
         "input_shape": list(model.inputs[0].shape[1:]),
         "model": _without_training(_serialise(model)),
         "weights": [
@@ -216,8 +80,7 @@ def export_network(model: keras.Model, graph_path: Path, weights_path: Path) -> 
         ],
     }
     text = json.dumps(graph, sort_keys=True, separators=(",", ":"))
-    if problems := check_graph(text):
-        raise InvalidSubmissionError(*problems)
+    parse_graph(text)
     graph_path.write_text(text, encoding="ascii")
     with weights_path.open("wb") as file:
         for _, array in arrays:
@@ -316,15 +179,14 @@ def rebuild(graph_path: Path, weights_path: Path) -> keras.Model:
         The files hold anything that is not allowed, or do not fit each other.
     """
     graph = _read_graph(graph_path)
-    entries = cast("list[dict[str, JsonValue]]", graph["weights"])
-    content = _read_weights(weights_path, entries)
+    content = _read_weights(weights_path, graph)
     load_keras()
-    model = _deserialise(cast("dict[str, JsonValue]", graph["model"]))
-    _set_weights(model, entries, content)
+    model = _deserialise(graph.model)
+    _set_weights(model, graph.weights, content)
     return model
 
 
-def _read_graph(path: Path) -> dict[str, JsonValue]:
+def _read_graph(path: Path) -> NetworkGraph:
     if path.stat().st_size > MAX_GRAPH_BYTES:
         raise InvalidSubmissionError(
             Problem(what=f"more than {MAX_GRAPH_BYTES} bytes", where="graph")
@@ -333,34 +195,30 @@ def _read_graph(path: Path) -> dict[str, JsonValue]:
         text = path.read_text(encoding="ascii")
     except UnicodeDecodeError as error:
         raise InvalidSubmissionError(Problem(what="is not ASCII", where="graph")) from error
-    if problems := check_graph(text):
-        raise InvalidSubmissionError(*problems)
     return parse_graph(text)
 
 
-def _read_weights(path: Path, entries: Sequence[dict[str, JsonValue]]) -> bytes:
-    expected = sum(_n_bytes(entry) for entry in entries)
+def _read_weights(path: Path, graph: NetworkGraph) -> bytes:
     found = path.stat().st_size
-    if found != expected or found > MAX_WEIGHTS_BYTES:
+    if found != graph.n_weight_bytes or found > MAX_WEIGHTS_BYTES:
         raise InvalidSubmissionError(
             Problem(
-                what=f"{found} bytes", where="weights", expected=f"{expected}, as the graph says"
+                what=f"{found} bytes",
+                where="weights",
+                expected=f"{graph.n_weight_bytes}, as the graph says",
             )
         )
     return path.read_bytes()
 
 
-def _n_bytes(entry: dict[str, JsonValue]) -> int:
-    return math.prod(cast("list[int]", entry["shape"])) * WEIGHT_TYPES[str(entry["dtype"])]
+def _deserialise(config: Mapping[str, object]) -> keras.Model:
+    import keras
 
-
-@contextmanager
-def _told_as_problem() -> Iterator[None]:
-    """Turn what Keras raises on a graph that makes no sense into a problem of the submission."""
     try:
-        yield
-    except InvalidSubmissionError:
-        raise
+        keras.utils.clear_session()
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"{type(model).__name__} is no model")
     except Exception as error:
         # Keras raises anything at all from a graph whose parts do not fit each other.
         raise InvalidSubmissionError(
@@ -370,27 +228,15 @@ def _told_as_problem() -> Iterator[None]:
                 fix="export the network again",
             )
         ) from error
+    return model
 
 
-def _deserialise(config: dict[str, JsonValue]) -> keras.Model:
-    import keras
-
-    with _told_as_problem():
-        keras.utils.clear_session()
-        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-        if not isinstance(model, keras.Model):
-            raise TypeError(f"{type(model).__name__} is no model")
-        return model
-
-
-def _set_weights(
-    model: keras.Model, entries: Sequence[dict[str, JsonValue]], content: bytes
-) -> None:
+def _set_weights(model: keras.Model, declared: Sequence[GraphWeight], content: bytes) -> None:
     weights = list(_weights_of(model))
-    found = [(path, list(weight.shape), str(weight.dtype)) for path, weight in weights]
-    declared = [(entry["path"], entry["shape"], entry["dtype"]) for entry in entries]
-    if sorted(found) != sorted(cast("list[tuple[str, list[int], str]]", declared)):
-        differing = [entry for entry in declared if entry not in found] or found
+    expected = sorted((weight.path, weight.shape, weight.dtype) for weight in declared)
+    found = sorted((path, tuple(weight.shape), str(weight.dtype)) for path, weight in weights)
+    if found != expected:
+        differing = [entry for entry in expected if entry not in found] or found
         raise InvalidSubmissionError(
             Problem(
                 what=f"the weights do not fit the graph, first at {differing[0]}", where="weights"
@@ -398,22 +244,13 @@ def _set_weights(
         )
     by_path = dict(weights)
     offset = 0
-    for entry in entries:
-        size = _n_bytes(entry)
-        array = np.frombuffer(content[offset : offset + size], dtype=_numpy_type(entry["dtype"]))
-        by_path[str(entry["path"])].assign(array.reshape(cast("list[int]", entry["shape"])))
-        offset += size
+    for weight in declared:
+        array = np.frombuffer(content[offset : offset + weight.n_bytes], weight.numpy_type)
+        by_path[weight.path].assign(array.reshape(weight.shape))
+        offset += weight.n_bytes
     for _, layer in _leaf_layers(model, ""):
         if hasattr(layer, "finalize_state"):  # Normalization keeps a copy of its weights
             layer.finalize_state()
-
-
-def _numpy_type(name: JsonValue) -> np.dtype[np.generic]:
-    if name == "bfloat16":
-        import ml_dtypes
-
-        return np.dtype(cast("type[np.generic]", ml_dtypes.bfloat16))
-    return np.dtype(str(name)).newbyteorder("<")
 
 
 def model_digest(graph_path: Path, weights_path: Path) -> str:

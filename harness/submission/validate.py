@@ -9,11 +9,12 @@ import sys
 import tokenize
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from harness.errors import Problem
-from harness.submission.declaration import read_spec
-from harness.submission.digest import scan
+from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.submission.declaration import Spec, read_spec
+from harness.submission.digest import Scan, folder_digest, scan, stage
 
 MAX_SOURCE_BYTES = 1024**2
 _FUNCTIONS = {"trigger": ("network", 0), "open": ("score", 1)}
@@ -26,8 +27,60 @@ _HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-def missing_folder(folder: Path) -> Problem | None:
-    """Say that there is no such folder, if so."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submission:
+    """A submission without static faults.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it lies.
+    spec : Spec
+        Its `submission.yaml`.
+    files : tuple of PurePosixPath
+        The files that count.
+    digest : str
+        ``sha256:`` of these files.
+    """
+
+    folder: Path
+    spec: Spec
+    files: tuple[PurePosixPath, ...]
+    digest: str
+
+    def stage(self, parent: Path) -> Path:
+        """Copy the files that count below `parent`, for a sandbox to see; return the folder.
+
+        Raises
+        ------
+        InvalidSubmissionError
+            The files changed since they were read.
+        """
+        return stage(self.folder, self.files, parent / self.spec.team, self.digest)
+
+
+def read_submission(folder: Path) -> Submission:
+    """Read a submission; all static faults are raised at once.
+
+    Raises
+    ------
+    UsageError
+        There is no such folder.
+    InvalidSubmissionError
+        `validate` finds problems.
+    """
+    if problem := _missing_folder(folder):
+        raise UsageError(problem)
+    found = scan(folder)
+    spec, problems = _check(folder, found)
+    if problems or spec is None:
+        raise InvalidSubmissionError(*problems)
+    digest = folder_digest(folder, found.files)
+    return Submission(folder=folder, spec=spec, files=found.files, digest=digest)
+
+
+def _missing_folder(folder: Path) -> Problem | None:
+    """Return the problem that there is no such folder, if so."""
     if folder.is_dir():
         return None
     return Problem(
@@ -39,7 +92,7 @@ def missing_folder(folder: Path) -> Problem | None:
 
 
 def validate(folder: Path) -> list[Problem]:
-    """Say all that is wrong with a submission; none of its code is run, no file deserialised.
+    """Find all that is wrong with a submission; none of its code is run, no file deserialised.
 
     Parameters
     ----------
@@ -51,12 +104,16 @@ def validate(folder: Path) -> list[Problem]:
     list of Problem
         Empty if nothing is wrong that can be seen without a run.
     """
-    if problem := missing_folder(folder):
+    if problem := _missing_folder(folder):
         return [problem]
-    found = scan(folder)
+    return _check(folder, scan(folder))[1]
+
+
+def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
+    """Return the declaration and all problems of the files that were found."""
     spec, problems = read_spec(folder)
     division = spec.division if spec else _guess_division(folder)
-    return [
+    return spec, [
         *found.problems,
         *problems,
         *_model_problems(folder, found.files, division),

@@ -407,7 +407,7 @@ def test_the_number_of_the_pull_request_is_the_forges_whatever_the_artefact_says
 def test_a_summary_with_a_number_of_its_own_is_no_summary(stand):
     post(stand, {"summary.json": summary_of("mine", number=6)})
     assert 6 not in stand.comments
-    assert "can't be read" in stand.comment_of(5)
+    assert "cannot be read" in stand.comment_of(5)
 
 
 def test_a_card_of_another_team_is_left_out(stand):

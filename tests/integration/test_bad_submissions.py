@@ -70,7 +70,7 @@ def test_all_static_faults_are_told_at_once_and_nothing_is_run(harness, folder, 
         (None, "no such file"),
         (b"title: [", "is not the YAML that is read here"),
         (BOMB.encode(), "anchors and aliases"),
-        (b"#" * 100_000, "100,000 bytes"),
+        (b"#" * 100_000, "larger than 65,536 bytes"),
         (b"\xff\xfe\x00", "is not UTF-8"),
         (b"", "is empty"),
     ],
@@ -223,7 +223,7 @@ def test_chatter_does_no_harm_and_has_a_limit(harness, folder, n_bytes, code):
 def run_with_short_limits(harness: CommandLine, folder: Path) -> subprocess.CompletedProcess[str]:
     """Score with limits of 15 seconds and 64 processes."""
     code = (
-        "import dataclasses, harness.scoring.pipeline as p\n"
+        "import dataclasses, harness.scoring.scorer as p\n"
         "p._EXPORT_LIMITS = dataclasses.replace(p._EXPORT_LIMITS, wall_s=15.0, n_processes=64)\n"
         "from harness.cli import main; main()"
     )

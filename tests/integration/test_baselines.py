@@ -20,7 +20,8 @@ from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
 from harness.submission import network as networks
-from harness.submission.spec import read_submission
+from harness.submission import read_submission
+from harness.submission.contract import check_network
 from tests.events import make_events
 from tools import baselines_page
 from tools.baselines import SUBMISSIONS, TEAMS
@@ -87,7 +88,7 @@ def test_the_firmware_computes_the_scores_of_the_network_bit_for_bit(team):
     from harness.firmware.translate.tracing import trace_program
 
     model = load(team, "model").network()
-    assert networks.check_network(model, (19, 3)) == []
+    assert check_network(model, (19, 3)) == []
     given = events(1_000).reshape(-1, *model.input_shape[1:])
     by_keras = np.asarray(model(given, training=False), np.float64).ravel()
 

@@ -383,8 +383,8 @@ def test_a_process_that_nothing_passes_of_stops_after_the_stated_number(detector
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (("25:m0 = 50.",), "can't start"),
-        (("HardQCD:all = on", "PhaseSpace:mHatMin = 20000."), "can't start"),
+        (("25:m0 = 50.",), "cannot start"),
+        (("HardQCD:all = on", "PhaseSpace:mHatMin = 20000."), "cannot start"),
         (("HardQCD:nonsense = on",), "does not know 'HardQCD:nonsense = on'"),
     ],
 )

@@ -17,8 +17,8 @@ from pathlib import Path
 from harness.errors import IntegrityError, InvalidSubmissionError
 from harness.sandbox import open_sandbox
 from harness.sandbox.step import GIB, Limits, Step, StepResult
+from harness.submission.graph import MAX_GRAPH_BYTES, parse_graph
 from harness.submission.inference import CHUNK_EVENTS
-from harness.submission.layers import MAX_GRAPH_BYTES, check_graph
 from harness.submission.network import model_digest
 from tests.hostile import bench
 from tests.hostile.attack import Attack, Control, NotTried, attack
@@ -357,7 +357,8 @@ def _batch_mean_is_scored(world: World, folder: Path) -> bool:
 def _is_allow_listed(attack_: Attack, world: World, folder: Path) -> bool:
     """Return a control: the list of layers alone does not stop it."""
     result, _ = _forged_export(BATCH_MEAN)
-    return check_graph(result.outputs["graph"].read_text()) == []
+    parse_graph(result.outputs["graph"].read_text())
+    return True
 
 
 attack(

@@ -272,7 +272,7 @@ def test_duplicates_unknown_ids_and_too_many_are_all_told():
     told = faults(a_result([*range(50), 3, 3, 7, -1, 4_210_492]))
 
     assert "names 55 events" in told
-    assert "2 ids stand more than once: 3, 7" in told
+    assert "2 ids are named more than once: 3, 7" in told
     assert "2 ids are of no event of BOX: -1, 4210492" in told
 
 

@@ -83,7 +83,7 @@ def test_a_tiny_p_value_has_a_finite_significance():
 def test_a_result_of_any_fault_is_not_counted(key):
     with pytest.raises(InvalidSubmissionError, match="names 20 events") as caught:
         score_result(result([*range(18), 3, 900]), key)
-    assert "stand more than once" in str(caught.value)
+    assert "named more than once" in str(caught.value)
     assert "of no event of box.h5: 900" in str(caught.value)
 
 

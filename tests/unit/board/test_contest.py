@@ -69,7 +69,7 @@ def test_a_board_whose_decisions_are_broken_is_not_ranked_and_others_are(tmp_pat
     boards = Boards(tmp_path)
     snapshot = boards.refresh()
     assert [file.name for file in snapshot.unreadable] == ["sample/decisions.json"]
-    with pytest.raises(DataError, match="mend or restore"):
+    with pytest.raises(DataError, match="correct or restore"):
         boards.ranking(snapshot, "sample")
     assert len(boards.ranking(snapshot, "other").ranked) == 1
 

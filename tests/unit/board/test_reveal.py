@@ -86,7 +86,7 @@ def test_public_parts_of_cards_hold_nothing_to_reveal(results, tmp_path):
     card = public_part(make_card("team_a", challenge=make_challenge(hidden=("h0",))))
     write_board([card], public)
 
-    with pytest.raises(UsageError, match="name the organiser's own results"):
+    with pytest.raises(UsageError, match="give the organiser's own results"):
         check_revealable(public, "sample", ["h0"])
 
 

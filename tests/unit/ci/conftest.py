@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.challenge import Challenge
-from harness.ci.intake import Settings
+from harness.ci.intake import ScoringSettings
 from tests.ci_stand_in import RULES, score
 
 
@@ -17,5 +17,5 @@ def rules() -> Challenge:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(rules=RULES, results=tmp_path / "results", score=score)
+def settings(tmp_path: Path) -> ScoringSettings:
+    return ScoringSettings(rules=RULES, results=tmp_path / "results", score=score)

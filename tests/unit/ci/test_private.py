@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from harness.board.index import CardIndex
 from harness.card.files import write_card
 from harness.ci.history import BoardFolder
 from harness.ci.opening import carry_decisions, open_cards
@@ -101,7 +102,6 @@ def test_a_manifest_that_is_not_there_is_told(tmp_path):
 
 def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
     from harness.board.decisions import Decision, add_decision, read_decisions
-    from harness.board.index import CardIndex
     from harness.board.public import public_part
 
     board, private = BoardFolder(tmp_path / "board"), tmp_path / "private"
@@ -116,11 +116,12 @@ def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
 
     open_cards(private, board, "sample")
     carry_decisions(board)
-    (entry,) = CardIndex(board.opened, is_private=True).refresh().entries["sample"]
+    (entry,) = CardIndex(board.opened).refresh().entries["sample"]
     assert "hplus" in entry.card.firmware_physics.auc
     assert (board.opened / "sample" / "team_a" / whole.name).read_bytes() == whole.read_bytes()
-    (made,) = read_decisions(board.opened, "sample").decisions
-    assert made.card == f"team_a/{whole.stem}"
+    revealed, retracted = read_decisions(board.opened, "sample").decisions
+    assert (revealed.kind, revealed.signal) == ("reveal", "hplus")
+    assert (retracted.kind, retracted.card) == ("retract", f"team_a/{whole.stem}")
 
 
 def test_opening_a_challenge_without_cards_is_a_fault_of_the_call(tmp_path):

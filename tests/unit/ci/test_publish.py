@@ -9,7 +9,7 @@ import pytest
 
 from harness.card.files import write_card
 from harness.ci.history import BoardFolder
-from harness.ci.intake import Handed
+from harness.ci.intake import SubmittedFiles
 from harness.ci.ledger import read_attempts
 from harness.ci.publish import publish_private, publish_public, read_branch
 from harness.ci.rescore import rescore_all
@@ -25,7 +25,7 @@ def statuses(summary):
     return {one.team: one.status for one in summary.scorings}
 
 
-def private(settings, tmp_path, *submissions: Handed, now=DAY):
+def private(settings, tmp_path, *submissions: SubmittedFiles, now=DAY):
     own = replace(settings, results=tmp_path / "private")
     return publish_private(submissions, own, BoardFolder(tmp_path / "board"), now=now)
 

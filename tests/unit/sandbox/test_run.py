@@ -169,7 +169,7 @@ def test_an_output_that_exists_is_refused(sandbox, tmp_path):
     (tmp_path / "scores").write_text("old")
     step = Step(name="x", entry="harness.sandbox.trial:nothing", outputs={"scores": 1})
 
-    with pytest.raises(EnvironmentFaultError, match="can't create the output scores"):
+    with pytest.raises(EnvironmentFaultError, match="the output scores cannot be created"):
         sandbox.run(step, tmp_path)
 
     assert (tmp_path / "scores").read_text() == "old"

@@ -65,7 +65,7 @@ def test_each_step_has_a_folder_of_its_own_also_in_threads(workspace, code):
 
 def test_a_malformed_report_is_the_submission_s_fault(workspace, code):
     with pytest.raises(
-        InvalidSubmissionError, match="step try, found: the report of this step is malf"
+        InvalidSubmissionError, match="step try: found: the report of this step is malf"
     ):
         workspace.run("try", EXECUTE, Found, inputs=code("found = 'many'"))
 
@@ -84,7 +84,7 @@ def test_a_folder_that_cannot_be_made_is_the_machine_s_fault(bwrap, tmp_path):
     (tmp_path / "file").write_text("")
     workspace = Workspace(run_step=bwrap.run, folder=tmp_path / "file")
 
-    with pytest.raises(EnvironmentFaultError, match="cannot be made"):
+    with pytest.raises(EnvironmentFaultError, match="cannot be written"):
         workspace.run("try", "harness.sandbox.trial:nothing", Found)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import InvalidSubmissionError
 from harness.submission import layers, network
+from harness.submission.contract import check_network
 from harness.submission.functions import exp_negative, log1p, reciprocal, register_functions
 
 network.load_keras()
@@ -100,7 +101,7 @@ def files(tmp_path):
 @pytest.mark.parametrize("make", NETWORKS)
 def test_a_rebuilt_network_gives_the_same_bits(make, files, events):
     model = make()
-    assert network.check_network(model, EVENT_SHAPE) == []
+    assert check_network(model, EVENT_SHAPE) == []
     train(model)
     network.export_network(model, *files)
     x = events.reshape(len(events), *model.input_shape[1:])
@@ -233,21 +234,21 @@ def broken(case: str) -> object:
     ],
 )
 def test_a_network_that_breaks_the_contract_is_told(case, told):
-    problems = network.check_network(broken(case), EVENT_SHAPE)
+    problems = check_network(broken(case), EVENT_SHAPE)
     assert told in "\n".join(str(problem) for problem in problems)
 
 
 def test_all_that_is_wrong_is_told_at_once():
     x = from_input(56)
-    problems = network.check_network(keras.Model(x, keras.layers.Dense(2)(x)), EVENT_SHAPE)
+    problems = check_network(keras.Model(x, keras.layers.Dense(2)(x)), EVENT_SHAPE)
     assert len(problems) == 2
 
 
 def test_the_layout_of_another_challenge_sets_other_shapes():
     x = from_input(40)
     model = keras.Model(x, keras.layers.Dense(1)(x))
-    assert network.check_network(model, (10, 4)) == []
-    assert network.check_network(model, EVENT_SHAPE) != []
+    assert check_network(model, (10, 4)) == []
+    assert check_network(model, EVENT_SHAPE) != []
 
 
 @pytest.mark.parametrize(

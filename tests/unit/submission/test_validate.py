@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ExitCode, InvalidSubmissionError, UsageError
-from harness.submission.spec import read_submission
+from harness.submission import read_submission
 from harness.submission.validate import validate
 
 DECLARATION = """\

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from harness.metrics.toys import (
+from tools.toys import (
     FULL_GRID,
     Coverage,
     ToySetting,

@@ -1,4 +1,4 @@
-"""The allow-list of graphs, on plain JSON: no Keras is imported here."""
+"""The check of a graph, on plain JSON: no Keras is imported here."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import sys
 
 import pytest
 
-from harness.submission import layers
-from harness.submission.layers import check_graph
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission import graph as graphs
+from harness.submission.graph import parse_graph
 
 
 def graph() -> dict:
@@ -82,17 +83,26 @@ def dense(content: dict) -> dict:
     return content["model"]["config"]["layers"][1]
 
 
+def problems(text: str) -> tuple[Problem, ...]:
+    """Return all problems of the text of a graph."""
+    try:
+        parse_graph(text)
+    except InvalidSubmissionError as error:
+        return error.problems
+    return ()
+
+
 def found(content: dict) -> str:
     """Return all problems of a graph as one text."""
-    return "\n".join(str(problem) for problem in check_graph(json.dumps(content)))
+    return "\n".join(str(problem) for problem in problems(json.dumps(content)))
 
 
 def test_the_plain_graph_is_allowed():
-    assert check_graph(json.dumps(graph())) == []
+    assert parse_graph(json.dumps(graph())).input_shape == (57,)
 
 
 def test_the_check_imports_no_keras():
-    code = "import sys, harness.submission.layers; print('keras' in sys.modules)"
+    code = "import sys, harness.submission.graph; print('keras' in sys.modules)"
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -145,6 +155,15 @@ def test_a_class_off_the_list_is_refused_and_named(module, class_name, registere
         },
         {"class_name": "Zeros", "config": {}},
         {"class_name": "Zeros"},
+        {"class_name": ["Zeros"], "config": {}},
+        {"module": [], "class_name": "Zeros", "config": {}, "registered_name": None},
+        {
+            "module": "builtins",
+            "class_name": "function",
+            "config": [],
+            "registered_name": "function",
+        },
+        {"class_name": "__tensor__", "config": {"value": 1, "dtype": []}},
         "os.system",
         "/etc/passwd",
         "../../weights",
@@ -195,16 +214,20 @@ def test_shared_functions_of_the_harness_are_allowed():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"format": 2}, "format 2"),
+        ({"format": 2}, "graph: format: 2 is not accepted"),
         ({"input_shape": [58]}, "not that of the input layer"),
-        ({"input_shape": [0]}, "no list of positive integers"),
-        ({"input_shape": "57"}, "no list of positive integers"),
-        ({"weights": {}}, "no list of weights"),
-        ({"weights": [{"path": "a", "shape": [-1], "dtype": "float32"}]}, "malformed weight"),
-        ({"weights": [{"path": "a", "shape": [1], "dtype": "object"}]}, "malformed weight"),
+        ({"input_shape": [0]}, "greater than or equal to 1"),
+        ({"input_shape": [57.0]}, "a valid integer"),
+        ({"input_shape": "57"}, "graph: input_shape: '57' is not accepted"),
+        ({"weights": {}}, "graph: weights: {} is not accepted"),
+        ({"weights": [{"path": "a", "shape": [-1], "dtype": "float32"}]}, "weights[0].shape[0]"),
+        ({"weights": [{"path": "a", "shape": [True], "dtype": "int8"}]}, "weights[0].shape[0]"),
+        ({"weights": [{"path": "a", "shape": [1], "dtype": "object"}]}, "weights[0].dtype"),
+        ({"weights": [{"path": "a", "shape": [1]}]}, "missing"),
         ({"weights": [{"path": "a", "shape": [2**20, 2**20], "dtype": "int8"}]}, "bytes of"),
-        ({"model": []}, "no functional Keras model"),
-        ({"extra": 1}, "has the keys"),
+        ({"model": {}}, "no functional Keras model"),
+        ({"model": []}, "graph: model: [] is not accepted"),
+        ({"extra": 1}, "graph: extra: unknown field"),
     ],
 )
 def test_a_malformed_graph_is_refused(change, told):
@@ -222,15 +245,15 @@ def test_two_inputs_are_refused():
     ("text", "told"),
     [
         ("{", "not JSON"),
-        ("[]", "not a JSON object"),
+        ("[]", "valid dictionary"),
         ('{"a": 1, "a": 2}', "same key twice"),
         ('{"a": NaN}', "NaN"),
         ("[" * 100_000, "nested too deeply"),
-        (" " * (layers.MAX_GRAPH_BYTES + 1), "more than"),
+        (" " * (graphs.MAX_GRAPH_BYTES + 1), "more than"),
     ],
 )
 def test_what_is_no_json_of_ours_is_refused(text, told):
-    assert told in str(check_graph(text)[0])
+    assert told in str(problems(text)[0])
 
 
 def test_depth_is_capped():
@@ -244,11 +267,11 @@ def test_depth_is_capped():
 
 def test_the_number_of_layers_is_capped():
     content = graph()
-    content["model"]["config"]["layers"] *= layers.MAX_LAYERS
-    assert f"{2 * layers.MAX_LAYERS} layers" in found(content)
+    content["model"]["config"]["layers"] *= graphs.MAX_LAYERS
+    assert f"{2 * graphs.MAX_LAYERS} layers" in found(content)
 
 
 def test_problems_are_many_but_not_endless():
     content = graph()
     dense(content)["config"]["bad"] = [f"text {number}" for number in range(1000)]
-    assert len(check_graph(json.dumps(content))) == layers.MAX_PROBLEMS
+    assert len(problems(json.dumps(content))) == graphs.MAX_PROBLEMS

@@ -1,0 +1,134 @@
+"""The contract of a network: one input that holds an event, one output that is its score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.errors import Problem
+from harness.submission.layers import FLOAT_TYPES
+
+if TYPE_CHECKING:
+    import keras
+
+
+def input_shapes(event_shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+    """Return the input shapes that a network may declare for events of `event_shape`.
+
+    Examples
+    --------
+    >>> input_shapes((19, 3))
+    ((57,), (19, 3), (19, 3, 1))
+    """
+    n_objects, n_features = event_shape
+    return (n_objects * n_features,), (n_objects, n_features), (n_objects, n_features, 1)
+
+
+def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem]:
+    """Say all in which what ``network()`` returned does not keep the contract.
+
+    Parameters
+    ----------
+    network : object
+        What ``network()`` returned.
+    event_shape : tuple of int
+        ``(n_objects, n_features)`` of the challenge.
+
+    Returns
+    -------
+    list of Problem
+        Empty for a Keras model with one float input of one of `input_shapes` and one real
+        floating output of shape ``(n,)`` or ``(n, 1)``.
+    """
+    import keras
+
+    where = "model.py, network()"
+    if not isinstance(network, keras.Model):
+        return [
+            Problem(
+                what=f"returned {type(network).__module__}.{type(network).__qualname__}",
+                where=where,
+                expected="a keras.Model",
+                fix="end with `return keras.Model(inputs, score)`",
+            )
+        ]
+    functional = keras.src.models.functional.Functional
+    if type(network) not in (functional, keras.Sequential):
+        return [
+            Problem(
+                what=f"returned a subclass of keras.Model, {type(network).__qualname__}",
+                where=where,
+                expected="a functional or sequential model, whose graph can be exported",
+                fix="train with any class, but return keras.Model(inputs, score)",
+            )
+        ]
+    if not network.built or not network.inputs:
+        return [
+            Problem(
+                what="returned a model that has no input yet",
+                where=where,
+                expected="a built model",
+                fix="begin a Sequential with keras.Input(shape)",
+            )
+        ]
+    return [*_input_problems(network, event_shape), *_output_problems(network)]
+
+
+def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
+    where = "model.py, network(), input"
+    allowed = input_shapes(event_shape)
+    expected = "one input of shape " + " or ".join(str(shape) for shape in allowed)
+    fix = f"declare keras.Input({allowed[0]})"
+    if len(network.inputs) != 1:
+        yield Problem(what=f"{len(network.inputs)} inputs", where=where, expected=expected, fix=fix)
+        return
+    tensor = network.inputs[0]
+    shape = tuple(tensor.shape[1:])
+    if tensor.shape[0] is not None:
+        yield Problem(
+            what=f"the batch size is fixed to {tensor.shape[0]}",
+            where=where,
+            expected="any batch size",
+            fix="leave batch_size out of keras.Input",
+        )
+    if None in shape:
+        yield Problem(what=f"the shape {shape} is open", where=where, expected=expected, fix=fix)
+    elif shape not in allowed:
+        yield Problem(what=f"the shape is {shape}", where=where, expected=expected, fix=fix)
+    if str(tensor.dtype) not in FLOAT_TYPES:
+        yield Problem(what=f"the type is {tensor.dtype}", where=where, expected="float32", fix=fix)
+
+
+def _output_problems(network: keras.Model) -> Iterator[Problem]:
+    where = "model.py, network(), output"
+    expected = "one anomaly score for each event: shape (n,) or (n, 1), real floating"
+    if len(network.outputs) != 1:
+        yield Problem(
+            what=f"{len(network.outputs)} outputs",
+            where=where,
+            expected=expected,
+            fix="put the arithmetic of the score into the graph, for instance by harness.heads",
+        )
+        return
+    tensor = network.outputs[0]
+    if tuple(tensor.shape[1:]) not in ((), (1,)):
+        yield Problem(
+            what=f"the shape is (n, {', '.join(str(size) for size in tensor.shape[1:])})",
+            where=where,
+            expected=expected,
+            fix="reduce the output to one number, for instance by harness.heads",
+        )
+    elif len(tensor.shape) == 0 or tensor.shape[0] is not None:
+        yield Problem(
+            what=f"the shape is {tuple(tensor.shape)}: events are mixed",
+            where=where,
+            expected=expected,
+            fix="never reduce over axis 0; use axis=-1",
+        )
+    if str(tensor.dtype) not in FLOAT_TYPES:
+        yield Problem(
+            what=f"the type is {tensor.dtype}",
+            where=where,
+            expected=expected,
+            fix="return a real floating score",
+        )
