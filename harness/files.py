@@ -19,6 +19,7 @@ from harness.errors import (
     DataError,
     EnvironmentFaultError,
     Problem,
+    UsageError,
     field_problems,
     first_complaint,
 )
@@ -346,6 +347,20 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def check_new(path: Path) -> None:
+    """Check that nothing is at `path` yet.
+
+    Raises
+    ------
+    UsageError
+        There is a file or a folder.
+    """
+    if path.exists():
+        raise UsageError(
+            Problem(what="the file is there already", where=str(path), fix="name another")
+        )
 
 
 def make_folder(folder: Path, *, fix: str = _FIX) -> None:

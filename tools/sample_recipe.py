@@ -30,7 +30,7 @@ from harness.simulate.libraries import (
     missing_parts,
     open_overlay,
 )
-from harness.simulate.plan import Chunk, Plan, make_plan
+from harness.simulate.plan import Chunk, SimulationPlan, make_plan
 from harness.simulate.presets import BACKGROUND
 from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
@@ -50,7 +50,7 @@ class Run:
     seed: int
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> SimulationPlan:
         """Return what `harness simulate` is asked to make."""
         return make_plan(self.process, n_events=self.n_events, seed=self.seed)
 
@@ -116,7 +116,7 @@ def make_slice(n_library: Mapping[str, int] = SLICE_LIBRARY) -> dict[str, dict[s
     return found
 
 
-def _first_event(plan: Plan, process: str, detector: Detector) -> dict[str, object]:
+def _first_event(plan: SimulationPlan, process: str, detector: Detector) -> dict[str, object]:
     chunk = Chunk(process=process, number=0, n_events=1)
     events, _ = make_chunk(plan.process(process), chunk, plan.seed, detector)
     event = events[0]

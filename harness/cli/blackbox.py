@@ -91,8 +91,8 @@ def make(
     as_json: bool,
 ) -> None:
     """Mix background and hidden signals into a black box of CHALLENGE; seal what is what."""
+    from harness.blackbox.make import make_blackbox
     from harness.blackbox.view import box_view
-    from harness.blackbox.workflow import make_blackbox
     from harness.cli.progress import progress_bars
 
     fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
@@ -137,8 +137,8 @@ def score_box(
     as_json: bool,
 ) -> None:
     """Count the true signals among the events that RESULT names."""
+    from harness.blackbox.score import score_blackbox
     from harness.blackbox.view import box_score_view
-    from harness.blackbox.workflow import score_blackbox
 
     scored = score_blackbox(
         result,
@@ -167,8 +167,8 @@ def import_(
     as_json: bool,
 ) -> None:
     """Read a RESULT file of the ADC2021 challenge, and say everything that is wrong with it."""
+    from harness.blackbox.result import import_result
     from harness.blackbox.view import import_view
-    from harness.blackbox.workflow import import_result
 
     found = import_result(
         result,
@@ -178,8 +178,8 @@ def import_(
         isolation=isolation,
     )
     print_result(found.as_dict(), import_view(found), as_json=as_json)
-    if found.verdict.faults:
-        raise InvalidSubmissionError(*found.verdict.faults)
+    if found.check.faults:
+        raise InvalidSubmissionError(*found.check.faults)
 
 
 @click.command("export")
@@ -271,7 +271,7 @@ def _share(name: str, text: str) -> float:
 
 
 def _secret(
-    passphrase_file: Path | None, key_file: Path | None, *, ask: Callable[[], str]
+    passphrase_file: Path | None, key_file: Path | None, *, ask: Callable[[], str | None]
 ) -> Secret:
     """Take the key file, or the passphrase from its file, or `ask` for it."""
     from harness.blackbox.seal import Secret
@@ -292,17 +292,11 @@ def _secret(
         ) from None
 
 
-def _ask_for(key_path: Path) -> str:
-    """Ask for the passphrase of a key, if it has one."""
+def _ask_for(key_path: Path) -> str | None:
+    """Ask for the passphrase of a key, if a passphrase opens it."""
     from harness.blackbox.seal import kind_of_secret
 
-    if kind_of_secret(key_path) == "key file":
-        raise UsageError(
-            Problem(
-                what="this key is opened by a key file", where=str(key_path), fix="give --key-file"
-            )
-        )
-    return _ask(is_new=False)
+    return _ask(is_new=False) if kind_of_secret(key_path) == "passphrase" else None
 
 
 def _ask(*, is_new: bool) -> str:

@@ -28,8 +28,8 @@ from harness.simulate.generator import MIN_PT_GEV, make_generator
 from harness.simulate.particles import CHARGED, Indices, Particles, join, spans, wrap
 from harness.simulate.process import Process
 
-Kind = Literal["inelastic", "nondiffractive"]
-KINDS: tuple[Kind, ...] = ("inelastic", "nondiffractive")
+SoftKind = Literal["inelastic", "nondiffractive"]
+KINDS: tuple[SoftKind, ...] = ("inelastic", "nondiffractive")
 # Tracks are found within this |eta| (delphes_card_CMS.tcl, tracking efficiency).
 TRACKER_ABS_ETA = 2.5
 PILEUP_MEAN = 20.0
@@ -106,7 +106,7 @@ class Overlay:
         return join(soft), n_pileup
 
 
-def make_part(kind: Kind, part: int, n_events: int) -> SoftEvents:
+def make_part(kind: SoftKind, part: int, n_events: int) -> SoftEvents:
     """Generate part number `part` of a library."""
     process = Process(name=kind, title=kind, settings=SETTINGS[kind])
     seed = LIBRARY_SEED + 100_000 * (kind == "nondiffractive") + part
@@ -154,7 +154,7 @@ def read_library(path: Path) -> SoftEvents:
     return SoftEvents(**columns)
 
 
-def library_name(kind: Kind, n_events: int) -> str:
+def library_name(kind: SoftKind, n_events: int) -> str:
     """Name a library by everything that determines its content."""
     import pythia8mc
 

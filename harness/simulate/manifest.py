@@ -14,7 +14,7 @@ from harness.data.manifest import Manifest, load_manifest
 from harness.errors import Problem, UsageError
 from harness.files import Progress, file_checksum, no_progress
 from harness.simulate.layout import LAYOUT
-from harness.simulate.plan import Plan
+from harness.simulate.plan import SimulationPlan
 from harness.simulate.presets import BACKGROUND, TUNES
 from harness.simulate.provenance import Provenance, read_provenance
 
@@ -39,7 +39,7 @@ def make_manifest(
     UsageError
         There is no background among them, or a file is none of `harness simulate`.
     DataError
-        A file can't be read.
+        A file cannot be read.
     """
     known = [_read(path) for path in paths]
     if not any(provenance.plan.name == BACKGROUND for provenance in known):
@@ -100,7 +100,7 @@ def _read(path: Path) -> Provenance:
     return provenance
 
 
-def _describe(path: Path, plan: Plan, progress: Progress) -> DataFile:
+def _describe(path: Path, plan: SimulationPlan, progress: Progress) -> DataFile:
     return DataFile(
         name=path.name,
         role=_role(plan.name),
