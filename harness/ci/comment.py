@@ -76,8 +76,7 @@ def read_rivals(results: Path, rules: Challenge) -> Rivals:
     boards = Boards(results, [rules])
     snapshot = boards.refresh()
     return Rivals(
-        entries=snapshot.entries.get(rules.name, ()),
-        rulebook=boards.rulebook(snapshot, rules.name),
+        entries=snapshot.entries.get(rules.name, ()), rulebook=boards.rulebook(snapshot, rules.name)
     )
 
 

@@ -129,10 +129,7 @@ def is_plain_name(name: str) -> bool:
 def irregular(what: str, where: str) -> Problem:
     """Return the problem of what is no regular file."""
     return Problem(
-        what=what,
-        where=where,
-        expected="regular files only",
-        fix="put a copy of the file there",
+        what=what, where=where, expected="regular files only", fix="put a copy of the file there"
     )
 
 
@@ -232,11 +229,7 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
         copy.write_bytes(_read_regular(folder / path))
     if folder_digest(target, files) != digest:
         raise InvalidSubmissionError(
-            Problem(
-                what="changed while it was read",
-                where=str(folder),
-                fix="let training end before you score",
-            )
+            "changed while it was read", where=str(folder), fix="let training end before you score"
         )
     return target
 
@@ -247,7 +240,7 @@ def _read_regular(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         raise InvalidSubmissionError(
-            Problem(what=f"cannot be read: {error.strerror}", where=str(path))
+            f"cannot be read: {error.strerror}", where=str(path)
         ) from error
     with os.fdopen(descriptor, "rb") as file:
         return file.read(MAX_FILE_BYTES + 1)
