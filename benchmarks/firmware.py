@@ -17,7 +17,7 @@ import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -29,13 +29,15 @@ from inference import EVENT_SHAPE, TEAM, draw_events
 
 from harness.card.records import Figure, Firmware
 from harness.challenge import Budget, Target
-from harness.firmware.backend import FirmwareResult, Settings
+from harness.firmware.backend import FirmwareRequest, FirmwareResult
+from harness.firmware.interpret import interpret_events
 from harness.firmware.synthesise import synthesise
-from harness.firmware.translate.translator import PROJECT, trace_network
+from harness.firmware.translate.hls4ml_project import PROJECT
+from harness.firmware.translate.translation import trace_network
 from harness.firmware.witnesses.csim import build_simulation, run_simulation
-from harness.firmware.witnesses.interpret import interpret_events
 from harness.sandbox import open_sandbox
-from harness.sandbox.step import GIB
+from harness.sandbox.step import GIB, Usage
+from harness.sandbox.workspace import Workspace
 from harness.submission.export import export_submission
 from harness.submission.network import export_network, load_keras
 
@@ -121,32 +123,32 @@ class Timed:
     """One call of `synthesise`."""
 
     result: FirmwareResult
+    usages: Sequence[Usage]
     wall_s: float
     peak_bytes: int
 
     @property
     def cpu_s(self) -> float:
         """Processor seconds of all steps: what a busy machine disturbs less."""
-        return sum(usage.cpu_s for usage in self.result.usage)
+        return sum(usage.cpu_s for usage in self.usages)
 
 
 def make(network: tuple[Path, Path], events: Path, folder: Path, cache: Path) -> Timed:
     """Make a network's firmware in the sandbox."""
-    sandbox = open_sandbox("bwrap")
+    workspace = Workspace(run_step=open_sandbox("bwrap").run, folder=folder)
+    request = FirmwareRequest(
+        graph=network[0],
+        weights=network[1],
+        target=TARGET,
+        events=events,
+        workspace=workspace,
+        progress=lambda line: print(line, file=sys.stderr),
+    )
     with watched_memory() as peak:
         started = time.monotonic()
-        result = synthesise(
-            *network,
-            target=TARGET,
-            events=events,
-            run_step=sandbox.run,
-            folder=folder,
-            cache_root=cache,
-            settings=Settings(),
-            progress=lambda line: print(line, file=sys.stderr),
-        )
+        result = synthesise(request, cache_root=cache)
         wall_s = time.monotonic() - started
-    return Timed(result=result, wall_s=wall_s, peak_bytes=peak.n_bytes)
+    return Timed(result=result, usages=workspace.usages, wall_s=wall_s, peak_bytes=peak.n_bytes)
 
 
 def value_of(result: FirmwareResult, name: str) -> float:

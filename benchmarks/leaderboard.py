@@ -27,10 +27,10 @@ from _table import Cell, Goal, Report, publish, read_options, timed
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from harness.board import ranking
 from harness.board.boards import Boards
 from harness.board.contest import Rulebook
 from harness.board.index import CardIndex
+from harness.board.order import rank
 from leaderboard_app import serve, static_site
 from leaderboard_app.settings import Settings
 from tests.cards import make_board, write_board
@@ -87,7 +87,7 @@ def measure(results: Path, out: Path) -> Found:
     look = timed(index.refresh)
     entries = read.result.entries["sample"]
     contest = Rulebook().contest_of(entries)
-    ranked = timed(lambda: ranking.rank(entries, contest), repeats=1)
+    ranked = timed(lambda: rank(entries, contest), repeats=1)
     teams = [item.entry.card.submission.team for item in ranked.result.listed]
     with running(results) as (url, process):
         first, again = (visit_at_once(url, [HOME])[0] for _ in range(2))

@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,11 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Names become file names and URL parts: lower case only, so that no two differ by case alone.
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}$")]
+NAME_PATTERN = r"[a-z0-9][a-z0-9_+.-]{0,63}"
+Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 # A time in UTC; such strings sort as the times do.
 Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` is a `Name`, as that of a team.
+
+    Examples
+    --------
+    >>> is_name("team_x"), is_name("Team X")
+    (True, False)
+    """
+    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 def utc(moment: datetime) -> str:
@@ -161,6 +174,10 @@ class Budget(Value):
     ff: int | None = Field(default=None, ge=1)
     dsp: int | None = Field(default=None, ge=0)
     bram18: int | None = Field(default=None, ge=0)
+
+
+# How each resource of `Budget` is printed, in the order of every table.
+RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
 
 
 class Target(Value):

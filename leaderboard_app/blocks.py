@@ -23,7 +23,7 @@ class Picture:
     parameters : mapping of str to JSON
         Values that its expressions name.
     alt : str
-        For those who can't see it.
+        For those who cannot see it.
     fields : mapping of str to str
         Fields of the data that make a table, with the headings of their columns; rows without
         the first of them are aids to drawing.
@@ -40,14 +40,14 @@ class Picture:
         """Return the figures that are drawn, by the headings of their columns."""
         first = next(iter(self.fields))
         return [
-            {title: self._told(name, row.get(name)) for name, title in self.fields.items()}
+            {title: self._named(name, row.get(name)) for name, title in self.fields.items()}
             for rows in self.datasets.values()
             for row in rows
             if row.get(first) is not None
         ]
 
-    def _told(self, name: str, cell: Cell) -> Cell:
-        """Tell a place on an axis that has labels of its own by its label."""
+    def _named(self, name: str, cell: Cell) -> Cell:
+        """Name a place on an axis that has its own labels by its label."""
         labels = self.parameters.get("edges")
         if name == "x" and isinstance(labels, list) and isinstance(cell, int):
             return str(labels[cell])
@@ -96,7 +96,7 @@ class Table:
     columns : sequence of str
         The first names the row, the others hold figures.
     words : frozenset of int
-        Positions of columns that hold words: they stand on the left and may wrap.
+        Positions of columns that hold words: they are on the left and may wrap.
     """
 
     columns: Sequence[str]
@@ -118,7 +118,7 @@ Block = Picture | Facts | Table | Note
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A heading, what it introduces, and its blocks; short ones stand side by side if `wide`."""
+    """A heading, what it introduces, and its blocks; in `columns` side by side."""
 
     title: str
     blocks: Sequence[Block] = field(default_factory=tuple)

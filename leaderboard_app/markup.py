@@ -15,7 +15,7 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 def text_html(text: str) -> str:
-    """Escape text that anyone may have written; it can't turn the direction of what follows."""
+    """Escape text that anyone may have written; it cannot change the direction of what follows."""
     shown = escape(visible(text))
     return f"<bdi>{shown}</bdi>" if _turns(shown) else shown
 

@@ -57,7 +57,7 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
         "Challenge",
         names,
         key="challenge",
-        told=lambda name: f"{visible(titles[name])} ({name})",
+        label_of=lambda name: f"{visible(titles[name])} ({name})",
     )
     if isinstance(snapshot.decisions.get(chosen), DataError):
         st.error("The organiser's decisions cannot be read, so nothing is ranked.")
@@ -80,10 +80,10 @@ def choose(
     *,
     key: str,
     default: str | None = None,
-    told: Callable[[str], str] = visible,
+    label_of: Callable[[str], str] = visible,
     width: int | Literal["stretch"] = "stretch",
 ) -> str:
-    """Let the visitor choose one of `options`; the choice stands in the address as `key`.
+    """Let the visitor choose one of `options`; the choice is kept in the address as `key`.
 
     A name in the address that is none of the options is as if it were not there. Where the
     address says nothing, what was chosen on another page is chosen again.
@@ -98,7 +98,7 @@ def choose(
     _follow_address(key, lambda: _asked(key, options, st.session_state.get(last, first)))
     if st.session_state.get(key) not in options:
         st.session_state[key] = first
-    chosen = str(st.selectbox(label, options, key=key, format_func=told, width=width))
+    chosen = str(st.selectbox(label, options, key=key, format_func=label_of, width=width))
     _write_address(key, [chosen], is_default=chosen == first)
     st.session_state[last] = chosen
     return chosen
@@ -111,9 +111,9 @@ def choose_several(
     key: str,
     default: Sequence[str],
     most: int,
-    told: Callable[[str], str],
+    label_of: Callable[[str], str],
 ) -> list[str]:
-    """Let the visitor choose up to `most` options; they stand in the address as `key`."""
+    """Let the visitor choose up to `most` options; they are kept in the address as `key`."""
 
     def asked() -> list[str]:
         wanted = [name for name in st.query_params.get_all(key) if name in options]
@@ -122,7 +122,7 @@ def choose_several(
     _follow_address(key, asked)
     st.session_state[key] = [name for name in st.session_state[key] if name in options]
     chosen: list[str] = st.multiselect(
-        label, options, key=key, max_selections=most, format_func=told
+        label, options, key=key, max_selections=most, format_func=label_of
     )
     _write_address(key, chosen, is_default=chosen == list(default))
     return chosen

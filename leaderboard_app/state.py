@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from harness.board.entry import Entry
 from harness.board.index import Snapshot
-from harness.board.ranking import Ranking
+from harness.board.order import Ranking
 from harness.board.rows import Board, board_of
 from leaderboard_app.blocks import Section
 from leaderboard_app.settings import Settings, read_settings

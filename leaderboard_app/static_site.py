@@ -8,14 +8,9 @@ nothing.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
-import math
-import zlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,17 +21,18 @@ from harness import __version__
 from harness.board.boards import Boards
 from harness.board.formats import json_schema, to_csv, to_json
 from harness.board.index import Snapshot
-from harness.board.ranking import Ranking
+from harness.board.order import Ranking
 from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
 from harness.card.records import ScoreCard
 from harness.card.text import visible
-from harness.errors import EnvironmentFaultError, Problem
-from leaderboard_app.blocks import Block, Cell, Note, Picture, Section
+from harness.errors import EnvironmentFaultError
+from leaderboard_app.blocks import Block, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html
+from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
 from leaderboard_app.views.ranking_table import board_notes, ranking_model
 from leaderboard_app.views.subject import subject_of
 from leaderboard_app.views.submission import submission_sections
-from leaderboard_app.views.trade_off import COSTS, trade_off_notes, trade_off_picture
+from leaderboard_app.views.trade_off import COSTS, efficiencies, trade_off_notes, trade_off_picture
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,37 +43,6 @@ POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
     "img-src 'self' data: file:; base-uri 'none'; form-action 'none'"
 )
-# Figures in the pages: more digits can't be seen in a chart.
-_DIGITS = 3
-# Shorter pieces are not worth a name of their own.
-_WORTH_A_NAME = 40
-# Data sets that are the same on the pages of all entries of a challenge.
-_COMMON_DATA = frozenset({"behind", "chance"})
-
-
-@dataclass(slots=True)
-class _Shared:
-    """What charts of several pages have in common, each kept once under the digest of it."""
-
-    known: dict[str, JsonValue] = field(default_factory=dict)
-    met: set[str] = field(default_factory=set)
-
-    def keep(self, value: JsonValue) -> str:
-        """Keep a value and return its name."""
-        text = json.dumps(value, sort_keys=True)
-        name = hashlib.sha256(text.encode()).hexdigest()[:10]
-        self.known[name] = value
-        return name
-
-    def reuse(self, value: JsonValue) -> JsonValue:
-        """Return a value that is met for the first time, the name of one that was met before."""
-        text = json.dumps(value)
-        if len(text) < _WORTH_A_NAME:
-            return value
-        if text in self.met:
-            return self.keep(value)
-        self.met.add(text)
-        return value
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +51,8 @@ class _Writer:
 
     folder: Path
     templates: Environment
-    specs: _Shared
-    data: _Shared
+    specs: Shared
+    data: Shared
     boards: Boards
 
 
@@ -100,32 +65,28 @@ def export_site(boards: Boards, folder: Path) -> list[Path]:
     Raises
     ------
     EnvironmentFaultError
-        There is no card, or the folder can't be written.
+        There is no card, or the folder cannot be written.
     """
     snapshot = boards.refresh()
     if not snapshot.entries:
         raise EnvironmentFaultError(
-            Problem(
-                what="there is no score card to show",
-                where=str(boards.results),
-                fix="score a submission first: `harness score submissions/team_x`",
-            )
+            "there is no score card to show",
+            where=str(boards.results),
+            fix="score a submission first: `harness score submissions/team_x`",
         )
     try:
         return _write_site(boards, snapshot, folder)
     except OSError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the site could not be written: {error.strerror or error}",
-                where=str(folder),
-                fix="name a folder that can be written",
-            )
+            f"the site could not be written: {error.strerror or error}",
+            where=str(folder),
+            fix="name a folder that can be written",
         ) from error
 
 
 def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
     writer = _Writer(
-        folder=folder, templates=_templates(), specs=_Shared(), data=_Shared(), boards=boards
+        folder=folder, templates=_templates(), specs=Shared(), data=Shared(), boards=boards
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
     newest = max(made, key=lambda name: max(e.card.created for e in snapshot.entries[name]))
@@ -158,7 +119,7 @@ def _write_challenge(
     _write(writer.folder / name / "board.json", to_json(board))
     _write(writer.folder / name / "board.csv", to_csv(board), newline="")
     model = ranking_model(board, lambda team, _: f"{name}/entries/{team}.html")
-    _write(writer.folder / name / "model.js", f'const boardModel = "{_packed(model)}";\n')
+    _write(writer.folder / name / "model.js", f'const boardModel = "{packed(model)}";\n')
     pages = [_write_ranking(writer, made, name, Path(name) / "index.html")]
     pages.append(_write_trade_off(writer, board))
     entries = snapshot.entries[name]
@@ -168,13 +129,7 @@ def _write_challenge(
     return pages
 
 
-def _page(
-    writer: _Writer,
-    template: str,
-    place: Path,
-    board: Board,
-    **content: object,
-) -> Path:
+def _page(writer: _Writer, template: str, place: Path, board: Board, **content: object) -> Path:
     """Fill a template and write it at `place`, a path below the site's folder."""
     here = place.as_posix()
     root = "../" * (len(place.parts) - 1)
@@ -226,14 +181,14 @@ def _notes(board: Board) -> list[Markup]:
 
 
 def _write_trade_off(writer: _Writer, board: Board) -> Path:
-    efficiencies = {"merit": "Merit", **{n: f"TPR {visible(t)}" for n, t in board.signals.items()}}
+    shown = efficiencies(board)
     data: list[JsonValue] = []
     figures = []
     for cost in COSTS:
-        for efficiency in efficiencies:
+        for efficiency in shown:
             picture = trade_off_picture(board, cost, efficiency)
             figures.append(_figure_html(len(data), choice=f"{cost}/{efficiency}"))
-            data.append(_figure_data(writer, picture))
+            data.append(figure_data(writer.specs, writer.data, picture))
     return _page(
         writer,
         "trade_off.html",
@@ -243,10 +198,10 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         heading="Trade-off",
         notes=_notes(board),
         closing=[_safe(note_html(note)) for note in trade_off_notes(board)],
-        costs=[(key, name) for key, (name, _) in COSTS.items()],
-        efficiencies=list(efficiencies.items()),
+        costs=[(key, axis.name) for key, axis in COSTS.items()],
+        efficiencies=list(shown.items()),
         figures=figures,
-        data=_in_script(_packed(_shared_columns(data))),
+        data=_in_script(packed(shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
 
@@ -274,7 +229,7 @@ def _write_entry(
         heading=visible(said.title),
         by=f"{said.team}, {said.division} division, scored {card.created}",
         sections=shown,
-        data=_in_script(_packed(_shared_columns(data))),
+        data=_in_script(packed(shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
 
@@ -283,89 +238,20 @@ def _block_html(writer: _Writer, block: Block, data: list[JsonValue]) -> Markup:
     if not isinstance(block, Picture):
         return _safe(block_html(block))
     html = _figure_html(len(data))
-    data.append(_reused(writer.data, _figure_data(writer, block)))
+    data.append(reused(writer.data, figure_data(writer.specs, writer.data, block)))
     return html
 
 
 def _figure_html(number: int, *, choice: str = "") -> Markup:
-    """Write the place of a chart; its words stand with its figures, as it has none without."""
+    """Write the place of a chart; its words come with its figures."""
     from markupsafe import Markup
 
     chosen = Markup(' data-choice="{}"').format(choice) if choice else ""
     return Markup('<figure data-figure="{}"{}></figure>').format(number, chosen)
 
 
-def _reused(shared: _Shared, figure: dict[str, JsonValue]) -> JsonValue:
-    """Name the words and columns of a chart that other pages have too."""
-    sets = figure["data"]
-    assert isinstance(sets, dict)
-    named: dict[str, JsonValue] = {
-        name: {key: shared.reuse(column) for key, column in table.items()}
-        if isinstance(table, dict)
-        else table
-        for name, table in sets.items()
-    }
-    words = {key: shared.reuse(figure[key]) for key in ("alt", "fields")}
-    return {**figure, "data": named, **words}
-
-
-def _figure_data(writer: _Writer, picture: Picture) -> dict[str, JsonValue]:
-    """Part a chart into its specification, kept once, and its data, by columns."""
-    return {
-        "spec": writer.specs.keep(dict(picture.spec)),
-        "data": {
-            name: writer.data.keep(_columns(rows)) if name in _COMMON_DATA else _columns(rows)
-            for name, rows in picture.datasets.items()
-        },
-        "parameters": dict(picture.parameters),
-        "alt": picture.alt,
-        "height": picture.height,
-        "fields": dict(picture.fields),
-    }
-
-
-def _shared_columns(figures: Sequence[JsonValue]) -> JsonValue:
-    """Keep columns that several charts of a page have once, and their numbers in their places."""
-    tables = [
-        table
-        for figure in figures
-        if isinstance(figure, dict) and isinstance(sets := figure["data"], dict)
-        for table in sets.values()
-        if isinstance(table, dict)
-    ]
-    texts = Counter(json.dumps(column) for table in tables for column in table.values())
-    kept: dict[str, int] = {}
-    for table in tables:
-        for name, column in table.items():
-            text = json.dumps(column)
-            if texts[text] > 1 and isinstance(column, list):
-                table[name] = kept.setdefault(text, len(kept))
-    return {"figures": list(figures), "columns": [json.loads(text) for text in kept]}
-
-
-def _columns(rows: Sequence[Mapping[str, Cell]]) -> JsonValue:
-    if not rows:
-        return {}
-    return {key: [_rounded(row.get(key)) for row in rows] for key in rows[0]}
-
-
-def _rounded(cell: Cell) -> JsonValue:
-    if not isinstance(cell, float):
-        return cell
-    if not math.isfinite(cell):
-        return None
-    short = float(f"{cell:.{_DIGITS}g}")
-    return int(short) if short.is_integer() and abs(short) < 1e15 else short
-
-
-def _packed(value: JsonValue) -> str:
-    """Write JSON as deflated base85, whose signs need no escape in a script or its strings."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return base64.b85encode(zlib.compress(text.encode(), 9)).decode()
-
-
 def _in_script(packed: str) -> Markup:
-    """Mark packed data as they stand in a script element: only its end would mean something."""
+    """Mark packed data as they are in a script element: only its end would mean something."""
     from markupsafe import Markup
 
     if "</" in packed or "<!" in packed:

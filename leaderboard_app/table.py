@@ -24,7 +24,7 @@ def show_table(model: str, *, version: str, view: str, key: str) -> str | None:
     model : str
         JSON from `ranking_model`.
     version : str
-        The table is drawn anew only if this changed.
+        The table is drawn again only if this changed.
     view : str
         Sorting and filters to start with, as in the address.
     """

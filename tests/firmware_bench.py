@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -14,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import Budget, Target
-from harness.sandbox.step import Step, StepResult, Usage
+from harness.firmware.backend import FirmwareRequest, FirmwareResult
+from harness.firmware.synthesise import synthesise
+from harness.sandbox import worker
+from harness.sandbox.report import read_answer
+from harness.sandbox.step import RunStep, Step, StepResult, Usage
+from harness.sandbox.workspace import Workspace
 from harness.submission.network import export_network, load_keras
 
 if TYPE_CHECKING:
@@ -31,18 +35,53 @@ TARGET = Target(
 
 def direct_step(step: Step, folder: Path) -> StepResult:
     """Run a step in this process: the same entry, no isolation."""
-    module, _, function = step.entry.partition(":")
     scratch = folder / "scratch"
     scratch.mkdir()
     outputs = {name: folder / name for name in step.outputs}
     for path in outputs.values():
         path.touch()
+    message = {
+        "entry": step.entry,
+        "request": dict(step.request),
+        "inputs": {name: str(path) for name, path in step.inputs.items()},
+        "outputs": {name: str(path) for name, path in outputs.items()},
+    }
     with patch.dict(os.environ, {"TMPDIR": str(scratch)}):
-        report = getattr(import_module(module), function)(
-            dict(step.request), dict(step.inputs), outputs
-        )
+        answer = worker.encode(worker.call(message))
+    report = read_answer(answer, step.name, step.may_raise)
     usage = Usage(wall_s=0.0, cpu_s=0.0, peak_memory_bytes=0)
     return StepResult(report=report, outputs=outputs, usage=usage, log="")
+
+
+def ask(
+    network: tuple[Path, Path],
+    events: Path | None,
+    folder: Path,
+    *,
+    run_step: RunStep = direct_step,
+    **more,
+) -> FirmwareRequest:
+    """Return a request for a network's firmware; its steps lie in `folder`."""
+    return FirmwareRequest(
+        graph=network[0],
+        weights=network[1],
+        events=events,
+        workspace=Workspace(run_step=run_step, folder=folder),
+        **({"target": TARGET} | more),
+    )
+
+
+def make_firmware(
+    network: tuple[Path, Path],
+    events: Path | None,
+    folder: Path,
+    *,
+    backend: str = "rtl",
+    cache_root: Path | None = None,
+    **more,
+) -> FirmwareResult:
+    """Make a network's firmware; see `ask`."""
+    return synthesise(ask(network, events, folder, **more), backend=backend, cache_root=cache_root)
 
 
 def changing(change: Callable[[str], str], step_name: str = "firmware-verilog"):
@@ -158,7 +197,7 @@ def simulate_by_hls4ml(
     model: keras.Model, events: NDArray[np.float32], folder: Path
 ) -> tuple[NDArray[np.float64], str]:
     """Score events by hls4ml's compiled C simulation; return what hls4ml printed as well."""
-    from harness.firmware.translate.translator import PROJECT, convert_by_hls4ml
+    from harness.firmware.translate.hls4ml_project import PROJECT, convert_by_hls4ml
     from harness.firmware.witnesses.csim import simulate_project
 
     files = {name: folder / name for name in ("project", "events", "scores")}

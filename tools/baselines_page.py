@@ -16,10 +16,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness.board import ranking
+from harness.board.comparison import PairedComparison
 from harness.board.contest import Contest, Rulebook
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, amount, percent, to_markdown
+from harness.board.merit import compare_merit, merit_of
+from harness.board.order import rank
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, board_of
 from harness.card.files import read_card
 from harness.card.records import NotMeasured, Physics, ScoreCard
@@ -58,9 +60,9 @@ class Baselines:
             raise SystemExit(f"{team}: the card has no physics")
         return physics
 
-    def compare(self, first: str, second: str) -> ranking.Comparison:
+    def compare(self, first: str, second: str) -> PairedComparison:
         """Compare the figures of merit of two entries by paired replicates."""
-        return ranking.compare_merit(self.physics(first), self.physics(second), self.contest)
+        return compare_merit(self.physics(first), self.physics(second), self.contest)
 
 
 def newest_cards(results: Path = RESULTS) -> dict[str, Path]:
@@ -79,7 +81,7 @@ def read_baselines(paths: Mapping[str, Path]) -> Baselines:
     cards = {team: read_card(path) for team, path in paths.items()}
     entries = [Entry(key=f"{team}/{paths[team].stem}", card=card) for team, card in cards.items()]
     contest = Rulebook().contest_of(entries)
-    board = board_of(ranking.rank(entries, contest))
+    board = board_of(rank(entries, contest))
     rows = {row.team: row for row in board.rows}
     return Baselines(cards=cards, rows=rows, board=board, contest=contest)
 
@@ -104,7 +106,7 @@ def ratio_text(ratio: float, lower: float, upper: float, *, is_resolved: bool) -
     return f"**{text}**" if is_resolved else text
 
 
-def comparison_text(found: ranking.Comparison) -> str:
+def comparison_text(found: PairedComparison) -> str:
     """Write what comparing two entries gave."""
     span = found.ratio_span
     return ratio_text(found.ratio, span.lower, span.upper, is_resolved=found.is_resolved)
@@ -186,7 +188,7 @@ def _size(team: str, row: BoardRow) -> list[str]:
 
 def _seeds(known: Baselines, spread: Mapping[str, Sequence[Seed]]) -> str:
     merits = {
-        team: [ranking.merit_of(seed["tpr"], known.contest) for seed in seeds]
+        team: [merit_of(seed["tpr"], known.contest) for seed in seeds]
         for team, seeds in spread.items()
     }
     rows = [

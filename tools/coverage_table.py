@@ -1,7 +1,7 @@
 """Print the coverage table of docs/statistics.md: toys with a known TPR, in Markdown.
 
-python tools/coverage_table.py              the table, a quarter of an hour
-python tools/coverage_table.py --toys 200   the same, rougher
+python -m tools.coverage_table              the table, a quarter of an hour
+python -m tools.coverage_table --toys 200   the same, rougher
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from harness.metrics.toys import FULL_GRID, Coverage, measure_coverage
+from tools.toys import FULL_GRID, Coverage, measure_coverage
 
 SEED = 2021
 COLUMNS = (

@@ -34,19 +34,20 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from pydantic import JsonValue
 
-from harness.firmware.delays import ROUTING_SHARE, period_ns
-from harness.firmware.reports.handed_in import find_reports
-from harness.firmware.rtl.netlist import Netlist, evaluate_netlist, feed_forward_order
-from harness.firmware.rtl.synthesis import examine_netlist, run_yosys, yosys_version
+from harness.firmware.delays import logic_budget_ns, period_ns
+from harness.firmware.reports.folder import find_reports
+from harness.firmware.rtl.evaluation import evaluate_netlist
+from harness.firmware.rtl.netlist import FLIP_FLOPS, Netlist, feed_forward_order
+from harness.firmware.rtl.synthesis import examine_netlist
+from harness.firmware.rtl.yosys import run_yosys, yosys_version
+from harness.firmware.translate.pipeline import balance, make_pipeline
 from harness.firmware.translate.program import (
-    balance,
     input_formats,
-    make_pipeline,
     output_formats,
     pack_words,
     quantise_inputs,
 )
-from harness.firmware.translate.verilog import TOP, write_design
+from harness.firmware.translate.verilog import TOP, verilog_text
 from tools.firmware_accuracy import KEPT
 from tools.sizes import SUBMISSIONS
 
@@ -58,7 +59,6 @@ CLOCK_NS = 5.0
 N_EVENTS = 512
 MAX_ATTEMPTS = 3
 SYNTHESIS_SECONDS = 5_400.0
-_FLIP_FLOPS = ("FDRE", "FDSE", "FDCE", "FDPE")
 
 Row: TypeAlias = dict[str, JsonValue]
 
@@ -75,7 +75,8 @@ def trace(model: keras.Model) -> CombLogic:
     from da4ml.converter import trace_model
     from da4ml.trace import HWConfig, comb_trace
 
-    from harness.firmware.translate.translator import check_translatable, trace_program, wire_format
+    from harness.firmware.translate.checking import check_translatable
+    from harness.firmware.translate.tracing import trace_program, wire_format
 
     check_translatable(model)
     if math.prod(model.output_shape[1:]) == 1:
@@ -88,7 +89,7 @@ def trace(model: keras.Model) -> CombLogic:
 
 def measure(program: CombLogic, clock_ns: float, max_attempts: int = MAX_ATTEMPTS) -> Row:
     """Pipeline a program for a clock, synthesise it, count, time and evaluate the netlist."""
-    budget_ns = planned_ns = clock_ns * (1.0 - ROUTING_SHARE)
+    budget_ns = planned_ns = logic_budget_ns(clock_ns)
     best: Row = {}
     for attempt in range(1, max_attempts + 1):
         row = _attempt(program, planned_ns)
@@ -106,27 +107,23 @@ def measure(program: CombLogic, clock_ns: float, max_attempts: int = MAX_ATTEMPT
 
 def _attempt(program: CombLogic, planned_ns: float) -> Row:
     pipeline = make_pipeline(program, balance(program, planned_ns))
-    design = write_design(pipeline)
     started = time.process_time(), time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source = folder / "source.v"
-        source.write_text(design.text)
-        run_yosys(source, folder, {"has_dsp": True, "timeout_s": SYNTHESIS_SECONDS})
+        source.write_text(verilog_text(pipeline))
+        run_yosys(source, folder, has_dsp=True, timeout_s=SYNTHESIS_SECONDS)
         check = (folder / "check.txt").read_text()
         netlist = Netlist.from_json(json.loads((folder / "netlist.json").read_text()), TOP)
     wall_s = time.monotonic() - started[1]
     report = examine_netlist(netlist, check)
-    cells = report["cells"]
-    if not isinstance(cells, dict):
-        raise TypeError(cells)
     depths = register_depths(netlist)
     return {
         **{name: report[name] for name in ("lut", "ff", "dsp", "bram18", "carry8", "logic_ns")},
-        "n_inverters": cells.get("INV", 0),
-        "estimated_period_ns": period_ns(float(str(report["logic_ns"])), ROUTING_SHARE),
+        "n_inverters": report["cells"].get("INV", 0),
+        "estimated_period_ns": period_ns(report["logic_ns"]),
         "latency_cycles": list(depths),
-        "n_stages": design.n_stages,
+        "n_stages": len(pipeline.solutions),
         "n_events_equal": evaluated(netlist, program),
         "yosys": yosys_version(),
         "yosys_wall_s": round(wall_s),
@@ -147,7 +144,7 @@ def register_depths(netlist: Netlist) -> tuple[int, int]:
     shortest: dict[int, int] = dict.fromkeys(netlist.inputs, 0)
     longest: dict[int, int] = dict.fromkeys(netlist.inputs, 0)
     for cell in feed_forward_order(netlist):
-        is_register = cell.kind in _FLIP_FLOPS
+        is_register = cell.kind in FLIP_FLOPS
         ins = [
             bit
             for port in cell.connections
@@ -268,7 +265,7 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
     """Measure networks of this repository."""
     import contextlib
 
-    from harness.firmware.translate.translator import load_fixed_point
+    from harness.firmware.translate.quantise import load_fixed_point
     from harness.submission.declaration import read_spec
     from harness.submission.export import export_submission
 
@@ -281,7 +278,7 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
             source = {"submission": SUBMISSIONS / name}
             export_submission({"event_shape": [19, 3]}, source, files)
             precision = spec.precision.model_dump() if spec.precision else None
-            model = load_fixed_point({"precision": precision}, files)
+            model = load_fixed_point(precision, files)
         yield {"name": name, **measure(trace(model), CLOCK_NS)}
 
 

@@ -68,10 +68,7 @@ class Run:
 # The names are those of the challenge's files, so that the same code reads both.
 RUNS = (
     Run(
-        process="background",
-        file_name="background_for_training.h5",
-        n_events=2_180_000,
-        seed=20211,
+        process="background", file_name="background_for_training.h5", n_events=2_180_000, seed=20211
     ),
     Run(
         process="ato4l", file_name="Ato4l_lepFilter_13TeV_filtered.h5", n_events=40_000, seed=20212

@@ -25,9 +25,10 @@ from harness.data import hdf5
 from harness.data.manifest import load_manifest
 from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
-from harness.errors import DataError, HarnessError, IntegrityError, InvalidSubmissionError, Problem
+from harness.errors import DataError, HarnessError, IntegrityError, InvalidSubmissionError
 from harness.files import check_new, file_checksum
-from harness.firmware.program_scores import PROGRAM, score_by_program
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
 from harness.sandbox import Workspace, open_workspace, read_scores
@@ -138,12 +139,10 @@ def export_answer(
 def _check_chosen(chosen: NDArray[np.bool_], n_tied: int, box: Box) -> None:
     if not chosen.any():
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the highest score is shared by {n_tied:,} events",
-                where=f"scores of {box.title}",
-                expected=f"at most {box.n_allowed:,}: ties never buy rate, so no id can be named",
-                fix="give different events different scores: look for saturation or coarse words",
-            )
+            f"the highest score is shared by {n_tied:,} events",
+            where=f"scores of {box.title}",
+            expected=f"at most {box.n_allowed:,}: ties never buy rate, so no id can be named",
+            fix="give different events different scores: look for saturation or coarse words",
         )
 
 
@@ -213,12 +212,10 @@ def _find_entrant(source: Path, submissions: Path, cards: Path) -> _Entrant:
     submission = read_submission(submissions / card.submission.team)
     if submission.digest != card.submission.digest:
         raise IntegrityError(
-            Problem(
-                what=f"the submission's digest is {submission.digest}",
-                where=str(submissions / card.submission.team),
-                expected=f"{card.submission.digest}, as the card says",
-                fix="restore the submission of the card, or score the present one",
-            )
+            f"the submission's digest is {submission.digest}",
+            where=str(submissions / card.submission.team),
+            expected=f"{card.submission.digest}, as the card says",
+            fix="restore the submission of the card, or score the present one",
         )
     return _Entrant(submission=submission, card=card, card_path=source)
 
@@ -241,27 +238,21 @@ def _ids(rules: Challenge, box: Box) -> NDArray[np.int64]:
     """Return the number of each event, if the box is here and an answer can name any."""
     if box.missing:
         raise DataError(
-            Problem(
-                what=f"the black box of {rules.name} is not here: {box.missing}",
-                fix=f"harness fetch {rules.name} --with-blackbox, or give --blackbox FILE.h5",
-            )
+            f"the black box of {rules.name} is not here: {box.missing}",
+            fix=f"harness fetch {rules.name} --with-blackbox, or give --blackbox FILE.h5",
         )
     if box.ids is None:
         raise DataError(
-            Problem(
-                what=f"it holds no {hdf5.IDS}: its events have no numbers that a result could name",
-                where=box.title,
-                expected=f"a black box, with {hdf5.IDS}",
-                fix="use the right file; if an older harness fetched the box, fetch it again",
-            )
+            f"it holds no {hdf5.IDS}: its events have no numbers that a result could name",
+            where=box.title,
+            expected=f"a black box, with {hdf5.IDS}",
+            fix="use the right file; if an older harness fetched the box, fetch it again",
         )
     if box.n_allowed < 1:
         raise DataError(
-            Problem(
-                what=f"of {box.n_events:,} events none may be named at {box.working_point:g}",
-                where=box.title,
-                expected="a larger black box",
-            )
+            f"of {box.n_events:,} events none may be named at {box.working_point:g}",
+            where=box.title,
+            expected="a larger black box",
         )
     return box.ids
 
@@ -292,8 +283,7 @@ def _score(
 ) -> tuple[Arithmetic, NDArray[np.float64]]:
     program = _kept_program(entrant)
     if program is not None:
-        folder = workspace.new_folder("firmware")
-        path, _ = score_by_program(program, events, run_step=workspace.run_step, folder=folder)
+        path = score_by_program(program, events, workspace)
         return "firmware", read_scores(path, n_events)
     staged = entrant.submission.stage(workspace.new_folder("submission"))
     is_open = entrant.submission.spec.division == "open"

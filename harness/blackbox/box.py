@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import EVENTS_NAME, cache_root, find_cached, open_ids, process_folder
-from harness.errors import DataError, Problem, UsageError
+from harness.errors import DataError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,10 +73,7 @@ def find_box(rules: Challenge, path: Path | None, cache: Path | None) -> Box:
     file = next((file for file in rules.files if file.role == "blackbox"), None)
     if file is None:
         raise UsageError(
-            Problem(
-                what=f"{rules.name} has no black box",
-                fix="name the file of the box: --blackbox FILE.h5",
-            )
+            f"{rules.name} has no black box", fix="name the file of the box: --blackbox FILE.h5"
         )
     root = cache_root(cache)
     found = find_cached(rules, file, root)
@@ -86,11 +83,9 @@ def find_box(rules: Challenge, path: Path | None, cache: Path | None) -> Box:
         return _box(rules, file.name, found.n_events, ids=ids, events=events)
     if file.n_events is None:
         raise DataError(
-            Problem(
-                what=f"how many events {file.name} holds is not known: {found}",
-                where=f"challenge {rules.name}",
-                fix=f"harness fetch {rules.name} --with-blackbox, or --blackbox FILE.h5",
-            )
+            f"how many events {file.name} holds is not known: {found}",
+            where=f"challenge {rules.name}",
+            fix=f"harness fetch {rules.name} --with-blackbox, or --blackbox FILE.h5",
         )
     return _box(rules, file.name, file.n_events, missing=found)
 

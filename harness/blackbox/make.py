@@ -164,18 +164,14 @@ def plan_contents(
     shares = {name: Fraction(repr(float(share))) for name, share in fractions.items()}
     n_total = _largest(background, signals, shares) if n_events is None else n_events
     if n_total < 1:
-        raise UsageError(
-            Problem(what=f"a black box of {n_total:,} events", expected="at least one event")
-        )
+        raise UsageError(f"a black box of {n_total:,} events", expected="at least one event")
     n_signal = {name: round(share * n_total) for name, share in shares.items()}
     contents = Contents(n_events=n_total, n_signal=n_signal)
     if count_named(working_point, n_total) < 1:
         raise UsageError(
-            Problem(
-                what=f"of {n_total:,} events none may be named at a rate of {working_point:g}",
-                expected=f"{int(1 / Fraction(repr(working_point))):,} events at least",
-                fix="make more background (harness simulate background), or a larger box",
-            )
+            f"of {n_total:,} events none may be named at a rate of {working_point:g}",
+            expected=f"{int(1 / Fraction(repr(working_point))):,} events at least",
+            fix="make more background (harness simulate background), or a larger box",
         )
     _check_counts(contents, background, signals)
     return contents
@@ -185,17 +181,13 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
     for name, fraction in fractions.items():
         if not 0.0 < fraction < 1.0:
             raise UsageError(
-                Problem(
-                    what=f"the share of {name} in the box is {fraction:g}", expected="0 < share < 1"
-                )
+                f"the share of {name} in the box is {fraction:g}", expected="0 < share < 1"
             )
     total = sum(fractions.values())
     if not fractions or total >= 1.0:
         raise UsageError(
-            Problem(
-                what=f"the shares of the signals add up to {total:g}",
-                expected="at least one signal, and less than 1 for all together",
-            )
+            f"the shares of the signals add up to {total:g}",
+            expected="at least one signal, and less than 1 for all together",
         )
 
 
@@ -231,10 +223,8 @@ def _check_counts(contents: Contents, background: BoxSource, signals: Sequence[B
     empty = [name for name, count in contents.n_signal.items() if count == 0]
     if empty:
         raise UsageError(
-            Problem(
-                what=f"not one event of {', '.join(empty)} would be among {contents.n_events:,}",
-                fix="raise its fraction, or make a larger box",
-            )
+            f"not one event of {', '.join(empty)} would be among {contents.n_events:,}",
+            fix="raise its fraction, or make a larger box",
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue, NonNegativeInt
 
 from harness.challenge import Value
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 
 if TYPE_CHECKING:
     import h5py
@@ -186,9 +186,7 @@ def _names(file: h5py.File) -> list[str]:
 
 def _wrong(what: str, expected: str) -> InvalidSubmissionError:
     return InvalidSubmissionError(
-        Problem(
-            what=what,
-            expected=expected,
-            fix=f"write the file as the challenge's example: h5py, dataset {RESULT}, int64 ids",
-        )
+        what,
+        expected=expected,
+        fix=f"write the file as the challenge's example: h5py, dataset {RESULT}, int64 ids",
     )

@@ -30,15 +30,7 @@ MAX_RESULT_BYTES = 16 * MIB
 _LIMITS = Limits(
     wall_s=60.0, cpu_s=60.0, memory_bytes=GIB, n_processes=64, scratch_bytes=MIB, log_bytes=MIB
 )
-UNITS = {
-    "FLOPs": "",
-    "Device": "",
-    "Latency": "µs",
-    "DSP": "%",
-    "LUT": "%",
-    "FF": "%",
-    "BRAM": "%",
-}
+UNITS = {"FLOPs": "", "Device": "", "Latency": "µs", "DSP": "%", "LUT": "%", "FF": "%", "BRAM": "%"}
 SELF_DECLARED = "self-declared by the team, not checked"
 _SHOWN = 5
 
@@ -175,19 +167,17 @@ def _check_file(path: Path) -> None:
     try:
         found = path.lstat()
     except OSError as error:
-        raise UsageError(Problem(what=error.strerror or str(error), where=str(path))) from error
+        raise UsageError(error.strerror or str(error), where=str(path)) from error
     if not stat.S_ISREG(found.st_mode):
         raise InvalidSubmissionError(
-            Problem(what="it is a link, a folder or no file", where=str(path), expected="a file")
+            "it is a link, a folder or no file", where=str(path), expected="a file"
         )
     if not 0 < found.st_size <= MAX_RESULT_BYTES:
         raise InvalidSubmissionError(
-            Problem(
-                what=f"it has {found.st_size:,} bytes",
-                where=str(path),
-                expected=f"1 to {MAX_RESULT_BYTES:,}: a list of ids is small",
-                fix="hand in the ids of the chosen events alone",
-            )
+            f"it has {found.st_size:,} bytes",
+            where=str(path),
+            expected=f"1 to {MAX_RESULT_BYTES:,}: a list of ids is small",
+            fix="hand in the ids of the chosen events alone",
         )
 
 

@@ -25,7 +25,7 @@ from pydantic import Field
 
 from harness.card.records import Digest
 from harness.challenge import Name, Positive, Utc, Value
-from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
+from harness.errors import DataError, EnvironmentFaultError, UsageError
 from harness.files import disk_fault, parse_json, read_bounded, read_json
 
 if TYPE_CHECKING:
@@ -147,11 +147,9 @@ def check_secret(secret: Secret) -> None:
     _require_cryptography()
     if secret.key_file is None and len(secret.passphrase or "") < MIN_PASSPHRASE:
         raise UsageError(
-            Problem(
-                what=f"the passphrase has {len(secret.passphrase or '')} characters",
-                expected=f"{MIN_PASSPHRASE} at least",
-                fix="use four or five random words, or a random key in a file: --key-file",
-            )
+            f"the passphrase has {len(secret.passphrase or '')} characters",
+            expected=f"{MIN_PASSPHRASE} at least",
+            fix="use four or five random words, or a random key in a file: --key-file",
         )
 
 
@@ -206,13 +204,11 @@ def open_key(path: Path, secret: Secret) -> BoxKey:
         opened = _fernet(seal.protection, secret, path).decrypt(seal.token.encode())
     except InvalidToken:
         raise UsageError(
-            Problem(
-                what=f"the {seal.protection.kind} does not open the key",
-                where=str(path),
-                expected=f"the {seal.protection.kind} that the box {seal.box_name} was made with",
-                fix="find it: without it nobody, not even the authors of harness, can score this "
-                "box or find out what is in it, and a new box has to be made",
-            )
+            f"the {seal.protection.kind} does not open the key",
+            where=str(path),
+            expected=f"the {seal.protection.kind} that the box {seal.box_name} was made with",
+            fix="find it: without it nobody, not even the authors of harness, can score this "
+            "box or find out what is in it, and a new box has to be made",
         ) from None
     return parse_json(
         opened,
@@ -239,7 +235,7 @@ def _read_seal(path: Path) -> _Seal:
     seal = read_json(path, _Seal, max_bytes=MAX_SEAL_BYTES, expected=_EXPECTED, fix=_FIX)
     if _digest(seal.token.encode()) != seal.checksum:
         what = "its checksum differs from the one that it states"
-        raise DataError(Problem(what=what, where=str(path), expected=_EXPECTED, fix=_FIX))
+        raise DataError(what, where=str(path), expected=_EXPECTED, fix=_FIX)
     return seal
 
 
@@ -250,11 +246,9 @@ def _fernet(protection: _Scrypt | _KeyFile, secret: Secret, path: Path) -> Ferne
     if isinstance(protection, _Scrypt) and secret.passphrase is not None:
         return _fernet_of_passphrase(secret.passphrase, protection)
     raise UsageError(
-        Problem(
-            what=f"this key is opened by a {protection.kind}",
-            where=str(path),
-            fix=_HOW_TO_GIVE[protection.kind],
-        )
+        f"this key is opened by a {protection.kind}",
+        where=str(path),
+        fix=_HOW_TO_GIVE[protection.kind],
     )
 
 
@@ -279,11 +273,9 @@ def _fernet_of_file(path: Path) -> Fernet:
         return Fernet(content.strip())
     except ValueError as error:
         raise DataError(
-            Problem(
-                what="it holds no Fernet key",
-                where=str(path),
-                expected="32 bytes in url-safe base64, as `harness blackbox make` writes them",
-            )
+            "it holds no Fernet key",
+            where=str(path),
+            expected="32 bytes in url-safe base64, as `harness blackbox make` writes them",
         ) from error
 
 
@@ -297,11 +289,9 @@ def _write_new(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
     except FileExistsError:
         raise UsageError(
-            Problem(
-                what="the file is there already",
-                where=str(path),
-                expected="a new name: a key is never written over",
-            )
+            "the file is there already",
+            where=str(path),
+            expected="a new name: a key is never written over",
         ) from None
     except OSError as error:
         raise disk_fault(path, error) from error
@@ -316,9 +306,7 @@ def _require_cryptography() -> None:
 
     if find_spec("cryptography") is None:
         raise EnvironmentFaultError(
-            Problem(
-                what="the package cryptography is not installed",
-                expected="the extra `blackbox`",
-                fix="pip install 'harness[blackbox]'",
-            )
+            "the package cryptography is not installed",
+            expected="the extra `blackbox`",
+            fix="pip install 'harness[blackbox]'",
         )

@@ -13,7 +13,7 @@ from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.events import EventStore, open_store
 from harness.data.mix import read_rows
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 BACKGROUND = "background"
 ReadRows = Callable[[NDArray[np.int64]], Iterator[NDArray[np.float32]]]
@@ -57,10 +57,8 @@ def find_sources(
     unused = sorted(set(files) - {BACKGROUND, *fractions})
     if unused:
         raise UsageError(
-            Problem(
-                what=f"a file is given for {', '.join(unused)}, which is not in the box",
-                fix=f"give its share too: --signal {unused[0]}=0.001",
-            )
+            f"a file is given for {', '.join(unused)}, which is not in the box",
+            fix=f"give its share too: --signal {unused[0]}=0.001",
         )
     if BACKGROUND in fractions:
         raise UsageError("the background is the rest of the box: give no share of it")
@@ -72,11 +70,9 @@ def find_sources(
         assert store is not None
         if process not in rules.signals and process != _background_of(rules):
             raise UsageError(
-                Problem(
-                    what=f"{rules.name} has no signal {process}",
-                    expected=f"one of {', '.join(rules.signals)}",
-                    fix=f"or name a file of its events: --from {process}=FILE.h5",
-                )
+                f"{rules.name} has no signal {process}",
+                expected=f"one of {', '.join(rules.signals)}",
+                fix=f"or name a file of its events: --from {process}=FILE.h5",
             )
         return source_of(store, process)
 
@@ -88,10 +84,8 @@ def _background_of(rules: Challenge) -> str:
     names = rules.processes("background")
     if len(names) != 1:
         raise UsageError(
-            Problem(
-                what=f"{rules.name} has {len(names)} background files",
-                fix="name one file of background: --from background=FILE.h5",
-            )
+            f"{rules.name} has {len(names)} background files",
+            fix="name one file of background: --from background=FILE.h5",
         )
     return names[0]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from harness.board import ranking
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
 from harness.board.index import CardIndex, Snapshot
-from harness.board.ranking import Ranking
+from harness.board.order import Ranking, rank
 from harness.challenge import Challenge
 
 
@@ -63,7 +62,7 @@ class Boards:
         """
         entries = snapshot.entries[challenge]
         contest = self.rulebook(snapshot, challenge).contest_of(entries)
-        return ranking.rank(entries, contest)
+        return rank(entries, contest)
 
     def whole(self, challenge: str, entry: Entry) -> Entry:
         """Read all of a card, see `CardIndex.whole`."""

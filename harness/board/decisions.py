@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from harness.challenge import Name, Utc, Value
+from harness.challenge import NAME_PATTERN, Name, Utc, Value
 from harness.errors import UsageError, field_problems
 from harness.files import read_json, write_json
 
 FILE_NAME = "decisions.json"
 
-Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_+.-]{0,63}/[A-Za-z0-9-]{1,80}$")]
+Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 

@@ -6,7 +6,14 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from harness.card.records import NotMeasured, Physics, ScoreCard, ScoredChallenge
+from harness.card.records import (
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    ScoredChallenge,
+    UnreachedWorkingPoint,
+    WorkingPoint,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,3 +61,16 @@ def shown_physics(card: ScoreCard) -> Physics | None:
         if not isinstance(physics, NotMeasured):
             return physics
     return None
+
+
+def point_at(physics: Physics | None, fpr: float) -> WorkingPoint | NotMeasured:
+    """Return the working point at `fpr`, or why there is none."""
+    if physics is None:
+        return NotMeasured(not_measured="no scores")
+    try:
+        point = physics.at(fpr)
+    except KeyError:
+        return NotMeasured(not_measured=f"no working point at FPR {fpr:.0e}")
+    if isinstance(point, UnreachedWorkingPoint):
+        return NotMeasured(not_measured=point.not_measured)
+    return point

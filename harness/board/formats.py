@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, describe_lead
 from harness.card.records import NotMeasured
 from harness.card.text import markdown_text, spreadsheet_text, visible
+from harness.challenge import RESOURCE_TITLES
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,6 +72,9 @@ def rank_text(row: BoardRow) -> str:
     return f"{row.rank} ({row.best_rank}–{row.worst_rank})"
 
 
+Cell = MeritCell | RateCell | AmountCell | NotMeasured | float | int | None
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """One column of every table of the board.
@@ -98,35 +102,18 @@ class Column:
 
 def columns(board: Board) -> list[Column]:
     """Return the columns of a board's tables, in their order."""
+    metric = METRIC_TITLES.get(board.metric, board.metric)
     return [
         Column(name="rank", title="Rank", value=lambda row: row.rank, text=rank_text),
         _text_column("team", "Team", lambda row: row.team),
         _text_column("title", "Title", lambda row: row.title),
-        Column(
-            name="merit",
-            title=METRIC_TITLES.get(board.metric, board.metric),
-            value=_merit_value,
-            text=_merit_text,
-        ),
+        _figure_column("merit", metric, lambda row: row.merit, percent),
         *(_rate_column(name, title) for name, title in board.signals.items()),
-        Column(
-            name="mean_auc",
-            title="Mean AUC",
-            value=lambda row: _number(row.mean_auc),
-            text=lambda row: DASH if isinstance(row.mean_auc, NotMeasured) else _auc(row.mean_auc),
-        ),
-        _amount_column("latency_ns", "Latency [ns]", lambda row: row.latency_ns),
-        _amount_column("interval_cycles", "II [cycles]", lambda row: row.interval_cycles),
-        _amount_column("lut", "LUT", lambda row: row.lut),
-        _amount_column("ff", "FF", lambda row: row.ff),
-        _amount_column("dsp", "DSP", lambda row: row.dsp),
-        _amount_column("bram18", "BRAM18", lambda row: row.bram18),
-        Column(
-            name="flops",
-            title="FLOPs",
-            value=lambda row: _number(row.flops),
-            text=lambda row: DASH if isinstance(row.flops, NotMeasured) else amount(row.flops),
-        ),
+        _figure_column("mean_auc", "Mean AUC", lambda row: row.mean_auc, "{:.3f}".format),
+        _figure_column("latency_ns", "Latency [ns]", lambda row: row.latency_ns),
+        _figure_column("interval_cycles", "II [cycles]", lambda row: row.interval_cycles),
+        *(_resource_column(name, title) for name, title in RESOURCE_TITLES.items()),
+        _figure_column("flops", "FLOPs", lambda row: row.flops),
         _text_column("evidence", "Evidence", _evidence),
         _text_column("isolation", "Isolation", lambda row: row.isolation),
         _text_column("created", "Scored", lambda row: row.created),
@@ -140,24 +127,8 @@ METRIC_TITLES = {
 }
 
 
-def _auc(value: float) -> str:
-    return f"{value:.3f}"
-
-
 def _evidence(row: BoardRow) -> str:
     return DASH if row.evidence is None else EVIDENCE_TITLES[row.evidence]
-
-
-def _number(value: float | NotMeasured) -> float | None:
-    return None if isinstance(value, NotMeasured) else value
-
-
-def _merit_value(row: BoardRow) -> float | None:
-    return row.merit.value if isinstance(row.merit, MeritCell) else None
-
-
-def _merit_text(row: BoardRow) -> str:
-    return percent(row.merit.value) if isinstance(row.merit, MeritCell) else DASH
 
 
 def _text_column(name: str, title: str, value: Callable[[BoardRow], str]) -> Column:
@@ -166,30 +137,36 @@ def _text_column(name: str, title: str, value: Callable[[BoardRow], str]) -> Col
     )
 
 
-def _rate_column(signal: str, title: str) -> Column:
-    def value(row: BoardRow) -> float | None:
-        cell = row.rates.get(signal)
-        return cell.tpr if isinstance(cell, RateCell) else None
-
-    def text(row: BoardRow) -> str:
-        cell = row.rates.get(signal)
-        return percent(cell.tpr) if isinstance(cell, RateCell) else DASH
-
-    return Column(name=f"tpr_{signal}", title=f"TPR {visible(title)}", value=value, text=text)
-
-
-def _amount_column(
-    name: str, title: str, cell: Callable[[BoardRow], AmountCell | NotMeasured]
+def _figure_column(
+    name: str, title: str, cell: Callable[[BoardRow], Cell], write: Callable[[float], str] = amount
 ) -> Column:
-    def value(row: BoardRow) -> float | None:
-        found = cell(row)
-        return found.value if isinstance(found, AmountCell) else None
-
     def text(row: BoardRow) -> str:
-        found = cell(row)
-        return amount(found.value) if isinstance(found, AmountCell) else DASH
+        figure = figure_of(cell(row))
+        return DASH if figure is None else write(figure)
 
-    return Column(name=name, title=title, value=value, text=text)
+    return Column(name=name, title=title, value=lambda row: figure_of(cell(row)), text=text)
+
+
+def figure_of(cell: Cell) -> float | int | None:
+    """Return the figure of a cell; None where nothing was measured."""
+    match cell:
+        case NotMeasured():
+            return None
+        case RateCell():
+            return cell.tpr
+        case MeritCell() | AmountCell():
+            return cell.value
+        case _:
+            return cell
+
+
+def _rate_column(signal: str, title: str) -> Column:
+    name = f"tpr_{signal}"
+    return _figure_column(name, f"TPR {visible(title)}", lambda row: row.rates.get(signal), percent)
+
+
+def _resource_column(name: str, title: str) -> Column:
+    return _figure_column(name, title, lambda row: getattr(row, name))
 
 
 def to_json(board: Board) -> str:

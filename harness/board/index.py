@@ -69,14 +69,6 @@ class Snapshot:
             raise DataError(*found.problems)
         return found
 
-    def find(self, challenge: str, team: str, card: str) -> Entry | None:
-        """Look a card up by names that may come from anyone."""
-        key = f"{team}/{card}"
-        for entry in self.entries.get(challenge, ()):
-            if entry.key == key:
-                return entry
-        return None
-
 
 @dataclass(frozen=True, slots=True)
 class _Stamp:
@@ -134,8 +126,7 @@ class CardIndex:
         before = self._known
         decided = [path for path in stamps if self._is_decisions(path)]
         now = _Known(
-            stamps=stamps,
-            decisions={path.parent.name: _read_decisions(path) for path in decided},
+            stamps=stamps, decisions={path.parent.name: _read_decisions(path) for path in decided}
         )
         found: dict[Path, ScoreCard | DataSummary | Unreadable] = {}
         for path, stamp in stamps.items():
@@ -229,7 +220,7 @@ class CardIndex:
         """Find the files kept beside a card that it names itself, of the size that it says.
 
         A card ``<stem>.json`` keeps its artefacts as ``<stem>.<name>`` or in the folder
-        ``<stem>/``. What lies there is listed and held against the card's names: a name in a card
+        ``<stem>/``. What lies there is listed and compared with the card's names: a name in a card
         is never joined to a path.
         """
         firmware = entry.card.firmware
@@ -240,14 +231,18 @@ class CardIndex:
             return ()
         folder, stem = path.parent, path.name.removesuffix(CARD_SUFFIX)
         sizes = {artefact.name: artefact.n_bytes for artefact in firmware.artefacts}
-        found = [(path, path.name.removeprefix(f"{stem}.")) for path in _files(folder)]
-        found += [(path, path.name) for path in _files(folder / stem)]
-        return tuple(path for path, name in found if sizes.get(name) == path.stat().st_size)
+        found = [(item, item.name.removeprefix(f"{stem}.")) for item in _shown(folder)]
+        found += [(item, item.name) for item in _shown(folder / stem)]
+        return tuple(
+            Path(item.path)
+            for item, name in found
+            if item.is_file(follow_symlinks=False) and sizes.get(name) == item.stat().st_size
+        )
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Hold the garbage collector back: cards are many objects without cycles."""
+    """Switch the garbage collector off for a while: cards are many objects without cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -282,16 +277,6 @@ def _light_physics(physics: Physics | NotMeasured, *, is_shown: bool) -> Physics
     return physics.model_copy(update={"roc": {}, "scores": None, "replicates": replicates})
 
 
-def _files(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as listing:
-            return sorted(
-                Path(item.path) for item in listing if item.is_file(follow_symlinks=False)
-            )
-    except OSError:
-        return []
-
-
 def _stamps(results: Path) -> Iterator[tuple[Path, _Stamp]]:
     """Find cards two folders down, summaries and decisions one; hidden names are skipped."""
     for challenge in _folders(results):
@@ -308,29 +293,25 @@ def _stamps(results: Path) -> Iterator[tuple[Path, _Stamp]]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as listing:
-            return sorted(
-                Path(item.path)
-                for item in listing
-                if not item.name.startswith(".") and item.is_dir(follow_symlinks=False)
-            )
-    except OSError:
-        return []
+    return [Path(item.path) for item in _shown(folder) if item.is_dir(follow_symlinks=False)]
 
 
 def _json_files(folder: Path) -> list[Path]:
+    return [
+        Path(item.path)
+        for item in _shown(folder)
+        if item.name.endswith(CARD_SUFFIX) and not item.is_dir(follow_symlinks=False)
+    ]
+
+
+def _shown(folder: Path) -> list[os.DirEntry[str]]:
+    """List a folder by name, without hidden names; one that cannot be read holds nothing."""
     try:
         with os.scandir(folder) as listing:
-            return sorted(
-                Path(item.path)
-                for item in listing
-                if not item.name.startswith(".")
-                and item.name.endswith(CARD_SUFFIX)
-                and not item.is_dir(follow_symlinks=False)
-            )
+            found = [item for item in listing if not item.name.startswith(".")]
     except OSError:
         return []
+    return sorted(found, key=lambda item: item.name)
 
 
 def _stamp(path: Path) -> _Stamp:
@@ -354,7 +335,7 @@ def _read_summary(path: Path) -> DataSummary:
 
 
 def _newer_schema(path: Path) -> str:
-    """Tell whether a file that could not be read was written by a later harness."""
+    """Say if a file that could not be read was written by a later harness; empty if not."""
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):

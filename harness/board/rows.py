@@ -8,10 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.board import ranking
+from harness.board.comparison import Span
 from harness.board.contest import Contest, Rulebook
-from harness.board.entry import Entry, data_digest, shown_physics
-from harness.board.ranking import Ranked, Ranking, Unranked
+from harness.board.entry import Entry, data_digest, point_at, shown_physics
+from harness.board.merit import mean_auc, merit_at, merit_span
+from harness.board.order import Ranked, Ranking, Unranked, rank
 from harness.card.records import (
     Cost,
     Figure,
@@ -20,13 +21,11 @@ from harness.card.records import (
     NotMeasured,
     Physics,
     ScoreCard,
-    UnreachedWorkingPoint,
-    WorkingPoint,
 )
 from harness.challenge import EVIDENCE_LADDER, Evidence, Name, Target, Value
 
 SCHEMA_VERSION = 1
-# What the intervals of ranks promise; told wherever ranks are shown.
+# What the intervals of ranks promise; shown wherever ranks are shown.
 RANK_NOTE = (
     "Rank intervals hold together: with 95 % confidence every true rank of this board lies inside "
     "its interval."
@@ -181,7 +180,7 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
 
 def make_board(entries: Sequence[Entry], *, shown_point: float | None = None) -> Board:
     """Rank the cards of one challenge by the rules of the newest and make their rows."""
-    made = ranking.rank(entries, Rulebook().contest_of(entries))
+    made = rank(entries, Rulebook().contest_of(entries))
     return board_of(made, shown_point=shown_point)
 
 
@@ -248,19 +247,6 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
     )
 
 
-def point_at(physics: Physics | None, fpr: float) -> WorkingPoint | NotMeasured:
-    """Return the working point at `fpr`, or why there is none."""
-    if physics is None:
-        return NotMeasured(not_measured="no scores")
-    try:
-        point = physics.at(fpr)
-    except KeyError:
-        return NotMeasured(not_measured=f"no working point at FPR {fpr:.0e}")
-    if isinstance(point, UnreachedWorkingPoint):
-        return NotMeasured(not_measured=point.not_measured)
-    return point
-
-
 def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMeasured:
     point = point_at(physics, fpr)
     if isinstance(point, NotMeasured):
@@ -280,22 +266,22 @@ def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMea
 def _merit(
     physics: Physics | None, contest: Contest, fpr: float, place: Ranked | None
 ) -> MeritCell | NotMeasured:
-    point = point_at(physics, fpr)
-    if isinstance(point, NotMeasured):
-        return point
-    rates = {name: rate.tpr for name, rate in point.rates.items()}
-    if not contest.signals or not set(contest.signals) <= set(rates):
-        return NotMeasured(not_measured="not every signal was scored")
     if fpr == contest.working_point and place is not None:
-        span = place.merit_span
-        return MeritCell(value=place.merit, lower=span.lower, upper=span.upper)
-    value = ranking.merit_of(rates, contest, floor=fpr)
+        return _merit_cell(place.merit, place.merit_span)
+    value = merit_at(physics, contest, fpr=fpr)
+    if isinstance(value, NotMeasured):
+        return value
     if fpr != contest.working_point or physics is None:
-        return MeritCell(value=value, lower=None, upper=None)
-    if not all(physics.replicates.get(name) for name in contest.signals):
-        return MeritCell(value=value, lower=None, upper=None)
-    span = ranking.merit_span(physics, value, contest)
-    return MeritCell(value=value, lower=span.lower, upper=span.upper)
+        return _merit_cell(value, None)
+    return _merit_cell(value, merit_span(physics, value, contest))
+
+
+def _merit_cell(value: float, span: Span | None) -> MeritCell:
+    return MeritCell(
+        value=value,
+        lower=None if span is None else span.lower,
+        upper=None if span is None else span.upper,
+    )
 
 
 def _mean_auc(physics: Physics | None, signals: Sequence[str]) -> float | NotMeasured:
@@ -303,7 +289,7 @@ def _mean_auc(physics: Physics | None, signals: Sequence[str]) -> float | NotMea
         return NotMeasured(not_measured="no scores")
     if not signals or not set(signals) <= set(physics.auc):
         return NotMeasured(not_measured="not every signal was scored")
-    return ranking.mean_auc(physics, signals)
+    return mean_auc(physics, signals)
 
 
 def _amount(firmware: Firmware | NotMeasured, name: str) -> AmountCell | NotMeasured:

@@ -8,9 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.board.contest import Rulebook
+from harness.board.eligibility import reasons_against
 from harness.board.entry import Entry, shown_physics
-from harness.board.ranking import merit_of, reasons_against
-from harness.card.records import ScoreCard, WorkingPoint
+from harness.board.merit import merit_at
+from harness.card.records import NotMeasured, ScoreCard
 from harness.card.terminal import rate_text
 from harness.card.text import plain
 
@@ -30,13 +31,12 @@ def _standing_lines(card: ScoreCard) -> Iterator[Text]:
     entry = Entry(key=card.submission.team, card=card)
     contest = Rulebook().contest_of([entry])
     physics = shown_physics(card)
-    point = None if physics is None else physics.at(contest.working_point)
-    if physics is not None and isinstance(point, WorkingPoint):
-        merit = merit_of({name: rate.tpr for name, rate in point.rates.items()}, contest)
+    merit = merit_at(physics, contest)
+    if physics is not None and not isinstance(merit, NotMeasured):
         yield Text.assemble(
             (f"merit {rate_text(merit)}", "bold"),
             f": {_METRICS[contest.rules.metric]} of the TPR ({physics.arithmetic}) at FPR "
-            f"{point.fpr:.0e}, each counted as at least that",
+            f"{contest.working_point:.0e}, each counted as at least that",
         )
     reasons = reasons_against(entry, contest)
     why = "; ".join(reasons) if reasons else "no rule is broken"

@@ -32,6 +32,7 @@ from harness.card.terminal import (
     with_interval,
 )
 from harness.card.text import plain
+from harness.challenge import RESOURCE_TITLES
 
 
 def card_view(card: ScoreCard) -> RenderableType:
@@ -148,10 +149,7 @@ def firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
         ("latency", firmware.latency_ns, "ns"),
         ("initiation interval", firmware.interval_cycles, "cycles"),
         ("clock period", firmware.clock_period_ns, "ns"),
-        ("LUT", firmware.lut, ""),
-        ("FF", firmware.ff, ""),
-        ("DSP", firmware.dsp, ""),
-        ("BRAM18", firmware.bram18, ""),
+        *((title, getattr(firmware, name), "") for name, title in RESOURCE_TITLES.items()),
     )
     drawn = table(
         f"firmware for {firmware.target.part} ({firmware.backend})",

@@ -1,7 +1,16 @@
-"""From a pull request to the leaderboard: plan, score, comment, publish.
+"""From a pull request to the leaderboard: plan, run, comment, publish, and work on the board.
 
-`git` reads a repository without checking anything out, `plan` judges what a pull request changes,
-`staging` copies a submission's files from it, `queue` and `scoring` score them, `comment` writes
-what the participant reads, `publish` what the public reads. Nothing here belongs to one forge but
-`github`, the client that finds a pull request and writes its comment.
+* Plan: `plan` decides from two commits what is scored, `folders` checks each team's folder, and
+  `git` reads the repository without a checkout.
+* Run: `intake` makes requests of submissions and has them scored, `queue` distributes them,
+  `process` scores one, `staging` copies its files, `ledger` lists the attempts.
+* Comment: `artefact` is what a run leaves, `judgement` compares its card with the board, `comment`
+  writes the Markdown, `announce` posts it by `github`, the only module that knows a forge.
+* Publish: `publish` scores the main branch, `rescore` makes cards again, `private` reaches the
+  organiser's own data.
+* Session: `session` brings the board's branch and publishes its pages, `history` guards it,
+  `organise` writes decisions, `opening` opens a private challenge.
+
+`documents` are the files between the steps, `view` shows results in a terminal, and `local` plays
+all steps on one machine.
 """

@@ -1,7 +1,7 @@
-"""The comment of a finished run: its artefact fetched, judged as hostile, and shown.
+"""The comment of a finished run: its artefact is fetched, read as hostile, and shown.
 
-Run by a workflow that holds a token which may write comments, so it runs nothing and checks nothing
-out of the pull request: it reads the event, asks the forge, and reads one archive.
+A workflow runs this with a token that may write comments. So nothing of the pull request is run or
+checked out: the code reads the event, asks the forge, and reads one archive.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Literal
 
 from harness.ci.artefact import MAX_ARCHIVE_BYTES, RunArtefact, only_teams, read_archive
 from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
+from harness.ci.folders import SUBMISSIONS
 from harness.ci.github import FinishedRun, Forge, read_event
-from harness.ci.plan import SUBMISSIONS
-from harness.errors import DataError, Problem, UsageError
+from harness.errors import DataError, UsageError
 
 # The account in whose name a workflow's own token writes.
 ROBOT = "github-actions[bot]"
@@ -23,7 +23,7 @@ ROBOT = "github-actions[bot]"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announcement:
-    """What was done: `number` is the pull request's, `body` what its comment says now."""
+    """What was done: `number` is that of the pull request, `body` the text of its comment."""
 
     outcome: Literal["created", "updated", "nothing to do"]
     detail: str
@@ -60,10 +60,8 @@ def post_comment(
     token = os.environ.get("GITHUB_TOKEN")
     if event is None or not repository or not token:
         raise UsageError(
-            Problem(
-                what="--post needs the event, the repository and a token",
-                expected="GITHUB_EVENT_PATH, GITHUB_REPOSITORY and GITHUB_TOKEN, as workflows have",
-            )
+            "--post needs the event, the repository and a token",
+            expected="GITHUB_EVENT_PATH, GITHUB_REPOSITORY and GITHUB_TOKEN, as workflows have",
         )
     forge = Forge(repository=repository, token=token, api=api.rstrip("/"))
     return announce(forge, read_event(event), rivals, artefact=artefact)
@@ -72,7 +70,7 @@ def post_comment(
 def announce(
     forge: Forge, run: FinishedRun, rivals: Rivals, *, artefact: str, author: str = ROBOT
 ) -> Announcement:
-    """Write the comment of the pull request that `run` was of.
+    """Write the comment of the pull request that a run belongs to.
 
     Parameters
     ----------
@@ -86,34 +84,37 @@ def announce(
         Name of what the run left.
     """
     if run.event != "pull_request":
-        return Announcement(outcome="nothing to do", detail="the run was not of a pull request")
+        return _nothing("the run was not of a pull request")
     found = forge.pull_request_of(run)
     if found is None:
-        detail = (
+        return _nothing(
             "no open pull request has this commit as its head: it was pushed to or closed since"
         )
-        return Announcement(outcome="nothing to do", detail=detail)
     teams = {
         parts[1]
         for path in forge.changed_files(found)
         if len(parts := path.split("/")) > 2 and parts[0] == SUBMISSIONS
     }
     if not teams:
-        return Announcement(outcome="nothing to do", detail="it touches no submission")
+        return _nothing("it touches no submission")
     try:
-        told = read_archive(forge.artefact(run, artefact, MAX_ARCHIVE_BYTES))
-        body = _body(only_teams(told, teams), rivals)
+        left = read_archive(forge.artefact(run, artefact, MAX_ARCHIVE_BYTES))
+        body = _body(only_teams(left, teams), rivals)
     except DataError as error:
         body = (
-            f"{MARKER}\n\n## Not shown\n\nWhat the run left behind can't be read: "
+            f"{MARKER}\n\n## Not shown\n\nWhat the run left behind cannot be read: "
             f"{comment_text(error.problems[0].what)}."
         )
     outcome = forge.put_comment(found.number, body, marker=MARKER, author=author)
     return Announcement(outcome=outcome, detail="", number=found.number, body=body)
 
 
-def _body(told: RunArtefact, rivals: Rivals) -> str:
+def _nothing(detail: str) -> Announcement:
+    return Announcement(outcome="nothing to do", detail=detail)
+
+
+def _body(left: RunArtefact, rivals: Rivals) -> str:
     challenge = rivals.rulebook.challenge
-    if challenge is not None and told.summary.challenge != challenge.name:
-        raise DataError(f"it is of the challenge {told.summary.challenge}")
-    return make_comment(told.summary, told.cards, rivals, remarks=told.remarks)
+    if challenge is not None and left.summary.challenge != challenge.name:
+        raise DataError(f"it is of the challenge {left.summary.challenge}")
+    return make_comment(left.summary, left.cards, rivals, remarks=left.remarks)

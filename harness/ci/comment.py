@@ -7,23 +7,24 @@ as they are, mention nobody and link nowhere, and all together fit into one comm
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.board import ranking
 from harness.board.boards import Boards
+from harness.board.comparison import PairedComparison
 from harness.board.contest import Rulebook
+from harness.board.eligibility import requirements
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.ranking import Comparison, Ranked
+from harness.board.order import Ranked
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
-from harness.card.records import Figure, NotMeasured, ScoreCard, WorkingPoint
+from harness.card.records import Figure, NotMeasured, ScoreCard, SignalRate, WorkingPoint
 from harness.card.text import markdown_text
 from harness.challenge import Challenge
 from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
-from harness.ci.judgement import Judgement, flaw_of, judge
+from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
 from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
@@ -75,8 +76,7 @@ def read_rivals(results: Path, rules: Challenge) -> Rivals:
     boards = Boards(results, [rules])
     snapshot = boards.refresh()
     return Rivals(
-        entries=snapshot.entries.get(rules.name, ()),
-        rulebook=boards.rulebook(snapshot, rules.name),
+        entries=snapshot.entries.get(rules.name, ()), rulebook=boards.rulebook(snapshot, rules.name)
     )
 
 
@@ -211,16 +211,16 @@ def _plan_parts(plan: Plan) -> list[str]:
 
 def _problem(problem: ToldProblem) -> str:
     where = f"{comment_text(problem.where)}: " if problem.where else ""
-    text = f"- {where}{comment_text(problem.what)}"
-    for name, told in (("expected", problem.expected), ("to do", problem.fix)):
-        text += f"<br>{name}: {comment_text(told)}" if told else ""
-    return text
+    lines = f"- {where}{comment_text(problem.what)}"
+    for name, text in (("expected", problem.expected), ("to do", problem.fix)):
+        lines += f"<br>{name}: {comment_text(text)}" if text else ""
+    return lines
 
 
 def _failure(scoring: Scoring) -> str:
     reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
     if scoring.status != "failed":
-        reason, hint = "its card can't be shown", "See the remarks above."
+        reason, hint = "its card cannot be shown", "See the remarks above."
     return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
 
 
@@ -283,32 +283,18 @@ def _signals(found: Judgement) -> str:
         return f"No working point at FPR {fpr_text(contest.working_point)}."
     if not isinstance(point, WorkingPoint):
         return f"FPR {fpr_text(point.fpr)} was not measured: {comment_text(point.not_measured)}."
-    header = ["Signal", f"TPR at FPR {fpr_text(point.fpr)}", "95 % interval", "AUC"]
-    opponents = []
-    if found.last is not None:
-        header.append("against your last entry")
-        opponents.append(found.last)
-    if found.best is not None:
-        header.append(f"against the best, `{found.best.entry.card.submission.team}`")
-        opponents.append(found.best)
-    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    opponents = _opponents(found)
+    header = ["Signal", f"TPR at FPR {fpr_text(point.fpr)}", "95 % interval", "AUC", *opponents]
+    lines = [_row(header), "|" + " --- |" * len(header)]
     for name, title in list(titles_of(found.card, contest.signals).items())[:_MAX_SIGNALS]:
         rate, auc = point.rates.get(name), physics.auc.get(name)
-        cells = [comment_text(title)]
-        cells += (
-            [DASH, DASH]
-            if rate is None
-            else [
-                percent(rate.tpr),
-                f"{percent(rate.interval.lower)} – {percent(rate.interval.upper)}",
-            ]
-        )
+        cells = [comment_text(title), *_rate_cells(rate)]
         cells.append(DASH if auc is None else f"{auc.value:.3f}")
-        cells += [_difference(opponent.rates.get(name)) for opponent in opponents]
-        lines.append("| " + " | ".join(cells) + " |")
+        cells += [_difference(one.rates.get(name)) for one in opponents.values()]
+        lines.append(_row(cells))
     if opponents:
-        cells = ["**Merit**", *[""] * 3, *(_difference(one.merit) for one in opponents)]
-        lines.append("| " + " | ".join(cells) + " |")
+        merits = (_difference(one.merit) for one in opponents.values())
+        lines.append(_row(["**Merit**", *[""] * 3, *merits]))
     note = (
         f"Scores of the {physics.arithmetic}; {point.n_passing} of {point.n_allowed} background "
         "events that may pass do. Each comparison is paired and by itself at 95 %."
@@ -316,7 +302,29 @@ def _signals(found: Judgement) -> str:
     return "\n".join(lines) + f"\n\n{note}"
 
 
-def _difference(comparison: Comparison | None) -> str:
+def _opponents(found: Judgement) -> dict[str, Opponent]:
+    """Return the entries that the card is compared with, by the title of their column."""
+    opponents = {}
+    if found.last is not None:
+        opponents["against your last entry"] = found.last
+    if found.best is not None:
+        team = found.best.entry.card.submission.team
+        opponents[f"against the best, `{team}`"] = found.best
+    return opponents
+
+
+def _rate_cells(rate: SignalRate | None) -> list[str]:
+    if rate is None:
+        return [DASH, DASH]
+    interval = f"{percent(rate.interval.lower)} – {percent(rate.interval.upper)}"
+    return [percent(rate.tpr), interval]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _difference(comparison: PairedComparison | None) -> str:
     if comparison is None:
         return DASH
     sign = "+" if comparison.difference >= 0 else "−"
@@ -329,20 +337,20 @@ def _verdict(found: Judgement) -> str:
     firmware = found.card.firmware
     if isinstance(firmware, NotMeasured):
         return f"Firmware: not measured: {comment_text(firmware.not_measured)}"
-    held = ranking.requirements(firmware, found.contest.target, found.contest.rules)
-    is_within = all(one.is_met for one in held)
+    required = requirements(firmware, found.contest.target, found.contest.rules)
+    is_within = all(one.is_met for one in required)
     lines = [
         "**Firmware: within the budget.**" if is_within else "**Firmware: OVER THE BUDGET.**",
         "",
         "| Requirement | Value | Limit | Evidence | |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for one in held:
+    for one in required:
         value = DASH if one.value is None else f"{amount(one.value)} {one.unit}".strip()
         evidence = DASH if one.evidence is None else EVIDENCE_TITLES[one.evidence]
         verdict = "met" if one.is_met else "**not met**"
         limit = f"{amount(one.limit)} {one.unit}".strip()
-        lines.append(f"| {one.name} | {value} | {limit} | {evidence} | {verdict} |")
+        lines.append(_row([one.name, value, limit, evidence, verdict]))
     return "\n".join(lines)
 
 
@@ -372,7 +380,7 @@ def _details(card: ScoreCard) -> str:
     if not isinstance(card.checks, NotMeasured):
         rows += [(f"check {check.name}", check.outcome) for check in card.checks[:20]]
     rows += [("warning", warning) for warning in card.warnings[:10]]
-    table = "".join(f"\n| {comment_text(name)} | {comment_text(value)} |" for name, value in rows)
+    table = "".join(f"\n{_row(map(comment_text, pair))}" for pair in rows)
     return (
         f"<details><summary>Cost, firmware, checks</summary>\n\n| | |\n| --- | --- |{table}\n\n"
         "</details>"

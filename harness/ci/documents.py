@@ -1,7 +1,7 @@
-"""What the steps of the life cycle hand to each other as JSON: a plan, and what came of it.
+"""The JSON documents between the steps of the life cycle: a plan, and the results of scoring it.
 
-A summary that comes back from the run of a pull request was written by whoever wrote the pull
-request: it is checked against this form and a size, and its texts are shown escaped.
+The author of a pull request can write the summary of its run as well. So it is read with a limit of
+size and must have this form, and its texts are shown escaped.
 """
 
 from __future__ import annotations
@@ -28,6 +28,16 @@ class ToldProblem(Value):
     where: ShortText = ""
     expected: ShortText = ""
     fix: ShortText = ""
+
+    @classmethod
+    def of(cls, problem: Problem) -> ToldProblem:
+        """Write a problem down; long texts are cut."""
+        return cls(
+            what=cut(problem.what, 1000),
+            where=cut(problem.where, 1000),
+            expected=cut(problem.expected, 1000),
+            fix=cut(problem.fix, 1000),
+        )
 
 
 class PlannedSubmission(Value):
@@ -75,7 +85,7 @@ class Plan(Value):
 
     @property
     def to_score(self) -> tuple[PlannedSubmission, ...]:
-        """Submissions that are there after the merge."""
+        """The submissions that exist after the merge."""
         return tuple(one for one in self.submissions if one.tree is not None)
 
 
@@ -131,18 +141,8 @@ class Summary(Value):
         return next(failed, ExitCode.SCORED)
 
 
-def told(problem: Problem) -> ToldProblem:
-    """Write a problem down, cut where it is longer than anyone reads."""
-    return ToldProblem(
-        what=cut(problem.what, 1000),
-        where=cut(problem.where, 1000),
-        expected=cut(problem.expected, 1000),
-        fix=cut(problem.fix, 1000),
-    )
-
-
 def cut(text: str, max_characters: int) -> str:
-    """Leave out the middle of a long text; what is no text becomes a replacement sign.
+    """Leave out the middle of a long text; bytes that are no text become a question mark.
 
     Examples
     --------

@@ -56,7 +56,7 @@ class ScoringSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmittedFiles:
-    """Files that were handed in under a team's name; `problem` if they can't be read."""
+    """The files of one submission; `problem` if they cannot be read."""
 
     team: str
     files: dict[str, bytes]
@@ -65,7 +65,7 @@ class SubmittedFiles:
 
 
 def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) -> Summary:
-    """Score what a plan says, from git's objects; of a plan without submissions nothing."""
+    """Score the submissions of a plan, read from git's objects."""
     if plan.kind != "submissions":
         return Summary(challenge=settings.rules.name, plan=plan)
     handed = [read_tree(repository, one.team, one.tree) for one in plan.to_score if one.tree]
@@ -108,7 +108,7 @@ def _read_folder(folder: Path) -> SubmittedFiles:
 
 
 def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
-    """Score files that were handed in; what is no valid submission fails without being run."""
+    """Score submissions; one that is not valid fails without being run."""
     deadline = None if settings.budget_s is None else time.time() + settings.budget_s
     prepared = [prepare(one, settings, deadline=deadline) for one in handed]
     requests = [one for one in prepared if isinstance(one, ScoringRequest)]
@@ -132,7 +132,7 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
 def prepare(
     handed: SubmittedFiles, settings: ScoringSettings, *, deadline: float | None = None
 ) -> ScoringRequest | Scoring:
-    """Check files that were handed in and make the request of them, or say what is wrong."""
+    """Check a submission and make a request of it, or say what is wrong."""
     if handed.problem is not None:
         return _refused(handed.team, settings, handed.problem)
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
@@ -166,7 +166,7 @@ def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scori
 
 
 def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
-    """Lay a summary and its cards out in a folder, to be handed to the comment."""
+    """Write a summary and its cards into a folder, for the comment."""
     write_json(folder / SUMMARY_NAME, summary)
     for scoring in summary.scorings:
         if scoring.card is not None:

@@ -10,10 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.board import ranking
+from harness.board.comparison import PairedComparison, compare_rate
 from harness.board.contest import Contest, Rulebook
 from harness.board.entry import Entry, data_digest, shown_physics
-from harness.board.ranking import Comparison, Ranked, Unranked
+from harness.board.merit import compare_merit
+from harness.board.order import Ranked, Unranked, rank
 from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
 
 # The name under which a card is ranked that is in no results yet.
@@ -26,15 +27,15 @@ class Opponent:
 
     Attributes
     ----------
-    merit : Comparison or None
+    merit : PairedComparison or None
         Figure of merit of the card against the opponent's; None where one has none.
-    rates : mapping of signal to Comparison
+    rates : mapping of signal to PairedComparison
         TPRs at the working point.
     """
 
     entry: Entry
-    merit: Comparison | None
-    rates: Mapping[str, Comparison]
+    merit: PairedComparison | None
+    rates: Mapping[str, PairedComparison]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,10 +63,7 @@ class Judgement:
 
 
 def judge(
-    card: ScoreCard,
-    board: Sequence[Entry],
-    *,
-    rulebook: Rulebook | None = None,
+    card: ScoreCard, board: Sequence[Entry], *, rulebook: Rulebook | None = None
 ) -> Judgement:
     """Rank `card` among the entries of `board` in place of the cards of its team.
 
@@ -82,9 +80,9 @@ def judge(
     others = [entry for entry in board if entry.card.submission.team != team]
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
     contest = (rulebook or Rulebook()).contest_of(board or [candidate])
-    made = ranking.rank([*others, candidate], contest)
+    made = rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
-    now = ranking.rank(board, contest).listed if board else ()
+    now = rank(board, contest).listed if board else ()
     own = [item.entry for item in now if item.entry.card.submission.team == team]
     rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
     return Judgement(
@@ -114,11 +112,8 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
     is_whole = bool(common) and len(common) == len(contest.signals)
     return Opponent(
         entry=other,
-        merit=ranking.compare_merit(first, second, contest) if is_whole else None,
-        rates={
-            name: ranking.compare_rate(first, second, name, contest.working_point)
-            for name in common
-        },
+        merit=compare_merit(first, second, contest) if is_whole else None,
+        rates={name: compare_rate(first, second, name, contest.working_point) for name in common},
     )
 
 

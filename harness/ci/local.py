@@ -1,48 +1,42 @@
-"""The whole life cycle on one's own machine: what a pull request from here would go through.
+"""The whole life cycle on your own machine: all steps of a pull request from this clone.
 
-The fork is this clone, the upstream a copy of it in a scratch folder: the branch as it stands, with
-what lies in `submissions/` now, is planned, scored, commented on, merged and published there. No
-branch, index or file of the clone is touched, and no network is used.
+The fork is this clone; the upstream is a copy of it in a scratch folder. There the branch, with the
+present content of `submissions/`, is planned, scored, commented on, merged and published. No
+branch, index or file of the clone changes, and no network is used.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ci.comment import comment_on_folder, read_rivals
 from harness.ci.documents import Plan, Summary
-from harness.ci.git import Repository
+from harness.ci.folders import SUBMISSIONS
+from harness.ci.git import Repository, identity
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, read_tree, score_plan, write_artefact
-from harness.ci.plan import SUBMISSIONS, make_plan
+from harness.ci.plan import make_plan
 from harness.ci.publish import publish_public
 from harness.ci.session import write_site
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.files import write_whole
 
-_IDENTITY = {
-    "GIT_AUTHOR_NAME": "you",
-    "GIT_AUTHOR_EMAIL": "you@localhost",
-    "GIT_COMMITTER_NAME": "you",
-    "GIT_COMMITTER_EMAIL": "you@localhost",
-}
 # Where a pull request would go to, the first that there is.
 _BASES = ("upstream/main", "origin/main", "main", "origin/master", "master")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rehearsal:
-    """What came of it.
+    """The results of a rehearsal.
 
     Attributes
     ----------
     summary : Summary
         The pull request's run.
     comment : str
-        What would stand under it.
+        What would be posted under it.
     published : Summary or None
         The run on the main branch after the merge; None where nothing would be merged.
     site : Path or None
@@ -98,7 +92,7 @@ def rehearse(
 
 
 def _merged(upstream: Repository, summary: Summary, plan: Plan) -> list[SubmittedFiles]:
-    """Read what a merge would bring to the main branch; what failed would fail again."""
+    """Read what a merge would bring to the main branch, without the submissions that failed."""
     good = {one.team for one in summary.scorings if one.status != "failed"}
     return [
         read_tree(upstream, one.team, one.tree)
@@ -113,12 +107,10 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
     code, answer = own.run("rev-parse", "--show-toplevel", allowed=(0, 128))
     if code:
         raise UsageError(
-            Problem(
-                what="is in no git repository",
-                where=str(clone.resolve()),
-                expected="a clone of the benchmark's repository",
-                fix="git clone it, or `git init` and commit once",
-            )
+            "is in no git repository",
+            where=str(clone.resolve()),
+            expected="a clone of the benchmark's repository",
+            fix="git clone it, or `git init` and commit once",
         )
     top = Path(answer.decode(errors="surrogateescape").rstrip("\n"))
     start = _base(own, base)
@@ -129,7 +121,7 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
         "GIT_WORK_TREE": str(top),
         "GIT_DIR": str(place.resolve()),
     }
-    # As `git add` of this user would: with the filters and the ignored names of the clone.
+    # As this user's `git add` does: with the filters and the ignored names of the clone.
     adding = Repository(top, has_own_settings=True)
     branch = own.resolve("HEAD")
     adding.run("read-tree", branch, variables=variables)
@@ -138,23 +130,19 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
     tree = adding.text("write-tree", variables=variables)
     head = upstream.text(
         *("commit-tree", tree, "-p", branch, "-m", "what a pull request would bring"),
-        variables=_IDENTITY,
+        variables=identity("you"),
     )
     return upstream, start, head
 
 
 def _base(own: Repository, base: str | None) -> str:
-    names: Sequence[str] = _BASES if base is None else (base,)
-    for name in names:
-        try:
-            return own.resolve(name)
-        except UsageError:
-            if base is not None:
-                raise
+    if base is not None:
+        return own.resolve(base)
+    found = (own.find(f"{name}^{{commit}}") for name in _BASES)
+    if (commit := next(filter(None, found), None)) is not None:
+        return commit
     raise UsageError(
-        Problem(
-            what="no main branch was found",
-            expected=f"one of {', '.join(_BASES)}",
-            fix="name it with --base",
-        )
+        "no main branch was found",
+        expected=f"one of {', '.join(_BASES)}",
+        fix="name it with --base",
     )

@@ -12,13 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.board import decisions
 from harness.challenge import Challenge
 from harness.ci import ledger
 from harness.data.cache import cache_root
 from harness.data.fetch import fetch
 from harness.data.inventory import take_inventory
 from harness.data.manifest import load_manifest
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, UsageError
 
 _MAX_MANIFEST_BYTES = 1024**2
 
@@ -69,9 +70,7 @@ def private_place(
     if not manifest and not results:
         return None
     if not manifest or not results:
-        raise UsageError(
-            Problem(what="a private challenge takes --private-manifest and --private-results")
-        )
+        raise UsageError("a private challenge takes --private-manifest and --private-results")
     return PrivatePlace(manifest=manifest, results=results, challenge=challenge)
 
 
@@ -119,10 +118,8 @@ def _chosen(path: Path, challenge: str | None) -> Challenge:
         return own.challenge(challenge)
     if len(own.challenges) > 1:
         raise UsageError(
-            Problem(
-                what=f"the private manifest holds {cut(', '.join(own.names), 200)}",
-                fix="name one with --private-challenge",
-            )
+            f"the private manifest holds {cut(', '.join(own.names), 200)}",
+            fix="name one with --private-challenge",
         )
     return own.challenges[0]
 
@@ -133,14 +130,11 @@ def _read(location: str, max_bytes: int) -> bytes:
             return Path(location).read_bytes()
         except OSError as error:
             raise UsageError(
-                Problem(what=error.strerror or str(error), where=location, expected="a manifest")
+                error.strerror or str(error), where=location, expected="a manifest"
             ) from error
     store, path = _store(location)
-    try:
-        with store.open(path, "rb") as file:
-            return bytes(file.read(max_bytes))
-    except OSError as error:
-        raise _unreachable(error) from error
+    with _reaching_store(), store.open(path, "rb") as file:
+        return bytes(file.read(max_bytes))
 
 
 @contextmanager
@@ -152,12 +146,10 @@ def _files_of(manifest: str, rules: Challenge, scratch: Path) -> Iterator[Path]:
     store, path = _store(manifest)
     scratch.mkdir()
     parent = path.rpartition("/")[0]
-    try:
+    with _reaching_store():
         for file in rules.files:
             if file.role != "blackbox":
                 store.get_file(f"{parent}/{file.name}", str(scratch / file.name))
-    except OSError as error:
-        raise _unreachable(error) from error
     yield scratch
 
 
@@ -166,24 +158,26 @@ def _store(location: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - fss
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise EnvironmentFaultError(
-            Problem(what="fsspec is not installed", fix="pip install 'harness[private]'")
+            "fsspec is not installed", fix="pip install 'harness[private]'"
         ) from error
     try:
         return url_to_fs(location)
     except (ImportError, ValueError) as error:
         raise EnvironmentFaultError(
-            Problem(what=f"the store can't be reached: {error}", fix="install the package it names")
+            f"the store cannot be reached: {error}", fix="install the package it names"
         ) from error
 
 
-def _unreachable(error: OSError) -> EnvironmentFaultError:
-    # The address may carry a secret: it is not told.
-    return EnvironmentFaultError(
-        Problem(
-            what=f"the private store gave {type(error).__name__}",
-            fix="see the address, and the credentials in the environment",
-        )
-    )
+@contextmanager
+def _reaching_store() -> Iterator[None]:
+    """Report a store that fails; its address may hold a secret, so the message leaves it out."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentFaultError(
+            f"the private store gave {type(error).__name__}",
+            fix="check the address, and the credentials in the environment",
+        ) from error
 
 
 @contextmanager
@@ -210,9 +204,8 @@ def open_results(location: str) -> Iterator[Path]:
 
 
 def _pull(store, root: str, folder: Path) -> Iterator[str]:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    try:
-        found = store.find(root) if store.exists(root) else []
-        for path in found:
+    with _reaching_store():
+        for path in store.find(root) if store.exists(root) else []:
             name = path.removeprefix(root).lstrip("/")
             target = folder / name
             if folder.resolve() not in target.resolve().parents:
@@ -220,20 +213,14 @@ def _pull(store, root: str, folder: Path) -> Iterator[str]:  # type: ignore[no-u
             target.parent.mkdir(parents=True, exist_ok=True)
             store.get_file(path, str(target))
             yield name
-    except OSError as error:
-        raise _unreachable(error) from error
 
 
 def _give_back(store, root: str, folder: Path, before: set[str]) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    from harness.board.decisions import FILE_NAME
-
-    growing = {ledger.FILE_NAME, FILE_NAME}
-    try:
+    growing = {ledger.FILE_NAME, decisions.FILE_NAME}
+    with _reaching_store():
         for path in sorted(folder.rglob("*")):
             name = path.relative_to(folder).as_posix()
             is_new = name not in before or path.name in growing
             if path.is_file() and is_new and not path.name.startswith("."):
                 store.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
                 store.put_file(str(path), f"{root}/{name}")
-    except OSError as error:
-        raise _unreachable(error) from error

@@ -1,8 +1,8 @@
 """On the main branch: what is new is scored, on the public challenge and on the private one.
 
-Only this counts. It reads the submissions from the main branch's commit, writes cards beside those
-that are there, and never touches an old one. Of a private challenge the public sees the public part
-of the cards; what a run on private data printed is seen by nobody.
+Only this counts. The submissions are read from the main branch's commit; new cards are written
+beside the old ones, which never change. The public sees only the public part of cards of a private
+challenge. The output of a run on private data is not kept.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from datetime import UTC, datetime
 from harness.board.index import CardIndex
 from harness.board.public import public_part
 from harness.card.files import read_card, write_card
-from harness.challenge import utc
+from harness.challenge import is_name, utc
 from harness.ci.documents import Scoring, Summary
+from harness.ci.folders import SUBMISSIONS
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
 from harness.ci.ledger import Attempt, add_attempts, failed_before, n_counted, read_attempts
-from harness.ci.plan import SUBMISSIONS, is_team
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
 from harness.ci.session import BoardWork, open_session
-from harness.errors import EnvironmentFaultError, ExitCode, Problem
+from harness.errors import EnvironmentFaultError, ExitCode
 
 
 def publish(
@@ -84,15 +84,13 @@ def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
     """
     if repository.text("rev-parse", "--is-shallow-repository") == "true":
         raise EnvironmentFaultError(
-            Problem(
-                what="the clone is shallow, so it does not know when submissions were received",
-                where=str(repository.folder),
-                fix="git fetch --unshallow; in a workflow: fetch-depth: 0",
-            )
+            "the clone is shallow, so it does not know when submissions were received",
+            where=str(repository.folder),
+            fix="git fetch --unshallow; in a workflow: fetch-depth: 0",
         )
     handed = []
     for entry in repository.entries(f"{commit}:{SUBMISSIONS}"):
-        if entry.mode != "040000" or not is_team(entry.path):
+        if not (entry.is_folder and is_name(entry.path)):
             continue
         _, seconds = repository.commit_times(commit, f"{SUBMISSIONS}/{entry.path}")[0]
         received = utc(datetime.fromtimestamp(seconds, UTC))
@@ -158,7 +156,7 @@ def _publish(
 def _unless_failed(
     request: ScoringRequest | Scoring, attempts: Sequence[Attempt], settings: ScoringSettings
 ) -> ScoringRequest | Scoring:
-    """Do not score files again that this scorer has rejected, unless it is forced to."""
+    """Return the request, or the failure of files that this scorer has rejected before."""
     if isinstance(request, Scoring) or settings.is_forced:
         return request
     before = failed_before(attempts, request.team, request.digest)

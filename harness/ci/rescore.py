@@ -1,10 +1,9 @@
-"""All cards made anew after a fix of the harness, from kept scores or else from the submissions."""
+"""Cards made again after a fix of the harness, from kept scores or else from the submissions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 from harness.board.entry import Entry
@@ -21,7 +20,7 @@ from harness.scoring.audit import rescore_card
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Redone:
-    """What came of one team's card.
+    """What happened to the card of one team.
 
     Attributes
     ----------
@@ -48,7 +47,7 @@ def redone_exit_code(redone: Sequence[Redone]) -> int:
 
 
 def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Redone]:
-    """Make the newest official card of each team anew; old cards stay in the history.
+    """Make the newest official card of each team again; old cards stay in the history.
 
     Parameters
     ----------
@@ -57,22 +56,15 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     settings : ScoringSettings
         Challenge, results and how to score.
     """
-    entries = CardIndex(settings.results, is_private=True).refresh().entries
-    newest: dict[str, Entry] = {}
-    for entry in sorted(
-        entries.get(settings.rules.name, ()), key=lambda one: (one.card.created, one.key)
-    ):
-        if entry.card.is_official:
-            newest[entry.card.submission.team] = entry
     by_team = {one.team: one for one in handed}
     redone: list[Redone] = []
     again: dict[str, ScoringRequest] = {}
-    for team, entry in sorted(newest.items()):
+    for entry in _newest_entries(settings):
         done = _from_scores(entry, settings)
         if isinstance(done, Redone):
             redone.append(done)
             continue
-        request = _request(entry, by_team.get(team), settings)
+        request = _request(entry, by_team.get(entry.card.submission.team), settings)
         if request is None:
             detail = f"{done}; and the files that it was scored from are not here"
             redone.append(Redone(card=entry.key, outcome="failed", detail=detail))
@@ -86,9 +78,18 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     return sorted(redone, key=lambda one: one.card)
 
 
+def _newest_entries(settings: ScoringSettings) -> list[Entry]:
+    """Return the newest official card of each team, by team."""
+    entries = CardIndex(settings.results, is_private=True).refresh().entries
+    ours = entries.get(settings.rules.name, ())
+    by_time = sorted(ours, key=lambda one: (one.card.created, one.key))
+    newest = {one.card.submission.team: one for one in by_time if one.card.is_official}
+    return [newest[team] for team in sorted(newest)]
+
+
 def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
-    """Make a card anew from the scores beside it; say why not where that can't be done."""
-    path = _path(settings.results, settings.rules.name, entry)
+    """Make a card again from the scores beside it, or say why that is not possible."""
+    path = settings.results / settings.rules.name / f"{entry.key}{CARD_SUFFIX}"
     try:
         made = rescore_card(path, manifests=settings.manifests)
     except DataError as error:
@@ -113,7 +114,3 @@ def _request(
     if not isinstance(request, ScoringRequest) or request.digest != entry.card.submission.digest:
         return None
     return request
-
-
-def _path(results: Path, challenge: str, entry: Entry) -> Path:
-    return results / challenge / f"{entry.key}{CARD_SUFFIX}"

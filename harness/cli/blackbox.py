@@ -16,7 +16,7 @@ from harness.cli.options import (
     unsafe_option,
 )
 from harness.cli.output import print_result, progress
-from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.errors import InvalidSubmissionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,10 +36,7 @@ _key_file_option = click.option(
 )
 _read_unsafe_option = unsafe_option("Read the result without a sandbox: your own file only.")
 _box_option = click.option(
-    "--blackbox",
-    "box_path",
-    type=FILE,
-    help="The black box, where it is not the challenge's own.",
+    "--blackbox", "box_path", type=FILE, help="The black box, where it is not the challenge's own."
 )
 
 
@@ -69,11 +66,7 @@ def blackbox() -> None:
 @click.option("--events", "n_events", type=int, help="Events of the box; else as many as can be.")
 @click.option("--out", type=FILE, required=True)
 @click.option(
-    "--key",
-    "key_path",
-    type=FILE,
-    required=True,
-    help="Where the sealed key is written.",
+    "--key", "key_path", type=FILE, required=True, help="Where the sealed key is written."
 )
 @_passphrase_option
 @_key_file_option
@@ -118,11 +111,7 @@ def make(
 @blackbox.command("score")
 @click.argument("result", type=FILE)
 @click.option(
-    "--key",
-    "key_path",
-    type=FILE,
-    required=True,
-    help="The sealed key of the black box.",
+    "--key", "key_path", type=FILE, required=True, help="The sealed key of the black box."
 )
 @_passphrase_option
 @_key_file_option
@@ -171,11 +160,7 @@ def import_(
     from harness.blackbox.view import import_view
 
     found = import_result(
-        result,
-        challenge=challenge,
-        blackbox=box_path,
-        manifests=manifests,
-        isolation=isolation,
+        result, challenge=challenge, blackbox=box_path, manifests=manifests, isolation=isolation
     )
     print_result(found.as_dict(), import_view(found), as_json=as_json)
     if found.check.faults:
@@ -254,9 +239,9 @@ def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise UsageError(Problem(what=f"{option} {text}", expected=f"{option} NAME=VALUE"))
+            raise UsageError(f"{option} {text}", expected=f"{option} NAME=VALUE")
         if name in found:
-            raise UsageError(Problem(what=f"{option} names {name} twice", expected="once"))
+            raise UsageError(f"{option} names {name} twice", expected="once")
         found[name] = value
     return found
 
@@ -265,9 +250,7 @@ def _share(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(
-            Problem(what=f"--signal {name}={text}", expected="a number between 0 and 1")
-        ) from None
+        raise UsageError(f"--signal {name}={text}", expected="a number between 0 and 1") from None
 
 
 def _secret(
@@ -287,9 +270,7 @@ def _secret(
     try:
         return Secret(passphrase=line.decode("utf-8"))
     except UnicodeDecodeError:
-        raise UsageError(
-            Problem(what="its first line is no UTF-8 text", where=str(passphrase_file))
-        ) from None
+        raise UsageError("its first line is no UTF-8 text", where=str(passphrase_file)) from None
 
 
 def _ask_for(key_path: Path) -> str | None:
@@ -316,4 +297,4 @@ def _check_terminal(what: str, *, fix: str) -> None:
     import sys
 
     if not sys.stdin.isatty():
-        raise UsageError(Problem(what=f"there is no terminal to ask for {what}", fix=fix))
+        raise UsageError(f"there is no terminal to ask for {what}", fix=fix)

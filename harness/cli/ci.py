@@ -21,7 +21,7 @@ from harness.cli.options import (
     submissions_option,
 )
 from harness.cli.output import console, print_json, print_result, progress
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.challenge import Challenge
@@ -223,7 +223,7 @@ def score(
     from harness.files import read_json
 
     if is_all == (plan_file is not None):
-        raise UsageError(Problem(what="give either --plan FILE or --all"))
+        raise UsageError("give either --plan FILE or --all")
     if plan_file is None:
         summary = score_folder(submissions, settings)
     else:
@@ -380,7 +380,10 @@ def open_private(work: BoardWork, challenge: str, private_results: str, as_json:
 @_reason_option
 def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -> None:
     """Freeze the board: what is received after the deadline does not count."""
-    _decide(work, challenge, "freeze", reason=reason, deadline=deadline)
+    from harness.ci.organise import decide
+
+    path = decide(work, challenge, "freeze", reason=reason, deadline=deadline)
+    click.echo(f"freeze: {path}", err=True)
 
 
 @ci.command()
@@ -389,7 +392,9 @@ def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -
 @_reason_option
 def thaw(work: BoardWork, challenge: str, reason: str) -> None:
     """Undo a freeze: the manifest's deadline holds again."""
-    _decide(work, challenge, "thaw", reason=reason)
+    from harness.ci.organise import decide
+
+    click.echo(f"thaw: {decide(work, challenge, 'thaw', reason=reason)}", err=True)
 
 
 @ci.command()
@@ -400,22 +405,10 @@ def thaw(work: BoardWork, challenge: str, reason: str) -> None:
 @click.option("--undo", is_flag=True, help="Let it count again.")
 def retract(card: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
     """Take CARD back, named <team>/<file name without .json>; it stays listed, with the reason."""
-    _decide(work, challenge, "reinstate" if undo else "retract", reason=reason, card=card)
-
-
-def _decide(
-    work: BoardWork,
-    challenge: str,
-    kind: DecisionKind,
-    *,
-    reason: str,
-    deadline: str | None = None,
-    card: str | None = None,
-) -> None:
     from harness.ci.organise import decide
 
-    path = decide(work, challenge, kind, reason=reason, deadline=deadline, card=card)
-    click.echo(f"{kind}: {path}", err=True)
+    kind: DecisionKind = "reinstate" if undo else "retract"
+    click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, card=card)}", err=True)
 
 
 @ci.command("rescore-all")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from harness.firmware.backend import Settings
+    from harness.firmware.backend import FirmwareSettings
 
 FC = TypeVar("FC", bound=Callable[..., object])
 
@@ -110,12 +110,12 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _firmware_settings(
     time_limit_s: float | None, memory_gib: float | None, max_lut: int | None
-) -> Settings:
+) -> FirmwareSettings:
     """Return the settings of the firmware, with what the command line says of them."""
-    from harness.firmware.backend import Settings
+    from harness.firmware.backend import FirmwareSettings
     from harness.sandbox.step import GIB
 
-    settings = Settings()
+    settings = FirmwareSettings()
     if time_limit_s is not None:
         settings = replace(
             settings,

@@ -95,7 +95,7 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
     from harness.simulate.provenance import read_provenance
 
     if not files:
-        raise UsageError(Problem(what="no file was named", expected="BACKGROUND.h5 [SIGNAL.h5]..."))
+        raise UsageError("no file was named", expected="BACKGROUND.h5 [SIGNAL.h5]...")
     found = make_manifest(files, name=name)
     known = [one for path in files if (one := read_provenance(path)) is not None]
     click.echo(manifest_yaml(found, known), nl=False)

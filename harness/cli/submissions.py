@@ -24,7 +24,7 @@ from harness.cli.output import print_card, print_result, progress
 
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
-    from harness.firmware.backend import Settings
+    from harness.firmware.backend import FirmwareSettings
 
 
 @click.command()
@@ -56,10 +56,7 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 @reports_option
 @limit_options
 @click.option(
-    "--export",
-    "export_folder",
-    type=FOLDER,
-    help="Lay the firmware project out in this folder.",
+    "--export", "export_folder", type=FOLDER, help="Lay the firmware project out in this folder."
 )
 @unsafe_option()
 @json_option
@@ -74,7 +71,7 @@ def synth(
     clock_ns: float | None,
     impl: bool,
     reports: Path | None,
-    settings: Settings,
+    settings: FirmwareSettings,
     export_folder: Path | None,
     isolation: IsolationKind,
     as_json: bool,
@@ -132,7 +129,7 @@ def score(
     quick: bool,
     no_firmware: bool,
     reports: Path | None,
-    settings: Settings,
+    settings: FirmwareSettings,
     stress: bool,
     isolation: IsolationKind,
     private: bool,

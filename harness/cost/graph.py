@@ -17,48 +17,13 @@ if TYPE_CHECKING:
 
 # They move, name, slice or convert values and compute nothing; the profiler has no formula for
 # them and none is missed.
-MOVING_OPERATIONS = frozenset(
-    {
-        "BatchToSpaceND",
-        "BroadcastTo",
-        "Cast",
-        "Concat",
-        "ConcatV2",
-        "Const",
-        "ExpandDims",
-        "Fill",
-        "Gather",
-        "GatherV2",
-        "Identity",
-        "IdentityN",
-        "MirrorPad",
-        "NoOp",
-        "OnesLike",
-        "Pack",
-        "Pad",
-        "PadV2",
-        "Placeholder",
-        "PreventGradient",
-        "Range",
-        "Rank",
-        "Reshape",
-        "ReverseV2",
-        "Shape",
-        "ShapeN",
-        "Size",
-        "Slice",
-        "SpaceToBatchND",
-        "Split",
-        "SplitV",
-        "Squeeze",
-        "StopGradient",
-        "StridedSlice",
-        "Tile",
-        "Transpose",
-        "Unpack",
-        "ZerosLike",
-    }
-)
+_MOVING = """
+    BatchToSpaceND BroadcastTo Cast Concat ConcatV2 Const ExpandDims Fill Gather GatherV2
+    Identity IdentityN MirrorPad NoOp OnesLike Pack Pad PadV2 Placeholder PreventGradient Range
+    Rank Reshape ReverseV2 Shape ShapeN Size Slice SpaceToBatchND Split SplitV Squeeze
+    StopGradient StridedSlice Tile Transpose Unpack ZerosLike
+"""
+MOVING_OPERATIONS = frozenset(_MOVING.split())
 # What they give depends on the shape of an event alone, so nothing behind them is done per event.
 _SHAPE_OPERATIONS = frozenset({"Rank", "Shape", "ShapeN", "Size"})
 

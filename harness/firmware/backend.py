@@ -1,32 +1,51 @@
-"""What a firmware backend is given, and what it gives back."""
+"""The contract of a firmware backend: what it is given, and what it gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
+
+from pydantic import Field, JsonValue
 
 from harness.card.records import Firmware, NotMeasured
-from harness.challenge import Target
+from harness.challenge import Target, Value
+from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError
 from harness.firmware.delays import ROUTING_SHARE
-from harness.sandbox.step import GIB, Limits, RunStep, Usage
+from harness.firmware.tools import system_tools
+from harness.sandbox.step import GIB, Limits, StepResult
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.sandbox.workspace import Workspace
     from harness.submission.declaration import Precision
 
-__all__ = ["Backend", "Built", "FirmwareRequest", "FirmwareResult", "Settings"]
+Report = TypeVar("Report", bound=Value)
+# Texts and sizes in what a step reports.
+Text = Annotated[str, Field(max_length=2000)]
+Amount = Annotated[float, Field(ge=0)]
+
+# A step may take this much longer than the tools that it runs.
+_AFTER_TOOLS_S = 60.0
+
+
+class UntranslatableError(InvalidSubmissionError):
+    """The network has no firmware; the message names the layer and what to use instead."""
+
+
+# No participant's code runs in the steps of the firmware, so they may blame the machine.
+FAULTS = (EnvironmentFaultError, IntegrityError, UntranslatableError)
 
 
 def _no_progress(_: str) -> None:
-    """Tell nobody."""
+    """Ignore it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settings:
+class FirmwareSettings:
     """How much is spent on a network's firmware; all are settings of the organiser.
 
     Attributes
@@ -92,52 +111,83 @@ class FirmwareRequest:
     target : Target
         Part, clock and limits of the challenge.
     events : Path or None
-        float32 .npy to score; without it nothing but the design is made.
+        float32 .npy, events first; all of them are scored. Without it only the design is made.
+    workspace : Workspace
+        Runs every tool in a sandbox; its folder holds what is made.
     precision : Precision or None
         Words by which a network of plain Keras layers is quantised.
     must_include : ndarray of int64 or None
         Rows of `events` that every witness must see, beside those that the backend chooses.
-    run_step : RunStep
-        Runs a step in a sandbox.
-    folder : Path
-        Empty folder for what is made.
+    settings : FirmwareSettings
+        Limits of time, memory and effort.
     has_implementation : bool
         Whether a vendor backend goes on to place and route.
+    progress : callable
+        Receives one line for each piece of work that begins.
     """
 
     graph: Path
     weights: Path
     target: Target
     events: Path | None
-    run_step: RunStep
-    folder: Path
+    workspace: Workspace
     precision: Precision | None = None
     must_include: NDArray[np.int64] | None = None
-    settings: Settings = field(default_factory=Settings)
+    settings: FirmwareSettings = field(default_factory=FirmwareSettings)
     has_implementation: bool = False
     progress: Callable[[str], None] = _no_progress
 
+    @property
+    def folder(self) -> Path:
+        """Where files of this request lie."""
+        return self.workspace.folder
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Built:
-    """What a backend made.
+    def run(
+        self,
+        name: str,
+        entry: str,
+        model: type[Report],
+        *,
+        inputs: Mapping[str, Path],
+        request: Mapping[str, JsonValue] | None = None,
+        outputs: Mapping[str, int] | None = None,
+        tools_s: float | None = None,
+        more_tools: tuple[Path, ...] = (),
+    ) -> StepResult[Report]:
+        """Run a step of the firmware.
 
-    Attributes
-    ----------
-    report : Firmware or NotMeasured
-        NotMeasured for a network that can't be translated, with the reason.
-    scores : Path or None
-        float64, the firmware's score of each event in the events' order.
-    artefacts : tuple of Path
-        Files to keep.
-    usage : tuple of Usage
-        What the steps used.
-    """
+        Parameters
+        ----------
+        name, entry : str
+            Without ``firmware-`` and ``harness.firmware.``, which all of them begin with.
+        tools_s : float, optional
+            For a step that runs external programs: it sees those of the host, and receives this
+            time limit of each as ``timeout_s``.
+        more_tools : tuple of Path
+            Further host paths that the step sees.
 
-    report: Firmware | NotMeasured
-    scores: Path | None = None
-    artefacts: tuple[Path, ...] = ()
-    usage: tuple[Usage, ...] = ()
+        Raises
+        ------
+        UntranslatableError
+            The step found that the network cannot be translated.
+        HarnessError
+            The step failed, by whose fault it was.
+        """
+        wall_s, tools, stated = self.settings.trace_wall_s, more_tools, dict(request or {})
+        if tools_s is not None:
+            wall_s, tools = tools_s + _AFTER_TOOLS_S, (*system_tools(), *more_tools)
+            stated["timeout_s"] = tools_s
+        return self.workspace.run(
+            f"firmware-{name}",
+            f"harness.firmware.{entry}",
+            model,
+            request=stated,
+            inputs=inputs,
+            outputs=outputs,
+            limits=self.settings.limits(wall_s),
+            tools=tools,
+            may_raise=FAULTS,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,37 +197,37 @@ class FirmwareResult:
     Attributes
     ----------
     report : Firmware or NotMeasured
-        For the score card.
+        For the score card; NotMeasured for a network that cannot be translated, with the reason.
     scores : Path or None
         Raw float64: the score of each event in the events' order, exact multiples of the output's
         step; higher = more anomalous.
     artefacts : tuple of Path
-        Verilog, netlist, C++ project, waveform, reports; the report lists them by digest.
+        Files to keep: Verilog, netlist, C++ project, waveform, vendor's reports. The report of
+        `synthesise` lists them by digest.
     is_cached : bool
-        Whether the design was found made.
-    usage : tuple of Usage
-        What the steps used; empty for a cached result.
+        Whether the design was found in the cache.
     """
 
     report: Firmware | NotMeasured
-    scores: Path | None
-    artefacts: tuple[Path, ...]
+    scores: Path | None = None
+    artefacts: tuple[Path, ...] = ()
     is_cached: bool = False
-    usage: tuple[Usage, ...] = ()
 
 
 class Backend(Protocol):
     """Makes the firmware of a network by one flow."""
 
-    def __call__(self, request: FirmwareRequest) -> Built:
+    def __call__(self, request: FirmwareRequest) -> FirmwareResult:
         """Make it.
 
         Raises
         ------
+        UntranslatableError
+            The flow knows no firmware for this network.
         IntegrityError
             Two witnesses disagree.
         LimitError
-            A time or memory limit was reached.
+            A limit of time or memory was reached.
         EnvironmentFaultError
             A tool is missing or failed.
         """

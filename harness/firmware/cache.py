@@ -1,4 +1,4 @@
-"""Finished firmware by digest: found by its checksums, or made anew; safe for two at once."""
+"""Finished firmware, found again by the digest of what it was made of; safe for two at once."""
 
 from __future__ import annotations
 
@@ -22,11 +22,6 @@ _CHUNK_EVENTS = 1 << 15
 _FIX = "make room, make the folder writable, or name another by HARNESS_CACHE"
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    return file_checksum(path).removeprefix("sha256:")
-
-
 def digest_of(content: Mapping[str, JsonValue]) -> str:
     """Return the SHA-256 of a JSON object, whatever the order of its keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -45,9 +40,9 @@ def events_digest(path: Path) -> str:
 def set_digest(events: NDArray[np.float32]) -> str:
     """Return a digest of a set of events that does not depend on their order.
 
-    Each event's bits are mixed into 64 bits, and those are added up. It tells data sets apart; it
-    is no defence against one who wants two to look alike, and needs to be none: events come from
-    the organiser.
+    Each event's bits are mixed into 64 bits, and those are added up. That tells data sets apart. It
+    is no defence against somebody who wants two sets to look alike, and need not be one: events
+    come from the organiser.
 
     Parameters
     ----------
@@ -108,7 +103,7 @@ class Cache:
             manifest = json.loads((folder / _MANIFEST).read_text())
             names = {path.name for path in folder.iterdir()} - {_MANIFEST}
             return names == set(manifest) and all(
-                file_digest(folder / name) == digest for name, digest in manifest.items()
+                file_checksum(folder / name) == digest for name, digest in manifest.items()
             )
         except (OSError, ValueError, TypeError, AttributeError):
             return False
@@ -125,7 +120,7 @@ class Cache:
         with replacing_folder(folder, fix=_FIX) as part:
             for name, path in files.items():
                 shutil.copyfile(path, part / name)
-            manifest = {name: file_digest(part / name) for name in files}
+            manifest = {name: file_checksum(part / name) for name in files}
             (part / _MANIFEST).write_text(json.dumps(manifest, sort_keys=True))
             remove(folder)
         return folder

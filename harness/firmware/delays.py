@@ -4,9 +4,9 @@ The delays of cells are what Vivado 2021.2 reported along the worst paths of pla
 designs on a Zynq UltraScale+ of the slowest speed grade: for each arc the mean or the median,
 whichever is longer, over 407 public timing reports (xczu3eg-sbva484-1; repository
 gussmith23/lakeroad-evaluation, folder ``runs``). A VU9P of grade -2 has the same cells and is
-faster. Where no placement exists there is no wire to time: routing is allowed for as a share of the
-path. In the 108 reports of routed designs above, routing took 37 % of all the worst paths' time and
-61 % of the worst path's; half is allowed here. What comes out is an estimate, and is called one.
+faster. Without a placement there are no wires to time, so a share of each path is allowed for
+routing. In the 108 reports of routed designs above, routing took 37 % of all the worst paths' time
+and 61 % of the worst path's; half is allowed here. The result is an estimate, and is reported so.
 """
 
 from __future__ import annotations
@@ -47,6 +47,17 @@ def period_ns(logic_ns: float, routing_share: float = ROUTING_SHARE) -> float:
     4.2
     """
     return logic_ns / (1.0 - routing_share)
+
+
+def logic_budget_ns(clock_period_ns: float, routing_share: float = ROUTING_SHARE) -> float:
+    """Return what the cells of a path may take of a clock period.
+
+    Examples
+    --------
+    >>> logic_budget_ns(5.0)
+    2.5
+    """
+    return clock_period_ns * (1.0 - routing_share)
 
 
 def adder_ns(width: int) -> float:

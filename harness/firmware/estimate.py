@@ -7,67 +7,33 @@ planned pipeline, predicted from the widths of its operations.
 from __future__ import annotations
 
 from harness.card.records import Figure, Firmware, NotMeasured
-from harness.firmware.backend import Built, FirmwareRequest
-from harness.firmware.delays import period_ns
-from harness.firmware.parts import find_part
-from harness.firmware.program_scores import PROGRAM, compress, score_events
-from harness.firmware.steps import PipelineReport, StepRunner, TraceReport, UntranslatableError
-from harness.firmware.verdict import judge, nanoseconds
-from harness.sandbox.step import GIB
-
-__all__ = ["build_estimate", "estimate_from_trace"]
+from harness.firmware.artefacts import PROGRAM, keep
+from harness.firmware.backend import FirmwareRequest, FirmwareResult
+from harness.firmware.delays import logic_budget_ns, period_ns
+from harness.firmware.interpret import interpret_all
+from harness.firmware.record import Timing, make_record
+from harness.firmware.translate.translation import TraceReport, translate
+from harness.firmware.translate.verilog import PipelineReport, write_verilog
 
 _COST_SOURCE = "da4ml's cost model: bits of adders and multiplexers"
 _PLAN_SOURCE = "a pipeline planned by the widths of the operations, not synthesised"
+_NO_PLAN = NotMeasured(not_measured="no pipeline was planned")
 
 
-def build_estimate(request: FirmwareRequest) -> Built:
+def build_estimate(request: FirmwareRequest) -> FirmwareResult:
     """Estimate a network's firmware, and score the events if there are any."""
-    runner = StepRunner(request=request)
-    part = find_part(request.target.part)
-    try:
-        trace, files = runner.run(
-            "trace",
-            "translate.translator:trace_network",
-            TraceReport,
-            request={
-                "precision": request.precision.model_dump() if request.precision else None,
-                "has_hls4ml": False,
-                "part": part.part,
-                "clock_period_ns": request.target.clock_period_ns,
-            },
-            inputs={"graph": request.graph, "weights": request.weights},
-            outputs={"program": GIB, "layers": GIB},
-            wall_s=request.settings.trace_wall_s,
-        )
-    except UntranslatableError as error:
-        return Built(report=NotMeasured(not_measured=str(error)), usage=tuple(runner.usage))
-    logic_ns = request.target.clock_period_ns * (1.0 - request.settings.routing_share)
-    pipeline, _ = runner.run(
-        "verilog",
-        "translate.verilog:write_pipeline",
-        PipelineReport,
-        request={
-            "logic_ns": logic_ns,
-            "layers": [[name, number] for name, number in trace.layers],
-        },
-        inputs={"program": files["program"], "layers": files["layers"]},
-        outputs={"design": GIB},
-        wall_s=request.settings.trace_wall_s,
-    )
-    scored = score_events(runner, files["program"], request)
-    report = estimate_from_trace(request, trace, pipeline=pipeline)
-    folder = request.folder / "artefacts"
-    folder.mkdir()
-    return Built(
-        report=report,
-        scores=scored[0] if scored else None,
-        artefacts=(compress(files["program"], folder / PROGRAM),),
-        usage=tuple(runner.usage),
+    translation = translate(request, has_hls4ml=False)
+    budget_ns = logic_budget_ns(request.target.clock_period_ns, request.settings.routing_share)
+    verilog = write_verilog(request, translation, budget_ns)
+    scores = interpret_all(request, translation.program)
+    return FirmwareResult(
+        report=estimate_figures(request, translation.report, pipeline=verilog.report),
+        scores=scores,
+        artefacts=keep({PROGRAM: translation.program}, request.folder / "artefacts"),
     )
 
 
-def estimate_from_trace(
+def estimate_figures(
     request: FirmwareRequest,
     trace: TraceReport,
     *,
@@ -75,50 +41,40 @@ def estimate_from_trace(
     backend: str = "estimate",
 ) -> Firmware:
     """Report what a traced network would take; without a planned pipeline no timing."""
-    target = request.target
-    lut = Figure(value=round(trace.cost_lut), evidence="estimate", source=_COST_SOURCE)
-    n_multipliers = trace.operations.get("multipliers", 0)
-    dsp = Figure(
-        value=n_multipliers if request.settings.has_dsp else 0,
-        evidence="estimate",
-        source="one for each multiplication of two variables",
-    )
-    bram18 = Figure(value=0, evidence="estimate", source="tables are built of LUTs")
-    latency: Figure | NotMeasured = NotMeasured(not_measured="no pipeline was planned")
-    interval = period = ff = latency
-    if pipeline is not None:
-        latency = Figure(value=pipeline.n_stages + 1, evidence="estimate", source=_PLAN_SOURCE)
-        interval = Figure(value=1, evidence="estimate", source=_PLAN_SOURCE)
-        estimated_ns = period_ns(pipeline.logic_ns, request.settings.routing_share)
-        period = Figure(
-            value=max(target.clock_period_ns, estimated_ns),
-            evidence="estimate",
-            source=_PLAN_SOURCE,
-        )
-        ff = Figure(value=pipeline.n_register_bits, evidence="estimate", source=_PLAN_SOURCE)
-    latency_ns = nanoseconds(latency, period, _PLAN_SOURCE)
-    return Firmware(
+    n_multipliers = trace.operations.get("multipliers", 0) if request.settings.has_dsp else 0
+    ff = _NO_PLAN if pipeline is None else _estimate(pipeline.n_register_bits, _PLAN_SOURCE)
+    return make_record(
+        request.target,
+        _plan_timing(request, pipeline),
+        {
+            "lut": _estimate(round(trace.cost_lut), _COST_SOURCE),
+            "ff": ff,
+            "dsp": _estimate(n_multipliers, "one for each multiplication of two variables"),
+            "bram18": _estimate(0, "tables are built of LUTs"),
+        },
         backend=backend,
-        target=target,
-        latency_cycles=latency,
-        interval_cycles=interval,
-        clock_period_ns=period,
-        latency_ns=latency_ns,
-        lut=lut,
-        ff=ff,
-        dsp=dsp,
-        bram18=bram18,
-        available=find_part(target.part).available,
         input_bits=trace.input_bits,
         output_bits=trace.output_bits,
-        verdicts=judge(
-            target,
-            latency_ns=latency_ns,
-            interval_ns=nanoseconds(interval, period, ""),
-            lut=lut,
-            ff=ff,
-            dsp=dsp,
-            bram18=bram18,
-        ),
         notes=("estimates only: nothing was synthesised or simulated; never ranked",),
     )
+
+
+def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> Timing:
+    if pipeline is None:
+        return Timing(
+            latency_cycles=_NO_PLAN,
+            interval_cycles=_NO_PLAN,
+            clock_period_ns=_NO_PLAN,
+            source=_PLAN_SOURCE,
+        )
+    estimated_ns = period_ns(pipeline.logic_ns, request.settings.routing_share)
+    return Timing(
+        latency_cycles=_estimate(pipeline.n_stages + 1, _PLAN_SOURCE),
+        interval_cycles=_estimate(1, _PLAN_SOURCE),
+        clock_period_ns=_estimate(max(request.target.clock_period_ns, estimated_ns), _PLAN_SOURCE),
+        source=_PLAN_SOURCE,
+    )
+
+
+def _estimate(value: float, source: str) -> Figure:
+    return Figure(value=value, evidence="estimate", source=source)

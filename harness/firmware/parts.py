@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.errors import Problem, UsageError
-
-__all__ = ["PARTS", "Part", "find_part", "normalise_part"]
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,81 +18,28 @@ class Part:
         Device, the beginning of a full part number: ``xcvu9p`` of ``xcvu9p-flga2104-2-e``.
     part : str
         The full part number that vendor tools are given when the challenge names the device.
-    source : str
-        Where the totals come from.
+    available : mapping of str to int
+        Totals by the names that `harness.card.records.Firmware` uses.
     """
 
     device: str
     part: str
-    title: str
-    lut: int
-    ff: int
-    dsp: int
-    bram18: int
-    uram: int
-    source: str
-
-    @property
-    def available(self) -> dict[str, int]:
-        """Totals by the names that `harness.card.records.Firmware` uses."""
-        return {
-            "lut": self.lut,
-            "ff": self.ff,
-            "dsp": self.dsp,
-            "bram18": self.bram18,
-            "uram": self.uram,
-        }
+    available: dict[str, int]
 
 
-_GUIDE = "AMD UltraScale+ FPGA Product Selection Guide (XMP103)"
+# Sources: AMD UltraScale+ FPGA Product Selection Guide (XMP103); for the U250, which has the die of
+# a VU13P, also DS962, and for the U55C, which has that of a VU47P, DS978. VU9P's totals stand also
+# in every csynth report for it ("Available"). Block RAM is counted in halves of 18 kb: twice the
+# guide's number of 36 kb blocks.
+_VU9P = {"lut": 1_182_240, "ff": 2_364_480, "dsp": 6_840, "bram18": 4_320, "uram": 960}
+_VU13P = {"lut": 1_728_000, "ff": 3_456_000, "dsp": 12_288, "bram18": 5_376, "uram": 1_280}
+_VU47P = {"lut": 1_303_680, "ff": 2_607_360, "dsp": 9_024, "bram18": 4_032, "uram": 960}
 
-# VU9P's totals stand also in every csynth report for it ("Available"). Block RAM is counted in
-# halves of 18 kb: twice the guide's number of 36 kb blocks.
 PARTS: tuple[Part, ...] = (
-    Part(
-        device="xcvu9p",
-        part="xcvu9p-flga2104-2-e",
-        title="Virtex UltraScale+ VU9P",
-        lut=1_182_240,
-        ff=2_364_480,
-        dsp=6_840,
-        bram18=4_320,
-        uram=960,
-        source=_GUIDE,
-    ),
-    Part(
-        device="xcvu13p",
-        part="xcvu13p-flga2577-2-e",
-        title="Virtex UltraScale+ VU13P",
-        lut=1_728_000,
-        ff=3_456_000,
-        dsp=12_288,
-        bram18=5_376,
-        uram=1_280,
-        source=_GUIDE,
-    ),
-    Part(
-        device="xcu250",
-        part="xcu250-figd2104-2L-e",
-        title="Alveo U250 (the die of a VU13P)",
-        lut=1_728_000,
-        ff=3_456_000,
-        dsp=12_288,
-        bram18=5_376,
-        uram=1_280,
-        source=f"{_GUIDE}, VU13P; AMD Alveo U200 and U250 data sheet (DS962)",
-    ),
-    Part(
-        device="xcu55c",
-        part="xcu55c-fsvh2892-2L-e",
-        title="Alveo U55C (the die of a VU47P)",
-        lut=1_303_680,
-        ff=2_607_360,
-        dsp=9_024,
-        bram18=4_032,
-        uram=960,
-        source=f"{_GUIDE}, VU47P; AMD Alveo U55C data sheet (DS978)",
-    ),
+    Part(device="xcvu9p", part="xcvu9p-flga2104-2-e", available=_VU9P),
+    Part(device="xcvu13p", part="xcvu13p-flga2577-2-e", available=_VU13P),
+    Part(device="xcu250", part="xcu250-figd2104-2L-e", available=_VU13P),
+    Part(device="xcu55c", part="xcu55c-fsvh2892-2L-e", available=_VU47P),
 )
 
 # What people write for these devices.
@@ -111,7 +56,7 @@ def find_part(name: str) -> Part:
 
     Examples
     --------
-    >>> find_part("xcvu9p-flga2104-2-e").lut
+    >>> find_part("xcvu9p-flga2104-2-e").available["lut"]
     1182240
     >>> find_part("VU13P").device
     'xcvu13p'
@@ -123,12 +68,10 @@ def find_part(name: str) -> Part:
             return part
     known = ", ".join(part.device for part in PARTS)
     raise UsageError(
-        Problem(
-            what=f"the part {name!r} is not known",
-            where="target, part",
-            expected=f"one of {known}, or a full part number that begins with one",
-            fix="name a known part, or add it with its totals to harness/firmware/parts.py",
-        )
+        f"the part {name!r} is not known",
+        where="target, part",
+        expected=f"one of {known}, or a full part number that begins with one",
+        fix="name a known part, or add it with its totals to harness/firmware/parts.py",
     )
 
 

@@ -11,17 +11,15 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
 
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.firmware.backend import Backend
-
-__all__ = ["BUILT_IN", "ENTRY_POINT_GROUP", "backend_names", "load_backend"]
 
 ENTRY_POINT_GROUP = "harness.firmware"
 BUILT_IN: Mapping[str, str] = {
     "rtl": "harness.firmware.rtl.build:build_rtl",
     "estimate": "harness.firmware.estimate:build_estimate",
-    "vitis": "harness.firmware.vitis:build_vitis",
-    "vivado": "harness.firmware.vitis:build_vivado",
+    "vitis": "harness.firmware.vendor.build:build_vitis",
+    "vivado": "harness.firmware.vendor.build:build_vivado",
 }
 
 
@@ -37,7 +35,7 @@ def load_backend(name: str) -> Backend:
     Raises
     ------
     UsageError
-        There is none of that name; a package can't replace a built-in one.
+        There is none of that name; a package cannot replace a built-in one.
 
     Examples
     --------
@@ -51,9 +49,7 @@ def load_backend(name: str) -> Backend:
         if point.name == name:
             return cast("Backend", point.load())
     raise UsageError(
-        Problem(
-            what=f"there is no firmware backend {name!r}",
-            where="--backend",
-            expected=" or ".join(backend_names()),
-        )
+        f"there is no firmware backend {name!r}",
+        where="--backend",
+        expected=" or ".join(backend_names()),
     )

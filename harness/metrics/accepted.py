@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.board import ranking
+from harness.board.comparison import compare_rate
 from harness.card.records import (
     Gain,
     Interval,
@@ -154,7 +154,7 @@ def gain_over(physics: Physics, cuts: Physics, signal: str, *, fpr: float) -> Ga
         return NotMeasured(not_measured="the cuts accept no event of this signal")
     if isinstance(physics.at(fpr), UnreachedWorkingPoint):
         return NotMeasured(not_measured="the entry was not measured at this rate")
-    found = ranking.compare_rate(physics, cuts, signal, fpr)
+    found = compare_rate(physics, cuts, signal, fpr)
     return Gain(
         ratio=found.ratio,
         interval=Interval(

@@ -22,7 +22,7 @@ from harness.card.records import (
 )
 from harness.challenge import utc
 from harness.data.events import EventStore
-from harness.firmware.backend import Settings
+from harness.firmware.backend import FirmwareSettings
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
 from harness.scoring.acceptance import summarise_acceptance
@@ -48,7 +48,7 @@ class SubmissionRun(ScoringRun):
     is_quick: bool
     has_firmware: bool
     reports: Path | None = None
-    settings: Settings | None = None
+    settings: FirmwareSettings | None = None
     has_stress: bool = False
 
 

@@ -24,9 +24,10 @@ from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
-from harness.firmware.backend import Settings
-from harness.firmware.program_scores import PROGRAM, score_by_program
-from harness.firmware.reports.handed_in import REPORTS, read_reports, with_witnesses
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.backend import FirmwareRequest, FirmwareSettings
+from harness.firmware.interpret import score_by_program
+from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
@@ -55,7 +56,7 @@ def score(
     is_quick: bool = False,
     has_firmware: bool = True,
     reports: str | PathLike[str] | None = None,
-    settings: Settings | None = None,
+    settings: FirmwareSettings | None = None,
     has_stress: bool = False,
     isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
@@ -80,7 +81,7 @@ def score(
         Whether to make firmware of a network of the trigger division.
     reports : path, optional
         A vendor's reports of this network: its timing and resources in place of those made here.
-    settings : Settings, optional
+    settings : FirmwareSettings, optional
         Limits of time, memory and size of the firmware.
     has_stress : bool
         Whether to measure how stable the rate is on varied background.
@@ -208,8 +209,7 @@ def _read_vendor(run: SubmissionRun, network: ExportedNetwork) -> _Vendor | None
             target=run.challenge.target,
             graph=network.graph,
             weights=network.weights,
-            run_step=workspace.run_step,
-            work=workspace.new_folder("reports"),
+            workspace=workspace,
             kept=kept,
         )
     return _Vendor(firmware=firmware, reports=kept)
@@ -220,20 +220,18 @@ def _with_firmware(
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
     with run.stage("firmware", "translate, simulate and synthesise") as workspace:
-        made = synthesise(
-            network.graph,
-            network.weights,
+        request = FirmwareRequest(
+            graph=network.graph,
+            weights=network.weights,
             target=run.challenge.target,
             events=run.mixture.path,
-            run_step=workspace.run_step,
-            folder=workspace.new_folder("firmware"),
-            cache_root=run.store.root / "firmware",
+            workspace=workspace,
             precision=run.submission.spec.precision,
             must_include=_witness_rows(run, measured.scored),
-            settings=run.settings,
+            settings=run.settings or FirmwareSettings(),
             progress=run.clock.tell,
         )
-        workspace.usages.extend(made.usage)
+        made = synthesise(request, cache_root=run.store.root / "firmware")
     report, artefacts = made.report, made.artefacts
     if vendor is not None and isinstance(report, Firmware):
         report = with_witnesses(vendor.firmware, report)
@@ -297,7 +295,4 @@ def _score_by_scorer(
 def _score_by_program(
     workspace: Workspace, program: Path, events: Path, n_events: int
 ) -> NDArray[np.float64]:
-    folder = workspace.new_folder("stress")
-    scores, usage = score_by_program(program, events, run_step=workspace.run_step, folder=folder)
-    workspace.usages.append(usage)
-    return read_scores(scores, n_events)
+    return read_scores(score_by_program(program, events, workspace), n_events)

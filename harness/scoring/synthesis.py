@@ -11,10 +11,11 @@ from harness.card.records import Firmware, IsolationKind, NotMeasured
 from harness.challenge import Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.errors import Problem, UsageError, field_problems
-from harness.firmware.backend import Settings
-from harness.firmware.reports.handed_in import read_reports
-from harness.firmware.synthesise import export_project, synthesise
+from harness.errors import UsageError, field_problems
+from harness.firmware.artefacts import export_project
+from harness.firmware.backend import FirmwareRequest, FirmwareSettings
+from harness.firmware.reports.record import read_reports
+from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_workspace
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
@@ -36,7 +37,7 @@ def synthesise_submission(
     export_folder: Path | None = None,
     has_implementation: bool = False,
     reports: Path | None = None,
-    settings: Settings | None = None,
+    settings: FirmwareSettings | None = None,
     isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> Firmware | NotMeasured:
@@ -56,7 +57,7 @@ def synthesise_submission(
         Whether ``vitis`` or ``vivado`` goes on to place and route.
     reports : Path, optional
         A vendor's reports of this network: they are read, and nothing is synthesised.
-    settings : Settings, optional
+    settings : FirmwareSettings, optional
         Limits of time, memory and size.
 
     Other parameters are those of `harness.scoring.pipeline.score`.
@@ -79,26 +80,23 @@ def synthesise_submission(
                 target=target,
                 graph=network.graph,
                 weights=network.weights,
-                run_step=workspace.run_step,
-                work=workspace.new_folder("reports"),
+                workspace=workspace,
             )
         store, mixture = mix_events(rules, cache_root(cache), workspace.folder, is_quick=True)
-        made = synthesise(
-            network.graph,
-            network.weights,
+        request = FirmwareRequest(
+            graph=network.graph,
+            weights=network.weights,
             target=target,
-            backend=backend,
             events=mixture.path,
-            run_step=workspace.run_step,
-            folder=workspace.new_folder("firmware"),
-            cache_root=store.root / "firmware",
+            workspace=workspace,
             precision=submission.spec.precision,
-            settings=settings,
+            settings=settings or FirmwareSettings(),
             has_implementation=has_implementation,
             progress=progress,
         )
+        made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
         if export_folder is not None:
-            export_project(made, export_folder)
+            export_project(made.artefacts, export_folder)
         return made.report
 
 
@@ -107,12 +105,10 @@ def _check_request(submission: Submission, backend: str, *, has_implementation: 
         raise UsageError("an entry of the open division is Python: it has no firmware")
     if has_implementation and backend not in _IMPLEMENTING:
         raise UsageError(
-            Problem(
-                what=f"backend {backend} does not place and route",
-                where="--impl",
-                expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
-                fix="leave --impl out, or name one of these",
-            )
+            f"backend {backend} does not place and route",
+            where="--impl",
+            expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
+            fix="leave --impl out, or name one of these",
         )
 
 

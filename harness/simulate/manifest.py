@@ -11,7 +11,7 @@ import yaml
 from harness.challenge import Challenge, DataFile, Split
 from harness.data.hdf5 import count_events
 from harness.data.manifest import Manifest, load_manifest
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.files import Progress, file_checksum, no_progress
 from harness.simulate.layout import LAYOUT
 from harness.simulate.plan import SimulationPlan
@@ -44,21 +44,17 @@ def make_manifest(
     known = [_read(path) for path in paths]
     if not any(provenance.plan.name == BACKGROUND for provenance in known):
         raise UsageError(
-            Problem(
-                what="there is no background among the files",
-                expected=f"one file of `harness simulate {BACKGROUND}`, which a challenge needs",
-                fix=f"name it too: harness simulate manifest BACKGROUND.h5 {paths[0]}",
-            )
+            "there is no background among the files",
+            expected=f"one file of `harness simulate {BACKGROUND}`, which a challenge needs",
+            fix=f"name it too: harness simulate manifest BACKGROUND.h5 {paths[0]}",
         )
     names = [provenance.plan.name for provenance in known]
     repeated = sorted({one for one in names if names.count(one) > 1})
     if repeated:
         raise UsageError(
-            Problem(
-                what=f"two files hold {', '.join(repeated)}",
-                expected="one file for each process",
-                fix="make the larger file in one run",
-            )
+            f"two files hold {', '.join(repeated)}",
+            expected="one file for each process",
+            fix="make the larger file in one run",
         )
     files = tuple(
         _describe(path, provenance.plan, progress)
@@ -91,11 +87,9 @@ def _read(path: Path) -> Provenance:
     provenance = read_provenance(path)
     if provenance is None:
         raise UsageError(
-            Problem(
-                what="it does not say how it was made",
-                where=str(path),
-                expected="a file of `harness simulate`",
-            )
+            "it does not say how it was made",
+            where=str(path),
+            expected="a file of `harness simulate`",
         )
     return provenance
 

@@ -67,8 +67,7 @@ class SoftEvents:
         is_kept = ~((self.kind == CHARGED) & (np.abs(self.eta) < TRACKER_ABS_ETA))
         before = np.concatenate([[0], np.cumsum(is_kept)])
         return SoftEvents(
-            starts=before[self.starts],
-            **{name: getattr(self, name)[is_kept] for name in _COLUMNS},
+            starts=before[self.starts], **{name: getattr(self, name)[is_kept] for name in _COLUMNS}
         )
 
     def draw(self, numbers: Indices, rng: np.random.Generator) -> Particles:

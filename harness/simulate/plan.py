@@ -16,7 +16,7 @@ from pydantic import Field
 
 import harness
 from harness.challenge import Name, Value
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED, TUNES, with_tune
 from harness.simulate.process import Process
 from harness.simulate.response import CMS_LIKE
@@ -110,11 +110,7 @@ LIBRARY_EVENTS = {"inelastic": 50_000, "nondiffractive": 20_000}
 
 
 def make_plan(
-    what: str | Process,
-    *,
-    n_events: int,
-    seed: int,
-    n_library: Mapping[str, int] = LIBRARY_EVENTS,
+    what: str | Process, *, n_events: int, seed: int, n_library: Mapping[str, int] = LIBRARY_EVENTS
 ) -> SimulationPlan:
     """Plan the simulation of the background, of a preset or of a user's process.
 
@@ -136,10 +132,8 @@ def make_plan(
         components, name, title = {process: 1.0}, what, process.title
     else:
         raise UsageError(
-            Problem(
-                what=f"there is no process {what!r}",
-                expected=f"{', '.join((BACKGROUND, *TUNES, *NAMED))}, or a file CARD.yaml",
-            )
+            f"there is no process {what!r}",
+            expected=f"{', '.join((BACKGROUND, *TUNES, *NAMED))}, or a file CARD.yaml",
         )
     return SimulationPlan(
         name=name,
@@ -173,11 +167,9 @@ def share_out(n_events: int, shares: Mapping[str, float]) -> dict[str, int]:
 
 def _check_numbers(n_events: int, seed: int) -> None:
     if n_events < 1:
-        raise UsageError(
-            Problem(what=f"the number of events is {n_events:,}", expected="at least one")
-        )
+        raise UsageError(f"the number of events is {n_events:,}", expected="at least one")
     if not 0 <= seed <= MAX_SEED:
-        raise UsageError(Problem(what=f"the seed is {seed}", expected=f"0 to {MAX_SEED}"))
+        raise UsageError(f"the seed is {seed}", expected=f"0 to {MAX_SEED}")
 
 
 def _recipe() -> str:

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from harness.errors import LimitError, Problem, UsageError
+from harness.errors import LimitError, UsageError
 from harness.files import make_folder, remove_parts
 from harness.simulate.worker import start_worker
 
@@ -55,12 +55,10 @@ def _crashed(logs: Path) -> UsageError:
     lines = [line.strip() for text in texts for line in text.splitlines()]
     errors = [line for line in lines if "rror" in line or "bort" in line]
     return UsageError(
-        Problem(
-            what="a worker died" + (f"; its log says: {errors[-1][:200]}" if errors else ""),
-            where=str(logs),
-            expected="settings with which Pythia works, and memory for each job (1 GB)",
-            fix="run with fewer jobs; if it dies again, change the settings of the process",
-        )
+        "a worker died" + (f"; its log says: {errors[-1][:200]}" if errors else ""),
+        where=str(logs),
+        expected="settings with which Pythia works, and memory for each job (1 GB)",
+        fix="run with fewer jobs; if it dies again, change the settings of the process",
     )
 
 
@@ -83,11 +81,9 @@ def completed(
         finished, running = wait(running, timeout=MAX_CHUNK_S, return_when=FIRST_COMPLETED)
         if not finished:
             raise LimitError(
-                Problem(
-                    what=f"no part was finished within {MAX_CHUNK_S:.0f} s",
-                    expected="seconds to minutes for each",
-                    fix="change the settings of the process, so that more of its events pass",
-                )
+                f"no part was finished within {MAX_CHUNK_S:.0f} s",
+                expected="seconds to minutes for each",
+                fix="change the settings of the process, so that more of its events pass",
             )
         for future in finished:
             yield future.result()

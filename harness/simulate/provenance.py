@@ -9,7 +9,7 @@ from pydantic import Field
 
 import harness
 from harness.challenge import Name, Value
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 from harness.files import package_version, parse_json
 from harness.simulate.generator import COMMON
 from harness.simulate.plan import SimulationPlan
@@ -82,11 +82,9 @@ def read_provenance(path: Path) -> Provenance | None:
             text = file.attrs.get(ATTRIBUTE)
     except OSError as error:
         raise DataError(
-            Problem(
-                what=f"HDF5 cannot read it: {str(error).splitlines()[0]}",
-                where=str(path),
-                expected="a file of `harness simulate`",
-            )
+            f"HDF5 cannot read it: {str(error).splitlines()[0]}",
+            where=str(path),
+            expected="a file of `harness simulate`",
         ) from error
     if text is None:
         return None

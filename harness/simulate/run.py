@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from harness.errors import DataError, Problem, UsageError
+from harness.errors import DataError, UsageError
 from harness.files import Progress, check_space, make_folder, no_progress, read_json, write_json
 from harness.simulate.chunk import ChunkReport
 from harness.simulate.generator import import_pythia
@@ -68,7 +68,7 @@ def simulate(
         There is too little room, or the extra `simulate` is missing.
     """
     if n_jobs < 1:
-        raise UsageError(Problem(what=f"the number of jobs is {n_jobs}", expected="at least one"))
+        raise UsageError(f"the number of jobs is {n_jobs}", expected="at least one")
     import_pythia()
     out = out.expanduser().absolute()
     make_folder(out.parent)
@@ -99,11 +99,9 @@ def _owning(out: Path) -> Iterator[None]:
         held = FileLock(out.with_name(f".{out.name}.lock")).acquire(timeout=0)
     except Timeout as error:
         raise UsageError(
-            Problem(
-                what="another run is writing this file",
-                where=str(out),
-                fix="wait for it, or name another file",
-            )
+            "another run is writing this file",
+            where=str(out),
+            fix="wait for it, or name another file",
         ) from error
     with held:
         yield
@@ -116,12 +114,10 @@ def _already_there(plan: SimulationPlan, out: Path) -> Simulated | None:
     provenance = read_provenance(out)
     if provenance is None or provenance.plan_digest != plan.digest:
         raise UsageError(
-            Problem(
-                what="there is a file already, and it holds something else",
-                where=str(out),
-                expected="no file, or one of the same process, number, seed and version",
-                fix="name another file, or delete it",
-            )
+            "there is a file already, and it holds something else",
+            where=str(out),
+            expected="no file, or one of the same process, number, seed and version",
+            fix="name another file, or delete it",
         )
     return Simulated(path=out, provenance=provenance, n_resumed=plan.n_events)
 
@@ -137,12 +133,10 @@ def _claim(plan: SimulationPlan, parts: Path) -> None:
             is_ours = False
         if not is_ours:
             raise UsageError(
-                Problem(
-                    what="parts of another run are here",
-                    where=str(parts),
-                    expected="none, or those of the same process, number, seed and version",
-                    fix="name another file, or delete that folder",
-                )
+                "parts of another run are here",
+                where=str(parts),
+                expected="none, or those of the same process, number, seed and version",
+                fix="name another file, or delete that folder",
             )
         return
     write_json(path, plan)

@@ -19,6 +19,10 @@ from harness.errors import InvalidSubmissionError, Problem
 MIB = 1024**2
 MAX_FILES = 200
 MAX_DEPTH = 6
+MAX_NAME_BYTES = 200
+NO_PLAIN_NAME = (
+    f"the name has characters that are no text, a backslash, or over {MAX_NAME_BYTES} bytes"
+)
 MAX_FILE_BYTES = 64 * MIB
 MAX_FOLDER_BYTES = 64 * MIB
 # What tools leave behind; never copied, so never seen by the submission's code.
@@ -74,15 +78,7 @@ def scan(folder: Path) -> Scan:
         found.append(relative)
         total += status.st_size
         problems.extend(_file_problems(relative, status))
-    if total > MAX_FOLDER_BYTES:
-        problems.append(
-            Problem(
-                what=f"{total / MIB:.1f} MiB in all",
-                where=str(folder),
-                expected=f"at most {MAX_FOLDER_BYTES // MIB} MiB",
-                fix="keep the weights that network() loads, and nothing else",
-            )
-        )
+    problems.extend(folder_size_problems(total, str(folder)))
     files = tuple(sorted(found, key=lambda path: os.fsencode(str(path))))
     return Scan(files=files, problems=tuple(problems))
 
@@ -104,8 +100,10 @@ def _walk(
         return
     for entry in ordered:
         path = relative / entry.name
-        if name_problem := _name_problem(entry.name, path):
-            problems.append(name_problem)
+        if not is_plain_name(entry.name):
+            problems.append(
+                Problem(what=NO_PLAIN_NAME, where=repr(str(path)), fix="rename the file")
+            )
             continue
         status = entry.stat(follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
@@ -119,25 +117,48 @@ def _walk(
             yield path, status
 
 
-def _name_problem(name: str, path: PurePosixPath) -> Problem | None:
-    if name.isprintable() and "\\" not in name and len(os.fsencode(name)) <= 200:
-        return None
+# --- What a file of a submission may be, on a disk or in git --------------------------------------
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a file or folder may have this name; if not, see `NO_PLAIN_NAME`."""
+    n_bytes = len(name.encode("utf-8", errors="replace"))
+    return name.isprintable() and "\\" not in name and n_bytes <= MAX_NAME_BYTES
+
+
+def irregular(what: str, where: str) -> Problem:
+    """Return the problem of what is no regular file."""
     return Problem(
-        what="the name has characters that are no text, a backslash, or over 200 bytes",
-        where=repr(str(path)),
-        fix="rename the file",
+        what=what, where=where, expected="regular files only", fix="put a copy of the file there"
     )
+
+
+def file_size_problems(n_bytes: int, where: str) -> Iterator[Problem]:
+    """Compare the size of a file with the limit."""
+    if n_bytes > MAX_FILE_BYTES:
+        yield Problem(
+            what=f"{n_bytes / MIB:,.1f} MiB",
+            where=where,
+            expected=f"at most {MAX_FILE_BYTES // MIB} MiB",
+            fix="store the weights as float32, without the optimiser's state",
+        )
+
+
+def folder_size_problems(n_bytes: int, where: str) -> Iterator[Problem]:
+    """Compare the size of all files together with the limit."""
+    if n_bytes > MAX_FOLDER_BYTES:
+        yield Problem(
+            what=f"{n_bytes / MIB:,.1f} MiB in all",
+            where=where,
+            expected=f"at most {MAX_FOLDER_BYTES // MIB} MiB",
+            fix="keep the weights that network() loads, and leave everything else out",
+        )
 
 
 def _file_problems(path: PurePosixPath, status: os.stat_result) -> Iterator[Problem]:
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        yield Problem(
-            what=f"is {_KINDS.get(kind, 'no regular file')}",
-            where=str(path),
-            expected="regular files only",
-            fix="put a copy of the file there",
-        )
+        yield irregular(f"is {_KINDS.get(kind, 'no regular file')}", str(path))
         return
     if status.st_nlink > 1:
         yield Problem(
@@ -146,13 +167,7 @@ def _file_problems(path: PurePosixPath, status: os.stat_result) -> Iterator[Prob
             expected="files that belong to the submission alone",
             fix="put a copy of the file there",
         )
-    if status.st_size > MAX_FILE_BYTES:
-        yield Problem(
-            what=f"{status.st_size / MIB:.1f} MiB",
-            where=str(path),
-            expected=f"at most {MAX_FILE_BYTES // MIB} MiB",
-            fix="store the weights as float32, without the optimiser's state",
-        )
+    yield from file_size_problems(status.st_size, str(path))
     if path.suffix == ".pyc":
         yield Problem(
             what="is compiled Python",
@@ -214,11 +229,7 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
         copy.write_bytes(_read_regular(folder / path))
     if folder_digest(target, files) != digest:
         raise InvalidSubmissionError(
-            Problem(
-                what="changed while it was read",
-                where=str(folder),
-                fix="let training end before you score",
-            )
+            "changed while it was read", where=str(folder), fix="let training end before you score"
         )
     return target
 
@@ -229,7 +240,7 @@ def _read_regular(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         raise InvalidSubmissionError(
-            Problem(what=f"cannot be read: {error.strerror}", where=str(path))
+            f"cannot be read: {error.strerror}", where=str(path)
         ) from error
     with os.fdopen(descriptor, "rb") as file:
         return file.read(MAX_FILE_BYTES + 1)

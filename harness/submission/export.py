@@ -104,12 +104,10 @@ def _check_repeats(
         if model_digest(graph, weights) == digest:
             return
     raise InvalidSubmissionError(
-        Problem(
-            what="gives another network at its second call",
-            where="model.py, network()",
-            expected="the same graph and weights at every call",
-            fix="load trained weights from a file of the submission; initialise nothing at random",
-        )
+        "gives another network at its second call",
+        where="model.py, network()",
+        expected="the same graph and weights at every call",
+        fix="load trained weights from a file of the submission; initialise nothing at random",
     )
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-from harness.errors import Problem, UsageError
+from harness.challenge import is_name
+from harness.errors import UsageError
 from harness.files import replacing_folder
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEAM_PLACEHOLDER = "TEAM_NAME"
-# As `harness.challenge.Name`: a folder's name that no file system confuses with another.
-_TEAM = re.compile(r"[a-z0-9][a-z0-9_+.-]{0,63}\Z")
 
 
 def new_submission(team: str, folder: Path, *, open_division: bool = False) -> Path:
@@ -38,23 +36,19 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
     EnvironmentFaultError
         The folder cannot be written.
     """
-    if not _TEAM.match(team):
+    if not is_name(team):
         raise UsageError(
-            Problem(
-                what=f"{team[:80]!r} is no name for a team",
-                where="TEAM",
-                expected="1 to 64 lower case letters, digits and _ + . -, a letter or digit first",
-                fix="choose another; the title in submission.yaml may be any text",
-            )
+            f"{team[:80]!r} is no name for a team",
+            where="TEAM",
+            expected="1 to 64 lower case letters, digits and _ + . -, a letter or digit first",
+            fix="choose another; the title in submission.yaml may be any text",
         )
     target = folder / team
     if target.exists() or target.is_symlink():
         raise UsageError(
-            Problem(
-                what="is there already",
-                where=str(target),
-                fix="choose another name, or work on the submission that is there",
-            )
+            "is there already",
+            where=str(target),
+            fix="choose another name, or work on the submission that is there",
         )
     _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
     return target

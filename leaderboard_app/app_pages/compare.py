@@ -33,7 +33,7 @@ def show() -> None:
             key="entries",
             default=list(entries)[:2],
             most=MOST,
-            told=lambda team: f"{team}: {visible(entries[team].card.submission.title)[:28]}",
+            label_of=lambda team: f"{team}: {visible(entries[team].card.submission.title)[:28]}",
         )
     if len(chosen) < 2:
         st.info("Choose at least two entries.")

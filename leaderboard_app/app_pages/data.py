@@ -26,7 +26,7 @@ def show() -> None:
         "Challenge",
         names,
         key="challenge",
-        told=lambda name: f"{visible(snapshot.summaries[name].title)} ({name})",
+        label_of=lambda name: f"{visible(snapshot.summaries[name].title)} ({name})",
         width=420,
     )
     summary = snapshot.summaries[challenge]

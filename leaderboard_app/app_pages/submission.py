@@ -58,7 +58,7 @@ def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) ->
     entries.sort(key=lambda entry: (entry.key in counting, entry.card.created), reverse=True)
     cards = {entry.key.partition("/")[2]: entry for entry in entries}
 
-    def told(name: str) -> str:
+    def label_of(name: str) -> str:
         entry = cards[name]
         note = "counts" if entry.key in counting else "older"
         return f"{visible(entry.card.created)} ({note})"
@@ -66,7 +66,7 @@ def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) ->
     wanted = st.query_params.get("card")
     if wanted is not None and wanted not in cards:
         st.warning("The address names a card that is not here; the one that counts is shown.")
-    return cards[page.choose("Card", list(cards), key="card", told=told)]
+    return cards[page.choose("Card", list(cards), key="card", label_of=label_of)]
 
 
 def _downloads(shown: Shelf, challenge: str, entry: Entry) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
-from leaderboard_app.views.trade_off import COSTS, trade_off_notes, trade_off_picture
+from leaderboard_app.views.trade_off import COSTS, efficiencies, trade_off_notes, trade_off_picture
 
 
 def show() -> None:
@@ -27,11 +26,11 @@ def show() -> None:
         fpr = page.choose_point(snapshot, challenge, contest.working_point)
     board = shown.board(snapshot, challenge, fpr)
     with columns[2]:
-        cost = page.choose("Cost", list(COSTS), key="cost", told=lambda name: COSTS[name][0])
+        cost = page.choose("Cost", list(COSTS), key="cost", label_of=lambda name: COSTS[name].name)
     with columns[3]:
-        titles = {"merit": "Merit", **{n: f"TPR {visible(t)}" for n, t in board.signals.items()}}
+        titles = efficiencies(board)
         efficiency = page.choose(
-            "Efficiency", list(titles), key="efficiency", told=lambda name: titles[name]
+            "Efficiency", list(titles), key="efficiency", label_of=lambda name: titles[name]
         )
     if board.synthetic:
         page.synthetic_note()

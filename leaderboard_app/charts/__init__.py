@@ -11,7 +11,7 @@ from __future__ import annotations
 from leaderboard_app.charts.base import Palette
 from leaderboard_app.charts.distributions import composition, distribution, score_histogram
 from leaderboard_app.charts.events import event_display, occupancy
-from leaderboard_app.charts.firmware import Usage, resources, stages
+from leaderboard_app.charts.firmware import PartUse, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
 from leaderboard_app.charts.rates import rates
 from leaderboard_app.charts.roc import Curve, roc
@@ -23,8 +23,8 @@ __all__ = [
     "Measured",
     "Moment",
     "Palette",
+    "PartUse",
     "TradePoint",
-    "Usage",
     "composition",
     "distribution",
     "dots",

@@ -195,12 +195,12 @@ def count_axis(title: str) -> alt.Axis:
 def _sparse_axis(title: str, form: str) -> alt.Axis:
     """Label 1, 2 and 5 of each decade: Vega would label 9 and leave 10 out."""
     leading = "toNumber(slice(format(datum.value, '.0e'), 0, 1))"
-    told = f"indexof([1, 2, 5], {leading}) < 0 ? '' : {form}"
-    return axis(title, labelExpr=told, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
+    labels = f"indexof([1, 2, 5], {leading}) < 0 ? '' : {form}"
+    return axis(title, labelExpr=labels, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
 
 
 def interval_tips() -> list[alt.Tooltip]:
-    """Tell an interval when the pointer is over it."""
+    """Show an interval when the pointer is over it."""
     import altair as alt
 
     return [

@@ -40,7 +40,7 @@ def score_histogram(
     """Draw the shares of events in each bin of the score, on a log axis.
 
     The bins are of unequal width (linear near the bulk, logarithmic far from it), so they are set
-    side by side and the axis tells the score at some of their edges.
+    side by side and the axis shows the score at some of their edges.
     """
     n = len(edges) - 1
     place = None if threshold is None else _place(edges, threshold)
@@ -178,7 +178,7 @@ def distribution(
 
 
 def _axis_kind(edges: Sequence[float]) -> Literal["log", "count", "linear"]:
-    """Tell bins of equal ratios, and bins around whole numbers, from others."""
+    """Name the kind of bins: of equal ratios, around whole numbers, or others."""
     if edges[0] > 0 and edges[-1] / edges[0] > _WIDE:
         return "log"
     return "count" if all(edge % 1 == 0.5 for edge in edges) else "linear"

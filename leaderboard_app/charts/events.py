@@ -80,7 +80,7 @@ def event_display(
     rows: list[Row] = [
         {"name": kind, "pt": pt, "x": eta, "y": phi} for kind, pt, eta, phi in objects
     ]
-    told = "; ".join(f"{kind} of {pt:.0f} GeV" for kind, pt, _, _ in objects)
+    listed = "; ".join(f"{kind} of {pt:.0f} GeV" for kind, pt, _, _ in objects)
     return Picture(
         spec=_event_spec(tuple(kinds)),
         datasets={
@@ -88,7 +88,7 @@ def event_display(
             "objects": [row for row in rows if row["name"] != MISSING],
         },
         height=430,
-        alt=f"One event in the eta-phi plane: {told}.",
+        alt=f"One event in the eta-phi plane: {listed}.",
         fields={"name": "Object", "pt": "pT [GeV]", "x": "eta", "y": "phi [rad]"},
     )
 

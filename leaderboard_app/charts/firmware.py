@@ -12,7 +12,7 @@ from leaderboard_app.charts.base import ACCENT, ALERT, N_SPECS, Row, Spec, axis,
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Usage:
+class PartUse:
     """Share of the part that an entry uses of one resource, and the share that it may use."""
 
     name: str
@@ -21,18 +21,17 @@ class Usage:
     text: str
 
 
-def resources(usages: Sequence[Usage], *, part: str) -> Picture:
+def resources(uses: Sequence[PartUse], *, part: str) -> Picture:
     """Draw the shares of the part as bars with a tick at the contest's budget."""
     rows: list[Row] = [
-        {"row": usage.name, "x": usage.share, "limit": usage.limit, "text": usage.text}
-        for usage in usages
+        {"row": one.name, "x": one.share, "limit": one.limit, "text": one.text} for one in uses
     ]
     return Picture(
         spec=_resources_spec(part),
         datasets={"usages": rows},
         height=44 * len(rows) + 30,
         alt=f"Share of the part {part} used: "
-        + "; ".join(f"{usage.name} {usage.share:.2%}" for usage in usages)
+        + "; ".join(f"{one.name} {one.share:.2%}" for one in uses)
         + ". Ticks mark the budget.",
         fields={"row": "Resource", "x": "Share", "limit": "Budget share", "text": "Used"},
     )
@@ -52,9 +51,7 @@ def _resources_spec(part: str) -> Spec:
         of("usages")
         .mark_bar(color=ACCENT, height=14)
         .encode(
-            x=x,
-            y=y,
-            tooltip=[alt.Tooltip("row:N", title=" "), alt.Tooltip("text:N", title="used")],
+            x=x, y=y, tooltip=[alt.Tooltip("row:N", title=" "), alt.Tooltip("text:N", title="used")]
         )
     )
     ticks = (
@@ -62,9 +59,7 @@ def _resources_spec(part: str) -> Spec:
         .transform_filter("isValid(datum.limit)")
         .mark_tick(color=ALERT, thickness=3, size=26)
         .encode(
-            x=alt.X("limit:Q"),
-            y=y,
-            tooltip=[alt.Tooltip("limit:Q", title="budget", format=".1%")],
+            x=alt.X("limit:Q"), y=y, tooltip=[alt.Tooltip("limit:Q", title="budget", format=".1%")]
         )
     )
     return finish(alt.layer(bars, ticks))

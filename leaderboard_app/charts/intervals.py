@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
@@ -21,6 +22,9 @@ from leaderboard_app.charts.base import (
     log_axis,
     of,
 )
+
+if TYPE_CHECKING:
+    import altair as alt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,16 +111,21 @@ def _dots_spec(
             color=colour,
         )
     )
-    symbols = (
+    shape = palette.shape(has_legend=has_legend)
+    symbols = _symbols(x=alt.X("x:Q", scale=scale), y=y, yOffset=offset, color=colour, shape=shape)
+    layers = [references, whiskers, symbols] if has_reference else [whiskers, symbols]
+    return finish(alt.layer(*layers))
+
+
+def _symbols(**channels: Any) -> alt.Chart:  # noqa: ANN401 - as Altair types them
+    import altair as alt
+
+    drawn: alt.Chart = (
         of("values")
         .transform_filter("datum.x > floor")
         .mark_point(filled=True, size=80, opacity=1)
         .encode(
-            x=alt.X("x:Q", scale=scale),
-            y=y,
-            yOffset=offset,
-            color=colour,
-            shape=palette.shape(has_legend=has_legend),
+            **channels,
             tooltip=[
                 alt.Tooltip("row:N", title=" "),
                 alt.Tooltip("name:N", title="of"),
@@ -125,8 +134,7 @@ def _dots_spec(
             ],
         )
     )
-    layers = [references, whiskers, symbols] if has_reference else [whiskers, symbols]
-    return finish(alt.layer(*layers))
+    return drawn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +164,7 @@ def history(moments: Sequence[Moment], *, title: str) -> Picture:
 
 
 def _date_format(times: Sequence[str]) -> str:
-    """Tell hours only where all moments lie within a few days."""
+    """Show hours only where all moments lie within a few days."""
     first, last = (datetime.fromisoformat(edge) for edge in (min(times), max(times)))
     return "%d %b %H:%M" if last - first < timedelta(days=4) else "%d %b %Y"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
@@ -18,6 +19,9 @@ from leaderboard_app.charts.base import (
     of,
     own_symbol,
 )
+
+if TYPE_CHECKING:
+    import altair as alt
 
 LOWEST_FPR = 1e-6
 LOWEST_TPR = 1e-6
@@ -87,7 +91,6 @@ def _spec(palette: Palette) -> Spec:
         axis=log_axis("True positive rate"),
     )
     colour = palette.colour(symbol="stroke")
-    name = alt.Tooltip("name:N", title="curve")
     chance = of("chance").mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x, y=y)
     points = of("points").transform_calculate(
         low=f"max(datum.lower, {LOWEST_TPR})", high=f"max(datum.upper, {LOWEST_TPR})"
@@ -103,14 +106,20 @@ def _spec(palette: Palette) -> Spec:
             color=colour,
             strokeDash=palette.dash(),
             tooltip=[
-                name,
+                alt.Tooltip("name:N", title="curve"),
                 alt.Tooltip("x:Q", title="FPR", format=".2~e"),
                 alt.Tooltip("y:Q", title="TPR", format=".3~e"),
             ],
         )
     )
     whiskers = points.mark_rule(strokeWidth=1.5).encode(**span)
-    dots = (
+    return finish(alt.layer(chance, band, lines, whiskers, _dots(x, y, colour)))
+
+
+def _dots(x: alt.X, y: alt.Y, colour: alt.Color) -> alt.Chart:
+    import altair as alt
+
+    drawn: alt.Chart = (
         of("points")
         .transform_filter(f"datum.y >= {LOWEST_TPR}")
         .mark_point(filled=True, size=70, opacity=1)
@@ -120,7 +129,7 @@ def _spec(palette: Palette) -> Spec:
             color=colour,
             shape=own_symbol(),
             tooltip=[
-                name,
+                alt.Tooltip("name:N", title="curve"),
                 alt.Tooltip("x:Q", title="working point FPR", format=".0e"),
                 alt.Tooltip("y:Q", title="TPR", format=".3~e"),
                 alt.Tooltip("lower:Q", title="95 % from", format=".3~e"),
@@ -128,4 +137,4 @@ def _spec(palette: Palette) -> Spec:
             ],
         )
     )
-    return finish(alt.layer(chance, band, lines, whiskers, dots))
+    return drawn

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 FRONT = "#009e73"
 STATUS = ("on the Pareto front", "ranked", "not ranked")
-# How far apart points of equal cost stand, as a part of the axis, and the farthest from their cost:
-# intervals are told apart, and no point is seen at another cost.
+# How far apart points of equal cost are drawn, as a part of the axis, and the farthest from their
+# cost: their intervals can be seen, and no point seems to have another cost.
 _APART = 0.004
 _FARTHEST = 0.015
 # A chart of usual size and its labels, in pixels: labels that would overlap in it are left out.
@@ -70,9 +70,9 @@ def trade_off(
 ) -> Picture:
     """Draw efficiency against cost on log axes with the Pareto front of the two.
 
-    What is 0 stands on the edge: efficiencies and ends of intervals below, costs on the left.
-    Entries of equal cost stand very little apart, so that their intervals can be told apart; the
-    front is drawn at the costs themselves.
+    What is 0 is drawn on the edge: efficiencies and ends of intervals below, costs on the left.
+    Entries of equal cost are drawn a little apart, so that their intervals can be seen; the front
+    is drawn at the costs themselves.
     """
     across = _domain([point.x for point in points] + [mark.x for mark in marks])
     line = _front(points)
@@ -111,9 +111,9 @@ def trade_off(
 def _side_by_side(
     points: Sequence[TradePoint], line: Sequence[TradePoint], domain: tuple[float, float]
 ) -> list[float]:
-    """Return where points stand: those of equal cost a little apart, those of none on the left.
+    """Return where points are drawn: those of equal cost a little apart, those of none on the left.
 
-    One that the line goes through stands at its cost, the others on either side of it.
+    One that the line goes through is drawn at its cost, the others on either side of it.
     """
     low, high = domain
     n_equal = Counter(point.x for point in points)
@@ -244,8 +244,7 @@ def _spec(
     y = alt.Y("y:Q", scale=scale, axis=y_axis)
     edge = upward[0]
     points = of("points").transform_calculate(
-        low=f"max(datum.lower, {edge})",
-        at=f"max(datum.y, {edge})",
+        low=f"max(datum.lower, {edge})", at=f"max(datum.y, {edge})"
     )
     x_of_point = alt.X("cost:Q", scale=x_scale, axis=x_axis)
     whiskers = (
@@ -253,9 +252,27 @@ def _spec(
         .mark_rule(opacity=0.5, strokeWidth=1.5)
         .encode(x=x_of_point, y=alt.Y("low:Q"), y2=alt.Y2("upper:Q"), color=_status_colour())
     )
-    symbols = points.mark_point(filled=True, size=110, opacity=0.65).encode(
-        x=x_of_point,
-        y=alt.Y("at:Q", scale=scale, axis=y_axis),
+    symbols = _symbols(points, x_title, y_title).encode(
+        x=x_of_point, y=alt.Y("at:Q", scale=scale, axis=y_axis)
+    )
+    front = (
+        of("front")
+        .mark_line(interpolate="step-after", color=FRONT, opacity=0.7, strokeWidth=2)
+        .encode(x=x, y=y)
+    )
+    names = (_names_on("right", x, y), _names_on("left", x, y))
+    limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)
+    published = (
+        of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
+    )
+    texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
+    return finish(alt.layer(whiskers, front, limits, published, symbols, *names, *texts))
+
+
+def _symbols(points: alt.Chart, x_title: str, y_title: str) -> alt.Chart:
+    import altair as alt
+
+    drawn: alt.Chart = points.mark_point(filled=True, size=110, opacity=0.65).encode(
         color=_status_colour(),
         shape=alt.Shape(
             "status:N",
@@ -271,18 +288,7 @@ def _spec(
             *interval_tips(),
         ],
     )
-    front = (
-        of("front")
-        .mark_line(interpolate="step-after", color=FRONT, opacity=0.7, strokeWidth=2)
-        .encode(x=x, y=y)
-    )
-    names = (_names_on("right", x, y), _names_on("left", x, y))
-    limits = of("limits").mark_rule(color=ALERT, strokeDash=[6, 4], strokeWidth=1.5).encode(x=x)
-    published = (
-        of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
-    )
-    texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
-    return finish(alt.layer(whiskers, front, limits, published, symbols, *names, *texts))
+    return drawn
 
 
 def _names_on(side: Literal["left", "right"], x: alt.X, y: alt.Y) -> alt.Chart:

@@ -10,8 +10,14 @@ from harness.card.records import Accepted, Distribution, Gain, NotMeasured, Scor
 from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Section, Table
-from leaderboard_app.charts import Measured, Palette
-from leaderboard_app.views.common import BACKGROUND, axis_title, palette_of, process_titles
+from leaderboard_app.charts import Palette
+from leaderboard_app.views.common import (
+    BACKGROUND,
+    axis_title,
+    measured,
+    palette_of,
+    process_titles,
+)
 
 
 def accepted_sections(card: ScoreCard) -> list[Section]:
@@ -90,13 +96,7 @@ def _cuts_section(card: ScoreCard) -> Section:
         return Section(title="")
     titles = titles_of(card, list(cuts.gain))
     values = [
-        Measured(
-            row=visible(titles[name]),
-            name="gain",
-            value=gain.ratio,
-            lower=gain.interval.lower,
-            upper=gain.interval.upper,
-        )
+        measured(titles[name], "gain", gain.ratio, gain.interval)
         for name, gain in cuts.gain.items()
         if isinstance(gain, Gain)
     ]
@@ -110,7 +110,7 @@ def _cuts_section(card: ScoreCard) -> Section:
         ]
         for name, gain in cuts.gain.items()
     ]
-    told = ", ".join(
+    listed = ", ".join(
         f"{_cut_names(name)} > {value:.4g} GeV" for name, value in cuts.thresholds.items()
     )
     blocks: list[Block] = []
@@ -126,7 +126,7 @@ def _cuts_section(card: ScoreCard) -> Section:
     blocks.append(Table(columns=("Signal", "TPR of the cuts", "Gain"), rows=rows))
     return Section(
         title="Against today's cuts",
-        lead=f"A trigger of simple cuts at the same rate: {told}; one of them is enough. A gain "
+        lead=f"A trigger of simple cuts at the same rate: {listed}; one of them is enough. A gain "
         "over 1 is the network's.",
         columns=2,
         blocks=tuple(blocks),

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from harness.board.comparison import Span
 from harness.board.entry import signals_of
 from harness.board.formats import percent
 from harness.board.rows import BoardRow, titles_of
-from harness.card.records import Distribution, NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.records import (
+    Distribution,
+    Interval,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    WorkingPoint,
+)
 from harness.card.text import visible
 from leaderboard_app.blocks import Note
-from leaderboard_app.charts import Palette
+from leaderboard_app.charts import Measured, Palette
 
 BACKGROUND = "background"
-
-
-RESOURCES = ("lut", "ff", "dsp", "bram18")
-
-
-RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
 
 
 def rank_words(row: BoardRow) -> str:
@@ -91,6 +93,11 @@ def working_intervals(physics: Physics, signal: str) -> list[tuple[float, float,
         for point in physics.working_points
         if isinstance(point, WorkingPoint) and signal in point.rates
     ]
+
+
+def measured(row: str, name: str, value: float, span: Interval | Span) -> Measured:
+    """Make a dot of a chart from a value with its interval."""
+    return Measured(row=visible(row), name=name, value=value, lower=span.lower, upper=span.upper)
 
 
 def not_measured(what: str, missing: object) -> Note:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.board import ranking
+from harness.board.comparison import PairedComparison, Span, compare_rate
 from harness.board.contest import Contest
-from harness.board.entry import data_digest, shown_physics
+from harness.board.entry import data_digest, point_at, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
-from harness.board.rows import point_at, titles_of
+from harness.board.merit import compare_merit
+from harness.board.rows import titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import visible
+from harness.challenge import RESOURCE_TITLES
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
-from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, working_intervals
+from leaderboard_app.views.common import working_intervals
 from leaderboard_app.views.subject import Subject
 
 
@@ -53,7 +55,7 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Tell apart, by numbers, names that occur more than once."""
+    """Add numbers to names that occur more than once."""
     seen: dict[str, int] = {}
     result = []
     for name in names:
@@ -73,63 +75,64 @@ def _difference_section(
     measured: Sequence[tuple[str, Subject, Physics]], contest: Contest
 ) -> Section:
     (first_name, first_subject, first), *others = measured
-    fpr = contest.working_point
-    rows, values = [], []
     titles = {"": "Merit", **titles_of(first_subject.card, contest.signals)}
-    for name, _, physics in others:
-        for signal, title in titles.items():
-            found = _comparison(physics, first, signal, contest)
-            if found is None:
-                rows.append([f"{name}, {title}", DASH, DASH, "not comparable"])
-                continue
-            rows.append(
-                [
-                    f"{name}, {title}",
-                    _signed_percent(found.difference),
-                    _span_text(found.difference_span),
-                    comparison_words(found, name, first_name),
-                ]
-            )
-            values.append(
-                Measured(
-                    row=visible(title),
-                    name=name,
-                    value=100 * found.difference,
-                    lower=100 * found.difference_span.lower,
-                    upper=100 * found.difference_span.upper,
-                )
-            )
-    blocks: list[Block] = []
-    if values:
-        blocks.append(
-            charts.dots(
-                values,
-                Palette(names=(first_name, *(name for name, *_ in others)), silent=first_name),
-                title=f"TPR minus that of {visible(first_name)} [percentage points]",
-                reference=0.0,
-                is_log=False,
-            )
-        )
-    blocks.append(
-        Table(
-            columns=("Entry", "Difference", "95 %, paired", "In words"),
-            rows=rows,
-            caption=f"TPR at FPR {fpr_text(fpr)} minus that of {first_name}; each interval for "
-            "this one comparison",
-            words=frozenset({3}),
-        )
+    found = [
+        (name, title, _comparison(physics, first, signal, contest))
+        for name, _, physics in others
+        for signal, title in titles.items()
+    ]
+    table = Table(
+        columns=("Entry", "Difference", "95 %, paired", "In words"),
+        rows=[_difference_row(name, title, one, first_name) for name, title, one in found],
+        caption=f"TPR at FPR {fpr_text(contest.working_point)} minus that of {first_name}; each "
+        "interval for this one comparison",
+        words=frozenset({3}),
     )
+    values = [_in_points(name, title, one) for name, title, one in found if one is not None]
+    names = (first_name, *(name for name, *_ in others))
     return Section(
         title=f"Difference to {first_name}",
         lead="Events that both accept cancel: the difference is known better than either rate. "
         "The ranks of the board are stricter, as they hold for all entries at once.",
-        blocks=tuple(blocks),
+        blocks=(*_difference_chart(values, names), table),
+    )
+
+
+def _difference_chart(values: Sequence[Measured], names: Sequence[str]) -> list[Block]:
+    """Draw differences to the first of `names`."""
+    if not values:
+        return []
+    palette = Palette(names=tuple(names), silent=names[0])
+    title = f"TPR minus that of {visible(names[0])} [percentage points]"
+    return [charts.dots(values, palette, title=title, reference=0.0, is_log=False)]
+
+
+def _difference_row(name: str, title: str, found: PairedComparison | None, first: str) -> list[str]:
+    if found is None:
+        return [f"{name}, {title}", DASH, DASH, "not comparable"]
+    return [
+        f"{name}, {title}",
+        _signed_percent(found.difference),
+        _span_text(found.difference_span),
+        comparison_words(found, name, first),
+    ]
+
+
+def _in_points(name: str, title: str, found: PairedComparison) -> Measured:
+    """Make a dot of a difference, in percentage points."""
+    span = found.difference_span
+    return Measured(
+        row=visible(title),
+        name=name,
+        value=100 * found.difference,
+        lower=100 * span.lower,
+        upper=100 * span.upper,
     )
 
 
 def _comparison(
     physics: Physics, first: Physics, signal: str, contest: Contest
-) -> ranking.Comparison | None:
+) -> PairedComparison | None:
     wanted = [signal] if signal else list(contest.signals)
     for one in (physics, first):
         point = point_at(one, contest.working_point)
@@ -138,11 +141,11 @@ def _comparison(
         if any(name not in point.rates or not one.replicates.get(name) for name in wanted):
             return None
     if signal:
-        return ranking.compare_rate(physics, first, signal, contest.working_point)
-    return ranking.compare_merit(physics, first, contest)
+        return compare_rate(physics, first, signal, contest.working_point)
+    return compare_merit(physics, first, contest)
 
 
-def comparison_words(found: ranking.Comparison, name: str, other: str) -> str:
+def comparison_words(found: PairedComparison, name: str, other: str) -> str:
     """Say what a comparison lets one say."""
     if not found.is_resolved:
         return "not resolved"
@@ -154,7 +157,7 @@ def _signed_percent(value: float) -> str:
     return f"−{text}" if value < 0 else f"+{text}" if value > 0 else text
 
 
-def _span_text(span: ranking.Span) -> str:
+def _span_text(span: Span) -> str:
     return f"{_signed_percent(span.lower)} to {_signed_percent(span.upper)}"
 
 
@@ -188,30 +191,30 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
         return [title, *(value(subject.card) for subject in subjects)]
 
     def figure(name: str, unit: str) -> Callable[[ScoreCard], str]:
-        def told(card: ScoreCard) -> str:
+        def text(card: ScoreCard) -> str:
             if isinstance(card.firmware, NotMeasured):
                 return DASH
             found: Figure | NotMeasured = getattr(card.firmware, name)
             if isinstance(found, NotMeasured):
                 return DASH
-            text = f"{amount(found.value)} {unit}".strip()
-            return f"{text} ({EVIDENCE_TITLES[found.evidence]})"
+            value = f"{amount(found.value)} {unit}".strip()
+            return f"{value} ({EVIDENCE_TITLES[found.evidence]})"
 
-        return told
+        return text
 
     def cost(name: str) -> Callable[[ScoreCard], str]:
-        def told(card: ScoreCard) -> str:
+        def text(card: ScoreCard) -> str:
             found = DASH if isinstance(card.cost, NotMeasured) else getattr(card.cost, name)
             return DASH if isinstance(found, NotMeasured | str) else f"{found:,}"
 
-        return told
+        return text
 
     return Table(
         columns=("", *names),
         rows=[
             row("Latency", figure("latency_ns", "ns")),
             row("Initiation interval", figure("interval_cycles", "cycles")),
-            *(row(RESOURCE_TITLES[name], figure(name, "")) for name in RESOURCES),
+            *(row(title, figure(name, "")) for name, title in RESOURCE_TITLES.items()),
             row("FLOPs", cost("flops")),
             row("Bit operations", cost("bops")),
             row("Parameters", cost("n_parameters")),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from harness.board.rows import SYNTHETIC_NOTE
-from harness.card.records import DataSummary
+from harness.card.records import DataSummary, ProcessSummary
 from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
@@ -26,17 +28,28 @@ def data_sections(summary: DataSummary) -> list[Section]:
     ]
     if summary.synthetic:
         blocks.append(Note(text=SYNTHETIC_NOTE, tone="warn"))
-    kinds = list(dict.fromkeys(kind for one in shown for kind in one.occupancy))
-    occupancies = [
-        charts.occupancy(
-            {titles[one.process]: one.occupancy[kind] for one in shown if kind in one.occupancy},
-            palette,
-            title=visible(kind),
-        )
-        for kind in kinds
-        if any(len(one.occupancy.get(kind, ())) > 1 for one in shown)
+    return [
+        Section(title="", blocks=tuple(blocks)),
+        Section(
+            title="Observables",
+            lead="Share of the events in each bin; each process is normalised to 1. The outermost "
+            "bins hold what lies beyond, too.",
+            columns=2,
+            blocks=tuple(_distributions(summary, titles, palette)),
+        ),
+        Section(
+            title="Occupancy",
+            lead="Objects fill the slots of their kind by falling pT; empty slots are zeros.",
+            columns=2,
+            blocks=tuple(_occupancies(shown, titles, palette)),
+        ),
     ]
-    distributions = [
+
+
+def _distributions(
+    summary: DataSummary, titles: Mapping[str, str], palette: Palette
+) -> list[Picture]:
+    return [
         charts.distribution(
             one.edges,
             {titles[name]: values for name, values in one.counts.items() if name in titles},
@@ -47,21 +60,20 @@ def data_sections(summary: DataSummary) -> list[Section]:
         )
         for one in summary.distributions
     ]
+
+
+def _occupancies(
+    shown: Sequence[ProcessSummary], titles: Mapping[str, str], palette: Palette
+) -> list[Picture]:
+    kinds = dict.fromkeys(kind for one in shown for kind in one.occupancy)
     return [
-        Section(title="", blocks=tuple(blocks)),
-        Section(
-            title="Observables",
-            lead="Share of the events in each bin; each process is normalised to 1. The outermost "
-            "bins hold what lies beyond, too.",
-            columns=2,
-            blocks=tuple(distributions),
-        ),
-        Section(
-            title="Occupancy",
-            lead="Objects fill the slots of their kind by falling pT; empty slots are zeros.",
-            columns=2,
-            blocks=tuple(occupancies),
-        ),
+        charts.occupancy(
+            {titles[one.process]: one.occupancy[kind] for one in shown if kind in one.occupancy},
+            palette,
+            title=visible(kind),
+        )
+        for kind in kinds
+        if any(len(one.occupancy.get(kind, ())) > 1 for one in shown)
     ]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
 from harness.board.contest import Contest
+from harness.board.eligibility import requirements
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
 from harness.card.text import visible
+from harness.challenge import RESOURCE_TITLES
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
-from leaderboard_app.charts import Usage
-from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, not_measured
+from leaderboard_app.charts import PartUse
+from leaderboard_app.views.common import not_measured
 from leaderboard_app.views.subject import Subject
 
 
@@ -21,8 +22,25 @@ def firmware_sections(subject: Subject) -> list[Section]:
         if subject.card.submission.division == "open":
             return []
         return [Section(title="Firmware", blocks=(not_measured("Firmware", firmware),))]
-    held = ranking.requirements(firmware, subject.contest.target, subject.contest.rules)
-    verdicts = Table(
+    blocks: list[Block] = [_verdict_table(firmware, subject.contest)]
+    uses = _part_uses(firmware, subject.contest)
+    if uses:
+        blocks.append(charts.resources(uses, part=visible(firmware.target.part)))
+    maker = ", handed in by the team." if firmware.is_handed_in else "."
+    return [
+        Section(
+            title="Firmware",
+            lead=f"For {firmware.target.part} by {firmware.backend}{maker}",
+            columns=2,
+            blocks=tuple(blocks),
+        ),
+        *_stages_section(firmware),
+        Section(title="", blocks=(_figures_table(firmware), *_witnesses(firmware))),
+    ]
+
+
+def _verdict_table(firmware: Firmware, contest: Contest) -> Table:
+    return Table(
         columns=("Requirement", "Value", "Limit", "Evidence", "Verdict"),
         rows=[
             [
@@ -32,52 +50,35 @@ def firmware_sections(subject: Subject) -> list[Section]:
                 EVIDENCE_TITLES[one.evidence] if one.evidence else DASH,
                 "passed" if one.is_met else "failed",
             ]
-            for one in held
+            for one in requirements(firmware, contest.target, contest.rules)
         ],
-        caption="Held against the contest's limits",
+        caption="Compared with the contest's limits",
         words=frozenset({3, 4}),
     )
-    blocks: list[Block] = [verdicts]
-    usages = _usages(firmware, subject.contest)
-    if usages:
-        blocks.append(charts.resources(usages, part=visible(firmware.target.part)))
-    sections = [
-        Section(
-            title="Firmware",
-            lead=f"For {firmware.target.part} by {firmware.backend}"
-            + (", handed in by the team." if firmware.is_handed_in else "."),
-            columns=2,
-            blocks=tuple(blocks),
-        )
-    ]
-    if firmware.stages:
-        clock = firmware.clock_period_ns
-        sections.append(
-            Section(
-                title="Latency by stage",
-                blocks=(
-                    charts.stages(
-                        [visible(stage.stage) for stage in firmware.stages],
-                        [stage.cycles for stage in firmware.stages],
-                        clock_ns=None if isinstance(clock, NotMeasured) else clock.value,
-                    ),
-                ),
-            )
-        )
-    sections.append(Section(title="", blocks=(_figures_table(firmware), *_witnesses(firmware))))
-    return sections
 
 
-def _usages(firmware: Firmware, contest: Contest) -> list[Usage]:
+def _stages_section(firmware: Firmware) -> list[Section]:
+    if not firmware.stages:
+        return []
+    clock = firmware.clock_period_ns
+    picture = charts.stages(
+        [visible(stage.stage) for stage in firmware.stages],
+        [stage.cycles for stage in firmware.stages],
+        clock_ns=None if isinstance(clock, NotMeasured) else clock.value,
+    )
+    return [Section(title="Latency by stage", blocks=(picture,))]
+
+
+def _part_uses(firmware: Firmware, contest: Contest) -> list[PartUse]:
     found = []
-    for name in RESOURCES:
+    for name, title in RESOURCE_TITLES.items():
         figure, available = getattr(firmware, name), firmware.available.get(name)
         if isinstance(figure, NotMeasured) or not available:
             continue
         budget = getattr(contest.target.budget, name)
         found.append(
-            Usage(
-                name=RESOURCE_TITLES[name],
+            PartUse(
+                name=title,
                 share=figure.value / available,
                 limit=None if budget is None else budget / available,
                 text=f"{amount(figure.value)} of {available:,}",
@@ -92,7 +93,7 @@ def _figures_table(firmware: Firmware) -> Table:
         ("Latency", firmware.latency_ns, "ns"),
         ("Initiation interval", firmware.interval_cycles, "cycles"),
         ("Clock period", firmware.clock_period_ns, "ns"),
-        *((RESOURCE_TITLES[name], getattr(firmware, name), "") for name in RESOURCES),
+        *((title, getattr(firmware, name), "") for name, title in RESOURCE_TITLES.items()),
     ]
     rows = [
         [name, DASH, DASH, f"not measured: {figure.not_measured}"]
@@ -133,8 +134,8 @@ def _witnesses(firmware: Firmware) -> list[Block]:
             )
         )
     if firmware.overflow:
-        told = ", ".join(f"{name} {percent(share)}" for name, share in firmware.overflow.items())
-        blocks.append(Note(text=f"Events whose inputs overflow the declared precision: {told}."))
+        listed = ", ".join(f"{name} {percent(share)}" for name, share in firmware.overflow.items())
+        blocks.append(Note(text=f"Events whose inputs overflow the declared precision: {listed}."))
     blocks += [Note(text=note) for note in firmware.notes]
     return blocks
 
@@ -154,8 +155,8 @@ def cost_section(card: ScoreCard) -> Section:
         ("Weight bits", _count(cost.weight_bits)),
     ]
     if cost.uncounted_operations:
-        told = ", ".join(f"{name} ×{n:,}" for name, n in cost.uncounted_operations.items())
-        rows.append(("Operations without a FLOPs formula", told))
+        listed = ", ".join(f"{name} ×{n:,}" for name, n in cost.uncounted_operations.items())
+        rows.append(("Operations without a FLOPs formula", listed))
     return Section(title="Cost per event", blocks=(Facts(rows=rows),))
 
 

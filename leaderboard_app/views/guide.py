@@ -9,7 +9,7 @@ _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 
 
 def guide_page(text: str) -> str:
-    r"""Turn a page of docs/ into one that stands alone.
+    r"""Turn a page of docs/ into one that needs no other.
 
     Its title and its comments go, and links to other files become their names: the app shows none
     of those files.
@@ -20,10 +20,10 @@ def guide_page(text: str) -> str:
     'See `docs/rules.md`, the end, [x](https://x).'
     """
     body = text.partition("\n")[2] if text.startswith("# ") else text
-    return _LINK.sub(_told, _COMMENT.sub("", body))
+    return _LINK.sub(_link_text, _COMMENT.sub("", body))
 
 
-def _told(link: re.Match[str]) -> str:
+def _link_text(link: re.Match[str]) -> str:
     title, target = link.groups()
     if target.startswith(("https://", "http://")):
         return link.group(0)

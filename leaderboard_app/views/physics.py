@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
-from harness.board.entry import shown_physics
+from harness.board.comparison import compare_rate
+from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH, fpr_text
-from harness.board.rows import point_at, titles_of
+from harness.board.rows import titles_of
 from harness.card.records import (
     NotMeasured,
     Physics,
@@ -16,9 +16,10 @@ from harness.card.records import (
 from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
-from leaderboard_app.charts import Curve, Measured, Palette
+from leaderboard_app.charts import Curve, Palette
 from leaderboard_app.views.common import (
     interval_text,
+    measured,
     not_measured,
     palette_of,
     process_titles,
@@ -68,10 +69,7 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
     rows = []
     for name, title in titles_of(card, list(physics.auc)).items():
         auc = physics.auc[name]
-        cells = [
-            title,
-            f"{auc.value:.4f} [{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
-        ]
+        cells = [title, f"{auc.value:.4f} [{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]"]
         if isinstance(point, NotMeasured) or name not in point.rates:
             cells += [DASH, DASH, DASH]
         else:
@@ -158,16 +156,7 @@ def _loss_section(subject: Subject) -> Section:
         for name, point in zip(names, points, strict=True):
             if isinstance(point, WorkingPoint):
                 rate = point.rates[signal]
-                span = rate.interval
-                values.append(
-                    Measured(
-                        row=visible(title),
-                        name=name,
-                        value=rate.tpr,
-                        lower=span.lower,
-                        upper=span.upper,
-                    )
-                )
+                values.append(measured(title, name, rate.tpr, rate.interval))
         rows.append([title, *_loss_cells(fixed, exact, signal, fpr)])
     return Section(
         title="Lost between float and firmware",
@@ -187,7 +176,7 @@ def _loss_section(subject: Subject) -> Section:
 def _loss_cells(fixed: Physics, exact: Physics, signal: str, fpr: float) -> list[str]:
     if not fixed.replicates.get(signal) or not exact.replicates.get(signal):
         return [DASH, DASH, "not comparable"]
-    found = ranking.compare_rate(fixed, exact, signal, fpr)
+    found = compare_rate(fixed, exact, signal, fpr)
     is_same = fixed.replicates[signal] == exact.replicates[signal]
     verdict = "equal" if is_same and not found.difference else "not resolved"
     if found.is_resolved:

@@ -18,8 +18,9 @@ from harness.board.rows import (
 )
 from harness.card.records import NotMeasured
 from harness.card.text import visible
+from harness.challenge import RESOURCE_TITLES
 from leaderboard_app.blocks import Note
-from leaderboard_app.views.common import RESOURCE_TITLES, RESOURCES, class_text
+from leaderboard_app.views.common import class_text
 
 Href = Callable[[str, str], str]
 
@@ -54,19 +55,32 @@ def _evidence(row: BoardRow) -> str:
 
 
 def _model_columns(board: Board) -> list[JsonValue]:
+    return [
+        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
+        _column("team", "Team", "entry", 1),
+        *_efficiency_columns(board),
+        *_cost_columns(board),
+        _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
+        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
+        _column("date", "Scored", "text", -1, unit="UTC"),
+    ]
+
+
+def _rate_scale(board: Board) -> JsonValue:
+    """Return one scale for all efficiencies, so that their bars can be compared."""
     rates = [
         cell for row in board.rows for cell in row.rates.values() if isinstance(cell, RateCell)
     ]
     merits = [row.merit.value for row in board.rows if isinstance(row.merit, MeritCell)]
     found = log_range([*(cell.tpr for cell in rates), *(cell.upper for cell in rates), *merits])
-    # One scale for all columns of efficiencies, so that their bars can be compared; intervals
-    # that reach down to 0 leave it on the left.
-    scale: JsonValue = [found[0] / 2, max(found[1], found[0] * 5)] if found else None
+    # Intervals that reach down to 0 leave it on the left.
+    return [found[0] / 2, max(found[1], found[0] * 5)] if found else None
+
+
+def _efficiency_columns(board: Board) -> list[JsonValue]:
     metric = METRIC_TITLES.get(board.metric, board.metric)
-    point = fpr_text(board.shown_point)
+    point, scale = fpr_text(board.shown_point), _rate_scale(board)
     return [
-        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
-        _column("team", "Team", "entry", 1),
         _column(
             "merit",
             "Merit",
@@ -89,6 +103,11 @@ def _model_columns(board: Board) -> list[JsonValue]:
             for name, title in board.signals.items()
         ),
         _column("auc", "AUC", "num", -1, unit="mean", help="Mean over the signals"),
+    ]
+
+
+def _cost_columns(board: Board) -> list[JsonValue]:
+    return [
         _column(
             "latency",
             "Latency",
@@ -101,18 +120,15 @@ def _model_columns(board: Board) -> list[JsonValue]:
         *(
             _column(
                 name,
-                RESOURCE_TITLES[name],
+                title,
                 "num",
                 1,
                 unit="% of part",
                 help="Share of the part; the bar is the share of the contest's budget",
             )
-            for name in RESOURCES
+            for name, title in RESOURCE_TITLES.items()
         ),
         _column("flops", "FLOPs", "num", 1, help="Floating-point operations per event"),
-        _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
-        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
-        _column("date", "Scored", "text", -1, unit="UTC"),
     ]
 
 
@@ -144,18 +160,14 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         "date": {"v": row.created, "t": row.created[:10], "tip": row.created},
     }
     cells |= {f"tpr_{name}": _rate_cell(cell) for name, cell in row.rates.items()}
-    cells |= {name: _share_cell(row, name, board) for name in RESOURCES}
+    cells |= {name: _share_cell(row, name, board) for name in RESOURCE_TITLES}
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
         "id": f"{row.team}/{row.card}",
         "at": at,
         "href": href(row.team, row.card),
         "ranked": row.rank is not None,
-        "facets": {
-            "division": row.division,
-            "evidence": _evidence(row),
-            "part": row.part or "",
-        },
+        "facets": {"division": row.division, "evidence": _evidence(row), "part": row.part or ""},
         "words": " ".join(words).lower(),
         "reasons": [visible(reason) for reason in row.reasons],
         "cells": cells,
@@ -225,12 +237,12 @@ def _latency_cell(row: BoardRow, board: Board) -> JsonValue:
         return _missing(row.latency_ns)
     share = row.latency_ns.value / board.target.max_latency_ns
     cycles = row.latency_cycles
-    told = _clock_cycles(cycles)
+    cycles_text = _clock_cycles(cycles)
     return {
         "v": row.latency_ns.value,
         "t": amount(row.latency_ns.value),
         "share": share,
-        "tip": f"{told}{share:.1%} of the limit",
+        "tip": f"{cycles_text}{share:.1%} of the limit",
     }
 
 

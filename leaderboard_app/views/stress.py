@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from harness.board.entry import shown_physics
+from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH, fpr_text
-from harness.board.rows import point_at
 from harness.card.records import (
     NotMeasured,
     ScoreCard,
@@ -13,11 +12,9 @@ from harness.card.records import (
     StressedRate,
     Variation,
 )
-from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
-from leaderboard_app.charts import Measured
-from leaderboard_app.views.common import interval_text
+from leaderboard_app.views.common import interval_text, measured
 
 
 def stress_section(card: ScoreCard) -> Section:
@@ -30,13 +27,7 @@ def stress_section(card: ScoreCard) -> Section:
     point = point_at(shown_physics(card), fpr)
     blocks: list[Block] = []
     bars = [
-        Measured(
-            row=visible(one.title),
-            name="rate",
-            value=rate.fpr_realised,
-            lower=rate.interval.lower,
-            upper=rate.interval.upper,
-        )
+        measured(one.title, "rate", rate.fpr_realised, rate.interval)
         for one in made
         if (rate := at_point[one.name]) is not None
     ]
@@ -90,8 +81,8 @@ def _table(made: list[Variation]) -> Table:
 
 def _what(stress: Stress, made: list[Variation]) -> str:
     whose = "the firmware's" if stress.arithmetic == "firmware" else "the float network's"
-    told = "; ".join(
+    listed = "; ".join(
         f"{one.title}: {one.what} ({one.n_selected / max(one.n_events, 1):.2%} still selected)"
         for one in made
     )
-    return f"From {whose} scores. {told}."
+    return f"From {whose} scores. {listed}."

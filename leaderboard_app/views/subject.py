@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.board.contest import Contest
 from harness.board.entry import Entry
-from harness.board.ranking import Ranked, Ranking, Unranked
+from harness.board.order import Ranked, Ranking, Unranked
 from harness.card.records import ScoreCard
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from harness.board import ranking
-from harness.board.contest import Contest
+from harness.board.eligibility import reasons_against
 from harness.board.entry import shown_physics
-from harness.board.ranking import Ranked, Unranked
-from harness.board.rows import SYNTHETIC_NOTE, point_at
-from harness.card.records import NotMeasured, Physics, ScoreCard
+from harness.board.merit import merit_at, merit_span
+from harness.board.order import Ranked, Unranked
+from harness.board.rows import SYNTHETIC_NOTE
+from harness.card.records import NotMeasured, ScoreCard
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
@@ -53,7 +53,7 @@ def _standing_section(subject: Subject) -> Section:
         notes = [*(Note(text=reason, tone="bad") for reason in place.reasons), *notes]
     else:
         lead = "An older scoring: a later card of this team counts on the board."
-        reasons = ranking.reasons_against(subject.entry, subject.contest)
+        reasons = reasons_against(subject.entry, subject.contest)
         notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
     notes += [Note(text=warning, tone="warn") for warning in card.warnings]
     return Section(title="", lead=lead, blocks=tuple(notes))
@@ -63,14 +63,9 @@ def _history_section(subject: Subject) -> list[Section]:
     points = []
     for entry in subject.earlier:
         physics = shown_physics(entry.card)
-        merit = _merit_at(physics, subject.contest)
-        if physics is not None and merit is not None:
-            span = (
-                ranking.merit_span(physics, merit, subject.contest)
-                if all(physics.replicates.get(name) for name in subject.contest.signals)
-                else None
-            )
-            points.append((entry, merit, span))
+        merit = merit_at(physics, subject.contest)
+        if physics is not None and not isinstance(merit, NotMeasured):
+            points.append((entry, merit, merit_span(physics, merit, subject.contest)))
     if len(points) < 2:
         return []
     return [
@@ -93,13 +88,6 @@ def _history_section(subject: Subject) -> list[Section]:
             ),
         )
     ]
-
-
-def _merit_at(physics: Physics | None, contest: Contest) -> float | None:
-    point = point_at(physics, contest.working_point)
-    if isinstance(point, NotMeasured) or not set(contest.signals) <= set(point.rates):
-        return None
-    return ranking.merit_of({name: rate.tpr for name, rate in point.rates.items()}, contest)
 
 
 def _declared_section(card: ScoreCard) -> Section:

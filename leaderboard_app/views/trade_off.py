@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from harness.board.formats import METRIC_TITLES, amount, fpr_text
-from harness.board.rows import AmountCell, Board, BoardRow, MeritCell
+from harness.board.formats import METRIC_TITLES, amount, figure_of, fpr_text
+from harness.board.rows import Board, BoardRow, MeritCell
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from leaderboard_app import charts
@@ -15,17 +16,32 @@ from leaderboard_app.views.common import rank_words
 
 # Figures of arXiv:2108.03986 that were confirmed in the paper; everything else of it is left out.
 PUBLISHED_LATENCY_NS = 80.0
-
-
 PUBLISHED_TEXT = "80 ns: arXiv:2108.03986, ADC2021 v1"
 
 
-COSTS: Mapping[str, tuple[str, str]] = {
-    "latency": ("Latency", "Latency [ns]"),
-    "lut": ("LUT", "LUT"),
-    "flops": ("FLOPs", "FLOPs per event"),
-    "bops": ("Bit operations", "Bit operations per event"),
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostAxis:
+    """A cost that is drawn: its name, the title of its axis, and the field of a row with it."""
+
+    name: str
+    title: str
+    field: str
+
+
+COSTS: Mapping[str, CostAxis] = {
+    "latency": CostAxis(name="Latency", title="Latency [ns]", field="latency_ns"),
+    "lut": CostAxis(name="LUT", title="LUT", field="lut"),
+    "flops": CostAxis(name="FLOPs", title="FLOPs per event", field="flops"),
+    "bops": CostAxis(name="Bit operations", title="Bit operations per event", field="bops"),
 }
+
+
+def efficiencies(board: Board) -> dict[str, str]:
+    """How each efficiency that can be drawn is printed: the merit, then each signal's TPR."""
+    return {
+        "merit": "Merit",
+        **{name: f"TPR {visible(title)}" for name, title in board.signals.items()},
+    }
 
 
 def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
@@ -43,14 +59,12 @@ def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
     if cost == "lut" and board.target.budget.lut:
         budget = board.target.budget.lut
         marks = [Mark(x=float(budget), text=f"budget {budget:,} LUT", is_limit=True)]
-    name = (
-        METRIC_TITLES.get(board.metric, board.metric)
-        if efficiency == "merit"
-        else f"TPR {visible(board.signals[efficiency])}"
-    )
+    name = efficiencies(board)[efficiency]
+    if efficiency == "merit":
+        name = METRIC_TITLES.get(board.metric, board.metric)
     return charts.trade_off(
         points,
-        x_title=COSTS[cost][1],
+        x_title=COSTS[cost].title,
         y_title=f"{name} at FPR {fpr_text(board.shown_point)}",
         marks=marks,
     )
@@ -63,9 +77,9 @@ def trade_off_notes(board: Board) -> list[Note]:
         Note(
             text="The line joins the ranked entries that no other beats in both figures drawn. A "
             "circle is on the Pareto front of merit, latency and LUT together, so it may lie off "
-            "the line. Bars are 95 % intervals; a TPR of 0 stands on the lower edge, below its "
-            "upper limit, and a cost of 0 on the left edge. Entries of equal cost stand up to "
-            "1.5 % off it, so that their bars can be told apart; the line runs at the costs "
+            "the line. Bars are 95 % intervals; a TPR of 0 lies on the lower edge, below its "
+            "upper limit, and a cost of 0 on the left edge. Entries of equal cost are drawn up to "
+            "1.5 % apart, so that their bars can be seen; the line is drawn at the costs "
             "themselves."
         ),
         Note(
@@ -77,7 +91,7 @@ def trade_off_notes(board: Board) -> list[Note]:
 
 
 def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None:
-    x = _cost_value(row, cost)
+    x = figure_of(getattr(row, COSTS[cost].field))
     cell = row.merit if efficiency == "merit" else row.rates.get(efficiency)
     if x is None or cell is None or isinstance(cell, NotMeasured):
         return None
@@ -85,26 +99,10 @@ def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None
         team=visible(row.team),
         title=visible(row.title),
         rank=rank_words(row),
-        x=x,
+        x=float(x),
         y=cell.value if isinstance(cell, MeritCell) else cell.tpr,
         lower=cell.lower,
         upper=cell.upper,
         is_ranked=row.rank is not None,
         is_front=row.is_pareto,
     )
-
-
-def _cost_value(row: BoardRow, cost: str) -> float | None:
-    found: AmountCell | int | NotMeasured
-    match cost:
-        case "latency":
-            found = row.latency_ns
-        case "lut":
-            found = row.lut
-        case "flops":
-            found = row.flops
-        case _:
-            found = row.bops
-    if isinstance(found, NotMeasured):
-        return None
-    return found.value if isinstance(found, AmountCell) else float(found)

@@ -22,14 +22,14 @@ PALETTE = Palette(names=("a",), background="b")
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> list[Picture]:
     """Every chart of a submission and of the data page."""
-    from harness.board import ranking
     from harness.board.contest import Rulebook
+    from harness.board.order import rank
 
     folder = tmp_path_factory.mktemp("cards")
     write_board([*make_board(5, n_teams=2), make_card("team_x")], folder)
     index = CardIndex(folder)
     entries = index.refresh().entries["sample"]
-    made = ranking.rank(entries, Rulebook().contest_of(entries))
+    made = rank(entries, Rulebook().contest_of(entries))
     subject = subject_of(index.whole("sample", entries[0]), made, entries)
     sections = [*submission_sections(subject), *data_sections(make_summary())]
     blocks = [block for section in sections for block in section.blocks]

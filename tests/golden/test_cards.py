@@ -10,7 +10,7 @@ from rich.console import Console
 
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
-from harness.board.ranking import rank
+from harness.board.order import rank
 from harness.card.files import read_card, write_card
 from harness.card.view import card_view
 

@@ -343,10 +343,7 @@ def summary_of(*teams: str, **changes: object) -> bytes:
 
 def forged(team: str = "mine", **changes: object) -> dict[str, bytes]:
     card = make_card(team, **changes)
-    return {
-        "summary.json": summary_of(team),
-        f"cards/{team}.json": card.model_dump_json().encode(),
-    }
+    return {"summary.json": summary_of(team), f"cards/{team}.json": card.model_dump_json().encode()}
 
 
 @pytest.fixture
@@ -407,7 +404,7 @@ def test_the_number_of_the_pull_request_is_the_forges_whatever_the_artefact_says
 def test_a_summary_with_a_number_of_its_own_is_no_summary(stand):
     post(stand, {"summary.json": summary_of("mine", number=6)})
     assert 6 not in stand.comments
-    assert "can't be read" in stand.comment_of(5)
+    assert "cannot be read" in stand.comment_of(5)
 
 
 def test_a_card_of_another_team_is_left_out(stand):
@@ -446,8 +443,7 @@ def test_html_and_markdown_in_every_text_show_as_they_are(stand):
         Summary(challenge="sample", plan=None, scorings=(failure,)).model_dump_json().encode(),
     ):
         body = post(
-            stand,
-            {"summary.json": summary, "cards/mine.json": card.model_dump_json().encode()},
+            stand, {"summary.json": summary, "cards/mine.json": card.model_dump_json().encode()}
         ).body
         for sign in ("<script", "](", "@all", "http://e", " #1"):
             assert sign not in body

@@ -85,7 +85,7 @@ def test_a_baseline_keeps_the_rules_of_a_submission(team):
 @pytest.mark.parametrize("team", TRIGGER)
 def test_the_firmware_computes_the_scores_of_the_network_bit_for_bit(team):
     """1,000 events through Keras and through da4ml's interpreter of the traced program."""
-    from harness.firmware.translate.translator import trace_program
+    from harness.firmware.translate.tracing import trace_program
 
     model = load(team, "model").network()
     assert check_network(model, (19, 3)) == []

@@ -158,7 +158,7 @@ def test_every_command_of_the_group_ci_that_organisers_need_is_explained():
 
 @pytest.mark.parametrize("page", ["participate.md", "organise.md"])
 def test_the_inline_options_of_a_page_exist(page):
-    commands: list[Command] = list(cli.commands.values())
+    commands: list[Command] = [cli, *cli.commands.values()]
     commands += [
         one for group in commands if isinstance(group, Group) for one in group.commands.values()
     ]

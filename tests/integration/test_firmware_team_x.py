@@ -9,10 +9,11 @@ import pytest
 
 from harness.card.records import Figure, Firmware
 from harness.challenge import Budget, Target
-from harness.firmware.backend import Settings
+from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_sandbox
 from harness.sandbox.step import Step
+from harness.sandbox.workspace import Workspace
 from tests.events import make_events
 
 TEAM = Path(__file__).parents[2] / "submissions" / "team_x"
@@ -41,21 +42,21 @@ def network(tmp_path_factory) -> tuple[Path, Path]:
 
 def make(network, folder: Path, n_events: int, **changes):
     np.save(folder / "events.npy", make_events(n_events, seed=4))
-    return synthesise(
-        *network,
+    request = FirmwareRequest(
+        graph=network[0],
+        weights=network[1],
         target=TARGET,
         events=folder / "events.npy",
-        run_step=open_sandbox("bwrap").run,
-        folder=folder / "build",
-        cache_root=None,
+        workspace=Workspace(run_step=open_sandbox("bwrap").run, folder=folder / "build"),
         **changes,
     )
+    return synthesise(request, cache_root=None)
 
 
 @pytest.mark.timeout(900)
 def test_the_shipped_network_goes_the_whole_way_within_its_budgets(network, tmp_path):
     """hls4ml's translation and compiled C simulation, da4ml, Verilator and Yosys."""
-    result = make(network, tmp_path, 12_000, settings=Settings(n_csim_events=10_000))
+    result = make(network, tmp_path, 12_000, settings=FirmwareSettings(n_csim_events=10_000))
 
     report = result.report
     assert isinstance(report, Firmware), report

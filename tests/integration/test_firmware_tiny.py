@@ -13,11 +13,13 @@ import pytest
 
 from harness.card.records import Figure, Firmware
 from harness.challenge import Budget, Target
-from harness.firmware.backend import FirmwareResult, Settings
-from harness.firmware.program_scores import PROGRAM, score_by_program
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings
+from harness.firmware.interpret import score_by_program
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_sandbox
 from harness.sandbox.step import Step
+from harness.sandbox.workspace import Workspace
 from tests.events import make_events
 
 N_EVENTS = 3_000
@@ -86,16 +88,15 @@ def made(tmp_path_factory: pytest.TempPathFactory, events: np.ndarray) -> Firmwa
     folder = tmp_path_factory.mktemp("tiny")
     np.save(folder / "events.npy", events)
     graph, weights = _exported(folder)
-    return synthesise(
-        graph,
-        weights,
+    request = FirmwareRequest(
+        graph=graph,
+        weights=weights,
         target=TARGET,
         events=folder / "events.npy",
-        run_step=open_sandbox("bwrap").run,
-        folder=folder / "firmware",
-        cache_root=None,
-        settings=Settings(n_witness_events=1_000, n_csim_events=1_000),
+        workspace=Workspace(run_step=open_sandbox("bwrap").run, folder=folder / "firmware"),
+        settings=FirmwareSettings(n_witness_events=1_000, n_csim_events=1_000),
     )
+    return synthesise(request, cache_root=None)
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +118,12 @@ def test_further_events_are_scored_by_the_program_that_was_kept(made, events, tm
     more = np.floor(make_events(500, seed=12))
     more[..., 0] = np.minimum(more[..., 0], 255.0)
     np.save(tmp_path / "more.npy", more)
-    folder = tmp_path / "step"
-    folder.mkdir()
+    workspace = Workspace(run_step=open_sandbox("bwrap").run, folder=tmp_path / "steps")
 
-    scores, usage = score_by_program(
-        program, tmp_path / "more.npy", run_step=open_sandbox("bwrap").run, folder=folder
-    )
+    scores = score_by_program(program, tmp_path / "more.npy", workspace)
 
     np.testing.assert_array_equal(np.fromfile(scores, "<f8"), more[:, ROWS, 0].sum(axis=1))
-    assert usage.wall_s > 0
+    assert workspace.usages[0].wall_s > 0
 
 
 def test_every_witness_agrees_in_every_bit(report):

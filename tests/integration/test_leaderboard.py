@@ -138,7 +138,7 @@ def test_a_port_that_is_taken_is_a_usage_error(run, results):
         other.listen()
         done = run(results, "--serve", "--port", str(other.getsockname()[1]))
     assert done.exit_code == 2
-    assert "can't listen there" in done.stderr
+    assert "cannot listen there" in done.stderr
 
 
 def test_what_is_served_is_told_and_handed_over(run, results, monkeypatch):
@@ -161,7 +161,7 @@ def test_an_app_that_ends_by_itself_is_a_fault_of_the_environment(monkeypatch):
     monkeypatch.setattr(serve, "command", lambda **_: ["false"])
     with pytest.raises(EnvironmentFaultError, match="status 1"):
         serve.serve(Settings())
-    with pytest.raises(UsageError, match="can't listen"):
+    with pytest.raises(UsageError, match="cannot listen"):
         serve.check_place("203.0.113.1", 8501)
 
 

@@ -129,10 +129,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(runs, first):
     out = runs.folder / "killed" / "background.h5"
     arguments = (*BACKGROUND, "--seed", "1", "--jobs", "2", "--out", out)
     run = subprocess.Popen(
-        runs.command(*arguments),
-        env=runs.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        runs.command(*arguments), env=runs.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     parts = out.with_name("background.h5.parts")
     end = time.monotonic() + 250
@@ -325,10 +322,7 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_a_worker_that_dies_is_told(tmp_path):
-    with (
-        pytest.raises(UsageError, match="a worker died"),
-        open_workers(1, tmp_path) as workers,
-    ):
+    with pytest.raises(UsageError, match="a worker died"), open_workers(1, tmp_path) as workers:
         workers.submit(os._exit, 3).result()
 
 

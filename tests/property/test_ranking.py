@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.board import ranking
+from harness.board import order
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
-from harness.board.ranking import Ranking
+from harness.board.order import Ranking
 from harness.card.records import NotMeasured, ScoreCard, WorkingPoint
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_firmware
 
@@ -87,7 +87,7 @@ def entries_of(board: list[Sketch], *, prefix: str = "team") -> list[Entry]:
 
 
 def rank(entries: list[Entry]) -> Ranking:
-    return ranking.rank(entries, Rulebook().contest_of(entries))
+    return order.rank(entries, Rulebook().contest_of(entries))
 
 
 def keys(made: Ranking) -> list[str]:

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from harness.board.formats import percent
-from harness.board.ranking import merit_of
+from harness.board.merit import merit_of
 from harness.card.files import read_card
 from harness.card.records import NotMeasured
 from tools import baselines_page as pages

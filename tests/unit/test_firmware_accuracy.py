@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.firmware.rtl.netlist import Netlist, NetlistError
-from harness.firmware.rtl.synthesis import TOP
+from harness.firmware.translate.verilog import TOP
 from tools import firmware_accuracy as page
 from tools import firmware_measure as measure
 
@@ -98,15 +98,15 @@ def test_feedback_has_no_depth():
 
 def test_a_network_of_one_score_is_traced_as_the_backend_traces_it(monkeypatch):
     pytest.importorskip("da4ml")
-    from harness.firmware.translate import translator as translate
+    from harness.firmware.translate import tracing
     from harness.submission.network import load_keras
 
     load_keras()
     model = measure.random_network((4, 2), 4)
     traced = []
-    trace = translate.trace_program
+    trace = tracing.trace_program
     monkeypatch.setattr(
-        translate, "trace_program", lambda network: traced.append(network) or trace(network)
+        tracing, "trace_program", lambda network: traced.append(network) or trace(network)
     )
 
     program = measure.trace(model)

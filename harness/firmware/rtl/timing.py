@@ -6,37 +6,28 @@ The delays of cells are those of `harness.firmware.delays`.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from pydantic import JsonValue
-
-from harness.firmware.delays import (
-    CARRY_CHAIN_NS,
-    CARRY_CI_TO_CO_NS,
-    CARRY_CI_TO_O_NS,
-    CARRY_DI_TO_CO_NS,
-    CARRY_DI_TO_O_NS,
-    CARRY_S_TO_CO_NS,
-    CARRY_S_TO_O_NS,
-    CLOCK_TO_Q_NS,
-    DSP_COMBINATIONAL_NS,
-    LUT_NS,
-    SETUP_CE_NS,
-    SETUP_D_NS,
-    SETUP_R_NS,
-    WIDE_MUX_NS,
+from harness.firmware import delays
+from harness.firmware.rtl.netlist import (
+    CARRY_WIDTHS,
+    DSP,
+    FLIP_FLOPS,
+    NO_CELLS,
+    WIDE_MULTIPLEXERS,
+    Bit,
+    Cell,
+    Netlist,
+    NetlistError,
+    has_registers,
+    lut_inputs,
 )
-from harness.firmware.rtl.netlist import Bit, Cell, Netlist
 
-_FLIP_FLOPS = frozenset({"FDRE", "FDSE", "FDCE", "FDPE"})
-_WIDE_MUXES = frozenset({"MUXF7", "MUXF8", "MUXF9"})
-_CARRIES = {"CARRY4": 4, "CARRY8": 8}
-_DSP = "DSP48E2"
 # Clock buffers and what is no cell at all.
-_IGNORED = frozenset({"BUFG", "BUFGCE", "$scopeinfo", "GND", "VCC"})
-_DSP_REGISTERS = ("AREG", "BREG", "CREG", "DREG", "MREG", "PREG")
+_UNTIMED = NO_CELLS | {"BUFG", "BUFGCE"}
+_MAX_PATH = 64
 
 Arc: TypeAlias = tuple[Bit, Bit, float]
 
@@ -50,24 +41,27 @@ class Timing:
     logic_ns : float
         Delay of the cells on it, clock-to-output and set-up included; no wire.
     path : tuple of str
-        The cells along it, first to last.
+        The first cells along it, long names shortened.
     n_endpoints : int
         Register inputs and outputs that were timed.
     untimed : mapping of str to int
         Cells of kinds without delays here; paths through them were not timed.
-    has_loop : bool
-        The netlist feeds a combinational output back to itself; nothing is timed then.
     """
 
     logic_ns: float
     path: tuple[str, ...] = ()
     n_endpoints: int = 0
     untimed: Mapping[str, int] = field(default_factory=dict)
-    has_loop: bool = False
 
 
 def time_netlist(netlist: Netlist) -> Timing:
-    """Find the longest path from a register or an input to a register or an output."""
+    """Find the longest path from a register or an input to a register or an output.
+
+    Raises
+    ------
+    NetlistError
+        There is a combinational loop.
+    """
     graph = _Graph()
     untimed: Counter[str] = Counter()
     for cell in netlist.cells:
@@ -77,7 +71,17 @@ def time_netlist(netlist: Netlist) -> Timing:
         graph.launch(bit, 0.0, "input")
     for bit in netlist.outputs:
         graph.capture(bit, 0.0, "output")
-    return graph.longest(untimed)
+    graph.propagate()
+    ends = [end for end in graph.captures if end[0] in graph.arrival]
+    if not ends:
+        return Timing(logic_ns=0.0, untimed=dict(untimed))
+    bit, setup_ns, name = max(ends, key=lambda end: graph.arrival[end[0]] + end[1])
+    return Timing(
+        logic_ns=graph.arrival[bit] + setup_ns,
+        path=tuple(_short(cell) for cell in (*graph.path(bit), name)[:_MAX_PATH]),
+        n_endpoints=len(ends),
+        untimed=dict(untimed),
+    )
 
 
 @dataclass(slots=True)
@@ -101,22 +105,18 @@ class _Graph:
         self.arcs[source].append((target, delay_ns, name))
         self.fan_in[target] += 1
 
-    def longest(self, untimed: Counter[str]) -> Timing:
+    def propagate(self) -> None:
         """Walk the bits in topological order; what stays unreached lies on or behind a loop."""
-        waiting = dict(self.fan_in)
-        ready = [bit for bit in {*self.arrival, *self.arcs} if not waiting.get(bit)]
-        n_done = 0
+        ready = [bit for bit in {*self.arrival, *self.arcs} if not self.fan_in[bit]]
         while ready:
             bit = ready.pop()
-            n_done += 1
             for target, delay_ns, name in self.arcs.get(bit, ()):
                 self._reach(bit, target, delay_ns, name)
-                waiting[target] -= 1
-                if not waiting[target]:
+                self.fan_in[target] -= 1
+                if not self.fan_in[target]:
                     ready.append(target)
-        if any(waiting.values()):
-            return Timing(logic_ns=0.0, untimed=dict(untimed), has_loop=True)
-        return self._worst(untimed)
+        if any(self.fan_in.values()):
+            raise NetlistError("it has a combinational loop")
 
     def _reach(self, bit: Bit, target: Bit, delay_ns: float, name: str) -> None:
         # A bit with no arrival is a constant or comes from an untimed cell.
@@ -126,19 +126,8 @@ class _Graph:
                 self.arrival[target] = time
                 self.origin[target] = (bit, name)
 
-    def _worst(self, untimed: Counter[str]) -> Timing:
-        timed = [capture for capture in self.captures if capture[0] in self.arrival]
-        if not timed:
-            return Timing(logic_ns=0.0, untimed=dict(untimed))
-        bit, setup_ns, name = max(timed, key=lambda capture: self.arrival[capture[0]] + capture[1])
-        return Timing(
-            logic_ns=self.arrival[bit] + setup_ns,
-            path=(*self._trace(bit), name),
-            n_endpoints=len(timed),
-            untimed=dict(untimed),
-        )
-
-    def _trace(self, bit: Bit) -> list[str]:
+    def path(self, bit: Bit) -> list[str]:
+        """Return the cells on the way to a bit, first to last."""
         names = []
         step: Bit | None = bit
         while step is not None:
@@ -147,15 +136,19 @@ class _Graph:
         return names[::-1]
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= 120 else f"{name[:60]}...{name[-55:]}"
+
+
 def _add(graph: _Graph, cell: Cell) -> bool:
     """Add a cell's arcs, and say whether its kind is known."""
     kind, name = cell.kind, f"{cell.kind} {cell.name}"
-    if kind in _IGNORED:
+    if kind in _UNTIMED:
         return True
-    if kind in _FLIP_FLOPS:
+    if kind in FLIP_FLOPS:
         _add_flip_flop(graph, cell, name)
         return True
-    if kind == _DSP:
+    if kind == DSP:
         return _add_dsp(graph, cell, name)
     arcs = _combinational_arcs(cell)
     for source, target, delay_ns in arcs or ():
@@ -165,12 +158,12 @@ def _add(graph: _Graph, cell: Cell) -> bool:
 
 def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
     for bit in cell.bits("Q"):
-        graph.launch(bit, CLOCK_TO_Q_NS, name)
+        graph.launch(bit, delays.CLOCK_TO_Q_NS, name)
     for port, setup_ns in (
-        ("D", SETUP_D_NS),
-        ("CE", SETUP_CE_NS),
-        ("R", SETUP_R_NS),
-        ("S", SETUP_R_NS),
+        ("D", delays.SETUP_D_NS),
+        ("CE", delays.SETUP_CE_NS),
+        ("R", delays.SETUP_R_NS),
+        ("S", delays.SETUP_R_NS),
     ):
         for bit in cell.bits(port):
             graph.capture(bit, setup_ns, name)
@@ -178,12 +171,12 @@ def _add_flip_flop(graph: _Graph, cell: Cell, name: str) -> None:
 
 def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     """Return (input bit, output bit, delay) of a cell, or None for an unknown kind."""
-    if cell.kind in _CARRIES:
-        return list(_carry_arcs(cell, _CARRIES[cell.kind]))
-    if cell.kind == "INV" or (cell.kind.startswith("LUT") and cell.kind[3:].isdigit()):
-        delay_ns = LUT_NS
-    elif cell.kind in _WIDE_MUXES:
-        delay_ns = WIDE_MUX_NS
+    if cell.kind in CARRY_WIDTHS:
+        return list(_carry_arcs(cell, CARRY_WIDTHS[cell.kind]))
+    if cell.kind == "INV" or lut_inputs(cell.kind):
+        delay_ns = delays.LUT_NS
+    elif cell.kind in WIDE_MULTIPLEXERS:
+        delay_ns = delays.WIDE_MUX_NS
     else:
         return None
     inputs = [
@@ -193,50 +186,38 @@ def _combinational_arcs(cell: Cell) -> list[Arc] | None:
     return [(source, target, delay_ns) for source in inputs for target in outputs]
 
 
+# Delay of each input of a carry block to a sum and to a carry.
+_CARRY_DELAYS = (
+    ("S", delays.CARRY_S_TO_O_NS, delays.CARRY_S_TO_CO_NS),
+    ("DI", delays.CARRY_DI_TO_O_NS, delays.CARRY_DI_TO_CO_NS),
+    ("CYINIT", delays.CARRY_S_TO_O_NS, delays.CARRY_S_TO_CO_NS),
+    ("CI", delays.CARRY_CI_TO_O_NS, delays.CARRY_CI_TO_CO_NS),
+)
+
+
 def _carry_arcs(cell: Cell, width: int) -> Iterator[Arc]:
-    sums, carries = cell.connections.get("O", ()), cell.connections.get("CO", ())
-
-    def outputs(pins: Sequence[Bit | str], first: int) -> Iterator[tuple[int, Bit]]:
-        for index in range(first, min(width, len(pins))):
-            pin = pins[index]
-            if isinstance(pin, int):
-                yield index, pin
-
-    for port, to_sum, to_carry in (
-        ("S", CARRY_S_TO_O_NS, CARRY_S_TO_CO_NS),
-        ("DI", CARRY_DI_TO_O_NS, CARRY_DI_TO_CO_NS),
-    ):
+    sums, carries = (list(cell.connections.get(port, ()))[:width] for port in ("O", "CO"))
+    for port, to_sum, to_carry in _CARRY_DELAYS:
         for index, source in enumerate(cell.connections.get(port, ())):
-            if isinstance(source, int):
-                # A bit's own sum does not depend on its DI.
-                first = index + (port == "DI")
-                yield from ((source, target, to_sum) for _, target in outputs(sums, first))
-                yield from ((source, target, to_carry) for _, target in outputs(carries, index))
-    for source in cell.bits("CYINIT"):
-        yield from ((source, target, CARRY_S_TO_O_NS) for _, target in outputs(sums, 0))
-        yield from ((source, target, CARRY_S_TO_CO_NS) for _, target in outputs(carries, 0))
-    for source in cell.bits("CI"):
-        yield from ((source, target, CARRY_CI_TO_O_NS) for _, target in outputs(sums, 0))
-        for index, target in outputs(carries, 0):
-            last = index == width - 1
-            yield source, target, CARRY_CHAIN_NS if last else CARRY_CI_TO_CO_NS
+            if not isinstance(source, int):
+                continue
+            # A bit's own sum does not depend on its DI.
+            for target in sums[index + (port == "DI") :]:
+                if isinstance(target, int):
+                    yield source, target, to_sum
+            for place, target in enumerate(carries[index:], index):
+                if isinstance(target, int):
+                    is_chain = port == "CI" and place == width - 1
+                    yield source, target, delays.CARRY_CHAIN_NS if is_chain else to_carry
 
 
 def _add_dsp(graph: _Graph, cell: Cell, name: str) -> bool:
     """Add a DSP slice that multiplies without registers, as Yosys maps it; say whether it does."""
-    if any(_number(cell.parameters.get(register, 0)) for register in _DSP_REGISTERS):
+    if has_registers(cell):
         return False
     outputs = [bit for port in ("P", "PCOUT") for bit in cell.bits(port)]
     for port in ("A", "B", "C", "D"):
         for bit in cell.bits(port):
             for target in outputs:
-                graph.through(bit, target, DSP_COMBINATIONAL_NS, name)
+                graph.through(bit, target, delays.DSP_COMBINATIONAL_NS, name)
     return True
-
-
-def _number(value: JsonValue) -> int:
-    """Read a parameter of a cell: Yosys writes numbers as strings of bits."""
-    if isinstance(value, str):
-        bits = value.strip()
-        return int(bits, 2) if bits and set(bits) <= {"0", "1"} else 0
-    return int(value) if isinstance(value, int | float) else 0

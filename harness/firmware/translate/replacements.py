@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["GENERAL_ADVICE", "REPLACEMENTS"]
-
 GENERAL_ADVICE = "use layers of HGQ2 (hgq.layers), or heads from harness.heads"
 
 REPLACEMENTS: Mapping[str, str] = {
@@ -43,3 +41,8 @@ REPLACEMENTS: Mapping[str, str] = {
     "Log": "hgq.layers.QUnaryFunctionLUT",
     "Sqrt": "no root: it does not change the order of the scores",
 }
+
+
+def advise(kind: str) -> str:
+    """Return what to do about a layer or operation of a kind that no translator knows."""
+    return f"use {REPLACEMENTS[kind]}" if kind in REPLACEMENTS else GENERAL_ADVICE

@@ -6,70 +6,104 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import JsonValue
+from pydantic import Field
 
-from harness.firmware.tools import step_entry
-from harness.firmware.translate.program import (
-    balance,
-    input_formats,
-    layer_cycles,
-    load_program,
-    make_pipeline,
-    output_formats,
-)
+from harness.card.records import Count
+from harness.challenge import Value
+from harness.firmware.backend import Amount, FirmwareRequest
+from harness.firmware.tools import Files, Report, Request, disk_faults
+from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline
+from harness.firmware.translate.program import input_formats, load_program, output_formats
+from harness.firmware.translate.translation import Translation
+from harness.sandbox.step import GIB
 
 if TYPE_CHECKING:
-    from da4ml.types import CombLogic, Pipeline
-
-__all__ = ["TOP", "Design", "count_operations", "write_design", "write_pipeline"]
+    from da4ml.types import Pipeline
 
 # Name of the top module; its ports are clk, model_inp and model_out.
 TOP = "anomaly_score"
 _TABLE_INSTANCE = re.compile(r'lookup_table #\((\d+), (\d+), "(table_[0-9a-f-]+)\.mem"\)')
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Design:
-    """Verilog and what its ports carry.
+class PipelineReport(Value):
+    """What the Verilog is: its stages, its ports, and how long its layers take."""
 
-    Attributes
-    ----------
-    text : str
-        All modules; no file is included or read by it.
-    n_stages : int
-        Stages of combinational logic; there is a register before, between and after them.
-    n_register_bits : int
-        Flip-flops that the text declares.
-    """
-
-    text: str
-    n_stages: int
-    input_bits: int
-    output_bits: int
-    n_register_bits: int
+    n_stages: Annotated[int, Field(ge=1, le=100_000)]
+    input_bits: Count
+    output_bits: Annotated[int, Field(ge=1, le=53)]
+    n_register_bits: Count
+    logic_ns: Amount
+    layer_cycles: tuple[tuple[Annotated[str, Field(max_length=120)], float], ...]
 
     @property
     def latency_cycles(self) -> int:
-        """Clock edges from an input's arrival to its score, both registers counted."""
+        """Clock edges from an input's arrival to its score: a register at either end."""
         return self.n_stages + 1
 
 
-def write_design(pipeline: Pipeline) -> Design:
-    """Write a pipeline as Verilog: a new event in each cycle, a score in each cycle."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verilog:
+    """The Verilog of a network, and what it is."""
+
+    report: PipelineReport
+    path: Path
+
+
+def write_verilog(request: FirmwareRequest, translation: Translation, logic_ns: float) -> Verilog:
+    """Write a network's Verilog with stages whose cells take at most `logic_ns` by prediction."""
+    done = request.run(
+        "verilog",
+        "translate.verilog:write_pipeline",
+        PipelineReport,
+        request={
+            "logic_ns": logic_ns,
+            "layers": [[name, number] for name, number in translation.report.layers],
+        },
+        inputs={"program": translation.program, "layers": translation.layers},
+        outputs={"design": GIB},
+    )
+    return Verilog(report=done.report, path=done.outputs["design"])
+
+
+# --- The step -------------------------------------------------------------------------------------
+
+
+@disk_faults()
+def write_pipeline(request: Request, inputs: Files, outputs: Files) -> Report:
+    """Plan a pipeline and write its Verilog (entry of a step).
+
+    Request: ``logic_ns``, the most that the cells of a stage may take by prediction; ``layers``,
+    name and number of outputs of each layer. Inputs: ``program``; ``layers``, the program of all
+    layers' outputs. Outputs: ``design``.
+    """
+    program = load_program(inputs["program"])
+    plan = balance(program, request["logic_ns"])
+    pipeline = make_pipeline(program, plan)
+    outputs["design"].write_text(verilog_text(pipeline))
+    cycles = layer_cycles(load_program(inputs["layers"]), request["layers"], plan)
+    return {
+        "layer_cycles": [[name, round(number, 3)] for name, number in cycles.items()],
+        "n_stages": len(pipeline.solutions),
+        "input_bits": sum(form.width for form in input_formats(pipeline)),
+        "output_bits": sum(form.width for form in output_formats(pipeline)),
+        "n_register_bits": int(pipeline.reg_bits),
+        "logic_ns": plan.logic_ns,
+    }
+
+
+def verilog_text(pipeline: Pipeline) -> str:
+    """Write a pipeline as Verilog: a new event in each cycle, a score in each cycle.
+
+    All modules are in the text; no file is included or read by it.
+    """
     from da4ml.codegen.rtl.verilog.pipeline import pipeline_logic_gen
 
     modules = pipeline_logic_gen(pipeline, TOP, print_latency=False, timescale=None)
-    body = _with_inline_tables("\n".join(modules.values()), list(_tables(pipeline)))
+    body = _with_inline_tables("\n".join(modules.values()), dict(_tables(pipeline)))
     primitives = [text for name, text in _primitives() if f" {name} #" in body]
-    return Design(
-        text="\n".join(["`timescale 1ns / 1ps", *primitives, body]) + "\n",
-        n_stages=len(pipeline.solutions),
-        input_bits=sum(form.width for form in input_formats(pipeline)),
-        output_bits=sum(form.width for form in output_formats(pipeline)),
-        n_register_bits=int(pipeline.reg_bits),
-    )
+    return "\n".join(["`timescale 1ns / 1ps", *primitives, body]) + "\n"
 
 
 def _primitives() -> Iterator[tuple[str, str]]:
@@ -90,15 +124,14 @@ def _tables(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
         yield from table_mem_gen(stage).items()
 
 
-def _with_inline_tables(text: str, tables: list[tuple[str, str]]) -> str:
+def _with_inline_tables(text: str, tables: Mapping[str, str]) -> str:
     """Turn tables that are read from files into modules that hold their content."""
-    contents = {name.removesuffix(".mem"): content for name, content in tables}
     used: dict[str, str] = {}
 
     def replace(match: re.Match[str]) -> str:
         address_bits, data_bits, name = int(match[1]), int(match[2]), match[3]
         module = f"{name.replace('-', '_')}_{address_bits}_{data_bits}"
-        used[module] = _table_module(module, address_bits, data_bits, contents[name])
+        used[module] = _table_module(module, address_bits, data_bits, tables[f"{name}.mem"])
         return module
 
     text = _TABLE_INSTANCE.sub(replace, text)
@@ -123,43 +156,3 @@ def _table_module(module: str, address_bits: int, data_bits: int, content: str) 
   end
 endmodule
 """
-
-
-def count_operations(program: CombLogic) -> dict[str, int]:
-    """Count what a program is made of, by the kind of hardware that it becomes."""
-    names = {0: "adders", 1: "adders", 4: "adders", 7: "multipliers", 8: "tables", 6: "muxes"}
-    counts: dict[str, int] = {}
-    for op in program.ops:
-        name = names.get(abs(op.opcode) if op.opcode != -1 else -1)
-        if name:
-            counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-@step_entry
-def write_pipeline(
-    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
-) -> dict[str, JsonValue]:
-    """Plan a pipeline and write its Verilog (entry of a step).
-
-    Request: ``logic_ns``, the most that the cells of a stage may take by prediction; ``layers``,
-    name and number of outputs of each layer. Inputs: ``program``; ``layers``, the program of all
-    layers' outputs. Outputs: ``design``.
-    """
-    program = load_program(inputs["program"])
-    plan = balance(program, float(cast("float", request["logic_ns"])))
-    design = write_design(make_pipeline(program, plan))
-    outputs["design"].write_text(design.text)
-    layers = [
-        (str(name), int(number))
-        for name, number in cast("list[tuple[str, int]]", request["layers"])
-    ]
-    cycles = layer_cycles(load_program(inputs["layers"]), layers, plan)
-    return {
-        "layer_cycles": [[name, round(number, 3)] for name, number in cycles.items()],
-        "n_stages": design.n_stages,
-        "input_bits": design.input_bits,
-        "output_bits": design.output_bits,
-        "n_register_bits": design.n_register_bits,
-        "logic_ns": plan.logic_ns,
-    }

@@ -1,153 +1,125 @@
-"""hls4ml's bit-exact C simulation, compiled and run: the second witness of the scores."""
+"""hls4ml's bit-exact C simulation, compiled and run: an independent witness of the scores."""
 
 from __future__ import annotations
 
-import re
-import subprocess
-import tarfile
-import time
-from collections.abc import Mapping
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-from pydantic import JsonValue
 
-from harness.errors import Problem
-from harness.firmware.tools import Fault, build_folder, compiler, run_tool, step_entry
-from harness.firmware.translate.translator import PROJECT
-from harness.firmware.witnesses.interpret import open_events
+from harness.card.records import Agreement, Count
+from harness.challenge import Value
+from harness.firmware.artefacts import unpack
+from harness.firmware.backend import FirmwareRequest
+from harness.firmware.interpret import BYTES_PER_SCORE, open_events
+from harness.firmware.tools import (
+    Files,
+    Report,
+    Request,
+    build_folder,
+    compiler,
+    disk_faults,
+    run_tool,
+)
+from harness.firmware.translate.hls4ml_project import PROJECT
+from harness.firmware.translate.translation import Translation
+from harness.firmware.witnesses.equality import INTERPRETER, compare
+from harness.firmware.witnesses.events import CommonEvents
 
-__all__ = ["build_simulation", "run_simulation", "simulate_project"]
-
-_DRIVER = r"""
-#include <cstdio>
-#include <cstdlib>
-#include <vector>
-extern "C" void @PROJECT@_double(double *inputs, double *outputs);
-
-int main(int argc, char **argv) {
-    const size_t width = @N_INPUTS@;
-    const size_t first = strtoull(argv[3], nullptr, 10), count = strtoull(argv[4], nullptr, 10);
-    FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[2], "wb");
-    if (!in || !out || fseek(in, long(first * width * sizeof(float)), SEEK_SET)) return 2;
-    std::vector<float> event(width);
-    std::vector<double> inputs(width);
-    for (size_t index = 0; index < count; ++index) {
-        if (fread(event.data(), sizeof(float), width, in) != width) return 3;
-        for (size_t column = 0; column < width; ++column) inputs[column] = event[column];
-        double score = 0.0;
-        @PROJECT@_double(inputs.data(), &score);
-        if (fwrite(&score, sizeof score, 1, out) != 1) return 4;
-    }
-    return fclose(out) ? 5 : 0;
-}
-"""
+CSIM = "hls4ml's compiled C simulation"
 
 
-@step_entry
-def simulate_project(
-    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
-) -> dict[str, JsonValue]:
+class CsimReport(Value):
+    """How many events were scored."""
+
+    n_events: Count
+
+
+def compare_csim(
+    request: FirmwareRequest, translation: Translation, events: CommonEvents
+) -> Agreement | None:
+    """Compare with hls4ml's C simulation, where hls4ml translates the network."""
+    if translation.project is None:
+        return None
+    request.progress(f"compiling hls4ml's C simulation for {len(events.rows):,} events")
+    done = request.run(
+        "csim",
+        "witnesses.csim:simulate_project",
+        CsimReport,
+        request={"n_processes": request.settings.n_threads},
+        inputs={"project": translation.project, "events": events.path},
+        outputs={"scores": BYTES_PER_SCORE * len(events.rows)},
+        tools_s=request.settings.simulation_wall_s,
+    )
+    layers = translation.report.da4ml_layers
+    return compare(
+        (INTERPRETER, CSIM),
+        events.all_scores,
+        [np.fromfile(done.outputs["scores"], "<f8")],
+        events.rows,
+        is_independent=not layers,
+        note=f"hls4ml hands {', '.join(layers)} to da4ml" if layers else "",
+    )
+
+
+# --- The step -------------------------------------------------------------------------------------
+
+
+@disk_faults()
+def simulate_project(request: Request, inputs: Files, outputs: Files) -> Report:
     """Compile an hls4ml project and score events by it (entry of a step).
 
     Request: ``n_processes``, ``timeout_s``. Inputs: ``project`` (tar), ``events``. Outputs:
     ``scores`` (float64, one for each event).
     """
     events = open_events(inputs["events"])
-    timeout_s = float(cast("float", request["timeout_s"]))
-    started = time.monotonic()
+    timeout_s = request["timeout_s"]
     with build_folder("hls4ml") as folder:
-        with tarfile.open(inputs["project"]) as archive:
-            archive.extractall(folder, filter="data")
+        unpack(inputs["project"], folder)
         program = build_simulation(folder / PROJECT, events.shape[1], timeout_s)
-        built = time.monotonic()
         # The header of a .npy file is left behind, so that processes can seek to their share.
         raw = folder / "events.f32"
         np.ascontiguousarray(events, "<f4").tofile(raw)
-        n_processes = cast("int", request["n_processes"])
-        parts = run_simulation(program, raw, len(events), n_processes, timeout_s)
+        parts = run_simulation(program, raw, len(events), request["n_processes"], timeout_s)
         with outputs["scores"].open("wb") as file:
             for part in parts:
                 file.write(part.read_bytes())
-    return {
-        "n_events": len(events),
-        "compile_s": built - started,
-        "run_s": time.monotonic() - built,
-    }
+    return {"n_events": len(events)}
 
 
 def build_simulation(project: Path, n_inputs: int, timeout_s: float) -> Path:
     """Compile an hls4ml project into a program that scores a share of a file of events."""
-    driver = project / "driver.cpp"
-    text = _DRIVER.replace("@PROJECT@", PROJECT).replace("@N_INPUTS@", str(n_inputs))
-    driver.write_text(text)
+    program = project / "simulation"
+    command = [compiler(), "-O2", "-std=c++17", "-w", "-Ifirmware/ap_types/"]
+    command += [f'-DWEIGHTS_DIR="{project}/firmware/weights"', f"-DN_INPUTS={n_inputs}"]
+    command += [f"firmware/{PROJECT}.cpp", f"{PROJECT}_bridge.cpp", f"-DSCORE={PROJECT}_double"]
+    command += [str(Path(__file__).with_name("csim_driver.cpp")), "-o", str(program)]
     run_tool(
-        [
-            compiler(),
-            "-O2",
-            "-std=c++17",
-            "-w",
-            "-Ifirmware/ap_types/",
-            f'-DWEIGHTS_DIR="{project}/firmware/weights"',
-            f"firmware/{PROJECT}.cpp",
-            f"{PROJECT}_bridge.cpp",
-            driver.name,
-            "-o",
-            "simulation",
-        ],
+        command,
         name="the compilation of hls4ml's C simulation",
         folder=project,
         timeout_s=timeout_s,
     )
-    return project / "simulation"
+    return program
 
 
 def run_simulation(
     program: Path, events: Path, n_events: int, n_processes: int, timeout_s: float
 ) -> list[Path]:
     """Share the events among processes; return their outputs in order."""
-    bounds = np.linspace(0, n_events, max(1, n_processes) + 1).astype(int)
-    parts, running = [], []
-    for index, (first, end) in enumerate(pairwise(bounds)):
+    n_processes = max(1, n_processes)
+    bounds = np.linspace(0, n_events, n_processes + 1).astype(int)
+
+    def run(index: int) -> Path:
         part = program.parent / f"scores{index}"
-        parts.append(part)
-        arguments = [program, events, part, first, end - first]
-        running.append(
-            subprocess.Popen(
-                [str(argument) for argument in arguments],
-                cwd=program.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
+        first, end = bounds[index], bounds[index + 1]
+        run_tool(
+            [program, events, part, str(first), str(end - first)],
+            name="hls4ml's C simulation",
+            folder=program.parent,
+            timeout_s=timeout_s,
         )
-    deadline = time.monotonic() + timeout_s
-    try:
-        for process in running:
-            _wait(process, deadline)
-    finally:
-        for process in running:
-            process.kill()
-            process.communicate()
-    return parts
+        return part
 
-
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> None:
-    try:
-        _, errors = process.communicate(timeout=max(0.1, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired as error:
-        raise Fault(
-            "limit",
-            Problem(
-                what="hls4ml's C simulation did not end in time",
-                fix="raise the time limit of the firmware settings, or take fewer events",
-            ),
-        ) from error
-    if process.returncode:
-        tail = re.sub(r"\s+", " ", errors.decode(errors="replace"))[-300:]
-        raise Fault(
-            "environment",
-            Problem(what=f"hls4ml's C simulation failed ({process.returncode}): {tail}"),
-        )
+    with ThreadPoolExecutor(n_processes) as pool:
+        return list(pool.map(run, range(n_processes)))

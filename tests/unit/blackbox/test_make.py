@@ -120,12 +120,7 @@ def test_public_sources_and_other_grids_are_warned_of(toy, tmp_path):
     contents = plan(background, [coarse], {"x": 0.05}, n_events=400)
 
     made = write_box(
-        toy,
-        background,
-        [coarse],
-        contents,
-        tmp_path / "box.h5",
-        generator=np.random.default_rng(1),
+        toy, background, [coarse], contents, tmp_path / "box.h5", generator=np.random.default_rng(1)
     )
 
     assert "background: the events come from public files" in made.warnings[0]

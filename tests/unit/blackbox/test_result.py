@@ -36,10 +36,7 @@ def box(*, has_ids=True):
 
 def a_result(ids, **declared):
     return ResultFile(
-        team="team_x",
-        ids=np.asarray(ids, np.int64),
-        declared={**DECLARED, **declared},
-        remarks=(),
+        team="team_x", ids=np.asarray(ids, np.int64), declared={**DECLARED, **declared}, remarks=()
     )
 
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from harness.board import index as index_module
+from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import MAX_CARD_BYTES
 from harness.card.records import Artefact
@@ -34,8 +35,9 @@ def test_cards_are_found_by_challenge_team_and_name(tmp_path):
     snapshot = CardIndex(tmp_path).refresh()
 
     assert len(snapshot.entries["sample"]) == 3
-    team, card = paths[1].parent.name, paths[1].stem
-    assert snapshot.find("sample", team, card).card.submission.team == team
+    key = f"{paths[1].parent.name}/{paths[1].stem}"
+    (found,) = (entry for entry in snapshot.entries["sample"] if entry.key == key)
+    assert found.card.submission.team == paths[1].parent.name
     assert snapshot.unreadable == ()
 
 
@@ -45,12 +47,17 @@ def test_no_folder_and_an_empty_one_are_empty_boards(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "..", "x/../y", "\x00", "a" * 10_000])
-def test_names_from_outside_are_looked_up_and_never_opened(tmp_path, name):
+def test_names_from_outside_are_looked_up_and_never_opened(tmp_path, reads, name):
     write_board(make_board(1), tmp_path)
-    snapshot = CardIndex(tmp_path).refresh()
-    assert snapshot.find("sample", "team_000", name) is None
-    assert snapshot.find("sample", name, name) is None
-    assert snapshot.find(name, "team_000", name) is None
+    index = CardIndex(tmp_path)
+    (entry,) = index.refresh().entries["sample"]
+    asked = [("sample", f"team_000/{name}"), ("sample", f"{name}/{name}"), (name, entry.key)]
+    reads.clear()
+    for challenge, key in asked:
+        wanted = Entry(key=key, card=entry.card)
+        assert index.whole(challenge, wanted) is wanted
+        assert index.artefacts_of(challenge, wanted) == ()
+    assert reads == []
 
 
 def test_only_new_and_changed_cards_are_read_again(tmp_path, reads):

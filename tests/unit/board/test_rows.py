@@ -10,9 +10,10 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from harness.board import formats, ranking
+from harness.board import formats
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
+from harness.board.order import rank
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     AmountCell,
@@ -83,7 +84,7 @@ def test_an_open_entry_shows_its_float_physics():
 
 def test_another_working_point_changes_the_rates_and_not_the_ranks():
     everything = entries(*made_up.make_board(8))
-    made = ranking.rank(everything, Rulebook().contest_of(everything))
+    made = rank(everything, Rulebook().contest_of(everything))
 
     at_home, elsewhere = board_of(made), board_of(made, shown_point=1e-3)
 

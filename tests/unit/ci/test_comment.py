@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.board.entry import Entry
-from harness.board.ranking import Ranked, Unranked
+from harness.board.order import Ranked, Unranked
 from harness.challenge import Budget, RankingRules
 from harness.ci.comment import Rivals, make_comment, readable
 from harness.ci.documents import Plan, PlannedSubmission, Scoring, Summary, ToldProblem

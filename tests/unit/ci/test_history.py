@@ -5,12 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.board.contest import Rulebook
-from harness.board.decisions import (
-    Decision,
-    Decisions,
-    add_decision,
-    read_decisions,
-)
+from harness.board.decisions import Decision, Decisions, add_decision, read_decisions
 from harness.board.entry import Entry
 from harness.card.files import write_card
 from harness.challenge import RankingRules

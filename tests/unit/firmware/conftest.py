@@ -32,7 +32,7 @@ def small_program(small):
 
 
 def _program(network):
-    from harness.firmware.translate.translator import trace_program
+    from harness.firmware.translate.tracing import trace_program
     from harness.submission.network import rebuild
 
     return trace_program(rebuild(*network))

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from harness.cli import cli
-from harness.firmware.backend import Settings
+from harness.firmware.backend import FirmwareSettings
 from harness.firmware.registry import BUILT_IN
 from harness.sandbox.step import GIB
 
@@ -25,7 +25,7 @@ def test_every_option_is_one_of_the_commands():
 
 
 def test_the_limits_and_numbers_of_events_are_those_of_the_settings():
-    settings = Settings()
+    settings = FirmwareSettings()
 
     assert f"translation {settings.trace_wall_s:g}" in PAGE
     assert settings.synthesis_wall_s == settings.simulation_wall_s

@@ -17,16 +17,28 @@ import pytest
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Budget
 from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError, LimitError, UsageError
-from harness.firmware.backend import FirmwareRequest, FirmwareResult, Settings
-from harness.firmware.program_scores import score_events
-from harness.firmware.rtl import build as rtl
-from harness.firmware.steps import StepRunner
-from harness.firmware.synthesise import export_project, synthesise
-from harness.firmware.witnesses.run import prepare, trace
+from harness.firmware.artefacts import export_project
+from harness.firmware.backend import FirmwareResult, FirmwareSettings
+from harness.firmware.interpret import interpret_all
+from harness.firmware.rtl import build, closing
+from harness.firmware.rtl.simulation import simulate_verilog
+from harness.firmware.rtl.synthesis import synthesise_verilog
+from harness.firmware.translate.translation import translate
+from harness.firmware.translate.verilog import write_verilog
+from harness.firmware.witnesses.events import choose_common_events
 from harness.sandbox.step import Step
-from tests.firmware_bench import TARGET, changing, direct_step, every_pair, export, plain_events
+from tests.firmware_bench import (
+    TARGET,
+    ask,
+    changing,
+    direct_step,
+    every_pair,
+    export,
+    make_firmware,
+    plain_events,
+)
 
-QUICK = Settings(n_workers=1, n_witness_events=500, n_csim_events=800, has_hls4ml=False)
+QUICK = FirmwareSettings(n_workers=1, n_witness_events=500, n_csim_events=800, has_hls4ml=False)
 
 
 class Runs:
@@ -43,15 +55,9 @@ class Runs:
 def make(network, folder: Path, rows, **changes) -> FirmwareResult:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "events.npy", rows)
-    settings = {
-        "target": TARGET,
-        "events": folder / "events.npy",
-        "run_step": direct_step,
-        "folder": changes.pop("build", folder / f"build {len(list(folder.iterdir()))}"),
-        "cache_root": None,
-        "settings": QUICK,
-    }
-    return synthesise(*network, **(settings | changes))
+    events = changes.pop("events", folder / "events.npy")
+    place = changes.pop("build", folder / "build with spaces")
+    return make_firmware(network, events, place, **({"settings": QUICK} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -151,12 +157,12 @@ def test_a_corrupted_entry_is_made_anew(small, tmp_path):
 
 
 def test_the_project_is_laid_out_for_its_participant(made, tmp_path):
-    written = export_project(made[0], tmp_path / "project")
+    export_project(made[0].artefacts, tmp_path / "project")
 
-    names = {path.name for path in written}
+    names = {path.name for path in (tmp_path / "project").iterdir()}
     assert {"anomaly_score.v", "latency.vcd", "netlist.json", "program.json"} <= names
     with pytest.raises(UsageError, match="not empty"):
-        export_project(made[0], tmp_path / "project")
+        export_project(made[0].artefacts, tmp_path / "project")
 
 
 def test_a_network_over_the_budget_is_a_result_that_says_by_how_much(tiny, tmp_path):
@@ -174,7 +180,7 @@ def test_a_network_over_the_budget_is_a_result_that_says_by_how_much(tiny, tmp_p
 
 def test_a_network_that_is_far_too_large_is_said_so_before_any_synthesis(small, tmp_path):
     runs = Runs()
-    settings = Settings(n_workers=1, max_lut=10, has_hls4ml=False)
+    settings = FirmwareSettings(n_workers=1, max_lut=10, has_hls4ml=False)
 
     result = make(small, tmp_path, plain_events(100, 6), run_step=runs, settings=settings)
 
@@ -234,14 +240,8 @@ def test_without_events_the_design_is_made_and_compared_at_the_edges(tiny, tmp_p
 
 @pytest.mark.slow
 def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
-    plans = iter([(9.0, 9.0)])
-
-    def too_slow(runner):
-        return next(plans, (None,))[0] or real(runner)
-
-    real = rtl._logic_budget_ns
     # The first plan is made for a clock far too slow; the netlist then misses the real one.
-    monkeypatch.setattr(rtl, "_logic_budget_ns", too_slow)
+    monkeypatch.setattr(build, "logic_budget_ns", lambda *_: 9.0)
     target = TARGET.model_copy(update={"clock_period_ns": 3.0})
     runs = Runs()
 
@@ -255,25 +255,25 @@ def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
 
 def test_a_plan_that_cuts_in_the_same_places_is_made_shorter_until_it_does_not(monkeypatch):
     plans = {
-        9: SimpleNamespace(n_stages=8, logic_ns=2.4),
-        2: SimpleNamespace(n_stages=9, logic_ns=2.1),
+        9: SimpleNamespace(report=SimpleNamespace(n_stages=8, logic_ns=2.4)),
+        2: SimpleNamespace(report=SimpleNamespace(n_stages=9, logic_ns=2.1)),
     }
     asked = []
 
     def write(_, __, logic_ns):
         asked.append(logic_ns)
-        return plans[9 if logic_ns > 2.3 else 2], Path("design")
+        return plans[9 if logic_ns > 2.3 else 2]
 
-    monkeypatch.setattr(rtl, "_write_pipeline", write)
-    deeper = rtl._deepen(None, None, plans[9], 2.45)
+    monkeypatch.setattr(closing, "write_verilog", write)
+    deeper = closing.deepen(None, None, plans[9], 2.45)
     assert deeper is not None
-    planned_ns, pipeline, _ = deeper
+    planned_ns, verilog = deeper
 
-    assert pipeline is plans[2]
+    assert verilog is plans[2]
     assert planned_ns == asked[-1] <= 2.3
     # One operation takes longer than the clock: no plan is another one.
-    monkeypatch.setattr(rtl, "_write_pipeline", lambda *_: (plans[9], Path("design")))
-    assert rtl._deepen(None, None, plans[9], 2.45) is None
+    monkeypatch.setattr(closing, "write_verilog", lambda *_: plans[9])
+    assert closing.deepen(None, None, plans[9], 2.45) is None
 
 
 @pytest.mark.parametrize(
@@ -294,12 +294,12 @@ def test_an_unknown_part_or_backend_is_told_before_any_work(tiny, tmp_path, chan
 def test_a_folder_that_cannot_be_made_is_the_environments_fault(tiny, tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(EnvironmentFaultError, match="build folder"):
+    with pytest.raises(EnvironmentFaultError, match="cannot be made"):
         make(tiny, tmp_path, every_pair(), build=tmp_path / "file" / "build")
 
 
 def test_a_synthesis_that_takes_too_long_is_a_limit(small, tmp_path):
-    settings = Settings(n_workers=1, synthesis_wall_s=0.01, has_hls4ml=False)
+    settings = FirmwareSettings(n_workers=1, synthesis_wall_s=0.01, has_hls4ml=False)
 
     with pytest.raises(LimitError, match="did not end"):
         make(small, tmp_path, plain_events(50, 6), settings=settings)
@@ -316,10 +316,7 @@ def flip_a_bit(text: str) -> str:
 def flip_a_rare_bit(text: str) -> str:
     """Invert the lowest bit of the score of one event in a thousand or so."""
     return re.sub(
-        r"(assign model_out\[\d+:0\] = )(\w+\[\d+:0\]);",
-        r"\1\2 ^ (\2 == 21);",
-        text,
-        count=1,
+        r"(assign model_out\[\d+:0\] = )(\w+\[\d+:0\]);", r"\1\2 ^ (\2 == 21);", text, count=1
     )
 
 
@@ -373,29 +370,20 @@ def bench(tiny, tmp_path_factory):
     """The tiny network up to its Verilog: what the simulation and the synthesis are given."""
     folder = tmp_path_factory.mktemp("bench")
     np.save(folder / "events.npy", every_pair())
-    request = FirmwareRequest(
-        graph=tiny[0],
-        weights=tiny[1],
-        target=TARGET,
-        events=folder / "events.npy",
-        run_step=direct_step,
-        folder=folder,
-        settings=QUICK,
-    )
-    runner = StepRunner(request=request)
-    traced = trace(runner)
-    scored = score_events(runner, traced.program, request)
-    pipeline, design = rtl._write_pipeline(runner, traced, 2.5)
-    return runner, prepare(runner, traced, scored[0]), pipeline, design
+    request = ask(tiny, folder / "events.npy", folder, settings=QUICK)
+    translation = translate(request, has_hls4ml=False)
+    scores = interpret_all(request, translation.program)
+    verilog = write_verilog(request, translation, 2.5)
+    return request, choose_common_events(request, translation, scores), verilog
 
 
-def mutant(bench, folder: Path, mutate) -> Path:
-    before = bench[3].read_text()
+def mutant(bench, folder: Path, mutate):
+    before = bench[2].path.read_text()
     design = folder / "mutant" / "design"
     design.parent.mkdir()
     design.write_text(mutate(before))
     assert design.read_text() != before, "the mutant is no mutant"
-    return design
+    return replace(bench[2], path=design)
 
 
 @pytest.mark.parametrize(
@@ -415,20 +403,12 @@ def mutant(bench, folder: Path, mutate) -> Path:
     ],
 )
 def test_a_mutant_of_the_verilog_is_caught_in_the_simulation(bench, tmp_path, mutate, message):
-    runner, events, pipeline, _ = bench
+    request, events, _ = bench
 
     with pytest.raises(IntegrityError, match=message) as caught:
-        rtl._simulate(runner, events, pipeline, mutant(bench, tmp_path, mutate))
+        simulate_verilog(request, events, mutant(bench, tmp_path, mutate))
 
     assert caught.value.exit_code == ExitCode.INTEGRITY
-
-
-def synthesise_mutant(bench, folder: Path, mutate):
-    runner, events, _, _ = bench
-    words = folder / "words.u32"
-    events.words.tofile(words)
-    report, files = rtl._synthesise(runner, mutant(bench, folder, mutate), words, events.n_compared)
-    return rtl._compare_netlist(report, files["scores"], events)
 
 
 def close_a_loop(text: str) -> str:
@@ -454,8 +434,10 @@ def give_a_constant(text: str) -> str:
     ],
 )
 def test_a_mutant_of_the_verilog_is_caught_in_the_netlist(bench, tmp_path, mutate, message):
+    request, events, _ = bench
+
     with pytest.raises(IntegrityError, match=message):
-        synthesise_mutant(bench, tmp_path, mutate)
+        synthesise_verilog(request, events, mutant(bench, tmp_path, mutate))
 
 
 def test_a_mutant_ends_the_whole_flow_with_exit_code_6_and_what_has_not_begun_is_left(

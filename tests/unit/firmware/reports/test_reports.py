@@ -5,12 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import ExitCode, InvalidSubmissionError
-from harness.firmware.reports.vendor import (
-    parse_csynth_rpt,
-    parse_csynth_xml,
-    parse_timing,
-    parse_utilisation,
-)
+from harness.firmware.reports.csynth import parse_csynth_rpt, parse_csynth_xml
+from harness.firmware.reports.routed import parse_timing, parse_utilisation
 from tests.golden.firmware import make_reports as golden
 
 VERSIONS = ["2019.2", "2020.1", "2021.2", "2022.2", "2023.1", "2024.2"]
@@ -119,7 +115,7 @@ def test_a_routed_design_is_read_with_halves_of_block_ram():
     assert report.used == {"lut": 18_250, "ff": 2_950, "bram18": 3, "uram": 0, "dsp": 12}
     assert report.available == golden.AVAILABLE
     assert report.carry8 == 1_400
-    assert report.part == "xcvu9p-flga2104-2-e"
+    assert report.header.part == "xcvu9p-flga2104-2-e"
 
 
 @pytest.mark.parametrize("state", ["Synthesized", "Fully Placed", "Unrouted"])

@@ -22,23 +22,16 @@ import numpy as np
 import pytest
 
 from harness.card.records import Figure, Firmware
-from harness.firmware.backend import Settings
-from harness.firmware.synthesise import synthesise
-from tests.firmware_bench import TARGET, direct_step, every_pair
+from harness.firmware.backend import FirmwareSettings
+from tests.firmware_bench import every_pair, make_firmware
 
 
 @pytest.fixture(scope="module")
 def made(tiny, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("hand worked")
     np.save(folder / "events.npy", every_pair())
-    return synthesise(
-        *tiny,
-        target=TARGET,
-        events=folder / "events.npy",
-        run_step=direct_step,
-        folder=folder / "build",
-        cache_root=None,
-        settings=Settings(n_workers=1),
+    return make_firmware(
+        tiny, folder / "events.npy", folder / "build", settings=FirmwareSettings(n_workers=1)
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.firmware.rtl.netlist import Cell, Netlist, NetlistError, evaluate_netlist
+from harness.firmware.rtl.evaluation import evaluate_netlist
+from harness.firmware.rtl.netlist import Cell, Netlist, NetlistError
 
 RNG = np.random.default_rng(7)
 

@@ -8,14 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.firmware.delays import CLOCK_TO_Q_NS, adder_ns
+from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline, plan_stages
 from harness.firmware.translate.program import (
-    balance,
     input_formats,
-    layer_cycles,
-    make_pipeline,
     output_format,
     pack_words,
-    plan_stages,
     quantise_inputs,
 )
 from harness.submission.words import FixedPoint
@@ -116,13 +113,13 @@ def test_formats_are_those_of_the_words(tiny_program):
 
 @pytest.mark.parametrize("limit", [0.8, 2.0, 9.0])
 def test_the_cycles_of_the_layers_add_up_to_the_latency(small, limit):
-    from harness.firmware.translate.translator import trace_layers
+    from harness.firmware.translate.tracing import trace_layers
     from harness.submission.network import rebuild
 
-    program, by_layer, layers = trace_layers(rebuild(*small))
-    plan = balance(program, limit)
+    traced = trace_layers(rebuild(*small))
+    plan = balance(traced.program, limit)
 
-    cycles = layer_cycles(by_layer, layers, plan)
+    cycles = layer_cycles(traced.by_layer, traced.layers, plan)
 
     assert sum(cycles.values()) == pytest.approx(plan.n_stages + 1)
     assert min(cycles.values()) >= 0

@@ -5,15 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.firmware.tools import Fault
+from harness.firmware.backend import UntranslatableError
+from harness.firmware.translate import quantise
+from harness.firmware.translate.checking import check_translatable
+from harness.firmware.translate.hls4ml_project import PROJECT, convert_by_hls4ml
 from harness.firmware.translate.quantise import has_plain_layers, to_fixed_width
-from harness.firmware.translate.translator import (
-    PROJECT,
-    check_translatable,
-    convert_by_hls4ml,
-    trace_program,
-)
-from harness.firmware.witnesses.reference import evaluate
+from harness.firmware.translate.tracing import trace_program
+from harness.firmware.witnesses.graph import evaluate
 from harness.submission.network import load_keras
 from tests.firmware_bench import encoder, plain_events, simulate_by_hls4ml
 
@@ -146,9 +144,11 @@ def test_what_a_layer_raises_when_it_is_rebuilt_names_the_layer(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("harness.firmware.translate.quantise._dense", broken)
+    monkeypatch.setitem(quantise._LAYERS, "Dense", broken)
 
-    with pytest.raises(Fault, match=r"layer 'hidden' \(Dense\): can't be rebuilt.*odd"):
+    with pytest.raises(
+        UntranslatableError, match=r"layer 'hidden' \(Dense\): cannot be rebuilt.*odd"
+    ):
         to_fixed_width(plain_network(), WIDE)
 
 
@@ -188,7 +188,7 @@ def test_a_layer_without_a_fixed_form_is_named(layer, instead):
     inputs = keras.Input((3,))
     model = keras.Model(inputs, keras.layers.Dense(1)(layer(inputs)))
 
-    with pytest.raises(Fault, match=rf"layer 'odd'(?s:.*){instead}"):
+    with pytest.raises(UntranslatableError, match=rf"layer 'odd'(?s:.*){instead}"):
         to_fixed_width(model, WIDE)
 
 
@@ -196,7 +196,7 @@ def test_a_sum_over_another_axis_is_refused():
     inputs = keras.Input((3, 2))
     model = keras.Model(inputs, keras.ops.sum(inputs, axis=(1, 2)))
 
-    with pytest.raises(Fault, match="reduces the axes"):
+    with pytest.raises(UntranslatableError, match="reduces the axes"):
         to_fixed_width(model, WIDE)
 
 

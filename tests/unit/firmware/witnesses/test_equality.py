@@ -7,11 +7,12 @@ import pytest
 
 from harness.errors import ExitCode, IntegrityError
 from harness.firmware.translate.program import quantise_inputs
-from harness.firmware.witnesses.equality import Witnesses, choose_events, compare, extreme_events
+from harness.firmware.witnesses.equality import compare
+from harness.firmware.witnesses.events import choose_events, extreme_events
 from harness.submission.words import FixedPoint
 
 RNG = np.random.default_rng(5)
-PAIR = Witnesses(names=("one", "other"), is_independent=True)
+PAIR = ("one", "other")
 
 
 def test_the_highest_hundredth_is_always_chosen():
@@ -65,7 +66,9 @@ def test_extremes_reach_both_ends_of_every_word_and_beyond():
 def test_equal_scores_agree():
     scores = RNG.normal(size=100)
 
-    agreement = compare(PAIR, scores, [scores.copy()], np.zeros((100, 2), np.float32))
+    agreement = compare(
+        PAIR, scores, [scores.copy()], np.zeros((100, 2), np.float32), is_independent=True
+    )
 
     assert (agreement.n_events, agreement.n_different) == (100, 0)
     assert agreement.is_independent
@@ -75,7 +78,8 @@ def test_either_of_two_readings_may_agree():
     scores = np.array([1.0, 2.0])
     readings = [np.array([1.0, 9.0]), np.array([9.0, 2.0])]
 
-    assert compare(PAIR, scores, readings, np.zeros((2, 1), np.float32)).n_different == 0
+    events = np.zeros((2, 1), np.float32)
+    assert compare(PAIR, scores, readings, events, is_independent=True).n_different == 0
 
 
 def test_one_differing_bit_is_told_with_the_first_event():
@@ -87,7 +91,7 @@ def test_one_differing_bit_is_told_with_the_first_event():
     events[17, 1] = 42.5
 
     with pytest.raises(IntegrityError) as caught:
-        compare(PAIR, scores, [other], events)
+        compare(PAIR, scores, [other], events, is_independent=True)
 
     assert caught.value.exit_code == ExitCode.INTEGRITY
     said = str(caught.value)

@@ -1,0 +1,220 @@
+"""Why an entry is not ranked: every reason at once, and the limits that its firmware must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.board.contest import Contest
+from harness.board.entry import Entry, data_digest
+from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard, UnreachedWorkingPoint
+from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Requirement:
+    """One limit of the contest, and the figure of a firmware that must keep it.
+
+    Attributes
+    ----------
+    value : float or None
+        None where it was not measured.
+    evidence : str or None
+        What is behind the value: of nanoseconds, what is behind the number of cycles.
+    reason : str
+        Why it is not met; empty where it is.
+    """
+
+    name: str
+    value: float | None
+    limit: float
+    unit: str
+    evidence: Evidence | None
+    reason: str
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the value was measured, by accepted evidence, and is within the limit."""
+        return not self.reason
+
+
+def requirements(firmware: Firmware, target: Target, rules: RankingRules) -> list[Requirement]:
+    """Compare the firmware's figures with the contest's limits.
+
+    Nanoseconds are cycles times the clock period. Their evidence is that of the cycles: without
+    place and route every clock period is an estimate, and no entry would ever be ranked.
+    """
+    period = firmware.clock_period_ns
+    checked = [
+        ("latency", _graded(firmware.latency_ns, firmware.latency_cycles), target.max_latency_ns),
+        ("initiation interval", _product(firmware.interval_cycles, period), target.max_interval_ns),
+    ]
+    found = [_check(name, figure, limit, rules, unit="ns") for name, figure, limit in checked]
+    for name, title in RESOURCE_TITLES.items():
+        limit = getattr(target.budget, name)
+        if limit is not None:
+            found.append(_check(title, getattr(firmware, name), float(limit), rules))
+    return found
+
+
+def _graded(time: Figure | NotMeasured, cycles: Figure | NotMeasured) -> Figure | NotMeasured:
+    """Return a time with the evidence of its cycles."""
+    if isinstance(time, NotMeasured) or isinstance(cycles, NotMeasured):
+        return time
+    return time.model_copy(update={"evidence": cycles.evidence})
+
+
+def _product(cycles: Figure | NotMeasured, period: Figure | NotMeasured) -> Figure | NotMeasured:
+    if isinstance(cycles, NotMeasured):
+        return cycles
+    if isinstance(period, NotMeasured):
+        return period
+    return cycles.model_copy(update={"value": cycles.value * period.value})
+
+
+def _check(
+    name: str, figure: Figure | NotMeasured, limit: float, rules: RankingRules, *, unit: str = ""
+) -> Requirement:
+    if isinstance(figure, NotMeasured):
+        value, evidence = None, None
+        reason = f"{name} was not measured: {figure.not_measured}"
+    else:
+        value, evidence = figure.value, figure.evidence
+        reason = _shortfall(name, figure, limit, rules, unit=unit)
+    return Requirement(
+        name=name, value=value, limit=limit, unit=unit, evidence=evidence, reason=reason
+    )
+
+
+def _shortfall(name: str, figure: Figure, limit: float, rules: RankingRules, *, unit: str) -> str:
+    after = f" {unit}" if unit else ""
+    if figure.value > limit:
+        return f"{name} {figure.value:,.6g}{after} is over the limit of {limit:,.6g}{after}"
+    if figure.evidence not in rules.accepted_evidence:
+        accepted = ", ".join(rules.accepted_evidence)
+        return f"{name} rests on {figure.evidence}; this contest accepts {accepted}"
+    return ""
+
+
+def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
+    """Every reason why an entry cannot be ranked; empty if it can."""
+    card = entry.card
+    if card.submission.division == "open":
+        return (*_standing(entry, contest), "open division: its physics is shown, never ranked")
+    found = [
+        *_standing(entry, contest),
+        *_sameness(card, contest),
+        *_physics_reasons(card, contest),
+        *_firmware_reasons(card, contest),
+        *_integrity_reasons(card),
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
+    card, rules = entry.card, contest.rules
+    if entry.key in rules.retracted:
+        yield f"taken back by the organiser: {rules.retracted[entry.key]}"
+    if _is_late(card, rules):
+        yield f"received {_received(card)}, after the deadline of {rules.deadline}"
+    if card.submission.is_supervised:
+        yield "declared as trained on the signals"
+    if card.isolation.kind != "bwrap":
+        yield f"scored without isolation ({card.isolation.kind})"
+    if not card.is_official:
+        why = "; ".join(card.unofficial_because) or "no reason recorded"
+        yield f"unofficial: {why}"
+
+
+def _received(card: ScoreCard) -> str:
+    return card.submission.received or card.created
+
+
+def _is_late(card: ScoreCard, rules: RankingRules) -> bool:
+    return rules.deadline is not None and _received(card) > rules.deadline
+
+
+def is_valid(entry: Entry, contest: Contest) -> bool:
+    """Whether a card is official, in time and not taken back."""
+    rules = contest.rules
+    is_retracted = entry.key in rules.retracted
+    return entry.card.is_official and not is_retracted and not _is_late(entry.card, rules)
+
+
+def is_comparable(card: ScoreCard, contest: Contest) -> bool:
+    """Whether a card is of the same data and scorer version as the others."""
+    return not any(_sameness(card, contest))
+
+
+def _sameness(card: ScoreCard, contest: Contest) -> Iterator[str]:
+    if data_digest(card.challenge) != contest.data:
+        yield (
+            f"scored on other data ({card.challenge.name} {card.challenge.version}): "
+            "score it again with `harness score`"
+        )
+    if card.scorer_version != contest.scorer_version:
+        yield (
+            f"scored with scorer version {card.scorer_version}, this board ranks version "
+            f"{contest.scorer_version}: rescore it with `harness rescore`"
+        )
+
+
+def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
+    physics = card.firmware_physics
+    if isinstance(physics, NotMeasured):
+        yield f"the firmware's scores were not measured: {physics.not_measured}"
+        return
+    try:
+        point = physics.at(contest.working_point)
+    except KeyError:
+        yield f"no working point at FPR {contest.working_point:.0e}"
+        return
+    if isinstance(point, UnreachedWorkingPoint):
+        yield f"FPR {point.fpr:.0e} was not measured: {point.not_measured}"
+        return
+    if point.is_low_statistics:
+        yield (
+            f"low statistics: only {point.n_allowed} background events may pass at FPR "
+            f"{point.fpr:.0e}"
+        )
+    for name in contest.signals:
+        if name not in point.rates or name not in physics.auc:
+            yield f"signal {name} was not scored"
+        elif not physics.replicates.get(name):
+            yield f"no bootstrap replicates of signal {name}: it cannot be compared"
+
+
+def _firmware_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
+    firmware = card.firmware
+    if isinstance(firmware, NotMeasured):
+        yield f"the firmware was not measured: {firmware.not_measured}"
+        return
+    if firmware.is_handed_in and not contest.rules.accept_handed_in:
+        yield "firmware reports were handed in, not made here"
+    if firmware.target.part != contest.target.part:
+        yield f"made for the part {firmware.target.part}, not {contest.target.part}"
+    for requirement in requirements(firmware, contest.target, contest.rules):
+        if not requirement.is_met:
+            yield requirement.reason
+    known = {"latency", "interval", *RESOURCE_TITLES}
+    for verdict in firmware.verdicts:
+        if not verdict.is_passed and not any(name in verdict.requirement for name in known):
+            yield f"{verdict.requirement} {verdict.value:,.6g} is over {verdict.limit:,.6g}"
+
+
+def _integrity_reasons(card: ScoreCard) -> Iterator[str]:
+    if isinstance(card.checks, NotMeasured):
+        yield f"the integrity checks were not made: {card.checks.not_measured}"
+    else:
+        for check in card.checks:
+            if check.outcome == "leak":
+                yield f"integrity check {check.name}: scores depend on more than their own event"
+    if isinstance(card.firmware, NotMeasured):
+        return
+    for agreement in card.firmware.agreements:
+        if agreement.n_different:
+            first, second = agreement.witnesses
+            yield (
+                f"{first} and {second} disagree on {agreement.n_different:,} of "
+                f"{agreement.n_events:,} events"
+            )

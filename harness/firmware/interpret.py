@@ -1,0 +1,173 @@
+"""The firmware's scores of events: da4ml's interpreter of the very program that becomes Verilog."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from harness.card.records import Count
+from harness.challenge import Value
+from harness.errors import IntegrityError
+from harness.firmware.artefacts import decompress
+from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
+from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
+from harness.firmware.translate.program import (
+    input_formats,
+    load_program,
+    output_format,
+    pack_words,
+    quantise_inputs,
+)
+from harness.sandbox.step import StepResult
+from harness.sandbox.workspace import Workspace
+
+if TYPE_CHECKING:
+    from da4ml.types import CombLogic
+
+BYTES_PER_SCORE = 8
+# The slowest interpreter that is waited for, events per second.
+_SLOWEST = 10_000
+# Events at once: enough to fill the threads, few enough for the float64 copy to stay small.
+_CHUNK_EVENTS = 65_536
+
+
+class InterpreterReport(Value):
+    """What the interpreter reports: the form of the scores.
+
+    Attributes
+    ----------
+    step : float
+        Every score is a whole multiple of it.
+    width : int
+        Bits of a score.
+    """
+
+    n_events: Count
+    seconds: Amount
+    step: Annotated[float, Field(gt=0)]
+    is_signed: bool
+    width: Annotated[int, Field(ge=1, le=53)]
+
+
+def interpret_all(request: FirmwareRequest, program: Path) -> Path | None:
+    """Score every event of a request; None if it has none."""
+    if request.events is None:
+        return None
+    n_events = len(np.load(request.events, mmap_mode="r"))
+    request.progress(f"scoring {n_events:,} events by the firmware's arithmetic")
+    done = run_interpreter(request.workspace, request.settings, program, request.events)
+    return done.outputs["scores"]
+
+
+def score_by_program(packed: Path, events: Path, workspace: Workspace) -> Path:
+    """Score further events by firmware that was made before, from the program that it kept.
+
+    Parameters
+    ----------
+    packed : Path
+        The artefact `harness.firmware.artefacts.PROGRAM`.
+    events : Path
+        float32 .npy, events first.
+
+    Returns
+    -------
+    Path
+        One little-endian float64 for each event: what the netlist computes, bit for bit.
+
+    Raises
+    ------
+    HarnessError
+        The step failed; see `harness.sandbox.step.RunStep`.
+    """
+    program = decompress(packed, workspace.new_folder("program") / "program.json")
+    return run_interpreter(workspace, FirmwareSettings(), program, events).outputs["scores"]
+
+
+def run_interpreter(
+    workspace: Workspace,
+    settings: FirmwareSettings,
+    program: Path,
+    events: Path,
+    *,
+    name: str = "interpret",
+    n_words: int = 0,
+) -> StepResult[InterpreterReport]:
+    """Interpret a program on events; with `n_words`, pack the input port's bits as well.
+
+    Raises
+    ------
+    IntegrityError
+        There is not one score for each event.
+    """
+    n_events = len(np.load(events, mmap_mode="r", allow_pickle=False))
+    outputs = {"scores": n_events * BYTES_PER_SCORE}
+    if n_words:
+        outputs["words"] = 4 * n_words * n_events
+    done = workspace.run(
+        f"firmware-{name}",
+        "harness.firmware.interpret:interpret_events",
+        InterpreterReport,
+        request={"n_threads": settings.n_threads},
+        inputs={"program": program, "events": events},
+        outputs=outputs,
+        limits=settings.limits(settings.trace_wall_s + n_events / _SLOWEST),
+        may_raise=FAULTS,
+    )
+    if done.outputs["scores"].stat().st_size != n_events * BYTES_PER_SCORE:
+        raise IntegrityError("not one score for each event", where=f"step {name}")
+    return done
+
+
+# --- The step -------------------------------------------------------------------------------------
+
+
+@disk_faults()
+def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
+    """Score every event (entry of a step).
+
+    Request: ``n_threads``. Inputs: ``program``, ``events`` (float32 .npy, any shape with events
+    first). Outputs: ``scores`` (float64, one for each event); if asked for, ``words`` (uint32, the
+    bits on the input port for each event).
+    """
+    require_package("da4ml")
+    program = load_program(inputs["program"])
+    events = open_events(inputs["events"])
+    started = time.monotonic()
+    with outputs["scores"].open("wb") as file:
+        for first in range(0, len(events), _CHUNK_EVENTS):
+            chunk = np.asarray(events[first : first + _CHUNK_EVENTS])
+            _interpret(program, chunk, request["n_threads"]).tofile(file)
+    seconds = time.monotonic() - started
+    if "words" in outputs:
+        formats = input_formats(program)
+        pack_words(quantise_inputs(np.asarray(events), formats), formats).tofile(outputs["words"])
+    form = output_format(program)
+    return {
+        "n_events": len(events),
+        "seconds": seconds,
+        "step": form.step,
+        "is_signed": form.is_signed,
+        "width": form.width,
+    }
+
+
+def open_events(path: Path) -> NDArray[np.float32]:
+    """Map events from a .npy file as rows of numbers, shape (n, n_inputs)."""
+    events = np.load(path, mmap_mode="r", allow_pickle=False)
+    return cast("NDArray[np.float32]", events.reshape(len(events), -1))
+
+
+def _interpret(
+    program: CombLogic, events: NDArray[np.float32], n_threads: int
+) -> NDArray[np.float64]:
+    """Return the scores of events, shape (n,): exact, whole multiples of the output's step."""
+    if events.shape[1] != program.shape[0]:
+        raise ValueError(f"{events.shape[1]} inputs, the program reads {program.shape[0]}")
+    if not any(form.width for form in input_formats(program)) or not len(events):
+        return np.zeros(len(events))
+    return np.asarray(program.predict(events, n_threads=n_threads), np.float64).ravel()

@@ -1,0 +1,112 @@
+"""The record of a design that was simulated and synthesised here, and the notes beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.card.records import Figure, Firmware, StageLatency
+from harness.files import package_version
+from harness.firmware.backend import FirmwareRequest
+from harness.firmware.delays import period_ns
+from harness.firmware.record import Timing, make_record, resource_figures
+from harness.firmware.rtl.closing import Closed
+from harness.firmware.rtl.simulation import Simulated
+from harness.firmware.rtl.synthesis import SynthesisReport
+from harness.firmware.translate.translation import TraceReport
+
+# Shares of overflowing events below this are the tails that saturation is for.
+ORDINARY_OVERFLOW = 0.01
+
+
+def report_design(
+    request: FirmwareRequest,
+    trace: TraceReport,
+    closed: Closed,
+    simulated: Simulated,
+    overflow: Mapping[str, float],
+) -> Firmware:
+    """Report what was measured of a design; its agreements are added by the backend."""
+    synthesis, layer_cycles = closed.mapped.report, closed.mapped.verilog.report.layer_cycles
+    source = (
+        f"Yosys synth_xilinx -family xcup ({synthesis.version}) of the Verilog of "
+        f"da4ml {package_version('da4ml') or 'of unknown version'}"
+    )
+    record = make_record(
+        request.target,
+        _timing(request, synthesis, simulated),
+        resource_figures(synthesis.model_dump(), "rtl", source),
+        backend="rtl",
+        input_bits=trace.input_bits,
+        output_bits=trace.output_bits,
+        notes=tuple(notes(request, trace, closed, overflow)),
+    )
+    stages = (StageLatency(stage=name, cycles=max(0.0, cycles)) for name, cycles in layer_cycles)
+    return record.model_copy(
+        update={
+            "other_cells": {"carry8": synthesis.carry8},
+            "overflow": dict(overflow),
+            "stages": tuple(stages),
+        }
+    )
+
+
+def _timing(request: FirmwareRequest, synthesis: SynthesisReport, simulated: Simulated) -> Timing:
+    waveform = simulated.waveform
+    source = f"{simulated.verilator}, seen in the simulation of the Verilog"
+    estimated_ns = period_ns(synthesis.logic_ns, request.settings.routing_share)
+    return Timing(
+        latency_cycles=Figure(
+            value=waveform.latency_cycles,
+            evidence="rtl",
+            source=f"{source}: input and output register counted",
+        ),
+        interval_cycles=Figure(value=waveform.interval_cycles, evidence="rtl", source=source),
+        clock_period_ns=Figure(
+            value=max(request.target.clock_period_ns, estimated_ns),
+            evidence="estimate",
+            source=_period_source(request, synthesis, estimated_ns),
+        ),
+        source="cycles as simulated, times the clock period",
+    )
+
+
+def _period_source(
+    request: FirmwareRequest, synthesis: SynthesisReport, estimated_ns: float
+) -> str:
+    target_ns = request.target.clock_period_ns
+    outcome = "met" if estimated_ns <= target_ns else "missed"
+    return (
+        f"static timing of the netlist: cells {synthesis.logic_ns:.2f} ns and "
+        f"{request.settings.routing_share:.0%} of the path allowed for routing make "
+        f"{estimated_ns:.2f} ns; the target's clock of {target_ns:g} ns is {outcome}"
+    )
+
+
+def notes(
+    request: FirmwareRequest, trace: TraceReport, closed: Closed, overflow: Mapping[str, float]
+) -> Iterator[str]:
+    """Yield what a reader of the figures has to know."""
+    synthesis = closed.mapped.report
+    yield "latency counts neither the chip's inputs nor its outputs"
+    yield (
+        "the netlist is da4ml's, built of adders; figures of another flow, such as hls4ml's HLS, "
+        "are not to be compared without saying so"
+    )
+    if synthesis.unevaluated:
+        yield f"the mapped netlist was not evaluated, only its Verilog: {synthesis.unevaluated}"
+    if synthesis.untimed:
+        cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
+        yield f"cells without known delays, whose paths were not timed: {cells}"
+    if closed.n_attempts > 1:
+        yield f"the pipeline was deepened {closed.n_attempts - 1} times to meet the clock"
+    if trace.hls4ml != "translated" and request.settings.has_hls4ml:
+        yield f"no second translator checked the scores: hls4ml says {trace.hls4ml}"
+    if trace.da4ml_layers:
+        layers = ", ".join(trace.da4ml_layers)
+        yield f"hls4ml hands {layers} to da4ml: the two are not independent there"
+    for name, share in overflow.items():
+        if share >= ORDINARY_OVERFLOW:
+            yield (
+                f"{name} overflows in {share:.2%} of the compared events, which hold more than "
+                "their share of high scores: its word is too short for ordinary events"
+            )

@@ -1,0 +1,155 @@
+"""A quantised network as an hls4ml project, with the places mended where hls4ml is not exact."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from traceback import walk_tb
+from typing import TYPE_CHECKING
+
+from harness.firmware.artefacts import pack
+from harness.firmware.tools import Report, Request, build_folder
+
+if TYPE_CHECKING:
+    import keras
+
+# Name of the project, of its folder in an archive, and of its top function.
+PROJECT = "anomaly"
+_HANDED_ON = "DA handler used for layer "
+
+
+def write_project(model: keras.Model, request: Request, target: Path) -> Report:
+    """Pack an hls4ml project, and report which layers it handed to da4ml, or why there is none."""
+    from importlib.util import find_spec
+
+    if find_spec("hls4ml") is None:
+        return {"hls4ml": "hls4ml is not installed"}
+    with build_folder("hls4ml") as parent:
+        folder = parent / PROJECT
+        try:
+            printed = convert_by_hls4ml(
+                model,
+                folder,
+                request["part"],
+                request["clock_period_ns"],
+                request.get("hls_backend", "Vitis"),
+            )
+        except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it cannot read
+            return {"hls4ml": _reason(error)}
+        pack(target, [(folder, PROJECT)])
+    lines = printed.splitlines()
+    handed_on = [line.removeprefix(_HANDED_ON) for line in lines if line.startswith(_HANDED_ON)]
+    return {"hls4ml": "translated", "da4ml_layers": handed_on}
+
+
+def _reason(error: Exception) -> str:
+    """Name what was raised; where it has no text, its place and layer."""
+    kind, text = type(error).__name__, str(error).strip()[:300]
+    if text:
+        return f"{kind}: {text}"
+    frames = list(walk_tb(error.__traceback__))
+    if not frames:
+        return kind
+    frame, line = frames[-1]
+    place = f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}, line {line})"
+    layers = (_layer_in(frame.f_locals) for frame, _ in reversed(frames))
+    layer = next((f", at the layer {name}" for name in layers if name), "")
+    return f"{kind} in {place}{layer}"[:300]
+
+
+def _layer_in(variables: Mapping[str, object]) -> str:
+    """Return the name of the layer that a function of hls4ml works on; empty if there is none."""
+    own = variables.get("self")
+    # hls4ml's layers have this attribute; other objects of it have names as well.
+    candidates = [variables.get("layer"), variables.get("node")]
+    candidates += [own] if hasattr(type(own), "class_name") else []
+    names = (getattr(one, "name", None) for one in candidates)
+    return next((name for name in names if isinstance(name, str)), "")
+
+
+def convert_by_hls4ml(
+    model: keras.Model, folder: Path, part: str, clock_period_ns: float, backend: str = "Vitis"
+) -> str:
+    """Write an hls4ml project of a quantised network, and return what hls4ml printed."""
+    import hls4ml
+
+    printed = io.StringIO()
+    with redirect_stdout(printed), warnings.catch_warnings(), _mended_hls4ml():
+        warnings.simplefilter("ignore")
+        project = hls4ml.converters.convert_from_keras_model(
+            model,
+            output_dir=str(folder),
+            project_name=PROJECT,
+            backend=backend,
+            io_type="io_parallel",
+            part=part,
+            clock_period=clock_period_ns,
+            hls_config={
+                # Nothing is given by the configuration: every width comes from the network.
+                "Model": {"Precision": "fixed<-1,0>", "ReuseFactor": 1, "Strategy": "latency"}
+            },
+        )
+        project.write()
+    return printed.getvalue()
+
+
+@contextmanager
+def _mended_hls4ml() -> Iterator[None]:
+    """Mend three places in which hls4ml 1.3.0 computes something else than the network.
+
+    It merges a second quantiser in a row into the type of the first one's result, with the narrower
+    word and the second one's rounding (and warns of it): an input that is cut and then saturated
+    comes out rounded. Left alone, the second one becomes a layer of its own, which is exact.
+
+    It takes bits after the point off a saturating word where the values have fewer, also where they
+    saturate: the largest value comes out smaller. For words that wrap it looks whether the word's
+    ends matter; here it does so for those that saturate as well.
+
+    It reads the layer `ReLU` as one with a threshold, of which it does not follow the widths.
+    """
+    from hls4ml.converters.keras_v3.core import ReLUHandler
+    from hls4ml.model.layers import Reshape, Transpose
+    from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_layers
+    from hls4ml.model.optimizer.passes.hgq_proxy_model import (
+        FixedPointQuantizer,
+        FuseFixedPointQuantizer,
+    )
+
+    fuse = FuseFixedPointQuantizer.transform
+    produce = _produce_kif.dispatch(FixedPointQuantizer)
+    read_relu = ReLUHandler.handle
+
+    def fuse_first(self: object, model: object, node: object) -> bool:
+        source = get_input_layers(node)[0]
+        while isinstance(source, Reshape | Transpose) and get_input_layers(source):
+            source = get_input_layers(source)[0]
+        if source.attributes.get("_result_t_propagated", False):
+            return False
+        return bool(fuse(self, model, node))
+
+    def keep_ends(layer: FixedPointQuantizer) -> object:
+        saturation, layer.SAT = layer.SAT, "WRAP"
+        try:
+            return produce(layer)
+        finally:
+            layer.SAT = saturation
+
+    def read_plain_relu(self: object, layer: object, *tensors: object) -> object:
+        (config,) = read_relu(self, layer, *tensors)
+        if config.get("class_name") == "ThresholdedReLU" and not config.get("activ_param"):
+            del config["activ_param"]
+            config |= {"class_name": "Activation", "activation": "relu"}
+        return (config,)
+
+    FuseFixedPointQuantizer.transform = fuse_first
+    ReLUHandler.handle = read_plain_relu
+    _produce_kif.register(FixedPointQuantizer, keep_ends)
+    try:
+        yield
+    finally:
+        FuseFixedPointQuantizer.transform = fuse
+        ReLUHandler.handle = read_relu
+        _produce_kif.register(FixedPointQuantizer, produce)

@@ -1,0 +1,217 @@
+"""A quantised network traced by da4ml into the program of its score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from harness.firmware.backend import UntranslatableError
+from harness.firmware.translate.program import MAX_OUTPUT_BITS, output_format
+from harness.firmware.translate.replacements import GENERAL_ADVICE
+
+if TYPE_CHECKING:
+    import keras
+    from da4ml.trace import FixedVariableArray
+    from da4ml.types import CombLogic
+    from hgq.quantizer import Quantizer
+    from numpy.typing import ArrayLike
+
+# For each input of a network bits of sign, before the point without it, and after the point.
+Formats: TypeAlias = "Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]"
+
+# An input whose first quantiser saturates comes in on a wire that is wider than the quantiser: 13
+# bits before the point hold any transverse momentum of 13.6 TeV collisions in GeV.
+WIRE_INTEGER_BITS = 13
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TracedNetwork:
+    """A network as da4ml's programs.
+
+    Attributes
+    ----------
+    program : CombLogic
+        From the inputs to the score.
+    by_layer : CombLogic
+        From the inputs to the outputs of all layers, one after the other.
+    layers : tuple
+        Name and number of outputs of each layer, in their order.
+    """
+
+    program: CombLogic
+    by_layer: CombLogic
+    layers: tuple[tuple[str, int], ...]
+
+
+def trace_program(model: keras.Model) -> CombLogic:
+    """Trace a quantised network into one program from its inputs to its score.
+
+    Raises
+    ------
+    UntranslatableError
+        See `trace_layers`.
+    """
+    return trace_layers(model).program
+
+
+def trace_layers(model: keras.Model) -> TracedNetwork:
+    """Trace a quantised network into its program, and into one that gives every layer's output.
+
+    Raises
+    ------
+    UntranslatableError
+        A layer cannot be traced, the program is empty, or the score has too many bits.
+    """
+    from da4ml.converter.plugin import _flatten_arr
+    from da4ml.trace import comb_trace
+
+    _mend_concatenation()
+    with _named_layer():
+        traced = _trace(model, wire_format(model) or _words_of_inputs(model))
+        inputs = _flatten_arr(traced["inputs"])
+        program = comb_trace(inputs, _flatten_arr(traced["final"]))
+        layers = {
+            name.split("/")[1]: _flatten_arr(arrays)
+            for name, arrays in traced.items()
+            if name.endswith("/final")
+        }
+        outputs = [variable for array in layers.values() for variable in array]
+        by_layer = comb_trace(inputs, outputs)
+    _check_program(program)
+    return TracedNetwork(
+        program=program,
+        by_layer=by_layer,
+        layers=tuple((name, len(array)) for name, array in layers.items()),
+    )
+
+
+def _trace(model: keras.Model, formats: Formats | None) -> dict[str, Any]:
+    from da4ml.converter import trace_model
+    from da4ml.trace import HWConfig
+
+    traced: dict[str, Any] = trace_model(
+        model, HWConfig(1, -1, -1), {"hard_dc": 2}, inputs_kif=formats, framework="keras", dump=True
+    )
+    return traced
+
+
+def _words_of_inputs(model: keras.Model) -> Formats:
+    """Return the words that a network reads of its inputs, found by a first tracing.
+
+    Behind an input of unknown format da4ml puts a cast of its own, which costs no gate, but time of
+    its interpreter. Such an input notes how it is read.
+    """
+    return [_words(array) for array in _trace(model, None)["inputs"]]
+
+
+def _words(array: FixedVariableArray) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
+    """Return the bits of each variable that was read; none of one that was not."""
+    bits = [
+        variable.kif if variable.low <= variable.high else (False, 0, 0)
+        for variable in np.ravel(array)
+    ]
+    signs, before, after = (np.reshape(part, array.shape) for part in zip(*bits, strict=True))
+    return signs, before, after
+
+
+def _mend_concatenation() -> None:
+    """Let parts of different lengths be joined.
+
+    HGQ2 0.2.0 broadcasts the inputs of the layer `Concatenate` against each other before it joins
+    them. Its handler of the operation of that name does not, and is registered for the layer too.
+    """
+    import keras
+    from hgq._dais_tracer.layers.ops import ReplayConcatenate
+
+    type("ReplayJoined", (ReplayConcatenate,), {"handles": (keras.layers.Concatenate,)})
+
+
+def _check_program(program: CombLogic) -> None:
+    if program.shape[1] != 1:
+        raise UntranslatableError(
+            f"the network gives {program.shape[1]} numbers for an event",
+            expected="one score",
+            fix="end with a head from harness.heads",
+        )
+    form = output_format(program)
+    if not form.width or not program.ops:
+        raise UntranslatableError(
+            "the score is the same for every event: nothing is left to build",
+            where="the quantised network",
+            expected="weights that survive their quantisation",
+            fix="give weights and activations more bits",
+        )
+    if form.width > MAX_OUTPUT_BITS:
+        raise UntranslatableError(
+            f"the score has {form.width} bits",
+            where="the output",
+            expected=f"at most {MAX_OUTPUT_BITS}",
+            fix="quantise what enters the head to fewer bits",
+        )
+
+
+def wire_format(model: keras.Model) -> Formats | None:
+    """Return the bits of the input wires, or None: as the network asks.
+
+    A quantiser that wraps needs just its own bits of the wire. One that saturates must see how far
+    outside its input lies, so the wire is wider, with one more bit of fraction for the rounding.
+    """
+    fractions = []
+    saturates = False
+    for quantiser in _input_quantisers(model):
+        inner = quantiser.quantizer
+        saturates |= inner.overflow_mode != "WRAP"
+        fractions.append(int(inner.f.numpy().max()) + (inner.round_mode == "RND"))
+    return [(1, WIRE_INTEGER_BITS, max(fractions))] * len(model.inputs) if saturates else None
+
+
+def _input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
+    """Yield the quantisers that the network's input meets first."""
+    from hgq.layers.core.base import MultipleQuantizers
+    from hgq.quantizer import Quantizer
+
+    waiting = [tensor.name for tensor in model.inputs]
+    by_depth = model._nodes_by_depth  # noqa: SLF001 Keras lists the nodes nowhere else
+    operations = {node.operation: node for nodes in by_depth.values() for node in nodes}
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        for operation, node in operations.items():
+            places = [i for i, t in enumerate(node.arguments.keras_tensors) if t.name == name]
+            if not places or operation.name in seen:
+                continue
+            seen.add(operation.name)
+            if isinstance(operation, Quantizer):
+                yield operation
+            elif getattr(operation, "enable_iq", False):
+                own = operation.iq
+                yield from (
+                    [own[i] for i in places] if isinstance(own, MultipleQuantizers) else [own]
+                )
+            else:
+                waiting += [tensor.name for tensor in node.outputs]
+
+
+@contextmanager
+def _named_layer() -> Iterator[None]:
+    """Turn whatever the tracer raises into a fault that names the layer."""
+    try:
+        yield
+    except Exception as error:
+        # The tracer asserts, and raises what Keras and NumPy raise; its frame knows the layer.
+        where, traceback = "the network", error.__traceback__
+        while traceback is not None:
+            operation = getattr(traceback.tb_frame.f_locals.get("op"), "operation", None)
+            if operation is not None:
+                where = f"layer {operation.name!r} ({type(operation).__name__})"
+            traceback = traceback.tb_next
+        raise UntranslatableError(
+            f"cannot be traced: {type(error).__name__}: {str(error)[:300]}",
+            where=where,
+            expected="fixed-point arithmetic of widths known beforehand",
+            fix=GENERAL_ADVICE,
+        ) from error

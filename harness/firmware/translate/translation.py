@@ -1,0 +1,148 @@
+"""From an exported network to the program that da4ml interprets and to an hls4ml project.
+
+Two translators read the one quantised graph: da4ml, whose program becomes the scores and the
+Verilog, and hls4ml, whose compiled C simulation is the second witness.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.card.records import Count
+from harness.challenge import Value
+from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
+from harness.firmware.backend import Amount, FirmwareRequest, Text
+from harness.firmware.parts import find_part
+from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
+from harness.firmware.translate.checking import check_translatable
+from harness.firmware.translate.hls4ml_project import write_project
+from harness.firmware.translate.pipeline import count_operations
+from harness.firmware.translate.program import input_formats, output_format
+from harness.firmware.translate.quantise import load_fixed_point
+from harness.firmware.translate.tracing import trace_layers
+from harness.sandbox.step import GIB
+
+Layer = tuple[Annotated[str, Field(max_length=120)], Count]
+
+
+class TraceReport(Value):
+    """What the two translators made of a network.
+
+    Attributes
+    ----------
+    operations : mapping of str to int
+        Operations of da4ml's program by the hardware that they become.
+    cost_lut : float
+        LUTs by da4ml's cost model.
+    hls4ml : str
+        ``translated``, or why hls4ml did not translate it.
+    layers : tuple
+        Name and number of outputs of each layer, in order.
+    da4ml_layers : tuple of str
+        Layers that hls4ml hands to da4ml.
+    """
+
+    input_bits: Count
+    output_bits: Count
+    n_inputs: Count
+    n_operations: Count
+    operations: dict[str, Count]
+    cost_lut: Amount
+    hls4ml: Text
+    layers: tuple[Layer, ...]
+    da4ml_layers: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Translation:
+    """What translation gave.
+
+    Attributes
+    ----------
+    program, layers : Path
+        da4ml's program of the score, and the one of every layer's outputs.
+    project : Path or None
+        hls4ml's project; None where it cannot translate the network.
+    """
+
+    report: TraceReport
+    program: Path
+    layers: Path
+    project: Path | None
+
+    def artefacts(self) -> dict[str, Path]:
+        """Return the files that are kept, by their lasting names."""
+        project = {HLS4ML_PROJECT: self.project} if self.project else {}
+        return {PROGRAM: self.program, **project}
+
+
+def translate(
+    request: FirmwareRequest, *, has_hls4ml: bool, hls_backend: Literal["Vitis", "Vivado"] = "Vitis"
+) -> Translation:
+    """Translate a network by da4ml and, if asked for, by hls4ml.
+
+    Raises
+    ------
+    UntranslatableError
+        da4ml cannot translate it.
+    """
+    request.progress("translating the network")
+    done = request.run(
+        "trace",
+        "translate.translation:trace_network",
+        TraceReport,
+        request={
+            "precision": request.precision.model_dump() if request.precision else None,
+            "has_hls4ml": has_hls4ml,
+            "hls_backend": hls_backend,
+            "part": find_part(request.target.part).part,
+            "clock_period_ns": request.target.clock_period_ns,
+        },
+        inputs={"graph": request.graph, "weights": request.weights},
+        outputs={"program": GIB, "layers": GIB, "project": GIB},
+    )
+    project = done.outputs["project"]
+    return Translation(
+        report=done.report,
+        program=done.outputs["program"],
+        layers=done.outputs["layers"],
+        project=project if project.stat().st_size else None,
+    )
+
+
+# --- The step -------------------------------------------------------------------------------------
+
+
+@disk_faults()
+def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
+    """Translate a network by da4ml and by hls4ml (entry of a step).
+
+    Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
+    ``part``, ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of
+    da4ml); ``layers`` (the same with every layer's outputs); ``project`` (tar), where hls4ml
+    translates the network.
+    """
+    require_package("da4ml", "hgq")
+    model = load_fixed_point(request["precision"], inputs)
+    check_translatable(model)
+    traced = trace_layers(model)
+    program = traced.program
+    program.save(outputs["program"])
+    traced.by_layer.save(outputs["layers"])
+    report: Report = {
+        "input_bits": sum(form.width for form in input_formats(program)),
+        "output_bits": output_format(program).width,
+        "n_inputs": program.shape[0],
+        "n_operations": len(program.ops),
+        "operations": count_operations(program),
+        "cost_lut": program.cost,
+        "layers": [[name, number] for name, number in traced.layers],
+        "hls4ml": "",
+    }
+    if request["has_hls4ml"]:
+        report |= write_project(model, request, outputs["project"])
+    return report

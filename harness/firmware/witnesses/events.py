@@ -1,0 +1,211 @@
+"""The events that all witnesses see: high scores, low scores, a sample, the edges of the words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.card.records import Count
+from harness.challenge import Value
+from harness.firmware.backend import FirmwareRequest
+from harness.firmware.interpret import InterpreterReport, run_interpreter
+from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
+from harness.firmware.translate.program import count_words, input_formats, load_program
+from harness.firmware.translate.translation import Translation
+from harness.sandbox.step import MIB
+from harness.submission.words import FixedPoint
+
+# The highest-scoring share of events that every witness sees, and the lowest.
+HIGHEST_SHARE = 0.01
+LOWEST_SHARE = 0.001
+N_RANDOM_EXTREMES = 1_000
+# The choice of events is no secret: it must be the same each time.
+_SEED = 20_210_800
+# Integers of more bits than this are not exact in the float32 of events.
+_EXACT_BITS = 24
+
+
+class ExtremesReport(Value):
+    """How many events at the edges of the input words there are."""
+
+    n_events: Count
+    n_inputs: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommonEvents:
+    """The events that the witnesses are compared on, with the program's scores.
+
+    Attributes
+    ----------
+    path : Path
+        .npy: real events, then those at the edges of the words, then further real ones.
+    rows : ndarray of float32, shape (n, n_inputs)
+        The same in memory.
+    n_ordinary : int
+        Real events before the edges.
+    all_scores : ndarray of float64, shape (n,)
+        The program's.
+    words : ndarray of uint32, shape (n_compared, n_words)
+        The input port's bits of the events up to the end of the edges, which all witnesses see;
+        only the C simulation, which is fast, sees the further ones.
+    form : InterpreterReport
+        The form of the scores.
+    """
+
+    path: Path
+    rows: NDArray[np.float32]
+    n_ordinary: int
+    all_scores: NDArray[np.float64]
+    words: NDArray[np.uint32]
+    form: InterpreterReport
+
+    @property
+    def n_compared(self) -> int:
+        """Events that every witness sees: real ones, then the edges."""
+        return len(self.words)
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The program's scores of the events that every witness sees."""
+        return self.all_scores[: self.n_compared]
+
+
+def choose_common_events(
+    request: FirmwareRequest, translation: Translation, scores: Path | None
+) -> CommonEvents:
+    """Choose the events that all witnesses see, and score them."""
+    settings = request.settings
+    extremes = _find_extremes(request, translation)
+    ordinary, further = extremes[:0], extremes[:0]
+    if request.events is not None and scores is not None:
+        all_scores = np.fromfile(scores, np.float64)
+        events = np.load(request.events, mmap_mode="r").reshape(len(all_scores), -1)
+        chosen = choose_events(all_scores, settings.n_witness_events, request.must_include)
+        many = choose_events(all_scores, settings.n_csim_events, chosen)
+        ordinary = np.asarray(events[chosen], np.float32)
+        further = np.asarray(events[np.setdiff1d(many, chosen)], np.float32)
+    rows = np.concatenate([ordinary, extremes, further])
+    path = request.folder / "witnesses.npy"
+    np.save(path, rows)
+    n_words = count_words(translation.report.input_bits)
+    done = run_interpreter(
+        request.workspace, settings, translation.program, path, name="witnesses", n_words=n_words
+    )
+    words = np.fromfile(done.outputs["words"], "<u4").reshape(len(rows), n_words)
+    return CommonEvents(
+        path=path,
+        rows=rows,
+        n_ordinary=len(ordinary),
+        all_scores=np.fromfile(done.outputs["scores"], "<f8"),
+        words=words[: len(ordinary) + len(extremes)],
+        form=done.report,
+    )
+
+
+def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArray[np.float32]:
+    done = request.run(
+        "extremes",
+        "witnesses.events:list_extremes",
+        ExtremesReport,
+        inputs={"program": translation.program},
+        outputs={"events": 256 * MIB},
+    )
+    shape = done.report.n_events, done.report.n_inputs
+    return np.fromfile(done.outputs["events"], "<f4").reshape(shape)
+
+
+@disk_faults()
+def list_extremes(_: Request, inputs: Files, outputs: Files) -> Report:
+    """Write events at the edges of a program's input words (entry of a step).
+
+    Inputs: ``program``. Outputs: ``events`` (float32, rows of inputs, no header).
+    """
+    require_package("da4ml")
+    events = extreme_events(input_formats(load_program(inputs["program"])))
+    np.ascontiguousarray(events, "<f4").tofile(outputs["events"])
+    return {"n_events": len(events), "n_inputs": events.shape[1]}
+
+
+# --- The choice -----------------------------------------------------------------------------------
+
+
+def choose_events(
+    scores: NDArray[np.float64], n_events: int, must_include: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """Choose events for a comparison: the highest scores, some of the lowest, the rest at random.
+
+    Parameters
+    ----------
+    scores : ndarray of float64, shape (n,)
+        Of all events, in no particular order of processes.
+    n_events : int
+        How many to choose; more if `must_include` asks for more.
+    must_include : ndarray of int64, optional
+        Events to choose in any case.
+
+    Returns
+    -------
+    ndarray of int64
+        Rising, without repetition.
+    """
+    n_all = len(scores)
+    chosen = np.zeros(n_all, bool)
+    if must_include is not None:
+        chosen[must_include] = True
+    order = np.argsort(scores, kind="stable")
+    n_highest = min(max(1, round(HIGHEST_SHARE * n_all)), max(1, n_events // 2))
+    chosen[order[n_all - n_highest :]] = True
+    chosen[order[: min(round(LOWEST_SHARE * n_all), n_events // 10)]] = True
+    missing = min(n_events, n_all) - int(chosen.sum())
+    if missing > 0:
+        others = np.flatnonzero(~chosen)
+        generator = np.random.default_rng(_SEED)
+        chosen[generator.choice(others, missing, replace=False)] = True
+    return np.flatnonzero(chosen)
+
+
+def extreme_events(
+    formats: Sequence[FixedPoint], n_random: int = N_RANDOM_EXTREMES
+) -> NDArray[np.float32]:
+    """Make events at the edges of the input words, and anywhere in and beyond them.
+
+    Parameters
+    ----------
+    formats : sequence of FixedPoint
+        Word of each input; one of no bits is unused.
+    n_random : int
+        Events with every input anywhere in its word; and as many up to four times outside it.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, n_inputs)
+        All zero; all lowest; all highest; each input alone at its lowest, at its highest and one
+        step above; halfway between steps; and the random ones.
+    """
+    steps = np.array([form.step for form in formats])
+    lowest = np.array([form.lowest if form.width else 0.0 for form in formats])
+    highest = np.array([form.highest if form.width else 0.0 for form in formats])
+    rows = [np.zeros_like(steps), lowest, highest, highest + steps, lowest - steps, steps / 2]
+    used = [column for column, form in enumerate(formats) if form.width]
+    rows += list(_one_at_a_time(used, lowest, highest, highest + steps))
+    generator = np.random.default_rng(_SEED)
+    n_steps = np.array([2.0 ** min(form.width, _EXACT_BITS) for form in formats])
+    for reach in (1, 4):
+        whole = np.floor(generator.random((n_random, len(steps))) * reach * n_steps)
+        rows += list(reach * lowest + whole * steps)
+    return np.asarray(rows, np.float32)
+
+
+def _one_at_a_time(
+    columns: Sequence[int], *values: NDArray[np.float64]
+) -> Iterator[NDArray[np.float64]]:
+    for value in values:
+        for column in columns:
+            row = np.zeros_like(value)
+            row[column] = value[column]
+            yield row

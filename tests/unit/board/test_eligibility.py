@@ -1,0 +1,140 @@
+"""Who is ranked: every reason against an entry."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.card.records import Agreement, Check, IsolationRecord, NotMeasured
+from harness.challenge import Budget
+from tests.boards import board, reasons, with_point
+from tests.cards import SIGNALS, TARGET, make_card, make_challenge, make_firmware
+
+
+def test_a_good_card_has_no_reason_against_it():
+    assert reasons(make_card()) == ()
+
+
+@pytest.mark.parametrize(
+    ("card", "reason"),
+    [
+        (make_card(division="open"), "open division"),
+        (make_card(is_official=False, unofficial_because=("a subset",)), "unofficial: a subset"),
+        (make_card(isolation=IsolationRecord(kind="none")), "without isolation"),
+        (make_card(firmware=make_firmware(cycles=201)), "latency 1,005 ns is over the limit"),
+        (make_card(firmware=make_firmware(interval_cycles=6)), "initiation interval 30 ns is over"),
+        (make_card(firmware=make_firmware(lut=394_081)), "LUT 394,081 is over the limit of 394,08"),
+        (make_card(firmware=make_firmware(ff=788_161)), "FF 788,161 is over"),
+        (make_card(firmware=make_firmware(dsp=2_281)), "DSP 2,281 is over"),
+        (make_card(firmware=make_firmware(bram18=1_441)), "BRAM18 1,441 is over"),
+        (make_card(firmware=make_firmware(evidence="estimate")), "LUT rests on estimate"),
+        (
+            make_card(firmware=NotMeasured(not_measured="no netlist")),
+            "the firmware was not measured: no netlist",
+        ),
+        (
+            make_card(firmware_physics=NotMeasured(not_measured="no simulator")),
+            "firmware's scores were not measured: no simulator",
+        ),
+        (
+            make_card(checks=NotMeasured(not_measured="quick run")),
+            "integrity checks were not made: quick run",
+        ),
+        (
+            make_card(
+                checks=(Check(name="order", outcome="leak", n_events=9, max_difference=1.0),)
+            ),
+            "integrity check order",
+        ),
+        (with_point(make_card(), is_low_statistics=True, n_allowed=9), "low statistics: only 9"),
+    ],
+)
+def test_each_reason_against_an_entry_is_told(card, reason):
+    found = reasons(card)
+    assert any(reason in text for text in found), found
+
+
+def test_all_reasons_are_told_at_once():
+    firmware = make_firmware(cycles=300, lut=500_000)
+    card = make_card(firmware=firmware, isolation=IsolationRecord(kind="none"))
+
+    found = " | ".join(reasons(card))
+
+    assert "isolation" in found
+    assert "latency 1,500 ns" in found
+    assert "LUT 500,000" in found
+
+
+def test_a_requirement_at_its_limit_is_met():
+    assert reasons(make_card(firmware=make_firmware(cycles=200, lut=394_080))) == ()
+
+
+def test_latency_is_gated_by_the_evidence_of_its_cycles():
+    # Without place and route the clock period and so the nanoseconds are an estimate.
+    firmware = make_firmware()
+    assert firmware.latency_ns.evidence == "estimate"
+    assert reasons(make_card(firmware=firmware)) == ()
+    only_estimate = firmware.model_copy(
+        update={"latency_cycles": NotMeasured(not_measured="no simulation")}
+    )
+    assert "latency rests on estimate" in " ".join(reasons(make_card(firmware=only_estimate)))
+
+
+def test_a_resource_without_a_budget_may_be_unmeasured():
+    target = TARGET.model_copy(update={"budget": Budget(lut=1_000_000)})
+    challenge = make_challenge().model_copy(update={"target": target})
+    firmware = make_firmware(target=target).model_copy(
+        update={"dsp": NotMeasured(not_measured="not counted")}
+    )
+    assert reasons(make_card(challenge=challenge, firmware=firmware)) == ()
+    strict = make_firmware().model_copy(update={"dsp": NotMeasured(not_measured="not counted")})
+    assert "DSP was not measured" in " ".join(reasons(make_card(firmware=strict)))
+
+
+def test_the_rules_decide_on_supervision_evidence_and_handed_in_reports():
+    card = make_card()
+    supervised = card.submission.model_copy(update={"is_supervised": True})
+    assert "trained on the signals" in " ".join(
+        reasons(card.model_copy(update={"submission": supervised}))
+    )
+    assert "rests on rtl" in " ".join(reasons(card, accepted_evidence=("post_route",)))
+    handed_in = make_firmware().model_copy(update={"is_handed_in": True})
+    assert "handed in" in " ".join(reasons(make_card(firmware=handed_in)))
+    assert reasons(make_card(firmware=handed_in), accept_handed_in=True) == ()
+
+
+def test_witnesses_that_disagree_are_told():
+    agreement = Agreement(
+        witnesses=("HGQ2", "Verilog"), n_events=1000, n_different=1, is_independent=True
+    )
+    firmware = make_firmware().model_copy(update={"agreements": (agreement,)})
+    assert "HGQ2 and Verilog disagree on 1 of 1,000" in " ".join(
+        reasons(make_card(firmware=firmware))
+    )
+
+
+def test_another_part_is_not_ranked():
+    target = TARGET.model_copy(update={"part": "xcku115"})
+    assert "made for the part xcku115" in " ".join(
+        reasons(make_card(firmware=make_firmware(target=target)))
+    )
+
+
+def test_a_signal_or_replicates_that_are_missing_are_told():
+    card = make_card()
+    assert "signal other was not scored" in " ".join(
+        reasons(card, signal_weights={"h0": 1.0, "other": 1.0})
+    )
+    physics = card.firmware_physics.model_copy(update={"replicates": {}})
+    assert "no bootstrap replicates" in " ".join(
+        reasons(card.model_copy(update={"firmware_physics": physics}))
+    )
+
+
+def test_open_entries_follow_and_say_only_that():
+    trigger = make_card("a", firmware=make_firmware(lut=1e6))
+    shown = make_card("b", division="open", rates=dict.fromkeys(SIGNALS, 0.4))
+
+    unranked = board([shown, trigger]).unranked
+
+    assert [item.entry.card.submission.team for item in unranked] == ["a", "b"]
+    assert len(unranked[1].reasons) == 1

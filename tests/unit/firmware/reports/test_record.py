@@ -1,0 +1,239 @@
+"""A folder of reports becomes one record, marked as handed in, or is refused for a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from harness.card.records import Agreement, Figure
+from harness.errors import InvalidSubmissionError, UsageError
+from harness.firmware.artefacts import decompress
+from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
+from harness.sandbox.workspace import Workspace
+from harness.submission.network import rebuild
+from tests.firmware_bench import TARGET, direct_step
+from tests.golden.firmware import make_reports as golden
+
+CONFIG = """Backend: Vitis
+ClockPeriod: 5
+KerasModel: !keras_model 'somewhere/keras_model.h5'
+Part: {part}
+ProjectName: anomaly
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    reports = tmp_path / "my reports é" / "anomaly_prj/solution1/syn/report"
+    reports.mkdir(parents=True)
+    (reports / "anomaly_csynth.xml").write_bytes(golden.csynth_xml())
+    (reports / "anomaly_csynth.rpt").write_text(golden.csynth_rpt())
+    (reports / "dense_csynth.xml").write_bytes(golden.csynth_xml(top="dense", worst="99"))
+    root = tmp_path / "my reports é"
+    (root / "hls4ml_config.yml").write_text(CONFIG.format(part=golden.PART))
+    return root
+
+
+def number(figure) -> float:
+    assert isinstance(figure, Figure), figure
+    return figure.value
+
+
+def test_csynth_alone_is_evidence_csynth_with_the_worst_latency(folder):
+    report = read_reports(folder, target=TARGET)
+
+    assert report.is_handed_in
+    assert number(report.latency_cycles) == 14
+    assert number(report.interval_cycles) == 2
+    assert number(report.clock_period_ns) == 5.0
+    assert number(report.latency_ns) == 70.0
+    assert number(report.lut) == golden.DESIGN["lut"]
+    figures = (report.latency_cycles, report.latency_ns, report.lut, report.bram18)
+    assert {figure.evidence for figure in figures} == {"csynth"}
+    interval = next(row for row in report.verdicts if row.requirement == "interval")
+    assert interval.value == 10.0
+    # TARGET's budget is 1,000 LUTs: over it is a result.
+    assert not report.is_within_target
+
+
+def test_after_routing_resources_and_clock_are_post_route(folder):
+    (folder / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
+    (folder / "timing_routed.rpt").write_text(golden.timing_rpt(slack="-0.500"))
+
+    report = read_reports(folder, target=TARGET)
+
+    assert (number(report.lut), report.lut.evidence) == (18_250, "post_route")
+    assert (number(report.clock_period_ns), report.clock_period_ns.evidence) == (5.5, "post_route")
+    assert report.latency_cycles.evidence == "csynth"
+    # The cycles are C synthesis's, so the nanoseconds are no better known.
+    assert (number(report.latency_ns), report.latency_ns.evidence) == (77.0, "csynth")
+    assert report.other_cells == {"carry8": 1_400}
+
+
+def refused(folder: Path, **more) -> str:
+    with pytest.raises(InvalidSubmissionError) as caught:
+        read_reports(folder, target=TARGET, **more)
+    return str(caught.value)
+
+
+def test_two_solutions_are_refused(folder):
+    other = folder / "anomaly_prj/solution2/syn/report"
+    other.mkdir(parents=True)
+    (other / "anomaly_csynth.xml").write_bytes(golden.csynth_xml(worst="2"))
+
+    said = refused(folder)
+
+    assert "two or more solutions" in said
+    assert "solution1" in said
+    assert "solution2" in said
+
+
+def test_reports_that_contradict_each_other_are_refused(folder):
+    path = folder / "anomaly_prj/solution1/syn/report/anomaly_csynth.rpt"
+    path.write_text(golden.csynth_rpt(worst="3", best="3"))
+
+    assert "different designs" in refused(folder)
+
+
+def test_another_part_is_refused(folder):
+    for path in folder.rglob("*_csynth.*"):
+        path.unlink()
+    path = folder / "anomaly_prj/solution1/syn/report/anomaly_csynth.xml"
+    path.write_bytes(golden.csynth_xml(part="xczu9eg-ffvb1156-2-e"))
+
+    assert "xczu9eg" in refused(folder)
+
+
+def test_another_part_in_the_configuration_is_refused(folder):
+    (folder / "hls4ml_config.yml").write_text(CONFIG.format(part="xcku115"))
+
+    assert "xcku115" in refused(folder)
+
+
+def test_a_slower_clock_is_noted(folder):
+    path = folder / "anomaly_prj/solution1/syn/report"
+    (path / "anomaly_csynth.rpt").unlink()
+    (path / "anomaly_csynth.xml").write_bytes(golden.csynth_xml(target="25.00"))
+
+    report = read_reports(folder, target=TARGET)
+
+    assert number(report.clock_period_ns) == 25.0
+    assert any("25 ns" in note for note in report.notes)
+
+
+def test_no_report_at_all_is_refused(tmp_path):
+    (tmp_path / "readme.txt").write_text("nothing")
+
+    assert "no report of C synthesis" in refused(tmp_path)
+
+
+def test_no_folder_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        read_reports(tmp_path / "missing", target=TARGET)
+
+
+@pytest.mark.parametrize("text", ["a: [", "a: *b", "\x00", "- [" * 2000])
+def test_a_damaged_configuration_is_refused(folder, text):
+    (folder / "hls4ml_config.yml").write_text(text)
+
+    assert "YAML" in refused(folder)
+
+
+def test_a_hostile_configuration_runs_nothing(folder, tmp_path):
+    mark = tmp_path / "mark"
+    tag = "!!python/object/apply:os.system"
+    (folder / "hls4ml_config.yml").write_text(f"ProjectName: {tag} ['touch {mark}']")
+
+    refused(folder)
+
+    assert not mark.exists()
+
+
+def test_only_submodules_reports_are_refused(folder):
+    (folder / "hls4ml_config.yml").unlink()
+
+    assert "top function" in refused(folder)
+
+
+def compared(folder: Path, network, tmp_path: Path):
+    graph, weights = network
+    workspace = Workspace(run_step=direct_step, folder=tmp_path / "steps")
+    return {"graph": graph, "weights": weights, "workspace": workspace}
+
+
+def test_the_keras_model_beside_the_reports_is_compared_by_its_weights(folder, small, tmp_path):
+    with h5py.File(folder / "keras_model.h5", "w") as file:
+        for index, weight in enumerate(rebuild(*small).weights):
+            file[f"layer/{index}"] = np.asarray(weight)
+
+    report = read_reports(folder, target=TARGET, **compared(folder, small, tmp_path))
+
+    assert any("of the submission's" in note and "holds" in note for note in report.notes)
+    share = next(note for note in report.notes if "holds" in note)
+    found, total = (int(word) for word in share.split() if word.isdigit())
+    assert found == total > 0
+
+
+def test_reports_of_another_network_are_refused(folder, small, tmp_path):
+    with h5py.File(folder / "keras_model.h5", "w") as file:
+        file["kernel"] = np.ones((6, 4), np.float32)
+
+    assert "none of the submission's" in refused(folder, **compared(folder, small, tmp_path))
+
+
+def test_without_a_model_it_is_said_that_nothing_was_compared(folder, small, tmp_path):
+    report = read_reports(folder, target=TARGET, **compared(folder, small, tmp_path))
+
+    assert any("not shown" in note for note in report.notes)
+
+
+def test_witnesses_of_the_scores_leave_the_vendors_figures_alone(folder):
+    handed_in = read_reports(folder, target=TARGET)
+    agreement = Agreement(witnesses=("a", "b"), n_events=5, n_different=0, is_independent=True)
+    made = handed_in.model_copy(
+        update={
+            "backend": "rtl",
+            "is_handed_in": False,
+            "lut": Figure(value=3, evidence="rtl", source="Yosys"),
+            "input_bits": 8,
+            "agreements": (agreement,),
+        }
+    )
+
+    merged = with_witnesses(handed_in, made)
+
+    assert merged.is_handed_in
+    assert merged.lut == handed_in.lut
+    assert merged.verdicts == handed_in.verdicts
+    assert merged.agreements == (agreement,)
+    assert merged.input_bits == 8
+    assert "3 LUT" in merged.notes[-1]
+
+
+def test_the_reports_that_were_read_are_kept_and_listed_by_digest(folder, tmp_path):
+    kept = [tmp_path / name / REPORTS for name in ("one", "two")]
+    artefacts = []
+    for path in kept:
+        path.parent.mkdir()
+        artefacts.append(read_reports(folder, target=TARGET, kept=path).artefacts)
+
+    assert artefacts[0] == artefacts[1]
+    (artefact,) = artefacts[0]
+    assert artefact.sha256 == hashlib.sha256(kept[0].read_bytes()).hexdigest()
+    with tarfile.open(decompress(kept[0], tmp_path / "reports.tar")) as archive:
+        names = archive.getnames()
+        top = next(name for name in names if name.endswith("anomaly_csynth.xml"))
+        content = archive.extractfile(top)
+        assert content is not None
+        assert content.read() == golden.csynth_xml()
+    # The report of one layer was not read.
+    assert sorted(Path(name).name for name in names) == [
+        "anomaly_csynth.rpt",
+        "anomaly_csynth.xml",
+        "hls4ml_config.yml",
+    ]

@@ -1,0 +1,223 @@
+"""The vendor backends, tested by a stand-in that writes the reports, and fails, as the tool does.
+
+No machine of this project has Vitis or Vivado. The stand-in answers to their command lines, reads
+the Tcl that it is given far enough to know what to write, and leaves reports where they do.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tarfile
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.card.records import Figure, Firmware
+from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
+from harness.firmware.backend import FirmwareSettings
+from harness.firmware.vendor import build
+from harness.firmware.vendor.tool import run_vendor_tool
+from tests.firmware_bench import every_pair, make_firmware
+from tests.golden.firmware import make_reports as golden
+
+HLS = """#!{python}
+import os, pathlib, sys, time
+mode = os.environ.get("STAND_IN", "")
+calls = ["-f build_prj.tcl", "--mode hls --tcl build_prj.tcl"]
+assert " ".join(sys.argv[1:]) in calls, sys.argv
+assert "synth      1" in pathlib.Path("build_opt.tcl").read_text()
+assert pathlib.Path("firmware/anomaly.cpp").exists()
+print("****** Vitis HLS stand-in")
+if mode == "licence":
+    print("ERROR: [Common 17-345] A valid license was not found for feature 'HLS'")
+    sys.exit(1)
+if mode == "silent licence":
+    print("ERROR: FLEXnet Licensing error:-15,570. System Error: 11")
+    sys.exit(0)
+if mode == "schedule":
+    print("ERROR: [SCHED 204-80] Unable to satisfy the II of 1")
+    sys.exit(0)
+if mode == "failure":
+    print("something else")
+    sys.exit(1)
+if mode == "hang":
+    time.sleep(600)
+if mode == "crash":
+    os.kill(os.getpid(), 9)
+if mode == "nothing":
+    sys.exit(0)
+folder = pathlib.Path("anomaly_prj/solution1/syn/report")
+folder.mkdir(parents=True)
+reports = pathlib.Path({reports!r})
+(folder / "anomaly_csynth.xml").write_bytes((reports / (mode or "good")).read_bytes())
+"""
+VIVADO = """#!{python}
+import pathlib, sys
+assert sys.argv[1:3] == ["-mode", "batch"], sys.argv
+assert "route_design" in pathlib.Path("implement.tcl").read_text()
+reports = pathlib.Path({reports!r})
+for name in ("utilization_routed.rpt", "timing_routed.rpt"):
+    pathlib.Path(name).write_bytes((reports / name).read_bytes())
+"""
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """Put stand-ins on PATH; return a function that chooses how they behave."""
+    reports, programs = tmp_path / "reports", tmp_path / "bin"
+    reports.mkdir()
+    programs.mkdir()
+    (reports / "good").write_bytes(golden.csynth_xml())
+    (reports / "undef").write_bytes(golden.csynth_xml(worst="undef"))
+    (reports / "other").write_bytes(golden.csynth_xml(top="other"))
+    (reports / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
+    (reports / "timing_routed.rpt").write_text(golden.timing_rpt())
+    for name, text in (("vitis_hls", HLS), ("vivado_hls", HLS), ("vivado", VIVADO)):
+        path = programs / name
+        path.write_text(textwrap.dedent(text).format(python=sys.executable, reports=str(reports)))
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    return lambda mode: monkeypatch.setenv("STAND_IN", mode)
+
+
+@pytest.fixture(scope="module")
+def project(tiny, tmp_path_factory) -> Path:
+    from harness.firmware.translate.translation import trace_network
+
+    folder = tmp_path_factory.mktemp("project")
+    trace_network(
+        {
+            "precision": None,
+            "has_hls4ml": True,
+            "part": "xcvu9p-flga2104-2-e",
+            "clock_period_ns": 5.0,
+        },
+        {"graph": tiny[0], "weights": tiny[1]},
+        {name: folder / f"{name}.tar" for name in ("program", "layers", "project")},
+    )
+    return folder / "project.tar"
+
+
+def run_step(project: Path, folder: Path, *, has_vivado: bool = False, timeout_s: float = 60.0):
+    """Run the step of the vendor's tool."""
+    vivado = shutil.which("vivado") if has_vivado else None
+    return run_vendor_tool(
+        {
+            "program": shutil.which("vitis_hls"),
+            "vivado": vivado,
+            "licences": {},
+            "timeout_s": timeout_s,
+        },
+        {"project": project},
+        {"reports": folder / "reports.tar"},
+    )
+
+
+def test_the_whole_backend_makes_a_record_of_csynth_evidence(tiny, tools, tmp_path):
+    np.save(tmp_path / "events.npy", every_pair())
+
+    result = make_firmware(
+        tiny,
+        tmp_path / "events.npy",
+        tmp_path / "build",
+        backend="vitis",
+        settings=FirmwareSettings(n_workers=1),
+        has_implementation=True,
+    )
+
+    report = result.report
+    assert isinstance(report, Firmware)
+    assert not report.is_handed_in
+    assert isinstance(report.latency_cycles, Figure)
+    assert (report.latency_cycles.value, report.latency_cycles.evidence) == (14, "csynth")
+    assert (report.lut.value, report.lut.evidence) == (18_250, "post_route")
+    assert (report.clock_period_ns.value, report.clock_period_ns.evidence) == (5.0, "post_route")
+    assert any("initiation interval of 2" in note for note in report.notes)
+    assert len(report.agreements) == 2
+    assert np.fromfile(result.scores).tolist() == [2 * a + b for a in range(8) for b in range(8)]
+    assert {"anomaly_csynth.xml", "utilization_routed.rpt"} <= {
+        artefact.name for artefact in report.artefacts
+    }
+
+
+def test_the_reports_come_back(project, tools, tmp_path):
+    report = run_step(project, tmp_path, has_vivado=True)
+
+    with tarfile.open(tmp_path / "reports.tar") as archive:
+        assert sorted(archive.getnames()) == sorted(report["reports"])
+    assert set(report["reports"]) == {
+        "anomaly_csynth.xml",
+        "utilization_routed.rpt",
+        "timing_routed.rpt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "word"),
+    [
+        ("licence", EnvironmentFaultError, "no licence"),
+        ("silent licence", EnvironmentFaultError, "no licence"),
+        ("schedule", EnvironmentFaultError, "Unable to satisfy the II"),
+        ("failure", EnvironmentFaultError, "something else"),
+        ("crash", LimitError, "killed"),
+        ("nothing", EnvironmentFaultError, "without a report"),
+    ],
+)
+def test_each_way_to_fail_is_told(project, tools, tmp_path, mode, error, word):
+    tools(mode)
+
+    with pytest.raises(error, match=word):
+        run_step(project, tmp_path)
+
+
+def test_a_tool_that_hangs_is_ended_at_the_limit(project, tools, tmp_path):
+    tools("hang")
+
+    with pytest.raises(LimitError, match="did not end within 2 s"):
+        run_step(project, tmp_path, timeout_s=2.0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "error", "said"),
+    [
+        ("undef", EnvironmentFaultError, "no usable report"),
+        ("other", IntegrityError, "not of anomaly"),
+    ],
+)
+def test_a_report_without_a_latency_or_of_another_design_makes_no_card(
+    tiny, tools, tmp_path, mode, error, said
+):
+    tools(mode)
+
+    with pytest.raises(error, match=said):
+        make_firmware(
+            tiny, None, tmp_path / "build", backend="vitis", settings=FirmwareSettings(n_workers=1)
+        )
+
+
+@pytest.mark.parametrize(("backend", "program"), [("vitis", "vitis_hls"), ("vivado", "vivado_hls")])
+def test_a_missing_tool_is_told_before_any_work(tiny, tmp_path, monkeypatch, backend, program):
+    monkeypatch.setattr(build.shutil, "which", lambda _: None)
+
+    with pytest.raises(
+        EnvironmentFaultError, match=rf"{program} was not found(?s:.*)--backend rtl"
+    ):
+        make_firmware(tiny, None, tmp_path / "build", backend=backend)
+
+
+def test_a_limit_of_time_is_a_limit_error(tiny, tools, tmp_path):
+    tools("hang")
+
+    with pytest.raises(LimitError):
+        make_firmware(
+            tiny,
+            None,
+            tmp_path / "build",
+            backend="vitis",
+            settings=FirmwareSettings(n_workers=1, synthesis_wall_s=2.0),
+        )
