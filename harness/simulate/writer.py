@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data import hdf5_writer
+from harness.errors import EnvironmentFaultError
 from harness.files import write_json
 from harness.simulate.layout import LAYOUT, Events
 from harness.simulate.plan import SimulationPlan
@@ -23,7 +24,12 @@ _FIX = "make room and run the command again: it continues"
 
 def write_file(plan: SimulationPlan, parts: Path, out: Path, provenance: Provenance) -> None:
     """Write the file of a run from the chunks in the folder `parts`; see `write_events`."""
-    write_events(out, _blocks(plan, parts), plan.n_events, provenance)
+    try:
+        write_events(out, _blocks(plan, parts), plan.n_events, provenance)
+    except EnvironmentFaultError as error:
+        # HDF5 crashes when it frees a file that it could not write. The cause keeps that file until
+        # this error has left the worker.
+        raise EnvironmentFaultError(*error.problems) from error
 
 
 def write_events(

@@ -230,7 +230,7 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path):
         ({"--events": "0"}, "at least one"),
         ({"--events": "-5"}, "at least one"),
         ({"--seed": "-1"}, "the seed is -1"),
-        ({"--jobs": "0"}, "0 jobs"),
+        ({"--jobs": "0"}, "number of jobs is 0"),
         ({"process": "ttbar"}, "no process 'ttbar'"),
         ({"process": "absent.yaml"}, "absent.yaml"),
     ],
