@@ -1,4 +1,4 @@
-"""The challenge's result file ``<team>.h5``: written, read by a step, and judged.
+"""The challenge's result file ``<team>.h5``: written, read by a step, and checked.
 
 References
 ----------
@@ -66,7 +66,7 @@ class ResultCheck:
     Attributes
     ----------
     faults : tuple of Problem
-        Any of them rules the result out.
+        Each of them rules the result out.
     remarks : tuple of str
         What a reader should know; nothing is scored by them.
     """
@@ -108,7 +108,7 @@ def import_result(
     cache: Path | None = None,
     isolation: IsolationKind = "bwrap",
 ) -> ImportedResult:
-    """Read a result file and say everything that is wrong with it.
+    """Read a result file and find everything that is wrong with it.
 
     Parameters
     ----------
@@ -177,12 +177,12 @@ def _check_file(path: Path) -> None:
             f"it has {found.st_size:,} bytes",
             where=str(path),
             expected=f"1 to {MAX_RESULT_BYTES:,}: a list of ids is small",
-            fix="hand in the ids of the chosen events alone",
+            fix="submit only the ids of the chosen events",
         )
 
 
 def check_result(result: ResultFile, box: Box) -> ResultCheck:
-    """Say everything that is wrong with a result.
+    """Find everything that is wrong with a result.
 
     Faults are: more ids than the rate allows, an id twice, one that is not in the box, none.
     Figures that the team declared are never a fault: nothing is scored by them.
@@ -220,7 +220,7 @@ def _faults(result: ResultFile, box: Box) -> Iterator[Problem]:
         yield Problem(
             what=f"{len(unknown):,} ids are of no event of {box.title}: {_first(unknown)}",
             where=where,
-            expected="values of EvtId of the black box that was handed out",
+            expected="values of EvtId of the published black box",
             fix="take the ids from the file's EvtId, not from the position in another array",
         )
 
@@ -275,14 +275,14 @@ def write_result(path: Path, ids: NDArray[np.int64], declared: DeclaredFigures) 
     Parameters
     ----------
     ids : int64 array
-        ``EvtId`` of the chosen events; written in rising order, which tells nothing of the scores.
+        ``EvtId`` of the chosen events; written in rising order, which shows nothing of the scores.
     declared : mapping of attribute to number or text
         One for each of `ATTRIBUTES`.
 
     Raises
     ------
     UsageError
-        The file is there already.
+        The file exists.
     EnvironmentFaultError
         It cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What a list of chosen events is worth: true signals by the key, intervals, significance."""
+"""The score of a list of chosen events: true signals by the key, intervals, significance."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FoundSignal(Value):
 
 
 class BoxScore(Value):
-    """What a result is worth.
+    """The score of a result.
 
     Attributes
     ----------

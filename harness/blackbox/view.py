@@ -33,7 +33,7 @@ def box_view(sealed: SealedBox) -> RenderableType:
     title = f"{box.path}: {key.n_events:,} events, {bytes_text(box.n_bytes)}"
     lines = (
         f"a result may name {key.n_allowed:,} events (FPR {key.working_point:g})",
-        f"hand out the box, never the key {sealed.key_path} nor this table; in a manifest:",
+        f"publish the box, never the key {sealed.key_path} nor this table; in a manifest:",
         f"- {{name: {box.path.name}, role: blackbox, process: blackbox, title: Black box,",
         f"   checksum: {box.checksum!r}, n_events: {key.n_events}}}",
     )
@@ -76,7 +76,7 @@ def _found_row(found: FoundSignal) -> tuple[str, ...]:
 
 
 def import_view(found: ImportedResult) -> RenderableType:
-    """Draw what a result file holds, and what should be known of it."""
+    """Draw what a result file holds, and its remarks."""
     result, box = found.result, found.box
     state = "ruled out" if found.check.faults else "nothing rules it out"
     head = (

@@ -1,4 +1,4 @@
-"""The manifest of simulated files: what `--manifest` takes, so that they can be scored on."""
+"""The manifest of simulated files: `--manifest` reads it, so that submissions can be scored."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_manifest(
     Raises
     ------
     UsageError
-        There is no background among them, or a file is none of `harness simulate`.
+        There is no background among them, or `harness simulate` did not write a file.
     DataError
         A file cannot be read.
     """

@@ -63,7 +63,7 @@ def export_network(model: keras.Model, graph_path: Path, weights_path: Path) -> 
     Raises
     ------
     InvalidSubmissionError
-        The graph holds what the allow-list does not, or cannot be serialised.
+        The graph has parts that are not allowed, or cannot be serialised.
     """
     import keras
 
@@ -94,7 +94,7 @@ def _serialise(model: keras.Model) -> dict[str, JsonValue]:
         config = keras.saving.serialize_keras_object(model)
         return cast("dict[str, JsonValue]", json.loads(json.dumps(config)))
     except Exception as error:
-        # Anything at all: a participant's own layer is asked for its configuration here.
+        # Any exception: this runs the code of a participant's own layer.
         raise InvalidSubmissionError(
             f"the network cannot be serialised: {str(error)[:300]}",
             where="model.py, network()",
@@ -104,7 +104,7 @@ def _serialise(model: keras.Model) -> dict[str, JsonValue]:
 
 
 def _without_training(value: JsonValue) -> JsonValue:
-    """Drop what training alone needs: state of compilation, regularisers, initialisers."""
+    """Drop what only training needs: state of compilation, regularisers, initialisers."""
     if isinstance(value, list):
         return [_without_training(item) for item in value]
     if not isinstance(value, dict):

@@ -32,7 +32,7 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
     Raises
     ------
     UsageError
-        The name is no team's, or the folder is there already; nothing was written.
+        The name is not allowed, or the folder exists; nothing was written.
     EnvironmentFaultError
         The folder cannot be written.
     """
