@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.card.records import NotMeasured
 from harness.challenge import Budget, Challenge, IntakeRules, Split, Target
 from harness.ci.intake import SubmittedFiles
-from harness.ci.process import ScoringRequest, ScoringRun
+from harness.ci.process import ScoringOutcome, ScoringRequest
 from tests.cards import make_card, make_challenge
 from tests.events import LAYOUT, toy_file
 from tests.repositories import MODEL, declaration
@@ -41,7 +41,7 @@ def handed(team: str, *, note: bytes = b"", received: str | None = None) -> Subm
     return SubmittedFiles(team=team, files=files, received=received)
 
 
-def score(request: ScoringRequest) -> ScoringRun:
+def score(request: ScoringRequest) -> ScoringOutcome:
     """Make a card up, or fail as ``note.txt`` says.
 
     ``fail``: the submission's fault; ``platform``: the machine's; ``raise``: the worker raises.
@@ -50,9 +50,9 @@ def score(request: ScoringRequest) -> ScoringRun:
     """
     word, _, rest = request.files["note.txt"].decode().partition(" ")
     if word == "fail":
-        return ScoringRun(exit_code=1, message="RuntimeError: no", wall_s=0.1)
+        return ScoringOutcome(exit_code=1, message="RuntimeError: no", wall_s=0.1)
     if word == "platform":
-        return ScoringRun(exit_code=5, message="disk full", wall_s=0.1)
+        return ScoringOutcome(exit_code=5, message="disk full", wall_s=0.1)
     if word == "raise":
         raise ValueError("the worker's own fault")
     if word == "sleep":
@@ -69,7 +69,7 @@ def score(request: ScoringRequest) -> ScoringRun:
     )
     said = card.submission.model_copy(update={"digest": request.digest})
     card = card.model_copy(update={"submission": said})
-    return ScoringRun(exit_code=0, message="", wall_s=0.1, card=card.model_dump_json().encode())
+    return ScoringOutcome(exit_code=0, message="", wall_s=0.1, card=card.model_dump_json().encode())
 
 
 def _leave_line(path: Path, text: str) -> None:

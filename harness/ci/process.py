@@ -68,7 +68,7 @@ class ScoringRequest:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ScoringRun:
+class ScoringOutcome:
     """What one run gave.
 
     Attributes
@@ -89,7 +89,7 @@ class ScoringRun:
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def score_request(request: ScoringRequest) -> ScoringRun:
+def score_request(request: ScoringRequest) -> ScoringOutcome:
     """Score one submission by ``harness score`` in a process of its own.
 
     Whatever the submission does, this returns: a run past its limit is killed with all that it
@@ -100,16 +100,16 @@ def score_request(request: ScoringRequest) -> ScoringRun:
         limit_s = min(limit_s, request.deadline - time.time())
     if limit_s <= 0:
         message = "not started: the submissions before it used up the budget of the whole run"
-        return ScoringRun(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
+        return ScoringOutcome(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         place = Path(scratch)
         try:
             folder = write_files(request.files, place / "submissions" / request.team)
         except InvalidSubmissionError as error:
-            return ScoringRun(exit_code=error.exit_code, message=str(error), wall_s=0.0)
+            return ScoringOutcome(exit_code=error.exit_code, message=str(error), wall_s=0.0)
         code, message = _run(_command(request, folder, place), place, limit_s)
-        run = ScoringRun(exit_code=code, message=message, wall_s=time.monotonic() - started)
+        run = ScoringOutcome(exit_code=code, message=message, wall_s=time.monotonic() - started)
         if code != ExitCode.SCORED:
             return run
         return _with_results(run, place / "results" / request.challenge / request.team)
@@ -159,7 +159,7 @@ def _tail(log: Path) -> str:
     return cut(text, MAX_MESSAGE_CHARACTERS)
 
 
-def _with_results(run: ScoringRun, folder: Path) -> ScoringRun:
+def _with_results(run: ScoringOutcome, folder: Path) -> ScoringOutcome:
     """Add the card of `folder` and its files; without a card the machine failed."""
     paths = sorted(folder.glob(f"*{CARD_SUFFIX}"))
     if not paths or paths[-1].stat().st_size > MAX_CARD_BYTES:

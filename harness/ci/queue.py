@@ -31,13 +31,13 @@ from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
-from harness.ci.process import ScoringRequest, ScoringRun, score_request
+from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
 
 if TYPE_CHECKING:
     from distributed import Client
 
-Score = Callable[[ScoringRequest], ScoringRun]
+Score = Callable[[ScoringRequest], ScoringOutcome]
 # A run that failed by the platform's fault is tried once more.
 MAX_ATTEMPTS = 2
 # A batch system may take minutes to start the first worker.
@@ -202,7 +202,7 @@ def _scored(
     """Score what waits and keep what comes; faults of the platform are tried once more."""
     attempts = dict.fromkeys(waiting, 0)
     while waiting:
-        futures: dict[Future[ScoringRun], int] = {}
+        futures: dict[Future[ScoringOutcome], int] = {}
         for number, request in waiting.items():
             attempts[number] += 1
             futures[workers.executor.submit(score, request)] = number
@@ -218,8 +218,8 @@ def _scored(
 
 
 def _as_completed(
-    futures: Iterable[Future[ScoringRun]], workers: _Workers, patience_s: float
-) -> Iterator[Future[ScoringRun]]:
+    futures: Iterable[Future[ScoringOutcome]], workers: _Workers, patience_s: float
+) -> Iterator[Future[ScoringOutcome]]:
     """Yield each future when it is done, and the rest when the workers have been gone for too long.
 
     Raises nothing: a future that was given up holds a cancellation, the platform's fault.
@@ -238,19 +238,19 @@ def _as_completed(
             return
 
 
-def _result(future: Future[ScoringRun]) -> ScoringRun:
+def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
     """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
     try:
         return future.result(timeout=0)
     except (CancelledError, TimeoutError):
         message = "the cluster lost all of its workers"
-        return ScoringRun(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+        return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
     except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
         message = f"the worker failed: {type(error).__name__}: {error}"
-        return ScoringRun(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+        return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
 
 
-def _keep(request: ScoringRequest, run: ScoringRun, results: Path, attempts: int) -> Scoring:
+def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts: int) -> Scoring:
     """Write the card of a run below `results`."""
     scoring = Scoring(
         team=request.team,

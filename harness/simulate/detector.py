@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.generator import Batch
+from harness.simulate.generator import GeneratedEvents
 from harness.simulate.jets import cluster
 from harness.simulate.layout import Events, lay_out
 from harness.simulate.particles import ELECTRON, MUON, Column, Indices, Particles, join, wrap
@@ -43,7 +43,7 @@ class Detector:
     response: Response
     overlay: Overlay
 
-    def see(self, batch: Batch, rng: np.random.Generator, *, is_fake: bool) -> Events:
+    def see(self, batch: GeneratedEvents, rng: np.random.Generator, *, is_fake: bool) -> Events:
         """Return those events of `batch` that pass the preselection, shape (n, 19, 3)."""
         particles, leptons = batch.particles, batch.leptons
         measured, is_measured = measure_leptons(leptons, batch.pull)

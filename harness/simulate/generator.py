@@ -46,7 +46,7 @@ _MAX_SEED = 900_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Batch:
+class GeneratedEvents:
     """Events of one call of Pythia.
 
     Attributes
@@ -104,7 +104,7 @@ class Generator:
         n_beams = 1 if self.process.beam == "none" else 2
         return float(info.sigmaGen()) / n_events * self.process.cap * n_beams
 
-    def next_batch(self, n_events: int, rng: np.random.Generator) -> Batch:
+    def next_batch(self, n_events: int, rng: np.random.Generator) -> GeneratedEvents:
         """Generate up to `n_events`.
 
         Raises
@@ -186,7 +186,7 @@ def _read_batch(
     array: Any,  # noqa: ANN401 - an awkward array
     generator: Generator,
     rng: np.random.Generator,
-) -> Batch:
+) -> GeneratedEvents:
     """Turn Pythia's array of events into columns, and decay heavy hadrons."""
     import awkward as ak
 
@@ -214,7 +214,7 @@ def _read_batch(
     is_seen = stable.pt > MIN_PT_GEV
     is_inside = np.abs(stable.eta) < MAX_ABS_ETA
     pull = pull[is_seen & is_lepton]
-    return Batch(
+    return GeneratedEvents(
         n_generated=len(lengths),
         n_events=int(np.count_nonzero(decayed.is_kept)),
         n_capped=int(np.count_nonzero(decayed.chance > 1)),

@@ -22,7 +22,7 @@ from harness.firmware.estimate import estimate_figures
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl.closing import Closed, close_timing
 from harness.firmware.rtl.report import report_design
-from harness.firmware.rtl.simulation import Simulated, simulate_verilog
+from harness.firmware.rtl.simulation import SimulatedVerilog, simulate_verilog
 from harness.firmware.translate.translation import TraceReport, Translation, translate
 from harness.firmware.translate.verilog import write_verilog
 from harness.firmware.witnesses.csim import compare_csim
@@ -96,7 +96,7 @@ def _too_large(request: FirmwareRequest, trace: TraceReport) -> Firmware:
 
 
 def _keep(
-    request: FirmwareRequest, translation: Translation, closed: Closed, simulated: Simulated
+    request: FirmwareRequest, translation: Translation, closed: Closed, simulated: SimulatedVerilog
 ) -> tuple[Path, ...]:
     mapped = closed.mapped
     summary = mapped.report.model_dump(mode="json")

@@ -10,7 +10,7 @@ from harness.firmware.backend import FirmwareRequest
 from harness.firmware.delays import period_ns
 from harness.firmware.record import Timing, make_record, resource_figures
 from harness.firmware.rtl.closing import Closed
-from harness.firmware.rtl.simulation import Simulated
+from harness.firmware.rtl.simulation import SimulatedVerilog
 from harness.firmware.rtl.synthesis import SynthesisReport
 from harness.firmware.translate.translation import TraceReport
 
@@ -22,7 +22,7 @@ def report_design(
     request: FirmwareRequest,
     trace: TraceReport,
     closed: Closed,
-    simulated: Simulated,
+    simulated: SimulatedVerilog,
     overflow: Mapping[str, float],
 ) -> Firmware:
     """Report what was measured of a design; its agreements are added by the backend."""
@@ -50,7 +50,9 @@ def report_design(
     )
 
 
-def _timing(request: FirmwareRequest, synthesis: SynthesisReport, simulated: Simulated) -> Timing:
+def _timing(
+    request: FirmwareRequest, synthesis: SynthesisReport, simulated: SimulatedVerilog
+) -> Timing:
     waveform = simulated.waveform
     source = f"{simulated.verilator}, seen in the simulation of the Verilog"
     estimated_ns = period_ns(synthesis.logic_ns, request.settings.routing_share)

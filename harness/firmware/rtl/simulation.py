@@ -37,7 +37,7 @@ class SimulationReport(Value):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Simulated:
+class SimulatedVerilog:
     """A design that was simulated, and its waveform as a value change dump."""
 
     waveform: Waveform
@@ -46,7 +46,9 @@ class Simulated:
     agreement: Agreement
 
 
-def simulate_verilog(request: FirmwareRequest, events: CommonEvents, verilog: Verilog) -> Simulated:
+def simulate_verilog(
+    request: FirmwareRequest, events: CommonEvents, verilog: Verilog
+) -> SimulatedVerilog:
     """Simulate the Verilog, measure its timing, and compare its scores.
 
     Raises
@@ -81,7 +83,7 @@ def simulate_verilog(request: FirmwareRequest, events: CommonEvents, verilog: Ve
         is_independent=False,
         note="the Verilog is written from the program that is interpreted",
     )
-    return Simulated(waveform=waveform, verilator=verilator, vcd=vcd, agreement=agreement)
+    return SimulatedVerilog(waveform=waveform, verilator=verilator, vcd=vcd, agreement=agreement)
 
 
 def _run(

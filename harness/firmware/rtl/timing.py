@@ -33,7 +33,7 @@ Arc: TypeAlias = tuple[Bit, Bit, float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Timing:
+class LongestPath:
     """The longest path of a netlist.
 
     Attributes
@@ -54,7 +54,7 @@ class Timing:
     untimed: Mapping[str, int] = field(default_factory=dict)
 
 
-def time_netlist(netlist: Netlist) -> Timing:
+def time_netlist(netlist: Netlist) -> LongestPath:
     """Find the longest path from a register or an input to a register or an output.
 
     Raises
@@ -74,9 +74,9 @@ def time_netlist(netlist: Netlist) -> Timing:
     graph.propagate()
     ends = [end for end in graph.captures if end[0] in graph.arrival]
     if not ends:
-        return Timing(logic_ns=0.0, untimed=dict(untimed))
+        return LongestPath(logic_ns=0.0, untimed=dict(untimed))
     bit, setup_ns, name = max(ends, key=lambda end: graph.arrival[end[0]] + end[1])
-    return Timing(
+    return LongestPath(
         logic_ns=graph.arrival[bit] + setup_ns,
         path=tuple(_short(cell) for cell in (*graph.path(bit), name)[:_MAX_PATH]),
         n_endpoints=len(ends),

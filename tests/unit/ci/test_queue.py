@@ -10,7 +10,7 @@ import pytest
 
 from harness.card.files import read_card
 from harness.ci.intake import prepare, score_handed
-from harness.ci.process import ScoringRequest, ScoringRun
+from harness.ci.process import ScoringOutcome, ScoringRequest
 from harness.ci.queue import score_all
 from harness.errors import EnvironmentFaultError
 from tests.ci_stand_in import handed, score
@@ -96,7 +96,7 @@ def test_many_at_one_time_give_the_same_cards_as_one_after_the_other(settings, t
 
 
 def test_a_card_of_other_files_than_were_sent_is_not_kept(settings):
-    def swapped(request: ScoringRequest) -> ScoringRun:
+    def swapped(request: ScoringRequest) -> ScoringOutcome:
         return score(replace(request, team="another"))
 
     (one,) = run(settings, handed("team_a"), score=swapped)
