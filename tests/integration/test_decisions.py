@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from harness.board.public import public_part
 from harness.card.files import write_card
 from harness.card.records import ScoreCard
+from harness.cli import cli
 from harness.data.manifest import load_manifest
 from tests.cards import make_card, make_challenge
-from tests.integration.conftest import CommandLine
 
 CHALLENGE = "finals"
 REASON = "trained on the test events"
@@ -55,26 +56,31 @@ def key_of(board: Path, team: str) -> str:
     return f"{team}/{path.stem}"
 
 
-def decide(harness: CommandLine, board: Path, command: str, *arguments: str) -> None:
-    done = harness(
-        *("ci", command, *arguments, "--challenge", CHALLENGE),
-        *("--board", board, "--reason", REASON),
+def harness(*arguments: str | Path) -> str:
+    """Run the command line in this process; return what it prints."""
+    done = CliRunner().invoke(
+        cli, [str(argument) for argument in arguments], catch_exceptions=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
-def printed(harness: CommandLine, results: Path, *arguments: str) -> dict[str, Ranks]:
+def decide(board: Path, command: str, *arguments: str | Path) -> None:
+    where = ("--challenge", CHALLENGE, "--board", board)
+    harness("ci", command, *arguments, *where, "--reason", REASON)
+
+
+def printed(results: Path, *arguments: str | Path) -> dict[str, Ranks]:
     """The ranks in each form of `harness leaderboard` and in the site that it writes."""
     asked = ("leaderboard", "--results", results, "--challenge", CHALLENGE, *arguments)
     site = results.parent / "exported"
-    outputs = []
-    for form in ((), ("--csv",), ("--json",), ("--export", site)):
-        done = harness(*asked, *form)
-        assert done.returncode == 0, done.stderr
-        outputs.append(done.stdout)
-    found = {"terminal": terminal_ranks(outputs[0])}
-    found |= {"csv": csv_ranks(outputs[1]), "json": json_ranks(outputs[2])}
-    return found | {f"exported {name}": ranks for name, ranks in site_ranks(site).items()}
+    harness(*asked, "--export", site)
+    found = {f"exported {name}": ranks for name, ranks in site_ranks(site).items()}
+    return found | {
+        "terminal": terminal_ranks(harness(*asked)),
+        "csv": csv_ranks(harness(*asked, "--csv")),
+        "json": json_ranks(harness(*asked, "--json")),
+    }
 
 
 def site_ranks(site: Path) -> dict[str, Ranks]:
@@ -142,44 +148,37 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [(("retract", "first"), RETRACTED), (("freeze", "--deadline", DEADLINE), FROZEN)],
 )
 def test_a_decision_holds_on_every_output_whatever_manifest_is_given(
-    harness, board, manifest, command, ranks, is_known
+    board, manifest, command, ranks, is_known
 ):
     given = ("--manifest", manifest) if is_known else ()
-    name, *more = command
-    more = [key_of(board, team) if (team := one) in TEAMS else one for one in more]
-    decide(harness, board, name, *more, *given)
+    arguments = [key_of(board, one) if one in TEAMS else one for one in command]
+    decide(board, *arguments, *given)
     check(site_ranks(board / "docs"), ranks)
-    check(printed(harness, board / "results", *given), ranks)
-    check(printed(harness, board / "results"), ranks)
+    check(printed(board / "results", *given), ranks)
+    check(printed(board / "results"), ranks)
 
 
-def test_a_card_retracted_before_or_after_the_opening_is_unranked_on_all_of_it(harness, organiser):
+def test_a_card_retracted_before_or_after_the_opening_is_unranked_on_all_of_it(organiser):
     board = organiser / "board"
-
-    def opened(*form: str) -> str:
-        done = harness(
-            *("ci", "open", "--challenge", CHALLENGE, "--board", board, *form),
-            *("--private-results", organiser / "private"),
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    decide(harness, board, "retract", key_of(board, "first"))
-    check({"terminal": terminal_ranks(opened())}, RETRACTED)
     final = board / "docs" / "final"
+    opening = ("ci", "open", "--challenge", CHALLENGE, "--board", board)
+    opening += ("--private-results", organiser / "private")
+
+    decide(board, "retract", key_of(board, "first"))
+    check({"terminal": terminal_ranks(harness(*opening))}, RETRACTED)
     check(site_ranks(final), RETRACTED)
     check(site_ranks(board / "docs"), RETRACTED)
-    check(printed(harness, board / "opened", "--private"), RETRACTED)
+    check(printed(board / "opened", "--private"), RETRACTED)
 
-    decide(harness, board, "retract", key_of(board, "second"))
+    decide(board, "retract", key_of(board, "second"))
     only = {"first": None, "second": None, "third": 1}
     check(site_ranks(final), only)
-    check(printed(harness, board / "opened", "--private"), only)
+    check(printed(board / "opened", "--private"), only)
 
-    decide(harness, board, "retract", key_of(board, "first"), "--undo")
+    decide(board, "retract", key_of(board, "first"), "--undo")
     back = {"first": 1, "second": None, "third": 2}
     before = contents(board)
-    check({"json": json_ranks(opened("--json"))} | site_ranks(final), back)
+    check({"json": json_ranks(harness(*opening, "--json"))} | site_ranks(final), back)
     assert contents(board) == before
 
 
