@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from harness.board.comparison import Span
-from harness.board.contest import Contest, Rulebook
+from harness.board.contest import Contest
 from harness.board.entry import Entry, data_digest, point_at, shown_physics
 from harness.board.merit import mean_auc, merit_at, merit_span
-from harness.board.order import Ranked, Ranking, Unranked, rank
+from harness.board.order import Ranked, Ranking, Unranked
 from harness.card.records import (
     Cost,
     Figure,
@@ -178,12 +177,6 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
     )
 
 
-def make_board(entries: Sequence[Entry], *, shown_point: float | None = None) -> Board:
-    """Rank the cards of one challenge by the rules of the newest and make their rows."""
-    made = rank(entries, Rulebook().contest_of(entries))
-    return board_of(made, shown_point=shown_point)
-
-
 def _reference_card(
     listed: Sequence[Ranked | Unranked], contest: Contest, newest: ScoreCard
 ) -> ScoreCard:
@@ -343,10 +336,3 @@ def describe_lead(board: Board) -> str:
         f"{first} {shared}, but the statistics leaves the first place open among "
         f"{len(rivals)} of {len(ranked)} entries."
     )
-
-
-def log_range(values: Mapping[str, float] | Sequence[float]) -> tuple[float, float] | None:
-    """Smallest and largest of the positive values; None if there is none."""
-    numbers = values.values() if isinstance(values, Mapping) else values
-    positive = [value for value in numbers if value > 0 and math.isfinite(value)]
-    return (min(positive), max(positive)) if positive else None

@@ -7,15 +7,7 @@ from collections.abc import Callable, Sequence
 from pydantic import JsonValue
 
 from harness.board.formats import DASH, EVIDENCE_TITLES, METRIC_TITLES, amount, fpr_text, percent
-from harness.board.rows import (
-    SYNTHETIC_NOTE,
-    AmountCell,
-    Board,
-    BoardRow,
-    MeritCell,
-    RateCell,
-    log_range,
-)
+from harness.board.rows import SYNTHETIC_NOTE, AmountCell, Board, BoardRow, MeritCell, RateCell
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES
@@ -72,9 +64,13 @@ def _rate_scale(board: Board) -> JsonValue:
         cell for row in board.rows for cell in row.rates.values() if isinstance(cell, RateCell)
     ]
     merits = [row.merit.value for row in board.rows if isinstance(row.merit, MeritCell)]
-    found = log_range([*(cell.tpr for cell in rates), *(cell.upper for cell in rates), *merits])
+    values = [*(cell.tpr for cell in rates), *(cell.upper for cell in rates), *merits]
+    positive = [value for value in values if value > 0]
+    if not positive:
+        return None
     # Intervals that reach down to 0 leave it on the left.
-    return [found[0] / 2, max(found[1], found[0] * 5)] if found else None
+    low, high = min(positive), max(positive)
+    return [low / 2, max(high, low * 5)]
 
 
 def _efficiency_columns(board: Board) -> list[JsonValue]:

@@ -6,7 +6,7 @@ import json
 
 from harness.board.index import CardIndex
 from harness.board.public import hidden_signals, public_part
-from harness.card.records import ScoreCard
+from harness.card.records import NotMeasured, ScoreCard
 from harness.challenge import RankingRules
 from tests.cards import make_card, make_challenge, write_board
 
@@ -31,6 +31,14 @@ def test_no_word_of_a_hidden_signal_is_left():
     assert "h0" not in public
     assert "h⁰" not in public
     assert json.loads(public)["warnings"][1] == "an ordinary one"
+
+
+def test_a_reason_for_a_missing_figure_does_not_name_a_hidden_signal():
+    reason = NotMeasured(not_measured="h0.h5 could not be read")
+    card = card_with_hidden().model_copy(update={"firmware_physics": reason})
+    public = public_part(card)
+    assert "h0" not in public.model_dump_json()
+    assert "withheld" in public.firmware_physics.not_measured
 
 
 def test_every_other_figure_stays():

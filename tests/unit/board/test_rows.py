@@ -17,11 +17,11 @@ from harness.board.order import rank
 from harness.board.rows import (
     SYNTHETIC_NOTE,
     AmountCell,
+    Board,
     MeritCell,
     RateCell,
     board_of,
     describe_lead,
-    make_board,
     weakest_evidence,
     working_points,
 )
@@ -34,6 +34,11 @@ def entries(*cards: ScoreCard) -> list[Entry]:
     return [
         Entry(key=f"{card.submission.team}/card-{i}", card=card) for i, card in enumerate(cards)
     ]
+
+
+def make_board(entries: list[Entry], *, shown_point: float | None = None) -> Board:
+    made = rank(entries, Rulebook().contest_of(entries))
+    return board_of(made, shown_point=shown_point)
 
 
 @pytest.fixture(scope="module")
