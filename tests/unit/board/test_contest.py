@@ -89,8 +89,8 @@ CONTEST = "harness/board/contest.py"
     [
         # A contest is made in one place: whoever makes one by hand forgets one of its sources.
         (r"(?<!\.\. )(?<!>>> contest = )\bContest\(\n? *\w+=", set()),
-        # Rules are read to combine them, to drop hidden signals from a card, or to make a card.
-        (r"\bchallenge\.ranking\b", {"harness/board/public.py", "harness/scoring/assembly.py"}),
+        # Rules are read to combine them or to make a card.
+        (r"\bchallenge\.ranking\b", {"harness/scoring/assembly.py"}),
         (r"\bpublic_rules\(", {"harness/board/public.py"}),
     ],
 )
