@@ -184,10 +184,7 @@ def ways_of(
     }
     for size in (4_096, 65_536):
         ways[f"predict, {size:,}"] = (keras_way(model, events, size), n_events)
-    ways["tf.function, 8,192"] = (
-        function_way(model, events, 8_192, jit_compile=False),
-        n_events,
-    )
+    ways["tf.function, 8,192"] = (function_way(model, events, 8_192, jit_compile=False), n_events)
     for size in (2_048, 8_192, 16_384, 32_768):
         way = function_way(model, events, size, jit_compile=True)
         ways[f"tf.function with XLA, {size:,}"] = (way, n_events)

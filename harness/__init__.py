@@ -15,10 +15,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 __all__ = ["__version__", "read_card", "score"]
 
-_HOMES = {
-    "read_card": "harness.card.files",
-    "score": "harness.scoring.pipeline",
-}
+_HOMES = {"read_card": "harness.card.files", "score": "harness.scoring.pipeline"}
 
 
 def __getattr__(name: str) -> object:

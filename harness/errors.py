@@ -59,14 +59,27 @@ class HarnessError(Exception):
     Parameters
     ----------
     *problems : Problem or str
-        All that is wrong; a plain string is a problem without place or fix.
+        All that is wrong; a string is what was found.
+    where, expected, fix : str
+        The other fields of a problem that is given as a string; see `Problem`.
+
+    Examples
+    --------
+    >>> print(UsageError("no challenge 'adc'", expected="adc2021 or sample"))
+    no challenge 'adc'
+      expected: adc2021 or sample
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ENVIRONMENT
 
-    def __init__(self, *problems: Problem | str) -> None:
+    def __init__(
+        self, *problems: Problem | str, where: str = "", expected: str = "", fix: str = ""
+    ) -> None:
         self.problems: Sequence[Problem] = tuple(
-            Problem(what=problem) if isinstance(problem, str) else problem for problem in problems
+            problem
+            if isinstance(problem, Problem)
+            else Problem(what=problem, where=where, expected=expected, fix=fix)
+            for problem in problems
         )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

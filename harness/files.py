@@ -19,6 +19,7 @@ from harness.errors import (
     DataError,
     EnvironmentFaultError,
     Problem,
+    UsageError,
     field_problems,
     first_complaint,
 )
@@ -76,7 +77,7 @@ def read_bounded(
 
 def _check_size(content: bytes, max_bytes: int, *, source: str) -> None:
     if len(content) > max_bytes:
-        raise DataError(Problem(what=f"larger than {max_bytes:,} bytes", where=source))
+        raise DataError(f"larger than {max_bytes:,} bytes", where=source)
 
 
 def decode_text(content: bytes, *, source: str) -> str:
@@ -138,7 +139,7 @@ def parse_json(
         return model.model_validate_json(raw)
     except ValidationError as error:
         what = first_complaint(error)
-        raise DataError(Problem(what=what, where=source, expected=expected, fix=fix)) from error
+        raise DataError(what, where=source, expected=expected, fix=fix) from error
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:
@@ -166,7 +167,7 @@ def parse_yaml(text: str, model: type[Model], *, source: str) -> Model:
         names = {list: "a list", str: "text", type(None): "nothing"}
         held = names.get(type(content), f"a {type(content).__name__}")
         expected = "fields, one `name: value` each"
-        raise DataError(Problem(what=f"holds {held}", where=source, expected=expected))
+        raise DataError(f"holds {held}", where=source, expected=expected)
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -249,7 +250,7 @@ def load_yaml(text: str, *, source: str, as_text: bool = False) -> YamlDocument:
         raise DataError(_yaml_problem(error, source)) from error
     except (ValueError, RecursionError) as error:
         # PyYAML lets dates such as 2021-02-30 and integers of 5,000 digits raise by themselves.
-        raise DataError(Problem(what=f"not readable: {error}", where=source)) from error
+        raise DataError(f"not readable: {error}", where=source) from error
     fields = node.value if isinstance(node, yaml.MappingNode) else ()
     lines = {key.value: key.start_mark.line + 1 for key, _ in fields}
     return YamlDocument(content=content, lines=lines)
@@ -348,6 +349,18 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def check_new(path: Path) -> None:
+    """Check that nothing is at `path` yet.
+
+    Raises
+    ------
+    UsageError
+        There is a file or a folder.
+    """
+    if path.exists():
+        raise UsageError("the file is there already", where=str(path), fix="name another")
+
+
 def make_folder(folder: Path, *, fix: str = _FIX) -> None:
     """Make `folder` and its parents.
 
@@ -373,21 +386,17 @@ def check_space(folder: Path, n_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < n_bytes + SPARE_BYTES:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"{free / 1e9:.2f} GB are free",
-                where=str(folder),
-                expected=f"{(n_bytes + SPARE_BYTES) / 1e9:.2f} GB",
-                fix=f"make room, or {_ANOTHER_DISK}",
-            )
+            f"{free / 1e9:.2f} GB are free",
+            where=str(folder),
+            expected=f"{(n_bytes + SPARE_BYTES) / 1e9:.2f} GB",
+            fix=f"make room, or {_ANOTHER_DISK}",
         )
 
 
 def disk_fault(path: Path, error: OSError, *, fix: str = _FIX) -> EnvironmentFaultError:
     """Say that a folder or file cannot be written, why, and what to do."""
     reason = error.strerror or str(error).partition("\n")[0] or type(error).__name__
-    return EnvironmentFaultError(
-        Problem(what=f"cannot be written: {reason}", where=str(path), fix=fix)
-    )
+    return EnvironmentFaultError(f"cannot be written: {reason}", where=str(path), fix=fix)
 
 
 # --- Digests and versions -------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, UsageError
 from leaderboard_app.settings import VARIABLE, Settings
 
 APP = Path(__file__).parent / "streamlit_app.py"
@@ -98,11 +98,9 @@ def serve(
             return
     if status not in _STOPPED:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the leaderboard ended with status {status}",
-                where=url_of(port=port, address=address, base_path=base_path),
-                fix="what it wrote above says why",
-            )
+            f"the leaderboard ended with status {status}",
+            where=url_of(port=port, address=address, base_path=base_path),
+            fix="what it wrote above says why",
         )
 
 
@@ -122,9 +120,7 @@ def check_place(address: str, port: int) -> None:
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UsageError(
-            Problem(
-                what=f"the leaderboard cannot listen there: {reason}",
-                where=f"{address}, port {port}",
-                fix="choose another with --port or --address",
-            )
+            f"the leaderboard cannot listen there: {reason}",
+            where=f"{address}, port {port}",
+            fix="choose another with --port or --address",
         ) from error

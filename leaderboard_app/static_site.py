@@ -25,7 +25,7 @@ from harness.board.order import Ranking
 from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
 from harness.card.records import ScoreCard
 from harness.card.text import visible
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 from leaderboard_app.blocks import Block, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
@@ -70,21 +70,17 @@ def export_site(boards: Boards, folder: Path) -> list[Path]:
     snapshot = boards.refresh()
     if not snapshot.entries:
         raise EnvironmentFaultError(
-            Problem(
-                what="there is no score card to show",
-                where=str(boards.results),
-                fix="score a submission first: `harness score submissions/team_x`",
-            )
+            "there is no score card to show",
+            where=str(boards.results),
+            fix="score a submission first: `harness score submissions/team_x`",
         )
     try:
         return _write_site(boards, snapshot, folder)
     except OSError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the site could not be written: {error.strerror or error}",
-                where=str(folder),
-                fix="name a folder that can be written",
-            )
+            f"the site could not be written: {error.strerror or error}",
+            where=str(folder),
+            fix="name a folder that can be written",
         ) from error
 
 
@@ -133,13 +129,7 @@ def _write_challenge(
     return pages
 
 
-def _page(
-    writer: _Writer,
-    template: str,
-    place: Path,
-    board: Board,
-    **content: object,
-) -> Path:
+def _page(writer: _Writer, template: str, place: Path, board: Board, **content: object) -> Path:
     """Fill a template and write it at `place`, a path below the site's folder."""
     here = place.as_posix()
     root = "../" * (len(place.parts) - 1)

@@ -347,9 +347,7 @@ def make_card(
             Check(name="order", outcome="noise", n_events=10_000, max_difference=1e-6),
         ),
         "isolation": IsolationRecord(kind="bwrap"),
-        "usage": {
-            "score": StepUsage(wall_s=4.2, cpu_s=7.9, peak_memory_bytes=812 * 2**20),
-        },
+        "usage": {"score": StepUsage(wall_s=4.2, cpu_s=7.9, peak_memory_bytes=812 * 2**20)},
         "environment": Environment(
             harness="0.1.0",
             git_revision="0" * 40,

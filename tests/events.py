@@ -65,11 +65,7 @@ def with_classes(events: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def write_hdf5(
-    path: Path,
-    events: NDArray[np.float32],
-    *,
-    dataset: str = "Particles",
-    chunk_events: int = 64,
+    path: Path, events: NDArray[np.float32], *, dataset: str = "Particles", chunk_events: int = 64
 ) -> Path:
     """Write `events` as a file of the challenge."""
     with h5py.File(path, "w") as file:

@@ -140,10 +140,7 @@ def compare(folder: Path, sample: Path, challenge: Challenge) -> None:
             pairs = list(zip(scores[run.process][name], background, strict=True))
             aucs = [format_auc(*pair) for pair in pairs]
             tprs = [format_tpr(*pair, fpr) for pair in pairs]
-            rows += [
-                (name, run.title, "AUC", *aucs),
-                (name, run.title, f"TPR at {fpr:g}", *tprs),
-            ]
+            rows += [(name, run.title, "AUC", *aucs), (name, run.title, f"TPR at {fpr:g}", *tprs)]
     header = ("score", "signal", "figure", "sample", "full precision")
     print(table(header, rows, n_words=len(header)), end="")
 

@@ -30,7 +30,7 @@ from harness.simulate.libraries import (
     missing_parts,
     open_overlay,
 )
-from harness.simulate.plan import Chunk, Plan, make_plan
+from harness.simulate.plan import Chunk, SimulationPlan, make_plan
 from harness.simulate.presets import BACKGROUND
 from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
@@ -50,7 +50,7 @@ class Run:
     seed: int
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> SimulationPlan:
         """Return what `harness simulate` is asked to make."""
         return make_plan(self.process, n_events=self.n_events, seed=self.seed)
 
@@ -68,10 +68,7 @@ class Run:
 # The names are those of the challenge's files, so that the same code reads both.
 RUNS = (
     Run(
-        process="background",
-        file_name="background_for_training.h5",
-        n_events=2_180_000,
-        seed=20211,
+        process="background", file_name="background_for_training.h5", n_events=2_180_000, seed=20211
     ),
     Run(
         process="ato4l", file_name="Ato4l_lepFilter_13TeV_filtered.h5", n_events=40_000, seed=20212
@@ -116,7 +113,7 @@ def make_slice(n_library: Mapping[str, int] = SLICE_LIBRARY) -> dict[str, dict[s
     return found
 
 
-def _first_event(plan: Plan, process: str, detector: Detector) -> dict[str, object]:
+def _first_event(plan: SimulationPlan, process: str, detector: Detector) -> dict[str, object]:
     chunk = Chunk(process=process, number=0, n_events=1)
     events, _ = make_chunk(plan.process(process), chunk, plan.seed, detector)
     event = events[0]

@@ -1,7 +1,8 @@
 """The answer of a submission to a black box: the challenge's own result file, made by scoring.
 
-The black box is scored in a sandbox as any events are. What is declared in the file, which the
-challenge takes on trust, comes from the submission's score card or is said to be not measured.
+The black box is scored in a sandbox like any other events. The challenge does not check the figures
+that the file declares; here they come from the submission's score card, or the file says that they
+were not measured.
 """
 
 from __future__ import annotations
@@ -14,32 +15,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.blackbox.make import count_named
+from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES
-from harness.blackbox.result import Declared, write_result
+from harness.blackbox.result import DeclaredFigures, write_result
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
-from harness.data.cache import (
-    EVENTS_NAME,
-    cache_root,
-    find_cached,
-    open_ids,
-    process_folder,
-)
 from harness.data.manifest import load_manifest
 from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
-from harness.errors import (
-    DataError,
-    HarnessError,
-    IntegrityError,
-    InvalidSubmissionError,
-    Problem,
-    UsageError,
-)
-from harness.files import file_checksum
+from harness.errors import DataError, HarnessError, IntegrityError, InvalidSubmissionError
+from harness.files import check_new, file_checksum
 from harness.firmware.artefacts import PROGRAM
 from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
@@ -50,6 +37,8 @@ from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
 
 NOT_MEASURED = "not measured"
+DEFAULT_CHALLENGE = "adc2021"
+Arithmetic = Literal["float", "firmware", "open"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +48,12 @@ class Answer:
     Attributes
     ----------
     arithmetic : str
-        Whose scores chose the events: the ``float`` network's, the ``firmware``'s, or those of an
-        ``open`` entry.
+        Whose scores selected the events: those of the ``float`` network, of the ``firmware`` or of
+        an ``open`` entry.
     card : Path or None
         Where the declared figures come from.
     n_tied : int
-        Events of one score that would have gone over the allowed number, and were left out.
+        Events with the same score that would exceed the allowed number, and were left out.
     """
 
     path: Path
@@ -74,25 +63,18 @@ class Answer:
     n_allowed: int
     n_named: int
     n_tied: int
-    arithmetic: Literal["float", "firmware", "open"]
+    arithmetic: Arithmetic
     card: Path | None
-    declared: Declared
+    declared: DeclaredFigures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Entry:
+class _Entrant:
+    """A submission, and its score card if there is one."""
+
     submission: Submission
     card: ScoreCard | None
     card_path: Path | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _BoxEvents:
-    """A black box as scoring needs it: events as .npy, and the number of each."""
-
-    title: str
-    events: Path
-    ids: NDArray[np.int64]
 
 
 def export_answer(
@@ -126,52 +108,52 @@ def export_answer(
     HarnessError
         See `harness.errors`: the class says whose fault it was. No file is written.
     """
-    if out.exists():
-        raise UsageError(
-            Problem(what="the file is there already", where=str(out), fix="name another --out")
-        )
-    entry = _find_entry(source, submissions, results, challenge)
-    name = challenge or (entry.card.challenge.name if entry.card else "adc2021")
+    check_new(out)
+    entrant = _find_entrant(source, submissions, results / (challenge or DEFAULT_CHALLENGE))
+    name = challenge or (entrant.card.challenge.name if entrant.card else DEFAULT_CHALLENGE)
     rules = load_manifest(*manifests).challenge(name)
+    box = find_box(rules, blackbox, cache)
+    ids = _ids(rules, box)
     with open_workspace(isolation) as workspace:
-        box = _open_box(rules, blackbox, cache, workspace.folder)
-        n_allowed = _allowed(rules, box)
-        progress(f"score: {len(box.ids):,} events of {box.title}")
-        arithmetic, scores = _score(entry, rules, box, workspace, progress)
-    chosen, n_tied = choose(scores, n_allowed)
-    if not chosen.any():
-        raise InvalidSubmissionError(
-            Problem(
-                what=f"the highest score is shared by {n_tied:,} events",
-                where=f"scores of {box.title}",
-                expected=f"at most {n_allowed:,}: ties never buy rate, so no event can be named",
-                fix="let the score tell events apart: look for saturation, or too coarse words",
-            )
-        )
-    declared = declare(entry.card)
-    write_result(out, box.ids[chosen], declared)
+        events = box.events or _unpack(rules, blackbox, workspace.folder)
+        progress(f"score: {len(ids):,} events of {box.title}")
+        arithmetic, scores = _score(entrant, rules, events, len(ids), workspace, progress)
+    chosen, n_tied = choose(scores, box.n_allowed)
+    _check_chosen(chosen, n_tied, box)
+    declared = declare(entrant.card)
+    write_result(out, ids[chosen], declared)
     return Answer(
         path=out,
-        team=entry.submission.spec.team,
+        team=entrant.submission.spec.team,
         box=box.title,
-        n_events=len(box.ids),
-        n_allowed=n_allowed,
+        n_events=len(ids),
+        n_allowed=box.n_allowed,
         n_named=int(chosen.sum()),
         n_tied=n_tied,
         arithmetic=arithmetic,
-        card=entry.card_path,
+        card=entrant.card_path,
         declared=declared,
     )
 
 
+def _check_chosen(chosen: NDArray[np.bool_], n_tied: int, box: Box) -> None:
+    if not chosen.any():
+        raise InvalidSubmissionError(
+            f"the highest score is shared by {n_tied:,} events",
+            where=f"scores of {box.title}",
+            expected=f"at most {box.n_allowed:,}: ties never buy rate, so no id can be named",
+            fix="give different events different scores: look for saturation or coarse words",
+        )
+
+
 def choose(scores: NDArray[np.float64], n_allowed: int) -> tuple[NDArray[np.bool_], int]:
-    """Choose the events of the highest scores, at most `n_allowed`; ties never buy rate.
+    """Select the events of the highest scores, at most `n_allowed`; ties never buy rate.
 
     Returns
     -------
     bool array, int
-        Which events are chosen, and how many share the score at which the choice stops and were
-        left out whole; 0 if the allowed number is used up.
+        Which events are selected, and how many share the next score and were all left out; 0 if
+        the allowed number is reached.
 
     Examples
     --------
@@ -188,11 +170,11 @@ def choose(scores: NDArray[np.float64], n_allowed: int) -> tuple[NDArray[np.bool
     return is_chosen, int((left_out == left_out.max()).sum())
 
 
-def declare(card: ScoreCard | None) -> Declared:
+def declare(card: ScoreCard | None) -> DeclaredFigures:
     """Return the attributes of a result file, as a score card measured them.
 
-    Latency is in microseconds, resources in per cent of the part. What was not measured is said to
-    be that: 0 would be a claim.
+    Latency is in microseconds, resources in per cent of the part. A figure that was not measured is
+    the text ``not measured``, because 0 would be a claim.
     """
     stated: dict[str, int | float | str] = dict.fromkeys(ATTRIBUTES, NOT_MEASURED)
     if card is None:
@@ -220,24 +202,22 @@ def declare(card: ScoreCard | None) -> Declared:
 # --- which submission, which card ---------------------------------------------------------------
 
 
-def _find_entry(source: Path, submissions: Path, results: Path, challenge: str | None) -> _Entry:
+def _find_entrant(source: Path, submissions: Path, cards: Path) -> _Entrant:
     if source.is_dir():
         submission = read_submission(source)
-        path = _newest_card(submission, results / (challenge or "adc2021"))
+        path = _newest_card(submission, cards)
         card = None if path is None else read_card(path)
-        return _Entry(submission=submission, card=card, card_path=path)
+        return _Entrant(submission=submission, card=card, card_path=path)
     card = read_card(source)
     submission = read_submission(submissions / card.submission.team)
     if submission.digest != card.submission.digest:
         raise IntegrityError(
-            Problem(
-                what=f"the submission's digest is {submission.digest}",
-                where=str(submissions / card.submission.team),
-                expected=f"{card.submission.digest}, as the card says",
-                fix="restore the submission that the card is of, or score the present one",
-            )
+            f"the submission's digest is {submission.digest}",
+            where=str(submissions / card.submission.team),
+            expected=f"{card.submission.digest}, as the card says",
+            fix="restore the submission of the card, or score the present one",
         )
-    return _Entry(submission=submission, card=card, card_path=source)
+    return _Entrant(submission=submission, card=card, card_path=source)
 
 
 def _newest_card(submission: Submission, folder: Path) -> Path | None:
@@ -254,98 +234,76 @@ def _newest_card(submission: Submission, folder: Path) -> Path | None:
 # --- the box ------------------------------------------------------------------------------------
 
 
-def _open_box(
-    rules: Challenge, blackbox: Path | None, cache: Path | None, scratch: Path
-) -> _BoxEvents:
-    if blackbox is not None:
-        return _unpack_box(rules, blackbox, scratch)
-    file = next((file for file in rules.files if file.role == "blackbox"), None)
-    root = cache_root(cache)
-    found = "the challenge has none" if file is None else find_cached(rules, file, root)
-    if file is None or isinstance(found, str):
+def _ids(rules: Challenge, box: Box) -> NDArray[np.int64]:
+    """Return the number of each event, if the box is here and an answer can name any."""
+    if box.missing:
         raise DataError(
-            Problem(
-                what=f"the black box of {rules.name} is not here: {found}",
-                fix=f"harness fetch {rules.name} --with-blackbox, or give --blackbox FILE.h5",
-            )
+            f"the black box of {rules.name} is not here: {box.missing}",
+            fix=f"harness fetch {rules.name} --with-blackbox, or give --blackbox FILE.h5",
         )
-    ids = open_ids(rules, file.process, root)
-    if ids is None:
-        raise DataError(_without_ids(file.name))
-    events = process_folder(rules, file.process, root) / EVENTS_NAME
-    return _BoxEvents(title=file.name, events=events, ids=ids)
+    if box.ids is None:
+        raise DataError(
+            f"it holds no {hdf5.IDS}: its events have no numbers that a result could name",
+            where=box.title,
+            expected=f"a black box, with {hdf5.IDS}",
+            fix="use the right file; if an older harness fetched the box, fetch it again",
+        )
+    if box.n_allowed < 1:
+        raise DataError(
+            f"of {box.n_events:,} events none may be named at {box.working_point:g}",
+            where=box.title,
+            expected="a larger black box",
+        )
+    return box.ids
 
 
-def _unpack_box(rules: Challenge, path: Path, scratch: Path) -> _BoxEvents:
+def _unpack(rules: Challenge, path: Path | None, scratch: Path) -> Path:
     """Write the events of a file to .npy in bounded memory, and check them as a fetch does."""
-    n_events = hdf5.count_events(path, rules.layout)
-    ids = hdf5.read_ids(path, n_events)
-    if ids is None:
-        raise DataError(_without_ids(str(path)))
-    shape = (n_events, *rules.layout.shape)
+    assert path is not None  # a box is in the cache or in a file
+    unpacked = scratch / "box.npy"
+    shape = (hdf5.count_events(path, rules.layout), *rules.layout.shape)
     check = StructureCheck(source=path.name, layout=rules.layout)
-    with writing_npy(scratch / "box.npy", shape, is_kept=False) as stream:
+    with writing_npy(unpacked, shape, is_kept=False) as stream:
         for events, classes in hdf5.read_chunks(path, rules.layout):
             check.add(events, classes)
             stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)
-    return _BoxEvents(title=path.name, events=scratch / "box.npy", ids=ids)
-
-
-def _without_ids(name: str) -> Problem:
-    return Problem(
-        what=f"it holds no {hdf5.IDS}: its events have no number to be named by",
-        where=name,
-        expected=f"a black box, with {hdf5.IDS}",
-        fix="is it the right file? A box that was fetched by an older harness: fetch it again",
-    )
-
-
-def _allowed(rules: Challenge, box: _BoxEvents) -> int:
-    n_allowed = count_named(rules.working_point, len(box.ids))
-    if n_allowed < 1:
-        raise DataError(
-            Problem(
-                what=f"of {len(box.ids):,} events none may be named at {rules.working_point:g}",
-                where=box.title,
-                expected="a larger black box",
-            )
-        )
-    return n_allowed
+    return unpacked
 
 
 # --- scoring ------------------------------------------------------------------------------------
 
 
 def _score(
-    entry: _Entry,
+    entrant: _Entrant,
     rules: Challenge,
-    box: _BoxEvents,
+    events: Path,
+    n_events: int,
     workspace: Workspace,
     progress: Callable[[str], None],
-) -> tuple[Literal["float", "firmware", "open"], NDArray[np.float64]]:
-    program = _kept_program(entry)
+) -> tuple[Arithmetic, NDArray[np.float64]]:
+    program = _kept_program(entrant)
     if program is not None:
-        path = score_by_program(program, box.events, workspace)
-        return "firmware", read_scores(path, len(box.ids))
-    staged = entry.submission.stage(workspace.new_folder("submission"))
-    is_open = entry.submission.spec.division == "open"
+        path = score_by_program(program, events, workspace)
+        return "firmware", read_scores(path, n_events)
+    staged = entrant.submission.stage(workspace.new_folder("submission"))
+    is_open = entrant.submission.spec.division == "open"
     if is_open:
         scorer = Scorer.of_open(staged)
     else:
         scorer = Scorer.of_network(extract_network(workspace, staged, rules))
-    batch = Batch(events=box.events, n_events=len(box.ids), at_once=scorer.at_once)
+    batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
     (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
     return ("open" if is_open else "float"), scores
 
 
-def _kept_program(entry: _Entry) -> Path | None:
+def _kept_program(entrant: _Entrant) -> Path | None:
     """Find the firmware's program beside the card, if it is the one that the card names."""
-    if entry.card is None or entry.card_path is None:
+    if entrant.card is None or entrant.card_path is None:
         return None
-    firmware = entry.card.firmware
-    if not isinstance(firmware, Firmware) or isinstance(entry.card.firmware_physics, NotMeasured):
+    firmware = entrant.card.firmware
+    if not isinstance(firmware, Firmware) or isinstance(entrant.card.firmware_physics, NotMeasured):
         return None
     named = {artefact.name: artefact.sha256 for artefact in firmware.artefacts}
-    path = entry.card_path.with_suffix("") / PROGRAM
+    path = entrant.card_path.with_suffix("") / PROGRAM
     is_sound = path.is_file() and file_checksum(path) == f"sha256:{named.get(PROGRAM)}"
     return path if is_sound else None

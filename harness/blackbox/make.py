@@ -1,59 +1,39 @@
-"""Make a black box: background and hidden signals in a secret order, and what its key must know.
+"""Make a black box: background and hidden signals in a secret order, and its sealed key.
 
 The box is a file like the challenge's: ``Particles`` and ``EvtId``. Events are drawn from their
 sources without replacement and written in an order drawn from the operating system, so neither
-``EvtId`` nor the place of an event tells what it is. Only the key does.
+``EvtId`` nor the position of an event shows what it is. Only the key does.
 """
 
 from __future__ import annotations
 
+import base64
+import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge
-from harness.data import hdf5
-from harness.data.events import EventStore
+import harness
+from harness.blackbox.box import count_named
+from harness.blackbox.seal import BoxKey, KeySignal, Secret, check_secret, seal_key
+from harness.blackbox.sources import BoxSource, find_sources
+from harness.challenge import Challenge, utc
 from harness.data.hdf5_writer import write_events
-from harness.data.mix import read_rows, scatter_events
+from harness.data.manifest import load_manifest
+from harness.data.mix import scatter_events
 from harness.data.npy import read_npy, writing_npy
 from harness.errors import DataError, Problem, UsageError
-from harness.files import Progress, file_checksum, no_progress
+from harness.files import Progress, check_new, file_checksum, no_progress
 
-BACKGROUND = "background"
 # Where the finest binary step of pT is looked for: 2^-20 GeV is finer than float32 at 16 GeV.
 _FINEST_STEP = 20
 _LOOKED_AT = 20_000
-
-ReadRows = Callable[[NDArray[np.int64]], Iterator[NDArray[np.float32]]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """Events that may go into a box.
-
-    Attributes
-    ----------
-    process, title : str
-        What they are.
-    n_events : int
-        How many there are to draw from.
-    read : callable
-        Given rising positions below `n_events`, reads these events chunk by chunk.
-    is_public : bool
-        Whether anyone can get the file that they come from.
-    """
-
-    process: str
-    title: str
-    n_events: int
-    read: ReadRows
-    is_public: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,9 +56,9 @@ class MadeBox:
     Attributes
     ----------
     event_ids : mapping of process to int64 array
-        ``EvtId`` of the events of each signal, rising: what the key is about.
+        ``EvtId`` of the events of each signal, rising: what the key holds.
     warnings : tuple of str
-        By what else than the key its signals might be found.
+        How its signals might be found without the key.
     """
 
     path: Path
@@ -89,66 +69,89 @@ class MadeBox:
     warnings: tuple[str, ...]
 
 
-def source_of(store: EventStore, process: str) -> Source:
-    """Return the test events of a process of a challenge: none that anyone may train on."""
-    file = next(file for file in store.challenge.files if file.process == process)
-    indices = store.indices(process, "test")
-    return Source(
-        process=process,
-        title=file.title,
-        n_events=len(indices),
-        read=lambda rows: read_rows(store, process, indices[rows]),
-        is_public=file.record is not None or (file.url or "").startswith(("package:", "http")),
-    )
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SealedBox:
+    """A black box that was made, its key, and where the key is."""
+
+    box: MadeBox
+    key: BoxKey
+    key_path: Path
 
 
-def source_file(path: Path, challenge: Challenge, process: str) -> Source:
-    """Return the events of an HDF5 file in the layout of `challenge`.
+def make_blackbox(
+    challenge: str,
+    fractions: Mapping[str, float],
+    *,
+    out: Path,
+    key_path: Path,
+    secret: Secret,
+    n_events: int | None = None,
+    files: Mapping[str, Path] | None = None,
+    manifests: Sequence[Path] = (),
+    cache: Path | None = None,
+    progress: Progress = no_progress,
+) -> SealedBox:
+    """Mix background and hidden signals into a black box, and seal its key.
+
+    Parameters
+    ----------
+    challenge : str
+        Gives the layout, the working point and, if no file is named, the test events.
+    fractions : mapping of process to float
+        Share of each signal in the box.
+    out, key_path : Path
+        The new files of the box and its key.
+    n_events : int, optional
+        Events of the box; None: as many as the sources allow.
+    files : mapping of process to Path, optional
+        HDF5 files to take the events from; ``background`` names that of the background.
 
     Raises
     ------
-    DataError
-        It is no such file.
+    HarnessError
+        See `harness.errors`: the class says whose fault it was. No box is left without its key.
     """
-    return Source(
-        process=process,
-        title=process,
-        n_events=hdf5.count_events(path, challenge.layout),
-        read=lambda rows: _read_file(path, challenge, rows),
+    check_secret(secret)
+    for path in (out, key_path):
+        check_new(path)
+    rules = load_manifest(*manifests).challenge(challenge)
+    background, signals = find_sources(rules, fractions, files or {}, cache)
+    contents = plan_contents(
+        background, signals, fractions, n_events=n_events, working_point=rules.working_point
     )
-
-
-def _read_file(
-    path: Path, challenge: Challenge, rows: NDArray[np.int64]
-) -> Iterator[NDArray[np.float32]]:
-    start = position = 0
-    for events, _ in hdf5.read_chunks(path, challenge.layout):
-        end = position + int(np.searchsorted(rows[position:], start + len(events)))
-        # -0.0 becomes 0.0, as in the cache: a sign must not tell one source from another.
-        yield events[rows[position:end] - start] + np.float32(0.0)
-        start, position = start + len(events), end
+    generator = np.random.default_rng(secrets.randbits(256))
+    box = write_box(
+        rules, background, signals, contents, out, generator=generator, progress=progress
+    )
+    try:
+        key = key_of(rules, box, signals)
+        seal_key(key, secret, key_path)
+    except BaseException:
+        out.unlink(missing_ok=True)
+        raise
+    return SealedBox(box=box, key=key, key_path=key_path)
 
 
 def plan_contents(
-    background: Source,
-    signals: Sequence[Source],
+    background: BoxSource,
+    signals: Sequence[BoxSource],
     fractions: Mapping[str, float],
     *,
     n_events: int | None,
     working_point: float,
 ) -> Contents:
-    """Work out how many events of what go into a box, or say why it can't be.
+    """Compute how many events of each process the box holds.
 
     Parameters
     ----------
-    background, signals : Source
+    background, signals : BoxSource
         Where the events come from.
     fractions : mapping of process to float
-        Share of the box that each signal is to be, each in (0, 1).
+        Share of each signal in the box, in (0, 1).
     n_events : int or None
         Events of the box; None: as many as the sources allow.
     working_point : float
-        Rate at which events may be named: one at least must be.
+        Rate at which events may be named; at least one event must be allowed.
 
     Raises
     ------
@@ -161,56 +164,41 @@ def plan_contents(
     shares = {name: Fraction(repr(float(share))) for name, share in fractions.items()}
     n_total = _largest(background, signals, shares) if n_events is None else n_events
     if n_total < 1:
-        raise UsageError(
-            Problem(what=f"a black box of {n_total:,} events", expected="one event at least")
-        )
+        raise UsageError(f"a black box of {n_total:,} events", expected="at least one event")
     n_signal = {name: round(share * n_total) for name, share in shares.items()}
     contents = Contents(n_events=n_total, n_signal=n_signal)
     if count_named(working_point, n_total) < 1:
         raise UsageError(
-            Problem(
-                what=f"of {n_total:,} events none may be named at a rate of {working_point:g}",
-                expected=f"{int(1 / Fraction(repr(working_point))):,} events at least",
-                fix="make more background (harness simulate background), or a larger box",
-            )
+            f"of {n_total:,} events none may be named at a rate of {working_point:g}",
+            expected=f"{int(1 / Fraction(repr(working_point))):,} events at least",
+            fix="make more background (harness simulate background), or a larger box",
         )
     _check_counts(contents, background, signals)
     return contents
-
-
-def count_named(working_point: float, n_events: int) -> int:
-    """Return how many of `n_events` events a result may name: floor(rate x N).
-
-    Examples
-    --------
-    >>> count_named(1e-5, 4_210_492)
-    42
-    """
-    return int(Fraction(repr(float(working_point))) * n_events)
 
 
 def _check_fractions(fractions: Mapping[str, float]) -> None:
     for name, fraction in fractions.items():
         if not 0.0 < fraction < 1.0:
             raise UsageError(
-                Problem(what=f"{name} is to be {fraction:g} of the box", expected="0 < share < 1")
+                f"the share of {name} in the box is {fraction:g}", expected="0 < share < 1"
             )
     total = sum(fractions.values())
     if not fractions or total >= 1.0:
         raise UsageError(
-            Problem(
-                what=f"the signals are to be {total:g} of the box",
-                expected="one signal at least, and less than 1 for all together",
-            )
+            f"the shares of the signals add up to {total:g}",
+            expected="at least one signal, and less than 1 for all together",
         )
 
 
-def _largest(background: Source, signals: Sequence[Source], shares: Mapping[str, Fraction]) -> int:
+def _largest(
+    background: BoxSource, signals: Sequence[BoxSource], shares: Mapping[str, Fraction]
+) -> int:
     """Return the largest box that the sources can fill."""
     n_total = int(background.n_events / (1 - sum(shares.values())))
     for signal in signals:
         n_total = min(n_total, int(signal.n_events / shares[signal.process]))
-    # Rounding the counts may ask for an event more than there is.
+    # Rounded counts may need one event more than there is.
     while n_total > 0 and (
         n_total - sum(round(share * n_total) for share in shares.values()) > background.n_events
         or any(round(shares[s.process] * n_total) > s.n_events for s in signals)
@@ -219,7 +207,7 @@ def _largest(background: Source, signals: Sequence[Source], shares: Mapping[str,
     return n_total
 
 
-def _check_counts(contents: Contents, background: Source, signals: Sequence[Source]) -> None:
+def _check_counts(contents: Contents, background: BoxSource, signals: Sequence[BoxSource]) -> None:
     wanted = {background.process: contents.n_background, **contents.n_signal}
     problems = [
         Problem(
@@ -235,17 +223,15 @@ def _check_counts(contents: Contents, background: Source, signals: Sequence[Sour
     empty = [name for name, count in contents.n_signal.items() if count == 0]
     if empty:
         raise UsageError(
-            Problem(
-                what=f"not one event of {', '.join(empty)} would be among {contents.n_events:,}",
-                fix="raise its fraction, or make a larger box",
-            )
+            f"not one event of {', '.join(empty)} would be among {contents.n_events:,}",
+            fix="raise its fraction, or make a larger box",
         )
 
 
-def make_box(
+def write_box(
     challenge: Challenge,
-    background: Source,
-    signals: Sequence[Source],
+    background: BoxSource,
+    signals: Sequence[BoxSource],
     contents: Contents,
     path: Path,
     *,
@@ -263,23 +249,41 @@ def make_box(
     Raises
     ------
     EnvironmentFaultError
-        The disk is full, or the folder can't be written.
+        The disk is full, or the folder cannot be written.
     """
-    counts = {background.process: contents.n_background, **contents.n_signal}
     sources = {source.process: source for source in (background, *signals)}
-    chosen = {
+    counts = {background.process: contents.n_background, **contents.n_signal}
+    rows = {
         name: np.sort(generator.choice(sources[name].n_events, size=count, replace=False))
         for name, count in counts.items()
     }
     places = generator.permutation(contents.n_events)
-    bounds = np.cumsum([0, *counts.values()])
-    event_ids = {
-        name: np.sort(places[bounds[index] : bounds[index + 1]])
-        for index, name in enumerate(counts)
-        if name != background.process
-    }
-    given = (events for name, rows in chosen.items() for events in sources[name].read(rows))
-    shape = (contents.n_events, *challenge.layout.shape)
+    given = (events for name in rows for events in sources[name].read(rows[name]))
+    _write_mixed(challenge, given, places, path, progress)
+    parts = np.split(places, np.cumsum(list(counts.values()))[:-1])
+    return MadeBox(
+        path=path,
+        checksum=file_checksum(path, "sha256", progress),
+        n_bytes=path.stat().st_size,
+        contents=contents,
+        event_ids={
+            name: np.sort(part)
+            for name, part in zip(counts, parts, strict=True)
+            if name != background.process
+        },
+        warnings=tuple(_warnings(background, signals)),
+    )
+
+
+def _write_mixed(
+    challenge: Challenge,
+    given: Iterator[NDArray[np.float32]],
+    places: NDArray[np.int64],
+    path: Path,
+    progress: Progress,
+) -> None:
+    """Write the `given` events as a file, each at its place."""
+    shape = (len(places), *challenge.layout.shape)
     with tempfile.TemporaryDirectory(prefix="harness-box-") as scratch:
         mixed = Path(scratch) / "mixed.npy"
         with writing_npy(mixed, shape, is_kept=False) as stream:
@@ -288,38 +292,57 @@ def make_box(
             path,
             challenge.layout,
             (events for _, events in read_npy(mixed)),
-            n_events=contents.n_events,
+            n_events=len(places),
             has_ids=True,
             progress=progress,
         )
-    return MadeBox(
-        path=path,
-        checksum=file_checksum(path, "sha256", progress),
-        n_bytes=path.stat().st_size,
-        contents=contents,
-        event_ids=event_ids,
-        warnings=tuple(_warnings(background, signals)),
+
+
+def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[BoxSource]) -> BoxKey:
+    """Return the key of a box that was made."""
+    titles = {signal.process: signal.title for signal in signals}
+    return BoxKey(
+        challenge=challenge.name,
+        challenge_title=challenge.title,
+        synthetic=challenge.synthetic,
+        made=utc(datetime.now(UTC)),
+        made_with=f"harness {harness.__version__}",
+        box_name=box.path.name,
+        box_checksum=box.checksum,
+        n_events=box.contents.n_events,
+        working_point=challenge.working_point,
+        n_allowed=count_named(challenge.working_point, box.contents.n_events),
+        max_latency_us=challenge.target.max_latency_ns / 1000.0,
+        signals=tuple(
+            KeySignal(
+                process=name,
+                title=titles[name],
+                n_events=len(ids),
+                packed_ids=base64.b64encode(ids.astype("<i8").tobytes()).decode(),
+            )
+            for name, ids in box.event_ids.items()
+        ),
     )
 
 
-def _warnings(background: Source, signals: Sequence[Source]) -> Iterator[str]:
+def _warnings(background: BoxSource, signals: Sequence[BoxSource]) -> Iterator[str]:
     public = [source.process for source in (background, *signals) if source.is_public]
     if public:
         yield (
-            f"{', '.join(public)}: the events come from files that anyone can get; whoever "
-            "compares them with the box knows what is what. Use fresh events for a contest"
+            f"{', '.join(public)}: the events come from public files; a comparison with these "
+            "shows which events of the box are signal. Use fresh events for a contest"
         )
     steps = {source.process: _finest_step(source) for source in (background, *signals)}
     if len(set(steps.values())) > 1:
-        told = ", ".join(f"{name} {step}" for name, step in steps.items())
+        found = ", ".join(f"{name} {step}" for name, step in steps.items())
         yield (
-            f"the values of pT lie on different grids ({told}): that tells signal from "
+            f"the values of pT lie on different grids ({found}): that separates signal from "
             "background without any physics"
         )
 
 
-def _finest_step(source: Source) -> str:
-    """Tell the coarsest binary step that all looked-at values of pT are multiples of."""
+def _finest_step(source: BoxSource) -> str:
+    """Return the coarsest binary step of which the first values of pT are multiples."""
     rows = np.arange(min(source.n_events, _LOOKED_AT))
     pt = np.concatenate([events[..., 0].ravel() for events in source.read(rows)])
     for power in range(_FINEST_STEP):

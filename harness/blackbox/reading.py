@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue, NonNegativeInt
 
 from harness.challenge import Value
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 
 if TYPE_CHECKING:
     import h5py
@@ -28,6 +28,8 @@ MAX_CHUNK_BYTES = 64 * 1024**2
 MAX_TEXT = 200
 _NAMED = 5
 _GZIP, _SHUFFLE, _FLETCHER = 1, 2, 3
+# What h5py raises on a file that is damaged or hostile.
+_HDF5_ERRORS = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 
 class ResultReport(Value):
@@ -68,9 +70,8 @@ def read_result(
             ids = np.asarray(dataset[()])
             declared = _declared(file, dataset, remarks)
             _note_others(file, remarks)
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise _wrong(f"HDF5 can't read it: {reason}", "a whole HDF5 file") from error
+    except _HDF5_ERRORS as error:
+        raise _wrong(f"HDF5 cannot read it: {_reason(error)}", "a whole HDF5 file") from error
     if ids.dtype.kind == "u" and ids.size and int(ids.max()) >= 2**63:
         raise _wrong(f"an id of {int(ids.max())}", "ids that fit into int64")
     outputs["ids"].write_bytes(ids.astype("<i8").tobytes())
@@ -130,13 +131,17 @@ def _declared(
             continue
         try:
             declared[name] = _plain(holder.attrs[name])
-        except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            remarks.append(f"the attribute {name} can't be read: {reason[:MAX_TEXT]}")
+        except _HDF5_ERRORS as error:
+            remarks.append(f"the attribute {name} cannot be read: {_reason(error)}")
     others = [str(name)[:MAX_TEXT] for name in file.attrs if name not in ATTRIBUTES]
     if others:
         remarks.append(f"other attributes are ignored: {', '.join(others[:_NAMED])}")
     return declared
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of a message, or the kind of an error without one."""
+    return (str(error).partition("\n")[0] or type(error).__name__)[:MAX_TEXT]
 
 
 def _plain(value: Any) -> JsonValue:  # noqa: ANN401 - whatever HDF5 holds
@@ -181,9 +186,7 @@ def _names(file: h5py.File) -> list[str]:
 
 def _wrong(what: str, expected: str) -> InvalidSubmissionError:
     return InvalidSubmissionError(
-        Problem(
-            what=what,
-            expected=expected,
-            fix=f"write the file as the challenge's example: h5py, dataset {RESULT}, int64 ids",
-        )
+        what,
+        expected=expected,
+        fix=f"write the file as the challenge's example: h5py, dataset {RESULT}, int64 ids",
     )

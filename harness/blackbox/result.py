@@ -1,4 +1,4 @@
-"""The challenge's result file ``<team>.h5``: written, read by a step, and judged.
+"""The challenge's result file ``<team>.h5``: written, read by a step, and checked.
 
 References
 ----------
@@ -8,18 +8,21 @@ The result files of the challenge's own repository, mpp-hep/ADC2021-results.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.blackbox.make import count_named
+from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
+from harness.card.records import IsolationKind
 from harness.data.hdf5_writer import replacing_hdf5
+from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem, UsageError
-from harness.sandbox import Workspace
+from harness.files import check_new
+from harness.sandbox import Workspace, open_workspace
 from harness.sandbox.step import GIB, MIB, Limits
 
 # A million ids are 8 MB before they are packed.
@@ -27,19 +30,11 @@ MAX_RESULT_BYTES = 16 * MIB
 _LIMITS = Limits(
     wall_s=60.0, cpu_s=60.0, memory_bytes=GIB, n_processes=64, scratch_bytes=MIB, log_bytes=MIB
 )
-UNITS = {
-    "FLOPs": "",
-    "Device": "",
-    "Latency": "µs",
-    "DSP": "%",
-    "LUT": "%",
-    "FF": "%",
-    "BRAM": "%",
-}
+UNITS = {"FLOPs": "", "Device": "", "Latency": "µs", "DSP": "%", "LUT": "%", "FF": "%", "BRAM": "%"}
 SELF_DECLARED = "self-declared by the team, not checked"
 _SHOWN = 5
 
-Declared = Mapping[str, int | float | str]
+DeclaredFigures = Mapping[str, int | float | str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,48 +55,80 @@ class ResultFile:
 
     team: str
     ids: NDArray[np.int64]
-    declared: Declared
+    declared: DeclaredFigures
     remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Box:
-    """What a result is compared with.
-
-    Attributes
-    ----------
-    ids : int64 array or None
-        ``EvtId`` of all its events, rising; None where they are not known.
-    max_latency_us : float
-        Limit of the challenge.
-    """
-
-    title: str
-    n_events: int
-    working_point: float
-    max_latency_us: float
-    ids: NDArray[np.int64] | None
-
-    @property
-    def n_allowed(self) -> int:
-        """Events that a result may name."""
-        return count_named(self.working_point, self.n_events)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
+class ResultCheck:
     """What is wrong with a result.
 
     Attributes
     ----------
     faults : tuple of Problem
-        Any of them rules the result out.
+        Each of them rules the result out.
     remarks : tuple of str
         What a reader should know; nothing is scored by them.
     """
 
     faults: tuple[Problem, ...]
     remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportedResult:
+    """A result file, the box that it was compared with, and what is wrong with it."""
+
+    result: ResultFile
+    box: Box
+    check: ResultCheck
+
+    def as_dict(self) -> dict[str, object]:
+        """Turn it into plain values."""
+        return {
+            "team": self.result.team,
+            "blackbox": self.box.title,
+            "n_events": self.box.n_events,
+            "n_allowed": self.box.n_allowed,
+            "n_named": len(self.result.ids),
+            "ids": self.result.ids.tolist(),
+            "self_declared": dict(self.result.declared),
+            "is_valid": not self.check.faults,
+            "faults": [str(problem) for problem in self.check.faults],
+            "remarks": list(self.check.remarks),
+        }
+
+
+def import_result(
+    path: Path,
+    *,
+    challenge: str = "adc2021",
+    blackbox: Path | None = None,
+    manifests: Sequence[Path] = (),
+    cache: Path | None = None,
+    isolation: IsolationKind = "bwrap",
+) -> ImportedResult:
+    """Read a result file and find everything that is wrong with it.
+
+    Parameters
+    ----------
+    path : Path
+        ``<team>.h5``.
+    challenge : str
+        Whose black box it answers.
+    blackbox : Path, optional
+        The file of the box; else that of the challenge, if it was fetched.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        No list of ids can be read from it.
+    """
+    rules = load_manifest(*manifests).challenge(challenge)
+    box = find_box(rules, blackbox, cache)
+    with open_workspace(isolation) as workspace:
+        result = read_result_file(path, workspace)
+    return ImportedResult(result=result, box=box, check=check_result(result, box))
 
 
 def read_result_file(path: Path, workspace: Workspace) -> ResultFile:
@@ -140,29 +167,27 @@ def _check_file(path: Path) -> None:
     try:
         found = path.lstat()
     except OSError as error:
-        raise UsageError(Problem(what=error.strerror or str(error), where=str(path))) from error
+        raise UsageError(error.strerror or str(error), where=str(path)) from error
     if not stat.S_ISREG(found.st_mode):
         raise InvalidSubmissionError(
-            Problem(what="it is a link, a folder or no file", where=str(path), expected="a file")
+            "it is a link, a folder or no file", where=str(path), expected="a file"
         )
     if not 0 < found.st_size <= MAX_RESULT_BYTES:
         raise InvalidSubmissionError(
-            Problem(
-                what=f"it has {found.st_size:,} bytes",
-                where=str(path),
-                expected=f"1 to {MAX_RESULT_BYTES:,}: a list of ids is small",
-                fix="hand in the ids of the chosen events alone",
-            )
+            f"it has {found.st_size:,} bytes",
+            where=str(path),
+            expected=f"1 to {MAX_RESULT_BYTES:,}: a list of ids is small",
+            fix="submit only the ids of the chosen events",
         )
 
 
-def judge_result(result: ResultFile, box: Box) -> Verdict:
-    """Say everything that is wrong with a result.
+def check_result(result: ResultFile, box: Box) -> ResultCheck:
+    """Find everything that is wrong with a result.
 
     Faults are: more ids than the rate allows, an id twice, one that is not in the box, none.
     Figures that the team declared are never a fault: nothing is scored by them.
     """
-    return Verdict(
+    return ResultCheck(
         faults=tuple(_faults(result, box)),
         remarks=(*result.remarks, *_id_remarks(result, box), *_declared_remarks(result, box)),
     )
@@ -190,20 +215,14 @@ def _faults(result: ResultFile, box: Box) -> Iterator[Problem]:
             where=where,
             expected="each id once",
         )
-    unknown = values[values < 0] if box.ids is None else values[~_is_among(values, box.ids)]
+    unknown = values[values < 0] if box.ids is None else values[~np.isin(values, box.ids)]
     if len(unknown):
         yield Problem(
             what=f"{len(unknown):,} ids are of no event of {box.title}: {_first(unknown)}",
             where=where,
-            expected="values of EvtId of the black box that was handed out",
+            expected="values of EvtId of the published black box",
             fix="take the ids from the file's EvtId, not from the position in another array",
         )
-
-
-def _is_among(values: NDArray[np.int64], rising: NDArray[np.int64]) -> NDArray[np.bool_]:
-    places = np.minimum(np.searchsorted(rising, values), len(rising) - 1)
-    is_among: NDArray[np.bool_] = rising[places] == values
-    return is_among
 
 
 def _first(ids: NDArray[np.int64]) -> str:
@@ -250,27 +269,24 @@ def _declared_remarks(result: ResultFile, box: Box) -> Iterator[str]:
             )
 
 
-def write_result(path: Path, ids: NDArray[np.int64], declared: Declared) -> None:
+def write_result(path: Path, ids: NDArray[np.int64], declared: DeclaredFigures) -> None:
     """Write a result file, whole or not at all.
 
     Parameters
     ----------
     ids : int64 array
-        ``EvtId`` of the chosen events; written in rising order, which tells nothing of the scores.
+        ``EvtId`` of the chosen events; written in rising order, which shows nothing of the scores.
     declared : mapping of attribute to number or text
         One for each of `ATTRIBUTES`.
 
     Raises
     ------
     UsageError
-        The file is there already.
+        The file exists.
     EnvironmentFaultError
         It cannot be written.
     """
-    if path.exists():
-        raise UsageError(
-            Problem(what="the file is there already", where=str(path), fix="name another --out")
-        )
+    check_new(path)
     with replacing_hdf5(path) as file:
         file.create_dataset(
             RESULT, data=np.sort(ids).astype("<i8"), compression="gzip", track_times=False

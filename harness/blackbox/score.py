@@ -1,20 +1,23 @@
-"""What a list of chosen events is worth: true signals by the key, intervals, significance."""
+"""The score of a list of chosen events: true signals by the key, intervals, significance."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 from scipy.stats import hypergeom
 
-from harness.blackbox.result import Box, ResultFile, judge_result
-from harness.blackbox.seal import BoxKey
-from harness.card.records import Count, Interval, Probability
+from harness.blackbox.box import Box
+from harness.blackbox.result import ResultFile, check_result, read_result_file
+from harness.blackbox.seal import BoxKey, Secret, open_key
+from harness.card.records import Count, Interval, IsolationKind, Probability
 from harness.challenge import Name, Value
 from harness.errors import InvalidSubmissionError
 from harness.metrics.intervals import clopper_pearson
+from harness.sandbox import open_workspace
 
 
 class FoundSignal(Value):
@@ -46,7 +49,7 @@ class FoundSignal(Value):
 
 
 class BoxScore(Value):
-    """What a result is worth.
+    """The score of a result.
 
     Attributes
     ----------
@@ -82,6 +85,24 @@ class BoxScore(Value):
     remarks: tuple[str, ...]
 
 
+def score_blackbox(
+    path: Path, *, key_path: Path, secret: Secret, isolation: IsolationKind = "bwrap"
+) -> BoxScore:
+    """Score a result file by the key of its black box.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The file is no result, or names what it may not name: nothing is counted.
+    HarnessError
+        The key cannot be opened, or the sandbox fails.
+    """
+    key = open_key(key_path, secret)
+    with open_workspace(isolation) as workspace:
+        result = read_result_file(path, workspace)
+    return score_result(result, key)
+
+
 def box_of(key: BoxKey) -> Box:
     """Return the box that a key belongs to."""
     return Box(
@@ -100,11 +121,11 @@ def score_result(result: ResultFile, key: BoxKey) -> BoxScore:
     ------
     InvalidSubmissionError
         The result names too many events, none, one twice or one that is not in the box: all
-        faults are told, and nothing is counted.
+        faults are reported, and nothing is counted.
     """
-    verdict = judge_result(result, box_of(key))
-    if verdict.faults:
-        raise InvalidSubmissionError(*verdict.faults)
+    check = check_result(result, box_of(key))
+    if check.faults:
+        raise InvalidSubmissionError(*check.faults)
     n_named = len(result.ids)
     signals = [
         _found(signal.title, signal.process, signal.ids, result, key) for signal in key.signals
@@ -129,7 +150,7 @@ def score_result(result: ResultFile, key: BoxKey) -> BoxScore:
         signals=tuple(signals),
         together=together,
         declared=dict(result.declared),
-        remarks=verdict.remarks,
+        remarks=check.remarks,
     )
 
 

@@ -1,8 +1,8 @@
 """The key of a black box: which events are signal of which process, encrypted.
 
-The key is sealed by Fernet of the package cryptography (AES-128 in CBC mode with HMAC-SHA256)
-under a passphrase, by way of scrypt, or under a random key in a file of its own. Without the one
-or the other nobody can open it again.
+Fernet of the package cryptography (AES-128 in CBC mode with HMAC-SHA256) encrypts the key, either
+with a passphrase (by scrypt) or with a random key in a separate file. Without this secret nobody
+can open the key again.
 
 References
 ----------
@@ -16,7 +16,6 @@ import hashlib
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,16 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-import harness
-from harness.blackbox.make import MadeBox, Source, count_named
 from harness.card.records import Digest
-from harness.challenge import Challenge, Name, Positive, Utc, Value, utc
-from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError
-from harness.files import disk_fault, parse_json, read_json
+from harness.challenge import Name, Positive, Utc, Value
+from harness.errors import DataError, EnvironmentFaultError, UsageError
+from harness.files import disk_fault, parse_json, read_bounded, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cryptography.fernet import Fernet
 
 MAX_SEAL_BYTES = 256 * 1024**2
@@ -52,6 +47,7 @@ _FIX = (
 # Of scrypt: 128 MiB and about half a second to try one passphrase (OWASP's first choice).
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**17, 8, 1
 _SALT_BYTES = 16
+_HOW_TO_GIVE = {"passphrase": "give --passphrase-file, or type it", "key file": "give --key-file"}
 
 
 class KeySignal(Value):
@@ -75,7 +71,7 @@ class KeySignal(Value):
 
 
 class BoxKey(Value):
-    """All that scoring a result takes: the box is not needed.
+    """Everything that scoring a result needs; the box itself is not needed.
 
     Attributes
     ----------
@@ -108,7 +104,7 @@ class BoxKey(Value):
 class _Scrypt(Value):
     kind: Literal["passphrase"] = "passphrase"
     salt: str = Field(pattern=r"^[0-9a-f]{32}$")
-    # Bounded: a key from elsewhere must not make this machine work for hours.
+    # Bounded: a key from elsewhere must not keep this machine busy for hours.
     n: int = Field(ge=2**14, le=2**20)
     r: int = Field(ge=1, le=16)
     p: int = Field(ge=1, le=4)
@@ -119,7 +115,7 @@ class _KeyFile(Value):
 
 
 class _Seal(Value):
-    """A sealed key as it lies on the disk."""
+    """A sealed key as a file."""
 
     format: Literal["harness black-box key"] = "harness black-box key"
     version: Literal[1] = 1
@@ -138,35 +134,8 @@ class Secret:
     key_file: Path | None = None
 
 
-def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[Source]) -> BoxKey:
-    """Return the key of a box that was made."""
-    titles = {signal.process: signal.title for signal in signals}
-    return BoxKey(
-        challenge=challenge.name,
-        challenge_title=challenge.title,
-        synthetic=challenge.synthetic,
-        made=utc(datetime.now(UTC)),
-        made_with=f"harness {harness.__version__}",
-        box_name=box.path.name,
-        box_checksum=box.checksum,
-        n_events=box.contents.n_events,
-        working_point=challenge.working_point,
-        n_allowed=count_named(challenge.working_point, box.contents.n_events),
-        max_latency_us=challenge.target.max_latency_ns / 1000.0,
-        signals=tuple(
-            KeySignal(
-                process=name,
-                title=titles[name],
-                n_events=len(ids),
-                packed_ids=base64.b64encode(ids.astype("<i8").tobytes()).decode(),
-            )
-            for name, ids in box.event_ids.items()
-        ),
-    )
-
-
 def check_secret(secret: Secret) -> None:
-    """Refuse a secret that is none, before any work is done.
+    """Reject a secret that cannot be used, before any work is done.
 
     Raises
     ------
@@ -178,11 +147,9 @@ def check_secret(secret: Secret) -> None:
     _require_cryptography()
     if secret.key_file is None and len(secret.passphrase or "") < MIN_PASSPHRASE:
         raise UsageError(
-            Problem(
-                what=f"the passphrase has {len(secret.passphrase or '')} characters",
-                expected=f"{MIN_PASSPHRASE} at least",
-                fix="four or five random words will do, or a random key in a file: --key-file",
-            )
+            f"the passphrase has {len(secret.passphrase or '')} characters",
+            expected=f"{MIN_PASSPHRASE} at least",
+            fix="use four or five random words, or a random key in a file: --key-file",
         )
 
 
@@ -192,19 +159,12 @@ def seal_key(key: BoxKey, secret: Secret, path: Path) -> None:
     Raises
     ------
     UsageError
-        The secret is none, or `path` is there already: a key is never written over.
+        The secret cannot be used, or `path` exists: a key is never written over.
     EnvironmentFaultError
-        A file can't be written.
+        A file cannot be written.
     """
     check_secret(secret)
-    protection: _Scrypt | _KeyFile
-    if secret.key_file is not None:
-        protection = _KeyFile()
-        if not secret.key_file.exists():
-            _write_new(secret.key_file, _new_fernet_key())
-    else:
-        salt = secrets.token_hex(_SALT_BYTES)
-        protection = _Scrypt(salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
+    protection = _new_protection(secret)
     token = _fernet(protection, secret, path).encrypt(key.model_dump_json().encode())
     seal = _Seal(
         box_name=key.box_name,
@@ -214,6 +174,17 @@ def seal_key(key: BoxKey, secret: Secret, path: Path) -> None:
         token=token.decode(),
     )
     _write_new(path, seal.model_dump_json(indent=1).encode() + b"\n")
+
+
+def _new_protection(secret: Secret) -> _Scrypt | _KeyFile:
+    from cryptography.fernet import Fernet
+
+    if secret.key_file is None:
+        salt = secrets.token_hex(_SALT_BYTES)
+        return _Scrypt(salt=salt, n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P)
+    if not secret.key_file.exists():
+        _write_new(secret.key_file, Fernet.generate_key() + b"\n")
+    return _KeyFile()
 
 
 def open_key(path: Path, secret: Secret) -> BoxKey:
@@ -233,13 +204,11 @@ def open_key(path: Path, secret: Secret) -> BoxKey:
         opened = _fernet(seal.protection, secret, path).decrypt(seal.token.encode())
     except InvalidToken:
         raise UsageError(
-            Problem(
-                what=f"the {seal.protection.kind} does not open the key",
-                where=str(path),
-                expected=f"the {seal.protection.kind} that the box {seal.box_name} was made with",
-                fix="find it: without it nobody, the authors of harness included, can score this "
-                "box or tell what is in it, and a new box has to be made",
-            )
+            f"the {seal.protection.kind} does not open the key",
+            where=str(path),
+            expected=f"the {seal.protection.kind} that the box {seal.box_name} was made with",
+            fix="find it: without it nobody, not even the authors of harness, can score this "
+            "box or find out what is in it, and a new box has to be made",
         ) from None
     return parse_json(
         opened,
@@ -252,7 +221,7 @@ def open_key(path: Path, secret: Secret) -> BoxKey:
 
 
 def kind_of_secret(path: Path) -> Literal["passphrase", "key file"]:
-    """Tell what the key at `path` is opened by.
+    """Return the kind of secret that opens the key at `path`.
 
     Raises
     ------
@@ -265,80 +234,53 @@ def kind_of_secret(path: Path) -> Literal["passphrase", "key file"]:
 def _read_seal(path: Path) -> _Seal:
     seal = read_json(path, _Seal, max_bytes=MAX_SEAL_BYTES, expected=_EXPECTED, fix=_FIX)
     if _digest(seal.token.encode()) != seal.checksum:
-        what = "its checksum is another than it says"
-        raise DataError(Problem(what=what, where=str(path), expected=_EXPECTED, fix=_FIX))
+        what = "its checksum differs from the one that it states"
+        raise DataError(what, where=str(path), expected=_EXPECTED, fix=_FIX)
     return seal
 
 
 def _fernet(protection: _Scrypt | _KeyFile, secret: Secret, path: Path) -> Fernet:
     _require_cryptography()
-    from cryptography.fernet import Fernet
-
-    if isinstance(protection, _KeyFile):
-        if secret.key_file is None:
-            raise UsageError(
-                Problem(
-                    what="this key is opened by a key file", where=str(path), fix="give --key-file"
-                )
-            )
+    if isinstance(protection, _KeyFile) and secret.key_file is not None:
         return _fernet_of_file(secret.key_file)
-    if secret.passphrase is None:
-        raise UsageError(
-            Problem(
-                what="this key is opened by a passphrase",
-                where=str(path),
-                fix="give --passphrase-file, or type it",
-            )
-        )
-    return Fernet(base64.urlsafe_b64encode(_stretch(secret.passphrase, protection)))
+    if isinstance(protection, _Scrypt) and secret.passphrase is not None:
+        return _fernet_of_passphrase(secret.passphrase, protection)
+    raise UsageError(
+        f"this key is opened by a {protection.kind}",
+        where=str(path),
+        fix=_HOW_TO_GIVE[protection.kind],
+    )
 
 
-def _stretch(passphrase: str, protection: _Scrypt) -> bytes:
+def _fernet_of_passphrase(passphrase: str, protection: _Scrypt) -> Fernet:
+    from cryptography.fernet import Fernet
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-    kdf = Scrypt(
-        salt=bytes.fromhex(protection.salt),
-        length=32,
-        n=protection.n,
-        r=protection.r,
-        p=protection.p,
-    )
-    return kdf.derive(passphrase.encode())
+    salt = bytes.fromhex(protection.salt)
+    kdf = Scrypt(salt=salt, length=32, n=protection.n, r=protection.r, p=protection.p)
+    return Fernet(base64.urlsafe_b64encode(kdf.derive(passphrase.encode())))
 
 
 def _fernet_of_file(path: Path) -> Fernet:
     from cryptography.fernet import Fernet
 
+    content = read_bounded(
+        path,
+        expected="the key file that the box was made with",
+        fix="find it: without it the box cannot be scored, and a new one has to be made",
+    )
     try:
-        with path.open("rb") as file:
-            return Fernet(file.read(1024).strip())
-    except OSError as error:
-        raise DataError(
-            Problem(
-                what=error.strerror or str(error),
-                where=str(path),
-                expected="the key file that the box was made with",
-                fix="find it: without it the box can't be scored, and a new one has to be made",
-            )
-        ) from error
+        return Fernet(content.strip())
     except ValueError as error:
         raise DataError(
-            Problem(
-                what="it holds no Fernet key",
-                where=str(path),
-                expected="32 bytes in url-safe base64, as `harness blackbox make` writes them",
-            )
+            "it holds no Fernet key",
+            where=str(path),
+            expected="32 bytes in url-safe base64, as `harness blackbox make` writes them",
         ) from error
-
-
-def _new_fernet_key() -> bytes:
-    from cryptography.fernet import Fernet
-
-    return Fernet.generate_key() + b"\n"
 
 
 def _write_new(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, and that is not there yet."""
+    """Write a new file that only its owner may read."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(fd, "wb") as file:
@@ -347,11 +289,9 @@ def _write_new(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
     except FileExistsError:
         raise UsageError(
-            Problem(
-                what="the file is there already",
-                where=str(path),
-                expected="a new name: a key is never written over",
-            )
+            "the file is there already",
+            where=str(path),
+            expected="a new name: a key is never written over",
         ) from None
     except OSError as error:
         raise disk_fault(path, error) from error
@@ -366,9 +306,7 @@ def _require_cryptography() -> None:
 
     if find_spec("cryptography") is None:
         raise EnvironmentFaultError(
-            Problem(
-                what="the package cryptography is not installed",
-                expected="the extra `blackbox`",
-                fix="pip install 'harness[blackbox]'",
-            )
+            "the package cryptography is not installed",
+            expected="the extra `blackbox`",
+            fix="pip install 'harness[blackbox]'",
         )

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.blackbox.answer import Answer
+from harness.blackbox.make import SealedBox
 from harness.blackbox.reading import ATTRIBUTES
-from harness.blackbox.result import SELF_DECLARED, UNITS, Declared
+from harness.blackbox.result import SELF_DECLARED, UNITS, DeclaredFigures, ImportedResult
 from harness.blackbox.score import BoxScore, FoundSignal
-from harness.blackbox.workflow import Imported, Sealed
 from harness.card.terminal import DASH, bytes_text, remark, table, with_interval
 from harness.card.text import plain
 
@@ -22,7 +22,7 @@ _ARITHMETICS = {
 }
 
 
-def box_view(sealed: Sealed) -> RenderableType:
+def box_view(sealed: SealedBox) -> RenderableType:
     """Draw what a black box holds, and the entry that names it in a manifest."""
     box, key = sealed.box, sealed.key
     rows = [("background", f"{box.contents.n_background:,}", "")]
@@ -33,7 +33,7 @@ def box_view(sealed: Sealed) -> RenderableType:
     title = f"{box.path}: {key.n_events:,} events, {bytes_text(box.n_bytes)}"
     lines = (
         f"a result may name {key.n_allowed:,} events (FPR {key.working_point:g})",
-        f"hand out the box, never the key {sealed.key_path} nor this table; in a manifest:",
+        f"publish the box, never the key {sealed.key_path} nor this table; in a manifest:",
         f"- {{name: {box.path.name}, role: blackbox, process: blackbox, title: Black box,",
         f"   checksum: {box.checksum!r}, n_events: {key.n_events}}}",
     )
@@ -75,10 +75,10 @@ def _found_row(found: FoundSignal) -> tuple[str, ...]:
     )
 
 
-def import_view(found: Imported) -> RenderableType:
-    """Draw what a result file holds, and what should be known of it."""
+def import_view(found: ImportedResult) -> RenderableType:
+    """Draw what a result file holds, and its remarks."""
     result, box = found.result, found.box
-    state = "ruled out" if found.verdict.faults else "nothing rules it out"
+    state = "ruled out" if found.check.faults else "nothing rules it out"
     head = (
         f"{result.team}: {len(result.ids):,} events named where {box.n_allowed:,} are allowed "
         f"({box.working_point:g} of {box.n_events:,}, {box.title}): {state}"
@@ -86,7 +86,7 @@ def import_view(found: Imported) -> RenderableType:
     return Group(
         Text(plain(head), style="bold"),
         _declared_view(result.declared),
-        *_remarks(found.verdict.remarks),
+        *_remarks(found.check.remarks),
     )
 
 
@@ -105,7 +105,7 @@ def answer_view(answer: Answer) -> RenderableType:
     return Group(Text("\n".join(lines)), _declared_view(answer.declared))
 
 
-def _declared_view(declared: Declared) -> RenderableType:
+def _declared_view(declared: DeclaredFigures) -> RenderableType:
     rows = [
         (name, f"{declared[name]} {UNITS[name]}".rstrip() if name in declared else DASH)
         for name in ATTRIBUTES

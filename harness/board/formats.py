@@ -138,10 +138,7 @@ def _text_column(name: str, title: str, value: Callable[[BoardRow], str]) -> Col
 
 
 def _figure_column(
-    name: str,
-    title: str,
-    cell: Callable[[BoardRow], Cell],
-    write: Callable[[float], str] = amount,
+    name: str, title: str, cell: Callable[[BoardRow], Cell], write: Callable[[float], str] = amount
 ) -> Column:
     def text(row: BoardRow) -> str:
         figure = figure_of(cell(row))

@@ -126,8 +126,7 @@ class CardIndex:
         before = self._known
         decided = [path for path in stamps if self._is_decisions(path)]
         now = _Known(
-            stamps=stamps,
-            decisions={path.parent.name: _read_decisions(path) for path in decided},
+            stamps=stamps, decisions={path.parent.name: _read_decisions(path) for path in decided}
         )
         found: dict[Path, ScoreCard | DataSummary | Unreadable] = {}
         for path, stamp in stamps.items():

@@ -12,14 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.board.comparison import (
-    TAILS,
-    PairedComparison,
-    Span,
-    compare,
-    rate_replicates,
-    tpr_of,
-)
+from harness.board.comparison import TAILS, PairedComparison, Span, compare, rate_replicates, tpr_of
 from harness.board.contest import Contest
 from harness.board.entry import point_at
 from harness.card.records import NotMeasured, Physics

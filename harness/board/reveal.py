@@ -15,7 +15,7 @@ from harness.board.decisions import add_decision, make_decision, read_decisions
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.challenge import Utc
-from harness.errors import DataError, Problem, UsageError
+from harness.errors import DataError, UsageError
 
 
 def revealed_signals(results: Path, challenge: str) -> frozenset[str]:
@@ -48,13 +48,11 @@ def check_revealable(results: Path, challenge: str, signals: Sequence[str]) -> i
     unknown = [name for name in signals if name not in known]
     if unknown:
         raise UsageError(
-            Problem(
-                what=f"{', '.join(unknown)}: hidden on no card of {challenge}",
-                where=str(results / challenge),
-                expected=f"one of {', '.join(sorted(known))}" if known else "cards that hide some",
-                fix="give the organiser's own results by --results: public parts of cards hold "
-                "nothing that could be shown",
-            )
+            f"{', '.join(unknown)}: hidden on no card of {challenge}",
+            where=str(results / challenge),
+            expected=f"one of {', '.join(sorted(known))}" if known else "cards that hide some",
+            fix="give the organiser's own results by --results: public parts of cards hold "
+            "nothing that could be shown",
         )
     before = revealed_signals(results, challenge) & set(signals)
     if before:

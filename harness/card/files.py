@@ -23,7 +23,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from harness.card.records import Artefact, NotMeasured, ScoreCard
-from harness.errors import DataError, EnvironmentFaultError, Problem
+from harness.errors import DataError, EnvironmentFaultError
 from harness.files import (
     disk_fault,
     file_checksum,
@@ -90,13 +90,11 @@ def unpack_scores(packed: bytes, card: ScoreCard) -> KeptScores:
         raw = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
         values = np.frombuffer(raw, dtype="<f8")
     except (zstandard.ZstdError, ValueError) as error:
-        raise DataError(Problem(what=f"the scores file is broken: {error}")) from error
+        raise DataError(f"the scores file is broken: {error}") from error
     if values.size != n_expected:
         raise DataError(
-            Problem(
-                what=f"the scores file holds {values.size:,} scores",
-                expected=f"{n_expected:,}, as the card says",
-            )
+            f"the scores file holds {values.size:,} scores",
+            expected=f"{n_expected:,}, as the card says",
         )
     blocks = np.split(values, np.cumsum(list(counts.values()) * (2 if has_firmware else 1))[:-1])
     return KeptScores(
@@ -152,21 +150,15 @@ def check_results(results: Path, n_bytes: int) -> None:
         raise disk_fault(results, error, fix=_FIX) from error
     if free < needed:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"{free / 1e6:.1f} MB are free, too little for a score card",
-                where=str(results),
-                expected=f"{needed / 1e6:.1f} MB",
-                fix="make room, or name another folder with --results",
-            )
+            f"{free / 1e6:.1f} MB are free, too little for a score card",
+            where=str(results),
+            expected=f"{needed / 1e6:.1f} MB",
+            fix="make room, or name another folder with --results",
         )
 
 
 def write_card(
-    card: ScoreCard,
-    results: Path,
-    *,
-    scores: bytes | None = None,
-    artefacts: Sequence[Path] = (),
+    card: ScoreCard, results: Path, *, scores: bytes | None = None, artefacts: Sequence[Path] = ()
 ) -> Path:
     """Write `card`, its packed `scores` and its `artefacts` beside it; return the card's path.
 
@@ -236,26 +228,22 @@ def read_scores(path: Path) -> KeptScores:
     card = read_card(path)
     scores_path = path.with_suffix(SCORES_SUFFIX)
     if isinstance(card.scores, NotMeasured):
-        raise DataError(Problem(what=f"no scores were kept: {card.scores.not_measured}"))
+        raise DataError(f"no scores were kept: {card.scores.not_measured}")
     try:
         packed = scores_path.read_bytes()
     except OSError as error:
         raise DataError(
-            Problem(
-                what="the scores of this card are not here",
-                where=str(scores_path),
-                fix="score the submission again with `harness score`",
-            )
+            "the scores of this card are not here",
+            where=str(scores_path),
+            fix="score the submission again with `harness score`",
         ) from error
     found = describe_bytes(scores_path.name, packed)
     if found.sha256 != card.scores.sha256:
         raise DataError(
-            Problem(
-                what=f"sha256 is {found.sha256}",
-                where=str(scores_path),
-                expected=f"{card.scores.sha256}, as the card says",
-                fix="score the submission again with `harness score`",
-            )
+            f"sha256 is {found.sha256}",
+            where=str(scores_path),
+            expected=f"{card.scores.sha256}, as the card says",
+            fix="score the submission again with `harness score`",
         )
     return unpack_scores(packed, card)
 

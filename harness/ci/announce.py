@@ -15,7 +15,7 @@ from harness.ci.artefact import MAX_ARCHIVE_BYTES, RunArtefact, only_teams, read
 from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
 from harness.ci.folders import SUBMISSIONS
 from harness.ci.github import FinishedRun, Forge, read_event
-from harness.errors import DataError, Problem, UsageError
+from harness.errors import DataError, UsageError
 
 # The account in whose name a workflow's own token writes.
 ROBOT = "github-actions[bot]"
@@ -60,10 +60,8 @@ def post_comment(
     token = os.environ.get("GITHUB_TOKEN")
     if event is None or not repository or not token:
         raise UsageError(
-            Problem(
-                what="--post needs the event, the repository and a token",
-                expected="GITHUB_EVENT_PATH, GITHUB_REPOSITORY and GITHUB_TOKEN, as workflows have",
-            )
+            "--post needs the event, the repository and a token",
+            expected="GITHUB_EVENT_PATH, GITHUB_REPOSITORY and GITHUB_TOKEN, as workflows have",
         )
     forge = Forge(repository=repository, token=token, api=api.rstrip("/"))
     return announce(forge, read_event(event), rivals, artefact=artefact)

@@ -18,7 +18,7 @@ from harness.card.files import MAX_CARD_BYTES, parse_card
 from harness.card.records import ScoreCard
 from harness.challenge import NAME_PATTERN
 from harness.ci.documents import Summary
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 from harness.files import MAX_DOCUMENT_BYTES, parse_json
 
 SUMMARY_NAME = "summary.json"
@@ -65,30 +65,25 @@ def read_archive(content: bytes) -> RunArtefact:
         It is no such archive; the comment then says so and shows nothing of it.
     """
     if len(content) > MAX_ARCHIVE_BYTES:
-        raise DataError(Problem(what=f"the artefact is larger than {MAX_ARCHIVE_BYTES:,} bytes"))
+        raise DataError(f"the artefact is larger than {MAX_ARCHIVE_BYTES:,} bytes")
     members: dict[str, bytes] = {}
     remarks: list[str] = []
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             listed = archive.infolist()
             if len(listed) > MAX_MEMBERS:
-                raise DataError(Problem(what=f"the artefact holds {len(listed):,} files"))
+                raise DataError(f"the artefact holds {len(listed):,} files")
             for member in listed:
                 _read_member(archive, member, members, remarks)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        raise DataError(
-            Problem(what=f"the artefact is no archive that can be read: {error}"[:300])
-        ) from error
+        raise DataError(f"the artefact is no archive that can be read: {error}"[:300]) from error
     except NotImplementedError as error:
-        raise DataError(Problem(what="the artefact is packed in an unknown way")) from error
+        raise DataError("the artefact is packed in an unknown way") from error
     return _artefact(members, remarks)
 
 
 def _read_member(
-    archive: zipfile.ZipFile,
-    member: zipfile.ZipInfo,
-    members: dict[str, bytes],
-    remarks: list[str],
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, members: dict[str, bytes], remarks: list[str]
 ) -> None:
     name = member.filename
     if name.endswith("/"):
@@ -98,7 +93,7 @@ def _read_member(
         remarks.append(f"a file of the artefact was not read: {name[:80]!r}")
         return
     if name in members:
-        raise DataError(Problem(what="the artefact holds a file twice", where=name[:80]))
+        raise DataError("the artefact holds a file twice", where=name[:80])
     limit = MAX_DOCUMENT_BYTES if is_summary else MAX_CARD_BYTES
     with archive.open(member) as file:
         # The size that the archive claims is not used.
@@ -107,7 +102,7 @@ def _read_member(
 
 def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
     if SUMMARY_NAME not in members:
-        raise DataError(Problem(what=f"the artefact holds no {SUMMARY_NAME}"))
+        raise DataError(f"the artefact holds no {SUMMARY_NAME}")
     summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
     cards: dict[str, ScoreCard] = {}
     for name, content in members.items():

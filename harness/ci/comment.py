@@ -76,8 +76,7 @@ def read_rivals(results: Path, rules: Challenge) -> Rivals:
     boards = Boards(results, [rules])
     snapshot = boards.refresh()
     return Rivals(
-        entries=snapshot.entries.get(rules.name, ()),
-        rulebook=boards.rulebook(snapshot, rules.name),
+        entries=snapshot.entries.get(rules.name, ()), rulebook=boards.rulebook(snapshot, rules.name)
     )
 
 
@@ -338,15 +337,15 @@ def _verdict(found: Judgement) -> str:
     firmware = found.card.firmware
     if isinstance(firmware, NotMeasured):
         return f"Firmware: not measured: {comment_text(firmware.not_measured)}"
-    held = requirements(firmware, found.contest.target, found.contest.rules)
-    is_within = all(one.is_met for one in held)
+    required = requirements(firmware, found.contest.target, found.contest.rules)
+    is_within = all(one.is_met for one in required)
     lines = [
         "**Firmware: within the budget.**" if is_within else "**Firmware: OVER THE BUDGET.**",
         "",
         "| Requirement | Value | Limit | Evidence | |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for one in held:
+    for one in required:
         value = DASH if one.value is None else f"{amount(one.value)} {one.unit}".strip()
         evidence = DASH if one.evidence is None else EVIDENCE_TITLES[one.evidence]
         verdict = "met" if one.is_met else "**not met**"

@@ -179,10 +179,7 @@ def _declaration_problems(repository: Repository, folder: TeamFolder) -> Iterato
 
 
 def ownership_problems(
-    repository: Repository,
-    folders: Sequence[TeamFolder],
-    intake: IntakeRules,
-    author: str | None,
+    repository: Repository, folders: Sequence[TeamFolder], intake: IntakeRules, author: str | None
 ) -> Iterator[Problem]:
     """Check that the author is an owner of each folder, as it was before the pull request.
 

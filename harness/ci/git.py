@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, UsageError
 
 MIB = 1024**2
 # Listings of a repository with some ten thousand changed files fit.
@@ -51,11 +51,7 @@ _QUIET = {
     "GIT_TERMINAL_PROMPT": "0",
     "LC_ALL": "C",
 }
-_ALONE = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_ATTR_NOSYSTEM": "1",
-}
+_ALONE = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_ATTR_NOSYSTEM": "1"}
 # No other variables: they could lead git to other repositories, programs or settings.
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -202,12 +198,10 @@ class Repository:
         found = self.find(f"{name}^{{commit}}")
         if found is None:
             raise UsageError(
-                Problem(
-                    what=f"{name[:120]!r} is no commit of this repository",
-                    where=str(self.folder),
-                    expected="a branch, a tag or the name of a commit that was fetched",
-                    fix="git fetch the branch first",
-                )
+                f"{name[:120]!r} is no commit of this repository",
+                where=str(self.folder),
+                expected="a branch, a tag or the name of a commit that was fetched",
+                fix="git fetch the branch first",
             )
         return found
 
@@ -219,9 +213,7 @@ class Repository:
             allowed=(0, 1, _USAGE),
         )
         if code == _USAGE:
-            raise GitError(
-                Problem(what="this git cannot merge without a work tree", fix="git 2.38 or newer")
-            )
+            raise GitError("this git cannot merge without a work tree", fix="git 2.38 or newer")
         tree, *conflicts = [_decode(item) for item in answer.split(b"\0")]
         return Merge(tree=tree, conflicts=tuple(dict.fromkeys(path for path in conflicts if path)))
 
@@ -307,7 +299,7 @@ def _run_bounded(
             env=environment,
         )
     except OSError as error:
-        raise GitError(Problem(what=f"git could not be run: {error}", fix="install git")) from error
+        raise GitError(f"git could not be run: {error}", fix="install git") from error
     clock = threading.Timer(_TIMEOUT_S, process.kill)
     clock.start()
     try:
@@ -328,7 +320,5 @@ def _decode(content: bytes) -> str:
 def _failed(arguments: Sequence[str], code: int, printed: bytes) -> GitError:
     reason = printed.decode("utf-8", errors="replace").strip().splitlines()
     return GitError(
-        Problem(
-            what=f"git {arguments[0]} ended with code {code}: {reason[0] if reason else 'silent'}"
-        )
+        f"git {arguments[0]} ended with code {code}: {reason[0] if reason else 'silent'}"
     )

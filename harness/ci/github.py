@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.errors import DataError, EnvironmentFaultError, Problem, UsageError, first_complaint
+from harness.errors import DataError, EnvironmentFaultError, UsageError, first_complaint
 
 DEFAULT_API = "https://api.github.com"
 _VERSION = "2022-11-28"
@@ -116,14 +116,12 @@ def read_event(path: Path) -> FinishedRun:
         event = json.loads(content)
         return FinishedRun.model_validate(event["workflow_run"])
     except OSError as error:
-        raise UsageError(Problem(what=error.strerror or str(error), where=str(path))) from error
+        raise UsageError(error.strerror or str(error), where=str(path)) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
-            Problem(
-                what=f"is no event of a finished run: {str(error)[:200]}",
-                where=str(path),
-                expected="the event `workflow_run`",
-            )
+            f"is no event of a finished run: {str(error)[:200]}",
+            where=str(path),
+            expected="the event `workflow_run`",
         ) from error
 
 
@@ -184,17 +182,15 @@ class Forge:
         listed = _parse(_Artefacts, self._call("GET", address, query=query))
         found = [one for one in listed.artifacts if one.name == name and not one.expired]
         if not found:
-            raise DataError(Problem(what=f"the run left no artefact {name!r}"))
+            raise DataError(f"the run left no artefact {name!r}")
         if found[0].size_in_bytes > max_bytes:
             raise DataError(
-                Problem(
-                    what=f"the artefact has {found[0].size_in_bytes:,} bytes",
-                    expected=f"at most {max_bytes:,}",
-                )
+                f"the artefact has {found[0].size_in_bytes:,} bytes",
+                expected=f"at most {max_bytes:,}",
             )
         url = found[0].archive_download_url
         if not url.startswith(f"{self.api}/"):
-            raise DataError(Problem(what="the artefact lies at an address that is not the API's"))
+            raise DataError("the artefact lies at an address that is not the API's")
         return self._read("GET", url, max_bytes)
 
     def put_comment(
@@ -277,15 +273,13 @@ class Forge:
             ) as answer:
                 if not answer.ok:
                     raise EnvironmentFaultError(
-                        Problem(
-                            what=f"{method} {where} was answered with {answer.status_code}",
-                            fix="check the permissions of the workflow's token",
-                        )
+                        f"{method} {where} was answered with {answer.status_code}",
+                        fix="check the permissions of the workflow's token",
                     )
                 return _read_pieces(answer, max_bytes)
         except requests.RequestException as error:
             raise EnvironmentFaultError(
-                Problem(what=f"{method} {where} failed: {type(error).__name__}", fix="run it again")
+                f"{method} {where} failed: {type(error).__name__}", fix="run it again"
             ) from error
 
 
@@ -294,9 +288,7 @@ def _read_pieces(answer: requests.Response, max_bytes: int) -> bytes:
     for piece in answer.iter_content(_PIECE_BYTES):
         content += piece
         if len(content) > max_bytes:
-            raise DataError(
-                Problem(what="an answer was cut off", expected=f"at most {max_bytes:,} bytes")
-            )
+            raise DataError("an answer was cut off", expected=f"at most {max_bytes:,} bytes")
     return bytes(content)
 
 

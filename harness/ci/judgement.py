@@ -63,10 +63,7 @@ class Judgement:
 
 
 def judge(
-    card: ScoreCard,
-    board: Sequence[Entry],
-    *,
-    rulebook: Rulebook | None = None,
+    card: ScoreCard, board: Sequence[Entry], *, rulebook: Rulebook | None = None
 ) -> Judgement:
     """Rank `card` among the entries of `board` in place of the cards of its team.
 

@@ -20,7 +20,7 @@ from harness.ci.intake import ScoringSettings, SubmittedFiles, read_tree, score_
 from harness.ci.plan import make_plan
 from harness.ci.publish import publish_public
 from harness.ci.session import write_site
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.files import write_whole
 
 # Where a pull request would go to, the first that there is.
@@ -107,12 +107,10 @@ def _open(clone: Path, place: Path, base: str | None) -> tuple[Repository, str, 
     code, answer = own.run("rev-parse", "--show-toplevel", allowed=(0, 128))
     if code:
         raise UsageError(
-            Problem(
-                what="is in no git repository",
-                where=str(clone.resolve()),
-                expected="a clone of the benchmark's repository",
-                fix="git clone it, or `git init` and commit once",
-            )
+            "is in no git repository",
+            where=str(clone.resolve()),
+            expected="a clone of the benchmark's repository",
+            fix="git clone it, or `git init` and commit once",
         )
     top = Path(answer.decode(errors="surrogateescape").rstrip("\n"))
     start = _base(own, base)
@@ -144,9 +142,7 @@ def _base(own: Repository, base: str | None) -> str:
     if (commit := next(filter(None, found), None)) is not None:
         return commit
     raise UsageError(
-        Problem(
-            what="no main branch was found",
-            expected=f"one of {', '.join(_BASES)}",
-            fix="name it with --base",
-        )
+        "no main branch was found",
+        expected=f"one of {', '.join(_BASES)}",
+        fix="name it with --base",
     )

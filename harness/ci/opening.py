@@ -18,7 +18,7 @@ from harness.board.reveal import closed_signals, reveal_signals
 from harness.card.files import CARD_SUFFIX
 from harness.challenge import utc
 from harness.ci.history import BoardFolder
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 
 def open_cards(private: Path, board: BoardFolder, challenge: str) -> None:
@@ -39,11 +39,9 @@ def open_cards(private: Path, board: BoardFolder, challenge: str) -> None:
     entries = CardIndex(private, is_private=True).refresh().entries.get(challenge, ())
     if not entries:
         raise UsageError(
-            Problem(
-                what=f"there is no private card of {challenge}",
-                expected="results that `harness ci publish` wrote",
-                fix="give them by --private-results, and the challenge with --challenge",
-            )
+            f"there is no private card of {challenge}",
+            expected="results that `harness ci publish` wrote",
+            fix="give them by --private-results, and the challenge with --challenge",
         )
     for entry in entries:
         name = f"{entry.key}{CARD_SUFFIX}"

@@ -16,7 +16,7 @@ from harness.ci.opening import open_cards
 from harness.ci.private import open_results
 from harness.ci.session import BoardWork, open_session
 from harness.data.manifest import load_manifest
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 DecisionKind: TypeAlias = Literal["freeze", "thaw", "retract", "reinstate"]
 
@@ -57,11 +57,9 @@ def _check_card(board: BoardFolder, challenge: str, decision: Decision) -> None:
     entries = CardIndex(board.results).refresh().entries.get(challenge, ())
     if decision.card is not None and decision.card not in {entry.key for entry in entries}:
         raise UsageError(
-            Problem(
-                what=f"there is no card {decision.card[:120]}",
-                where=str(board.results / challenge),
-                expected="<team>/<file name without .json>, as the pages show it",
-            )
+            f"there is no card {decision.card[:120]}",
+            where=str(board.results / challenge),
+            expected="<team>/<file name without .json>, as the pages show it",
         )
 
 

@@ -32,12 +32,7 @@ _MAX_PROBLEMS = 100
 
 
 def make_plan(
-    repository: Repository,
-    *,
-    base: str,
-    head: str,
-    intake: IntakeRules,
-    author: str | None = None,
+    repository: Repository, *, base: str, head: str, intake: IntakeRules, author: str | None = None
 ) -> Plan:
     """Compare two commits and plan what is scored.
 
@@ -117,7 +112,7 @@ def _account(name: str | None) -> str | None:
         account: str = TypeAdapter(Account).validate_python(name)
     except ValidationError as error:
         raise UsageError(
-            Problem(what=f"{name[:80]!r} is no account", expected="a name without spaces")
+            f"{name[:80]!r} is no account", expected="a name without spaces"
         ) from error
     return account
 

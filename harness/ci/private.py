@@ -19,7 +19,7 @@ from harness.data.cache import cache_root
 from harness.data.fetch import fetch
 from harness.data.inventory import take_inventory
 from harness.data.manifest import load_manifest
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, UsageError
 
 _MAX_MANIFEST_BYTES = 1024**2
 
@@ -70,9 +70,7 @@ def private_place(
     if not manifest and not results:
         return None
     if not manifest or not results:
-        raise UsageError(
-            Problem(what="a private challenge takes --private-manifest and --private-results")
-        )
+        raise UsageError("a private challenge takes --private-manifest and --private-results")
     return PrivatePlace(manifest=manifest, results=results, challenge=challenge)
 
 
@@ -120,10 +118,8 @@ def _chosen(path: Path, challenge: str | None) -> Challenge:
         return own.challenge(challenge)
     if len(own.challenges) > 1:
         raise UsageError(
-            Problem(
-                what=f"the private manifest holds {cut(', '.join(own.names), 200)}",
-                fix="name one with --private-challenge",
-            )
+            f"the private manifest holds {cut(', '.join(own.names), 200)}",
+            fix="name one with --private-challenge",
         )
     return own.challenges[0]
 
@@ -134,7 +130,7 @@ def _read(location: str, max_bytes: int) -> bytes:
             return Path(location).read_bytes()
         except OSError as error:
             raise UsageError(
-                Problem(what=error.strerror or str(error), where=location, expected="a manifest")
+                error.strerror or str(error), where=location, expected="a manifest"
             ) from error
     store, path = _store(location)
     with _reaching_store(), store.open(path, "rb") as file:
@@ -162,15 +158,13 @@ def _store(location: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - fss
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise EnvironmentFaultError(
-            Problem(what="fsspec is not installed", fix="pip install 'harness[private]'")
+            "fsspec is not installed", fix="pip install 'harness[private]'"
         ) from error
     try:
         return url_to_fs(location)
     except (ImportError, ValueError) as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the store cannot be reached: {error}", fix="install the package it names"
-            )
+            f"the store cannot be reached: {error}", fix="install the package it names"
         ) from error
 
 
@@ -181,10 +175,8 @@ def _reaching_store() -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the private store gave {type(error).__name__}",
-                fix="check the address, and the credentials in the environment",
-            )
+            f"the private store gave {type(error).__name__}",
+            fix="check the address, and the credentials in the environment",
         ) from error
 
 

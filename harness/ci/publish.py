@@ -25,7 +25,7 @@ from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
 from harness.ci.session import BoardWork, open_session
-from harness.errors import EnvironmentFaultError, ExitCode, Problem
+from harness.errors import EnvironmentFaultError, ExitCode
 
 
 def publish(
@@ -84,11 +84,9 @@ def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
     """
     if repository.text("rev-parse", "--is-shallow-repository") == "true":
         raise EnvironmentFaultError(
-            Problem(
-                what="the clone is shallow, so it does not know when submissions were received",
-                where=str(repository.folder),
-                fix="git fetch --unshallow; in a workflow: fetch-depth: 0",
-            )
+            "the clone is shallow, so it does not know when submissions were received",
+            where=str(repository.folder),
+            fix="git fetch --unshallow; in a workflow: fetch-depth: 0",
         )
     handed = []
     for entry in repository.entries(f"{commit}:{SUBMISSIONS}"):

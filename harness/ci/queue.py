@@ -32,7 +32,7 @@ from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
 from harness.ci.process import ScoringRequest, ScoringRun, score_request
-from harness.errors import DataError, EnvironmentFaultError, ExitCode, Problem
+from harness.errors import DataError, EnvironmentFaultError, ExitCode
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -180,17 +180,15 @@ def _client(cluster: str) -> Client:
         from distributed import Client
     except ImportError as error:
         raise EnvironmentFaultError(
-            Problem(what="Dask is not installed", fix="pip install 'harness[cluster]'")
+            "Dask is not installed", fix="pip install 'harness[cluster]'"
         ) from error
     try:
         return Client(cluster, timeout=30)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"no scheduler answers: {error}",
-                where=cluster,
-                fix="start one with `dask scheduler`, and give its address: tcp://host:8786",
-            )
+            f"no scheduler answers: {error}",
+            where=cluster,
+            fix="start one with `dask scheduler`, and give its address: tcp://host:8786",
         ) from error
 
 
@@ -288,7 +286,7 @@ def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     found = card.submission.team, card.challenge.name, card.submission.digest
     wanted = request.team, request.challenge, request.digest
     if found != wanted:
-        raise DataError(Problem(what=f"a card of {found}", expected=str(wanted)))
+        raise DataError(f"a card of {found}", expected=str(wanted))
     if request.received is None:
         return card
     handed_in = card.submission.model_copy(update={"received": request.received})

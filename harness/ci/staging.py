@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.ci.git import Repository
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
 
 
@@ -25,14 +25,12 @@ def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
     total = sum(entry.n_bytes or 0 for entry in entries)
     if len(entries) > MAX_FILES or total > MAX_FOLDER_BYTES:
         raise InvalidSubmissionError(
-            Problem(
-                what=f"{len(entries):,} files of {total / MIB:,.1f} MiB in all",
-                expected=f"at most {MAX_FILES} of {MAX_FOLDER_BYTES // MIB} MiB",
-            )
+            f"{len(entries):,} files of {total / MIB:,.1f} MiB in all",
+            expected=f"at most {MAX_FILES} of {MAX_FOLDER_BYTES // MIB} MiB",
         )
     for entry in entries:
         if not entry.is_regular:
-            raise InvalidSubmissionError(Problem(what="is no regular file", where=entry.path))
+            raise InvalidSubmissionError("is no regular file", where=entry.path)
     return {entry.path: repository.blob(entry.object, MAX_FILE_BYTES) for entry in entries}
 
 
@@ -50,12 +48,12 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if root not in path.resolve().parents:
-            raise InvalidSubmissionError(Problem(what="leads out of the folder", where=name))
+            raise InvalidSubmissionError("leads out of the folder", where=name)
         try:
             with path.open("xb") as file:
                 file.write(content)
         except FileExistsError as error:
             raise InvalidSubmissionError(
-                Problem(what="is the name of two files on this disk", where=name)
+                "is the name of two files on this disk", where=name
             ) from error
     return folder

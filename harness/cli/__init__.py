@@ -21,13 +21,7 @@ from harness.cli.machine import doctor
 from harness.cli.output import console, print_error
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
-from harness.errors import (
-    EnvironmentFaultError,
-    ExitCode,
-    HarnessError,
-    HarnessFaultError,
-    Problem,
-)
+from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, HarnessFaultError
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -105,13 +99,11 @@ def _run(command: Callable[[], object]) -> int:
 def _fault_of_ours(error: Exception) -> HarnessFaultError:
     kept = _keep_traceback(error)
     return HarnessFaultError(
-        Problem(
-            what=f"a fault of harness itself: {type(error).__name__}: {error}",
-            where=_last_own_place(error),
-            expected="a result, or a message about the submission, the data or this machine",
-            fix="please report it with the command, the output of `harness --version`"
-            + (f" and the file {kept}" if kept else ""),
-        )
+        f"a fault of harness itself: {type(error).__name__}: {error}",
+        where=_last_own_place(error),
+        expected="a result, or a message about the submission, the data or this machine",
+        fix="please report it with the command, the output of `harness --version`"
+        + (f" and the file {kept}" if kept else ""),
     )
 
 
@@ -146,14 +138,14 @@ def _keep_traceback(error: Exception) -> Path | None:
 def _environment_fault(error: OSError | MemoryError) -> EnvironmentFaultError:
     if isinstance(error, MemoryError):
         what = f"the memory of this machine is not enough: {error}".rstrip(": ")
-        return EnvironmentFaultError(Problem(what=what, fix="use a machine with more memory"))
+        return EnvironmentFaultError(what, fix="use a machine with more memory")
     fix = {
         errno.ENOSPC: "make room on the disk and run the command again",
         errno.EROFS: "name a folder that can be written",
         errno.EACCES: "name a folder that you may read and write",
     }.get(error.errno or 0, "")
     return EnvironmentFaultError(
-        Problem(what=error.strerror or str(error), where=str(error.filename or ""), fix=fix)
+        error.strerror or str(error), where=str(error.filename or ""), fix=fix
     )
 
 

@@ -16,7 +16,7 @@ from harness.cli.options import (
     unsafe_option,
 )
 from harness.cli.output import print_result, progress
-from harness.errors import InvalidSubmissionError, Problem, UsageError
+from harness.errors import InvalidSubmissionError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,10 +36,7 @@ _key_file_option = click.option(
 )
 _read_unsafe_option = unsafe_option("Read the result without a sandbox: your own file only.")
 _box_option = click.option(
-    "--blackbox",
-    "box_path",
-    type=FILE,
-    help="The black box, where it is not the challenge's own.",
+    "--blackbox", "box_path", type=FILE, help="The black box, where it is not the challenge's own."
 )
 
 
@@ -69,11 +66,7 @@ def blackbox() -> None:
 @click.option("--events", "n_events", type=int, help="Events of the box; else as many as can be.")
 @click.option("--out", type=FILE, required=True)
 @click.option(
-    "--key",
-    "key_path",
-    type=FILE,
-    required=True,
-    help="Where the sealed key is written.",
+    "--key", "key_path", type=FILE, required=True, help="Where the sealed key is written."
 )
 @_passphrase_option
 @_key_file_option
@@ -91,8 +84,8 @@ def make(
     as_json: bool,
 ) -> None:
     """Mix background and hidden signals into a black box of CHALLENGE; seal what is what."""
+    from harness.blackbox.make import make_blackbox
     from harness.blackbox.view import box_view
-    from harness.blackbox.workflow import make_blackbox
     from harness.cli.progress import progress_bars
 
     fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
@@ -118,11 +111,7 @@ def make(
 @blackbox.command("score")
 @click.argument("result", type=FILE)
 @click.option(
-    "--key",
-    "key_path",
-    type=FILE,
-    required=True,
-    help="The sealed key of the black box.",
+    "--key", "key_path", type=FILE, required=True, help="The sealed key of the black box."
 )
 @_passphrase_option
 @_key_file_option
@@ -137,8 +126,8 @@ def score_box(
     as_json: bool,
 ) -> None:
     """Count the true signals among the events that RESULT names."""
+    from harness.blackbox.score import score_blackbox
     from harness.blackbox.view import box_score_view
-    from harness.blackbox.workflow import score_blackbox
 
     scored = score_blackbox(
         result,
@@ -167,19 +156,15 @@ def import_(
     as_json: bool,
 ) -> None:
     """Read a RESULT file of the ADC2021 challenge, and say everything that is wrong with it."""
+    from harness.blackbox.result import import_result
     from harness.blackbox.view import import_view
-    from harness.blackbox.workflow import import_result
 
     found = import_result(
-        result,
-        challenge=challenge,
-        blackbox=box_path,
-        manifests=manifests,
-        isolation=isolation,
+        result, challenge=challenge, blackbox=box_path, manifests=manifests, isolation=isolation
     )
     print_result(found.as_dict(), import_view(found), as_json=as_json)
-    if found.verdict.faults:
-        raise InvalidSubmissionError(*found.verdict.faults)
+    if found.check.faults:
+        raise InvalidSubmissionError(*found.check.faults)
 
 
 @click.command("export")
@@ -254,9 +239,9 @@ def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise UsageError(Problem(what=f"{option} {text}", expected=f"{option} NAME=VALUE"))
+            raise UsageError(f"{option} {text}", expected=f"{option} NAME=VALUE")
         if name in found:
-            raise UsageError(Problem(what=f"{option} names {name} twice", expected="once"))
+            raise UsageError(f"{option} names {name} twice", expected="once")
         found[name] = value
     return found
 
@@ -265,13 +250,11 @@ def _share(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(
-            Problem(what=f"--signal {name}={text}", expected="a number between 0 and 1")
-        ) from None
+        raise UsageError(f"--signal {name}={text}", expected="a number between 0 and 1") from None
 
 
 def _secret(
-    passphrase_file: Path | None, key_file: Path | None, *, ask: Callable[[], str]
+    passphrase_file: Path | None, key_file: Path | None, *, ask: Callable[[], str | None]
 ) -> Secret:
     """Take the key file, or the passphrase from its file, or `ask` for it."""
     from harness.blackbox.seal import Secret
@@ -287,22 +270,14 @@ def _secret(
     try:
         return Secret(passphrase=line.decode("utf-8"))
     except UnicodeDecodeError:
-        raise UsageError(
-            Problem(what="its first line is no UTF-8 text", where=str(passphrase_file))
-        ) from None
+        raise UsageError("its first line is no UTF-8 text", where=str(passphrase_file)) from None
 
 
-def _ask_for(key_path: Path) -> str:
-    """Ask for the passphrase of a key, if it has one."""
+def _ask_for(key_path: Path) -> str | None:
+    """Ask for the passphrase of a key, if a passphrase opens it."""
     from harness.blackbox.seal import kind_of_secret
 
-    if kind_of_secret(key_path) == "key file":
-        raise UsageError(
-            Problem(
-                what="this key is opened by a key file", where=str(key_path), fix="give --key-file"
-            )
-        )
-    return _ask(is_new=False)
+    return _ask(is_new=False) if kind_of_secret(key_path) == "passphrase" else None
 
 
 def _ask(*, is_new: bool) -> str:
@@ -322,4 +297,4 @@ def _check_terminal(what: str, *, fix: str) -> None:
     import sys
 
     if not sys.stdin.isatty():
-        raise UsageError(Problem(what=f"there is no terminal to ask for {what}", fix=fix))
+        raise UsageError(f"there is no terminal to ask for {what}", fix=fix)

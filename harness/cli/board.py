@@ -10,7 +10,7 @@ import click
 from harness.card.text import visible
 from harness.cli.options import manifest_option, private_option, results_option
 from harness.cli.output import console
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.board.boards import Boards
@@ -89,11 +89,9 @@ def _print_board(boards: Boards, manifest: Manifest, challenge: str, *, form: st
     if challenge not in snapshot.entries:
         manifest.challenge(challenge)
         raise UsageError(
-            Problem(
-                what=f"there is no card of {challenge}",
-                where=str(boards.results / challenge),
-                fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
-            )
+            f"there is no card of {challenge}",
+            where=str(boards.results / challenge),
+            fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
         )
     board = board_of(boards.ranking(snapshot, challenge))
     write = {"json": formats.to_json, "csv": formats.to_csv, "markdown": formats.to_markdown}

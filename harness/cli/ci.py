@@ -21,7 +21,7 @@ from harness.cli.options import (
     submissions_option,
 )
 from harness.cli.output import console, print_json, print_result, progress
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.challenge import Challenge
@@ -223,7 +223,7 @@ def score(
     from harness.files import read_json
 
     if is_all == (plan_file is not None):
-        raise UsageError(Problem(what="give either --plan FILE or --all"))
+        raise UsageError("give either --plan FILE or --all")
     if plan_file is None:
         summary = score_folder(submissions, settings)
     else:

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import (
-    FOLDER,
-    json_option,
-    manifest_option,
-    plots_option,
-    results_option,
-)
+from harness.cli.options import FOLDER, json_option, manifest_option, plots_option, results_option
 from harness.cli.output import print_result
 
 
@@ -20,12 +14,7 @@ from harness.cli.output import print_result
 @click.argument("challenge")
 @manifest_option
 @click.option("--mirror", help="Address below which the files lie by their names.")
-@click.option(
-    "--from",
-    "source_folder",
-    type=FOLDER,
-    help="Folder that holds the files already.",
-)
+@click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
 @click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")

@@ -56,7 +56,7 @@ def run(
 ) -> None:
     """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
     from harness.cli.progress import progress_bars
-    from harness.simulate.fragment import make_manifest, manifest_yaml
+    from harness.simulate.manifest import make_manifest, manifest_yaml
     from harness.simulate.plan import LIBRARY_EVENTS, make_plan
     from harness.simulate.presets import BACKGROUND
     from harness.simulate.process import read_card
@@ -91,11 +91,11 @@ def run(
 @click.option("--name", default="simulated", show_default=True, help="Name of the challenge.")
 def manifest(files: tuple[Path, ...], name: str) -> None:
     """Print the manifest of FILES, one background and any number of signals."""
-    from harness.simulate.fragment import make_manifest, manifest_yaml
+    from harness.simulate.manifest import make_manifest, manifest_yaml
     from harness.simulate.provenance import read_provenance
 
     if not files:
-        raise UsageError(Problem(what="no file was named", expected="BACKGROUND.h5 [SIGNAL.h5]..."))
+        raise UsageError("no file was named", expected="BACKGROUND.h5 [SIGNAL.h5]...")
     found = make_manifest(files, name=name)
     known = [one for path in files if (one := read_provenance(path)) is not None]
     click.echo(manifest_yaml(found, known), nl=False)

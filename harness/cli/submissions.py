@@ -56,10 +56,7 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 @reports_option
 @limit_options
 @click.option(
-    "--export",
-    "export_folder",
-    type=FOLDER,
-    help="Lay the firmware project out in this folder.",
+    "--export", "export_folder", type=FOLDER, help="Lay the firmware project out in this folder."
 )
 @unsafe_option()
 @json_option

@@ -53,9 +53,7 @@ _MAX_COUNT: Final = 2**53
 
 
 def count(
-    request: Mapping[str, JsonValue],
-    inputs: Mapping[str, Path],
-    outputs: Mapping[str, Path],
+    request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
 ) -> dict[str, JsonValue]:
     """Count what the network in the files `graph` and `weights` costs; runs in a sandbox.
 
@@ -133,12 +131,9 @@ def count_flops(model: keras.Model) -> GraphFlops:
         flops = count_graph(_freeze(model))
     if flops.total != total:
         raise IntegrityError(
-            Problem(
-                what=f"keras-flops counts {total} operations, the sum over the graph is "
-                f"{flops.total}",
-                where="FLOPs",
-                fix="report it: a new TensorFlow may count differently",
-            )
+            f"keras-flops counts {total} operations, the sum over the graph is {flops.total}",
+            where="FLOPs",
+            fix="report it: a new TensorFlow may count differently",
         )
     return flops
 

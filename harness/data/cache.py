@@ -30,15 +30,8 @@ from harness.challenge import Challenge, DataFile, Value
 from harness.data.npy import CHUNK_EVENTS, map_npy, npy_bytes, read_npy, writing_npy
 from harness.data.split import chunks, event_hashes
 from harness.data.structure import StructureCheck, StructureReport
-from harness.errors import DataError, Problem
-from harness.files import (
-    Progress,
-    check_space,
-    make_folder,
-    no_progress,
-    read_json,
-    write_json,
-)
+from harness.errors import DataError
+from harness.files import Progress, check_space, make_folder, no_progress, read_json, write_json
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
@@ -262,12 +255,10 @@ def _check_count(file: DataFile, n_events: int) -> None:
     if file.n_events is None or file.n_events == n_events:
         return
     raise DataError(
-        Problem(
-            what=f"holds {n_events:,} events",
-            where=file.name,
-            expected=f"{file.n_events:,}, as the manifest says",
-            fix="get the right version of the file, or state the number in a manifest of your own",
-        )
+        f"holds {n_events:,} events",
+        where=file.name,
+        expected=f"{file.n_events:,}, as the manifest says",
+        fix="get the right version of the file, or state the number in a manifest of your own",
     )
 
 

@@ -22,7 +22,7 @@ from harness.challenge import DataFile, EventLayout
 from harness.data.events import EventStore
 from harness.data.observables import distributions, observables_of
 from harness.data.split import Part
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 from harness.files import Progress, make_folder, no_progress, writing
 
 if TYPE_CHECKING:
@@ -221,10 +221,7 @@ def matplotlib_figure() -> type[Figure]:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what="pictures need matplotlib, which is not installed",
-                fix="pip install 'harness[plots]'",
-            )
+            "pictures need matplotlib, which is not installed", fix="pip install 'harness[plots]'"
         ) from error
     return Figure
 

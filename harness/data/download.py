@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import harness
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 from harness.files import PART_SUFFIX, Progress, disk_fault, no_progress
 
 if TYPE_CHECKING:
@@ -106,12 +106,10 @@ def download(
 
 def _another_file(url: str, checksum: str | None, error: ValueError) -> DataError:
     return DataError(
-        Problem(
-            what=f"not the file that was asked for: {str(error).split('. ')[0]}",
-            where=url,
-            expected=str(checksum),
-            fix="try again, or another --mirror; if it stays, write to the publisher",
-        )
+        f"not the file that was asked for: {str(error).split('. ')[0]}",
+        where=url,
+        expected=str(checksum),
+        fix="try again, or another --mirror; if it stays, write to the publisher",
     )
 
 
@@ -177,11 +175,9 @@ def text_of_status(response: requests.Response) -> Exception:
     if response.status_code in _PASSING_STATUS:
         return PassingFaultError(what, _retry_after_s(response))
     return DataError(
-        Problem(
-            what=what,
-            where=response.url,
-            fix="is the address right? Another one may be given by --mirror or in a manifest",
-        )
+        what,
+        where=response.url,
+        fix="is the address right? Another one may be given by --mirror or in a manifest",
     )
 
 
@@ -253,12 +249,10 @@ class _Downloader:
         if self._n_bytes is None or total is None or total == self._n_bytes:
             return total if total is not None else self._n_bytes
         raise DataError(
-            Problem(
-                what=f"the server announces {total:,} bytes",
-                where=response.url,
-                expected=f"{self._n_bytes:,} bytes",
-                fix="it is another file: try another --mirror, or write to the publisher",
-            )
+            f"the server announces {total:,} bytes",
+            where=response.url,
+            expected=f"{self._n_bytes:,} bytes",
+            fix="it is another file: try another --mirror, or write to the publisher",
         )
 
     def _append(self, pieces: Iterable[bytes], start: int, total: int | None) -> None:
@@ -298,6 +292,4 @@ def _given_up(url: str, error: Exception, n_attempts: int, part: Path | None) ->
     n_bytes = _size(part)
     goes_on = f": it continues from the {n_bytes:,} bytes that came" if n_bytes else ""
     tried = f"given up after {n_attempts} attempts that brought nothing: " if n_attempts else ""
-    return DataError(
-        Problem(what=f"{tried}{error}", where=url, fix=f"run the same command again{goes_on}")
-    )
+    return DataError(f"{tried}{error}", where=url, fix=f"run the same command again{goes_on}")

@@ -174,12 +174,10 @@ class EventStore:
             return self._records[process]
         except KeyError:
             raise UsageError(
-                Problem(
-                    what=f"no events of {process!r} are here",
-                    where=f"challenge {self.challenge.name}",
-                    expected=f"one of {', '.join(self.processes)}",
-                    fix=f"harness fetch {self.challenge.name}",
-                )
+                f"no events of {process!r} are here",
+                where=f"challenge {self.challenge.name}",
+                expected=f"one of {', '.join(self.processes)}",
+                fix=f"harness fetch {self.challenge.name}",
             ) from None
 
     def n_events(self, process: str) -> int:
@@ -364,12 +362,10 @@ def _packaged_source(challenge: Challenge, file: DataFile) -> EventSource:
     member = next((member for member in members if member.process == file.process), None)
     if member is None or member.checksum != (file.checksum or member.checksum):
         raise DataError(
-            Problem(
-                what=f"holds no events of {file.process} with the manifest's checksum",
-                where=str(path),
-                expected=str(file.checksum),
-                fix="restore the file and the manifest of one version of the harness",
-            )
+            f"holds no events of {file.process} with the manifest's checksum",
+            where=str(path),
+            expected=str(file.checksum),
+            fix="restore the file and the manifest of one version of the harness",
         )
     decoded = sample_file.decode_member(path, member, challenge.layout)
     return EventSource(

@@ -207,11 +207,9 @@ def _check_usage(mirror: str | None, source_folder: Path | None) -> None:
     if mirror is not None and source_folder is not None:
         raise UsageError("--mirror and --from exclude each other")
     if mirror is not None and not mirror.startswith(("http://", "https://")):
-        raise UsageError(
-            Problem(what=f"{mirror!r} is no address of a mirror", expected="http:// or https://")
-        )
+        raise UsageError(f"{mirror!r} is no address of a mirror", expected="http:// or https://")
     if source_folder is not None and not source_folder.is_dir():
-        raise UsageError(Problem(what="there is no such folder", where=str(source_folder)))
+        raise UsageError("there is no such folder", where=str(source_folder))
 
 
 def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> list[FetchedFile]:
@@ -240,7 +238,7 @@ def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
         return _planned(plan, file, "download", _address(plan, file, pin), pin)
     path = plan.source_folder / file.name
     if not path.is_file():
-        raise DataError(Problem(what="there is no such file", where=str(path)))
+        raise DataError("there is no such file", where=str(path))
     known = pin.model_copy(update={"n_bytes": path.stat().st_size})
     return _planned(plan, file, "folder", str(path), known)
 
@@ -325,11 +323,9 @@ def _address(plan: _Plan, file: DataFile, pin: Pin) -> str:
     if file.record is not None:
         return f"https://zenodo.org/records/{file.record}/files/{quote(file.name)}?download=1"
     raise DataError(
-        Problem(
-            what="the manifest does not say where the file is to be had",
-            where=file.name,
-            fix="give --mirror or --from, or a url or record in the manifest",
-        )
+        "the manifest does not say where the file is to be had",
+        where=file.name,
+        fix="give --mirror or --from, or a url or record in the manifest",
     )
 
 
@@ -394,11 +390,9 @@ def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path
         write_pin(plan.pins_path, planned.name, pin)
     elif checksum != planned.checksum:
         raise DataError(
-            Problem(
-                what=f"its checksum is {checksum}",
-                where=str(path),
-                expected=f"{planned.checksum} ({planned.checksum_origin})",
-                fix="replace the file, or fetch it from its publisher without --from",
-            )
+            f"its checksum is {checksum}",
+            where=str(path),
+            expected=f"{planned.checksum} ({planned.checksum_origin})",
+            fix="replace the file, or fetch it from its publisher without --from",
         )
     return path, checksum

@@ -138,7 +138,7 @@ def _open(path: Path) -> Iterator[h5py.Dataset]:
                 raise _wrong(path, f"it has no dataset {DATASET}; it holds {held}", DATASET)
             yield dataset
     except FileNotFoundError as error:
-        raise DataError(Problem(what="there is no such file", where=str(path))) from error
+        raise DataError("there is no such file", where=str(path)) from error
     except (OSError, RuntimeError, KeyError) as error:
         # h5py raises OSError for a truncated file and for a chunk that does not decompress.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -152,6 +152,4 @@ def _open(path: Path) -> Iterator[h5py.Dataset]:
 
 
 def _wrong(path: Path, what: str, expected: str) -> DataError:
-    return DataError(
-        Problem(what=what, where=str(path), expected=expected, fix="is it the right file?")
-    )
+    return DataError(what, where=str(path), expected=expected, fix="is it the right file?")

@@ -85,6 +85,9 @@ def write_events(
         if has_ids:
             file.create_dataset(IDS, data=np.arange(n_events, dtype="<i8"), **packed)
         file.attrs.update(attributes)
+        # A full disk shows here, while the exception keeps the data set open: HDF5 crashes a
+        # process that releases what could not be written.
+        file.flush()
 
 
 def class_names(layout: EventLayout) -> list[str]:

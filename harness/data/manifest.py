@@ -62,11 +62,9 @@ class Manifest(Value):
         close = difflib.get_close_matches(name, self.names, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UsageError(
-            Problem(
-                what=f"there is no challenge {name!r}",
-                expected=f"one of {', '.join(self.names)}",
-                fix=f"{hint}`--manifest FILE` adds challenges of your own".strip(),
-            )
+            f"there is no challenge {name!r}",
+            expected=f"one of {', '.join(self.names)}",
+            fix=f"{hint}`--manifest FILE` adds challenges of your own".strip(),
         )
 
 
@@ -117,11 +115,9 @@ def built_in_manifest() -> Path:
         if path.is_file():
             return path
     raise DataError(
-        Problem(
-            what=f"{MANIFEST_NAME} was not found",
-            expected=f"{checkout} or {installed}",
-            fix=f"name it in the environment variable {MANIFEST_VARIABLE}",
-        )
+        f"{MANIFEST_NAME} was not found",
+        expected=f"{checkout} or {installed}",
+        fix=f"name it in the environment variable {MANIFEST_VARIABLE}",
     )
 
 

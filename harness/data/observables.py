@@ -82,8 +82,7 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
 
 
 def distributions(
-    observables: Iterable[Observable],
-    processes: Mapping[str, Iterable[NDArray[np.float32]]],
+    observables: Iterable[Observable], processes: Mapping[str, Iterable[NDArray[np.float32]]]
 ) -> tuple[Distribution, ...]:
     """Count the events of each process in the bins of each observable.
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.challenge import EventLayout, ObjectGroup, Value
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 
 MAGIC = b"harness-sample-1"
 PT_STEPS_PER_GEV: Literal[4] = 4
@@ -152,9 +152,7 @@ def decode_chunk(blob: bytes, n_events: int, layout: EventLayout) -> Steps:
 
 
 def write_sample(
-    path: Path,
-    layout: EventLayout,
-    processes: Sequence[tuple[str, Iterator[Steps]]],
+    path: Path, layout: EventLayout, processes: Sequence[tuple[str, Iterator[Steps]]]
 ) -> tuple[SampleMember, ...]:
     """Write the sample file at `path` from the chunks of each process."""
     members: list[SampleMember] = []
@@ -322,9 +320,7 @@ def _read_header(stream: BinaryIO) -> SampleHeader:
 
 def _broken(path: Path, error: Exception) -> DataError:
     return DataError(
-        Problem(
-            what=f"the sample file is broken: {error}",
-            where=str(path),
-            fix="restore it from the repository (`git checkout` on the file)",
-        )
+        f"the sample file is broken: {error}",
+        where=str(path),
+        fix="restore it from the repository (`git checkout` on the file)",
     )

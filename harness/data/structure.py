@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.challenge import EventLayout, Value
 from harness.data.hdf5 import slot_classes
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 
 # float32(pi) is 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3
@@ -156,10 +156,8 @@ class StructureCheck:
                 continue
             event, slot = (int(index[0]) for index in np.nonzero(bad))
             raise DataError(
-                Problem(
-                    what=f"{name} = {column[event, slot]} {complaint}",
-                    where=f"{self.source}, event {self._n_events + event}, slot {slot}",
-                    expected="finite values, pT >= 0",
-                    fix="get the file again, or ask its publisher to correct it",
-                )
+                f"{name} = {column[event, slot]} {complaint}",
+                where=f"{self.source}, event {self._n_events + event}, slot {slot}",
+                expected="finite values, pT >= 0",
+                fix="get the file again, or ask its publisher to correct it",
             )

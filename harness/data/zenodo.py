@@ -14,7 +14,7 @@ from harness.data.download import (
     retry_passing_faults,
     text_of_status,
 )
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 from harness.files import parse_json
 
 # A site that keeps a copy of Zenodo's API names it in this variable.
@@ -80,11 +80,9 @@ def find_in_record(
             return file
     held = ", ".join(file.key for file in files[:20]) or "nothing"
     raise DataError(
-        Problem(
-            what=f"record {record} has no file {name}; it holds {held}",
-            where=url,
-            fix="correct the record or the name in a manifest of your own (--manifest)",
-        )
+        f"record {record} has no file {name}; it holds {held}",
+        where=url,
+        fix="correct the record or the name in a manifest of your own (--manifest)",
     )
 
 

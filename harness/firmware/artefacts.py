@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zstandard
 
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.files import make_folder
 
 # Names of the program and of hls4ml's project among the kept files.
@@ -76,7 +76,7 @@ def export_project(artefacts: Iterable[Path], folder: Path) -> None:
     """
     make_folder(folder)
     if any(folder.iterdir()):
-        raise UsageError(Problem(what="the build folder is not empty", where=str(folder)))
+        raise UsageError("the build folder is not empty", where=str(folder))
     for path in artefacts:
         if path.suffix != ".zst":
             shutil.copyfile(path, folder / path.name)

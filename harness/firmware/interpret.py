@@ -12,16 +12,10 @@ from pydantic import Field
 
 from harness.card.records import Count
 from harness.challenge import Value
-from harness.errors import IntegrityError, Problem
+from harness.errors import IntegrityError
 from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    disk_faults,
-    require_package,
-)
+from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.program import (
     input_formats,
     load_program,
@@ -125,7 +119,7 @@ def run_interpreter(
         may_raise=FAULTS,
     )
     if done.outputs["scores"].stat().st_size != n_events * BYTES_PER_SCORE:
-        raise IntegrityError(Problem(what="not one score for each event", where=f"step {name}"))
+        raise IntegrityError("not one score for each event", where=f"step {name}")
     return done
 
 

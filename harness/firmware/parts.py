@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,12 +68,10 @@ def find_part(name: str) -> Part:
             return part
     known = ", ".join(part.device for part in PARTS)
     raise UsageError(
-        Problem(
-            what=f"the part {name!r} is not known",
-            where="target, part",
-            expected=f"one of {known}, or a full part number that begins with one",
-            fix="name a known part, or add it with its totals to harness/firmware/parts.py",
-        )
+        f"the part {name!r} is not known",
+        where="target, part",
+        expected=f"one of {known}, or a full part number that begins with one",
+        fix="name a known part, or add it with its totals to harness/firmware/parts.py",
     )
 
 

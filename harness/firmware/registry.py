@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import cast
 
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.firmware.backend import Backend
 
 ENTRY_POINT_GROUP = "harness.firmware"
@@ -49,9 +49,7 @@ def load_backend(name: str) -> Backend:
         if point.name == name:
             return cast("Backend", point.load())
     raise UsageError(
-        Problem(
-            what=f"there is no firmware backend {name!r}",
-            where="--backend",
-            expected=" or ".join(backend_names()),
-        )
+        f"there is no firmware backend {name!r}",
+        where="--backend",
+        expected=" or ".join(backend_names()),
     )

@@ -14,12 +14,7 @@ from harness.card.files import describe_file
 from harness.card.records import Firmware, NotMeasured
 from harness.files import file_checksum, package_version
 from harness.firmware.artefacts import PROGRAM, decompress
-from harness.firmware.backend import (
-    Backend,
-    FirmwareRequest,
-    FirmwareResult,
-    UntranslatableError,
-)
+from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, UntranslatableError
 from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
 from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import find_part

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.errors import EnvironmentFaultError, HarnessError, LimitError, Problem
+from harness.errors import EnvironmentFaultError, HarnessError, LimitError
 
 # What the entry of a step receives and returns.
 Request: TypeAlias = Mapping[str, Any]
@@ -56,11 +56,9 @@ def disk_faults() -> Iterator[None]:
 def no_space(detail: str) -> EnvironmentFaultError:
     """Say that a build ran out of disk space."""
     return EnvironmentFaultError(
-        Problem(
-            what=f"no space left for the build: {detail.strip()[-300:]}",
-            expected="room for the build in the step's scratch folder",
-            fix="free disk space, or raise scratch_bytes of the firmware settings",
-        )
+        f"no space left for the build: {detail.strip()[-300:]}",
+        expected="room for the build in the step's scratch folder",
+        fix="free disk space, or raise scratch_bytes of the firmware settings",
     )
 
 
@@ -68,9 +66,7 @@ def not_found(
     what: str, expected: str, *, fix: str = EXTRA, where: str = ""
 ) -> EnvironmentFaultError:
     """Say that a program or package is missing, and how to install it."""
-    return EnvironmentFaultError(
-        Problem(what=f"{what} was not found", where=where, expected=expected, fix=fix)
-    )
+    return EnvironmentFaultError(f"{what} was not found", where=where, expected=expected, fix=fix)
 
 
 def require_package(*names: str) -> None:
@@ -145,10 +141,8 @@ def run_tool(
         )
     except subprocess.TimeoutExpired as error:
         raise LimitError(
-            Problem(
-                what=f"{name} did not end within {timeout_s:.0f} s",
-                fix="raise the time limit of the firmware settings, or make the network smaller",
-            )
+            f"{name} did not end within {timeout_s:.0f} s",
+            fix="raise the time limit of the firmware settings, or make the network smaller",
         ) from error
     except FileNotFoundError as error:
         raise not_found(name, str(command[0])) from error
@@ -164,14 +158,9 @@ def _failure(name: str, code: int, text: str) -> HarnessError:
     tail = text[-_LOG_TAIL:].strip()
     if code in _KILLED or "Killed" in tail or "bad_alloc" in tail:
         return LimitError(
-            Problem(
-                what=f"{name} was killed (exit status {code}), most likely for want of memory",
-                fix="raise the memory limit of the firmware settings, or make the network smaller",
-            )
+            f"{name} was killed (exit status {code}), most likely for want of memory",
+            fix="raise the memory limit of the firmware settings, or make the network smaller",
         )
     return EnvironmentFaultError(
-        Problem(
-            what=f"{name} failed with exit status {code}:\n{tail}",
-            fix="see the end of its output above",
-        )
+        f"{name} failed with exit status {code}:\n{tail}", fix="see the end of its output above"
     )

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata, spearmanr
 
 from harness.card import records
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 from harness.metrics.scores import check_scores
 
 # Rounding of a sum of n float32 terms is at most n 2^-24 of their size (N. J. Higham, "Accuracy
@@ -111,12 +111,10 @@ def _change(name: str, reference: ArrayLike, other: ArrayLike) -> NDArray[np.flo
     after = check_scores(other, name=f"{name} (second run)")
     if len(before) != len(after):
         raise InvalidSubmissionError(
-            Problem(
-                what=f"{len(before)} scores in one run, {len(after)} in the other",
-                where=name,
-                expected="one score per event in either",
-                fix="return one value for every event of the batch",
-            )
+            f"{len(before)} scores in one run, {len(after)} in the other",
+            where=name,
+            expected="one score per event in either",
+            fix="return one value for every event of the batch",
         )
     # Scaled first, so that the difference of the largest floats does not overflow.
     largest = max(float(np.abs(before).max()), float(np.abs(after).max()))

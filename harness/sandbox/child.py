@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from harness.errors import EnvironmentFaultError, LimitError, Problem, SubmissionError
+from harness.errors import EnvironmentFaultError, LimitError, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
 from harness.sandbox.ending import kill_tree
@@ -30,10 +30,7 @@ READ_BYTES = 1 << 16
 KILL_GRACE_S = 30.0
 MAX_INFO_BYTES = 1 << 16
 # A program that ignores the error of a call receives a signal at these limits.
-LIMIT_OF_SIGNAL = {
-    int(signal.SIGXFSZ): "file size",
-    int(signal.SIGXCPU): "processor time",
-}
+LIMIT_OF_SIGNAL = {int(signal.SIGXFSZ): "file size", int(signal.SIGXCPU): "processor time"}
 # A step that used this much of its private memory when it died is taken to have died of it.
 NEARLY_ALL = 0.9
 
@@ -192,36 +189,28 @@ class Child:
         printed = self.log.text().strip()
         if not self.answer.startswith(READY):
             return EnvironmentFaultError(
-                Problem(
-                    what=f"the sandbox did not start ({_ending(status)}): {printed}",
-                    where=f"step {self.name}",
-                    fix="run `harness doctor`, which says what this machine lacks",
-                )
+                f"the sandbox did not start ({_ending(status)}): {printed}",
+                where=f"step {self.name}",
+                fix="run `harness doctor`, which says what this machine lacks",
             )
         if limit := LIMIT_OF_SIGNAL.get(_signal_number(status)):
             return LimitError(
-                Problem(
-                    what=f"ran into the limit on {limit} ({_ending(status)})",
-                    where=f"step {self.name}",
-                    fix=TO_DO_ABOUT_LIMITS,
-                )
+                f"ran into the limit on {limit} ({_ending(status)})",
+                where=f"step {self.name}",
+                fix=TO_DO_ABOUT_LIMITS,
             )
         if watch.largest_data_bytes > NEARLY_ALL * self.limits.memory_bytes:
             return LimitError(
-                Problem(
-                    what=f"died ({_ending(status)}) with {watch.largest_data_bytes / MIB:,.0f} MiB "
-                    f"of private memory; {self.limits.memory_bytes / MIB:,.0f} MiB are allowed",
-                    where=f"step {self.name}",
-                    fix="use less memory",
-                )
+                f"died ({_ending(status)}) with {watch.largest_data_bytes / MIB:,.0f} MiB "
+                f"of private memory; {self.limits.memory_bytes / MIB:,.0f} MiB are allowed",
+                where=f"step {self.name}",
+                fix="use less memory",
             )
         last = "\n".join(printed.splitlines()[-20:])
         return SubmissionError(
-            Problem(
-                what=f"ended without a report ({_ending(status)}); it printed last:\n{last}",
-                where=f"step {self.name}",
-                expected="that the code returns; it must not end the process",
-            )
+            f"ended without a report ({_ending(status)}); it printed last:\n{last}",
+            where=f"step {self.name}",
+            expected="that the code returns; it must not end the process",
         )
 
     # --- Ending it ---
@@ -252,10 +241,8 @@ class Child:
             is_gone = False
         if not is_gone:
             raise EnvironmentFaultError(
-                Problem(
-                    what=f"processes of the step {self.name} are still alive after SIGKILL",
-                    fix="they wait for the kernel, perhaps for a disk; look for them with `ps`",
-                )
+                f"processes of the step {self.name} are still alive after SIGKILL",
+                fix="they wait for the kernel, perhaps for a disk; look for them with `ps`",
             )
 
     def finish_log(self) -> str:

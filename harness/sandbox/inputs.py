@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 from harness.sandbox.step import Step
 
 READABLE = 0o004
@@ -33,11 +33,9 @@ def _find_input(name: str, path: Path, staging: Path | None) -> Path:
     mode = path.lstat().st_mode if os.path.lexists(path) else 0
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the input {name} is {'no file or folder' if mode else 'missing'}",
-                where=str(path),
-                expected="a regular file or a folder, no link",
-            )
+            f"the input {name} is {'no file or folder' if mode else 'missing'}",
+            where=str(path),
+            expected="a regular file or a folder, no link",
         )
     path = path.resolve()
     if staging is None or all(_is_readable(place) for place in _walk(path)):

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, InvalidSubmissionError, UsageError
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 PRIVATE = 0o600
@@ -40,10 +40,8 @@ def check_names(names: Mapping[str, object]) -> None:
     for name in names:
         if not FILE_NAME.fullmatch(name):
             raise UsageError(
-                Problem(
-                    what=f"{name!r} is no name for an input or output of a step",
-                    expected="letters, digits and . _ + - (not first: . + -), at most 100",
-                )
+                f"{name!r} is no name for an input or output of a step",
+                expected="letters, digits and . _ + - (not first: . + -), at most 100",
             )
 
 
@@ -68,11 +66,9 @@ def create(folder: Path, outputs: Mapping[str, int], owner: int | None) -> list[
     except OSError as error:
         close(made)
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the output {name} cannot be created: {error}",
-                where=str(folder),
-                expected="an empty folder that can be written to",
-            )
+            f"the output {name} cannot be created: {error}",
+            where=str(folder),
+            expected="an empty folder that can be written to",
         ) from error
     return made
 
@@ -127,4 +123,4 @@ def _is_the_same(path: Path, found: os.stat_result) -> bool:
 
 
 def _invalid(step: str, what: str, expected: str) -> InvalidSubmissionError:
-    return InvalidSubmissionError(Problem(what=what, where=f"step {step}", expected=expected))
+    return InvalidSubmissionError(what, where=f"step {step}", expected=expected)

@@ -142,12 +142,10 @@ def read_answer(
         report = _report(answer, step, may_raise)
     except ReportError as error:
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the report of this step cannot be read: {error}",
-                where=f"step {step}",
-                expected=f"one JSON object of at most {MAX_REPORT_BYTES:,} bytes",
-                fix=REMEDY,
-            )
+            f"the report of this step cannot be read: {error}",
+            where=f"step {step}",
+            expected=f"one JSON object of at most {MAX_REPORT_BYTES:,} bytes",
+            fix=REMEDY,
         ) from error
     return report
 

@@ -25,7 +25,6 @@ from harness.errors import (
     EnvironmentFaultError,
     InvalidSubmissionError,
     LimitError,
-    Problem,
     SubmissionError,
     UsageError,
 )
@@ -122,13 +121,11 @@ def _blame_on_a_full_disk(folder: Path) -> Iterator[None]:
         if free >= LEAST_FREE_BYTES:
             raise
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the disk is full: {free / MIB:.1f} MiB are left; the step failed with: "
-                f"{str(error).splitlines()[0]}",
-                where=str(folder),
-                expected=f"at least {LEAST_FREE_BYTES / MIB:.0f} MiB",
-                fix="make room, or set TMPDIR to a folder on another disk",
-            )
+            f"the disk is full: {free / MIB:.1f} MiB are left; the step failed with: "
+            f"{str(error).splitlines()[0]}",
+            where=str(folder),
+            expected=f"at least {LEAST_FREE_BYTES / MIB:.0f} MiB",
+            fix="make room, or set TMPDIR to a folder on another disk",
         ) from error
 
 
@@ -174,12 +171,10 @@ def open_sandbox(kind: IsolationKind) -> Sandbox:
         return Sandbox(kind="none", detail={"reason": "asked for by --unsafe"})
     if sys.platform != "linux":
         raise EnvironmentFaultError(
-            Problem(
-                what=f"there is no sandbox on {platform.system()}",
-                expected="Linux",
-                fix="use the container image (see docs/security.md), or --unsafe for code that "
-                "you trust",
-            )
+            f"there is no sandbox on {platform.system()}",
+            expected="Linux",
+            fix="use the container image (see docs/security.md), or --unsafe for code that "
+            "you trust",
         )
     bwrap = bubblewrap.find_bwrap()
     sandbox = Sandbox(kind="bwrap", detail=_detail(bwrap))
@@ -219,10 +214,7 @@ def _check(step: Step) -> None:
     module, colon, function = step.entry.partition(":")
     if not (module.startswith(ENTRY_PREFIX) and colon and function.isidentifier()):
         raise UsageError(
-            Problem(
-                what=f"{step.entry!r} is no entry of a step",
-                expected="harness.some.module:function",
-            )
+            f"{step.entry!r} is no entry of a step", expected="harness.some.module:function"
         )
     outputs.check_names({**step.inputs, **step.outputs})
 

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,4 +67,4 @@ def _read_exactly(path: Path, n_bytes: int) -> bytes:
 
 
 def _invalid(path: Path, what: str, expected: str) -> InvalidSubmissionError:
-    return InvalidSubmissionError(Problem(what=what, where=path.name, expected=expected))
+    return InvalidSubmissionError(what, where=path.name, expected=expected)

@@ -11,7 +11,7 @@ import errno
 import functools
 import tempfile
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 
 # "Not permitted": the caller has to live with it.
 DENIED = (
@@ -71,12 +71,10 @@ def filter_program() -> bytes:
         import pyseccomp
     except (ImportError, RuntimeError, OSError) as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"the system-call filter cannot be built: {error}",
-                expected="the library libseccomp.so.2",
-                fix="install it: `apt-get install libseccomp2` (Debian, Ubuntu), "
-                "`dnf install libseccomp` (Fedora, RHEL)",
-            )
+            f"the system-call filter cannot be built: {error}",
+            expected="the library libseccomp.so.2",
+            fix="install it: `apt-get install libseccomp2` (Debian, Ubuntu), "
+            "`dnf install libseccomp` (Fedora, RHEL)",
         ) from error
     rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
     for number in _numbers(DENIED):
@@ -107,10 +105,8 @@ def _numbers(names: tuple[str, ...]) -> tuple[int, ...]:
     unknown = [name for name, number in found.items() if number == NO_SUCH_NAME]
     if unknown:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"libseccomp does not know the system calls {', '.join(unknown)}",
-                expected="libseccomp 2.5.3 or later",
-                fix="install a later libseccomp2",
-            )
+            f"libseccomp does not know the system calls {', '.join(unknown)}",
+            expected="libseccomp 2.5.3 or later",
+            fix="install a later libseccomp2",
         )
     return tuple(number for number in found.values() if number >= 0)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 from harness.sandbox import bindings, bubblewrap
 from harness.sandbox.advice import read_text
 from harness.sandbox.child import Child, Pipes
@@ -90,7 +90,7 @@ def _popen(
         )
     except OSError as error:
         raise EnvironmentFaultError(
-            Problem(what=f"cannot start {command[0]}: {error}", fix="run `harness doctor`")
+            f"cannot start {command[0]}: {error}", fix="run `harness doctor`"
         ) from error
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import LimitError, Problem
+from harness.errors import LimitError
 from harness.sandbox.step import MIB, Limits, Usage
 
 PROC = Path("/proc")
@@ -227,11 +227,9 @@ class Watch:
     def _raise(self, limit: str, allowed: str, used: str, now_s: float) -> None:
         usage = self.usage(now_s)
         raise LimitError(
-            Problem(
-                what=f"reached the limit on {limit}: {used} used, {allowed} allowed",
-                where=f"step {self._step}",
-                fix=f"use less; so far it took {usage.wall_s:.1f} s of wall time, "
-                f"{usage.cpu_s:.1f} s of processor time and "
-                f"{usage.peak_memory_bytes / MIB:,.0f} MiB at its peak",
-            )
+            f"reached the limit on {limit}: {used} used, {allowed} allowed",
+            where=f"step {self._step}",
+            fix=f"use less; so far it took {usage.wall_s:.1f} s of wall time, "
+            f"{usage.cpu_s:.1f} s of processor time and "
+            f"{usage.peak_memory_bytes / MIB:,.0f} MiB at its peak",
         )

@@ -31,10 +31,7 @@ class Acceptance:
 
 
 def summarise_acceptance(
-    store: EventStore,
-    mixture: Mixture,
-    scores: Mapping[str, NDArray[np.float64]],
-    physics: Physics,
+    store: EventStore, mixture: Mixture, scores: Mapping[str, NDArray[np.float64]], physics: Physics
 ) -> Acceptance:
     """Describe the events that pass at the challenge's working point.
 

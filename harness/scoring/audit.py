@@ -218,12 +218,10 @@ def _scored_hashes(card: ScoreCard, store: EventStore) -> Mapping[str, NDArray[n
         chosen = store.hashes(file.process)[store.indices(file.process, "test")]
         if len(chosen) != file.n_scored:
             raise DataError(
-                Problem(
-                    what=f"{len(chosen):,} test events of {file.process} are here",
-                    where=f"challenge {card.challenge.name}",
-                    expected=f"{file.n_scored:,}, as the card says",
-                    fix="score the submission again",
-                )
+                f"{len(chosen):,} test events of {file.process} are here",
+                where=f"challenge {card.challenge.name}",
+                expected=f"{file.n_scored:,}, as the card says",
+                fix="score the submission again",
             )
         hashes[file.process] = chosen
     return hashes

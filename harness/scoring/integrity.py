@@ -237,10 +237,7 @@ def _score_all(
 
 
 def _rescorings(
-    scored: Scored,
-    folder: Path,
-    generator: np.random.Generator,
-    sizes: Sizes,
+    scored: Scored, folder: Path, generator: np.random.Generator, sizes: Sizes
 ) -> Iterator[_Variant]:
     """Make the variants that must give the same scores; the first is the process's first work."""
     every = np.arange(len(scored.scores))
@@ -302,11 +299,7 @@ def _draw(
 
 
 def _write(
-    folder: Path,
-    name: str,
-    events: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    at_once: int,
+    folder: Path, name: str, events: NDArray[np.float32], rows: NDArray[np.int64], at_once: int
 ) -> _Variant:
     """Write the events of a variant."""
     path = folder / f"{name}.npy"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
-from harness.errors import IntegrityError, Problem
+from harness.errors import IntegrityError
 from harness.sandbox import Workspace
 from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.integrity import Batch, Scored, Sizes, check_integrity, digest_events
@@ -123,11 +123,9 @@ def _refuse_leaks(checks: Sequence[Check]) -> None:
     first, *others = leaks
     also = f"; failed too: {', '.join(check.name for check in others)}" if others else ""
     raise IntegrityError(
-        Problem(
-            what=f"{first.detail} (largest difference {first.max_difference:.3g} of the scores' "
-            f"spread){also}",
-            where=f"integrity check {first.name}",
-            expected="a score that depends on its own event alone",
-            fix="remove what looks at other events, the clock, a counter or a file",
-        )
+        f"{first.detail} (largest difference {first.max_difference:.3g} of the scores' "
+        f"spread){also}",
+        where=f"integrity check {first.name}",
+        expected="a score that depends on its own event alone",
+        fix="remove what looks at other events, the clock, a counter or a file",
     )

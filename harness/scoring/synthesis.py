@@ -11,7 +11,7 @@ from harness.card.records import Firmware, IsolationKind, NotMeasured
 from harness.challenge import Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.errors import Problem, UsageError, field_problems
+from harness.errors import UsageError, field_problems
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.reports.record import read_reports
@@ -105,12 +105,10 @@ def _check_request(submission: Submission, backend: str, *, has_implementation: 
         raise UsageError("an entry of the open division is Python: it has no firmware")
     if has_implementation and backend not in _IMPLEMENTING:
         raise UsageError(
-            Problem(
-                what=f"backend {backend} does not place and route",
-                where="--impl",
-                expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
-                fix="leave --impl out, or name one of these",
-            )
+            f"backend {backend} does not place and route",
+            where="--impl",
+            expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
+            fix="leave --impl out, or name one of these",
         )
 
 

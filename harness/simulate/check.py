@@ -1,4 +1,4 @@
-"""A file's events held against what is published of the real background."""
+"""A file's events, compared with the published figures of the real background."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from harness.simulate.reference import TOLERANCE, quantities
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Comparison:
+class QuantityCheck:
     """One figure of the file beside the published one.
 
     Attributes
     ----------
     is_binding : bool
-        Whether it is held against the tolerance.
+        Whether the tolerance applies to it.
     passes : bool
-        Whether it lies within the tolerance; True for one that is not held against it.
+        Whether it lies within the tolerance; True if the tolerance does not apply.
     """
 
     name: str
@@ -54,16 +54,16 @@ class Checked:
     source: str
     n_events: int
     tolerance: float
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[QuantityCheck, ...]
     remarks: tuple[str, ...]
 
     @property
-    def failures(self) -> tuple[Comparison, ...]:
+    def failures(self) -> tuple[QuantityCheck, ...]:
         """Figures beyond the tolerance."""
         return tuple(one for one in self.comparisons if not one.passes)
 
 
-# What no table of moments can tell; printed below it.
+# What a table of moments cannot show; printed below it.
 CAVEATS = (
     "Agreement of occupancies and moments says nothing of the 1e-5 tail, where entries are ranked.",
     "Not published, so not compared: correlations between objects, and anything of the signals.",
@@ -78,7 +78,7 @@ def check_file(path: Path, *, progress: Progress = no_progress) -> Checked:
     Raises
     ------
     DataError
-        The file can't be read or is laid out otherwise.
+        The file cannot be read or has another layout.
     """
     n_events = count_events(path, LAYOUT)
     pt = np.empty((n_events, LAYOUT.n_objects), np.float32)
@@ -100,14 +100,14 @@ def check_file(path: Path, *, progress: Progress = no_progress) -> Checked:
     )
 
 
-def compare(pt: NDArray[np.float32], eta: NDArray[np.float32]) -> tuple[Comparison, ...]:
+def compare(pt: NDArray[np.float32], eta: NDArray[np.float32]) -> tuple[QuantityCheck, ...]:
     """Compute every published figure from the columns of events, each of shape (n, 19)."""
     found = []
     for quantity in quantities():
         value = quantity.compute(pt, eta)
         is_close = abs(value / quantity.published - 1.0) <= TOLERANCE
         found.append(
-            Comparison(
+            QuantityCheck(
                 name=quantity.name,
                 unit=quantity.unit,
                 found=value,
@@ -125,7 +125,7 @@ def write_plots(checked: Checked, folder: Path) -> tuple[Path, ...]:
     Raises
     ------
     EnvironmentFaultError
-        matplotlib is not installed, or the folder can't be written.
+        matplotlib is not installed, or the folder cannot be written.
     """
     from harness.data.describe import matplotlib_figure
 
@@ -147,7 +147,7 @@ def write_plots(checked: Checked, folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def _draw(axes: Sequence[object], comparisons: Sequence[Comparison], checked: Checked) -> None:
+def _draw(axes: Sequence[object], comparisons: Sequence[QuantityCheck], checked: Checked) -> None:
     from matplotlib.axes import Axes
 
     top, bottom = axes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from harness.challenge import Value
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.simulate.detector import Detector
 from harness.simulate.generator import make_generator
 from harness.simulate.layout import Events
@@ -96,10 +96,8 @@ def make_chunk(
 
 def _barren(process: Process, n_generated: int) -> UsageError:
     return UsageError(
-        Problem(
-            what=f"no event passed the preselection among {n_generated:,} generated ones",
-            where=process.name,
-            expected="an electron or muon above 23 GeV in some events",
-            fix="simulate a process with leptons, or one with harder leptons",
-        )
+        f"no event passed the preselection among {n_generated:,} generated ones",
+        where=process.name,
+        expected="an electron or muon above 23 GeV in some events",
+        fix="simulate a process with leptons, or one with harder leptons",
     )

@@ -92,11 +92,7 @@ class Decayed:
 
 
 def decay(
-    hadrons: Hadrons,
-    weight: Column,
-    flavour: Flavour,
-    cap: float,
-    rng: np.random.Generator,
+    hadrons: Hadrons, weight: Column, flavour: Flavour, cap: float, rng: np.random.Generator
 ) -> Decayed:
     """Decay the hadrons of events, one of them to a lepton that may pass.
 

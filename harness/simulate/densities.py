@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 
 if TYPE_CHECKING:
     from pythia8mc import Pythia
@@ -56,12 +56,10 @@ def _write(path: Path, grid: str) -> None:
         path.write_text(grid, "ascii")
     except OSError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"cannot be written: {error.strerror}",
-                where=str(path),
-                expected="room for 1 MB of temporary files",
-                fix="make room or set TMPDIR, and run the command again: it continues",
-            )
+            f"cannot be written: {error.strerror}",
+            where=str(path),
+            expected="room for 1 MB of temporary files",
+            fix="make room or set TMPDIR, and run the command again: it continues",
         ) from error
 
 

@@ -35,11 +35,7 @@ if TYPE_CHECKING:
     from pythia8mc import Pythia, UserHooks
 
 BEAM_ENERGY_GEV = 13_000.0
-COMMON = (
-    f"Beams:eCM = {BEAM_ENERGY_GEV:g}",
-    "PartonLevel:MPI = off",
-    "ParticleDecays:mixB = off",
-)
+COMMON = (f"Beams:eCM = {BEAM_ENERGY_GEV:g}", "PartonLevel:MPI = off", "ParticleDecays:mixB = off")
 # Printing and checking event by event would cost time.
 _QUIET = ("Print:quiet = on", "Next:numberCount = 0", "Check:event = off", "Random:setSeed = on")
 # Particles below this pT are not kept: calorimeters suppress such deposits. [GeV]
@@ -119,12 +115,10 @@ class Generator:
         array = self.pythia.nextBatch(n_events)
         if len(array) == 0:
             raise UsageError(
-                Problem(
-                    what=f"Pythia gave up on all of {n_events:,} events",
-                    where=self.process.name,
-                    expected="settings with which events can be made",
-                    fix="run Pythia with these settings alone and read its messages",
-                )
+                f"Pythia gave up on all of {n_events:,} events",
+                where=self.process.name,
+                expected="settings with which events can be made",
+                fix="run Pythia with these settings alone and read its messages",
             )
         return _read_batch(array, self, rng)
 
@@ -143,10 +137,8 @@ def import_pythia() -> Any:  # noqa: ANN401 - a module
         import pythia8mc
     except ImportError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"fresh events need {error.name}, which is not installed",
-                fix="pip install 'harness[simulate]'",
-            )
+            f"fresh events need {error.name}, which is not installed",
+            fix="pip install 'harness[simulate]'",
         ) from error
     return pythia8mc
 
@@ -182,12 +174,10 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
         has_started = pythia.init()
     if not has_started:
         raise UsageError(
-            Problem(
-                what="Pythia cannot start with these settings",
-                where=process.name,
-                expected="at least one process that is on, with a phase space that is not empty",
-                fix="run Pythia with these settings alone and read its messages",
-            )
+            "Pythia cannot start with these settings",
+            where=process.name,
+            expected="at least one process that is on, with a phase space that is not empty",
+            fix="run Pythia with these settings alone and read its messages",
         )
     return Generator(process=process, pythia=pythia, hooks=hooks, thinning=thinning)
 
@@ -263,10 +253,7 @@ def _decay(
 
 
 def _visible(
-    codes: NDArray[np.int32],
-    event: Indices,
-    momentum: NDArray[np.float64],
-    pythia: Pythia,
+    codes: NDArray[np.int32], event: Indices, momentum: NDArray[np.float64], pythia: Pythia
 ) -> Particles:
     """Return the particles that a detector can see."""
     kind = _kinds(codes, pythia)

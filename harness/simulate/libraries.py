@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -12,8 +13,8 @@ from harness.files import file_checksum, make_folder, write_whole
 from harness.simulate.pileup import (
     KINDS,
     PART_EVENTS,
-    Kind,
     Overlay,
+    SoftKind,
     join_parts,
     library_name,
     make_part,
@@ -21,51 +22,61 @@ from harness.simulate.pileup import (
     to_bytes,
 )
 
-# A part of a library: its kind, its number, and how many events it holds.
-Part = tuple[Kind, int, int]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LibraryPart:
+    """A part of a library; it does not depend on the number of the others."""
+
+    kind: SoftKind
+    number: int
+    n_events: int
+
+    @property
+    def path(self) -> Path:
+        """Where it is in the cache, made or not."""
+        name = f"{library_name(self.kind, self.n_events)}.{self.number:04}"
+        return _library_folder() / "parts" / name
 
 
-def library_folder() -> Path:
-    """Return where libraries lie in the cache."""
+def _library_folder() -> Path:
     return cache_root() / "simulate"
 
 
-def library_path(kind: Kind, n_events: int) -> Path:
-    """Return where a library lies, made or not."""
-    return library_folder() / library_name(kind, n_events)
+def _library_path(kind: SoftKind, n_events: int) -> Path:
+    return _library_folder() / library_name(kind, n_events)
 
 
 def library_lock() -> FileLock:
     """Return the lock that the maker of libraries holds."""
-    folder = library_folder()
+    folder = _library_folder()
     make_folder(folder)
     return FileLock(folder / ".lock")
 
 
-def missing_parts(n_library: Mapping[str, int]) -> tuple[Part, ...]:
-    """Tell which parts of the libraries are still to be made."""
+def missing_parts(n_library: Mapping[str, int]) -> tuple[LibraryPart, ...]:
+    """Return the parts of the libraries that are not made yet."""
     return tuple(
         part
         for kind in KINDS
-        if not library_path(kind, n_library[kind]).exists()
+        if not _library_path(kind, n_library[kind]).exists()
         for part in _parts(kind, n_library[kind])
-        if not _part_path(part).exists()
+        if not part.path.exists()
     )
 
 
-def make_library_part(part: Part) -> None:
-    """Make one part of a library, in a worker."""
-    path = _part_path(part)
-    write_whole(path, to_bytes(make_part(*part)))
+def make_library_part(part: LibraryPart) -> int:
+    """Make one part of a library, in a worker; return how many events it holds."""
+    write_whole(part.path, to_bytes(make_part(part.kind, part.number, part.n_events)))
+    return part.n_events
 
 
 def finish_libraries(n_library: Mapping[str, int]) -> dict[str, str]:
-    """Lay the parts together where that has not been done; return the libraries' checksums."""
+    """Join the parts of libraries that are not complete yet; return the libraries' checksums."""
     checksums: dict[str, str] = {}
     for kind in KINDS:
-        path = library_path(kind, n_library[kind])
+        path = _library_path(kind, n_library[kind])
         if not path.exists():
-            parts = [read_library(_part_path(part)) for part in _parts(kind, n_library[kind])]
+            parts = [read_library(part.path) for part in _parts(kind, n_library[kind])]
             write_whole(path, to_bytes(join_parts(parts)))
         checksums[kind] = file_checksum(path)
     return checksums
@@ -73,18 +84,12 @@ def finish_libraries(n_library: Mapping[str, int]) -> dict[str, str]:
 
 def open_overlay(n_library: Mapping[str, int]) -> Overlay:
     """Read the libraries of a run."""
-    found = {kind: read_library(library_path(kind, n_library[kind])) for kind in KINDS}
+    found = {kind: read_library(_library_path(kind, n_library[kind])) for kind in KINDS}
     return Overlay(pileup=found["inelastic"].without_tracks(), underlying=found["nondiffractive"])
 
 
-def _parts(kind: Kind, n_events: int) -> list[Part]:
+def _parts(kind: SoftKind, n_events: int) -> list[LibraryPart]:
     return [
-        (kind, number, min(PART_EVENTS, n_events - start))
+        LibraryPart(kind=kind, number=number, n_events=min(PART_EVENTS, n_events - start))
         for number, start in enumerate(range(0, n_events, PART_EVENTS))
     ]
-
-
-def _part_path(part: Part) -> Path:
-    # A part does not depend on how many others there are.
-    kind, number, n_events = part
-    return library_folder() / "parts" / f"{library_name(kind, n_events)}.{number:04}"

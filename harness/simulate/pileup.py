@@ -28,8 +28,8 @@ from harness.simulate.generator import MIN_PT_GEV, make_generator
 from harness.simulate.particles import CHARGED, Indices, Particles, join, spans, wrap
 from harness.simulate.process import Process
 
-Kind = Literal["inelastic", "nondiffractive"]
-KINDS: tuple[Kind, ...] = ("inelastic", "nondiffractive")
+SoftKind = Literal["inelastic", "nondiffractive"]
+KINDS: tuple[SoftKind, ...] = ("inelastic", "nondiffractive")
 # Tracks are found within this |eta| (delphes_card_CMS.tcl, tracking efficiency).
 TRACKER_ABS_ETA = 2.5
 PILEUP_MEAN = 20.0
@@ -67,8 +67,7 @@ class SoftEvents:
         is_kept = ~((self.kind == CHARGED) & (np.abs(self.eta) < TRACKER_ABS_ETA))
         before = np.concatenate([[0], np.cumsum(is_kept)])
         return SoftEvents(
-            starts=before[self.starts],
-            **{name: getattr(self, name)[is_kept] for name in _COLUMNS},
+            starts=before[self.starts], **{name: getattr(self, name)[is_kept] for name in _COLUMNS}
         )
 
     def draw(self, numbers: Indices, rng: np.random.Generator) -> Particles:
@@ -106,7 +105,7 @@ class Overlay:
         return join(soft), n_pileup
 
 
-def make_part(kind: Kind, part: int, n_events: int) -> SoftEvents:
+def make_part(kind: SoftKind, part: int, n_events: int) -> SoftEvents:
     """Generate part number `part` of a library."""
     process = Process(name=kind, title=kind, settings=SETTINGS[kind])
     seed = LIBRARY_SEED + 100_000 * (kind == "nondiffractive") + part
@@ -154,7 +153,7 @@ def read_library(path: Path) -> SoftEvents:
     return SoftEvents(**columns)
 
 
-def library_name(kind: Kind, n_events: int) -> str:
+def library_name(kind: SoftKind, n_events: int) -> str:
     """Name a library by everything that determines its content."""
     import pythia8mc
 

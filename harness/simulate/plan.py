@@ -1,7 +1,7 @@
 """What a run consists of: how many events of which process, in which chunks, with which seeds.
 
 Nothing here depends on the number of jobs: a chunk is the unit of work, and its seed follows from
-the run's seed, the name of its process and its own number.
+the seed of the run, the name of its process and its number.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from pydantic import Field
 
+import harness
 from harness.challenge import Name, Value
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED, TUNES, with_tune
 from harness.simulate.process import Process
 from harness.simulate.response import CMS_LIKE
 
 CHUNK_EVENTS = 2000
-# More than this is refused, whatever the disk says.
 MAX_SEED = 2**63 - 1
 FORMAT = 1
 
@@ -33,9 +34,9 @@ class Chunk(Value):
     process : str
         Name of the process.
     number : int
-        Counts the chunks of that process.
+        Number of the chunk within its process, from 0.
     n_events : int
-        Accepted events that it is to hold.
+        Accepted events in it.
     """
 
     process: Name
@@ -54,13 +55,13 @@ class Chunk(Value):
         return int(for_pythia.generate_state(1)[0]), np.random.default_rng(for_us)
 
 
-class Plan(Value):
-    """A run, but for the number of jobs.
+class SimulationPlan(Value):
+    """A run, without the number of jobs.
 
     Attributes
     ----------
     name : str
-        What is simulated: ``background``, a preset or the name of a card.
+        The process: ``background``, a preset or the name of a card.
     processes : tuple of Process
         In the order of their chunks.
     shares : mapping of process to float
@@ -68,7 +69,7 @@ class Plan(Value):
     n_library : mapping of library to int
         Soft events to draw from.
     recipe : str
-        Digest of the program's version and of every number of the detector.
+        Digest of the code that makes the events, and of every number of the detector.
     """
 
     format: int = FORMAT
@@ -83,7 +84,7 @@ class Plan(Value):
 
     @property
     def digest(self) -> str:
-        """Two runs with the same digest give the same bytes on one machine."""
+        """Digest of everything here; equal digests give equal bytes on one machine."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @property
@@ -109,13 +110,9 @@ LIBRARY_EVENTS = {"inelastic": 50_000, "nondiffractive": 20_000}
 
 
 def make_plan(
-    what: str | Process,
-    *,
-    n_events: int,
-    seed: int,
-    n_library: Mapping[str, int] = LIBRARY_EVENTS,
-) -> Plan:
-    """Plan the simulation of the background, of a preset or of a process of one's own.
+    what: str | Process, *, n_events: int, seed: int, n_library: Mapping[str, int] = LIBRARY_EVENTS
+) -> SimulationPlan:
+    """Plan the simulation of the background, of a preset or of a user's process.
 
     Raises
     ------
@@ -135,12 +132,10 @@ def make_plan(
         components, name, title = {process: 1.0}, what, process.title
     else:
         raise UsageError(
-            Problem(
-                what=f"there is no process {what!r}",
-                expected=f"{', '.join((BACKGROUND, *TUNES, *NAMED))}, or a file CARD.yaml",
-            )
+            f"there is no process {what!r}",
+            expected=f"{', '.join((BACKGROUND, *TUNES, *NAMED))}, or a file CARD.yaml",
         )
-    return Plan(
+    return SimulationPlan(
         name=name,
         title=title,
         processes=tuple(components),
@@ -172,19 +167,13 @@ def share_out(n_events: int, shares: Mapping[str, float]) -> dict[str, int]:
 
 def _check_numbers(n_events: int, seed: int) -> None:
     if n_events < 1:
-        raise UsageError(
-            Problem(what=f"{n_events:,} events were asked for", expected="one at least")
-        )
+        raise UsageError(f"the number of events is {n_events:,}", expected="at least one")
     if not 0 <= seed <= MAX_SEED:
-        raise UsageError(Problem(what=f"the seed is {seed}", expected=f"0 to {MAX_SEED}"))
+        raise UsageError(f"the seed is {seed}", expected=f"0 to {MAX_SEED}")
 
 
 def _recipe() -> str:
-    """Digest all that decides the events besides the settings: this package's own code."""
-    from pathlib import Path
-
-    import harness
-
+    """Digest what determines the events besides the settings: the code of this package."""
     digest = hashlib.sha256(f"{harness.__version__} {CMS_LIKE!r}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem not in _NOT_PHYSICS:
@@ -192,5 +181,15 @@ def _recipe() -> str:
     return digest.hexdigest()[:16]
 
 
-# Modules whose change can't change an event.
-_NOT_PHYSICS = {"__init__", "check", "fragment", "provenance", "reference", "run", "settings"}
+# Modules that cannot change an event.
+_NOT_PHYSICS = {
+    "__init__",
+    "check",
+    "manifest",
+    "pool",
+    "provenance",
+    "reference",
+    "run",
+    "settings",
+    "view",
+}

@@ -9,10 +9,10 @@ from pydantic import Field
 
 import harness
 from harness.challenge import Name, Value
-from harness.errors import DataError, Problem
+from harness.errors import DataError
 from harness.files import package_version, parse_json
 from harness.simulate.generator import COMMON
-from harness.simulate.plan import Plan
+from harness.simulate.plan import SimulationPlan
 
 # Root attribute of the HDF5 file; the datasets are those of ADC2021 and nothing else.
 ATTRIBUTE = "harness_provenance"
@@ -20,7 +20,7 @@ _PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy", "h5py")
 
 
 class ProcessYield(Value):
-    """What one process has given.
+    """What was generated of one process.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Provenance(Value):
     """How a file was made; equal for equal files, so it holds no time, host or number of jobs."""
 
     made_by: str
-    plan: Plan
+    plan: SimulationPlan
     plan_digest: str
     common_settings: tuple[str, ...]
     library_checksums: dict[str, str]
@@ -49,9 +49,9 @@ class Provenance(Value):
 
 
 def make_provenance(
-    plan: Plan, yields: dict[str, ProcessYield], library_checksums: dict[str, str]
+    plan: SimulationPlan, yields: dict[str, ProcessYield], library_checksums: dict[str, str]
 ) -> Provenance:
-    """Put together what is known of a run."""
+    """Collect what is known about a run."""
     return Provenance(
         made_by=f"harness simulate {harness.__version__}",
         plan=plan,
@@ -73,7 +73,7 @@ def read_provenance(path: Path) -> Provenance | None:
     Raises
     ------
     DataError
-        The file can't be read, or its provenance is not readable.
+        The file cannot be read, or its provenance is not readable.
     """
     import h5py
 
@@ -82,11 +82,9 @@ def read_provenance(path: Path) -> Provenance | None:
             text = file.attrs.get(ATTRIBUTE)
     except OSError as error:
         raise DataError(
-            Problem(
-                what=f"HDF5 can't read it: {str(error).splitlines()[0]}",
-                where=str(path),
-                expected="a file of `harness simulate`",
-            )
+            f"HDF5 cannot read it: {str(error).splitlines()[0]}",
+            where=str(path),
+            expected="a file of `harness simulate`",
         ) from error
     if text is None:
         return None

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from harness.card.terminal import table
 from harness.card.text import plain
-from harness.simulate.check import CAVEATS, Checked, Comparison
+from harness.simulate.check import CAVEATS, Checked, QuantityCheck
 
 
 def check_view(checked: Checked) -> RenderableType:
@@ -24,7 +24,7 @@ def check_view(checked: Checked) -> RenderableType:
     return Group(drawn, *(Text(plain(line)) for line in (passed, *CAVEATS, *checked.remarks)))
 
 
-def _row(one: Comparison) -> tuple[str | Text, ...]:
+def _row(one: QuantityCheck) -> tuple[str | Text, ...]:
     verdict = "yes" if one.passes else "NO"
     return (
         f"{one.name} [{one.unit}]" if one.unit else one.name,

@@ -1,6 +1,6 @@
-"""What runs in a process of its own: Pythia may print, crash or hang there.
+"""What runs in a worker process: Pythia may print, crash or hang there.
 
-Pythia's and fastjet's words go to a log file, so that a reason can be told.
+The messages of Pythia and fastjet go to a log file, so that the reason can be reported.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy as np
 from harness.files import write_json, writing
 from harness.simulate.chunk import ChunkReport, make_chunk
 from harness.simulate.detector import Detector
-from harness.simulate.libraries import Part, make_library_part, open_overlay
-from harness.simulate.plan import Chunk, Plan
+from harness.simulate.libraries import open_overlay
+from harness.simulate.plan import Chunk, SimulationPlan
 from harness.simulate.response import CMS_LIKE
 
 # prctl(2): the signal that a process gets when its parent dies.
@@ -26,24 +26,18 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start_worker(log_folder: Path, parent: int) -> None:
-    """Prepare a worker: it ends with its parent, leaves Ctrl-C to it, and prints to a log."""
+    """Prepare a worker: it ends with its parent, ignores Ctrl-C, and prints to a log."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we asked to be told
+    if os.getppid() != parent:  # it died before the call above
         os._exit(1)
     log = os.open(log_folder / f"worker-{os.getpid()}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
 
 
-def run_library_part(part: Part) -> int:
-    """Make one part of a library; return how many events it holds."""
-    make_library_part(part)
-    return part[2]
-
-
-def run_chunk(plan: Plan, chunk: Chunk, folder: Path) -> ChunkReport:
+def run_chunk(plan: SimulationPlan, chunk: Chunk, folder: Path) -> ChunkReport:
     """Make one chunk and write it to `folder`, its report last."""
     events, report = make_chunk(
         plan.process(chunk.process), chunk, plan.seed, _detector(tuple(plan.n_library.items()))
@@ -55,7 +49,7 @@ def run_chunk(plan: Plan, chunk: Chunk, folder: Path) -> ChunkReport:
 
 
 def report_name(chunk: Chunk) -> str:
-    """Name the file that vouches for a chunk."""
+    """Name the file whose presence shows that a chunk is complete."""
     return f"{chunk.file_name}.json"
 
 

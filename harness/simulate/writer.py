@@ -1,19 +1,35 @@
-"""The file of a run: events in the layout of ADC2021, and how they were made."""
+"""The file of a run, from its parts: events in the layout of ADC2021, and how they were made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from harness.data import hdf5_writer
+from harness.errors import EnvironmentFaultError
 from harness.files import write_json
 from harness.simulate.layout import LAYOUT, Events
+from harness.simulate.plan import SimulationPlan
 from harness.simulate.provenance import ATTRIBUTE, Provenance
 
-# Bytes of one event in the file: between 60 and 100 were seen; and in the parts, exactly.
+# Bytes of one event: in the file at most (60 to 100 were observed), and in the parts.
 FILE_BYTES_PER_EVENT = 120
 PART_BYTES_PER_EVENT = 19 * 3 * 4
-_FIX = "make room and run the command again: it goes on where it was"
+BLOCK_EVENTS = 65_536
+_FIX = "make room and run the command again: it continues"
+
+
+def write_file(plan: SimulationPlan, parts: Path, out: Path, provenance: Provenance) -> None:
+    """Write the file of a run from the chunks in the folder `parts`; see `write_events`."""
+    try:
+        write_events(out, _blocks(plan, parts), plan.n_events, provenance)
+    except EnvironmentFaultError as error:
+        # HDF5 crashes when it frees a file that it could not write. The cause keeps that file until
+        # this error has left the worker.
+        raise EnvironmentFaultError(*error.problems) from error
 
 
 def write_events(
@@ -38,3 +54,48 @@ def write_events(
         path, LAYOUT, blocks, n_events=n_events, attributes=attributes, fix=_FIX
     )
     write_json(path.with_name(f"{path.name}.json"), provenance, fix=_FIX)
+
+
+def _blocks(plan: SimulationPlan, parts: Path) -> Iterator[Events]:
+    """Yield the events of all processes, mixed, block by block.
+
+    Events of one process are independent and of one kind, so it is enough to draw the process of
+    each event: its next event follows.
+    """
+    names = list(plan.counts)
+    sources = {name: _ProcessEvents(plan, parts, name) for name in names}
+    order = draw_order(plan)
+    for start in range(0, plan.n_events, BLOCK_EVENTS):
+        labels = order[start : start + BLOCK_EVENTS]
+        block = np.empty((len(labels), 19, 3), np.float32)
+        for label, name in enumerate(names):
+            at = labels == label
+            block[at] = sources[name].take(int(at.sum()))
+        yield block
+
+
+def draw_order(plan: SimulationPlan) -> NDArray[np.uint8]:
+    """Draw the process of each event of the file; one byte an event."""
+    counts = list(plan.counts.values())
+    order = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
+    np.random.default_rng(np.random.SeedSequence([plan.seed, 7])).shuffle(order)
+    return order
+
+
+class _ProcessEvents:
+    """The events of one process, chunk by chunk."""
+
+    def __init__(self, plan: SimulationPlan, parts: Path, name: str) -> None:
+        self._paths = iter(
+            [parts / chunk.file_name for chunk in plan.chunks() if chunk.process == name]
+        )
+        self._rest: Events = np.empty((0, 19, 3), np.float32)
+
+    def take(self, n_events: int) -> Events:
+        """Return the next `n_events`."""
+        taken = [self._rest]
+        while sum(map(len, taken)) < n_events:
+            taken.append(np.load(next(self._paths), allow_pickle=False))
+        joined = np.concatenate(taken)
+        self._rest = joined[n_events:]
+        return joined[:n_events]

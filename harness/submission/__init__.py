@@ -1,4 +1,4 @@
-"""What participants hand in: read, checked without running it, exported and scored."""
+"""Submissions: read, checked without running them, exported and scored."""
 
 from harness.submission.validate import Submission, read_submission
 

@@ -25,7 +25,7 @@ def input_shapes(event_shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
 
 
 def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem]:
-    """Say all in which what ``network()`` returned does not keep the contract.
+    """Find everything in which the result of ``network()`` breaks the contract.
 
     Parameters
     ----------

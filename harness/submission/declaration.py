@@ -1,12 +1,13 @@
-"""`submission.yaml`: what the participants say of their entry."""
+"""`submission.yaml`: what the participants declare about their entry."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from harness.challenge import Account, Name, Value
 from harness.errors import DataError, Problem
@@ -118,7 +119,7 @@ def read_spec(folder: Path) -> tuple[Spec | None, list[Problem]]:
         problem = Problem(
             what="no such file",
             where=FILE_NAME,
-            expected="a YAML file that says who hands in what",
+            expected="a YAML file that describes the submission",
             fix="run `harness new` for a skeleton, or copy it from submissions/team_x",
         )
         return None, [problem]
@@ -153,10 +154,8 @@ def parse_spec(text: str, team: str) -> tuple[Spec | None, list[Problem]]:
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
-        return None, [
-            *(_field_problem(dict(told), document.lines) for told in error.errors()),
-            *problems,
-        ]
+        wrong = [_field_problem(detail, document.lines) for detail in error.errors()]
+        return None, [*wrong, *problems]
     return (None if problems else spec), problems
 
 
@@ -178,23 +177,23 @@ def owners_of(text: str) -> tuple[str, ...]:
         return ()
 
 
-def _field_problem(told: Mapping[str, object], lines: Mapping[str, int]) -> Problem:
-    path = [str(part) for part in cast("tuple[object, ...]", told["loc"])]
+def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:
+    path = [str(part) for part in detail["loc"]]
     field = path[0] if path else ""
     line = f", line {lines[field]}" if field in lines else ""
     where = f"{FILE_NAME}{line}, field {'.'.join(path)}"
-    if told["type"] == "missing":
+    if detail["type"] == "missing":
         return Problem(what="is missing", where=where, fix=f"add `{_EXAMPLES.get(field, field)}`")
-    if told["type"] == "extra_forbidden":
+    if detail["type"] == "extra_forbidden":
         return Problem(
             what="is no field of a submission",
             where=where,
             expected=", ".join(Spec.model_fields),
             fix="delete it, or correct its spelling",
         )
-    found = str(told.get("input"))
+    found = str(detail.get("input"))
     return Problem(
-        what=f"{found[:80]!r}: {told['msg']}",
+        what=f"{found[:80]!r}: {detail['msg']}",
         where=where,
         expected=f"for example `{_EXAMPLES.get(field, field)}`",
     )

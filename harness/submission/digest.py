@@ -1,6 +1,6 @@
-"""The files of a submission: which ones count, whether they may stand there, and their digest.
+"""The files of a submission: which ones count, which ones are not allowed, and their digest.
 
-What runs in the sandbox is a copy of exactly these files, made by `stage`, so a digest names all
+The sandbox runs a copy of exactly these files, made by `stage`, so the digest covers everything
 that a participant's code could read.
 """
 
@@ -25,7 +25,7 @@ NO_PLAIN_NAME = (
 )
 MAX_FILE_BYTES = 64 * MIB
 MAX_FOLDER_BYTES = 64 * MIB
-# What tools leave behind; never copied, so never seen by the submission's code.
+# Files of tools; never copied, so the submission's code cannot read them.
 IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache"})
 IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db"})
 _KINDS = {
@@ -46,7 +46,7 @@ class Scan:
     files : tuple of PurePosixPath
         Relative paths of the files that count, in the order of their names' bytes.
     problems : tuple of Problem
-        All that may not stand in a submission; `files` is whole only if this is empty.
+        Everything that is not allowed in a submission; `files` is complete only if this is empty.
     """
 
     files: tuple[PurePosixPath, ...]
@@ -54,7 +54,7 @@ class Scan:
 
 
 def scan(folder: Path) -> Scan:
-    """List the files of a submission, and what may not be there; no link is followed.
+    """List the files of a submission, and what is not allowed; no link is followed.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _walk(
 
 
 def is_plain_name(name: str) -> bool:
-    """Tell whether a file or folder may have this name; if not, see `NO_PLAIN_NAME`."""
+    """Return whether a file or folder may have this name; if not, see `NO_PLAIN_NAME`."""
     n_bytes = len(name.encode("utf-8", errors="replace"))
     return name.isprintable() and "\\" not in name and n_bytes <= MAX_NAME_BYTES
 
@@ -129,10 +129,7 @@ def is_plain_name(name: str) -> bool:
 def irregular(what: str, where: str) -> Problem:
     """Return the problem of what is no regular file."""
     return Problem(
-        what=what,
-        where=where,
-        expected="regular files only",
-        fix="put a copy of the file there",
+        what=what, where=where, expected="regular files only", fix="put a copy of the file there"
     )
 
 
@@ -232,11 +229,7 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
         copy.write_bytes(_read_regular(folder / path))
     if folder_digest(target, files) != digest:
         raise InvalidSubmissionError(
-            Problem(
-                what="changed while it was read",
-                where=str(folder),
-                fix="let training end before you score",
-            )
+            "changed while it was read", where=str(folder), fix="let training end before you score"
         )
     return target
 
@@ -247,7 +240,7 @@ def _read_regular(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
     except OSError as error:
         raise InvalidSubmissionError(
-            Problem(what=f"cannot be read: {error.strerror}", where=str(path))
+            f"cannot be read: {error.strerror}", where=str(path)
         ) from error
     with os.fdopen(descriptor, "rb") as file:
         return file.read(MAX_FILE_BYTES + 1)

@@ -104,12 +104,10 @@ def _check_repeats(
         if model_digest(graph, weights) == digest:
             return
     raise InvalidSubmissionError(
-        Problem(
-            what="gives another network at its second call",
-            where="model.py, network()",
-            expected="the same graph and weights at every call",
-            fix="load trained weights from a file of the submission; initialise nothing at random",
-        )
+        "gives another network at its second call",
+        where="model.py, network()",
+        expected="the same graph and weights at every call",
+        fix="load trained weights from a file of the submission; initialise nothing at random",
     )
 
 
@@ -141,7 +139,7 @@ def _scores(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.gener
 def _rebuilt_problems(
     model: keras.Model, probes: NDArray[np.float32], scores: NDArray[np.generic]
 ) -> list[Problem]:
-    """Hold the rebuilt network against the participant's own, bit for bit."""
+    """Compare the scores of the rebuilt network with those of the participant's, bit for bit."""
     rebuilt = _scores(model, probes)
     differing = ~((rebuilt == scores) | (np.isnan(rebuilt) & np.isnan(scores)))
     if not differing.any():
@@ -151,9 +149,9 @@ def _rebuilt_problems(
             what=f"the exported network scores {int(differing.sum())} of {len(probes)} events "
             "differently",
             where="model.py, network()",
-            expected="a network whose configuration and weights say all that it computes",
-            fix="use no custom function with the name of an activation, and no layer whose "
-            "behaviour was changed after it was made",
+            expected="a network that its configuration and weights describe completely",
+            fix="use no custom function with the name of an activation, and do not change the "
+            "behaviour of a layer after it was made",
         )
     ]
 

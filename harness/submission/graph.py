@@ -110,9 +110,7 @@ def parse_graph(text: str) -> NetworkGraph:
     except ValidationError as error:
         raise InvalidSubmissionError(*field_problems(error, "graph")[:MAX_PROBLEMS]) from error
     except ValueError as error:
-        raise InvalidSubmissionError(
-            Problem(what=str(error), where="graph", fix=_EXPORT_AGAIN)
-        ) from error
+        raise InvalidSubmissionError(str(error), where="graph", fix=_EXPORT_AGAIN) from error
     if problems := _first(_graph_problems(graph), MAX_PROBLEMS):
         raise InvalidSubmissionError(*problems)
     return graph

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 from harness.submission.functions import register_functions
 from harness.submission.graph import (
     MAX_GRAPH_BYTES,
@@ -63,7 +63,7 @@ def export_network(model: keras.Model, graph_path: Path, weights_path: Path) -> 
     Raises
     ------
     InvalidSubmissionError
-        The graph holds what the allow-list does not, or cannot be serialised.
+        The graph has parts that are not allowed, or cannot be serialised.
     """
     import keras
 
@@ -94,19 +94,17 @@ def _serialise(model: keras.Model) -> dict[str, JsonValue]:
         config = keras.saving.serialize_keras_object(model)
         return cast("dict[str, JsonValue]", json.loads(json.dumps(config)))
     except Exception as error:
-        # Anything at all: a participant's own layer is asked for its configuration here.
+        # Any exception: this runs the code of a participant's own layer.
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the network cannot be serialised: {str(error)[:300]}",
-                where="model.py, network()",
-                expected="layers of Keras and HGQ2, without Lambda or custom classes",
-                fix="build it from the layers listed in docs/submission.md",
-            )
+            f"the network cannot be serialised: {str(error)[:300]}",
+            where="model.py, network()",
+            expected="layers of Keras and HGQ2, without Lambda or custom classes",
+            fix="build it from the layers listed in docs/submission.md",
         ) from error
 
 
 def _without_training(value: JsonValue) -> JsonValue:
-    """Drop what training alone needs: state of compilation, regularisers, initialisers."""
+    """Drop what only training needs: state of compilation, regularisers, initialisers."""
     if isinstance(value, list):
         return [_without_training(item) for item in value]
     if not isinstance(value, dict):
@@ -188,13 +186,11 @@ def rebuild(graph_path: Path, weights_path: Path) -> keras.Model:
 
 def _read_graph(path: Path) -> NetworkGraph:
     if path.stat().st_size > MAX_GRAPH_BYTES:
-        raise InvalidSubmissionError(
-            Problem(what=f"more than {MAX_GRAPH_BYTES} bytes", where="graph")
-        )
+        raise InvalidSubmissionError(f"more than {MAX_GRAPH_BYTES} bytes", where="graph")
     try:
         text = path.read_text(encoding="ascii")
     except UnicodeDecodeError as error:
-        raise InvalidSubmissionError(Problem(what="is not ASCII", where="graph")) from error
+        raise InvalidSubmissionError("is not ASCII", where="graph") from error
     return parse_graph(text)
 
 
@@ -202,11 +198,7 @@ def _read_weights(path: Path, graph: NetworkGraph) -> bytes:
     found = path.stat().st_size
     if found != graph.n_weight_bytes or found > MAX_WEIGHTS_BYTES:
         raise InvalidSubmissionError(
-            Problem(
-                what=f"{found} bytes",
-                where="weights",
-                expected=f"{graph.n_weight_bytes}, as the graph says",
-            )
+            f"{found} bytes", where="weights", expected=f"{graph.n_weight_bytes}, as the graph says"
         )
     return path.read_bytes()
 
@@ -222,11 +214,9 @@ def _deserialise(config: Mapping[str, object]) -> keras.Model:
     except Exception as error:
         # Keras raises anything at all from a graph whose parts do not fit each other.
         raise InvalidSubmissionError(
-            Problem(
-                what=f"cannot be rebuilt: {type(error).__name__}: {str(error)[:500]}",
-                where="graph",
-                fix="export the network again",
-            )
+            f"cannot be rebuilt: {type(error).__name__}: {str(error)[:500]}",
+            where="graph",
+            fix="export the network again",
         ) from error
     return model
 
@@ -238,9 +228,7 @@ def _set_weights(model: keras.Model, declared: Sequence[GraphWeight], content: b
     if found != expected:
         differing = [entry for entry in expected if entry not in found] or found
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the weights do not fit the graph, first at {differing[0]}", where="weights"
-            )
+            f"the weights do not fit the graph, first at {differing[0]}", where="weights"
         )
     by_path = dict(weights)
     offset = 0

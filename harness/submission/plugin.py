@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from harness.card.text import plain
-from harness.errors import HarnessError, InvalidSubmissionError, Problem, SubmissionError
+from harness.errors import HarnessError, InvalidSubmissionError, SubmissionError
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
@@ -45,7 +45,7 @@ def load_plugin(folder: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location("model", path)
     if not path.is_file() or spec is None or spec.loader is None:
         raise InvalidSubmissionError(
-            Problem(what="no such file", where="model.py", fix="run `harness new` for a skeleton")
+            "no such file", where="model.py", fix="run `harness new` for a skeleton"
         )
     module = importlib.util.module_from_spec(spec)
     sys.modules["model"] = module
@@ -70,12 +70,10 @@ def find_function(module: ModuleType, name: str) -> Callable[..., object]:
         return function  # type: ignore[no-any-return]
     what = f"has no function {name}" if function is None else f"{name} is no function"
     raise InvalidSubmissionError(
-        Problem(
-            what=what,
-            where="model.py",
-            expected="network() -> keras.Model in the trigger division, score(events) in the open",
-            fix="define it, or set the division in submission.yaml",
-        )
+        what,
+        where="model.py",
+        expected="network() -> keras.Model in the trigger division, score(events) in the open",
+        fix="define it, or set the division in submission.yaml",
     )
 
 
@@ -97,29 +95,23 @@ def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
     except SyntaxError as error:
         where = Path(error.filename or "model.py").name
         raise InvalidSubmissionError(
-            Problem(
-                what=f"syntax error: {error.msg}",
-                where=f"{where}, line {error.lineno}",
-                expected="Python that this interpreter reads",
-                fix="correct the line; `harness validate` finds it without a run",
-            )
+            f"syntax error: {error.msg}",
+            where=f"{where}, line {error.lineno}",
+            expected="Python that this interpreter reads",
+            fix="correct the line; `harness validate` finds it without a run",
         ) from error
     except SystemExit as error:
         raise SubmissionError(
-            Problem(
-                what=f"called sys.exit({str(error.code)[:40]}) {when}",
-                where=_last_place(error, folder),
-                fix="leave sys.exit out, or put it under `if __name__ == '__main__':`",
-            )
+            f"called sys.exit({str(error.code)[:40]}) {when}",
+            where=_last_place(error, folder),
+            fix="leave sys.exit out, or put it under `if __name__ == '__main__':`",
         ) from error
     except BaseException as error:
         # Not Exception alone: a plugin may raise what derives from BaseException only.
         raise SubmissionError(
-            Problem(
-                what=f"{type(error).__name__} {when}: {message_of(error)}",
-                where=_last_place(error, folder),
-                fix=_own_frames(error, folder),
-            )
+            f"{type(error).__name__} {when}: {message_of(error)}",
+            where=_last_place(error, folder),
+            fix=_own_frames(error, folder),
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.challenge import is_name
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.files import replacing_folder
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -32,27 +32,23 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
     Raises
     ------
     UsageError
-        The name is no team's, or the folder is there already; nothing was written.
+        The name is not allowed, or the folder exists; nothing was written.
     EnvironmentFaultError
         The folder cannot be written.
     """
     if not is_name(team):
         raise UsageError(
-            Problem(
-                what=f"{team[:80]!r} is no name for a team",
-                where="TEAM",
-                expected="1 to 64 lower case letters, digits and _ + . -, a letter or digit first",
-                fix="choose another; the title in submission.yaml may be any text",
-            )
+            f"{team[:80]!r} is no name for a team",
+            where="TEAM",
+            expected="1 to 64 lower case letters, digits and _ + . -, a letter or digit first",
+            fix="choose another; the title in submission.yaml may be any text",
         )
     target = folder / team
     if target.exists() or target.is_symlink():
         raise UsageError(
-            Problem(
-                what="is there already",
-                where=str(target),
-                fix="choose another name, or work on the submission that is there",
-            )
+            "is there already",
+            where=str(target),
+            fix="choose another name, or work on the submission that is there",
         )
     _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
     return target

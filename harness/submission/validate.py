@@ -123,7 +123,7 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
 
 
 def _guess_division(folder: Path) -> str:
-    """Return the division of a submission whose declaration has faults of its own."""
+    """Return the division of a submission whose declaration has faults."""
     path = folder / "submission.yaml"
     try:
         lines = path.read_text(encoding="utf-8", errors="replace")[:100_000].splitlines()
@@ -161,7 +161,7 @@ def _signature(division: str) -> str:
 def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Problem | None]:
     if (folder / path).stat().st_size > MAX_SOURCE_BYTES:
         return None, Problem(
-            what="is larger than 1 MiB", where=str(path), fix="keep weights in files of their own"
+            what="is larger than 1 MiB", where=str(path), fix="keep weights in separate files"
         )
     try:
         raw = (folder / path).read_bytes()
@@ -260,7 +260,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _missing_file_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
-    """Name weights that the source speaks of and that are not there."""
+    """Name weights that the source mentions and that are missing."""
     names = {path.name for path in files}
     for node in ast.walk(tree):
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
@@ -315,7 +315,7 @@ def _zip_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
 
 
 def _hdf5_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
-    """Hold the size that an HDF5 file states in its superblock against the size that it has.
+    """Compare the size that an HDF5 file states in its superblock with the size of the file.
 
     See https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, section II.A.
     """

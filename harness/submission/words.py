@@ -187,9 +187,7 @@ def _input_ranges(
     return np.min(lowest, axis=0), np.max(ends, axis=0)
 
 
-def _first_quantisers(
-    model: keras.Model,
-) -> list[tuple[tuple[int, ...], keras.layers.Layer]]:
+def _first_quantisers(model: keras.Model) -> list[tuple[tuple[int, ...], keras.layers.Layer]]:
     """Return the fixed-point quantisers that act on the input itself, and the shape they see."""
     inputs = {id(model.inputs[0])}
     found = []

@@ -51,9 +51,7 @@ def _resources_spec(part: str) -> Spec:
         of("usages")
         .mark_bar(color=ACCENT, height=14)
         .encode(
-            x=x,
-            y=y,
-            tooltip=[alt.Tooltip("row:N", title=" "), alt.Tooltip("text:N", title="used")],
+            x=x, y=y, tooltip=[alt.Tooltip("row:N", title=" "), alt.Tooltip("text:N", title="used")]
         )
     )
     ticks = (
@@ -61,9 +59,7 @@ def _resources_spec(part: str) -> Spec:
         .transform_filter("isValid(datum.limit)")
         .mark_tick(color=ALERT, thickness=3, size=26)
         .encode(
-            x=alt.X("limit:Q"),
-            y=y,
-            tooltip=[alt.Tooltip("limit:Q", title="budget", format=".1%")],
+            x=alt.X("limit:Q"), y=y, tooltip=[alt.Tooltip("limit:Q", title="budget", format=".1%")]
         )
     )
     return finish(alt.layer(bars, ticks))

@@ -244,8 +244,7 @@ def _spec(
     y = alt.Y("y:Q", scale=scale, axis=y_axis)
     edge = upward[0]
     points = of("points").transform_calculate(
-        low=f"max(datum.lower, {edge})",
-        at=f"max(datum.y, {edge})",
+        low=f"max(datum.lower, {edge})", at=f"max(datum.y, {edge})"
     )
     x_of_point = alt.X("cost:Q", scale=x_scale, axis=x_axis)
     whiskers = (

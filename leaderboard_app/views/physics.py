@@ -69,10 +69,7 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
     rows = []
     for name, title in titles_of(card, list(physics.auc)).items():
         auc = physics.auc[name]
-        cells = [
-            title,
-            f"{auc.value:.4f} [{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
-        ]
+        cells = [title, f"{auc.value:.4f} [{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]"]
         if isinstance(point, NotMeasured) or name not in point.rates:
             cells += [DASH, DASH, DASH]
         else:

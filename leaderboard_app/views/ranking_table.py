@@ -167,11 +167,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         "at": at,
         "href": href(row.team, row.card),
         "ranked": row.rank is not None,
-        "facets": {
-            "division": row.division,
-            "evidence": _evidence(row),
-            "part": row.part or "",
-        },
+        "facets": {"division": row.division, "evidence": _evidence(row), "part": row.part or ""},
         "words": " ".join(words).lower(),
         "reasons": [visible(reason) for reason in row.reasons],
         "cells": cells,

@@ -25,10 +25,7 @@ import tensorflow as tf
 from hgq.utils.sugar import BetaScheduler, FreeEBOPs, PieceWiseSchedule
 from numpy.typing import NDArray
 
-from harness.data import (
-    training_events,
-    validation_events,
-)
+from harness.data import training_events, validation_events
 
 # Validation stops and picks, so a part of it that training does not dwarf is enough.
 N_VALIDATION = 50_000

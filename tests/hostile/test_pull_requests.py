@@ -343,10 +343,7 @@ def summary_of(*teams: str, **changes: object) -> bytes:
 
 def forged(team: str = "mine", **changes: object) -> dict[str, bytes]:
     card = make_card(team, **changes)
-    return {
-        "summary.json": summary_of(team),
-        f"cards/{team}.json": card.model_dump_json().encode(),
-    }
+    return {"summary.json": summary_of(team), f"cards/{team}.json": card.model_dump_json().encode()}
 
 
 @pytest.fixture
@@ -446,8 +443,7 @@ def test_html_and_markdown_in_every_text_show_as_they_are(stand):
         Summary(challenge="sample", plan=None, scorings=(failure,)).model_dump_json().encode(),
     ):
         body = post(
-            stand,
-            {"summary.json": summary, "cards/mine.json": card.model_dump_json().encode()},
+            stand, {"summary.json": summary, "cards/mine.json": card.model_dump_json().encode()}
         ).body
         for sign in ("<script", "](", "@all", "http://e", " #1"):
             assert sign not in body

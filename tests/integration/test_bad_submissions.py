@@ -165,11 +165,7 @@ RUN_FAULTS = {
         INVALID,
         "events is infinite",
     ),
-    "constant": (
-        network("return keras.Model(x, score(x) * 0.0)"),
-        INVALID,
-        "have the score 0",
-    ),
+    "constant": (network("return keras.Model(x, score(x) * 0.0)"), INVALID, "have the score 0"),
     "float16": (
         network("return keras.Model(x, keras.ops.cast(score(x) * 1e4, 'float16'))"),
         INVALID,

@@ -86,7 +86,7 @@ def test_a_plan_that_is_refused_is_json_and_an_exit_code(harness, tmp_path):
     assert done.returncode == 3
     assert json.loads(done.stdout) == json.loads((tmp_path / "plan.json").read_text())
     summary = harness(
-        *("ci", "score", "--plan", tmp_path / "plan.json", "--out", tmp_path / "artefact"),
+        *("ci", "score", "--plan", tmp_path / "plan.json", "--out", tmp_path / "artefact")
     )
     assert summary.returncode == 3
     comment = harness("ci", "comment", "--artefact", tmp_path / "artefact")

@@ -417,10 +417,7 @@ class TestFolder:
         [
             (lambda path: path.write_bytes(path.read_bytes()[:2000]), "HDF5 cannot read it"),
             (lambda path: path.write_bytes(b""), "HDF5 cannot read it"),
-            (
-                lambda path: write_hdf5(path, make_events(5), dataset="Jets"),
-                "no dataset Particles",
-            ),
+            (lambda path: write_hdf5(path, make_events(5), dataset="Jets"), "no dataset Particles"),
             (
                 lambda path: write_hdf5(path, with_nan(make_events(50))),
                 "event 33, slot 0: pt = nan",

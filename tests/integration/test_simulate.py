@@ -26,11 +26,12 @@ from harness.simulate.chunk import make_chunk
 from harness.simulate.detector import Detector
 from harness.simulate.pileup import Overlay, SoftEvents
 from harness.simulate.plan import Chunk, make_plan
+from harness.simulate.pool import open_workers
 from harness.simulate.presets import NAMED
 from harness.simulate.process import Process
 from harness.simulate.provenance import read_provenance
 from harness.simulate.response import CMS_LIKE
-from harness.simulate.run import _workers, simulate
+from harness.simulate.run import simulate
 
 pytest.importorskip("pythia8mc")
 N_EVENTS = 40
@@ -128,10 +129,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(runs, first):
     out = runs.folder / "killed" / "background.h5"
     arguments = (*BACKGROUND, "--seed", "1", "--jobs", "2", "--out", out)
     run = subprocess.Popen(
-        runs.command(*arguments),
-        env=runs.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        runs.command(*arguments), env=runs.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     parts = out.with_name("background.h5.parts")
     end = time.monotonic() + 250
@@ -229,10 +227,10 @@ def test_parts_of_another_run_are_not_mixed_in(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"--events": "0"}, "one at least"),
-        ({"--events": "-5"}, "one at least"),
+        ({"--events": "0"}, "at least one"),
+        ({"--events": "-5"}, "at least one"),
         ({"--seed": "-1"}, "the seed is -1"),
-        ({"--jobs": "0"}, "0 jobs"),
+        ({"--jobs": "0"}, "number of jobs is 0"),
         ({"process": "ttbar"}, "no process 'ttbar'"),
         ({"process": "absent.yaml"}, "absent.yaml"),
     ],
@@ -324,10 +322,7 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_a_worker_that_dies_is_told(tmp_path):
-    with (
-        pytest.raises(UsageError, match="a worker died"),
-        _workers(1, tmp_path) as workers,
-    ):
+    with pytest.raises(UsageError, match="a worker died"), open_workers(1, tmp_path) as workers:
         workers.submit(os._exit, 3).result()
 
 
@@ -339,7 +334,7 @@ def test_a_worker_that_is_killed_while_it_writes_leaves_nothing_behind(tmp_path)
 
 
 def _break_off_while_writing(folder: Path) -> None:
-    with _workers(1, folder) as workers:
+    with open_workers(1, folder) as workers:
         writer = workers.submit(_write_for_ever, folder)
         while not list(folder.glob("*.part")):
             assert not writer.done()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import yaml
 
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.firmware.reports.csynth import Csynth, parse_csynth_rpt, parse_csynth_xml
 from harness.firmware.reports.routed import (
     RoutedTiming,
@@ -59,7 +59,7 @@ def find_reports(folder: Path) -> VendorReports:
         There is no report of C synthesis, or more than one solution.
     """
     if not folder.is_dir():
-        raise UsageError(Problem(what="there is no such folder", where=str(folder)))
+        raise UsageError("there is no such folder", where=str(folder))
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
     if len(files) > _MAX_FILES:
         raise Source(folder.name).refusal(f"{len(files)} files", f"at most {_MAX_FILES}")

@@ -10,7 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 from harness.firmware.parts import normalise_part
 
 # Versions whose layout is known, as (year, number) with the last one included.
@@ -36,9 +36,7 @@ class Source:
         fix: str = "hand in one project's reports as the tool wrote them",
     ) -> InvalidSubmissionError:
         """Say why the report is refused."""
-        return InvalidSubmissionError(
-            Problem(what=what, where=self.where, expected=expected, fix=fix)
-        )
+        return InvalidSubmissionError(what, where=self.where, expected=expected, fix=fix)
 
     def count(self, text: str | None, name: str, most: int = _MAX_COUNT) -> int:
         """Read a whole number from 0 to `most`."""

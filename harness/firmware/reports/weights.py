@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from harness.challenge import Value
-from harness.errors import InvalidSubmissionError, Problem
+from harness.errors import InvalidSubmissionError
 from harness.firmware.tools import Files, Report, Request
 from harness.sandbox.workspace import Workspace
 
@@ -45,13 +45,11 @@ def compare_models(model: Path | None, graph: Path, weights: Path, workspace: Wo
     ).report
     if found.n_arrays and not found.n_found:
         raise InvalidSubmissionError(
-            Problem(
-                what=f"the Keras model beside the reports holds none of the submission's "
-                f"{found.n_arrays} weight arrays",
-                where=model.name,
-                expected="the reports of this network",
-                fix="synthesise the network that is submitted",
-            )
+            f"the Keras model beside the reports holds none of the submission's "
+            f"{found.n_arrays} weight arrays",
+            where=model.name,
+            expected="the reports of this network",
+            fix="synthesise the network that is submitted",
         )
     share = f"{found.n_found} of the submission's {found.n_arrays} weight arrays"
     return f"the Keras model beside the reports holds {share}"

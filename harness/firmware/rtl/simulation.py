@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.card.records import Agreement
 from harness.challenge import Value
-from harness.errors import IntegrityError, Problem
+from harness.errors import IntegrityError
 from harness.firmware.backend import FirmwareRequest, Text
 from harness.firmware.rtl.verilator import compile_design, verilator_version
 from harness.firmware.rtl.waveform import (
@@ -20,14 +20,7 @@ from harness.firmware.rtl.waveform import (
     measure_waveform,
     write_waveform,
 )
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    build_folder,
-    disk_faults,
-    run_tool,
-)
+from harness.firmware.tools import Files, Report, Request, build_folder, disk_faults, run_tool
 from harness.firmware.translate.verilog import PipelineReport, Verilog
 from harness.firmware.witnesses.equality import INTERPRETER, compare, describe_event
 from harness.firmware.witnesses.events import CommonEvents
@@ -120,12 +113,10 @@ def _held_event(expected: NDArray[np.int64]) -> int:
     others = np.flatnonzero(expected != expected[0])
     if not len(others):
         raise IntegrityError(
-            Problem(
-                what=f"all {len(expected)} compared events have the same score, {expected[0]}",
-                where="firmware, simulation",
-                expected="scores that differ, or nothing can be measured",
-                fix="give the network's words more bits",
-            )
+            f"all {len(expected)} compared events have the same score, {expected[0]}",
+            where="firmware, simulation",
+            expected="scores that differ, or nothing can be measured",
+            fix="give the network's words more bits",
         )
     return int(others[0])
 
@@ -138,11 +129,9 @@ def _measure(
         return measure_waveform(trace, expected, hold, form.width, is_signed=form.is_signed)
     except SimulationError as error:
         raise IntegrityError(
-            Problem(
-                what=str(error),
-                where=f"the simulated Verilog, first event {describe_event(events.rows[0])}",
-                expected="each event's score, in its turn",
-            )
+            str(error),
+            where=f"the simulated Verilog, first event {describe_event(events.rows[0])}",
+            expected="each event's score, in its turn",
         ) from error
 
 
@@ -163,7 +152,7 @@ def check_timing(waveform: Waveform, pipeline: PipelineReport) -> None:
         promise = f"{expected}: {pipeline.n_stages} stages with a register at either end"
     else:
         return
-    raise IntegrityError(Problem(what=what, where=VERILOG, expected=promise))
+    raise IntegrityError(what, where=VERILOG, expected=promise)
 
 
 # --- The step -------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from harness.card.records import Agreement, Count
 from harness.challenge import Value
-from harness.errors import EnvironmentFaultError, IntegrityError, Problem
+from harness.errors import EnvironmentFaultError, IntegrityError
 from harness.firmware.backend import Amount, FirmwareRequest, Text
 from harness.firmware.interpret import BYTES_PER_SCORE
 from harness.firmware.rtl.evaluation import evaluate_netlist
@@ -22,14 +22,7 @@ from harness.firmware.rtl.resources import count_resources
 from harness.firmware.rtl.timing import time_netlist
 from harness.firmware.rtl.waveform import port_values
 from harness.firmware.rtl.yosys import run_yosys, yosys_version
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    build_folder,
-    disk_faults,
-    no_space,
-)
+from harness.firmware.tools import Files, Report, Request, build_folder, disk_faults, no_space
 from harness.firmware.translate.program import count_words
 from harness.firmware.translate.verilog import TOP, Verilog
 from harness.firmware.witnesses.equality import INTERPRETER, compare
@@ -164,10 +157,8 @@ def _read_netlist(path: Path) -> dict[str, JsonValue]:
         if shutil.disk_usage(path.parent).free < _LITTLE_BYTES:
             raise no_space(f"yosys left its netlist cut off: {error}") from error
         raise EnvironmentFaultError(
-            Problem(
-                what=f"yosys ended without an error and without a whole netlist: {error}",
-                fix="run again; if it stays, report it with the network",
-            )
+            f"yosys ended without an error and without a whole netlist: {error}",
+            fix="run again; if it stays, report it with the network",
         ) from error
 
 
@@ -203,10 +194,8 @@ def examine_netlist(netlist: Netlist, check: str) -> Report:
         timing = time_netlist(netlist)
     except NetlistError as error:
         raise IntegrityError(
-            Problem(
-                what=f"the synthesised netlist cannot be used: {error}",
-                where=check.strip()[-400:],
-                expected="a netlist of mapped cells without loops",
-            )
+            f"the synthesised netlist cannot be used: {error}",
+            where=check.strip()[-400:],
+            expected="a netlist of mapped cells without loops",
         ) from error
     return asdict(resources) | asdict(timing)

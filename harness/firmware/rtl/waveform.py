@@ -92,9 +92,7 @@ def measure_waveform(
     if len(scores) < n_stream:
         raise SimulationError(f"the first score came out only after {format_cycles(delay)}")
     return Waveform(
-        latency_cycles=delay + 1,
-        interval_cycles=_interval(scores, expected[1:]),
-        scores=scores,
+        latency_cycles=delay + 1, interval_cycles=_interval(scores, expected[1:]), scores=scores
     )
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from harness.errors import Problem
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.replacements import advise
 from harness.submission.words import FixedPoint
@@ -54,12 +53,10 @@ def no_form(
     """Say that a layer cannot be rebuilt, and what to use instead."""
     kind = type(operation).__name__
     return UntranslatableError(
-        Problem(
-            what=what,
-            where=f"layer {operation.name!r} ({kind})",
-            expected="Dense, Conv, EinsumDense, BatchNormalization, ReLU and sums",
-            fix=advise(kind),
-        )
+        what,
+        where=f"layer {operation.name!r} ({kind})",
+        expected="Dense, Conv, EinsumDense, BatchNormalization, ReLU and sums",
+        fix=advise(kind),
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from harness.errors import Problem
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.program import MAX_OUTPUT_BITS, output_format
 from harness.firmware.translate.replacements import GENERAL_ADVICE
@@ -95,12 +94,7 @@ def _trace(model: keras.Model, formats: Formats | None) -> dict[str, Any]:
     from da4ml.trace import HWConfig
 
     traced: dict[str, Any] = trace_model(
-        model,
-        HWConfig(1, -1, -1),
-        {"hard_dc": 2},
-        inputs_kif=formats,
-        framework="keras",
-        dump=True,
+        model, HWConfig(1, -1, -1), {"hard_dc": 2}, inputs_kif=formats, framework="keras", dump=True
     )
     return traced
 
@@ -139,30 +133,24 @@ def _mend_concatenation() -> None:
 def _check_program(program: CombLogic) -> None:
     if program.shape[1] != 1:
         raise UntranslatableError(
-            Problem(
-                what=f"the network gives {program.shape[1]} numbers for an event",
-                expected="one score",
-                fix="end with a head from harness.heads",
-            ),
+            f"the network gives {program.shape[1]} numbers for an event",
+            expected="one score",
+            fix="end with a head from harness.heads",
         )
     form = output_format(program)
     if not form.width or not program.ops:
         raise UntranslatableError(
-            Problem(
-                what="the score is the same for every event: nothing is left to build",
-                where="the quantised network",
-                expected="weights that survive their quantisation",
-                fix="give weights and activations more bits",
-            ),
+            "the score is the same for every event: nothing is left to build",
+            where="the quantised network",
+            expected="weights that survive their quantisation",
+            fix="give weights and activations more bits",
         )
     if form.width > MAX_OUTPUT_BITS:
         raise UntranslatableError(
-            Problem(
-                what=f"the score has {form.width} bits",
-                where="the output",
-                expected=f"at most {MAX_OUTPUT_BITS}",
-                fix="quantise what enters the head to fewer bits",
-            ),
+            f"the score has {form.width} bits",
+            where="the output",
+            expected=f"at most {MAX_OUTPUT_BITS}",
+            fix="quantise what enters the head to fewer bits",
         )
 
 
@@ -222,10 +210,8 @@ def _named_layer() -> Iterator[None]:
                 where = f"layer {operation.name!r} ({type(operation).__name__})"
             traceback = traceback.tb_next
         raise UntranslatableError(
-            Problem(
-                what=f"cannot be traced: {type(error).__name__}: {str(error)[:300]}",
-                where=where,
-                expected="fixed-point arithmetic of widths known beforehand",
-                fix=GENERAL_ADVICE,
-            ),
+            f"cannot be traced: {type(error).__name__}: {str(error)[:300]}",
+            where=where,
+            expected="fixed-point arithmetic of widths known beforehand",
+            fix=GENERAL_ADVICE,
         ) from error

@@ -17,13 +17,7 @@ from harness.challenge import Value
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import Amount, FirmwareRequest, Text
 from harness.firmware.parts import find_part
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    disk_faults,
-    require_package,
-)
+from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
@@ -87,10 +81,7 @@ class Translation:
 
 
 def translate(
-    request: FirmwareRequest,
-    *,
-    has_hls4ml: bool,
-    hls_backend: Literal["Vitis", "Vivado"] = "Vitis",
+    request: FirmwareRequest, *, has_hls4ml: bool, hls_backend: Literal["Vitis", "Vivado"] = "Vitis"
 ) -> Translation:
     """Translate a network by da4ml and, if asked for, by hls4ml.
 

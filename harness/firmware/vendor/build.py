@@ -20,7 +20,7 @@ from typing import Literal
 
 from harness.card.records import Firmware
 from harness.challenge import Value
-from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError, Problem
+from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError
 from harness.firmware.artefacts import keep, unpack
 from harness.firmware.backend import FirmwareRequest, FirmwareResult, UntranslatableError
 from harness.firmware.interpret import interpret_all
@@ -139,19 +139,14 @@ def _record(request: FirmwareRequest, folder: Path, flow: _Flow) -> Firmware:
         reports = find_reports(folder)
     except InvalidSubmissionError as error:
         raise EnvironmentFaultError(
-            Problem(
-                what=f"{flow.programs[0]} left no usable report",
-                where=str(error.problems[0]),
-                fix="look at the tool's log in the build folder",
-            )
+            f"{flow.programs[0]} left no usable report",
+            where=str(error.problems[0]),
+            fix="look at the tool's log in the build folder",
         ) from error
     csynth = reports.csynth
     if csynth.top != PROJECT:
         raise IntegrityError(
-            Problem(
-                what=f"the report is of {csynth.top}, not of {PROJECT}",
-                where=f"backend {flow.backend}",
-            )
+            f"the report is of {csynth.top}, not of {PROJECT}", where=f"backend {flow.backend}"
         )
     notes = ["latency counts neither the chip's inputs nor its outputs"]
     if csynth.interval_cycles != 1:

@@ -7,16 +7,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 from harness.firmware.artefacts import pack, unpack
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    build_folder,
-    disk_faults,
-    run_tool,
-)
+from harness.firmware.tools import Files, Report, Request, build_folder, disk_faults, run_tool
 from harness.firmware.translate.hls4ml_project import PROJECT
 
 REPORT_SUFFIXES = (".rpt", ".xml")
@@ -86,21 +79,17 @@ def explain(name: str, printed: str) -> EnvironmentFaultError | None:
     """Say what a tool's output shows: no licence, or a failed schedule; None for neither."""
     if _LICENCE_WORDS.search(printed):
         return EnvironmentFaultError(
-            Problem(
-                what=f"{name} found no licence",
-                where=printed.strip()[-300:],
-                expected="a licence file named by XILINXD_LICENSE_FILE: steps have no network",
-                fix="use a node-locked licence file, hand in reports by --from-reports, or use "
-                "--backend rtl",
-            )
+            f"{name} found no licence",
+            where=printed.strip()[-300:],
+            expected="a licence file named by XILINXD_LICENSE_FILE: steps have no network",
+            fix="use a node-locked licence file, hand in reports by --from-reports, or use "
+            "--backend rtl",
         )
     schedule = _SCHEDULE_WORDS.search(printed)
     if schedule:
         return EnvironmentFaultError(
-            Problem(
-                what=f"{name} could not synthesise the design: {schedule[0][:300]}",
-                fix="make the network smaller, or use --backend rtl",
-            )
+            f"{name} could not synthesise the design: {schedule[0][:300]}",
+            fix="make the network smaller, or use --backend rtl",
         )
     return None
 
@@ -112,11 +101,9 @@ def _collect(project: Path) -> list[Path]:
     found = found or sorted(project.glob(f"{folder}/csynth.xml"))
     if not found:
         raise EnvironmentFaultError(
-            Problem(
-                what="the tool ended without an error and without a report of C synthesis",
-                where=folder,
-                fix="look at the tool's log",
-            )
+            "the tool ended without an error and without a report of C synthesis",
+            where=folder,
+            fix="look at the tool's log",
         )
     found += sorted(project.glob("*_routed.rpt"))
     return [path for path in found if path.suffix in REPORT_SUFFIXES]

@@ -13,13 +13,7 @@ from harness.card.records import Count
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.interpret import InterpreterReport, run_interpreter
-from harness.firmware.tools import (
-    Files,
-    Report,
-    Request,
-    disk_faults,
-    require_package,
-)
+from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.program import count_words, input_formats, load_program
 from harness.firmware.translate.translation import Translation
 from harness.sandbox.step import MIB

@@ -177,18 +177,8 @@ attack(
     claim=DENIED,
     code="found = call(248, 217, b'user', b'harness', b'state', 5, -2) >= 0",
 )
-attack(
-    "session-keyring",
-    kind="kernel",
-    claim=DENIED,
-    code="found = call(250, 219, 0, -3, 1) >= 0",
-)
-attack(
-    "userfaultfd",
-    kind="kernel",
-    claim=DENIED,
-    code="found = call(323, 282, 1) >= 0",
-)
+attack("session-keyring", kind="kernel", claim=DENIED, code="found = call(250, 219, 0, -3, 1) >= 0")
+attack("userfaultfd", kind="kernel", claim=DENIED, code="found = call(323, 282, 1) >= 0")
 attack(
     "perf-events",
     kind="kernel",
@@ -228,11 +218,7 @@ attack(
     """,
 )
 attack(
-    "fanotify",
-    kind="kernel",
-    claim=DENIED,
-    code="found = call(300, 262, 0, 0) >= 0",
-    control=ROOT,
+    "fanotify", kind="kernel", claim=DENIED, code="found = call(300, 262, 0, 0) >= 0", control=ROOT
 )
 attack(
     "set-the-clock",

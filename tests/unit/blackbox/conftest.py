@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.blackbox.make import Contents, MadeBox, Source, make_box
-from harness.blackbox.seal import BoxKey, key_of
+from harness.blackbox.make import Contents, MadeBox, key_of, write_box
+from harness.blackbox.seal import BoxKey
+from harness.blackbox.sources import BoxSource
 from harness.challenge import Challenge
 from tests.events import make_challenge, make_events, toy_file
 
@@ -19,18 +20,18 @@ def toy() -> Challenge:
     return make_challenge([toy_file()])
 
 
-def source(process: str, n_events: int, *, seed: int, **more: object) -> Source:
+def source(process: str, n_events: int, *, seed: int, **more: object) -> BoxSource:
     events = make_events(n_events, seed=seed)
 
     def read(rows: np.ndarray) -> Iterator[np.ndarray]:
         for some in np.array_split(rows, 3):
             yield events[some]
 
-    return Source(process=process, title=process.upper(), n_events=n_events, read=read, **more)
+    return BoxSource(process=process, title=process.upper(), n_events=n_events, read=read, **more)
 
 
 @pytest.fixture
-def sources() -> tuple[Source, list[Source]]:
+def sources() -> tuple[BoxSource, list[BoxSource]]:
     signals = [source("x", 60, seed=2), source("y", 40, seed=3)]
     return source("background", 1000, seed=1), signals
 
@@ -39,7 +40,7 @@ def sources() -> tuple[Source, list[Source]]:
 def made(toy, sources, tmp_path: Path) -> MadeBox:
     contents = Contents(n_events=900, n_signal={"x": 50, "y": 30})
     generator = np.random.default_rng(5)
-    return make_box(toy, *sources, contents, tmp_path / "box.h5", generator=generator)
+    return write_box(toy, *sources, contents, tmp_path / "box.h5", generator=generator)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.blackbox.make import count_named, make_box, plan_contents, source_file
+from harness.blackbox.box import count_named
+from harness.blackbox.make import plan_contents, write_box
+from harness.blackbox.sources import source_file
 from harness.data import hdf5
 from harness.errors import DataError, UsageError
 from tests.events import LAYOUT, make_events, write_hdf5
@@ -47,7 +49,7 @@ def test_signal_events_lie_anywhere(toy, sources, tmp_path):
     """Mean positions of the signal over 40 boxes: 449.5 with a standard error of 4.4."""
     contents = plan(*sources, {"x": 0.05, "y": 0.03}, n_events=900)
     positions = [
-        make_box(
+        write_box(
             toy, *sources, contents, tmp_path / f"{seed}.h5", generator=np.random.default_rng(seed)
         ).event_ids["x"]
         for seed in range(40)
@@ -117,16 +119,11 @@ def test_public_sources_and_other_grids_are_warned_of(toy, tmp_path):
     )
     contents = plan(background, [coarse], {"x": 0.05}, n_events=400)
 
-    made = make_box(
-        toy,
-        background,
-        [coarse],
-        contents,
-        tmp_path / "box.h5",
-        generator=np.random.default_rng(1),
+    made = write_box(
+        toy, background, [coarse], contents, tmp_path / "box.h5", generator=np.random.default_rng(1)
     )
 
-    assert "background: the events come from files that anyone can get" in made.warnings[0]
+    assert "background: the events come from public files" in made.warnings[0]
     assert "background 1/4 GeV, x none" in made.warnings[1]
 
 

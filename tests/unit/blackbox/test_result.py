@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from harness.blackbox import result as results
+from harness.blackbox.box import Box
 from harness.blackbox.reading import ATTRIBUTES, read_result
-from harness.blackbox.result import Box, ResultFile, judge_result, read_result_file, write_result
+from harness.blackbox.result import ResultFile, check_result, read_result_file, write_result
 from harness.errors import InvalidSubmissionError, UsageError
 from harness.sandbox import Workspace, open_sandbox
 
@@ -35,10 +36,7 @@ def box(*, has_ids=True):
 
 def a_result(ids, **declared):
     return ResultFile(
-        team="team_x",
-        ids=np.asarray(ids, np.int64),
-        declared={**DECLARED, **declared},
-        remarks=(),
+        team="team_x", ids=np.asarray(ids, np.int64), declared={**DECLARED, **declared}, remarks=()
     )
 
 
@@ -77,7 +75,7 @@ def test_a_truncated_file_is_the_result_s_own_fault(tmp_path):
     folder = tmp_path / "step"
     folder.mkdir()
 
-    with pytest.raises(InvalidSubmissionError, match="HDF5 can't read it") as caught:
+    with pytest.raises(InvalidSubmissionError, match="HDF5 cannot read it") as caught:
         read_result_file(path, Workspace(run_step=open_sandbox("bwrap").run, folder=folder))
     assert str(path) in str(caught.value)
 
@@ -131,7 +129,7 @@ def test_an_attribute_of_another_kind_is_remarked(tmp_path):
     report, _ = read_here(path, tmp_path)
 
     assert report["declared"] == {}
-    assert "LUT can't be read" in report["remarks"][0]
+    assert "LUT cannot be read" in report["remarks"][0]
 
 
 # --- what an attacker may hand in ---------------------------------------------------------------
@@ -193,8 +191,8 @@ def giant_chunk(path, tmp_path):
         (lambda p, _: written(p, compression="lzf"), "packed by the filter 32000"),
         (lambda p, _: h5py.File(p, "w").close(), "no dataset Result; it holds nothing"),
         (lambda p, _: h5py.File(p, "w").create_group("Result").file.close(), "is a group"),
-        (lambda p, _: p.write_bytes(b"\x89HDF\r\n\x1a\n" + b"\xff" * 500), "HDF5 can't read it"),
-        (lambda p, _: p.write_bytes(b"EvtId\n1\n2\n"), "HDF5 can't read it"),
+        (lambda p, _: p.write_bytes(b"\x89HDF\r\n\x1a\n" + b"\xff" * 500), "HDF5 cannot read it"),
+        (lambda p, _: p.write_bytes(b"EvtId\n1\n2\n"), "HDF5 cannot read it"),
     ],
 )
 def test_a_defect_is_told_and_nothing_is_read(tmp_path, make, told):
@@ -246,19 +244,19 @@ def test_a_missing_file_is_the_command_s_fault(tmp_path):
 # --- what is judged -----------------------------------------------------------------------------
 
 
-def faults(result, held_against=None):
-    return "\n".join(map(str, judge_result(result, held_against or box()).faults))
+def faults(result, other=None):
+    return "\n".join(map(str, check_result(result, other or box()).faults))
 
 
-def remarks(result, held_against=None):
-    return "\n".join(judge_result(result, held_against or box()).remarks)
+def remarks(result, other=None):
+    return "\n".join(check_result(result, other or box()).remarks)
 
 
 def test_a_sound_result_has_no_fault_and_no_remark():
-    verdict = judge_result(a_result(range(42)), box())
+    check = check_result(a_result(range(42)), box())
 
-    assert verdict.faults == ()
-    assert verdict.remarks == ()
+    assert check.faults == ()
+    assert check.remarks == ()
 
 
 def test_a_list_like_the_real_entry_is_23_8_times_too_long():
@@ -281,11 +279,11 @@ def test_an_empty_list_is_a_fault():
 
 
 def test_without_the_box_negative_ids_alone_are_known_to_be_wrong():
-    held_against = box(has_ids=False)
+    other = box(has_ids=False)
     result = a_result([-5, 10**9])
 
-    assert "1 ids are of no event of BOX: -5" in faults(result, held_against)
-    assert "was not checked: the box is not here" in remarks(result, held_against)
+    assert "1 ids are of no event of BOX: -5" in faults(result, other)
+    assert "was not checked: the box is not here" in remarks(result, other)
 
 
 def test_a_short_list_is_remarked():

@@ -75,7 +75,7 @@ def test_a_lost_key_file_is_told_with_what_follows(key, tmp_path):
     seal_key(key, secret, tmp_path / "box.key")
     (tmp_path / "secret").unlink()
 
-    with pytest.raises(DataError, match="without it the box can't be scored"):
+    with pytest.raises(DataError, match="without it the box cannot be scored"):
         open_key(tmp_path / "box.key", secret)
 
 
@@ -102,7 +102,7 @@ def test_a_changed_token_is_damage_not_a_wrong_passphrase(sealed):
     token = json.loads(sealed.read_text())["token"]
     change(sealed, token=token[:-9] + ("A" if token[-9] != "A" else "B") + token[-8:])
 
-    with pytest.raises(DataError, match="its checksum is another"):
+    with pytest.raises(DataError, match="its checksum differs"):
         open_key(sealed, Secret(passphrase=PASSPHRASE))
 
 

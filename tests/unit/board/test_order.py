@@ -136,10 +136,7 @@ def test_only_cards_of_the_newest_scorer_and_data_are_ranked_together():
     old = make_card("a", scorer_version=1, created="2026-01-01T00:00:00Z")
     new = make_card("b", scorer_version=2, created="2026-01-02T00:00:00Z")
     other = make_card(
-        "c",
-        scorer_version=2,
-        created="2026-01-01T12:00:00Z",
-        challenge=make_challenge(version="0"),
+        "c", scorer_version=2, created="2026-01-01T12:00:00Z", challenge=make_challenge(version="0")
     )
 
     made = board([old, new, other])

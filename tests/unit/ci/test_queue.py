@@ -166,11 +166,7 @@ def cluster():
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))
     with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as made:
         yield made
     monkeypatch.undo()

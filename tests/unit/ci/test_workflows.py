@@ -69,11 +69,7 @@ def test_no_workflow_checks_out_the_head_of_a_pull_request():
 
 def test_what_comments_runs_nothing_but_the_main_branch():
     (job,) = PARSED["comment.yml"]["jobs"].values()
-    assert job["permissions"] == {
-        "actions": "read",
-        "contents": "read",
-        "pull-requests": "write",
-    }
+    assert job["permissions"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
     checkout = job["steps"][0]
     assert checkout["with"]["ref"] == "${{ github.event.repository.default_branch }}"
     assert not any("git fetch" in step.get("run", "") for step in job["steps"])

@@ -20,13 +20,7 @@ from hgq.layers import (
 from hgq.quantizer import Quantizer, QuantizerConfig
 
 from harness.card.records import Cost, NotMeasured
-from harness.cost.flops import (
-    ENTRY,
-    count,
-    count_cost,
-    count_flops,
-    profile,
-)
+from harness.cost.flops import ENTRY, count, count_cost, count_flops, profile
 from harness.errors import IntegrityError, InvalidSubmissionError
 from harness.sandbox import Workspace
 from harness.sandbox.step import StepResult, Usage
@@ -41,9 +35,7 @@ def autoencoder(dense=keras.layers.Dense, *, has_all_biases):
     for n_units in LAYERS:
         is_last = n_units == LAYERS[-1]
         values = dense(
-            n_units,
-            activation=None if is_last else "relu",
-            use_bias=has_all_biases or is_last,
+            n_units, activation=None if is_last else "relu", use_bias=has_all_biases or is_last
         )(values)
     return keras.Model(inputs, values)
 
@@ -247,13 +239,7 @@ def test_a_report_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "forged",
-    [
-        {"flops": 1},
-        {"flops_by_operation": {}},
-        {"n_trainable": 11},
-        {"macs": 10**300},
-    ],
+    "forged", [{"flops": 1}, {"flops_by_operation": {}}, {"n_trainable": 11}, {"macs": 10**300}]
 )
 def test_a_report_that_contradicts_itself_is_refused(forged, tmp_path):
     with pytest.raises(IntegrityError):

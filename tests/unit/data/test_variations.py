@@ -74,9 +74,7 @@ def test_a_jet_that_falls_below_threshold_is_dropped_and_its_shift_stays():
 def test_a_jet_that_is_an_electron_is_not_scaled():
     """Delta R 0.1; the other jet overtakes it and takes its slot."""
     given = event(
-        met=[(20, 0, 1)],
-        electrons=[(60, 0.0, 0.0)],
-        jets=[(61, 0.1, 0.0), (60, 1.0, 3.0)],
+        met=[(20, 0, 1)], electrons=[(60, 0.0, 0.0)], jets=[(61, 0.1, 0.0), (60, 1.0, 3.0)]
     )
 
     jets = vary("jet_scale_up", given).events[0, J1 : J1 + 2, 0]

@@ -122,9 +122,7 @@ def _pipeline(n_stages: int) -> PipelineReport:
 )
 def test_another_interval_than_promised_is_an_integrity_error(interval, latency, said):
     waveform = Waveform(
-        latency_cycles=latency,
-        interval_cycles=interval,
-        scores=np.zeros(1, np.int64),
+        latency_cycles=latency, interval_cycles=interval, scores=np.zeros(1, np.int64)
     )
 
     with pytest.raises(IntegrityError, match=said) as caught:
@@ -147,13 +145,7 @@ def netlist_of(cells: dict[str, dict[str, object]]) -> Netlist:
     [
         ({}, "holds no cell"),
         (
-            {
-                "left": {
-                    "type": "$alu",
-                    "parameters": {},
-                    "connections": {"A": [3], "Y": [4]},
-                }
-            },
+            {"left": {"type": "$alu", "parameters": {}, "connections": {"A": [3], "Y": [4]}}},
             r"left unmapped: \$alu",
         ),
     ],

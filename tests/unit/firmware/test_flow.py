@@ -316,10 +316,7 @@ def flip_a_bit(text: str) -> str:
 def flip_a_rare_bit(text: str) -> str:
     """Invert the lowest bit of the score of one event in a thousand or so."""
     return re.sub(
-        r"(assign model_out\[\d+:0\] = )(\w+\[\d+:0\]);",
-        r"\1\2 ^ (\2 == 21);",
-        text,
-        count=1,
+        r"(assign model_out\[\d+:0\] = )(\w+\[\d+:0\]);", r"\1\2 ^ (\2 == 21);", text, count=1
     )
 
 

@@ -133,10 +133,7 @@ found = sum(events[i] for i in range(0, len(events), 4096))
 time.sleep(0.3)
 """
     result = execute(
-        sandbox,
-        code,
-        inputs={"events": events},
-        limits=Limits(memory_bytes=128 * MIB),
+        sandbox, code, inputs={"events": events}, limits=Limits(memory_bytes=128 * MIB)
     )
 
     assert result.report["found"] == 0

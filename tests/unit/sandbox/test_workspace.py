@@ -101,12 +101,7 @@ place.truncate(1000)
 found = 1
 """
     workspace.run(
-        "try",
-        EXECUTE,
-        Found,
-        inputs=code(hostile),
-        outputs={"scores": 1000},
-        progress=seen.append,
+        "try", EXECUTE, Found, inputs=code(hostile), outputs={"scores": 1000}, progress=seen.append
     )
 
     assert {0, 500, 1000} <= set(seen) <= set(range(1001))

@@ -81,10 +81,7 @@ class Harness:
         before = digest or digest_events(self.mixture.path)
         scores = Process(self.make_scorer()).score(self.mixture.path, AT_ONCE)
         scored = Scored.gather(
-            self.mixture,
-            self.mixture.separate(scores),
-            background=("background",),
-            at_once=AT_ONCE,
+            self.mixture, self.mixture.separate(scores), background=("background",), at_once=AT_ONCE
         )
         np.testing.assert_array_equal(scored.scores, scores)
         found = check_integrity(

@@ -56,7 +56,7 @@ PINNED = (1_758_607_714, 654_750_403)
 
 @pytest.mark.parametrize("n_events", [0, -1, -(10**12)])
 def test_no_events_or_fewer_are_refused(n_events):
-    with pytest.raises(UsageError, match="one at least"):
+    with pytest.raises(UsageError, match="at least one"):
         make_plan("background", n_events=n_events, seed=1)
 
 

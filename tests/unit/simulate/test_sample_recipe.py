@@ -12,8 +12,7 @@ from harness.data.manifest import load_manifest
 from harness.data.sample import dequantise, quantise
 from harness.simulate.plan import LIBRARY_EVENTS
 from harness.simulate.provenance import Provenance
-from harness.simulate.run import _order
-from harness.simulate.writer import write_events
+from harness.simulate.writer import draw_order, write_events
 from tests.events import make_events
 from tools import make_sample
 from tools import sample_recipe as recipe
@@ -52,7 +51,7 @@ def test_the_committed_sample_holds_what_the_recipe_makes():
     store = open_store(load_manifest().challenge("sample"))
 
     for run in recipe.RUNS:
-        order = _order(run.plan)
+        order = draw_order(run.plan)
         for label, process in enumerate(run.plan.counts):
             event = np.zeros((1, 19, 3), np.float32)
             for slot, *values in made[process]["objects"]:

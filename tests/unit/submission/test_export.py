@@ -136,10 +136,7 @@ INVALID = [
         in_network("return keras.Model(x, score(x) / keras.ops.max(keras.ops.abs(score(x))))"),
         "the other events of its batch",
     ),
-    (
-        in_network("return keras.Model(x, keras.layers.Lambda(lambda v: v[:, :1])(x))"),
-        "Lambda",
-    ),
+    (in_network("return keras.Model(x, keras.layers.Lambda(lambda v: v[:, :1])(x))"), "Lambda"),
 ]
 
 

@@ -147,12 +147,7 @@ def test_a_class_off_the_list_is_refused_and_named(module, class_name, registere
             "config": "eval",
             "registered_name": "function",
         },
-        {
-            "module": "os",
-            "class_name": "function",
-            "config": "relu",
-            "registered_name": "function",
-        },
+        {"module": "os", "class_name": "function", "config": "relu", "registered_name": "function"},
         {"class_name": "Zeros", "config": {}},
         {"class_name": "Zeros"},
         {"class_name": ["Zeros"], "config": {}},

@@ -142,13 +142,7 @@ def test_what_the_tracer_raises_names_the_layer(monkeypatch):
 def test_a_saturating_input_gets_a_wider_wire_and_the_same_scores():
     inputs = keras.Input((2,))
     config = fixed(4, 3, is_signed=True, place="datalane")
-    layer = QDense(
-        1,
-        kq_conf=fixed(2, 2),
-        use_bias=False,
-        iq_conf=config,
-        enable_ebops=False,
-    )
+    layer = QDense(1, kq_conf=fixed(2, 2), use_bias=False, iq_conf=config, enable_ebops=False)
     model = keras.Model(inputs, layer(inputs))
     layer.kernel.assign(np.array([[1.0], [2.0]]))
     events = np.random.default_rng(1).uniform(-20, 20, (500, 2)).astype(np.float32)

@@ -196,11 +196,7 @@ def test_a_report_without_a_latency_or_of_another_design_makes_no_card(
 
     with pytest.raises(error, match=said):
         make_firmware(
-            tiny,
-            None,
-            tmp_path / "build",
-            backend="vitis",
-            settings=FirmwareSettings(n_workers=1),
+            tiny, None, tmp_path / "build", backend="vitis", settings=FirmwareSettings(n_workers=1)
         )
 
 

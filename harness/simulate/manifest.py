@@ -1,4 +1,4 @@
-"""The manifest of simulated files: what `--manifest` takes, so that they can be scored on."""
+"""The manifest of simulated files: `--manifest` reads it, so that submissions can be scored."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import yaml
 from harness.challenge import Challenge, DataFile, Split
 from harness.data.hdf5 import count_events
 from harness.data.manifest import Manifest, load_manifest
-from harness.errors import Problem, UsageError
+from harness.errors import UsageError
 from harness.files import Progress, file_checksum, no_progress
 from harness.simulate.layout import LAYOUT
-from harness.simulate.plan import Plan
+from harness.simulate.plan import SimulationPlan
 from harness.simulate.presets import BACKGROUND, TUNES
 from harness.simulate.provenance import Provenance, read_provenance
 
@@ -37,28 +37,24 @@ def make_manifest(
     Raises
     ------
     UsageError
-        There is no background among them, or a file is none of `harness simulate`.
+        There is no background among them, or `harness simulate` did not write a file.
     DataError
-        A file can't be read.
+        A file cannot be read.
     """
     known = [_read(path) for path in paths]
     if not any(provenance.plan.name == BACKGROUND for provenance in known):
         raise UsageError(
-            Problem(
-                what="there is no background among the files",
-                expected=f"one file of `harness simulate {BACKGROUND}`, which a challenge needs",
-                fix=f"name it too: harness simulate manifest BACKGROUND.h5 {paths[0]}",
-            )
+            "there is no background among the files",
+            expected=f"one file of `harness simulate {BACKGROUND}`, which a challenge needs",
+            fix=f"name it too: harness simulate manifest BACKGROUND.h5 {paths[0]}",
         )
     names = [provenance.plan.name for provenance in known]
     repeated = sorted({one for one in names if names.count(one) > 1})
     if repeated:
         raise UsageError(
-            Problem(
-                what=f"two files hold {', '.join(repeated)}",
-                expected="one file for each process",
-                fix="make the larger file in one run",
-            )
+            f"two files hold {', '.join(repeated)}",
+            expected="one file for each process",
+            fix="make the larger file in one run",
         )
     files = tuple(
         _describe(path, provenance.plan, progress)
@@ -91,16 +87,14 @@ def _read(path: Path) -> Provenance:
     provenance = read_provenance(path)
     if provenance is None:
         raise UsageError(
-            Problem(
-                what="it does not say how it was made",
-                where=str(path),
-                expected="a file of `harness simulate`",
-            )
+            "it does not say how it was made",
+            where=str(path),
+            expected="a file of `harness simulate`",
         )
     return provenance
 
 
-def _describe(path: Path, plan: Plan, progress: Progress) -> DataFile:
+def _describe(path: Path, plan: SimulationPlan, progress: Progress) -> DataFile:
     return DataFile(
         name=path.name,
         role=_role(plan.name),
