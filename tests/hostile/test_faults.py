@@ -194,7 +194,11 @@ def test_a_bubblewrap_cut_off_before_its_step_is_ended_by_the_next_run(tmp_path:
     cut_off = subprocess.Popen(
         [str(find_bwrap()), *options, "true"], pass_fds=(info_end, never), stderr=subprocess.DEVNULL
     )
-    child = psutil.Process(json.loads(os.read(info, 1000))["child-pid"])
+    told = b""
+    while b"}" not in told:
+        # bubblewrap writes it piece by piece.
+        told += os.read(info, 1000)
+    child = psutil.Process(json.loads(told)["child-pid"])
     cut_off.kill()
     cut_off.wait()
     for descriptor in (info, info_end, never, never_end):
