@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -296,8 +296,3 @@ def _joined(*names: str) -> str:
 def _write(path: Path, text: str, *, newline: str = "\n") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", newline=newline)
-
-
-def site_size(paths: Iterable[Path]) -> int:
-    """Bytes of all files below the given folders."""
-    return sum(file.stat().st_size for path in paths for file in path.rglob("*") if file.is_file())
