@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from harness.board.boards import Boards
 from harness.board.formats import Board
 from harness.errors import EnvironmentFaultError
-from leaderboard_app import static_site
+from leaderboard_app import packing, static_site
 from leaderboard_app.static_site import export_site, site_size
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
 from tests.cards import make_board, make_card, make_challenge, write_board
@@ -152,7 +152,7 @@ def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
 
 def test_packed_data_never_end_their_script():
     for i in range(3000):
-        packed = static_site._packed([i, "x" * (i % 7)])
+        packed = packing.packed([i, "x" * (i % 7)])
         shown = static_site._in_script(packed)
         assert "</" not in shown
         assert "<!" not in shown
