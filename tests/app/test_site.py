@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from harness.board.boards import Boards
-from harness.board.formats import Board
+from harness.board.rows import Board
 from harness.errors import EnvironmentFaultError
 from leaderboard_app import packing, static_site
 from leaderboard_app.static_site import export_site
