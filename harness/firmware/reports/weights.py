@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from harness.challenge import Value
 from harness.errors import InvalidSubmissionError
 from harness.firmware.tools import Files, Report, Request
 from harness.sandbox.workspace import Workspace
+from harness.submission.graph import parse_graph
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,15 +69,12 @@ def _exported_arrays(graph: Path, weights: Path) -> Iterator[str]:
     """Yield a digest of each kernel and the like: arrays of more than one dimension."""
     import numpy as np
 
-    content = weights.read_bytes()
-    position = 0
-    for entry in json.loads(graph.read_text())["weights"]:
-        dtype = np.dtype(entry["dtype"]).newbyteorder("<")
-        count = int(np.prod(entry["shape"], dtype=np.int64))
-        array = np.frombuffer(content, dtype, count, position).reshape(entry["shape"])
-        position += array.nbytes
-        if array.ndim > 1:
-            yield _array_digest(array)
+    content, first = weights.read_bytes(), 0
+    for weight in parse_graph(graph.read_text()).weights:
+        array = np.frombuffer(content[first : first + weight.n_bytes], weight.numpy_type)
+        first += weight.n_bytes
+        if len(weight.shape) > 1:
+            yield _array_digest(array.reshape(weight.shape))
 
 
 def _keras_arrays(path: Path) -> Iterator[str]:
@@ -100,7 +97,7 @@ def _keras_arrays(path: Path) -> Iterator[str]:
     yield from digests
 
 
-def _array_digest(array: NDArray[np.float32]) -> str:
+def _array_digest(array: NDArray[np.generic]) -> str:
     import numpy as np
 
     values = np.ascontiguousarray(array, "<f4")

@@ -294,7 +294,7 @@ def test_an_unknown_part_or_backend_is_told_before_any_work(tiny, tmp_path, chan
 def test_a_folder_that_cannot_be_made_is_the_environments_fault(tiny, tmp_path):
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(EnvironmentFaultError, match="cannot be made"):
+    with pytest.raises(EnvironmentFaultError, match="cannot be written"):
         make(tiny, tmp_path, every_pair(), build=tmp_path / "file" / "build")
 
 
