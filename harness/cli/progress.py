@@ -30,7 +30,7 @@ def progress_bars() -> Iterator[Progress]:
                 initial=done,
             )
         bar.total = total
-        if done < bar.n:  # a download that the server could not resume begins anew
+        if done < bar.n:  # a download that the server could not resume starts again
             bar.reset(total)
         bar.update(done - bar.n)
 
