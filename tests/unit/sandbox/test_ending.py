@@ -15,8 +15,8 @@ PARENT = """
 import signal, subprocess, sys, time
 sys.argv[1] == "deaf" and signal.signal(signal.SIGINT, signal.SIG_IGN)
 child = subprocess.Popen(["sleep", "1000"], start_new_session=sys.argv[1] == "deaf")
-print(child.pid, flush=True)
 try:
+    print(child.pid, flush=True)
     time.sleep(1000)
 except KeyboardInterrupt:
     open(sys.argv[2], "w").write("cleared up")
