@@ -271,8 +271,8 @@ class Check(Value):
         ``same`` (bit for bit), ``noise`` (within the arithmetic's tolerance), ``leak`` (a score
         depends on more than its own event) or ``diagnostic`` (no verdict is drawn).
     max_difference : float
-        Largest difference, in units of the spread of the scores, or of an event's own score where
-        that is larger.
+        Largest difference, in units of the spread of the scores, or of an event's distance from
+        their median where that is larger.
     """
 
     name: Name

@@ -27,7 +27,7 @@ from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreR
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
-_SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
+SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 # A line of progress this often.
 PROGRESS_SECONDS = 10.0
 
@@ -68,6 +68,11 @@ class Scorer:
         return cls(function="score_open", inputs=inputs, at_once=OPEN_CHUNK_EVENTS)
 
     @property
+    def is_plugin(self) -> bool:
+        """Whether the code of the submission sees the events that it scores."""
+        return self.function == "score_open"
+
+    @property
     def turned_at_once(self) -> int:
         """Events at once of the symmetric variants.
 
@@ -102,7 +107,7 @@ def score_batches(
     workspace: Workspace,
     scorer: Scorer,
     batches: Sequence[Batch],
-    name: Literal["score", "checks", "stress"],
+    name: Literal["score", "checks", "stress", "shard"],
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[NDArray[np.float64]], StepResult[ScoreReport]]:
     """Sandbox B: score batches one after the other in one fresh process.
@@ -131,7 +136,7 @@ def score_batches(
             **{f"events{index}": batch.events for index, batch in enumerate(batches)},
         },
         outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
-        limits=_SCORE_LIMITS,
+        limits=SCORE_LIMITS,
         progress=count_events(tell, sum(batch.n_events for batch in batches)),
     )
     scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]

@@ -164,10 +164,10 @@ def test_a_large_score_may_round_by_its_own_size():
 
 
 def test_the_difference_is_told_in_units_of_the_spread():
-    # Half the width of the central 68 % of 0, ..., 100 is 34; a score of 10 moves by 1.7.
+    # Half the width of the central 68 % of 0, ..., 100 is 34; a score of 40 moves by 1.7.
     scores = np.arange(101.0)
     other = scores.copy()
-    other[10] += 1.7
+    other[40] += 1.7
 
     assert spread_of(scores) == pytest.approx(34.0)
     assert compare_scores("x", scores, other).max_difference == pytest.approx(0.05)
