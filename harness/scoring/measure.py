@@ -26,6 +26,9 @@ from harness.submission.inference import ScoreReport
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
 
+# Most events of each signal whose symmetric variants an open entry scores, as part of its shards.
+TURNED_EVENTS = 10_000
+
 Scores = Mapping[str, NDArray[np.float64]]
 
 
@@ -119,7 +122,7 @@ def _score_variants(
             run.mixture,
             shards.background,
             shards.generator,
-            Sizes().turned,
+            TURNED_EVENTS,
             features=run.challenge.layout.features,
         )
     )
