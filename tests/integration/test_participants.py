@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import CommandLine, write_submission
+from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
 
-INVALID = 3
+SUBMISSION_FAILED, INVALID = 1, 3
 
 
 @pytest.fixture
@@ -61,3 +61,47 @@ def test_the_modes_of_words_decide_how_a_float_network_is_rounded():
         scores[modes] = np.asarray(fixed(np.float32([[1.75], [9.0]]))).ravel().tolist()
     # A word of four bits before the point ends at 7; 9 wraps around to -7.
     assert scores == {"": [2, 7], ",AP_TRN": [1, 7], ",AP_RND,AP_WRAP": [2, -7]}
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def test_what_a_system_leaves_in_the_folder_is_ignored_and_named_once(harness, folder):
+    before = harness("validate", folder)
+    (folder / "._model.py").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        \xa3")
+    (folder / ".ipynb_checkpoints").mkdir()
+    (folder / ".ipynb_checkpoints" / "model-checkpoint.py").write_text("def network(:")
+    done = harness("validate", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == before.stdout
+    assert done.stderr == (
+        "ignored, because a system, an editor or a tool left it: ._model.py, .ipynb_checkpoints\n"
+    )
+
+
+def test_nothing_hides_in_a_file_that_is_ignored(harness, folder):
+    model = "import os\nraise RuntimeError(sorted(os.listdir('.')))\n" + OPEN_MODEL
+    write_submission(folder, division="open", model=model)
+    for name in ("._weights.npz", "Thumbs.db", ".model.py.swp", "model.py~"):
+        (folder / name).write_bytes(b"x")
+    done = harness.score(folder, "--quick")
+    assert done.returncode == SUBMISSION_FAILED
+    assert "['model.py', 'submission.yaml']" in done.stderr
+    assert done.stderr.count("ignored, because") == 1
+
+
+def test_a_file_is_missed_only_where_it_is_read(harness, folder):
+    mentioned = '"""Better than old.weights.h5."""\n# As other.npz.\nTRAINED = "first.keras"\n'
+    training = "def train(model):\n    model.load_weights('last.weights.h5')\n"
+    write_submission(folder, model=mentioned + MODEL + training)
+    done = harness("validate", folder)
+    assert done.returncode == 0, done.stderr
+    reading = "\nimport numpy as np\nMEANS = np.load('means.npz') or np.load('._spread.npz')\n"
+    write_submission(folder, model=mentioned + MODEL + reading)
+    done = harness("validate", folder)
+    said = one_line(done.stderr)
+    assert done.returncode == INVALID
+    assert said.count("error:") == 2
+    assert "reads 'means.npz', which is not in the submission" in said
+    assert "run train.py, or add the file" in said
+    assert "give it another name: files of this name are ignored" in said
