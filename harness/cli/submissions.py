@@ -103,7 +103,7 @@ def validate(folder: Path) -> None:
     """List all that is wrong with the submission in FOLDER, without running it."""
     from harness.submission import read_submission
 
-    submission = read_submission(folder)
+    submission = read_submission(folder, progress())
     click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
 
 

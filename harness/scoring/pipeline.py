@@ -95,7 +95,7 @@ def score(
     HarnessError
         See `harness.errors`: the class says whose fault it was. No card is written.
     """
-    submission = read_submission(Path(folder))
+    submission = read_submission(Path(folder), progress)
     rules = load_manifest(*map(Path, manifests)).challenge(challenge)
     if not is_quick:
         cards.check_results(Path(results), 0)

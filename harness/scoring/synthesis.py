@@ -67,7 +67,7 @@ def synthesise_submission(
     HarnessError
         See `harness.errors`: the class says whose fault it was.
     """
-    submission = read_submission(folder)
+    submission = read_submission(folder, progress)
     _check_request(submission, backend, has_implementation=has_implementation)
     rules = load_manifest(*manifests).challenge(challenge)
     target = _target(rules.target, part, clock_period_ns)

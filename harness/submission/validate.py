@@ -8,13 +8,15 @@ import io
 import sys
 import tokenize
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.declaration import Spec, read_spec
 from harness.submission.digest import Scan, folder_digest, scan, stage
+from harness.submission.leftovers import describe_leftovers, is_leftover
+from harness.submission.reads import files_read
 
 MAX_SOURCE_BYTES = 1024**2
 _FUNCTIONS = {"trigger": ("network", 0), "open": ("score", 1)}
@@ -59,8 +61,15 @@ class Submission:
         return stage(self.folder, self.files, parent / self.spec.team, self.digest)
 
 
-def read_submission(folder: Path) -> Submission:
+def read_submission(folder: Path, tell: Callable[[str], None] = lambda _: None) -> Submission:
     """Read a submission; all static faults are raised at once.
+
+    Parameters
+    ----------
+    folder : Path
+        ``submissions/<team>``.
+    tell : callable
+        Receives a line that names what was ignored, if anything was.
 
     Raises
     ------
@@ -72,6 +81,8 @@ def read_submission(folder: Path) -> Submission:
     if problem := _missing_folder(folder):
         raise UsageError(problem)
     found = scan(folder)
+    if found.leftovers:
+        tell(describe_leftovers(found.leftovers))
     spec, problems = _check(folder, found)
     if problems or spec is None:
         raise InvalidSubmissionError(*problems)
@@ -151,7 +162,7 @@ def _model_problems(
     if tree is not None:
         yield from _function_problems(tree, division)
         yield from _import_problems(tree, files)
-        yield from _missing_file_problems(tree, files)
+        yield from _missing_file_problems(tree, files, division)
 
 
 def _signature(division: str) -> str:
@@ -259,21 +270,22 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def _missing_file_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
-    """Name weights that the source mentions and that are missing."""
+def _missing_file_problems(
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: str
+) -> Iterator[Problem]:
+    """Name weights that the source reads and that are missing."""
     names = {path.name for path in files}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-            continue
-        path = PurePosixPath(node.value)
-        if path.suffix in _WEIGHT_SUFFIXES and len(path.stem) > 0 and path.name not in names:
-            if any(character.isspace() or character in "*?{}%" for character in node.value):
-                continue
+    for text, line in files_read(tree, _FUNCTIONS[division][0]):
+        name = PurePosixPath(text).name
+        is_plain = not any(sign.isspace() or sign in "*?{}%" for sign in text)
+        if is_plain and PurePosixPath(name).suffix in _WEIGHT_SUFFIXES and name not in names:
             yield Problem(
-                what=f"names {node.value!r}, which is not in the submission",
-                where=f"model.py, line {node.lineno}",
+                what=f"reads {text[:80]!r}, which is not in the submission",
+                where=f"model.py, line {line}",
                 expected="the weights beside model.py",
-                fix="run train.py, or add the file",
+                fix="give it another name: files of this name are ignored"
+                if is_leftover(name)
+                else "run train.py, or add the file",
             )
 
 
