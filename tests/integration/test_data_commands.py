@@ -14,7 +14,10 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from harness.cli import cli
+from harness.errors import DataError
 from tests.events import make_challenge, make_events, toy_file, with_classes, write_hdf5
 
 COMMAND = "from harness.cli import main; main()"
@@ -157,6 +160,36 @@ class TestBadInput:
         done = site.run("fetch", "adc2020")
         assert done.returncode == 2
         assert "did you mean adc2021" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("place", "value", "told"),
+        [
+            (("split", "train"), -0.5, "challenges[0].split.train: -0.5 is not accepted"),
+            (("split", "key"), None, "challenges[0].split.key: missing field"),
+            (("files", 0, "checksum"), "sha1:x", "files[0].checksum: 'sha1:x' is not accepted"),
+            (("files", 0, "roll"), "signal", "challenges[0].files[0].roll: unknown field"),
+            (("working_point",), 0.5, "challenges[0]: working_point is not among"),
+            (("false_positive_rates",), [0.5, 0.1], "false_positive_rates: [0.5, 0.1] is not"),
+            (("files",), [], "challenges[0].files: [] is not accepted"),
+        ],
+    )
+    def test_one_fault_of_a_manifest_is_one_problem(
+        self, site: Site, place: tuple[str | int, ...], value: object, told: str
+    ) -> None:
+        document = yaml.safe_load(site.manifest.read_text("utf-8"))
+        *way, last = place
+        part = document["challenges"][0]
+        for step in way:
+            part = part[step]
+        part[last] = value
+        if value is None:
+            del part[last]
+        site.manifest.write_text(yaml.safe_dump(document), "utf-8")
+        done = CliRunner().invoke(cli, ["data", "--manifest", str(site.manifest)])
+        assert isinstance(done.exception, DataError)
+        (problem,) = done.exception.problems
+        assert told in str(problem)
+        assert "{'" not in str(problem)
 
     def test_a_manifest_with_an_alias_bomb(self, site: Site) -> None:
         site.manifest.write_text("a: &a [x]\nb: [*a, *a]\n")
