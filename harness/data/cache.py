@@ -31,12 +31,21 @@ from harness.data.npy import CHUNK_EVENTS, map_npy, npy_bytes, read_npy, writing
 from harness.data.split import chunks, event_hashes
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
-from harness.files import Progress, check_space, make_folder, no_progress, read_json, write_json
+from harness.files import (
+    Progress,
+    check_space,
+    disk_fault,
+    make_folder,
+    no_progress,
+    read_json,
+    write_json,
+)
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 IDS_NAME = "ids.npy"
 ABOUT_NAME = "about.json"
+_OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
 
 
 class CacheRecord(Value):
@@ -224,7 +233,7 @@ def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.ui
     events = open_events(challenge, process, root)
     expected = npy_bytes((len(events),), "<u8")
     if _size(path) != expected:
-        with lock_process(challenge, process, root):
+        with holding(lock_process(challenge, process, root), process, no_progress):
             if _size(path) != expected:
                 _write_hashes(path, events, challenge.split.key)
     return map_npy(path)
@@ -239,12 +248,20 @@ def lock_process(challenge: Challenge, process: str, root: Path) -> FileLock:
 
 @contextmanager
 def holding(lock: FileLock, what: str, progress: Progress) -> Iterator[None]:
-    """Hold `lock`; if another process holds it, say so and wait."""
+    """Hold `lock`; if another process holds it, say so and wait.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The disk keeps no locks.
+    """
     try:
         lock.acquire(timeout=0)
     except Timeout:
         progress(f"waiting for another process that works on {what}", 0, None, "events")
         lock.acquire()
+    except OSError as error:
+        raise disk_fault(Path(lock.lock_file), error, fix=_OTHER_DISK) from error
     try:
         yield
     finally:

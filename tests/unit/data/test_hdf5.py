@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import h5py
@@ -115,6 +116,35 @@ class TestBroken:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no such file"):
             count_events(tmp_path / "toy.h5", LAYOUT)
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (PermissionError(errno.EACCES, "Permission denied"), "you may not read it"),
+            (OSError(errno.EIO, "Input/output error"), "cannot be opened: Input/output error"),
+            (IsADirectoryError(errno.EISDIR, "Is a directory"), "it is a folder"),
+        ],
+    )
+    def test_what_cannot_be_opened_is_not_called_broken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, told: str
+    ) -> None:
+        path = write_hdf5(tmp_path / "toy.h5", make_events(5))
+
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(Path, "open", fail)
+        with pytest.raises(DataError, match=told):
+            count_events(path, LAYOUT)
+
+    def test_a_file_that_is_written_while_it_is_read(self, tmp_path: Path) -> None:
+        path = write_hdf5(tmp_path / "toy.h5", make_events(500), chunk_events=64)
+        chunks = read_chunks(path, LAYOUT, chunk_events=64)
+        next(chunks)
+        with path.open("ab") as stream:
+            stream.write(b"more")
+        with pytest.raises(DataError, match="it changed while it was read"):
+            list(chunks)
 
     def test_a_number_too_large_for_float32_becomes_infinite(self, tmp_path: Path) -> None:
         # ... and is refused by the structure check as not finite.
