@@ -95,10 +95,11 @@ def _merge(repository: Repository, base: str, head: str) -> tuple[str, list[Path
     InvalidSubmissionError
         The commits conflict, or too many files change.
     """
-    merge = repository.merge(base, head)
-    if merge.conflicts:
-        raise InvalidSubmissionError(_conflict(merge.conflicts))
     try:
+        repository.check_tree(head)
+        merge = repository.merge(base, head)
+        if merge.conflicts:
+            raise InvalidSubmissionError(_conflict(merge.conflicts))
         return merge.tree, list(repository.changes(f"{base}^{{tree}}", merge.tree))
     except TooLargeError as error:
         problem = Problem(what="changes more files than can be listed", fix=FEWER_FILES)
@@ -106,7 +107,7 @@ def _merge(repository: Repository, base: str, head: str) -> tuple[str, list[Path
 
 
 def _account(name: str | None) -> str | None:
-    if not name:
+    if name is None:
         return None
     try:
         account: str = TypeAdapter(Account).validate_python(name)
