@@ -66,8 +66,11 @@ def open_regular(path: Path, *, may_be_link: bool = True) -> BinaryIO:
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if may_be_link else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
         os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         raise OSError(errno.EINVAL, "is no regular file", str(path))
     return os.fdopen(descriptor, "rb")
 
@@ -429,6 +432,21 @@ def file_checksum(path: Path, algorithm: str = "sha256", progress: Progress = no
             digest.update(block)
             progress(f"checksum of {path.name}", stream.tell(), total, "bytes")
     return f"{algorithm}:{digest.hexdigest()}"
+
+
+def fast_digest(path: Path) -> str:
+    """Return the BLAKE3 digest of the file at `path`, in hexadecimal: several GB/s.
+
+    It is read, not mapped: a map that is read through counts as resident memory to its end.
+    """
+    from blake3 import blake3
+
+    digest = blake3(max_threads=blake3.AUTO)
+    block = memoryview(bytearray(8 * 1024**2))
+    with path.open("rb", buffering=0) as file:
+        while n_bytes := file.readinto(block):
+            digest.update(block[:n_bytes])
+    return digest.hexdigest()
 
 
 def package_version(package: str) -> str | None:

@@ -228,7 +228,7 @@ def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> li
 
 def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     """Find out where `file` comes from and what its checksum should be."""
-    cached = find_cached(plan.challenge, file, plan.root)
+    cached = find_cached(plan.challenge, file, plan.root, is_read=True)
     if isinstance(cached, CacheRecord):
         return _cached(plan, file, cached)
     if is_packaged(file):
@@ -355,7 +355,7 @@ def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress
         return _done(planned, record)
     lock = lock_process(plan.challenge, file.process, plan.root)
     with holding(lock, file.name, progress):
-        cached = find_cached(plan.challenge, file, plan.root)
+        cached = find_cached(plan.challenge, file, plan.root, is_read=True)
         if isinstance(cached, CacheRecord):
             return _cached(plan, file, cached)
         path = _obtain(plan, planned, progress)

@@ -109,12 +109,12 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     DataError
         They are not one integer for each event, or one is there twice.
     """
-    with _open(path) as dataset:
-        ids = dataset.file.get(IDS)
+    with opened(path) as file:
+        ids = own_dataset(file, IDS)
         if ids is None:
             return None
-        if tuple(getattr(ids, "shape", ())) != (n_events,) or ids.dtype.kind not in "iu":
-            what = f"{IDS} has the shape {getattr(ids, 'shape', None)}"
+        if ids.shape != (n_events,) or ids.dtype.kind not in "iu":
+            what = f"{IDS} has the shape {ids.shape}"
             raise _wrong(path, what, f"one integer for each of {n_events:,} events")
         found: NDArray[np.int64] = ids[()].astype(np.int64)
     # Sorted, not np.unique: its table of millions of numbers takes seconds.
@@ -152,13 +152,47 @@ def opened(path: Path) -> Iterator[h5py.File]:
             raise _unreadable(path, error) from error
 
 
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.Dataset]:
+def own_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
+    """Return a dataset of `file` whose numbers are in this file; None if there is no dataset.
+
+    Raises
+    ------
+    DataError
+        It lies in another file, whose bytes the checksum of this one does not cover: by an
+        external link, as raw storage outside, or as a virtual dataset.
+    """
     import h5py
 
+    link = file.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        raise _elsewhere(file, f"{name} is a link to {link.filename}")
+    if isinstance(link, h5py.SoftLink):
+        raise _elsewhere(file, f"{name} is a link to {link.path}")
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        return None
+    if found.external:
+        raise _elsewhere(file, f"the numbers of {name} are in {found.external[0][0]}")
+    if found.is_virtual:
+        sources = ", ".join(sorted({source.file_name for source in found.virtual_sources()})[:5])
+        raise _elsewhere(file, f"{name} is put together from {sources}")
+    return found
+
+
+def _elsewhere(file: h5py.File, what: str) -> DataError:
+    return DataError(
+        what,
+        where=str(file.filename),
+        expected="numbers that are in the file itself, which its checksum covers",
+        fix="copy the dataset into one file, for example with h5repack",
+    )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.Dataset]:
     with opened(path) as file:
-        dataset = file.get(DATASET)
-        if not isinstance(dataset, h5py.Dataset):
+        dataset = own_dataset(file, DATASET)
+        if dataset is None:
             held = ", ".join(sorted(map(str, file))[:10]) or "nothing"
             raise _wrong(path, f"it has no dataset {DATASET}; it holds {held}", DATASET)
         yield dataset

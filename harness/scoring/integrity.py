@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from blake3 import blake3
 from numpy.typing import NDArray
 
 from harness.card.records import Check, WorkingPoint
 from harness.challenge import EventLayout
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError, SubmissionError
+from harness.files import fast_digest
 from harness.metrics.consistency import Batches, compare_scores
 from harness.scoring.symmetry import describe_variant, not_scored, symmetric_variants
 
@@ -34,7 +34,6 @@ _TOP_SHARE = 0.25
 # Events at once in the comparisons: another batch size than any scoring's, and one that makes
 # twenty batches of the compared events, the least from which a leak below the rounding shows.
 OTHER_BATCH = 997
-_BLOCK_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,17 +137,6 @@ class _Variant:
     batch: Batch
 
 
-def digest_events(path: Path) -> str:
-    """Return the BLAKE3 digest of a file of events, in hexadecimal."""
-    # Read, not mapped: a map that is read through counts as resident memory to its end.
-    digest = blake3(max_threads=blake3.AUTO)
-    block = memoryview(bytearray(_BLOCK_BYTES))
-    with path.open("rb", buffering=0) as file:
-        while n_bytes := file.readinto(block):
-            digest.update(block[:n_bytes])
-    return digest.hexdigest()
-
-
 def check_integrity(
     scored: Scored,
     *,
@@ -167,7 +155,7 @@ def check_integrity(
     scored : Scored
         The events and their scores.
     digest : str
-        `digest_events` of the mixture, made before it was scored.
+        `harness.files.fast_digest` of the mixture, made before it was scored.
     layout : EventLayout
         Which features are phi and eta; a symmetry of a missing one is left out.
     points : sequence of WorkingPoint
@@ -213,7 +201,7 @@ def check_integrity(
         for one, answer in zip(changed, answers[len(again) :])
     ]
     failed = [] if reason is None else [not_scored(one.name, reason) for one in changed]
-    is_same = digest_events(scored.mixture.path) == digest
+    is_same = fast_digest(scored.mixture.path) == digest
     return (check_input(scored.mixture.n_events, is_same=is_same), *same, *diagnostics, *failed)
 
 

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
 from harness.errors import IntegrityError, InvalidSubmissionError, LimitError, SubmissionError
+from harness.files import fast_digest
 from harness.metrics.consistency import check_resolution
 from harness.sandbox import Workspace
 from harness.sandbox.scores import BYTES_PER_SCORE
 from harness.scoring.evaluation import evaluate_scores
-from harness.scoring.integrity import Batch, Scored, Sizes, check_integrity, digest_events
+from harness.scoring.integrity import Batch, Scored, Sizes, check_integrity
 from harness.scoring.scorer import SCORE_LIMITS, Scorer, count_events, score_batches
 from harness.scoring.shards import Shards
 from harness.scoring.stages import ScoringRun
@@ -62,7 +63,7 @@ def score_mixture(run: ScoringRun, scorer: Scorer, *, has_checks: bool) -> Score
     if has_checks and scorer.is_plugin:
         return _score_in_shards(run, scorer)
     mixture = run.mixture
-    digest = digest_events(mixture.path)
+    digest = fast_digest(mixture.path)
     with run.stage("score", f"{mixture.n_events:,} events") as workspace:
         batch = Batch(events=mixture.path, n_events=mixture.n_events, at_once=scorer.at_once)
         (by_row,), done = score_batches(workspace, scorer, [batch], "score", run.clock.tell)

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from harness.card.records import Check, WorkingPoint
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError
+from harness.files import fast_digest
 from harness.metrics.consistency import compare_scores
-from harness.scoring.integrity import check_input, digest_events
+from harness.scoring.integrity import check_input
 from harness.submission.survey import constant_problem
 
 # Shards are of this many events or more, and at most and at least so many.
@@ -223,10 +224,10 @@ class Shards:
         at_once = round(
             2 ** self.generator.uniform(np.log2(_LEAST_AT_ONCE), np.log2(_MOST_AT_ONCE))
         )
-        digest = digest_events(path)
+        digest = fast_digest(path)
         scores = np.empty(len(together))
         scores[order] = self.score(path, len(together), at_once)
-        self.is_input_same &= digest_events(path) == digest
+        self.is_input_same &= fast_digest(path) == digest
         path.unlink()
         self.again.append((sentinels, scores[len(events) :]))
         return scores[: len(events)]

@@ -8,7 +8,8 @@ import pytest
 from harness.card.records import WorkingPoint
 from harness.challenge import EventLayout
 from harness.errors import InvalidSubmissionError, Problem, SubmissionError
-from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity, digest_events
+from harness.files import fast_digest
+from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity
 from tests.unit.scoring.toy import LAYOUT, N_BACKGROUND, N_SIGNAL, Process, sum_of_pt
 
 SIZES = Sizes(compared=20_000, alone=40, turned=2_000)
@@ -30,7 +31,7 @@ class Harness:
         return Process(self.make_scorer())(batches)
 
     def checks(self, *, point=None, sizes=SIZES, layout=LAYOUT, digest=None):
-        before = digest or digest_events(self.mixture.path)
+        before = digest or fast_digest(self.mixture.path)
         scores = Process(self.make_scorer()).score(self.mixture.path, AT_ONCE)
         scored = Scored(
             mixture=self.mixture, scores=scores, background=("background",), at_once=AT_ONCE
