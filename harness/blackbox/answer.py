@@ -294,7 +294,7 @@ def _score(
     if is_open:
         scorer = Scorer.of_open(staged)
     else:
-        scorer = Scorer.of_network(extract_network(workspace, staged, rules))
+        scorer = Scorer.of_network(extract_network(workspace, staged, rules, progress))
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
     (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
     return ("open" if is_open else "float"), scores

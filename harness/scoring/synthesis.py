@@ -73,7 +73,7 @@ def synthesise_submission(
     target = _target(rules.target, part, clock_period_ns)
     with open_workspace(isolation) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
-        network = extract_network(workspace, staged, rules)
+        network = extract_network(workspace, staged, rules, progress)
         if reports is not None:
             return read_reports(
                 reports,

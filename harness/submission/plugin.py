@@ -14,6 +14,7 @@ from types import ModuleType
 
 from harness.card.text import plain
 from harness.errors import HarnessError, InvalidSubmissionError, SubmissionError
+from harness.submission.advice import advise
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
@@ -111,7 +112,7 @@ def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
         raise SubmissionError(
             f"{type(error).__name__} {when}: {message_of(error)}",
             where=_last_place(error, folder),
-            fix=_own_frames(error, folder),
+            fix="; ".join(filter(None, (advise(error), _own_frames(error, folder)))),
         ) from error
 
 

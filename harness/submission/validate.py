@@ -18,6 +18,7 @@ from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.declaration import Spec, read_spec
 from harness.submission.digest import Scan, folder_digest, read_regular, scan, stage
 from harness.submission.leftovers import describe_leftovers, is_leftover
+from harness.submission.packages import advise_missing
 from harness.submission.reads import files_read
 
 MAX_SOURCE_BYTES = 1024**2
@@ -166,7 +167,7 @@ def _model_problems(
         yield problem
     if tree is not None:
         yield from _function_problems(tree, division)
-        yield from _import_problems(tree, files)
+        yield from _import_problems(tree, files, division)
         yield from _missing_file_problems(tree, files, division)
 
 
@@ -255,7 +256,9 @@ def _binds(tree: ast.Module, name: str) -> bool:
     return False
 
 
-def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+def _import_problems(
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: str
+) -> Iterator[Problem]:
     """Name what is imported at the top level and is neither here nor in the submission."""
     own = {path.stem for path in files if path.suffix == ".py"} | {path.parts[0] for path in files}
     for node in tree.body:
@@ -271,7 +274,7 @@ def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iter
                     what=f"imports {top}, which is not installed here",
                     where=f"model.py, line {node.lineno}",
                     expected="packages of the harness, or modules in the submission",
-                    fix="export the network without it; train.py may use what it likes",
+                    fix=advise_missing(top, division),
                 )
 
 

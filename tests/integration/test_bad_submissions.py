@@ -163,7 +163,7 @@ RUN_FAULTS = {
     "infinite": (
         network("return keras.Model(x, 1.0 / (score(x) * 0.0))"),
         INVALID,
-        "events is infinite",
+        "events is +inf",
     ),
     "constant": (network("return keras.Model(x, score(x) * 0.0)"), INVALID, "have the score 0"),
     "float16": (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from harness.submission.packages import PROMISED, installed
 from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
 
 SUBMISSION_FAILED, INVALID = 1, 3
@@ -105,3 +108,185 @@ def test_a_file_is_missed_only_where_it_is_read(harness, folder):
     assert "reads 'means.npz', which is not in the submission" in said
     assert "run train.py, or add the file" in said
     assert "give it another name: files of this name are ignored" in said
+
+
+# --- Scores ---------------------------------------------------------------------------------------
+
+NOT_FINITE = """
+import numpy as np
+
+def score(events):
+    with np.errstate(all="ignore"):
+        met = events[:, 0, 0]
+        scores = np.log(np.where(met > 40, 0.0, met))
+        scores[met < 5] = -1 / np.float32(0)
+        scores[3:9] = [np.inf, np.nan, np.inf, np.inf, np.inf, np.inf]
+    return scores
+"""
+
+
+def test_each_kind_of_score_that_is_not_finite_is_named_with_its_cause(harness, folder):
+    write_submission(folder, division="open", model=NOT_FINITE)
+    done = harness.score(folder, "--quick")
+    said = one_line(done.stderr)
+    assert done.returncode == INVALID
+    assert "events is NaN: event 4; the first has" in said
+    assert "events is +inf: events 3, 5, 6, 7, 8; the first has" in said
+    assert "events is -inf: events" in said
+    for cause in ("usually 0/0", "usually a division by 0", "usually the logarithm of 0"):
+        assert cause in said
+
+
+# --- What it prints -------------------------------------------------------------------------------
+
+PRINTING = """
+import sys
+
+print("at import")
+
+def score(events):
+    print("in score", len(events), "\\x1b[31mred\\u202e")
+    print("::error::on stderr", file=sys.stderr)
+    for number in range(1_000):
+        print("line", number)
+    return events[:, :, 0].sum(axis=1)
+"""
+
+
+@pytest.mark.parametrize("command", [("score", "--quick"), ("validate", "--deep")])
+def test_what_a_plugin_prints_is_shown_head_and_tail_as_text_of_others(harness, folder, command):
+    write_submission(folder, division="open", model=PRINTING)
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+    done = harness(command[0], folder, command[1], *toy)
+    assert done.returncode == 0, done.stderr
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    start = lines.index("model.py printed:")
+    assert lines[start + 1] == "| at import"
+    assert re.fullmatch(r"\| in score \d+ red", lines[start + 2])
+    assert lines[start + 3] == "| : :error: :on stderr"
+    assert lines[start + 4] == "| line 0"
+    assert "lines left out ...]" in done.stderr
+    assert "| line 999" in lines
+    assert "| line 500" not in lines
+    assert lines.count("model.py printed:") == 1
+    assert "at import" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("raise ValueError('x')", SUBMISSION_FAILED), ("os.kill(os.getpid(), 9)", 1)],
+)
+def test_what_a_plugin_prints_is_shown_when_it_fails(harness, folder, ending, code):
+    model = f"import os\nprint('before')\ndef score(events):\n    print('last')\n    {ending}\n"
+    write_submission(folder, division="open", model=model)
+    done = harness("validate", folder, "--deep")
+    assert done.returncode == code
+    assert re.search(r"model.py printed:\n\| before\n\| last\nerror: ", done.stderr)
+
+
+# --- Processes and packages -----------------------------------------------------------------------
+
+PARALLEL = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+from joblib import Parallel, delayed
+
+def total(momenta):
+    return momenta.sum(axis=1)
+
+def score(events):
+    halves = np.array_split(events[:, :, 0], 2)
+    with multiprocessing.get_context("fork").Pool(2) as pool, ProcessPoolExecutor(2) as executor:
+        ways = [
+            Parallel(n_jobs=2)(delayed(total)(half) for half in halves),
+            Parallel(n_jobs=2, prefer="threads")(delayed(total)(half) for half in halves),
+            pool.map(total, halves),
+            list(executor.map(total, halves)),
+        ]
+    first, *others = (np.concatenate(way) for way in ways)
+    assert all(np.array_equal(first, other) for other in others)
+    return first
+"""
+
+
+def test_libraries_may_share_the_work_among_processes(harness, folder):
+    write_submission(folder, division="open", model=PARALLEL)
+    done = harness("validate", folder, "--deep")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("import multiprocessing; multiprocessing.Pipe()", "a sandbox has no sockets"),
+        ("import multiprocessing; multiprocessing.Manager()", 'joblib.Parallel(prefer="threads")'),
+        ("import asyncio; asyncio.run(None)", "a sandbox has no sockets"),
+        ("open('/proc/meminfo')", "a sandbox has no /proc and no /sys"),
+        ("import psutil", "it reads /proc, which a sandbox does not have"),
+        (
+            "import concurrent.futures as f; f.ProcessPoolExecutor().submit(os._exit, 1).result()",
+            "a worker process ended before its work",
+        ),
+        ("import xgboost", "onnxmltools.convert_xgboost"),
+    ],
+)
+def test_what_a_sandbox_does_not_have_is_named_with_another_way(harness, folder, line, told):
+    write_submission(folder, division="open", model=f"import os\ndef score(events):\n    {line}\n")
+    done = harness("validate", folder, "--deep")
+    assert done.returncode == SUBMISSION_FAILED
+    assert told in one_line(done.stderr)
+    assert "see model.py:3 in score" in done.stderr
+
+
+def test_a_model_of_another_framework_is_sent_to_onnx_and_the_packages_here(harness, folder):
+    torch = "import torch\nimport no_such_package\n"
+    write_submission(folder, division="open", model=torch + OPEN_MODEL)
+    done = harness("validate", folder)
+    assert done.returncode == INVALID
+    assert "imports torch, which is not installed here" in done.stderr
+    assert "save the model as ONNX where you train it, by torch.onnx.export" in done.stderr
+    versions = dict(re.findall(r"(\S+) (\d\S*?)(?=,|$)", done.stderr.partition("library, ")[2]))
+    assert versions == {name: metadata.version(name) for name in PROMISED}
+    write_submission(folder, model=torch + MODEL)
+    assert "build the network without it" in harness("validate", folder).stderr
+
+
+ONNX = """
+import onnxruntime
+
+def score(events):
+    session = onnxruntime.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": events[:, :, 0]})[0]
+"""
+
+
+def test_a_model_in_onnx_scores_in_the_sandbox(harness, folder):
+    from onnx import TensorProto, helper, save
+
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", ["n", 19]), ("y", ["n"]))
+    ]
+    node = helper.make_node("ReduceSumSquare", ["x"], ["y"], axes=[1], keepdims=0)
+    graph = helper.make_graph([node], "sum", values[:1], values[1:])
+    write_submission(folder, division="open", model=ONNX)
+    save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8),
+        folder / "model.onnx",
+    )
+    done = harness("validate", folder, "--deep")
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_packages_of_the_documentation_are_those_of_the_lock_and_of_the_environment():
+    root = Path(__file__).resolve().parents[2]
+    page = (root / "docs" / "submission.md").read_text(encoding="utf-8")
+    lock = (root / "requirements.lock").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\S+) \| (\d.*) \|$", page, re.MULTILINE)
+    assert [name for name, _ in rows] == list(PROMISED)
+    for name, versions in rows:
+        locked = re.findall(rf"^{name.lower()}==(\S+)", lock, re.MULTILINE)
+        assert versions.split(" or ") == locked, "write what the lock file has into the table"
+    assert list(installed()) == list(PROMISED)
