@@ -89,7 +89,7 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
         folder=folder, templates=_templates(), specs=Shared(), data=Shared(), boards=boards
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
-    newest = max(made, key=lambda name: max(e.card.created for e in snapshot.entries[name]))
+    newest = max(made, key=lambda name: max(e.card.created_at for e in snapshot.entries[name]))
     pages = []
     for name in made:
         pages += _write_challenge(writer, snapshot, made, name)

@@ -30,6 +30,8 @@ class Contest:
         FPR at which entries are ranked.
     signals : tuple of str
         Signals that count.
+    flaws : tuple of str
+        What is wrong with the organiser's decisions: every board says it.
     """
 
     challenge: str
@@ -39,6 +41,7 @@ class Contest:
     signals: tuple[str, ...]
     target: Target
     rules: RankingRules
+    flaws: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +78,7 @@ class Rulebook:
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             rules=rules,
+            flaws=self.decisions.flaws,
         )
 
     def _stated_rules(self, newest: ScoreCard) -> RankingRules:
@@ -93,7 +97,7 @@ def _newest(entries: Sequence[Entry]) -> ScoreCard:
         key=lambda card: (
             card.is_official,
             card.scorer_version,
-            card.created,
+            card.created_at,
             card.submission.digest,
         ),
     )

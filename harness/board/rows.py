@@ -153,9 +153,10 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
     contest = made.contest
     point = contest.working_point if shown_point is None else shown_point
     listed = made.listed
-    newest = max((item.entry.card for item in listed), key=lambda card: card.created)
+    newest = max((item.entry.card for item in listed), key=lambda card: card.created_at)
     reference = _reference_card(listed, contest, newest)
-    notes = [RANK_NOTE, RATE_NOTE]
+    notes = [*(f"A decision of the organiser: {flaw}." for flaw in contest.flaws)]
+    notes += [RANK_NOTE, RATE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(

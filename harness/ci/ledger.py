@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from harness.card.records import SCORER_VERSION, Digest
-from harness.challenge import Name, Utc, Value, utc
+from harness.challenge import Name, Utc, Value, instant, utc
 from harness.ci.documents import Scoring
 from harness.files import parse_json
 
@@ -77,9 +77,9 @@ def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now
 
 def n_counted(attempts: Sequence[Attempt], team: str, now: datetime) -> int:
     """Count a team's scorings of the day of `now` in UTC; the platform's faults do not count."""
-    today = utc(now)[:10]
+    today = now.astimezone(UTC).date()
     return sum(
-        one.team == team and one.made[:10] == today and not one.is_fault_of_platform
+        one.team == team and instant(one.made).date() == today and not one.is_fault_of_platform
         for one in attempts
     )
 

@@ -45,8 +45,8 @@ def decide(
         A value has the wrong form, or there is no such card.
     """
     now = utc(datetime.now(UTC))
-    if kind == "freeze":
-        deadline = deadline or now
+    if kind == "freeze" and deadline is None:
+        deadline = now
     decision = make_decision(kind, reason=reason, decided=now, deadline=deadline, card=card)
     with open_session(work):
         _check_card(work.board, challenge, decision)

@@ -10,6 +10,7 @@ from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
+from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
 from harness.ci.process import ScoringRequest
 from harness.ci.publish import read_branch
@@ -82,7 +83,7 @@ def _newest_entries(settings: ScoringSettings) -> list[Entry]:
     """Return the newest official card of each team, by team."""
     entries = CardIndex(settings.results, is_private=True).refresh().entries
     ours = entries.get(settings.rules.name, ())
-    by_time = sorted(ours, key=lambda one: (one.card.created, one.key))
+    by_time = sorted(ours, key=lambda one: (one.card.created_at, one.key))
     newest = {one.card.submission.team: one for one in by_time if one.card.is_official}
     return [newest[team] for team in sorted(newest)]
 
@@ -109,7 +110,7 @@ def _request(
 ) -> ScoringRequest | None:
     if handed is None:
         return None
-    received = entry.card.submission.received or entry.card.created
+    received = utc(entry.card.received_at)
     request = prepare(replace(handed, received=received), settings)
     if not isinstance(request, ScoringRequest) or request.digest != entry.card.submission.digest:
         return None

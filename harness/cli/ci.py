@@ -376,7 +376,10 @@ def open_private(work: BoardWork, challenge: str, private_results: str, as_json:
 @ci.command()
 @_board_options
 @challenge_option
-@click.option("--deadline", help="UTC, as 2026-03-01T12:00:00Z. [default: now]")
+@click.option(
+    "--deadline",
+    help="With its zone, as 2026-03-01T12:00:00Z or 2026-03-01T13:00:00+01:00. [default: now]",
+)
 @_reason_option
 def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -> None:
     """Freeze the board: what is received after the deadline does not count."""

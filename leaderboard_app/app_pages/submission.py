@@ -55,7 +55,7 @@ def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) ->
     ]
     made = shown.ranking(snapshot, challenge)
     counting = {item.entry.key for item in made.listed}
-    entries.sort(key=lambda entry: (entry.key in counting, entry.card.created), reverse=True)
+    entries.sort(key=lambda entry: (entry.key in counting, entry.card.created_at), reverse=True)
     cards = {entry.key.partition("/")[2]: entry for entry in entries}
 
     def label_of(name: str) -> str:

@@ -40,7 +40,7 @@ def subject_of(entry: Entry, made: Ranking, entries: Sequence[Entry]) -> Subject
     place = next((item for item in made.listed if item.entry.key == entry.key), None)
     team = entry.card.submission.team
     earlier = [other for other in entries if other.card.submission.team == team]
-    earlier.sort(key=lambda other: (other.card.created, other.key))
+    earlier.sort(key=lambda other: (other.card.created_at, other.key))
     return Subject(
         entry=entry,
         contest=made.contest,

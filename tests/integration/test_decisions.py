@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import io
 import json
 import re
@@ -180,6 +181,57 @@ def test_a_card_retracted_before_or_after_the_opening_is_unranked_on_all_of_it(o
     before = contents(board)
     check({"json": json_ranks(harness(*opening, "--json"))} | site_ranks(final), back)
     assert contents(board) == before
+
+
+def test_a_deadline_of_another_zone_is_the_same_instant_on_every_output(board):
+    # 13:00 in Geneva is noon in UTC, when the third card was received; as text it is later.
+    for deadline, ranks in (
+        ("2026-03-03T12:59:59+01:00", FROZEN),
+        ("2026-03-03T13:00:00+01:00", {"first": 1, "second": 2, "third": 3}),
+        ("2026-03-02T23:00:00-12:59", FROZEN),
+    ):
+        decide(board, "freeze", "--deadline", deadline)
+        check(site_ranks(board / "docs"), ranks)
+        check(printed(board / "results"), ranks)
+
+
+def test_an_impossible_time_in_an_old_list_is_named_and_the_board_stays(board):
+    path = board / "results" / CHALLENGE / "decisions.json"
+    decide(board, "freeze", "--deadline", DEADLINE)
+    old = json.loads(path.read_text(encoding="utf-8"))
+    frozen = {"kind": "freeze", "decided": DEADLINE, "reason": REASON, "card": None}
+    retracted = {**frozen, "kind": "retract", "card": key_of(board, "first")}
+    old["decisions"] += [
+        {**frozen, "deadline": "2026-02-31T00:00:00Z"},
+        {**retracted, "decided": "2026-03-01T25:61:61Z", "deadline": None},
+    ]
+    path.write_text(json.dumps(old), encoding="utf-8")
+
+    told = "decision 2: deadline '2026-02-31T00:00:00Z' is no time"
+    decided = "decision 3: decided '2026-03-01T25:61:61Z' is no time"
+    ranks = {"first": None, "second": 1, "third": None}
+    asked = ("leaderboard", "--results", board / "results", "--challenge", CHALLENGE)
+    done = CliRunner().invoke(cli, [str(one) for one in asked], catch_exceptions=False)
+    check(printed(board / "results"), ranks)
+    written = [harness(*asked, form) for form in ("--json", "--markdown")]
+    for text in (done.stdout, done.stderr, *written):
+        plain = " ".join(html.unescape(text).split())
+        assert told in plain
+        assert decided in plain
+    assert told in html.unescape((board / "exported" / "index.html").read_text(encoding="utf-8"))
+
+    # Deciding it once more is all that there is to do; what was written stays as it was.
+    decide(board, "freeze", "--deadline", "2026-03-01T12:00:00Z")
+    check(site_ranks(board / "docs"), {"first": None, "second": None, "third": None})
+    assert json.loads(path.read_text(encoding="utf-8"))["decisions"][:3] == old["decisions"]
+
+
+def test_a_card_with_an_impossible_deadline_in_its_rules_is_still_read(board):
+    (path,) = (board / "results" / CHALLENGE / "third").glob("*.json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["challenge"]["ranking"]["deadline"] = "2026-02-31T00:00:00Z"
+    path.write_text(json.dumps(card), encoding="utf-8")
+    check(printed(board / "results"), {"first": 1, "second": 2, "third": 3})
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
