@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from harness.board.decisions import Decisions
 from harness.board.entry import Entry, data_digest, signals_of
 from harness.board.public import public_rules
+from harness.board.teams import Teams
 from harness.card.records import ScoreCard
 from harness.challenge import Challenge, RankingRules, Target
 
@@ -30,6 +31,8 @@ class Contest:
         FPR at which entries are ranked.
     signals : tuple of str
         Signals that count.
+    teams : Teams
+        Which team each card belongs to.
     flaws : tuple of str
         What is wrong with the organiser's decisions: every board says it.
     """
@@ -41,7 +44,12 @@ class Contest:
     signals: tuple[str, ...]
     target: Target
     rules: RankingRules
+    teams: Teams = field(default_factory=Teams)
     flaws: tuple[str, ...] = ()
+
+    def team_of(self, entry: Entry) -> str:
+        """Return the present name of the team that an entry belongs to."""
+        return self.teams.of_card(entry.card).name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +86,7 @@ class Rulebook:
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             rules=rules,
+            teams=Teams.of(self.decisions),
             flaws=self.decisions.flaws,
         )
 

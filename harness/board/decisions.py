@@ -22,10 +22,24 @@ from harness.files import read_json, write_json
 FILE_NAME = "decisions.json"
 _FIX = "correct or restore the file"
 # What each kind of decision is about.
-_SUBJECTS = {"freeze": "deadline", "retract": "card", "reinstate": "card", "reveal": "signal"}
+_SUBJECTS = {
+    "freeze": ("deadline",),
+    "retract": ("card",),
+    "reinstate": ("card",),
+    "reveal": ("signal",),
+    "rename": ("team", "to"),
+    "unrename": ("team", "to"),
+    "withdraw": ("team",),
+    "readmit": ("team",),
+}
 
 Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+DecisionKind = Literal[
+    "freeze", "thaw", "retract", "reinstate", "reveal", "rename", "unrename", "withdraw", "readmit"
+]
 
 
 class Decision(Value):
@@ -37,22 +51,29 @@ class Decision(Value):
         ``freeze``: what is received after `deadline` does not count. ``thaw``: the manifest's
         deadline holds again. ``retract``: `card` does not count. ``reinstate``: it does again.
         ``reveal``: the hidden signal `signal` is shown to everyone; never taken back.
+        ``rename``: `team` is called `to`. ``unrename``: that rename is taken back. ``withdraw``:
+        no card of `team` counts. ``readmit``: they do again.
+    commit : str or None
+        The commit of the main branch that a rename or a withdrawal follows from.
     decided : str or None
         None where an old list holds a time that does not exist.
     """
 
-    kind: Literal["freeze", "thaw", "retract", "reinstate", "reveal"]
+    kind: DecisionKind
     decided: Utc | None
     reason: Reason
     deadline: Utc | None = None
     card: Key | None = None
     signal: Name | None = None
+    team: Name | None = None
+    to: Name | None = None
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")] | None = None
 
     @model_validator(mode="after")
     def _is_whole(self) -> Decision:
-        subject = _SUBJECTS.get(self.kind)
-        if subject is not None and getattr(self, subject) is None:
-            raise ValueError(f"a {self.kind} names its {subject}")
+        missing = [name for name in _SUBJECTS.get(self.kind, ()) if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a decision to {self.kind} does not name its {', '.join(missing)}")
         return self
 
 
@@ -118,26 +139,18 @@ def _read(written: dict[str, JsonValue], source: str) -> tuple[Decision | None, 
     return Decision.model_validate({**written, "decided": None}), what
 
 
-def make_decision(
-    kind: str,
-    *,
-    reason: str,
-    decided: Utc,
-    deadline: str | None = None,
-    card: str | None = None,
-    signal: str | None = None,
-) -> Decision:
-    """Check what somebody typed, and make a decision of it; see `Decision`.
+def make_decision(kind: str, *, reason: str, decided: Utc, **subject: str | None) -> Decision:
+    """Check what somebody typed, and make a decision of it; see `Decision` for its subject.
 
     Raises
     ------
     UsageError
         The reason is empty, or a value has the wrong form.
     """
-    stated = {"kind": kind, "reason": reason, "decided": decided}
-    fields = {**stated, "deadline": deadline, "card": card, "signal": signal}
     try:
-        return Decision.model_validate(fields)
+        return Decision.model_validate(
+            {"kind": kind, "reason": reason, "decided": decided, **subject}
+        )
     except ValidationError as error:
         raise UsageError(*field_problems(error, kind)) from error
 

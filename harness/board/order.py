@@ -71,7 +71,10 @@ class Unranked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
-    """A board: one card of each team, ranked or not, and the cards that no longer count."""
+    """A board: one card of each team, ranked or not, and the cards that no longer count.
+
+    A team that was renamed is one team, see `Contest.team_of`.
+    """
 
     contest: Contest
     ranked: tuple[Ranked, ...]
@@ -107,7 +110,7 @@ def _one_per_team(
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     teams: dict[str, list[Entry]] = {}
     for entry in entries:
-        teams.setdefault(entry.card.submission.team, []).append(entry)
+        teams.setdefault(contest.team_of(entry), []).append(entry)
     counting, superseded = [], []
     for cards in teams.values():
         *older, latest = sorted(cards, key=lambda entry: _standing_order(entry, contest))

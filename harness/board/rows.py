@@ -75,6 +75,8 @@ class BoardRow(Value):
     ----------
     rank, best_rank, worst_rank : int or None
         None for an entry that is not ranked; `reasons` then says why.
+    scored_as : str
+        Name of the team on the card: another one where the team was renamed since.
     card : str
         Name of the card's file without its ending.
     arithmetic : str or None
@@ -90,6 +92,7 @@ class BoardRow(Value):
     class_rank: int | None
     is_pareto: bool
     team: str
+    scored_as: str = ""
     title: str
     card: str
     division: Literal["trigger", "open"]
@@ -215,7 +218,8 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
         resource_class=place.resource_class if place else None,
         class_rank=place.class_rank if place else None,
         is_pareto=place.is_pareto if place else False,
-        team=card.submission.team,
+        team=contest.team_of(item.entry),
+        scored_as=card.submission.team,
         title=card.submission.title,
         card=item.entry.key.partition("/")[2],
         division=card.submission.division,

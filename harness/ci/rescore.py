@@ -8,6 +8,7 @@ from typing import Literal
 
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
+from harness.board.teams import Teams
 from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
 from harness.challenge import utc
@@ -60,12 +61,12 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     by_team = {one.team: one for one in handed}
     redone: list[Redone] = []
     again: dict[str, ScoringRequest] = {}
-    for entry in _newest_entries(settings):
+    for team, entry in _newest_entries(settings).items():
         done = _from_scores(entry, settings)
         if isinstance(done, Redone):
             redone.append(done)
             continue
-        request = _request(entry, by_team.get(entry.card.submission.team), settings)
+        request = _request(entry, by_team.get(team), settings)
         if request is None:
             detail = f"{done}; and the files that it was scored from are not here"
             redone.append(Redone(card=entry.key, outcome="failed", detail=detail))
@@ -79,13 +80,13 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     return sorted(redone, key=lambda one: one.card)
 
 
-def _newest_entries(settings: ScoringSettings) -> list[Entry]:
-    """Return the newest official card of each team, by team."""
-    entries = CardIndex(settings.results, is_private=True).refresh().entries
-    ours = entries.get(settings.rules.name, ())
+def _newest_entries(settings: ScoringSettings) -> dict[str, Entry]:
+    """Return the newest official card of each team, by its present name."""
+    snapshot = CardIndex(settings.results, is_private=True).refresh()
+    ours = snapshot.entries.get(settings.rules.name, ())
+    teams = Teams.of(snapshot.decisions_of(settings.rules.name))
     by_time = sorted(ours, key=lambda one: (one.card.created_at, one.key))
-    newest = {one.card.submission.team: one for one in by_time if one.card.is_official}
-    return [newest[team] for team in sorted(newest)]
+    return {teams.of_card(one.card).name: one for one in by_time if one.card.is_official}
 
 
 def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
