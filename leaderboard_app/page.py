@@ -45,7 +45,7 @@ def watch(shelf: Shelf, snapshot: Snapshot) -> None:
 def choose_challenge(snapshot: Snapshot) -> str | None:
     """Let the visitor choose a challenge; None where there is nothing to rank, which it says."""
     names = sorted(
-        snapshot.entries, key=lambda name: max(e.card.created for e in snapshot.entries[name])
+        snapshot.entries, key=lambda name: max(e.card.created_at for e in snapshot.entries[name])
     )[::-1]
     if not names:
         st.info("No score card yet. Score a submission and this page shows it within seconds:")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from harness.board.decisions import Decisions
 from harness.board.entry import Entry, data_digest, signals_of
 from harness.board.public import public_rules
+from harness.board.teams import Teams
 from harness.card.records import ScoreCard
 from harness.challenge import Challenge, RankingRules, Target
 
@@ -30,6 +31,10 @@ class Contest:
         FPR at which entries are ranked.
     signals : tuple of str
         Signals that count.
+    teams : Teams
+        Which team each card belongs to.
+    flaws : tuple of str
+        What is wrong with the organiser's decisions: every board says it.
     """
 
     challenge: str
@@ -39,6 +44,12 @@ class Contest:
     signals: tuple[str, ...]
     target: Target
     rules: RankingRules
+    teams: Teams = field(default_factory=Teams)
+    flaws: tuple[str, ...] = ()
+
+    def team_of(self, entry: Entry) -> str:
+        """Return the present name of the team that an entry belongs to."""
+        return self.teams.of_card(entry.card).name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,6 +86,8 @@ class Rulebook:
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             rules=rules,
+            teams=Teams.of(self.decisions),
+            flaws=self.decisions.flaws,
         )
 
     def _stated_rules(self, newest: ScoreCard) -> RankingRules:
@@ -93,7 +106,7 @@ def _newest(entries: Sequence[Entry]) -> ScoreCard:
         key=lambda card: (
             card.is_official,
             card.scorer_version,
-            card.created,
+            card.created_at,
             card.submission.digest,
         ),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.board.contest import Contest
 from harness.board.entry import Entry, data_digest
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard, UnreachedWorkingPoint
-from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target
+from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target, instant, utc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,10 +113,12 @@ def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
 
 def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
     card, rules = entry.card, contest.rules
+    if withdrawal := contest.teams.of_card(card).withdrawal:
+        yield f"the team was withdrawn: {withdrawal.reason}"
     if entry.key in rules.retracted:
         yield f"taken back by the organiser: {rules.retracted[entry.key]}"
     if _is_late(card, rules):
-        yield f"received {_received(card)}, after the deadline of {rules.deadline}"
+        yield f"received {utc(card.received_at)}, after the deadline of {rules.deadline}"
     if card.submission.is_supervised:
         yield "declared as trained on the signals"
     if card.isolation.kind != "bwrap":
@@ -126,19 +128,16 @@ def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
         yield f"unofficial: {why}"
 
 
-def _received(card: ScoreCard) -> str:
-    return card.submission.received or card.created
-
-
 def _is_late(card: ScoreCard, rules: RankingRules) -> bool:
-    return rules.deadline is not None and _received(card) > rules.deadline
+    return rules.deadline is not None and card.received_at > instant(rules.deadline)
 
 
 def is_valid(entry: Entry, contest: Contest) -> bool:
-    """Whether a card is official, in time and not taken back."""
+    """Whether a card is official, in time, not taken back, and its team not withdrawn."""
     rules = contest.rules
-    is_retracted = entry.key in rules.retracted
-    return entry.card.is_official and not is_retracted and not _is_late(entry.card, rules)
+    is_withdrawn = contest.teams.of_card(entry.card).withdrawal is not None
+    is_out = is_withdrawn or entry.key in rules.retracted
+    return entry.card.is_official and not is_out and not _is_late(entry.card, rules)
 
 
 def is_comparable(card: ScoreCard, contest: Contest) -> bool:

@@ -173,9 +173,12 @@ class CardIndex:
         summaries: dict[str, DataSummary] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
+            name = f"{challenge}/{FILE_NAME}"
             if isinstance(made, DataError):
-                name = f"{challenge}/{FILE_NAME}"
-                unreadable.append(Unreadable(name=name, reason=made.problems[0].what))
+                told = tuple(one.what for one in made.problems)
+            else:
+                told = made.flaws
+            unreadable += [Unreadable(name=name, reason=reason) for reason in told]
         for path, found in sorted(self._known.found.items()):
             if isinstance(found, Unreadable):
                 unreadable.append(found)

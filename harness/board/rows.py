@@ -75,6 +75,8 @@ class BoardRow(Value):
     ----------
     rank, best_rank, worst_rank : int or None
         None for an entry that is not ranked; `reasons` then says why.
+    scored_as : str
+        Name of the team on the card: another one where the team was renamed since.
     card : str
         Name of the card's file without its ending.
     arithmetic : str or None
@@ -90,6 +92,7 @@ class BoardRow(Value):
     class_rank: int | None
     is_pareto: bool
     team: str
+    scored_as: str = ""
     title: str
     card: str
     division: Literal["trigger", "open"]
@@ -153,9 +156,10 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
     contest = made.contest
     point = contest.working_point if shown_point is None else shown_point
     listed = made.listed
-    newest = max((item.entry.card for item in listed), key=lambda card: card.created)
+    newest = max((item.entry.card for item in listed), key=lambda card: card.created_at)
     reference = _reference_card(listed, contest, newest)
-    notes = [RANK_NOTE, RATE_NOTE]
+    notes = [*(f"A decision of the organiser: {flaw}." for flaw in contest.flaws)]
+    notes += [RANK_NOTE, RATE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(
@@ -214,7 +218,8 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
         resource_class=place.resource_class if place else None,
         class_rank=place.class_rank if place else None,
         is_pareto=place.is_pareto if place else False,
-        team=card.submission.team,
+        team=contest.team_of(item.entry),
+        scored_as=card.submission.team,
         title=card.submission.title,
         card=item.entry.key.partition("/")[2],
         division=card.submission.division,

@@ -6,11 +6,12 @@ carries what is needed to judge it: an interval, an evidence, or the reason why 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value
+from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value, instant
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -465,6 +466,16 @@ class ScoredFile(Value):
     n_scored: Count
 
 
+def _without_impossible_deadline(rules: object) -> object:
+    """Leave out a deadline that is no time: harness once wrote such, and cards load for ever."""
+    if isinstance(rules, dict) and isinstance(deadline := rules.get("deadline"), str):
+        try:
+            instant(deadline)
+        except ValueError:
+            return {**rules, "deadline": None}
+    return rules
+
+
 class ScoredChallenge(Value):
     """The data and the rules that the scores were made with.
 
@@ -486,7 +497,9 @@ class ScoredChallenge(Value):
     seed: int
     working_point: Probability
     target: Target
-    ranking: RankingRules = Field(default_factory=RankingRules)
+    ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
+        default_factory=RankingRules
+    )
     collision_rate_hz: float | None = Field(default=None, gt=0)
 
 
@@ -550,6 +563,16 @@ class ScoreCard(Value):
     cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     stress: Stress | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     warnings: tuple[Text, ...] = ()
+
+    @property
+    def created_at(self) -> datetime:
+        """The instant of `created`."""
+        return instant(self.created)
+
+    @property
+    def received_at(self) -> datetime:
+        """When it was handed in, which counts for the deadline; else when it was scored."""
+        return instant(self.submission.received or self.created)
 
 
 class ProcessSummary(Value):

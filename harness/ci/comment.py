@@ -152,7 +152,7 @@ def make_comment(
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
             continue
-        brief, details = _card_parts(card, rivals, is_known=scoring.status == "known")
+        brief, details = _card_parts(card, rivals, scoring, summary.plan)
         parts.append(brief)
         optional.append((len(parts), details))
         parts.append("")
@@ -197,12 +197,12 @@ def _plan_parts(plan: Plan) -> list[str]:
             return ["## Not scored", "\n".join(listed)]
     lines = [f"- {comment_text(note)}" for note in plan.notes]
     lines += [
-        f"- `{one.team}` is deleted: its cards stay in the history."
+        f"- `{one.team}` is deleted: its cards stay listed, without a rank."
         for one in plan.submissions
         if one.change == "deleted"
     ]
     lines += [
-        f"- `{one.team}` was `{one.renamed_from}`."
+        f"- `{one.team}` was `{one.renamed_from}`: it takes its cards along."
         for one in plan.submissions
         if one.renamed_from is not None
     ]
@@ -231,11 +231,13 @@ def _log(scoring: Scoring) -> str:
     return f"{summary}\n\n<pre>\n{shown}\n</pre>\n</details>"
 
 
-def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str, str]:
+def _card_parts(
+    card: ScoreCard, rivals: Rivals, scoring: Scoring, plan: Plan | None
+) -> tuple[str, str]:
     """Write what everybody reads, and what is folded away."""
     said = card.submission
     lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
-    if is_known:
+    if scoring.status == "known":
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
     challenge = rivals.rulebook.challenge
@@ -245,7 +247,9 @@ def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str
     if reason := flaw_of(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
-    found = judge(card, rivals.entries, rulebook=rivals.rulebook)
+    planned = () if plan is None else plan.submissions
+    former = next((one.renamed_from for one in planned if one.team == said.team), None)
+    found = judge(card, rivals.entries, rulebook=rivals.rulebook, renamed_from=former)
     lines += [_standing(found), _signals(found), _verdict(found)]
     return "\n\n".join(line for line in lines if line), _details(card)
 
@@ -308,7 +312,7 @@ def _opponents(found: Judgement) -> dict[str, Opponent]:
     if found.last is not None:
         opponents["against your last entry"] = found.last
     if found.best is not None:
-        team = found.best.entry.card.submission.team
+        team = found.contest.team_of(found.best.entry)
         opponents[f"against the best, `{team}`"] = found.best
     return opponents
 

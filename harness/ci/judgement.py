@@ -63,7 +63,11 @@ class Judgement:
 
 
 def judge(
-    card: ScoreCard, board: Sequence[Entry], *, rulebook: Rulebook | None = None
+    card: ScoreCard,
+    board: Sequence[Entry],
+    *,
+    rulebook: Rulebook | None = None,
+    renamed_from: str | None = None,
 ) -> Judgement:
     """Rank `card` among the entries of `board` in place of the cards of its team.
 
@@ -75,15 +79,18 @@ def judge(
         Cards of the challenge; may be empty.
     rulebook : Rulebook, optional
         The board's; without it the rules in its newest card hold.
+    renamed_from : str, optional
+        Name of the team on the board, if the card brings it another one.
     """
     team = card.submission.team
-    others = [entry for entry in board if entry.card.submission.team != team]
+    names = {team, renamed_from}
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
     contest = (rulebook or Rulebook()).contest_of(board or [candidate])
+    others = [entry for entry in board if contest.team_of(entry) not in names]
     made = rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
     now = rank(board, contest).listed if board else ()
-    own = [item.entry for item in now if item.entry.card.submission.team == team]
+    own = [item.entry for item in now if contest.team_of(item.entry) in names]
     rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
     return Judgement(
         card=card,

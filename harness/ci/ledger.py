@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from harness.board.teams import Teams
 from harness.card.records import SCORER_VERSION, Digest
-from harness.challenge import Name, Utc, Value, utc
+from harness.challenge import Name, Utc, Value, instant, utc
 from harness.ci.documents import Scoring
 from harness.files import parse_json
 
@@ -75,12 +76,16 @@ def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now
         file.write("".join(f"{line}\n" for line in lines))
 
 
-def n_counted(attempts: Sequence[Attempt], team: str, now: datetime) -> int:
-    """Count a team's scorings of the day of `now` in UTC; the platform's faults do not count."""
-    today = utc(now)[:10]
+def n_counted(attempts: Sequence[Attempt], team: str, now: datetime, teams: Teams) -> int:
+    """Count a team's scorings of the day of `now` in UTC, under whatever name it had.
+
+    The platform's faults do not count.
+    """
+    counted = [one for one in attempts if not one.is_fault_of_platform]
+    moments = [(one.team, instant(one.made)) for one in counted]
+    today = now.astimezone(UTC).date()
     return sum(
-        one.team == team and one.made[:10] == today and not one.is_fault_of_platform
-        for one in attempts
+        made.date() == today and teams.standing(name, made).name == team for name, made in moments
     )
 
 

@@ -201,13 +201,25 @@ def _team_problems(
             )
 
 
-def _planned(repository: Repository, teams: Sequence[TeamFolder]) -> tuple[PlannedSubmission, ...]:
-    gone = {
+def find_renames(repository: Repository, before: str, after: str) -> dict[str, str]:
+    """Return the earlier names of the teams whose folders were renamed between two commits."""
+    changes = repository.changes(f"{before}^{{tree}}", f"{after}^{{tree}}")
+    names = [name for name in _sort(changes)[1] if is_name(name)]
+    folders = [read_folder(repository, name, base=before, merged=after) for name in names]
+    return _renames(folders, _gone(repository, folders))
+
+
+def _gone(repository: Repository, teams: Sequence[TeamFolder]) -> dict[str, set[str]]:
+    """Return the files of the folders that are removed."""
+    return {
         team.name: {entry.object for entry in repository.entries(tree, is_deep=True)}
         for team in teams
         if team.new_tree is None and (tree := team.base_tree) is not None
     }
-    sources = _renames(teams, gone)
+
+
+def _planned(repository: Repository, teams: Sequence[TeamFolder]) -> tuple[PlannedSubmission, ...]:
+    sources = _renames(teams, _gone(repository, teams))
     planned = []
     for team in teams:
         if team.name in sources.values():

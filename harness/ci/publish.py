@@ -7,16 +7,20 @@ challenge. The output of a run on private data is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
 from harness.board.public import public_part
+from harness.board.teams import Teams
 from harness.card.files import read_card, write_card
 from harness.challenge import is_name, utc
 from harness.ci.documents import Scoring, Summary
 from harness.ci.folders import SUBMISSIONS
+from harness.ci.following import follow_main
 from harness.ci.git import Repository
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
@@ -46,26 +50,26 @@ def publish(
         Of the public challenge, then of the private one.
     """
     with open_session(work) as clone:
-        handed = read_branch(clone, clone.resolve(commit))
+        head = clone.resolve(commit)
+        handed = read_branch(clone, head)
+        follow_main(clone, head, work.board.results, settings.rules.name)
         summaries = [publish_public(handed, settings)]
         if private is not None:
-            summaries.append(_publish_at(private, handed, settings, work.board))
+            with _private_settings(private, settings) as own:
+                follow_main(clone, head, work.board.results, own.rules.name)
+                summaries.append(publish_private(handed, own, work.board))
     return summaries
 
 
-def _publish_at(
-    place: PrivatePlace,
-    handed: Sequence[SubmittedFiles],
-    settings: ScoringSettings,
-    board: BoardFolder,
-) -> Summary:
+@contextmanager
+def _private_settings(place: PrivatePlace, settings: ScoringSettings) -> Iterator[ScoringSettings]:
+    """Give the settings of a private challenge: its rules, its manifest and its results."""
     with (
         open_contest(place.manifest, place.challenge, None) as contest,
         open_results(place.results) as results,
     ):
         manifests = (*settings.manifests, contest.manifest)
-        own = replace(settings, rules=contest.rules, manifests=manifests, results=results)
-        return publish_private(handed, own, board)
+        yield replace(settings, rules=contest.rules, manifests=manifests, results=results)
 
 
 def published_exit_code(summaries: Sequence[Summary]) -> int:
@@ -102,7 +106,7 @@ def publish_public(
     handed: Sequence[SubmittedFiles], settings: ScoringSettings, *, now: datetime | None = None
 ) -> Summary:
     """Score what is new on the public challenge; cards go below ``settings.results``."""
-    return _publish(handed, settings, now or datetime.now(UTC), quota=None)
+    return _publish(handed, settings, now or datetime.now(UTC))
 
 
 def publish_private(
@@ -127,7 +131,8 @@ def publish_private(
         Without any text that a run printed.
     """
     quota = settings.rules.intake.max_private_per_day
-    summary = _publish(handed, settings, now or datetime.now(UTC), quota=quota)
+    teams = Teams.of(read_decisions(board.results, settings.rules.name))
+    summary = _publish(handed, settings, now or datetime.now(UTC), quota=quota, teams=teams)
     for scoring in summary.scorings:
         if scoring.status == "scored" and scoring.card is not None:
             path = settings.results / scoring.challenge / f"{scoring.card}.json"
@@ -137,13 +142,19 @@ def publish_private(
 
 
 def _publish(
-    handed: Sequence[SubmittedFiles], settings: ScoringSettings, now: datetime, *, quota: int | None
+    handed: Sequence[SubmittedFiles],
+    settings: ScoringSettings,
+    now: datetime,
+    *,
+    quota: int | None = None,
+    teams: Teams | None = None,
 ) -> Summary:
     challenge = settings.rules.name
     attempts = read_attempts(settings.results, challenge)
     prepared = [_unless_failed(prepare(one, settings), attempts, settings) for one in handed]
     if quota is not None:
-        spent = {one.team for one in handed if n_counted(attempts, one.team, now) >= quota}
+        counts = {one.team: n_counted(attempts, one.team, now, teams or Teams()) for one in handed}
+        spent = {team for team, n_scored in counts.items() if n_scored >= quota}
         prepared = _within_quota(prepared, spent, settings)
     requests = [one for one in prepared if isinstance(one, ScoringRequest)]
     decided = [one for one in prepared if isinstance(one, Scoring)]

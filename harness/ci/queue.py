@@ -118,7 +118,7 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and (entry.card.is_official or not request.has_firmware)
         and is_same_data(entry.card, request.rules)
     )
-    return max(fitting, key=lambda entry: (entry.card.created, entry.key), default=None)
+    return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
 
 
 def is_same_data(card: ScoreCard, rules: Challenge) -> bool:

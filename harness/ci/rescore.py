@@ -8,8 +8,10 @@ from typing import Literal
 
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
+from harness.board.teams import Teams
 from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
 from harness.card.records import SCORER_VERSION
+from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
 from harness.ci.process import ScoringRequest
 from harness.ci.publish import read_branch
@@ -59,12 +61,12 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     by_team = {one.team: one for one in handed}
     redone: list[Redone] = []
     again: dict[str, ScoringRequest] = {}
-    for entry in _newest_entries(settings):
+    for team, entry in _newest_entries(settings).items():
         done = _from_scores(entry, settings)
         if isinstance(done, Redone):
             redone.append(done)
             continue
-        request = _request(entry, by_team.get(entry.card.submission.team), settings)
+        request = _request(entry, by_team.get(team), settings)
         if request is None:
             detail = f"{done}; and the files that it was scored from are not here"
             redone.append(Redone(card=entry.key, outcome="failed", detail=detail))
@@ -78,13 +80,13 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     return sorted(redone, key=lambda one: one.card)
 
 
-def _newest_entries(settings: ScoringSettings) -> list[Entry]:
-    """Return the newest official card of each team, by team."""
-    entries = CardIndex(settings.results, is_private=True).refresh().entries
-    ours = entries.get(settings.rules.name, ())
-    by_time = sorted(ours, key=lambda one: (one.card.created, one.key))
-    newest = {one.card.submission.team: one for one in by_time if one.card.is_official}
-    return [newest[team] for team in sorted(newest)]
+def _newest_entries(settings: ScoringSettings) -> dict[str, Entry]:
+    """Return the newest official card of each team, by its present name."""
+    snapshot = CardIndex(settings.results, is_private=True).refresh()
+    ours = snapshot.entries.get(settings.rules.name, ())
+    teams = Teams.of(snapshot.decisions_of(settings.rules.name))
+    by_time = sorted(ours, key=lambda one: (one.card.created_at, one.key))
+    return {teams.of_card(one.card).name: one for one in by_time if one.card.is_official}
 
 
 def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
@@ -109,7 +111,7 @@ def _request(
 ) -> ScoringRequest | None:
     if handed is None:
         return None
-    received = entry.card.submission.received or entry.card.created
+    received = utc(entry.card.received_at)
     request = prepare(replace(handed, received=received), settings)
     if not isinstance(request, ScoringRequest) or request.digest != entry.card.submission.digest:
         return None

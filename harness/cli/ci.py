@@ -24,9 +24,9 @@ from harness.cli.output import console, print_json, print_result, progress
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.board.decisions import DecisionKind
     from harness.challenge import Challenge
     from harness.ci.intake import ScoringSettings
-    from harness.ci.organise import DecisionKind
     from harness.ci.session import BoardWork
 
 _repository_option = click.option(
@@ -376,7 +376,10 @@ def open_private(work: BoardWork, challenge: str, private_results: str, as_json:
 @ci.command()
 @_board_options
 @challenge_option
-@click.option("--deadline", help="UTC, as 2026-03-01T12:00:00Z. [default: now]")
+@click.option(
+    "--deadline",
+    help="With its zone, as 2026-03-01T12:00:00Z or 2026-03-01T13:00:00+01:00. [default: now]",
+)
 @_reason_option
 def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -> None:
     """Freeze the board: what is received after the deadline does not count."""
@@ -409,6 +412,47 @@ def retract(card: str, work: BoardWork, challenge: str, reason: str, undo: bool)
 
     kind: DecisionKind = "reinstate" if undo else "retract"
     click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, card=card)}", err=True)
+
+
+@ci.command()
+@click.argument("old")
+@click.argument("new")
+@_board_options
+@challenge_option
+@_reason_option
+@click.option("--same-team", "is_same_team", is_flag=True, help="NEW has cards: it is OLD's team.")
+@click.option("--undo", is_flag=True, help="Take this rename back.")
+def rename(
+    old: str, new: str, work: BoardWork, challenge: str, reason: str, is_same_team: bool, undo: bool
+) -> None:
+    """Give the team OLD the name NEW on every page; its cards and its history come along.
+
+    A folder that a pull request renames needs no such decision: publishing writes it.
+    """
+    from harness.ci.organise import decide
+
+    kind: DecisionKind = "unrename" if undo else "rename"
+    path = decide(
+        *(work, challenge, kind), reason=reason, is_same_team=is_same_team, team=old, to=new
+    )
+    click.echo(f"{kind}: {path}", err=True)
+
+
+@ci.command()
+@click.argument("team")
+@_board_options
+@challenge_option
+@_reason_option
+@click.option("--undo", is_flag=True, help="Let its cards count again.")
+def withdraw(team: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
+    """Take TEAM out of the ranking; it stays listed, with the reason.
+
+    A folder that a pull request deletes needs no such decision: publishing writes it.
+    """
+    from harness.ci.organise import decide
+
+    kind: DecisionKind = "readmit" if undo else "withdraw"
+    click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}", err=True)
 
 
 @ci.command("rescore-all")

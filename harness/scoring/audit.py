@@ -87,9 +87,7 @@ def rescore_card(
         update={
             "scorer_version": SCORER_VERSION,
             "created": utc(datetime.now(UTC)),
-            "submission": card.submission.model_copy(
-                update={"received": card.submission.received or card.created}
-            ),
+            "submission": card.submission.model_copy(update={"received": utc(card.received_at)}),
             "float_physics": float_physics,
             "firmware_physics": firmware_physics,
         }

@@ -23,7 +23,7 @@ from leaderboard_app.views.subject import Subject
 
 def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
     """Lay two to six entries side by side; differences are to the first of them."""
-    named = [(subject.card.submission.team, subject) for subject in subjects]
+    named = [(subject.team, subject) for subject in subjects]
     names = _distinct([name for name, _ in named])
     palette = Palette(names=tuple(names))
     contest = subjects[0].contest

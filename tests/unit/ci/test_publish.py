@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness.board.decisions import add_decision, make_decision
 from harness.card.files import write_card
+from harness.challenge import utc
 from harness.ci.history import BoardFolder
 from harness.ci.intake import SubmittedFiles
 from harness.ci.ledger import read_attempts
@@ -65,6 +67,18 @@ def test_the_quota_of_a_day_is_held_and_begins_anew_the_next_day(settings, tmp_p
     assert statuses(private(settings, tmp_path, handed("a", note=b"v3"), now=tomorrow)) == {
         "a": "scored"
     }
+
+
+def test_a_new_name_gives_no_new_quota(settings, tmp_path):
+    for number in range(2):
+        private(settings, tmp_path, handed("a", note=b"v%d" % number))
+    moved = make_decision("rename", reason="x", decided=utc(DAY), team="a", to="b")
+    add_decision(tmp_path / "board" / "results", "sample", moved)
+    assert statuses(private(settings, tmp_path, handed("b", note=b"v3"))) == {"b": "waiting"}
+    # Whoever takes the free name is another team.
+    later = DAY + timedelta(hours=1)
+    made = private(settings, tmp_path, handed("a", note=b"v4"), now=later)
+    assert statuses(made) == {"a": "scored"}
 
 
 def test_what_failed_by_its_own_fault_counts_and_the_platforms_fault_does_not(settings, tmp_path):
