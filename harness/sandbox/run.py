@@ -42,6 +42,9 @@ from harness.sandbox.usage import Watch
 
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
+# Timers and signals that wait for their receiver; by default, a machine allows as many as it has
+# room for.
+MAX_SIGNALS = 1024
 ENTRY_PREFIX = "harness."
 
 
@@ -264,6 +267,7 @@ def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, in
         "RLIMIT_MSGQUEUE": (0, 0),
         "RLIMIT_MEMLOCK": (MAX_LOCKED_BYTES, MAX_LOCKED_BYTES),
         "RLIMIT_RTPRIO": (0, 0),
+        "RLIMIT_SIGPENDING": (MAX_SIGNALS, MAX_SIGNALS),
     }
     if kind == "bwrap":
         # Without a user of its own, a step would be counted together with all else of that user.

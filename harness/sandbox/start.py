@@ -35,18 +35,26 @@ def _worker_command(package_root: str, ends: Pipes) -> list[str]:
     return [*options, str(ends.report), str(ends.request)]
 
 
+def stand_ins() -> dict[str, bytes]:
+    """Return the contents of the files that stand for a procfs, and for what needs one."""
+    processors = bindings.cpu_description(read_text(Path("/proc/cpuinfo")))
+    return {"cmdline": b"python\0", "cpuinfo": processors.encode(), "refusal": bindings.REFUSAL}
+
+
 def start_sandboxed(
-    step: Step, inputs: Mapping[str, Path], files: list[OutputFile], uid: int | None
+    step: Step,
+    inputs: Mapping[str, Path],
+    files: list[OutputFile],
+    uid: int | None,
+    before: Sequence[str] = (),
 ) -> Child:
-    """Start the worker of `step` in a sandbox of bubblewrap, as the user `uid`."""
+    """Start the worker of `step` in a sandbox of bubblewrap, as the user `uid`.
+
+    `before` are words before the command: a program that runs the rest of it.
+    """
     pipes, ends = _open_pipes()
     pipes.info, info_end = os.pipe2(os.O_CLOEXEC)
-    contents = {
-        "seccomp": filter_program(),
-        "cmdline": b"python\0",
-        "refusal": bindings.REFUSAL,
-        "cpuinfo": bindings.cpu_description(read_text(Path("/proc/cpuinfo"))).encode(),
-    }
+    contents = {"seccomp": filter_program(), **stand_ins()}
     with contextlib.ExitStack() as stack:
         stack.callback(ends.close)
         stack.callback(os.close, info_end)
@@ -61,7 +69,7 @@ def start_sandboxed(
             arguments=_worker_command(bindings.PACKAGE_ROOT, ends),
         )
         inherited = (ends.report, ends.request, info_end, *fds.values())
-        process = _popen(command, ends.log, inherited, bindings.SCRATCH, Path("/"))
+        process = _popen([*before, *command], ends.log, inherited, bindings.SCRATCH, Path("/"))
     return Child(name=step.name, process=process, pipes=pipes, limits=step.limits)
 
 

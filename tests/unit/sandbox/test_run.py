@@ -108,7 +108,7 @@ def test_the_wall_clock_limit_says_limit_and_use(sandbox, execute):
 
 def test_the_memory_limit_is_no_limit_on_address_space(sandbox, execute):
     """TensorFlow reserves far more addresses than it uses."""
-    code = "import mmap; found = len(mmap.mmap(-1, 8 * 2**30, mmap.MAP_SHARED))"
+    code = "import mmap; found = len(mmap.mmap(-1, 8 * 2**30, mmap.MAP_PRIVATE, mmap.PROT_READ))"
 
     result = execute(sandbox, code, limits=Limits(memory_bytes=256 * MIB))
 
