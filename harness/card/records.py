@@ -263,6 +263,20 @@ class Firmware(Value):
         return bool(self.verdicts) and all(verdict.is_passed for verdict in self.verdicts)
 
 
+class ChangedRate(Value):
+    """TPR of the same signal events before and after they were changed.
+
+    Attributes
+    ----------
+    difference : Interval
+        Of after minus before; the events are the same, so it is paired.
+    """
+
+    before: Probability
+    after: Probability
+    difference: Interval
+
+
 class Check(Value):
     """One integrity check of the scores.
 
@@ -274,6 +288,8 @@ class Check(Value):
     max_difference : float
         Largest difference, in units of the spread of the scores, or of an event's distance from
         their median where that is larger.
+    rates : mapping of signal to ChangedRate
+        Of a diagnostic, at the challenge's working point if that was reached.
     """
 
     name: Name
@@ -281,6 +297,7 @@ class Check(Value):
     n_events: Count
     max_difference: float
     detail: Text = ""
+    rates: dict[Name, ChangedRate] = Field(default_factory=dict)
 
 
 class Distribution(Value):

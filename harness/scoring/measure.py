@@ -21,7 +21,12 @@ from harness.scoring.integrity import Batch, Scored, Sizes, check_integrity
 from harness.scoring.scorer import SCORE_LIMITS, Scorer, count_events, score_batches
 from harness.scoring.shards import Shards
 from harness.scoring.stages import ScoringRun
-from harness.scoring.symmetry import describe_variant, not_scored, symmetric_variants
+from harness.scoring.symmetry import (
+    describe_variant,
+    not_scored,
+    recall_warnings,
+    symmetric_variants,
+)
 from harness.submission.inference import ScoreReport
 
 # Seconds that the integrity checks may take beside the start of their process.
@@ -77,7 +82,7 @@ def score_mixture(run: ScoringRun, scorer: Scorer, *, has_checks: bool) -> Score
         scores=mixture.separate(by_row),
         physics=physics,
         checks=checks,
-        warnings=tuple(_warnings(done.report)),
+        warnings=(*_warnings(done.report), *_recall(checks)),
     )
 
 
@@ -110,7 +115,7 @@ def _score_in_shards(run: ScoringRun, scorer: Scorer) -> ScoredEvents:
         scores=mixture.separate(by_row),
         physics=physics,
         checks=checks,
-        warnings=tuple(dict.fromkeys(shard_step.warnings)),
+        warnings=(*dict.fromkeys(shard_step.warnings), *_recall(checks)),
     )
 
 
@@ -166,6 +171,10 @@ def _reached(run: ScoringRun, physics: Physics) -> tuple[WorkingPoint, ...]:
     """Return the cuts that were reached, that of the challenge first."""
     points = [point for point in physics.working_points if isinstance(point, WorkingPoint)]
     return tuple(sorted(points, key=lambda point: point.fpr != run.challenge.working_point))
+
+
+def _recall(checks: tuple[Check, ...] | NotMeasured) -> Iterator[str]:
+    return iter(()) if isinstance(checks, NotMeasured) else recall_warnings(checks)
 
 
 def _warnings(report: ScoreReport) -> Iterator[str]:

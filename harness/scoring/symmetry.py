@@ -11,10 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Check, WorkingPoint
-from harness.data.mix import Mixture, flip_eta, move_pt, rotate_phi
+from harness.card.records import ChangedRate, Check, WorkingPoint
+from harness.data.mix import PT_SHIFT, Mixture, flip_eta, move_pt, rotate_phi
 from harness.metrics.accepted import passing
 from harness.metrics.consistency import describe_change
+from harness.metrics.intervals import paired_difference
+
+MOVED = "pt_shift"
+# Share of its rate that a signal must lose for a warning.
+_MATERIAL = 0.25
+_NO_POINT = "TPR: the working point was not reached"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +58,7 @@ def symmetric_variants(
         yield Variant(name="eta_flip", rows=rows, events=flip_eta(given, features=features))
     if "pt" in features:
         moved = move_pt(given, generator, features=features)
-        yield Variant(name="pt_shift", rows=rows, events=moved)
+        yield Variant(name=MOVED, rows=rows, events=moved)
 
 
 def describe_variant(
@@ -75,8 +81,31 @@ def describe_variant(
     """
     before = scores[variant.rows]
     change = describe_change(variant.name, before, found)
-    rates = _rates(mixture.labels()[variant.rows], mixture.processes, before, found, points)
-    return change.model_copy(update={"detail": f"{rates}; {change.detail}"})
+    labels = mixture.labels()[variant.rows]
+    rates = _rates(labels, mixture.processes, before, found, points[:1])
+    said = (
+        f"{name} {_percent(rate.before)} -> {_percent(rate.after)} % (change "
+        f"{_percent(rate.difference.lower)} to {_percent(rate.difference.upper)} %)"
+        for name, rate in rates.items()
+    )
+    told = f"TPR at FPR {points[0].fpr:g}: {', '.join(said)}" if rates else _NO_POINT
+    return change.model_copy(update={"detail": f"{told}; {change.detail}", "rates": rates})
+
+
+def recall_warnings(checks: Sequence[Check]) -> Iterator[str]:
+    """Say where a signal is lost by a change far below what a detector resolves.
+
+    The rate falls by a quarter or more, with 95 % confidence.
+    """
+    for check in checks:
+        for name, rate in check.rates.items():
+            if check.name == MOVED and rate.difference.upper < -_MATERIAL * rate.before:
+                yield (
+                    f"the TPR of {name} falls from {_percent(rate.before)} to "
+                    f"{_percent(rate.after)} % (change {_percent(rate.difference.lower)} to "
+                    f"{_percent(rate.difference.upper)} %) where each pT is moved by "
+                    f"{PT_SHIFT:.0%}, a tenth of its resolution: the model may know these events"
+                )
 
 
 def not_scored(name: str, reason: str) -> Check:
@@ -96,15 +125,26 @@ def _rates(
     before: NDArray[np.float64],
     after: NDArray[np.float64],
     points: Sequence[WorkingPoint],
-) -> str:
-    """Give the TPR of each signal before and after, on the same events."""
-    if not points:
-        return "TPR: the working point was not reached"
-    point = points[0]
-    rates_of = []
-    for code, name in enumerate(processes):
-        is_its = labels == code
-        if is_its.any():
-            rates = [100 * np.mean(passing(scores[is_its], point)) for scores in (before, after)]
-            rates_of.append(f"{name} {rates[0]:.3g} -> {rates[1]:.3g} %")
-    return f"TPR at FPR {point.fpr:g}, before -> after: {', '.join(rates_of)}"
+) -> dict[str, ChangedRate]:
+    """Compare the TPR of each signal before and after, on the same events, at each point."""
+    rates = {}
+    for point in points:
+        passed, passes = passing(before, point), passing(after, point)
+        for code, name in enumerate(processes):
+            is_its = labels == code
+            n_events = int(is_its.sum())
+            if n_events:
+                rates[name] = ChangedRate(
+                    before=float(passed[is_its].mean()),
+                    after=float(passes[is_its].mean()),
+                    difference=paired_difference(
+                        int((is_its & passed & ~passes).sum()),
+                        int((is_its & passes & ~passed).sum()),
+                        n_events,
+                    ),
+                )
+    return rates
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}"

@@ -10,6 +10,7 @@ from harness.challenge import EventLayout
 from harness.errors import InvalidSubmissionError, Problem, SubmissionError
 from harness.files import fast_digest
 from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity
+from harness.scoring.symmetry import recall_warnings
 from tests.unit.scoring.toy import LAYOUT, N_BACKGROUND, N_SIGNAL, Process, sum_of_pt
 
 SIZES = Sizes(compared=20_000, alone=40, turned=2_000)
@@ -286,8 +287,10 @@ def test_a_symmetric_score_keeps_its_rates(harness):
 
 
 def rates_of(check, process):
-    told = check.detail.partition(f"{process} ")[2].partition(" %")[0]
-    return [float(number) for number in told.split(" -> ")]
+    rate = check.rates[process]
+    assert f"{process} {100 * rate.before:.3g} -> {100 * rate.after:.3g} %" in check.detail
+    assert rate.difference.lower <= rate.after - rate.before <= rate.difference.upper
+    return [100 * rate.before, 100 * rate.after]
 
 
 def test_a_memory_of_the_test_events_shows_as_a_lost_rate(harness, mixture):
@@ -303,6 +306,34 @@ def test_a_memory_of_the_test_events_shows_as_a_lost_rate(harness, mixture):
         before, after = rates_of(checks[name], "signal")
         assert before == 100.0
         assert after < 10.0
+    (warning,) = recall_warnings(tuple(checks.values()))
+    assert "the TPR of signal falls from 100 to" in warning
+
+
+def test_a_memory_of_rounded_momenta_shows_where_they_are_moved(harness, mixture):
+    """Knows the pT of every signal event to 1 %; angles are not looked at."""
+
+    def rounded(events):
+        pt = np.round(np.log(np.maximum(events[:, :, 0], 1e-3)) * 500).astype(int)
+        return [row.tobytes() for row in pt]
+
+    known = set(rounded(np.load(mixture.path)[mixture.rows["signal"]]))
+
+    def scorer(events):
+        return np.array([float(key in known) for key in rounded(events)])
+
+    checks = harness(lambda: scorer).checks(point=working_point(0.5))
+
+    assert rates_of(checks["phi_rotation"], "signal") == [100.0, 100.0]
+    assert rates_of(checks["eta_flip"], "signal") == [100.0, 100.0]
+    assert rates_of(checks["pt_shift"], "signal")[1] < 50.0
+    assert len(list(recall_warnings(tuple(checks.values())))) == 1
+
+
+def test_an_honest_score_gives_no_warning(harness):
+    for point in (working_point(150.0), working_point(10.0)):
+        checks = harness(lambda: sum_of_pt).checks(point=point)
+        assert list(recall_warnings(tuple(checks.values()))) == []
 
 
 def test_a_strict_cut_is_passed_from_above(harness):
