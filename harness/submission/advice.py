@@ -6,7 +6,7 @@ import errno
 import os
 import traceback
 
-from harness.submission.packages import advise_missing
+from harness.submission.packages import Division, advise_missing
 
 _THREADS = (
     'use threads, such as joblib.Parallel(prefer="threads") or ThreadPoolExecutor, or processes '
@@ -21,8 +21,15 @@ _ENDED = (
 _OF_ENDED_WORKERS = frozenset({"BrokenProcessPool", "TerminatedWorkerError"})
 
 
-def advise(error: BaseException) -> str:
+def advise(error: BaseException, division: Division) -> str:
     """Name the cause and the remedy of an exception, if it is of a kind that a sandbox explains.
+
+    Parameters
+    ----------
+    error : BaseException
+        What the code raised.
+    division : str
+        For advice about packages.
 
     Returns
     -------
@@ -31,13 +38,13 @@ def advise(error: BaseException) -> str:
 
     Examples
     --------
-    >>> advise(ValueError("shapes do not match"))
+    >>> advise(ValueError("shapes do not match"), "open")
     ''
-    >>> advise(FileNotFoundError(2, "No such file or directory", "/proc/meminfo"))
+    >>> advise(FileNotFoundError(2, "No such file or directory", "/proc/meminfo"), "open")
     'a sandbox has no /proc and no /sys: leave out what looks at the machine'
     """
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return advise_missing(error.name.partition(".")[0])
+        return advise_missing(error.name.partition(".")[0], division)
     if isinstance(error, OSError) and str(error.filename or "").startswith(("/proc", "/sys")):
         return "a sandbox has no /proc and no /sys: leave out what looks at the machine"
     if type(error).__name__ in _OF_ENDED_WORKERS:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from harness.files import package_version
+
+Division = Literal["trigger", "open"]
 
 # What the documentation promises, beside the standard library. The extra `open` has the last one.
 PROMISED = (
@@ -43,7 +47,7 @@ def list_installed() -> str:
     return ", ".join(f"{name} {version}" for name, version in installed().items())
 
 
-def advise_missing(module: str, division: str = "open") -> str:
+def advise_missing(module: str, division: Division) -> str:
     """Say what to do about a module that is not installed here.
 
     Parameters

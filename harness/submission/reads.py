@@ -59,7 +59,8 @@ def files_read(tree: ast.Module, entry: str) -> list[tuple[str, int]]:
         elif name in _READING:
             for literal in code.literals(call):
                 found.setdefault(literal, call.lineno)
-    return [(name, line) for name, line in found.items() if name not in excused]
+    is_whole = code.budget > 0
+    return [(name, line) for name, line in found.items() if is_whole and name not in excused]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -79,7 +80,7 @@ class _Reached:
     known: dict[str, ast.AST]
     statements: list[ast.AST] = field(default_factory=list)
     assigned: dict[str, list[ast.AST]] = field(default_factory=dict)
-    budget: int = 300_000
+    budget: int = 1_000_000
 
     @classmethod
     def from_entry(cls, tree: ast.Module, entry: str) -> _Reached:
@@ -100,7 +101,7 @@ class _Reached:
     def _add(self, statement: ast.AST) -> Iterator[ast.AST]:
         """Keep a statement; yield the functions and classes that it names."""
         self.statements.append(statement)
-        for node in _certain(statement):
+        for node in self._certain(statement):
             if isinstance(node, ast.Assign):
                 for target in node.targets:
                     self.assigned.setdefault(_name_of(target), []).append(node.value)
@@ -109,7 +110,7 @@ class _Reached:
 
     def calls(self) -> Iterator[ast.Call]:
         """Yield every call."""
-        nodes = chain.from_iterable(_certain(statement) for statement in self.statements)
+        nodes = chain.from_iterable(self._certain(statement) for statement in self.statements)
         return (node for node in nodes if isinstance(node, ast.Call))
 
     def literals(self, call: ast.Call) -> list[str]:
@@ -130,23 +131,26 @@ class _Reached:
                 waiting.extend(ast.iter_child_nodes(node))
         return [text for text in found if isinstance(text, str) and "." in text]
 
+    def _certain(self, statement: ast.AST) -> Iterator[ast.AST]:
+        """Yield the nodes of a statement that run whenever it runs, as far as their form tells.
 
-def _certain(statement: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a statement that run whenever it runs, as far as their form tells.
-
-    Left out are what `try` attempts, what runs as a script only, and functions within functions.
-    """
-    waiting = deque([statement])
-    while waiting:
-        node = waiting.popleft()
-        yield node
-        children: Iterable[ast.AST] = ast.iter_child_nodes(node)
-        if isinstance(node, ast.Try) and node.handlers:
-            children = [*node.handlers, *node.orelse, *node.finalbody]
-        left_out = () if isinstance(node, ast.ClassDef) else _BLOCKS
-        waiting.extend(
-            child for child in children if not isinstance(child, left_out) and not _is_script(child)
-        )
+        Left out are what `try` attempts, what runs as a script only, and functions within
+        functions.
+        """
+        waiting = deque([statement])
+        while waiting and self.budget > 0:
+            node = waiting.popleft()
+            self.budget -= 1
+            yield node
+            children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+            if isinstance(node, ast.Try) and node.handlers:
+                children = [*node.handlers, *node.orelse, *node.finalbody]
+            left_out = () if isinstance(node, ast.ClassDef) else _BLOCKS
+            waiting.extend(
+                child
+                for child in children
+                if not isinstance(child, left_out) and not _is_script(child)
+            )
 
 
 def _is_put_together(node: ast.AST) -> bool:

@@ -18,7 +18,7 @@ from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.declaration import Spec, read_spec
 from harness.submission.digest import Scan, folder_digest, read_regular, scan, stage
 from harness.submission.leftovers import describe_leftovers, is_leftover
-from harness.submission.packages import advise_missing
+from harness.submission.packages import Division, advise_missing
 from harness.submission.reads import files_read
 
 MAX_SOURCE_BYTES = 1024**2
@@ -139,7 +139,7 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
     ]
 
 
-def _guess_division(folder: Path) -> str:
+def _guess_division(folder: Path) -> Division:
     """Return the division of a submission whose declaration has faults."""
     try:
         text = read_regular(folder / "submission.yaml")[:100_000].decode("utf-8", errors="replace")
@@ -151,7 +151,7 @@ def _guess_division(folder: Path) -> str:
 
 
 def _model_problems(
-    folder: Path, files: tuple[PurePosixPath, ...], division: str
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     path = PurePosixPath("model.py")
     if path not in files:
@@ -171,7 +171,7 @@ def _model_problems(
         yield from _missing_file_problems(tree, files, division)
 
 
-def _signature(division: str) -> str:
+def _signature(division: Division) -> str:
     return "network()" if division == "trigger" else "score(events)"
 
 
@@ -205,7 +205,7 @@ def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Proble
         return None, Problem(what=f"cannot be read as Python: {error}"[:200], where=str(path))
 
 
-def _function_problems(tree: ast.Module, division: str) -> Iterator[Problem]:
+def _function_problems(tree: ast.Module, division: Division) -> Iterator[Problem]:
     name, n_arguments = _FUNCTIONS[division]
     definition = _find_definition(tree, name)
     if definition is None:
@@ -257,7 +257,7 @@ def _binds(tree: ast.Module, name: str) -> bool:
 
 
 def _import_problems(
-    tree: ast.Module, files: tuple[PurePosixPath, ...], division: str
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     """Name what is imported at the top level and is neither here nor in the submission."""
     own = {path.stem for path in files if path.suffix == ".py"} | {path.parts[0] for path in files}
@@ -287,7 +287,7 @@ def _is_installed(name: str) -> bool:
 
 
 def _missing_file_problems(
-    tree: ast.Module, files: tuple[PurePosixPath, ...], division: str
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     """Name weights that the source reads and that are missing."""
     names = {path.name for path in files}
@@ -314,7 +314,7 @@ def _other_source_problems(folder: Path, files: tuple[PurePosixPath, ...]) -> It
 
 
 def _weights_problems(
-    folder: Path, files: tuple[PurePosixPath, ...], division: str
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     for path in files:
         if division == "trigger" and path.suffix in _PICKLE_SUFFIXES:

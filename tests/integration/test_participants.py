@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import metadata
 from pathlib import Path
@@ -290,3 +291,54 @@ def test_the_packages_of_the_documentation_are_those_of_the_lock_and_of_the_envi
         locked = re.findall(rf"^{name.lower()}==(\S+)", lock, re.MULTILINE)
         assert versions.split(" or ") == locked, "write what the lock file has into the table"
     assert list(installed()) == list(PROMISED)
+
+
+# --- Operations of a network ----------------------------------------------------------------------
+
+MASKED = """
+import math
+import keras
+from keras import layers, ops
+
+print("network() is made of comparisons and angles")
+
+def network():
+    event = keras.Input((57,), name="event")
+    objects = layers.Reshape((19, 3))(event)
+    pt, eta, phi = (objects[:, :, column] for column in range(3))
+    is_there = ops.cast(ops.logical_and(pt != 0.0, ops.abs(eta) < 4.0), "float32")
+    turned = ops.mod(phi - phi[:, :1] + math.pi, 2 * math.pi) - math.pi
+    along_met = ops.sum(is_there * pt * ops.cos(turned), axis=-1, keepdims=True)
+    leading, _ = ops.top_k(pt, k=3)
+    n_objects = ops.cast(ops.count_nonzero(pt, axis=-1), "float32")[:, None]
+    score = ops.sum(leading, axis=-1, keepdims=True) + n_objects + ops.arctan2(along_met, pt[:, :1])
+    return keras.Model(event, score)
+"""
+
+
+def test_masks_angles_and_ranks_are_scored_and_their_cost_is_counted(harness, folder):
+    write_submission(folder, model=MASKED)
+    done = harness.score(folder, "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    cost = json.loads(done.stdout)["cost"]
+    # A remainder counts two for each of 19 angles; the mask, pT and the cosine are multiplied.
+    assert cost["macs"] == 2 * 19 + 2 * 19
+    assert "| network() is made of comparisons and angles" in done.stderr
+
+
+def test_what_has_no_firmware_is_named_without_a_scoring(harness, folder):
+    write_submission(folder, model=MASKED)
+    done = harness("validate", folder, "--deep")
+    assert done.returncode == INVALID
+    assert "score: 256 made-up events" in done.stderr
+    for layer in ("'mod' (Mod)", "'top_k' (TopK)", "'arctan2' (Arctan2)"):
+        assert f"error: layer {layer}: cannot be translated into firmware" in done.stderr
+    assert "can be scored, but has no firmware: the entry would not be ranked" in done.stderr
+
+
+def test_what_sorts_the_events_of_a_batch_is_refused_by_the_name_of_its_layer(harness, folder):
+    mixing = MODEL.replace("layer(inputs))", "keras.ops.sort(layer(inputs), axis=0))")
+    write_submission(folder, model=mixing)
+    done = harness("validate", folder, "--deep")
+    assert done.returncode == INVALID
+    assert "layer 'sort' (Sort): mixes events" in done.stderr

@@ -52,4 +52,8 @@ def test_a_source_that_was_written_to_take_long_does_not():
     names = [f"x{n} = (x{n + 1}, x{n + 1})" for n in range(2_000)]
     calls = ["load(x0)"] * 2_000
     assert read("\n".join([*names, *calls])) == []
+    nested = (
+        "".join(f"{'  ' * n}class C{n}:\n" for n in range(90)) + "  " * 90 + "load(1); " * 9_000
+    )
+    assert read(nested + "\n" + "\n".join(f"C{n}" for n in range(90))) == []
     assert read("load" + "(a" * 80 + ".b" * 200 + ")" * 80) == []
