@@ -32,6 +32,8 @@ SYSTEM_LIBRARIES = (
     "/usr/lib64",
     "/lib/{multiarch}",
     "/lib64",
+    # AArch64 has its loader here; that of x86-64 lies in /lib64.
+    "/lib/ld-linux-aarch64.so.1",
     "/etc/ld.so.cache",
 )
 # No /dev/zero: a shared map of it is memory that outlives the map, and then no process's.

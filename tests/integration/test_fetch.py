@@ -31,6 +31,7 @@ from tests.file_server import (
     fail_first,
     file_server,
     go_on_for_ever,
+    hold_after,
     ignore_ranges,
     say_length,
     serve_for_ever,
@@ -631,14 +632,14 @@ class TestProcesses:
     def test_an_interrupted_download_goes_on_where_it_stopped(
         self, server: Served, content: bytes, tmp_path: Path, kill: signal.Signals, code: int
     ) -> None:
-        challenge = challenge_at(server, content, serve_slowly(2000, 0.02))
+        challenge = challenge_at(server, content, hold_after(len(content) // 2))
         part = tmp_path / "toy" / "downloads" / f"{NAME}.part"
         running = start_fetch(challenge, tmp_path)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (part.exists() and part.stat().st_size > 0) and time.monotonic() < deadline:
             time.sleep(0.01)
         running.send_signal(kill)
-        assert running.wait(30) == code
+        assert running.wait(60) == code
         held = part.stat().st_size
         assert 0 < held < len(content)
         server.add(NAME, content, serve_well)

@@ -129,7 +129,7 @@ def test_what_the_budget_is_used_up_for_is_not_begun(settings):
 def test_a_scoring_past_its_limit_is_ended_with_all_that_it_started(settings, tmp_path):
     from harness.ci import process as scoring
 
-    request = prepare(handed("team_a"), replace(settings, limit_s=1.0))
+    request = prepare(handed("team_a"), replace(settings, limit_s=3.0))
     code, told = scoring._run(
         ["sh", "-c", "sleep 1000 & echo $! > child; sleep 1000"], _folder(tmp_path), request.limit_s
     )
