@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from harness.cli.options import (
     unsafe_option,
 )
 from harness.cli.output import print_card, print_result, progress
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
@@ -77,6 +79,7 @@ def synth(
     as_json: bool,
 ) -> None:
     """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
+    from harness.card.records import NotMeasured
     from harness.card.view import firmware_view
     from harness.scoring.synthesis import synthesise_submission
 
@@ -95,6 +98,8 @@ def synth(
         progress=progress(),
     )
     print_result(firmware, firmware_view(firmware), as_json=as_json)
+    if isinstance(firmware, NotMeasured):
+        sys.exit(ExitCode.INVALID)
 
 
 @click.command()

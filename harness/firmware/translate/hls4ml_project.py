@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
+from harness.firmware.translate.exact import exact_da4ml
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +78,7 @@ def convert_by_hls4ml(
     import hls4ml
 
     printed = io.StringIO()
-    with redirect_stdout(printed), warnings.catch_warnings(), _mended_hls4ml():
+    with redirect_stdout(printed), warnings.catch_warnings(), _mended_hls4ml(), exact_da4ml():
         warnings.simplefilter("ignore")
         project = hls4ml.converters.convert_from_keras_model(
             model,
