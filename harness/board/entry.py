@@ -24,6 +24,16 @@ class Entry:
     card: ScoreCard
 
 
+def is_same_scoring(first: ScoreCard, second: ScoreCard) -> bool:
+    """Tell whether two cards are of one scoring: a whole card and its public part are."""
+    return _scoring(first) == _scoring(second)
+
+
+def _scoring(card: ScoreCard) -> tuple[object, ...]:
+    said = card.submission
+    return card.challenge.name, said.team, said.digest, card.created_at, card.scorer_version
+
+
 def data_digest(challenge: ScoredChallenge) -> str:
     """Digest what must be equal for two cards to be compared: data, split, seed, working point.
 

@@ -18,6 +18,7 @@ from harness.board.eligibility import requirements
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
 from harness.board.order import Ranked
+from harness.board.public import public_part
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, SignalRate, WorkingPoint
 from harness.card.text import markdown_text
@@ -219,7 +220,9 @@ def _problem(problem: ToldProblem) -> str:
 
 def _failure(scoring: Scoring) -> str:
     reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
-    if scoring.status != "failed":
+    if scoring.status == "waiting":
+        reason, hint = "it waits", "Nothing was counted; the next push tries it again."
+    elif scoring.status != "failed":
         reason, hint = "its card cannot be shown", "See the remarks above."
     return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
 
@@ -235,6 +238,7 @@ def _card_parts(
     card: ScoreCard, rivals: Rivals, scoring: Scoring, plan: Plan | None
 ) -> tuple[str, str]:
     """Write what everybody reads, and what is folded away."""
+    card = public_part(card, rivals.rulebook.decisions.revealed)
     said = card.submission
     lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
     if scoring.status == "known":

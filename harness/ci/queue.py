@@ -93,7 +93,8 @@ def score_all(
                 progress(f"{request.team}: scored already, {known.key}")
                 done[number] = not_run(request, "known", card=known.key)
         with _workers(jobs, cluster) as workers:
-            for number, scoring in _scored(waiting, results, score, workers, patience_s):
+            scored = _scored(waiting, results, score, workers, patience_s, progress)
+            for number, scoring in scored:
                 progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
                 done[number] = scoring
     return [done[number] for number in range(len(requests))]
@@ -198,6 +199,7 @@ def _scored(
     score: Score,
     workers: _Workers,
     patience_s: float,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[int, Scoring]]:
     """Score what waits and keep what comes; faults of the platform are tried once more."""
     attempts = dict.fromkeys(waiting, 0)
@@ -212,6 +214,7 @@ def _scored(
             scoring = _keep(waiting[number], _result(future), results, attempts[number])
             if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
                 again[number] = waiting[number]
+                progress(f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again")
             else:
                 yield number, scoring
         waiting = again
@@ -256,7 +259,7 @@ def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts:
         team=request.team,
         challenge=request.challenge,
         digest=request.digest,
-        status="failed",
+        status="waiting" if run.is_cut else "failed",
         exit_code=run.exit_code,
         message=cut(run.message, MAX_MESSAGE_CHARACTERS),
         attempts=attempts,
