@@ -15,8 +15,8 @@ from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
 from harness.board.contest import Rulebook
 from harness.board.eligibility import requirements
-from harness.board.entry import Entry, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
+from harness.board.entry import Entry, fits, fpr_text, shown_physics
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.board.order import Ranked
 from harness.board.public import public_part
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
@@ -26,7 +26,6 @@ from harness.challenge import Challenge
 from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
-from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
 # GitHub's limit is 65,536 characters; bytes are counted to be safe.
@@ -245,7 +244,7 @@ def _card_parts(
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
     challenge = rivals.rulebook.challenge
-    if challenge is not None and not is_same_data(card, challenge):
+    if challenge is not None and not fits(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
     if reason := flaw_of(card, rivals.entries):

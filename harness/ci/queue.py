@@ -25,11 +25,10 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
-from harness.board.entry import Entry
+from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
-from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
@@ -117,19 +116,10 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and entry.card.submission.team == request.team
         and entry.card.scorer_version == SCORER_VERSION
         and (entry.card.is_official or not request.has_firmware)
-        and is_same_data(entry.card, request.rules)
+        and fits(entry.card, request.rules)
+        and entry.card.challenge.working_point == request.rules.working_point
     )
     return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
-
-
-def is_same_data(card: ScoreCard, rules: Challenge) -> bool:
-    """Tell whether a card was made with the data and the split that a manifest names."""
-    scored = card.challenge
-    checksums = {file.process: file.checksum for file in rules.files if file.checksum}
-    return (scored.name, scored.version, scored.split_key, scored.seed, scored.working_point) == (
-        *(rules.name, rules.version, rules.split.key, rules.seed),
-        rules.working_point,
-    ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
 
 
 def not_run(
