@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from harness.board.formats import fpr_text
+from harness.board.entry import fpr_text
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.card.text import visible

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.board.decisions import Decisions
-from harness.board.entry import Entry, data_digest, signals_of
+from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
 from harness.card.records import ScoreCard
@@ -28,7 +28,7 @@ class Contest:
     data : str
         Digest of the challenge's data and split, see `data_digest`.
     working_point : float
-        FPR at which entries are ranked.
+        FPR at which entries are ranked; cards scored at another one are not.
     signals : tuple of str
         Signals that count.
     teams : Teams
@@ -73,21 +73,34 @@ class Rulebook:
     def contest_of(self, entries: Sequence[Entry]) -> Contest:
         """Say what is ranked together of `entries`, at least one card of the challenge.
 
-        The newest official card of the highest scorer version sets the data.
+        The manifest sets the working point. Of the cards that fit its data, or of all if none
+        does, the newest official one of the highest scorer version sets the data.
         """
-        newest = _newest(entries)
-        rules = _with_decisions(self._stated_rules(newest), self.decisions)
+        newest = self._newest(entries)
+        rules = _with_decisions(self._stated_rules(newest), self.decisions, entries)
         stated = self.challenge or newest.challenge
         return Contest(
             challenge=newest.challenge.name,
             data=data_digest(newest.challenge),
             scorer_version=newest.scorer_version,
-            working_point=newest.challenge.working_point,
+            working_point=stated.working_point,
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             rules=rules,
             teams=Teams.of(self.decisions),
             flaws=self.decisions.flaws,
+        )
+
+    def _newest(self, entries: Sequence[Entry]) -> ScoreCard:
+        return max(
+            (entry.card for entry in entries),
+            key=lambda card: (
+                self.challenge is not None and fits(card, self.challenge),
+                card.is_official,
+                card.scorer_version,
+                card.created_at,
+                card.submission.digest,
+            ),
         )
 
     def _stated_rules(self, newest: ScoreCard) -> RankingRules:
@@ -100,18 +113,6 @@ class Rulebook:
         return public_rules(self.challenge.ranking, hidden)
 
 
-def _newest(entries: Sequence[Entry]) -> ScoreCard:
-    return max(
-        (entry.card for entry in entries),
-        key=lambda card: (
-            card.is_official,
-            card.scorer_version,
-            card.created_at,
-            card.submission.digest,
-        ),
-    )
-
-
 def _counting(signals: tuple[str, ...], rules: RankingRules) -> tuple[str, ...]:
     """Return the signals that count: all, or those with a weight."""
     if not rules.signal_weights:
@@ -120,9 +121,22 @@ def _counting(signals: tuple[str, ...], rules: RankingRules) -> tuple[str, ...]:
     return weighed + tuple(sorted(set(rules.signal_weights) - set(weighed)))
 
 
-def _with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
-    """Apply the organiser's decisions to the rules, in their order."""
-    deadline, retracted = rules.deadline, dict(rules.retracted)
+def _with_decisions(rules: RankingRules, made: Decisions, entries: Sequence[Entry]) -> RankingRules:
+    """Apply the organiser's decisions to the rules, in their order.
+
+    A retraction is of the files that a card was scored from: it holds for every card of them,
+    such as the one that a rescoring makes.
+    """
+    files = {
+        entry.key: (entry.card.submission.team, entry.card.submission.digest) for entry in entries
+    }
+
+    def same(card: str) -> set[str]:
+        return {card, *(key for key in files if files[key] == files.get(card))}
+
+    deadline, retracted = rules.deadline, dict[str, str]()
+    for card, reason in rules.retracted.items():
+        retracted |= dict.fromkeys(same(card), reason)
     for one in made.decisions:
         match one.kind:
             case "freeze":
@@ -130,7 +144,7 @@ def _with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
             case "thaw":
                 deadline = rules.deadline
             case "retract" if one.card is not None:
-                retracted[one.card] = one.reason
+                retracted |= dict.fromkeys(same(one.card), one.reason)
             case "reinstate" if one.card is not None:
-                retracted.pop(one.card, None)
+                retracted = {key: retracted[key] for key in retracted.keys() - same(one.card)}
     return rules.model_copy(update={"deadline": deadline, "retracted": retracted})

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.board.contest import Contest
-from harness.board.entry import Entry, data_digest
+from harness.board.entry import Entry, data_digest, fpr_text
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard, UnreachedWorkingPoint
 from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target, instant, utc
 
@@ -99,11 +99,10 @@ def _shortfall(name: str, figure: Figure, limit: float, rules: RankingRules, *, 
 def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
     """Every reason why an entry cannot be ranked; empty if it can."""
     card = entry.card
+    found = [*_standing(entry, contest), *_sameness(card, contest)]
     if card.submission.division == "open":
-        return (*_standing(entry, contest), "open division: its physics is shown, never ranked")
-    found = [
-        *_standing(entry, contest),
-        *_sameness(card, contest),
+        return (*found, "open division: its physics is shown, never ranked")
+    found += [
         *_physics_reasons(card, contest),
         *_firmware_reasons(card, contest),
         *_integrity_reasons(card),
@@ -141,7 +140,7 @@ def is_valid(entry: Entry, contest: Contest) -> bool:
 
 
 def is_comparable(card: ScoreCard, contest: Contest) -> bool:
-    """Whether a card is of the same data and scorer version as the others."""
+    """Whether a card is of the same data, working point and scorer version as the others."""
     return not any(_sameness(card, contest))
 
 
@@ -150,6 +149,11 @@ def _sameness(card: ScoreCard, contest: Contest) -> Iterator[str]:
         yield (
             f"scored on other data ({card.challenge.name} {card.challenge.version}): "
             "score it again with `harness score`"
+        )
+    if card.challenge.working_point != contest.working_point:
+        yield (
+            f"scored at FPR {fpr_text(card.challenge.working_point)}; this board ranks "
+            f"{fpr_text(contest.working_point)}: run `harness ci rescore-all`"
         )
     if card.scorer_version != contest.scorer_version:
         yield (
@@ -166,15 +170,16 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
     try:
         point = physics.at(contest.working_point)
     except KeyError:
-        yield f"no working point at FPR {contest.working_point:.0e}"
+        if card.challenge.working_point == contest.working_point:
+            yield f"no working point at FPR {fpr_text(contest.working_point)}"
         return
     if isinstance(point, UnreachedWorkingPoint):
-        yield f"FPR {point.fpr:.0e} was not measured: {point.not_measured}"
+        yield f"FPR {fpr_text(point.fpr)} was not measured: {point.not_measured}"
         return
     if point.is_low_statistics:
         yield (
             f"low statistics: only {point.n_allowed} background events may pass at FPR "
-            f"{point.fpr:.0e}"
+            f"{fpr_text(point.fpr)}"
         )
     for name in contest.signals:
         if name not in point.rates or name not in physics.auc:

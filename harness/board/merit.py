@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from harness.board.comparison import TAILS, PairedComparison, Span, compare, rate_replicates, tpr_of
 from harness.board.contest import Contest
-from harness.board.entry import point_at
-from harness.card.records import NotMeasured, Physics
+from harness.board.entry import point_at, shown_physics
+from harness.card.records import NotMeasured, Physics, ScoreCard
 
 
 def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None = None) -> float:
@@ -86,8 +86,11 @@ def span_of(log_replicates: NDArray[np.float64], merit: float) -> Span:
     return Span(lower=min(lower, merit), upper=max(upper, merit))
 
 
-def merit_span(physics: Physics, merit: float, contest: Contest) -> Span | None:
-    """Return the interval of a merit at the contest's working point; None without replicates."""
+def merit_span(card: ScoreCard, merit: float, contest: Contest) -> Span | None:
+    """Return the interval of a card's merit; None without replicates at the contest's rate."""
+    physics = shown_physics(card)
+    if physics is None or card.challenge.working_point != contest.working_point:
+        return None
     if not all(physics.replicates.get(name) for name in contest.signals):
         return None
     return span_of(merit_replicates(physics, contest), merit)

@@ -225,7 +225,7 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
         division=card.submission.division,
         created=card.created,
         arithmetic=physics.arithmetic if physics else None,
-        merit=_merit(physics, contest, point, place),
+        merit=_merit(card, contest, point, place),
         rates={name: _rate(physics, name, point) for name in contest.signals},
         mean_auc=_mean_auc(physics, contest.signals),
         latency_ns=_amount(firmware, "latency_ns"),
@@ -262,16 +262,16 @@ def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMea
 
 
 def _merit(
-    physics: Physics | None, contest: Contest, fpr: float, place: Ranked | None
+    card: ScoreCard, contest: Contest, fpr: float, place: Ranked | None
 ) -> MeritCell | NotMeasured:
     if fpr == contest.working_point and place is not None:
         return _merit_cell(place.merit, place.merit_span)
-    value = merit_at(physics, contest, fpr=fpr)
+    value = merit_at(shown_physics(card), contest, fpr=fpr)
     if isinstance(value, NotMeasured):
         return value
-    if fpr != contest.working_point or physics is None:
+    if fpr != contest.working_point:
         return _merit_cell(value, None)
-    return _merit_cell(value, merit_span(physics, value, contest))
+    return _merit_cell(value, merit_span(card, value, contest))
 
 
 def _merit_cell(value: float, span: Span | None) -> MeritCell:

@@ -15,9 +15,10 @@ from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
 from harness.board.contest import Rulebook
 from harness.board.eligibility import requirements
-from harness.board.entry import Entry, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
+from harness.board.entry import Entry, fits, fpr_text, shown_physics
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.board.order import Ranked
+from harness.board.public import public_part
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, SignalRate, WorkingPoint
 from harness.card.text import markdown_text
@@ -25,7 +26,6 @@ from harness.challenge import Challenge
 from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
-from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
 # GitHub's limit is 65,536 characters; bytes are counted to be safe.
@@ -219,7 +219,9 @@ def _problem(problem: ToldProblem) -> str:
 
 def _failure(scoring: Scoring) -> str:
     reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
-    if scoring.status != "failed":
+    if scoring.status == "waiting":
+        reason, hint = "it waits", "Nothing was counted; the next push tries it again."
+    elif scoring.status != "failed":
         reason, hint = "its card cannot be shown", "See the remarks above."
     return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
 
@@ -235,13 +237,14 @@ def _card_parts(
     card: ScoreCard, rivals: Rivals, scoring: Scoring, plan: Plan | None
 ) -> tuple[str, str]:
     """Write what everybody reads, and what is folded away."""
+    card = public_part(card, rivals.rulebook.decisions.revealed)
     said = card.submission
     lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
     if scoring.status == "known":
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
     challenge = rivals.rulebook.challenge
-    if challenge is not None and not is_same_data(card, challenge):
+    if challenge is not None and not fits(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
     if reason := flaw_of(card, rivals.entries):

@@ -2,7 +2,7 @@
 
 The branch `board` of the repository holds ``results/`` (cards, attempts, decisions) and ``docs/``
 (the pages, which a forge can serve from there). It is never forced, and no commit of it changes or
-removes a card: `commit_board` refuses to make one.
+removes a card, or brings a figure of a hidden signal: `commit_board` refuses to make one.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from harness.board import decisions
 from harness.board.index import SUMMARY_NAME
-from harness.card.files import SCORES_SUFFIX
+from harness.board.public import hidden_signals
+from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
 from harness.ci import ledger
 from harness.ci.git import MIB, Repository, identity
-from harness.errors import IntegrityError, Problem
+from harness.errors import DataError, IntegrityError, Problem
 
 BRANCH = "board"
 _MAX_FILE_BYTES = 64 * MIB
@@ -108,13 +109,25 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
     Raises
     ------
     IntegrityError
-        A card of the history was changed or removed; nothing is committed.
+        A card of the history was changed or removed, or one has figures of a signal that is
+        hidden; nothing is committed.
     """
     repository = own_repository(board.folder)
     paths = [path.name for path in (board.results, board.opened, board.site) if path.exists()]
     if not paths:
         return None
     repository.run("add", "--all", "--", *paths)
+    if secret := sorted(_secret(repository, board)):
+        raise IntegrityError(
+            *(
+                Problem(
+                    what="holds figures of a hidden signal, and a board is public",
+                    where=path,
+                    fix="move it to the organiser's own results, see docs/secrecy.md",
+                )
+                for path in secret[:20]
+            )
+        )
     broken = sorted(_broken(repository))
     if broken:
         raise IntegrityError(
@@ -150,6 +163,34 @@ def _broken(repository: Repository) -> Iterator[str]:
             repository, change.path, change.old_object, change.new_object
         ):
             yield change.path
+
+
+def _secret(repository: Repository, board: BoardFolder) -> Iterator[str]:
+    """Name the new cards that have figures of a signal that is not opened."""
+    opened = {path.name: path for path in (board.results, board.opened)}
+    for path, name in _new_files(repository):
+        folder, *way = path.split("/")
+        if folder not in opened or len(way) != 3 or not path.endswith(CARD_SUFFIX):
+            continue
+        try:
+            card = parse_card(repository.blob(name, MAX_CARD_BYTES), source=path)
+        except DataError:
+            # Nobody shows what cannot be read.
+            continue
+        revealed = decisions.read_decisions(opened[folder], way[0]).revealed
+        if hidden_signals(card.challenge) - revealed:
+            yield path
+
+
+def _new_files(repository: Repository) -> Iterator[tuple[str, str]]:
+    """List the files that the index adds or changes, with their objects."""
+    index = repository.text("write-tree")
+    if repository.find("HEAD") is None:
+        yield from ((entry.path, entry.object) for entry in repository.entries(index, is_deep=True))
+        return
+    for change in repository.changes("HEAD^{tree}", index):
+        if not change.is_deleted:
+            yield change.path, change.new_object
 
 
 def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.board.comparison import PairedComparison, compare_rate
 from harness.board.contest import Contest, Rulebook
-from harness.board.entry import Entry, data_digest, shown_physics
+from harness.board.entry import Entry, may_be_paired, shown_physics
 from harness.board.merit import compare_merit
 from harness.board.order import Ranked, Unranked, rank
 from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
@@ -107,7 +107,7 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
     first, second = shown_physics(card), shown_physics(other.card)
     if first is None or second is None or first.arithmetic != second.arithmetic:
         return None
-    if data_digest(card.challenge) != data_digest(other.card.challenge):
+    if card.challenge.working_point != contest.working_point or not may_be_paired(card, other.card):
         return None
     common = [
         name

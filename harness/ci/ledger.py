@@ -19,6 +19,8 @@ from harness.ci.documents import Scoring
 from harness.files import parse_json
 
 FILE_NAME = "attempts.jsonl"
+# Runs in which the platform may fail for the same files before they are given up; each tries twice.
+MAX_FAULTS = 3
 
 
 class Attempt(Value):
@@ -89,15 +91,7 @@ def n_counted(attempts: Sequence[Attempt], team: str, now: datetime, teams: Team
     )
 
 
-def failed_before(attempts: Sequence[Attempt], team: str, digest: str | None) -> Attempt | None:
-    """Return the attempt in which these files failed by their own fault with this scorer."""
-    return next(
-        (
-            one
-            for one in reversed(attempts)
-            if (one.team, one.digest, one.scorer_version) == (team, digest, SCORER_VERSION)
-            and one.status == "failed"
-            and not one.is_fault_of_platform
-        ),
-        None,
-    )
+def attempts_at(attempts: Sequence[Attempt], team: str, digest: str | None) -> list[Attempt]:
+    """Return the attempts at these files with this scorer, oldest first."""
+    wanted = (team, digest, SCORER_VERSION)
+    return [one for one in attempts if (one.team, one.digest, one.scorer_version) == wanted]

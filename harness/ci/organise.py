@@ -14,7 +14,7 @@ from harness.board.entry import Entry
 from harness.board.order import Ranking
 from harness.board.teams import Teams
 from harness.challenge import utc
-from harness.ci.opening import open_cards
+from harness.ci.opening import carry_decisions, open_cards
 from harness.ci.private import open_results
 from harness.ci.session import BoardWork, open_session
 from harness.data.manifest import load_manifest
@@ -183,7 +183,8 @@ def open_ranking(work: BoardWork, challenge: str, private_results: str) -> Ranki
     Ranking
         The final one.
     """
-    with open_session(work), open_results(private_results) as private:
+    with open_session(work), open_results(private_results, is_read=True) as private:
         open_cards(private, work.board, challenge)
+        carry_decisions(work.board, private)
     boards = Boards(work.board.opened, load_manifest(*work.manifests).challenges)
     return boards.ranking(boards.refresh(), challenge)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
-from harness.challenge import Challenge, utc
+from harness.card.records import SCORER_VERSION, NotMeasured, ScoreCard
+from harness.challenge import Challenge, Value, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
@@ -78,13 +78,17 @@ def rescore_card(
     kept = cards.read_scores(path)
     challenge = load_manifest(*manifests).challenge(card.challenge.name)
     store = open_store(challenge, cache)
-    _refuse_other_data(card, store, path)
+    _refuse_other_data(card, challenge, store, path)
     hashes = _scored_hashes(card, store)
     float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
     firmware_physics = card.firmware_physics
     if kept.firmware_scores:
         firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+    scored = card.challenge.model_copy(
+        update={name: getattr(challenge, name) for name in ("version", "seed", "working_point")}
+    )
     changes = [
+        *_changes("challenge", card.challenge, scored),
         *_changes("float_physics", card.float_physics, float_physics),
         *_changes("firmware_physics", card.firmware_physics, firmware_physics),
     ]
@@ -93,15 +97,31 @@ def rescore_card(
             "scorer_version": SCORER_VERSION,
             "created": utc(datetime.now(UTC)),
             "submission": card.submission.model_copy(update={"received": utc(card.received_at)}),
+            "challenge": scored,
             "float_physics": float_physics,
             "firmware_physics": firmware_physics,
+            **_at_another_point(card, challenge),
         }
     )
     return Rescored(card=rescored, changes=tuple(changes))
 
 
-def _refuse_other_data(card: ScoreCard, store: EventStore, path: Path) -> None:
-    different = [found for found in _compare_data(card, store) if found.outcome == "different"]
+def _at_another_point(card: ScoreCard, challenge: Challenge) -> dict[str, NotMeasured]:
+    """Drop what was measured at the working point alone, if that is another one now."""
+    if card.challenge.working_point == challenge.working_point:
+        return {}
+    why = (
+        f"the working point was FPR {card.challenge.working_point:g} when the events were read, "
+        f"it is {challenge.working_point:g} now: score the submission again"
+    )
+    return dict.fromkeys(("accepted", "cuts"), NotMeasured(not_measured=why))
+
+
+def _refuse_other_data(
+    card: ScoreCard, challenge: Challenge, store: EventStore, path: Path
+) -> None:
+    compared = (_compare_split(card, challenge, has_seed=False), *_compare_data(card, store))
+    different = [found for found in compared if found.outcome == "different"]
     if different:
         raise DataError(
             *(
@@ -180,11 +200,13 @@ def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
             yield _compare(f"artefact {artefact.name}", found, artefact.sha256)
 
 
-def _compare_split(card: ScoreCard, challenge: Challenge) -> Finding:
-    split = challenge.split
+def _compare_split(card: ScoreCard, challenge: Challenge, *, has_seed: bool = True) -> Finding:
+    """Compare what decides which events are scored, and the seed of what is drawn from them."""
+    split, scored = challenge.split, card.challenge
     found = (split.key, (split.train, split.validation, split.test), challenge.seed)
-    stated = (card.challenge.split_key, card.challenge.split_fractions, card.challenge.seed)
-    return _compare("split", str(found), str(stated))
+    stated = (scored.split_key, scored.split_fractions, scored.seed)
+    n = 3 if has_seed else 2
+    return _compare("split", str(found[:n]), str(stated[:n]))
 
 
 def _compare_data(card: ScoreCard, store: EventStore) -> Iterator[Finding]:
@@ -230,9 +252,7 @@ def _scored_hashes(card: ScoreCard, store: EventStore) -> Mapping[str, NDArray[n
     return hashes
 
 
-def _changes(
-    name: str, before: Physics | NotMeasured, after: Physics | NotMeasured
-) -> Iterator[ChangedFigure]:
+def _changes(name: str, before: Value, after: Value) -> Iterator[ChangedFigure]:
     yield from _differences(name, before.model_dump(mode="json"), after.model_dump(mode="json"))
 
 

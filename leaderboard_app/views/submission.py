@@ -65,7 +65,7 @@ def _history_section(subject: Subject) -> list[Section]:
         physics = shown_physics(entry.card)
         merit = merit_at(physics, subject.contest)
         if physics is not None and not isinstance(merit, NotMeasured):
-            points.append((entry, merit, merit_span(physics, merit, subject.contest)))
+            points.append((entry, merit, merit_span(entry.card, merit, subject.contest)))
     if len(points) < 2:
         return []
     return [

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.board.public import public_part
-from harness.card.files import parse_card, write_card
-from harness.ci import intake
-from harness.ci.process import ScoringOutcome, ScoringRequest
+from harness.card.files import write_card
 from harness.errors import ExitCode
-from tests import ci_stand_in
 from tests.cards import make_card, make_challenge
+from tests.main_branch import MainBranch
 from tests.outputs import check, harness, json_ranks, printed, refused, site_ranks
-from tests.repositories import GitRepository, submission
 
 CHALLENGE = "finals"
 TEAMS = {"first": 2e-2, "second": 1e-3, "third": 1e-4}
@@ -174,41 +168,9 @@ def test_the_opened_board_has_the_teams_of_the_public_one(organiser, board):
 # --- What the main branch does --------------------------------------------------------------------
 
 
-class Main:
-    """A main branch that is published, with scoring that takes no time."""
-
-    def __init__(self, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.board = place / "board"
-        self.repository = GitRepository.init(place / "clone", self.files("old"))
-        days = itertools.count(1)
-
-        def score(request: ScoringRequest) -> ScoringOutcome:
-            made = ci_stand_in.score(request)
-            card = parse_card(made.card or b"", source="the stand-in")
-            changes = {"created": f"2026-03-{next(days):02}T12:00:00Z"}
-            return replace(made, card=card.model_copy(update=changes).model_dump_json().encode())
-
-        own = functools.partial(intake.ScoringSettings, score=score)
-        monkeypatch.setattr(intake, "ScoringSettings", own)
-
-    def files(self, team: str, note: bytes = b"") -> dict[str, bytes]:
-        return {**submission(team), f"submissions/{team}/note.txt": note}
-
-    def rename(self, old: str, new: str) -> None:
-        gone = dict.fromkeys(self.files(old))
-        self.repository.commit("main", {**gone, **self.files(new)})
-
-    def publish(self) -> dict[str, int | None]:
-        harness(
-            *("ci", "publish", "--repository", self.repository.folder, "--commit", "main"),
-            *("--board", self.board, "--challenge", "sample"),
-        )
-        return site_ranks(self.board / "docs", "sample")["board.json"]
-
-
 @pytest.fixture
-def main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Main:
-    return Main(tmp_path, monkeypatch)
+def main(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MainBranch:
+    return MainBranch(tmp_path, monkeypatch, teams=("old",))
 
 
 def test_a_folder_that_is_renamed_takes_its_cards_along(main):
