@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import LimitError
+from harness.errors import EnvironmentFaultError, LimitError
 from harness.sandbox.step import MIB, Limits, Usage
 
 PROC = Path("/proc")
@@ -27,6 +27,9 @@ OWNER_OF_LOCK = re.compile(r"^\d+: \w+ +\w+ +\w+ (\d+) ", re.MULTILINE)
 MAX_LOCKS_TEXT = 200 * MAX_FILE_LOCKS
 # A descriptor can be of a pipe that is full: of a user with many pipes each holds two pages.
 DESCRIPTOR_BYTES = 8 * KIB
+MOUNT_A_PROCFS = (
+    "mount one: `mount -t proc proc /proc`; `unshare --mount-proc` and `bwrap --proc /proc` do it"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +81,53 @@ def _children(pid: int) -> list[int]:
         # The process has ended since its parent was read.
         return found
     return found
+
+
+def check_procfs() -> None:
+    """Check that /proc shows the processes of this namespace.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        What a step uses would be looked up under the numbers of other processes.
+    """
+    try:
+        shown = (PROC / "self").readlink()
+    except OSError:
+        shown = Path("nothing")
+    if str(shown) != str(os.getpid()):
+        raise EnvironmentFaultError(
+            f"/proc does not show this process: its number is {os.getpid()}, there it is {shown}",
+            where="/proc",
+            expected="the procfs of this process namespace",
+            fix=MOUNT_A_PROCFS,
+        )
+
+
+def check_descent(pid: int, ancestor: int) -> None:
+    """Check that the process `pid` descends from `ancestor`.
+
+    Raises
+    ------
+    ProcessLookupError
+        It has ended.
+    EnvironmentFaultError
+        It does not, so it is none of ours.
+    """
+    found = pid
+    while found > 1 and found != ancestor:
+        try:
+            status = (PROC / str(found) / "status").read_text()
+        except FileNotFoundError as error:
+            raise ProcessLookupError from error
+        found = int(status.partition("PPid:")[2].split(maxsplit=1)[0])
+    if found != ancestor:
+        raise EnvironmentFaultError(
+            f"the process {pid}, which bubblewrap says that it started, is none of its own",
+            where="/proc",
+            expected="a bubblewrap and a /proc of this process namespace",
+            fix=MOUNT_A_PROCFS,
+        )
 
 
 def take_sample(root: int, max_memory_bytes: float = math.inf) -> Sample:
