@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
-from harness.errors import IntegrityError, InvalidSubmissionError, LimitError, SubmissionError
+from harness.errors import (
+    HarnessError,
+    IntegrityError,
+    InvalidSubmissionError,
+    LimitError,
+    SubmissionError,
+)
 from harness.files import fast_digest
 from harness.metrics.consistency import check_resolution
 from harness.sandbox import Workspace
@@ -99,7 +105,7 @@ def _score_in_shards(run: ScoringRun, scorer: Scorer) -> ScoredEvents:
     background = challenge.processes("background")
     generator = secret_generator()
     with run.stage("score", f"{mixture.n_events:,} events in shards") as workspace:
-        shard_step = _ShardStep(workspace=workspace, scorer=scorer)
+        shard_step = _ShardStep(workspace=workspace, scorer=scorer, tell=run.clock.tell)
         folder = workspace.new_folder("shards")
         shards = Shards.draw(mixture, background, shard_step, folder, generator)
         tell = count_events(run.clock.tell, mixture.n_events)
@@ -145,16 +151,37 @@ def _score_variants(
 
 @dataclass(kw_only=True, slots=True)
 class _ShardStep:
-    """Scores shards, each in a process of its own; all together within one limit of time."""
+    """Scores shards, each in a process of its own; all together within one limit of time.
+
+    What the plugin prints is shown for the first shard, and for one that fails.
+    """
 
     workspace: Workspace
     scorer: Scorer
+    tell: Callable[[str], None]
     warnings: list[str] = field(default_factory=list)
+    n_scored: int = 0
     wall_s: float = 0.0
 
     def __call__(self, events: Path, n_events: int, at_once: int) -> NDArray[np.float64]:
         batch = Batch(events=events, n_events=n_events, at_once=at_once)
-        (scores,), done = score_batches(self.workspace, self.scorer, [batch], "shard")
+        printed: list[str] = []
+        number = self.n_scored + 1
+        try:
+            (scores,), done = score_batches(
+                self.workspace,
+                self.scorer,
+                [batch],
+                "shard",
+                lambda line: self.tell(f"shard {number}: {line}"),
+                printed.append,
+            )
+        except HarnessError:
+            self._show(printed)
+            raise
+        if number == 1:
+            self._show(printed)
+        self.n_scored = number
         self.warnings += _warnings(done.report)
         self.wall_s += done.usage.wall_s
         if self.wall_s > SCORE_LIMITS.wall_s:
@@ -165,6 +192,10 @@ class _ShardStep:
                 fix="make score() faster",
             )
         return scores
+
+    def _show(self, printed: Sequence[str]) -> None:
+        for line in printed:
+            self.tell(line)
 
 
 def _reached(run: ScoringRun, physics: Physics) -> tuple[WorkingPoint, ...]:

@@ -121,6 +121,7 @@ def score_batches(
     batches: Sequence[Batch],
     name: Literal["score", "checks", "stress", "shard"],
     tell: Callable[[str], None] = lambda _: None,
+    show: Callable[[str], None] | None = None,
 ) -> tuple[list[NDArray[np.float64]], StepResult[ScoreReport]]:
     """Sandbox B: score batches one after the other in one fresh process.
 
@@ -130,8 +131,9 @@ def score_batches(
     Parameters
     ----------
     tell : callable
-        Receives a line of text now and then: how many events are scored. At the end it receives
-        what a plugin printed.
+        Receives a line of text now and then: how many events are scored.
+    show : callable, optional
+        Receives what a plugin printed, at the end, line by line; by default `tell` does.
 
     Returns
     -------
@@ -151,7 +153,7 @@ def score_batches(
         outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
         limits=SCORE_LIMITS,
         progress=count_events(tell, sum(batch.n_events for batch in batches)),
-        printed=show_printed(tell, "model.py") if scorer.function == "score_open" else None,
+        printed=show_printed(show or tell, "model.py") if scorer.is_plugin else None,
     )
     scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
     return scores, result
