@@ -43,11 +43,16 @@ def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None 
     match contest.rules.metric:
         case "geometric_mean_tpr":
             logs = (w * math.log(value) for w, value in zip(weights, floored, strict=True))
-            return math.exp(math.fsum(logs) / total)
+            return _without_last_digits(math.exp(math.fsum(logs) / total))
         case "mean_tpr":
             return math.fsum(w * value for w, value in zip(weights, floored, strict=True)) / total
         case "lowest_tpr":
             return min(floored)
+
+
+def _without_last_digits(value: float) -> float:
+    """Round to 12 digits: the last of 17 hang on the processor's logarithms and exponentials."""
+    return float(f"{value:.12g}")
 
 
 def merit_at(
@@ -82,7 +87,8 @@ def merit_replicates(physics: Physics, contest: Contest) -> NDArray[np.float64]:
 
 def span_of(log_replicates: NDArray[np.float64], merit: float) -> Span:
     """Return the interval of one merit by itself, from its `merit_replicates`."""
-    lower, upper = (float(edge) for edge in np.exp(np.quantile(log_replicates, TAILS)))
+    edges = np.exp(np.quantile(log_replicates, TAILS)).tolist()
+    lower, upper = (_without_last_digits(edge) for edge in edges)
     return Span(lower=min(lower, merit), upper=max(upper, merit))
 
 
