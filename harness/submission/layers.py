@@ -114,6 +114,8 @@ ALLOWED_FUNCTIONS = frozenset(
 )
 FLOAT_TYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 TENSOR_TYPES = FLOAT_TYPES | {"bool", "int8", "uint8", "int16", "int32", "int64", "uint32"}
+# What a network computes in, see `harness.submission.number_types`.
+NARROW_TYPES = TENSOR_TYPES - {"float64", "int64"}
 NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 _EQUATION = re.compile(r"[a-zA-Z.,\->\s]{1,64}\Z")
 
