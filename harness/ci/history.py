@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board import decisions
+from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
@@ -41,7 +42,7 @@ class BoardFolder:
     @property
     def opened(self) -> Path:
         """Whole cards of a private challenge, once the organiser opened them."""
-        return self.folder / "opened"
+        return self.folder / OPENED
 
     @property
     def site(self) -> Path:
