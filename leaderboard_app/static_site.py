@@ -88,11 +88,10 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
         folder=folder, templates=_templates(), specs=Shared(), data=Shared(), boards=boards
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
-    newest = max(made, key=lambda name: max(e.card.created_at for e in snapshot.entries[name]))
     pages = []
     for name in made:
         pages += _write_challenge(writer, snapshot, made, name)
-    pages.append(_write_ranking(writer, made, newest, Path("index.html")))
+    pages.append(_write_ranking(writer, made, snapshot.by_front[0], Path("index.html")))
     _write_assets(writer)
     _write(folder / "schema.json", json.dumps(json_schema(), indent=1))
     return pages
@@ -161,8 +160,8 @@ def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, plac
         "ranking.html",
         place,
         board,
-        title=f"Leaderboard: {visible(board.title)}",
-        heading=f"Leaderboard: {visible(board.title)}",
+        title=_heading(board),
+        heading=_heading(board),
         lead=describe_lead(board),
         notes=_notes(board),
         closing=[_safe(note_html(note)) for note in board_notes(board) if isinstance(note, Note)],
@@ -171,8 +170,13 @@ def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, plac
     )
 
 
+def _heading(board: Board) -> str:
+    title = visible(board.title)
+    return title if board.is_final else f"Leaderboard: {title}"
+
+
 def _title(made: Ranking) -> str:
-    return made.listed[0].entry.card.challenge.title
+    return made.contest.title_of(made.listed[0].entry.card.challenge.title)
 
 
 def _notes(board: Board) -> list[Markup]:

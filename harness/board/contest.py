@@ -19,6 +19,11 @@ from harness.card.records import ScoreCard
 from harness.challenge import Challenge, RankingRules, Target
 
 
+def final_title(title: str) -> str:
+    """Label the title of a challenge that was opened."""
+    return f"Final: {title}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contest:
     """What all ranked cards have in common, and the rules that they are ranked by.
@@ -33,6 +38,8 @@ class Contest:
         Signals that count.
     teams : Teams
         Which team each card belongs to.
+    is_final : bool
+        The challenge was opened: every output says so.
     flaws : tuple of str
         What is wrong with the organiser's decisions: every board says it.
     """
@@ -45,7 +52,12 @@ class Contest:
     target: Target
     rules: RankingRules
     teams: Teams = field(default_factory=Teams)
+    is_final: bool = False
     flaws: tuple[str, ...] = ()
+
+    def title_of(self, title: str) -> str:
+        """Return the title of the board of a challenge that is called `title`."""
+        return final_title(title) if self.is_final else title
 
     def team_of(self, entry: Entry) -> str:
         """Return the present name of the team that an entry belongs to."""
@@ -64,11 +76,14 @@ class Rulebook:
         The organiser's.
     is_private : bool
         Weigh and name hidden signals: for the organiser alone.
+    is_final : bool
+        The challenge was opened: its board is the last one.
     """
 
     challenge: Challenge | None = None
     decisions: Decisions = field(default_factory=Decisions)
     is_private: bool = False
+    is_final: bool = False
 
     def contest_of(self, entries: Sequence[Entry]) -> Contest:
         """Say what is ranked together of `entries`, at least one card of the challenge.
@@ -88,6 +103,7 @@ class Rulebook:
             target=stated.target,
             rules=rules,
             teams=Teams.of(self.decisions),
+            is_final=self.is_final,
             flaws=self.decisions.flaws,
         )
 

@@ -48,6 +48,8 @@ class Snapshot:
         What the events of a challenge are.
     decisions : mapping of challenge to Decisions or DataError
         What the organiser decided, or why it cannot be read.
+    final : frozenset of challenge
+        Those that were opened: their boards are final.
     """
 
     version: int
@@ -55,6 +57,13 @@ class Snapshot:
     summaries: Mapping[str, DataSummary] = field(default_factory=dict)
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
+    final: frozenset[str] = frozenset()
+
+    @property
+    def by_front(self) -> list[str]:
+        """Challenges with cards: final ones first, then by their newest cards."""
+        newest = {name: max(e.card.created_at for e in self.entries[name]) for name in self.entries}
+        return sorted(newest, key=lambda name: (name in self.final, newest[name]), reverse=True)
 
     def decisions_of(self, challenge: str) -> Decisions:
         """Return what was decided of a challenge.

@@ -126,6 +126,8 @@ class Board(Value):
         FPR of the ranking; `shown_point` is that of the TPRs shown.
     signals : mapping of signal to str
         How each is printed, in the challenge's order.
+    is_final : bool
+        It was opened, with its hidden signals: the title says so.
     n_superseded : int
         Older cards of the same teams, which no longer count.
     """
@@ -133,6 +135,7 @@ class Board(Value):
     schema_version: Literal[1] = 1
     challenge: Name
     title: str
+    is_final: bool = False
     version: str
     synthetic: bool
     data: str
@@ -164,7 +167,8 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(
         challenge=contest.challenge,
-        title=reference.challenge.title,
+        title=contest.title_of(reference.challenge.title),
+        is_final=contest.is_final,
         version=reference.challenge.version,
         synthetic=reference.challenge.synthetic,
         data=contest.data,

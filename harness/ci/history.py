@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board import decisions
+from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
@@ -23,6 +24,7 @@ from harness.errors import DataError, IntegrityError, Problem
 
 BRANCH = "board"
 _MAX_FILE_BYTES = 64 * MIB
+_MAX_NAMED = 20
 # Never committed: raw scores are large, the rest is temporary.
 _LEFT_OUT = (f"*{SCORES_SUFFIX}", ".lock", "*.lock", "*.part")
 
@@ -41,7 +43,7 @@ class BoardFolder:
     @property
     def opened(self) -> Path:
         """Whole cards of a private challenge, once the organiser opened them."""
-        return self.folder / "opened"
+        return self.folder / OPENED
 
     @property
     def site(self) -> Path:
@@ -117,30 +119,16 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
     if not paths:
         return None
     repository.run("add", "--all", "--", *paths)
-    if secret := sorted(_secret(repository, board)):
-        raise IntegrityError(
-            *(
-                Problem(
-                    what="holds figures of a hidden signal, and a board is public",
-                    where=path,
-                    fix="move it to the organiser's own results, see docs/secrecy.md",
-                )
-                for path in secret[:20]
-            )
-        )
-    broken = sorted(_broken(repository))
-    if broken:
-        raise IntegrityError(
-            *(
-                Problem(
-                    what="was changed or removed, and the history of a board only grows",
-                    where=path,
-                    fix="restore it with `git checkout`; to make a card not count: "
-                    "`harness ci retract`",
-                )
-                for path in broken[:20]
-            )
-        )
+    _refuse(
+        _secret(repository, board),
+        "holds figures of a hidden signal, and a board is public",
+        fix="move it to the organiser's own results, see docs/secrecy.md",
+    )
+    _refuse(
+        _broken(repository),
+        "was changed or removed, and the history of a board only grows",
+        fix="restore it with `git checkout`; to make a card not count: `harness ci retract`",
+    )
     code, _ = repository.run("diff", "--cached", "--quiet", allowed=(0, 1))
     if code == 0:
         return None
@@ -149,6 +137,13 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
         variables=identity("harness"),
     )
     return repository.resolve("HEAD")
+
+
+def _refuse(paths: Iterable[str], what: str, *, fix: str) -> None:
+    """Raise an error that names the first of `paths`, if there are any."""
+    problems = [Problem(what=what, where=path, fix=fix) for path in sorted(paths)[:_MAX_NAMED]]
+    if problems:
+        raise IntegrityError(*problems)
 
 
 def _broken(repository: Repository) -> Iterator[str]:

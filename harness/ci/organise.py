@@ -10,7 +10,8 @@ from pathlib import Path
 
 from harness.board.boards import Boards
 from harness.board.decisions import FILE_NAME, Decision, DecisionKind, add_decision, make_decision
-from harness.board.entry import Entry
+from harness.board.entry import Entry, is_same_scoring
+from harness.board.index import CardIndex
 from harness.board.order import Ranking
 from harness.board.teams import Teams
 from harness.challenge import utc
@@ -66,6 +67,7 @@ class _Board:
     challenge: str
     place: Path
     entries: tuple[Entry, ...]
+    opened: tuple[Entry, ...]
     teams: Teams
 
     @property
@@ -76,7 +78,7 @@ class _Board:
 
 def _read_board(work: BoardWork, challenge: str) -> _Board:
     manifest = load_manifest(*work.manifests)
-    snapshot = Boards(work.board.results).refresh()
+    snapshot = CardIndex(work.board.results).refresh()
     known = {*manifest.names, *snapshot.entries, *snapshot.decisions}
     if challenge not in known:
         raise UsageError(
@@ -89,6 +91,7 @@ def _read_board(work: BoardWork, challenge: str) -> _Board:
         challenge=challenge,
         place=work.board.results / challenge,
         entries=snapshot.entries.get(challenge, ()),
+        opened=CardIndex(work.board.opened).refresh().entries.get(challenge, ()),
         teams=Teams.of(snapshot.decisions_of(challenge)),
     )
 
@@ -116,11 +119,18 @@ def _checked(board: _Board, decision: Decision, *, is_same_team: bool) -> Decisi
 
 
 def _card_key(board: _Board, given: str) -> str:
-    """Return the name of a card that is given as the pages show it: by the team's present name."""
-    for entry in board.entries:
+    """Return the name of a card that is given as the pages show it.
+
+    They show the team's present name, and of an opened challenge the whole cards; decisions are on
+    the public parts.
+    """
+    for entry in (*board.entries, *board.opened):
         stem = entry.key.partition("/")[2]
-        if given in {entry.key, f"{board.teams.of_card(entry.card).name}/{stem}"}:
-            return entry.key
+        if given not in {entry.key, f"{board.teams.of_card(entry.card).name}/{stem}"}:
+            continue
+        for public in board.entries:
+            if is_same_scoring(public.card, entry.card):
+                return public.key
     raise UsageError(
         f"there is no card {given[:120]}",
         where=str(board.place),
@@ -186,5 +196,5 @@ def open_ranking(work: BoardWork, challenge: str, private_results: str) -> Ranki
     with open_session(work), open_results(private_results, is_read=True) as private:
         open_cards(private, work.board, challenge)
         carry_decisions(work.board, private)
-    boards = Boards(work.board.opened, load_manifest(*work.manifests).challenges)
+    boards = Boards(work.board.results, load_manifest(*work.manifests).challenges)
     return boards.ranking(boards.refresh(), challenge)

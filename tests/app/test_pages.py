@@ -119,6 +119,18 @@ def test_a_renamed_team_is_found_by_its_old_name_and_has_all_of_its_cards(open_p
     assert set(compared.multiselect[0].value) == {"fresh", "other"}
 
 
+def test_an_opened_challenge_is_chosen_first_and_labelled(open_page, tmp_path):
+    final = make_challenge(name="final")
+    write_board([make_card("a", challenge=final)], tmp_path / "opened")
+    write_board([make_card("b", created="2026-04-01T12:00:00Z")], tmp_path / "results")
+    app = open_page(tmp_path / "results")
+    assert not app.exception
+    assert tell(app, "Challenge").value == "final"
+    assert tell(app, "Challenge").options[0] == "Final: Embedded sample (synthetic) (final)"
+    assert "Final: Embedded sample" in table_model(app)["caption"]
+    assert not open_page(tmp_path / "results", "submission").exception
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_only_broken_cards_make_an_empty_board(open_page, tmp_path, page):
     folder = tmp_path / "sample" / "team_a"

@@ -87,14 +87,14 @@ def test_a_decision_holds_on_every_output_whatever_manifest_is_given(
 
 def test_a_card_retracted_before_or_after_the_opening_is_unranked_on_all_of_it(organiser):
     board = organiser / "board"
-    final = board / "docs" / "final"
+    final = board / "docs"
     opening = ("ci", "open", "--challenge", CHALLENGE, "--board", board)
     opening += ("--private-results", organiser / "private")
 
     decide(board, "retract", key_of(board, "first"))
     check({"terminal": terminal_ranks(harness(*opening))}, RETRACTED)
     check(site_ranks(final, CHALLENGE), RETRACTED)
-    check(site_ranks(board / "docs", CHALLENGE), RETRACTED)
+    check(printed(board / "results", CHALLENGE), RETRACTED)
     check(printed(board / "opened", CHALLENGE, "--private"), RETRACTED)
 
     decide(board, "retract", key_of(board, "second"))

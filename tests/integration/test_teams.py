@@ -159,10 +159,10 @@ def test_the_opened_board_has_the_teams_of_the_public_one(organiser, board):
     opening = ("ci", "open", "--challenge", CHALLENGE, "--board", board)
     opening += ("--private-results", organiser / "private", "--json")
     check({"json": json_ranks(harness(*opening))}, ranks)
-    check(site_ranks(board / "docs" / "final", CHALLENGE), ranks)
+    check(site_ranks(board / "docs", CHALLENGE), ranks)
 
     decide(board, "withdraw", "newest")
-    check(site_ranks(board / "docs" / "final", CHALLENGE), ranks | {"newest": None, "third": 1})
+    check(site_ranks(board / "docs", CHALLENGE), ranks | {"newest": None, "third": 1})
 
 
 # --- What the main branch does --------------------------------------------------------------------
