@@ -95,7 +95,7 @@ def score(
     HarnessError
         See `harness.errors`: the class says whose fault it was. No card is written.
     """
-    submission = read_submission(Path(folder))
+    submission = read_submission(Path(folder), progress)
     rules = load_manifest(*map(Path, manifests)).challenge(challenge)
     if not is_quick:
         cards.check_results(Path(results), 0)
@@ -166,7 +166,7 @@ def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
 def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
     with run.stage("export", "network() of model.py") as workspace:
-        network = extract_network(workspace, staged, run.challenge)
+        network = extract_network(workspace, staged, run.challenge, run.clock.tell)
     vendor = _read_vendor(run, network) if run.has_firmware else None
     scorer = Scorer.of_network(network)
     # The cost looks at no event, so it is counted while the events are scored.
@@ -277,7 +277,7 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
             score_file: ScoreFile = partial(_score_by_program, workspace, program)
         else:
             scores, physics = measured.scored.scores, measured.scored.physics
-            score_file = partial(_score_by_scorer, workspace, scorer)
+            score_file = partial(_score_by_scorer, workspace, scorer, run.clock.tell)
         stress = measure_stress(
             run.store,
             run.mixture,
@@ -290,10 +290,10 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
 
 
 def _score_by_scorer(
-    workspace: Workspace, scorer: Scorer, events: Path, n_events: int
+    workspace: Workspace, scorer: Scorer, tell: Callable[[str], None], events: Path, n_events: int
 ) -> NDArray[np.float64]:
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
-    (scores,), _ = score_batches(workspace, scorer, [batch], "stress")
+    (scores,), _ = score_batches(workspace, scorer, [batch], "stress", tell)
     return scores
 
 

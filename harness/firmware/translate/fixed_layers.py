@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -160,7 +161,7 @@ def activation(layer: keras.layers.Layer, words: Words) -> Call:
         width = min(word.width, MAX_TABLE_BITS)
         made = QUnaryFunctionLUT(
             layer.activation,
-            iq_conf=_config(FixedPoint(width, word.integer_bits, word.is_signed), "datalane"),
+            iq_conf=_config(replace(word, width=width), "datalane"),
             oq_conf=_config(word, "table"),
             allow_heterogeneous_input=False,
             allow_heterogeneous_table=False,
@@ -237,7 +238,10 @@ def _configs(words: Words) -> dict[str, object]:
 def _config(
     word: FixedPoint, place: str, *, overflow: str = "SAT", rounding: str = "RND"
 ) -> QuantizerConfig:
-    """Return a configuration of HGQ2 of one fixed word for all values."""
+    """Return a configuration of HGQ2 of one fixed word for all values.
+
+    Modes that the word itself names take the place of `overflow` and `rounding`.
+    """
     from hgq.config import QuantizerConfig
 
     return QuantizerConfig(
@@ -246,8 +250,8 @@ def _config(
         k0=int(word.is_signed),
         i0=word.magnitude_bits,
         f0=word.fraction_bits,
-        overflow_mode=overflow,
-        round_mode=rounding,
+        overflow_mode=word.overflow or overflow,
+        round_mode=word.rounding or rounding,
         homogeneous_axis=None,
         heterogeneous_axis=(),
         trainable=False,
