@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import SCORER_VERSION, NotMeasured, ScoreCard
+from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, ScoreCard
 from harness.challenge import Challenge, Value, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
-from harness.scoring.evaluation import evaluate_scores
+from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.submission.digest import folder_digest, scan
 
 Outcome = Literal["same", "different", "not checked"]
@@ -81,9 +81,10 @@ def rescore_card(
     _refuse_other_data(card, challenge, store, path)
     hashes = _scored_hashes(card, store)
     float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
-    firmware_physics = card.firmware_physics
+    firmware_physics, compared = card.firmware_physics, card.compared
     if kept.firmware_scores:
         firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+        compared = _compare_again(challenge, kept, compared)
     scored = card.challenge.model_copy(
         update={name: getattr(challenge, name) for name in ("version", "seed", "working_point")}
     )
@@ -91,6 +92,7 @@ def rescore_card(
         *_changes("challenge", card.challenge, scored),
         *_changes("float_physics", card.float_physics, float_physics),
         *_changes("firmware_physics", card.firmware_physics, firmware_physics),
+        *_changes("compared", card.compared, compared),
     ]
     rescored = card.model_copy(
         update={
@@ -101,9 +103,21 @@ def rescore_card(
             "float_physics": float_physics,
             "firmware_physics": firmware_physics,
             **_at_another_point(card, challenge),
+            "compared": compared,
         }
     )
     return Rescored(card=rescored, changes=tuple(changes))
+
+
+def _compare_again(
+    challenge: Challenge, kept: cards.KeptScores, compared: ComparedScores | NotMeasured
+) -> ComparedScores | NotMeasured:
+    """Compare the kept scores of both arithmetics; a card that did not stays without."""
+    if isinstance(compared, NotMeasured):
+        return compared
+    return compare_arithmetics(
+        challenge, kept.float_scores, kept.firmware_scores, is_rounded=compared.is_rounded
+    )
 
 
 def _at_another_point(card: ScoreCard, challenge: Challenge) -> dict[str, NotMeasured]:

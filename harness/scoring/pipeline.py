@@ -32,7 +32,7 @@ from harness.firmware.synthesise import synthesise
 from harness.sandbox import Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
-from harness.scoring.evaluation import evaluate_scores
+from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, score_mixture, secret_generator
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
@@ -219,6 +219,7 @@ def _with_firmware(
     run: SubmissionRun, network: ExportedNetwork, measured: Measurements, vendor: _Vendor | None
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
+    is_rounded = run.submission.spec.precision is not None
     with run.stage("firmware", "translate, simulate and synthesise") as workspace:
         request = FirmwareRequest(
             graph=network.graph,
@@ -228,6 +229,7 @@ def _with_firmware(
             workspace=workspace,
             precision=run.submission.spec.precision,
             must_include=_witness_rows(run, measured.scored),
+            network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
             settings=run.settings or FirmwareSettings(),
             progress=run.clock.tell,
         )
@@ -242,7 +244,10 @@ def _with_firmware(
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
         physics = evaluate_scores(run.challenge, scores, run.mixture.hashes, "firmware")
-    return replace(measured, firmware_scores=scores, firmware_physics=physics)
+    compared = compare_arithmetics(
+        run.challenge, measured.scored.scores, scores, is_rounded=is_rounded
+    )
+    return replace(measured, firmware_scores=scores, firmware_physics=physics, compared=compared)
 
 
 def _witness_rows(run: SubmissionRun, scored: ScoredEvents) -> NDArray[np.int64]:
