@@ -78,7 +78,11 @@ def synth(
     isolation: IsolationKind,
     as_json: bool,
 ) -> None:
-    """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
+    """Make the firmware of the submission in FOLDER: timing, resources, verdict.
+
+    A network that misses a limit is a result: exit code 0. If the network has no firmware, nothing
+    is measured: the message names each layer in the way, and the exit code is 3.
+    """
     from harness.card.records import NotMeasured
     from harness.card.view import firmware_view
     from harness.scoring.synthesis import synthesise_submission
@@ -164,7 +168,10 @@ def score(
     private: bool,
     as_json: bool,
 ) -> None:
-    """Score the submission in FOLDER and write its score card."""
+    """Score the submission in FOLDER and write its score card.
+
+    If the network has no firmware, the card says why and is not ranked; the exit code is 0.
+    """
     from harness import score as score_folder
     from harness.card.files import card_path
 
