@@ -24,6 +24,7 @@ from harness.submission.mixing import (
     addition,
     along,
     attention,
+    by_constants,
     choice,
     choices,
     einsum,
@@ -55,7 +56,7 @@ _TABLE: tuple[tuple[Rule, str, str], ...] = (
         Less LessEqual Log Log10 Log1p Log2 Maximum Minimum Multiply Negative Power Reciprocal
         Round Sign Sqrt Square Subtract Tanh TrueDivide
         NotEqual LogicalAnd LogicalNot LogicalOr LogicalXor Isfinite Isinf Isnan Isneginf Isposinf
-        Signbit Digitize Mod Fmod FloorDivide Trunc Fabs Fmax Fmin Heaviside NanToNum Hypot Cbrt
+        Signbit Mod Fmod FloorDivide Trunc Fabs Fmax Fmin Heaviside NanToNum Hypot Cbrt
         Logaddexp Logaddexp2 Sin Cos Tan Arcsin Arccos Arctan Arctan2 Sinh Cosh Arcsinh Arccosh
         Arctanh Sinc Deg2rad Rad2deg ZerosLike OnesLike FullLike
         """,
@@ -88,11 +89,9 @@ _TABLE: tuple[tuple[Rule, str, str], ...] = (
     (along("axis"), "keras.src.ops.core", "Unstack"),
     (along("axis"), "keras.src.ops.linalg", "Norm"),
     (last_axis, "keras.src.ops.math", "TopK"),
-    (
-        along("axis", call_rule=elementwise),
-        "keras.src.ops.numpy",
-        "Average Percentile Quantile TakeAlongAxis",
-    ),
+    (along("axis", call_rule=elementwise), "keras.src.ops.numpy", "Average TakeAlongAxis"),
+    (by_constants, "keras.src.ops.numpy", "Digitize"),
+    (along("axis", call_rule=by_constants), "keras.src.ops.numpy", "Percentile Quantile"),
     (along("axis", adds_axes=True), "keras.src.ops.numpy", "ExpandDims Stack"),
     (along("source", "destination"), "keras.src.ops.numpy", "Moveaxis"),
     (along("axis1", "axis2"), "keras.src.ops.numpy", "Swapaxes"),

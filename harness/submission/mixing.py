@@ -119,6 +119,15 @@ def last_axis(call: Call) -> Iterator[Fault]:
     yield from _axis_faults(call, "axis", [-1], call.rank, "a tensor of two axes or more")
 
 
+def by_constants(call: Call) -> Iterator[Fault]:
+    """Take one tensor; all else is constant, as bin edges and the shares of quantiles are."""
+    if len(call.inputs) > 1:
+        yield Fault(
+            f"{call.kind} takes {', '.join(list(call.arguments)[1:])} of the events",
+            "give a constant",
+        )
+
+
 def reshape(call: Call) -> Iterator[Fault]:
     """Keep the numbers of each event together: -1 first, then the sizes of an event."""
     yield from only_tensors(call)

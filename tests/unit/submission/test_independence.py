@@ -263,6 +263,10 @@ REFUSED = {
         lambda x: keras.Sequential([keras.Input(batch_shape=(7, 57)), k.Dense(1)])(x),
         "the batch size is fixed to 7",
     ),
+    "bin edges of the events": (
+        lambda x: ops.digitize(x[:, 0], x[:, 1]),
+        "Digitize takes bins of the events",
+    ),
     "class without a rule": (lambda x: ops.tile(x, (1, 2)), "numpy.Tile is not allowed"),
     "subclass": (lambda x: type("Mine", (k.ReLU,), {})()(x), "Mine is not allowed"),
 }
