@@ -44,6 +44,8 @@ class Killed:
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            # A shell's background job ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         self.seen: set[psutil.Process] = set()
 
