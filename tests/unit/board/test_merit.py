@@ -74,7 +74,7 @@ def test_a_board_has_the_same_digits_with_every_mathematical_library(monkeypatch
 
     def printed() -> tuple[float, Span | None]:
         merit = merit_at(physics, chosen)
-        return merit, merit_span(physics, merit, chosen)
+        return merit, merit_span(card, merit, chosen)
 
     before = printed()
     for library in (math, np):

@@ -123,4 +123,5 @@ def test_a_plugin_that_answers_for_its_step_blames_nobody_else(answer, fault, sa
     with pytest.raises(HarnessError, match=says) as caught:
         score_by(f"{FORGE}\nsay({answer!r})\n")
 
-    assert type(caught.value) is fault
+    assert isinstance(caught.value, fault)
+    assert caught.value.exit_code == fault.exit_code
