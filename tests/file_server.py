@@ -174,13 +174,10 @@ def serve_slowly(piece_bytes: int, pause_s: float) -> Behaviour:
 def hold_after(n_bytes: int) -> Behaviour:
     """Send so much of an answer, and the rest never: the client has to leave."""
 
+    send_some = cut_after(n_bytes)
+
     def behave(handler: Handler, content: bytes, number: int) -> None:
-        start = handler.range_start()
-        span = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        handler.begin(206 if start else 200, len(content) - start, Content_Range=span)
-        handler.wfile.write(content[start : start + n_bytes])
-        handler.wfile.flush()
-        handler.close_connection = True
+        send_some(handler, content, number)
         # Returns when the client has closed the line.
         handler.rfile.read(1)
 

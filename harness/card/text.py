@@ -62,10 +62,10 @@ def is_readable(text: str) -> bool:
     >>> is_readable("Réseau, \u03bc\u00b2"), is_readable("\u3164"), is_readable("e" + 9 * "\u0301")
     (True, False, False)
     """
-    kinds = [unicodedata.category(sign) for sign in text if not sign.isspace()]
-    seen = [kind for sign, kind in zip("".join(text.split()), kinds) if sign not in _BLANKS]
-    piles = re.search(f"M{{{_MAX_MARKS + 1},}}", "".join(kind[0] for kind in kinds))
-    return piles is None and (not text or any(kind[0] in "LNPS" for kind in seen))
+    signs = "".join(text.split())
+    kinds = "".join("Z" if sign in _BLANKS else unicodedata.category(sign)[0] for sign in signs)
+    has_pile = "M" * (_MAX_MARKS + 1) in kinds
+    return not has_pile and (not text or any(kind in "LNPS" for kind in kinds))
 
 
 def quoted(text: str) -> str:

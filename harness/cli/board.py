@@ -9,7 +9,7 @@ import click
 
 from harness.card.text import visible
 from harness.cli.options import manifest_option, private_option, results_option
-from harness.cli.output import console
+from harness.cli.output import console, tell
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _write_site(boards: Boards, site: Path) -> None:
     from leaderboard_app.static_site import export_site
 
     pages = export_site(boards, site)
-    click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
+    tell(f"{len(pages)} pages; begin with {site / 'index.html'}")
 
 
 def _print_board(
@@ -87,7 +87,7 @@ def _print_board(
 
     snapshot = boards.refresh()
     for file in snapshot.unreadable:
-        click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
+        tell(f"{visible(file.name)} could not be read: {visible(file.reason)}")
     if challenge is None:
         challenge = snapshot.by_front[0] if snapshot.final else "sample"
     if challenge not in snapshot.entries:
@@ -117,7 +117,7 @@ def _serve_pages(settings: Settings, *, port: int, address: str, base_path: str)
 
     check_place(address, port)
     url = url_of(port=port, address=address, base_path=base_path)
-    click.echo(f"the leaderboard: {url} (Ctrl-C ends it)", err=True)
+    tell(f"the leaderboard: {url} (Ctrl-C ends it)")
     if settings.is_private:
-        click.echo("it shows hidden signals: for the organiser alone", err=True)
+        tell("it shows hidden signals: for the organiser alone")
     serve(settings, port=port, address=address, base_path=base_path)

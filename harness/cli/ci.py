@@ -20,7 +20,7 @@ from harness.cli.options import (
     results_option,
     submissions_option,
 )
-from harness.cli.output import console, print_json, print_result, progress
+from harness.cli.output import console, print_json, print_result, progress, tell
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ def comment(
         made = post_comment(
             rivals, artefact=artefact, event=event, repository=forge_repository, api=api
         )
-        click.echo(made, err=True)
+        tell(str(made))
         body = made.body
     else:
         body = comment_on_folder(Path(artefact), rivals)
@@ -350,9 +350,9 @@ def local(
 
     made = rehearse(clone, out, settings, base=base, author=author)
     click.echo(made.summary.model_dump_json(indent=1) if as_json else readable(made.comment))
-    click.echo(f"the comment: {out / 'comment.md'}", err=True)
+    tell(f"the comment: {out / 'comment.md'}")
     if made.site is not None:
-        click.echo(f"the pages: {made.site / 'index.html'}", err=True)
+        tell(f"the pages: {made.site / 'index.html'}")
     sys.exit(made.summary.exit_code)
 
 
@@ -414,7 +414,7 @@ def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -
     from harness.ci.organise import decide
 
     path = decide(work, challenge, "freeze", reason=reason, deadline=deadline)
-    click.echo(f"freeze: {path}", err=True)
+    tell(f"freeze: {path}")
 
 
 @ci.command()
@@ -425,7 +425,7 @@ def thaw(work: BoardWork, challenge: str, reason: str) -> None:
     """Undo a freeze: the manifest's deadline holds again."""
     from harness.ci.organise import decide
 
-    click.echo(f"thaw: {decide(work, challenge, 'thaw', reason=reason)}", err=True)
+    tell(f"thaw: {decide(work, challenge, 'thaw', reason=reason)}")
 
 
 @ci.command()
@@ -439,7 +439,7 @@ def retract(card: str, work: BoardWork, challenge: str, reason: str, undo: bool)
     from harness.ci.organise import decide
 
     kind: DecisionKind = "reinstate" if undo else "retract"
-    click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, card=card)}", err=True)
+    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, card=card)}")
 
 
 @ci.command()
@@ -463,7 +463,7 @@ def rename(
     path = decide(
         *(work, challenge, kind), reason=reason, is_same_team=is_same_team, team=old, to=new
     )
-    click.echo(f"{kind}: {path}", err=True)
+    tell(f"{kind}: {path}")
 
 
 @ci.command()
@@ -480,7 +480,7 @@ def withdraw(team: str, work: BoardWork, challenge: str, reason: str, undo: bool
     from harness.ci.organise import decide
 
     kind: DecisionKind = "readmit" if undo else "withdraw"
-    click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}", err=True)
+    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
 
 
 @ci.command("rescore-all")
@@ -512,4 +512,4 @@ def fetch_board(repository: Path, board_folder: Path) -> None:
     """Bring the board's branch into a folder, or begin one: what comments compare with."""
     from harness.ci.session import fetch_board
 
-    click.echo(f"the board: {fetch_board(repository, board_folder).folder}", err=True)
+    tell(f"the board: {fetch_board(repository, board_folder).folder}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import FOLDER, json_option, manifest_option, plots_option, results_option
-from harness.cli.output import print_result
+from harness.cli.output import print_result, tell
 
 
 @click.command()
@@ -97,4 +97,4 @@ def describe(
     print_result(description.summary, description_view(description), as_json=as_json)
     if plots is not None:
         for path in write_plots(description.summary, plots):
-            click.echo(f"picture: {path}", err=True)
+            tell(f"picture: {path}")

@@ -28,7 +28,7 @@ MAX_CHUNK_EVENTS = 524_288
 # HDF5's own cache of decompressed chunks; one row of chunks must fit.
 _CHUNK_CACHE_BYTES = 256 * 1024**2
 _TRUNCATED = re.compile(r"truncated file: eof = (\d+), .*stored_eof = (\d+)")
-# The file may be the only copy: nobody is told to delete it.
+# The file may be the only copy: no message says to delete it.
 _GET_ANOTHER = "get a whole copy from where it came from, and keep this one until you have it"
 
 EventChunk = tuple[NDArray[np.float32], NDArray[np.float64]]

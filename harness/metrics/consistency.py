@@ -20,7 +20,7 @@ from scipy.stats import rankdata, spearmanr
 from harness.card import records
 from harness.errors import InvalidSubmissionError
 from harness.metrics.accepted import passing
-from harness.metrics.scores import check_scores
+from harness.metrics.scores import as_float32, check_scores
 
 # Rounding of a sum of n float32 terms is at most n 2^-24 of their size (N. J. Higham, "Accuracy
 # and Stability of Numerical Algorithms", 2nd ed., SIAM 2002, section 4.2), here with n = 1024
@@ -50,12 +50,39 @@ class Batches:
     other: NDArray[np.int64]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """In what differences of scores are measured.
+
+    Attributes
+    ----------
+    scale : float
+        The largest score, by which the others are divided first: neither differences nor squares
+        of the largest floats overflow.
+    centre : float
+        Median of the scores, divided by `scale`.
+    spread : float
+        Half the width of their central 68 %, likewise; see `spread_of`.
+    """
+
+    scale: float
+    centre: float
+    spread: float
+
+    @classmethod
+    def of(cls, scores: NDArray[np.float64], scale: float = 0.0) -> Unit:
+        """Measure the unit of all scores of a run, once for all comparisons with it."""
+        scale = scale or float(np.abs(scores).max()) or 1.0
+        scaled = scores / scale
+        return cls(scale=scale, centre=float(np.median(scaled)), spread=spread_of(scaled))
+
+
 def compare_scores(
     name: str,
     reference: ArrayLike,
     other: ArrayLike,
     *,
-    among: NDArray[np.float64] | None = None,
+    unit: Unit | None = None,
     batches: Batches | None = None,
     points: Sequence[records.WorkingPoint] = (),
 ) -> records.Check:
@@ -67,8 +94,8 @@ def compare_scores(
         Name of the check, such as ``another_order``.
     reference, other : array_like, shape (n,)
         Scores of the same events, in the same order of events.
-    among : float64 array, optional
-        Scores of more events, whose spread is the unit; by default `reference`.
+    unit : Unit, optional
+        Of all scores of the run; by default that of `reference`.
     batches : Batches, optional
         Who was scored with whom; with it, a leak smaller than the tolerance is found as well.
     points : sequence of WorkingPoint, optional
@@ -87,7 +114,7 @@ def compare_scores(
     InvalidSubmissionError
         Scores are NaN or infinite, or the two runs returned different numbers of them.
     """
-    change = _change(name, reference, other, among)
+    change = _change(name, reference, other, unit)
     n_events = len(change)
     largest = float(np.abs(change).max())
     if largest == 0.0:
@@ -125,10 +152,8 @@ def check_resolution(scores: NDArray[np.float64]) -> None:
     """
     usual = float(np.abs(np.quantile(scores, [0.16, 0.84])).max())
     spread = spread_of(scores)
-    with np.errstate(over="ignore"):
-        narrow = scores.astype(np.float32)
-        is_narrow = np.array_equal(narrow, scores)
-        step = float(np.spacing(np.float32(usual) if is_narrow else np.float64(usual)))
+    is_narrow = as_float32(scores) is not None
+    step = float(np.spacing(np.float32(usual) if is_narrow else np.float64(usual)))
     if step > FLOAT32_TOLERANCE * spread:
         raise InvalidSubmissionError(
             f"most are about {usual:.3g}, where a float{32 if is_narrow else 64} has steps of "
@@ -172,7 +197,7 @@ def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> record
 
 
 def _change(
-    name: str, reference: ArrayLike, other: ArrayLike, among: NDArray[np.float64] | None = None
+    name: str, reference: ArrayLike, other: ArrayLike, unit: Unit | None = None
 ) -> NDArray[np.float64]:
     """Return other - reference in units of the spread, or of the distance from the median."""
     before = check_scores(reference, name=f"{name} (first run)")
@@ -188,10 +213,10 @@ def _change(
     largest = max(float(np.abs(before).max()), float(np.abs(after).max()))
     if largest == 0.0:
         return np.zeros(len(before))
-    before, after = before / largest, after / largest
-    known = before if among is None else among / largest
-    distance = np.abs(before - np.median(known))
-    return (after - before) / np.maximum(spread_of(known), distance)
+    unit = unit or Unit.of(before, largest)
+    before, after, ratio = before / largest, after / largest, unit.scale / largest
+    distance = np.abs(before - unit.centre * ratio)
+    return (after - before) / np.maximum(unit.spread * ratio, distance)
 
 
 def spread_of(scores: NDArray[np.float64]) -> float:

@@ -26,7 +26,7 @@ from harness.challenge import EventLayout
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.files import fast_digest
-from harness.metrics.consistency import Batches, compare_scores
+from harness.metrics.consistency import Batches, Unit, compare_scores
 from harness.scoring.symmetry import describe_variant, not_scored, symmetric_variants
 
 # Share of the compared events that are those of the highest scores.
@@ -195,7 +195,10 @@ def check_integrity(
         _write(folder, one.name, one.events, one.rows, sizes.turned_at_once) for one in changed
     ]
     answers, reason = _score_all(score, again, turned)
-    same = [_compare(scored, variant, answer, points) for variant, answer in zip(again, answers)]
+    unit = Unit.of(scored.scores)
+    same = [
+        _compare(scored, variant, answer, unit, points) for variant, answer in zip(again, answers)
+    ]
     diagnostics = [
         describe_variant(one, scored.mixture, scored.scores, answer, points)
         for one, answer in zip(changed, answers[len(again) :])
@@ -282,7 +285,11 @@ def check_input(n_events: int, *, is_same: bool) -> Check:
 
 
 def _compare(
-    scored: Scored, variant: _Variant, scores: NDArray[np.float64], points: Sequence[WorkingPoint]
+    scored: Scored,
+    variant: _Variant,
+    scores: NDArray[np.float64],
+    unit: Unit,
+    points: Sequence[WorkingPoint],
 ) -> Check:
     """Compare scores with those of the same events among all events."""
     batches = Batches(
@@ -290,6 +297,4 @@ def _compare(
         other=np.arange(len(variant.rows)) // variant.batch.at_once,
     )
     before = scored.scores[variant.rows]
-    return compare_scores(
-        variant.name, before, scores, among=scored.scores, batches=batches, points=points
-    )
+    return compare_scores(variant.name, before, scores, unit=unit, batches=batches, points=points)

@@ -23,7 +23,7 @@ from harness.card.records import Check, WorkingPoint
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError
 from harness.files import fast_digest
-from harness.metrics.consistency import compare_scores
+from harness.metrics.consistency import Unit, compare_scores
 from harness.scoring.integrity import check_input
 from harness.submission.survey import constant_problem
 
@@ -185,8 +185,9 @@ class Shards:
         rows = np.concatenate([rows for rows, _ in self.again])
         found = np.concatenate([found for _, found in self.again])
         is_sentinel = np.isin(rows, self.sentinels)
+        unit = Unit.of(scores)
         compared = [
-            compare_scores(name, scores[rows[chosen]], found[chosen], among=scores, points=points)
+            compare_scores(name, scores[rows[chosen]], found[chosen], unit=unit, points=points)
             for name, chosen in (("sentinels", is_sentinel), ("highest", ~is_sentinel))
         ]
         return (check_input(self.mixture.n_events, is_same=self.is_input_same), *compared)

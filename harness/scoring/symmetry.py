@@ -77,7 +77,7 @@ def describe_variant(
     found : float64 array, shape (n,)
         Of the variant's events.
     points : sequence of WorkingPoint
-        At the first the TPR is told.
+        The TPR is given at the first.
     """
     before = scores[variant.rows]
     change = describe_change(variant.name, before, found)

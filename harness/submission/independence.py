@@ -178,7 +178,7 @@ def mixing_problems(model: keras.Model, where: str) -> Iterator[Problem]:
         rule = rules().get(type(call.operation))
         if rule is None:
             yield not_allowed(f"{type(call.operation).__module__}.{call.kind}", place)
-        elif all(_is_of_events(tensor) for tensor in call.inputs):  # Else it is told of its maker.
+        elif all(_is_of_events(tensor) for tensor in call.inputs):  # Else its maker is named.
             for what, fix in list(rule(call)) or _output_faults(call):
                 yield Problem(what=what, where=place, expected=_EXPECTED, fix=fix)
 

@@ -146,7 +146,7 @@ def held(path: Path, mode: str, *, name: str = "") -> Iterator[int]:
 
 
 class TestHeldFiles:
-    """A file that is whole is never called broken, and nobody is told to delete a file."""
+    """A file that is whole is never called broken, and no message says to delete a file."""
 
     def told(self, done: subprocess.CompletedProcess[str], *words: str) -> None:
         assert done.returncode == 5, done.stderr

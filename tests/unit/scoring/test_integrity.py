@@ -5,13 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.card.records import WorkingPoint
 from harness.challenge import EventLayout
 from harness.errors import InvalidSubmissionError, Problem, SubmissionError
 from harness.files import fast_digest
 from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity
 from harness.scoring.symmetry import recall_warnings
-from tests.unit.scoring.toy import LAYOUT, N_BACKGROUND, N_SIGNAL, Process, sum_of_pt
+from tests.unit.scoring.toy import LAYOUT, N_BACKGROUND, N_SIGNAL, Process, sum_of_pt, working_point
 
 SIZES = Sizes(compared=20_000, alone=40, turned=2_000)
 SAME = ("batch_size", "repeat", "order", "subset", "background_alone", "alone")
@@ -262,19 +261,6 @@ def test_batches_are_of_the_sizes_that_they_say(mixture, tmp_path):
 
 
 # --- diagnostics -------------------------------------------------------------------------------
-
-
-def working_point(threshold, *, is_strict=False):
-    return WorkingPoint(
-        fpr=1e-3,
-        threshold=threshold,
-        is_strict=is_strict,
-        n_allowed=30,
-        n_passing=30,
-        fpr_realised=1e-3,
-        is_low_statistics=False,
-        rates={},
-    )
 
 
 def test_a_symmetric_score_keeps_its_rates(harness):

@@ -3,25 +3,11 @@
 import numpy as np
 import pytest
 
-from harness.card.records import WorkingPoint
 from harness.errors import InvalidSubmissionError
 from harness.metrics.consistency import check_resolution
 from harness.scoring import shards as module
 from harness.scoring.shards import Shards
-from tests.unit.scoring.toy import N_BACKGROUND, N_SIGNAL, Process, sum_of_pt
-
-
-def working_point(threshold):
-    return WorkingPoint(
-        fpr=1e-3,
-        threshold=threshold,
-        is_strict=False,
-        n_allowed=30,
-        n_passing=30,
-        fpr_realised=1e-3,
-        is_low_statistics=False,
-        rates={},
-    )
+from tests.unit.scoring.toy import N_BACKGROUND, N_SIGNAL, Process, sum_of_pt, working_point
 
 
 class Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.card.records import WorkingPoint
 from harness.challenge import EventLayout, ObjectGroup
 from harness.data.mix import Mixture
 
@@ -59,3 +60,17 @@ class Process:
 def sum_of_pt(events):
     """Score honestly."""
     return events[:, :, 0].sum(axis=1, dtype=np.float64)
+
+
+def working_point(threshold, *, is_strict=False) -> WorkingPoint:
+    """Return a cut at a threshold."""
+    return WorkingPoint(
+        fpr=1e-3,
+        threshold=threshold,
+        is_strict=is_strict,
+        n_allowed=30,
+        n_passing=30,
+        fpr_realised=1e-3,
+        is_low_statistics=False,
+        rates={},
+    )

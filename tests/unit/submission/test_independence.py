@@ -1,6 +1,6 @@
 """Which calls keep the events apart: each rule accepts what it should, and nothing else."""
 
-# ruff: noqa: PLW0108 - a layer is made anew for each test
+# ruff: noqa: PLW0108 - each test makes its own layer
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A network computes in float32 or narrower: what is wider is named, with what to write instead."""
 
-# ruff: noqa: PLW0108 - a layer is made anew for each test
+# ruff: noqa: PLW0108 - each test makes its own layer
 
 from __future__ import annotations
 
