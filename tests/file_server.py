@@ -184,6 +184,17 @@ def hold_after(n_bytes: int) -> Behaviour:
     return behave
 
 
+def serve_after(pause_s: float) -> Behaviour:
+    """Serve well, after a pause."""
+
+    def behave(handler: Handler, content: bytes, number: int) -> None:
+        time.sleep(pause_s)
+        with suppress(OSError):
+            serve_well(handler, content, number)
+
+    return behave
+
+
 def serve_without_length(handler: Handler, content: bytes, _: int) -> None:
     """Send the file and close, without saying how long it is."""
     handler.send_response(200)

@@ -287,6 +287,8 @@ class _Downloader:
         try:
             return answer.result(min(self._patience.answer_s, self._left_s()))
         except TimeoutError as error:
+            answer.add_done_callback(_close)
+            self._left_s()
             raise PassingFaultError(
                 f"the server gave no answer in {self._patience.answer_s:g} s"
             ) from error
@@ -340,6 +342,12 @@ class _Downloader:
                         speed = (done - seen) / elapsed_s
                         raise PassingFaultError(f"the line is too slow: {speed:,.0f} bytes/s")
                     checked, seen = time.monotonic(), done
+
+
+def _close(answer: Future[requests.Response]) -> None:
+    """Close an answer that came when nobody waited for it any more."""
+    if answer.exception() is None:
+        answer.result().close()
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:

@@ -34,6 +34,7 @@ from tests.file_server import (
     hold_after,
     ignore_ranges,
     say_length,
+    serve_after,
     serve_for_ever,
     serve_slowly,
     serve_well,
@@ -552,6 +553,14 @@ class TestServersWithoutEnd:
         with pytest.raises(DataError, match="not whole after"):
             fetch(challenge, root=tmp_path, patience=patience)
         assert len(server.asked(NAME)) > 2
+
+    def test_the_time_of_a_file_ends_while_the_server_is_silent(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content, serve_after(0.5))
+        patience = Patience(max_attempts=2, first_wait_s=0.01, total_s=0.2)
+        with pytest.raises(DataError, match="not whole after"):
+            fetch(challenge, root=tmp_path, patience=patience)
 
     def test_the_time_of_a_file_ends_though_each_attempt_brings_something(
         self, server: Served, content: bytes, tmp_path: Path
