@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -206,6 +207,29 @@ class Split(Value):
             raise ValueError(f"train + validation + test is {total:g}, not 1")
         return self
 
+    @property
+    def key_digest(self) -> str:
+        """What cards say of the key."""
+        return digest_of_key(self.key)
+
+
+_KEY_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def digest_of_key(key: str) -> str:
+    """Return the digest of a split's key; whoever has the key can share out the events as we do.
+
+    Cards once held the key itself. A digest stays as it is: no key is as long.
+
+    Examples
+    --------
+    >>> digest_of_key("sample-1")[:16], digest_of_key(digest_of_key("sample-1"))[:16]
+    ('sha256:0899cd856', 'sha256:0899cd856')
+    """
+    if _KEY_DIGEST.fullmatch(key):
+        return key
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
 
 class Budget(Value):
     """The most of each resource that an entry may use; None where the challenge sets no limit."""
@@ -304,7 +328,14 @@ class IntakeRules(Value):
 
 
 class Challenge(Value):
-    """One version of one data set with the rules of scoring on it."""
+    """One version of one data set with the rules of scoring on it.
+
+    Attributes
+    ----------
+    private : str
+        What everybody sees before a private challenge is opened. ``public_parts``: the cards
+        without hidden signals. ``until_open``: nothing.
+    """
 
     name: Name
     title: str = Field(min_length=1, max_length=120)
@@ -312,6 +343,7 @@ class Challenge(Value):
     description: str = Field(default="", max_length=2000)
     synthetic: bool
     licence: str = Field(min_length=1, max_length=80)
+    private: Literal["public_parts", "until_open"] = "public_parts"
     references: tuple[str, ...] = ()
     layout: EventLayout
     preselection: Preselection | None = None

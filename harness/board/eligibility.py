@@ -190,6 +190,8 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
             f"low statistics: only {point.n_allowed} background events may pass at FPR "
             f"{fpr_text(point.fpr)}"
         )
+    if not contest.signals:
+        yield "its signals are hidden until the organiser opens this challenge"
     for name in contest.signals:
         if name not in point.rates or name not in physics.auc:
             yield f"signal {name} was not scored"

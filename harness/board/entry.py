@@ -14,7 +14,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
-from harness.challenge import Challenge
+from harness.challenge import Challenge, digest_of_key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,9 +54,11 @@ def fits(card: ScoreCard, rules: Challenge) -> bool:
     """
     scored = card.challenge
     checksums = {file.process: file.checksum for file in rules.files if file.checksum}
-    return (scored.name, scored.version, scored.split_key, scored.seed) == (
-        *(rules.name, rules.version, rules.split.key, rules.seed),
-    ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
+    found = (scored.name, scored.version, digest_of_key(scored.split_key), scored.seed)
+    wanted = (rules.name, rules.version, rules.split.key_digest, rules.seed)
+    return found == wanted and all(
+        file.checksum == checksums.get(file.process, file.checksum) for file in scored.files
+    )
 
 
 def may_be_paired(first: ScoreCard, second: ScoreCard) -> bool:
@@ -77,7 +79,7 @@ def data_digest(challenge: ScoredChallenge) -> str:
         challenge.name,
         challenge.version,
         challenge.seed,
-        challenge.split_key,
+        digest_of_key(challenge.split_key),
         challenge.split_fractions,
         files,
     ]

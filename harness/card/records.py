@@ -552,6 +552,8 @@ class ScoredChallenge(Value):
     ----------
     ranking : RankingRules
         The rules as they stood; a board ranks by those of its newest card, or by the manifest's.
+    split_key : str
+        Digest of the split's key, see `harness.challenge.digest_of_key`; old cards hold the key.
     collision_rate_hz : float or None
         Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
     """

@@ -61,6 +61,16 @@ class ScoringSettings:
     public: Path | None = None
     progress: Callable[[str], None] = lambda _: None
 
+    @property
+    def decided(self) -> Path:
+        """Where the decisions on the challenge are: beside the cards that are shown.
+
+        Of a challenge that shows nothing until it is opened they are beside the whole cards.
+        """
+        if self.public is None or self.rules.private == "until_open":
+            return self.results
+        return self.public
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmittedFiles:

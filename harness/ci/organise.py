@@ -79,7 +79,8 @@ class _Board:
 def _read_board(work: BoardWork, challenge: str) -> _Board:
     manifest = load_manifest(*work.manifests)
     snapshot = CardIndex(work.board.results).refresh()
-    known = {*manifest.names, *snapshot.entries, *snapshot.decisions}
+    opened = CardIndex(work.board.opened).refresh().entries
+    known = {*manifest.names, *snapshot.entries, *snapshot.decisions, *opened}
     if challenge not in known:
         raise UsageError(
             f"there is no challenge {challenge[:80]!r}",
@@ -90,8 +91,8 @@ def _read_board(work: BoardWork, challenge: str) -> _Board:
     return _Board(
         challenge=challenge,
         place=work.board.results / challenge,
-        entries=snapshot.entries.get(challenge, ()),
-        opened=CardIndex(work.board.opened).refresh().entries.get(challenge, ()),
+        entries=snapshot.entries.get(challenge) or opened.get(challenge, ()),
+        opened=opened.get(challenge, ()),
         teams=Teams.of(snapshot.decisions_of(challenge)),
     )
 

@@ -122,7 +122,7 @@ def _newest_entries(settings: ScoringSettings) -> dict[str, Entry]:
     """Return the newest official card of each team, by its present name, the oldest card first."""
     challenge = settings.rules.name
     ours = CardIndex(settings.results, is_private=True).refresh().entries.get(challenge, ())
-    teams = Teams.of(read_decisions(settings.public or settings.results, challenge))
+    teams = Teams.of(read_decisions(settings.decided, challenge))
     newest: dict[str, Entry] = {}
     for one in sorted(ours, key=lambda one: (one.card.created_at, one.key)):
         if one.card.is_official:

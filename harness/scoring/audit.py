@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, ScoreCard
-from harness.challenge import Challenge, Value, utc
+from harness.challenge import Challenge, Value, digest_of_key, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
@@ -217,8 +217,8 @@ def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
 def _compare_split(card: ScoreCard, challenge: Challenge, *, has_seed: bool = True) -> Finding:
     """Compare what decides which events are scored, and the seed of what is drawn from them."""
     split, scored = challenge.split, card.challenge
-    found = (split.key, (split.train, split.validation, split.test), challenge.seed)
-    stated = (scored.split_key, scored.split_fractions, scored.seed)
+    found = (split.key_digest, (split.train, split.validation, split.test), challenge.seed)
+    stated = (digest_of_key(scored.split_key), scored.split_fractions, scored.seed)
     n = 3 if has_seed else 2
     return _compare("split", str(found[:n]), str(stated[:n]))
 

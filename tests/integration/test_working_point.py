@@ -140,6 +140,8 @@ def test_rescoring_changes_all_that_hangs_on_the_working_point_together(harness,
     (redone,) = rescore(harness, board, new_rules)
     assert redone["outcome"] == "rescored"
     card = read_card(board / "results" / "toy" / f"{redone['made']}.json")
+    # A card has no secret of the split.
+    assert card.challenge.split_key.startswith("sha256:")
     assert card.challenge.working_point == 1e-1
     assert card.float_physics.replicates != before.float_physics.replicates
     assert isinstance(card.accepted, NotMeasured)
