@@ -31,6 +31,8 @@ _SUBJECTS = {
     "unrename": ("team", "to"),
     "withdraw": ("team",),
     "readmit": ("team",),
+    "disqualify": ("team",),
+    "requalify": ("team",),
 }
 
 Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
@@ -38,7 +40,17 @@ Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 DecisionKind = Literal[
-    "freeze", "thaw", "retract", "reinstate", "reveal", "rename", "unrename", "withdraw", "readmit"
+    "freeze",
+    "thaw",
+    "retract",
+    "reinstate",
+    "reveal",
+    "rename",
+    "unrename",
+    "withdraw",
+    "readmit",
+    "disqualify",
+    "requalify",
 ]
 
 
@@ -52,7 +64,8 @@ class Decision(Value):
         deadline holds again. ``retract``: `card` does not count. ``reinstate``: it does again.
         ``reveal``: the hidden signal `signal` is shown to everyone; never taken back.
         ``rename``: `team` is called `to`. ``unrename``: that rename is taken back. ``withdraw``:
-        no card of `team` counts. ``readmit``: they do again.
+        no card of `team` counts. ``readmit``: they do again. ``disqualify``: no card of `team`
+        counts, nor one that it hands in later, under whatever name. ``requalify``: they do again.
     commit : str or None
         The commit of the main branch that a rename or a withdrawal follows from.
     decided : str or None

@@ -120,10 +120,14 @@ def _one_per_team(
     return tuple(counting), tuple(superseded)
 
 
-def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, str]:
-    """Sort a team's cards so that the one that counts comes last."""
+def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, datetime, str]:
+    """Sort a team's cards so that the one that counts comes last.
+
+    The latest is the one handed in last: a rescoring of an older one is no later entry.
+    """
     card, counts = entry.card, is_valid(entry, contest)
-    return counts and is_comparable(card, contest), counts, card.created_at, entry.key
+    is_first = counts and is_comparable(card, contest)
+    return is_first, counts, card.received_at, card.created_at, entry.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

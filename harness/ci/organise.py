@@ -116,6 +116,8 @@ def _checked(board: _Board, decision: Decision, *, is_same_team: bool) -> Decisi
         case "withdraw" | "readmit":
             _check_team(board, team)
             _check_withdrawal(board, team, is_wanted=decision.kind == "readmit")
+        case "disqualify" | "requalify":
+            _check_ban(board, team, is_wanted=decision.kind == "requalify")
     return decision
 
 
@@ -179,6 +181,14 @@ def _check_withdrawal(board: _Board, team: str, *, is_wanted: bool) -> None:
     is_withdrawn = all(one.withdrawal is not None for one in own)
     if is_withdrawn != is_wanted:
         raise UsageError(f"{team} is {'not withdrawn' if is_wanted else 'withdrawn already'}")
+
+
+def _check_ban(board: _Board, team: str, *, is_wanted: bool) -> None:
+    is_out = team in board.teams.disqualified
+    if not is_out:
+        _check_team(board, team)
+    if is_out != is_wanted:
+        raise UsageError(f"{team} is {'not disqualified' if is_wanted else 'disqualified already'}")
 
 
 def open_ranking(work: BoardWork, challenge: str, private_results: str) -> Ranking:

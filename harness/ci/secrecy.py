@@ -18,6 +18,7 @@ from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card, write_card
 from harness.challenge import Challenge
 from harness.ci.intake import ScoringSettings
+from harness.ci.opening import carry_to_whole_cards
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.errors import UsageError
 
@@ -60,6 +61,9 @@ def open_challenges(
                 contest = stack.enter_context(open_contest(place.manifest, place.challenge, None))
                 manifests = (*settings.manifests, contest.manifest)
                 chosen.append(replace(apart, rules=contest.rules, manifests=manifests))
+        for own in chosen:
+            if own.public is not None:
+                carry_to_whole_cards(own.public, own.results, own.rules.name)
         yield chosen
 
 

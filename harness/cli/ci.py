@@ -483,6 +483,23 @@ def withdraw(team: str, work: BoardWork, challenge: str, reason: str, undo: bool
     tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
 
 
+@ci.command()
+@click.argument("team")
+@_board_options
+@challenge_option
+@_reason_option
+@click.option("--undo", is_flag=True, help="Let its cards count again.")
+def disqualify(team: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
+    """Disqualify TEAM: no card of it counts, nor one that it hands in later, under any name.
+
+    It stays listed, with the reason. Comments on its pull requests say so, too.
+    """
+    from harness.ci.organise import decide
+
+    kind: DecisionKind = "requalify" if undo else "disqualify"
+    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
+
+
 @ci.command("rescore-all")
 @click.option("--commit", default="HEAD", show_default=True, help="Whose submissions run again.")
 @_board_options
@@ -496,7 +513,7 @@ def rescore_all(
     work: BoardWork,
     settings: ScoringSettings,
 ) -> None:
-    """Make each team's newest card again after a fix of the harness; old cards stay."""
+    """Make each team's cards again after a fix of the harness; old cards stay."""
     from harness.ci.rescore import redone_exit_code, rescore_board
     from harness.ci.view import redone_view
 

@@ -99,6 +99,12 @@ def test_their_public_parts_do_and_the_whole_ones_to_the_organiser(main, manifes
     assert leaks(main.board) == []
     assert leaks(tmp_path / "private") != []
 
+    # What is decided on the public card holds for the whole one, from the next run on.
+    harness("ci", "withdraw", "anna", *of_secret(manifest), "--board", main.board, "--reason", "x")
+    harness(*main.command("publish", *kept))
+    own = ("leaderboard", "--private", "--results", tmp_path / "private", *of_secret(manifest))
+    assert json_ranks(harness(*own, "--json"))["anna"] is None
+
     opening = ("ci", "open", *of_secret(manifest), "--board", main.board)
     harness(*opening, "--private-results", tmp_path / "private")
     assert leaks(main.board / "docs") != []

@@ -182,3 +182,27 @@ def test_a_retraction_follows_the_rescored_card(harness, board, tmp_path):
     assert harness(*undo).returncode == 0
     (row,) = ranking(harness, board, new_rules)["rows"]
     assert not any("taken back" in one for one in row["reasons"])
+
+
+def test_rescoring_keeps_the_card_that_counts_where_it_is_not_the_last_one(
+    harness, board, tmp_path
+):
+    (old,) = (board / "results" / "toy" / "team_sum").glob("*.json")
+    card = read_card(old)
+    said = {"digest": f"sha256:{'0' * 64}", "received": "2100-01-01T00:00:00Z"}
+    later = card.model_copy(update={"submission": card.submission.model_copy(update=said)})
+    packed = old.with_suffix(".scores.zst").read_bytes()
+    key = f"team_sum/{write_card(later, board / 'results', scores=packed).stem}"
+    toy = ("--challenge", "toy", "--manifest", harness.manifest, "--board", board)
+    assert harness("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
+
+    new_rules = changed(harness, tmp_path, working_point=1e-1)
+    made = {one["card"]: one["made"] for one in rescore(harness, board, new_rules)}
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert f"team_sum/{row['card']}" == made[f"team_sum/{old.stem}"]
+    assert not any("taken back" in one for one in row["reasons"])
+
+    undo = ("ci", "retract", key, "--undo", *toy, "--reason", "it was none")
+    assert harness(*undo).returncode == 0
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert f"team_sum/{row['card']}" == made[key]
