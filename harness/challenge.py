@@ -278,6 +278,9 @@ class RankingRules(Value):
         signals named in it count.
     require_second_translator : bool
         Whether a second translator must have checked the scores of every layer on its own.
+    tie_break : str
+        What ranks entries that are equal in merit, mean AUC, latency and LUT. ``shared``: they
+        share the rank. ``received``: the one that was received first is before the others.
     deadline : str or None
         Submissions received later do not count.
     retracted : mapping of card to str
@@ -290,6 +293,7 @@ class RankingRules(Value):
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
     require_second_translator: bool = False
+    tie_break: Literal["shared", "received"] = "shared"
     resource_classes_lut: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (
         1_000,
         10_000,

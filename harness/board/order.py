@@ -86,6 +86,15 @@ class Ranking:
         """The card of each team that counts, ranked ones first."""
         return (*self.ranked, *self.unranked)
 
+    def twins_of(self, entry: Entry) -> tuple[str, ...]:
+        """Names of the other teams with a card of the very same network, older cards too."""
+        digest = entry.card.model_digest
+        if isinstance(digest, NotMeasured):
+            return ()
+        every = (*(item.entry for item in self.listed), *self.superseded)
+        same = {self.contest.team_of(one) for one in every if one.card.model_digest == digest}
+        return tuple(sorted(same - {self.contest.team_of(entry)}))
+
 
 def rank(entries: Sequence[Entry], contest: Contest) -> Ranking:
     """Rank the cards of one challenge: one card of each team.
@@ -140,10 +149,11 @@ class _Judged:
     mean_auc: float
     latency_ns: float
     lut: float
+    received: float
 
     @property
-    def key(self) -> tuple[float, float, float, float]:
-        return -self.merit, -self.mean_auc, self.latency_ns, self.lut
+    def key(self) -> tuple[float, ...]:
+        return -self.merit, -self.mean_auc, self.latency_ns, self.lut, self.received
 
 
 def _judge(entry: Entry, contest: Contest) -> _Judged:
@@ -159,7 +169,14 @@ def _judge(entry: Entry, contest: Contest) -> _Judged:
         mean_auc=mean_auc(physics, contest.signals),
         latency_ns=_value_or_infinity(firmware.latency_ns),
         lut=_value_or_infinity(firmware.lut),
+        received=_time_of(entry, contest),
     )
+
+
+def _time_of(entry: Entry, contest: Contest) -> float:
+    """Return when an entry was received [s], where that breaks ties; else one time for all."""
+    is_used = contest.rules.tie_break == "received"
+    return entry.card.received_at.timestamp() if is_used else 0.0
 
 
 def _value_or_infinity(figure: Figure | NotMeasured) -> float:
