@@ -21,6 +21,7 @@ from harness.ci.intake import ScoringSettings
 from harness.ci.opening import carry_to_whole_cards
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.errors import UsageError
+from harness.scoring.readiness import refuse_unrankable
 
 
 @contextmanager
@@ -62,9 +63,31 @@ def open_challenges(
                 manifests = (*settings.manifests, contest.manifest)
                 chosen.append(replace(apart, rules=contest.rules, manifests=manifests))
         for own in chosen:
+            _refuse_unrankable(own)
             if own.public is not None:
                 carry_to_whole_cards(own.public, own.results, own.rules.name)
         yield chosen
+
+
+def _refuse_unrankable(settings: ScoringSettings) -> None:
+    """Refuse a challenge that would rank nobody; the log of a private one says no more than that.
+
+    Raises
+    ------
+    UsageError
+        See `readiness.refuse_unrankable`.
+    """
+    try:
+        refuse_unrankable(settings.rules)
+    except UsageError as error:
+        if settings.public is None:
+            raise
+        raise UsageError(
+            f"the manifest of {settings.rules.name} has {len(error.problems)} faults, for which "
+            "nobody would be ranked",
+            fix=f"where nobody else reads it: harness data check {settings.rules.name} --manifest "
+            "FILE",
+        ) from None
 
 
 def _secret_of(rules: Challenge) -> str:
