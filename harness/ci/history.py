@@ -18,7 +18,7 @@ from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
-from harness.ci import ledger
+from harness.ci import inbox, ledger
 from harness.ci.git import MIB, Repository, identity
 from harness.errors import DataError, IntegrityError, Problem
 
@@ -193,10 +193,10 @@ def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:
     name = path.rpartition("/")[2]
     if name == SUMMARY_NAME:
         return True
-    if name not in {ledger.FILE_NAME, decisions.FILE_NAME}:
+    if name not in {ledger.FILE_NAME, inbox.FILE_NAME, decisions.FILE_NAME}:
         return False
     before, after = (repository.blob(one, _MAX_FILE_BYTES) for one in (old, new))
-    if name == ledger.FILE_NAME:
+    if name != decisions.FILE_NAME:
         return after.startswith(before)
     lists = [json.loads(content)["decisions"] for content in (before, after)]
     return bool(lists[1][: len(lists[0])] == lists[0])
