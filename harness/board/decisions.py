@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+from filelock import FileLock
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from harness.challenge import NAME_PATTERN, Name, Utc, Value
 from harness.errors import DataError, UsageError, field_problems
-from harness.files import read_json, write_json
+from harness.files import make_folder, read_json, write_json
 
 FILE_NAME = "decisions.json"
 _FIX = "correct or restore the file"
@@ -195,5 +196,11 @@ def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
         The file cannot be written.
     """
     path = results / challenge / FILE_NAME
+    make_folder(path.parent)
+    with FileLock(path.with_name(".decisions.lock")):
+        return _write_added(path, decision)
+
+
+def _write_added(path: Path, decision: Decision) -> Path:
     added = decision.model_dump(mode="json", exclude_none=True)
     return write_json(path, _List(decisions=(*_read_list(path).decisions, added)))

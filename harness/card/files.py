@@ -15,11 +15,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from harness.card.records import Artefact, NotMeasured, ScoreCard
@@ -259,6 +260,13 @@ def read_scores(path: Path) -> KeptScores:
             fix="score the submission again with `harness score`",
         )
     return unpack_scores(packed, card)
+
+
+def sweep_results(results: Path) -> None:
+    """Remove what killed runs left beside the cards; where a card is being written, nothing."""
+    for folder in results.glob("*/*/"):
+        with suppress(Timeout), FileLock(folder / ".lock", timeout=0):
+            _sweep(folder)
 
 
 def _sweep(folder: Path) -> None:

@@ -23,14 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from filelock import FileLock
-
 from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
+from harness.ci.turns import taking_turns
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def score_all(
         In the order of `requests`.
     """
     done: dict[int, Scoring] = {}
-    with _only_queue(results):
+    with _only_queue(results, progress):
         waiting = {}
         there = CardIndex(results, is_private=True).refresh().entries
         for number, request in enumerate(requests):
@@ -100,10 +99,10 @@ def score_all(
 
 
 @contextmanager
-def _only_queue(results: Path) -> Iterator[None]:
+def _only_queue(results: Path, progress: Callable[[str], None]) -> Iterator[None]:
     """Wait for another queue on the same results, so that nothing is scored by both."""
     results.mkdir(parents=True, exist_ok=True)
-    with FileLock(results / ".queue.lock"):
+    with taking_turns(results / ".queue.lock", f"the submissions of {results}", progress):
         yield
 
 

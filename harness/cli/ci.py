@@ -108,6 +108,7 @@ def _board_options(command: Callable[..., None]) -> Callable[..., None]:
             board=BoardFolder(board_folder),
             manifests=manifests,
             is_pushed=push,
+            tell=progress(),
         )
         command(work=work, **values)
 
