@@ -206,6 +206,14 @@ def write_card(
     return target
 
 
+def write_again(card: ScoreCard, path: Path, results: Path) -> Path:
+    """Write `card`, made from the one at `path`, with the scores and artefacts of that one."""
+    folder, scores = path.with_suffix(""), path.with_suffix(SCORES_SUFFIX)
+    artefacts = sorted(folder.iterdir()) if folder.is_dir() else []
+    packed = scores.read_bytes() if scores.exists() else None
+    return write_card(card, results, scores=packed, artefacts=artefacts)
+
+
 def read_card(path: str | os.PathLike[str]) -> ScoreCard:
     """Read a card.
 

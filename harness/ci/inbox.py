@@ -1,7 +1,8 @@
 """When the submissions of a shared folder were received, which has no history as a branch has.
 
 ``results/inbox.jsonl`` holds one JSON object a line and only grows. It is written whenever somebody
-looks into the folder, whether anything is scored then or not: the first look at files counts.
+looks into the folder, whether anything is scored then or not. What counts is the first look at the
+files that a team has there now.
 """
 
 from __future__ import annotations
@@ -50,19 +51,19 @@ def receive(
     results.mkdir(parents=True, exist_ok=True)
     path = results / FILE_NAME
     with FileLock(results / ".inbox.lock"):
-        known = {(one.team, one.digest): one.received for one in _read(path)}
+        last = {one.team: one for one in _read(path)}
         new = [
             _receipt(team, digest, received or utc(now))
             for team, digest in digests.items()
-            if (team, digest) not in known
+            if team not in last or last[team].digest != digest
         ]
         if any(instant(one.received) > now for one in new):
             raise UsageError(f"{received} has not come yet", where="--received")
         if new:
             with path.open("a", encoding="utf-8") as file:
                 file.write("".join(f"{one.model_dump_json()}\n" for one in new))
-    known |= {(one.team, one.digest): one.received for one in new}
-    return {team: known[team, digest] for team, digest in digests.items()}
+    last |= {one.team: one for one in new}
+    return {team: last[team].received for team in digests}
 
 
 def _receipt(team: str, digest: str, received: str) -> Receipt:
@@ -73,7 +74,7 @@ def _receipt(team: str, digest: str, received: str) -> Receipt:
 
 
 def _read(path: Path) -> list[Receipt]:
-    """Read the receipts; the first one of the same files counts.
+    """Read the receipts, oldest first.
 
     Raises
     ------
@@ -86,5 +87,5 @@ def _read(path: Path) -> list[Receipt]:
     fix = "correct the line"
     return [
         parse_json(line, Receipt, source=f"{path}, line {number}", fix=fix)
-        for number, line in reversed(list(enumerate(lines, start=1)))
+        for number, line in enumerate(lines, start=1)
     ]

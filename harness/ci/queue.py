@@ -20,6 +20,7 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,7 @@ from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
+from harness.challenge import instant, utc
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.ci.turns import taking_turns
@@ -88,8 +90,9 @@ def score_all(
             if known is None:
                 waiting[number] = request
             else:
-                progress(f"{request.team}: scored already, {known.key}")
-                done[number] = not_run(request, "known", card=known.key)
+                key = _handed_in_again(known, entries, request, results)
+                progress(f"{request.team}: scored already, {key}")
+                done[number] = not_run(request, "known", card=key)
         with _workers(jobs, cluster) as workers:
             scored = _scored(waiting, results, score, workers, patience_s, progress)
             for number, scoring in scored:
@@ -119,6 +122,34 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and entry.card.challenge.working_point == request.rules.working_point
     )
     return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
+
+
+def _handed_in_again(
+    known: Entry, entries: Sequence[Entry], request: ScoringRequest, results: Path
+) -> str:
+    """Return the name of the card of files that are known, also if the team came back to them.
+
+    It handed in other files in between, whose card would count. So the known card is written once
+    more, with the new time of receipt.
+    """
+    if request.received is None:
+        return known.key
+    now = instant(request.received)
+    between = (
+        entry
+        for entry in entries
+        if entry.card.submission.team == request.team
+        and entry.card.submission.digest != request.digest
+        and known.card.received_at < entry.card.received_at < now
+    )
+    if next(between, None) is None:
+        return known.key
+    path = results / request.challenge / f"{known.key}{cards.CARD_SUFFIX}"
+    card = cards.read_card(path)
+    said = card.submission.model_copy(update={"received": request.received})
+    again = card.model_copy(update={"submission": said, "created": utc(datetime.now(UTC))})
+    made = cards.write_again(again, path, results)
+    return f"{request.team}/{made.name.removesuffix(cards.CARD_SUFFIX)}"
 
 
 def not_run(

@@ -12,7 +12,7 @@ from harness.board.decisions import read_decisions
 from harness.board.eligibility import is_valid
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
-from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
+from harness.card.files import CARD_SUFFIX, write_again
 from harness.card.records import SCORER_VERSION
 from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
@@ -178,10 +178,7 @@ def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
         return error.problems[0].what
     if not made.changes and entry.card.scorer_version == SCORER_VERSION:
         return _redone(entry.key, settings, "unchanged", made=entry.key)
-    folder = path.with_suffix("")
-    artefacts = sorted(folder.iterdir()) if folder.is_dir() else []
-    scores = path.with_suffix(SCORES_SUFFIX).read_bytes()
-    path = write_card(made.card, settings.results, scores=scores, artefacts=artefacts)
+    path = write_again(made.card, path, settings.results)
     key = f"{entry.card.submission.team}/{path.name.removesuffix(CARD_SUFFIX)}"
     detail = f"{len(made.changes)} figures changed"
     return _redone(entry.key, settings, "rescored", detail, made=key)

@@ -66,13 +66,16 @@ def test_what_was_received_in_time_is_in_time_whenever_it_is_scored(inbox):
 
 
 def test_other_files_are_received_when_they_come_and_the_same_ones_once(inbox):
+    later = "2026-03-01T19:00:00Z"
     inbox.put("team")
     inbox.receive("--received", NOON)
     inbox.put("team", "log /dev/null")
     assert inbox.receive("--received", EVENING) == {"team": EVENING}
     inbox.put("team")
-    assert inbox.receive() == {"team": NOON}
-    assert len((inbox.board / "results" / "inbox.jsonl").read_text().splitlines()) == 2
+    # The team has come back to its first files.
+    assert inbox.receive("--received", later) == {"team": later}
+    assert inbox.receive() == {"team": later}
+    assert len((inbox.board / "results" / "inbox.jsonl").read_text().splitlines()) == 3
 
 
 def test_scoring_alone_writes_it_down_before_it_scores(inbox, monkeypatch):

@@ -9,6 +9,10 @@ import pytest
 
 from harness.board.public import public_part
 from harness.card.files import write_card
+from harness.card.records import ScoredChallenge
+from harness.challenge import Challenge
+from harness.ci.process import ScoringOutcome, ScoringRequest
+from harness.data.manifest import load_manifest
 from harness.errors import ExitCode
 from tests.cards import make_card, make_challenge
 from tests.main_branch import MainBranch
@@ -16,6 +20,21 @@ from tests.outputs import check, harness, json_ranks, printed, refused, site_ran
 
 CHALLENGE = "finals"
 TEAMS = {"first": 2e-2, "second": 1e-3, "third": 1e-4}
+
+
+def of_manifest(rules: Challenge) -> ScoredChallenge:
+    """What a card says that fits the challenge of a manifest."""
+    made = make_challenge(name=rules.name, version=rules.version)
+    checksums = {file.process: file.checksum for file in rules.files}
+    files = tuple(
+        file.model_copy(update={"checksum": checksums[file.process] or file.checksum})
+        for file in made.files
+    )
+    split = {"split_key": rules.split.key_digest, "seed": rules.seed, "files": files}
+    return made.model_copy(update=split)
+
+
+RULED = of_manifest(load_manifest().challenge("sample"))
 
 
 def card_of(team: str, rate: float, day: int, **changes: object):
@@ -286,6 +305,36 @@ def test_the_comment_on_a_pull_request_says_that_its_team_is_disqualified(main, 
 
     main.rename("old", "fresh")
     assert main.publish() == {"fresh": None}
+
+
+def test_a_team_that_comes_back_to_earlier_files_is_ranked_by_them(main, monkeypatch):
+    rates = {b"": 1e-2, b"worse": 1e-4}
+
+    def score(request: ScoringRequest) -> ScoringOutcome:
+        every = dict.fromkeys(("ato4l", "lq", "h0", "hplus"), rates[request.files["note.txt"]])
+        card = make_card(request.team, rates=every)
+        said = {"digest": request.digest, "received": request.received}
+        card = card.model_copy(update={"submission": card.submission.model_copy(update=said)})
+        made = card.model_dump_json().encode()
+        return ScoringOutcome(exit_code=0, message="", wall_s=0.1, card=made)
+
+    def merit() -> float:
+        main.publish()
+        made = json.loads((main.board / "docs" / "sample" / "board.json").read_text())
+        (row,) = (row for row in made["rows"] if row["team"] == "team")
+        return row["merit"]["value"]
+
+    main.score, main.challenge = score, RULED
+    for hour, (note, expected) in enumerate([(b"", 1e-2), (b"worse", 1e-4), (b"", 1e-2)], start=9):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-01T{hour:02}:00:00Z")
+        main.repository.commit("main", main.files("team", note))
+        for _ in range(2):
+            assert merit() == pytest.approx(expected, rel=0.5)
+    assert len(list((main.board / "results" / "sample" / "team").glob("*.json"))) == 3
+    # What came back after the deadline is late; the one before it counts.
+    freeze = ("freeze", "--deadline", "2026-03-01T10:30:00Z", "--reason", "it is over")
+    harness("ci", *freeze, "--board", main.board)
+    assert merit() == pytest.approx(1e-4, rel=0.5)
 
 
 def test_cards_of_teams_that_never_had_a_folder_stay_as_they_are(main):
