@@ -214,10 +214,9 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
     if background.n_events < 2 * merit.min_background:
         why = f"{background.n_events:,} background events, of which {merit.min_background:,} pass"
         return _Found(merit=records.NotMeasured(not_measured=f"{why} in a half of them at least"))
-    sides = [_halves(background, seed), _halves(signal, seed)]
-    if min(half.n_events for pair in sides for half in pair) == 0:
+    halves = list(zip(_halves(background, seed), _halves(signal, seed), strict=True))
+    if min(half.n_events for pair in halves for half in pair) == 0:
         return _Found(merit=records.NotMeasured(not_measured="a half of the events is empty"))
-    halves = list(zip(*sides, strict=True))
     cuts = [_best_cut(merit, *half) for half in reversed(halves)]
     found = [_sic(*half, cut) for half, cut in zip(halves, cuts, strict=True)]
     replicates = np.mean(
