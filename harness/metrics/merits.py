@@ -30,6 +30,8 @@ from harness.metrics.roc import CONFIDENCE_LEVEL, measure_auc, place
 from harness.metrics.scores import RankedScores, Sample, rank_samples
 from harness.metrics.working_point import LOW_STATISTICS
 
+# Cuts at which the largest SIC is looked for in replicates: as many to the decade of the FPR.
+_PER_DECADE = 30
 # The bootstrap of a mistag is used from here on: background events that pass, and signal events
 # on the rarer side of the cut (docs/statistics.md).
 _MIN_PASSING, _MIN_SIGNAL = 20, 20
@@ -209,7 +211,9 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
 
     The largest of many noisy values is too large. So the events are shared out in two halves by
     their hashes; each half says which cut is best and the other what it gives. The figure is the
-    mean of the two, and has no such bias.
+    mean of the two, which is on average at most the largest SIC. The lower end of the interval is
+    that of this mean. The upper end is that of the largest SIC of each replicate, which is on
+    average at least the true one.
     """
     if background.n_events < 2 * merit.min_background:
         why = f"{background.n_events:,} background events, of which {merit.min_background:,} pass"
@@ -230,7 +234,9 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
     return _Found(
         merit=records.SignalMerit(
             value=value,
-            interval=bootstrap_interval(replicates, tpr=value),
+            interval=_sic_interval(
+                value, replicates, _largest_sics(merit, background, signal, seed)
+            ),
             n_background=n_passing[0],
             n_signal=n_passing[1],
             is_low_statistics=min(n_passing) < LOW_STATISTICS,
@@ -279,6 +285,34 @@ def _sic_replicates(
     fprs = np.maximum(dealt.rates(cuts), 0.5 / background.n_events)
     tprs = deal_whole_signal(signal.scores, signal.hashes, seed=seed).rates(cuts)
     return np.asarray(tprs / np.sqrt(fprs), dtype=np.float64)
+
+
+def _largest_sics(
+    merit: MaxSic, background: Sample, signal: Sample, seed: int
+) -> NDArray[np.float64]:
+    """Return the largest SIC of all events in each replicate, over cuts log-spaced in the FPR."""
+    n_events = background.n_events
+    decades = math.log10(n_events / merit.min_background)
+    n_steps = math.ceil(decades * _PER_DECADE) + 1
+    ranks = np.geomspace(merit.min_background, n_events, n_steps).round().astype(int)
+    cuts = np.unique([background.ranked.from_top(rank) for rank in ranks.tolist()])[::-1]
+    least = float(cuts[-1])
+    dealt = deal_background(background.scores, background.hashes, seed=seed, lowest=least)
+    tprs = deal_whole_signal(signal.scores, signal.hashes, seed=seed).shares(cuts)
+    fprs = np.maximum(dealt.shares(cuts), 0.5 / n_events)
+    return np.asarray((tprs / np.sqrt(fprs)).max(axis=1), dtype=np.float64)
+
+
+def _sic_interval(
+    value: float, chosen: NDArray[np.float64], largest: NDArray[np.float64]
+) -> records.Interval:
+    ends = bootstrap_interval(chosen, tpr=value), bootstrap_interval(largest, tpr=value)
+    return records.Interval(
+        lower=ends[0].lower,
+        upper=ends[1].upper,
+        level=CONFIDENCE_LEVEL,
+        method="Poisson bootstrap; upper end: of the largest SIC",
+    )
 
 
 def _area(_: AreaUnderCurve, background: Sample, signal: Sample, seed: int) -> _Found:
