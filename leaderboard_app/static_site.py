@@ -31,7 +31,13 @@ from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_
 from leaderboard_app.views.ranking_table import board_notes, ranking_model
 from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
-from leaderboard_app.views.trade_off import COSTS, efficiencies, trade_off_notes, trade_off_picture
+from leaderboard_app.views.trade_off import (
+    COSTS,
+    costs_of,
+    efficiencies,
+    trade_off_notes,
+    trade_off_picture,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -189,7 +195,7 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
     shown = efficiencies(board)
     data: list[JsonValue] = []
     figures = []
-    for cost in COSTS:
+    for cost in costs_of(board):
         for efficiency in shown:
             picture = trade_off_picture(board, cost, efficiency)
             figures.append(_figure_html(len(data), choice=f"{cost}/{efficiency}"))
@@ -203,7 +209,7 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         heading="Trade-off",
         notes=_notes(board),
         closing=[_safe(note_html(note)) for note in trade_off_notes(board)],
-        costs=[(key, axis.name) for key, axis in COSTS.items()],
+        costs=[(key, COSTS[key].name) for key in costs_of(board)],
         efficiencies=list(shown.items()),
         figures=figures,
         data=_in_script(packed(shared_columns(data))),

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from harness.card.records import NotMeasured
-from harness.challenge import Budget, Challenge, IntakeRules, Split, Target
+from harness.challenge import Budget, Challenge, IntakeRules, Split, StatedTarget, Target
 from harness.ci.intake import SubmittedFiles
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from tests.cards import make_card, make_challenge
@@ -28,8 +28,18 @@ RULES = Challenge(
     seed=20211,
     false_positive_rates=(1e-5,),
     working_point=1e-5,
-    target=Target(
-        part="p", clock_period_ns=5, max_latency_ns=1000, max_interval_ns=25, budget=Budget()
+    targets=(
+        StatedTarget(
+            name="fpga",
+            gate=True,
+            limits=Target(
+                part="p",
+                clock_period_ns=5,
+                max_latency_ns=1000,
+                max_interval_ns=25,
+                budget=Budget(),
+            ),
+        ),
     ),
     intake=IntakeRules(max_private_per_day=2),
 )

@@ -12,7 +12,16 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Budget, Challenge, DataFile, EventLayout, ObjectGroup, Split, Target
+from harness.challenge import (
+    Budget,
+    Challenge,
+    DataFile,
+    EventLayout,
+    ObjectGroup,
+    Split,
+    StatedTarget,
+    Target,
+)
 
 LAYOUT = EventLayout(
     objects=(
@@ -95,7 +104,7 @@ def make_challenge(
         seed=7,
         false_positive_rates=(1e-2, 1e-1),
         working_point=1e-2,
-        target=TARGET,
+        targets=(StatedTarget(name="fpga", gate=True, limits=TARGET),),
     )
 
 

@@ -56,6 +56,23 @@ def count_named(working_point: float, n_events: int) -> int:
     return int(Fraction(repr(float(working_point))) * n_events)
 
 
+def latency_limit_us(rules: Challenge) -> float:
+    """Return the limit of the latency that a result file states.
+
+    Raises
+    ------
+    UsageError
+        The challenge has no FPGA.
+    """
+    if rules.fpga is None:
+        raise UsageError(
+            f"{rules.name} has no FPGA among its targets",
+            expected="a target of the kind fpga: a result states its latency",
+            fix="take a challenge of a trigger's firmware",
+        )
+    return rules.fpga.max_latency_ns / 1000.0
+
+
 def find_box(rules: Challenge, path: Path | None, cache: Path | None) -> Box:
     """Find the black box in the file at `path`, or else that of the challenge.
 
@@ -103,7 +120,7 @@ def _box(
         title=title,
         n_events=n_events,
         working_point=rules.working_point,
-        max_latency_us=rules.target.max_latency_ns / 1000.0,
+        max_latency_us=latency_limit_us(rules),
         ids=ids,
         events=events,
         missing=missing,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import harness
-from harness.blackbox.box import count_named
+from harness.blackbox.box import count_named, latency_limit_us
 from harness.blackbox.seal import BoxKey, KeySignal, Secret, check_secret, seal_key
 from harness.blackbox.sources import BoxSource, find_sources
 from harness.challenge import Challenge, utc
@@ -312,7 +312,7 @@ def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[BoxSource]) -> 
         n_events=box.contents.n_events,
         working_point=challenge.working_point,
         n_allowed=count_named(challenge.working_point, box.contents.n_events),
-        max_latency_us=challenge.target.max_latency_ns / 1000.0,
+        max_latency_us=latency_limit_us(challenge),
         signals=tuple(
             KeySignal(
                 process=name,

@@ -37,16 +37,16 @@ def ranks_within(groups: Sequence[str], keys: Sequence[tuple[float, ...]]) -> li
     return ranks
 
 
-def pareto_front(points: Sequence[tuple[float, float, float]]) -> list[bool]:
-    """Find which of (merit, latency, LUT) no other dominates; equal points are all on the front.
+def pareto_front(points: Sequence[tuple[float, ...]]) -> list[bool]:
+    """Find which of (merit, costs ...) no other dominates; equal points are all on the front.
 
     Examples
     --------
     >>> pareto_front([(0.2, 50, 900), (0.1, 50, 900), (0.1, 40, 900)])
     [True, False, True]
     """
-    costs = np.array([(-merit, latency, lut) for merit, latency, lut in points], dtype=np.float64)
-    costs = costs.reshape(len(points), 3)
+    costs = np.array([(-merit, *others) for merit, *others in points], dtype=np.float64)
+    costs = costs.reshape(len(points), -1 if points else 1)
     return [
         not bool(((costs <= cost).all(axis=1) & (costs < cost).any(axis=1)).any()) for cost in costs
     ]

@@ -16,7 +16,7 @@ from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
 from harness.card.records import ScoreCard, ScoredChallenge
-from harness.challenge import Challenge, Merit, RankingRules, Target, TprAtFpr
+from harness.challenge import AnyTarget, Challenge, Merit, RankingRules, StatedTarget, TprAtFpr
 
 
 def final_title(title: str) -> str:
@@ -36,6 +36,10 @@ class Contest:
         FPR at which entries are ranked; cards scored at another one are not.
     signals : tuple of str
         Signals that count.
+    target : Target, CpuTarget or NoTarget
+        The gate: an entry that does not keep its limits is not ranked.
+    other_targets : tuple of StatedTarget
+        What entries are judged against as well.
     merit : Merit
         The figure of each signal that entries are ranked by; cards scored for another are not.
     teams : Teams
@@ -51,9 +55,10 @@ class Contest:
     scorer_version: int
     working_point: float
     signals: tuple[str, ...]
-    target: Target
+    target: AnyTarget
     rules: RankingRules
     merit: Merit
+    other_targets: tuple[StatedTarget, ...] = ()
     teams: Teams = field(default_factory=Teams)
     is_final: bool = False
     flaws: tuple[str, ...] = ()
@@ -104,6 +109,7 @@ class Rulebook:
             working_point=stated.working_point,
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
+            other_targets=stated.other_targets,
             rules=rules,
             merit=merit_of_rules(stated),
             teams=Teams.of(self.decisions),

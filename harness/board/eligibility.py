@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.board.contest import Contest, merit_of_rules
-from harness.board.entry import Entry, data_digest
+from harness.board.entry import Entry, counted_physics, data_digest
 from harness.board.merit import has_replicates, measured_merits
 from harness.card.records import (
     NO_SECOND_TRANSLATOR,
@@ -15,12 +15,16 @@ from harness.card.records import (
     Firmware,
     NotMeasured,
     Physics,
+    ProcessorUse,
     ScoreCard,
     UnreachedWorkingPoint,
 )
 from harness.challenge import (
     RESOURCE_TITLES,
+    AnyTarget,
+    CpuTarget,
     Evidence,
+    NoTarget,
     RankingRules,
     Target,
     fpr_text,
@@ -118,14 +122,13 @@ def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
     """Every reason why an entry cannot be ranked; empty if it can."""
     card = entry.card
     found = [*_standing(entry, contest), *_sameness(card, contest)]
-    if card.submission.division == "open":
+    is_fpga = isinstance(contest.target, Target)
+    if is_fpga and card.submission.division == "open":
         return (*found, "open division: its physics is shown, never ranked")
-    found += [
-        *_physics_reasons(card, contest),
-        *_firmware_reasons(card, contest),
-        *_integrity_reasons(card),
-        *_translator_reasons(card, contest),
-    ]
+    found += [*_physics_reasons(card, contest), *_target_reasons(card, contest)]
+    found += _integrity_reasons(card)
+    if is_fpga:
+        found += _translator_reasons(card, contest)
     return tuple(dict.fromkeys(found))
 
 
@@ -189,9 +192,10 @@ def _sameness(card: ScoreCard, contest: Contest) -> Iterator[str]:
 
 
 def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
-    physics = card.firmware_physics
+    physics = counted_physics(card, contest.target)
     if isinstance(physics, NotMeasured):
-        yield f"the firmware's scores were not measured: {physics.not_measured}"
+        whose = "the firmware's" if isinstance(contest.target, Target) else "its"
+        yield f"{whose} scores were not measured: {physics.not_measured}"
         return
     if not contest.signals:
         yield "its signals are hidden until the organiser opens this challenge"
@@ -246,16 +250,74 @@ def _merit_reasons(physics: Physics, contest: Contest) -> Iterator[str]:
             yield f"no bootstrap replicates of signal {name}: it cannot be compared"
 
 
-def _firmware_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
+def _target_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
+    """Say which limits of the gate are not kept."""
+    match contest.target:
+        case Target() as target:
+            yield from _firmware_reasons(card, target, contest.rules)
+        case CpuTarget() as target:
+            for requirement in processor_requirements(card, target):
+                if not requirement.is_met:
+                    yield requirement.reason
+        case NoTarget():
+            return
+
+
+def processor_requirements(card: ScoreCard, target: CpuTarget) -> list[Requirement]:
+    """Compare what one event costs a processor with a target's limits; none where it has none."""
+    used, found = card.processor, []
+    for name, limit, unit in (
+        ("processor time", target.max_time_ms, "ms"),
+        ("memory", target.max_memory_mb, "MB"),
+    ):
+        if limit is None:
+            continue
+        if not isinstance(used, ProcessorUse):
+            why = "not recorded by this scoring" if used is None else used.not_measured
+            value, reason = None, f"{name} was not measured: {why}"
+        else:
+            value = used.time_ms if unit == "ms" else used.peak_memory_mb
+            is_over = value > limit
+            reason = (
+                f"{name} {value:,.4g} {unit} is over the limit of {limit:,.6g} {unit}" * is_over
+            )
+        found.append(
+            Requirement(
+                name=name, value=value, limit=limit, unit=unit, evidence=None, reason=reason
+            )
+        )
+    return found
+
+
+def judge_against(
+    card: ScoreCard, target: AnyTarget, rules: RankingRules
+) -> list[Requirement] | NotMeasured:
+    """Compare a card with any target of its challenge, the gate or another."""
+    match target:
+        case CpuTarget():
+            return processor_requirements(card, target)
+        case NoTarget():
+            return []
+    firmware = card.firmware
+    if isinstance(firmware, NotMeasured):
+        return firmware
+    made = firmware.target
+    if (made.part, made.clock_period_ns) != (target.part, target.clock_period_ns):
+        clock = f"{made.clock_period_ns:g} ns"
+        return NotMeasured(not_measured=f"the firmware was made for {made.part} at {clock}")
+    return requirements(firmware, target, rules)
+
+
+def _firmware_reasons(card: ScoreCard, target: Target, rules: RankingRules) -> Iterator[str]:
     firmware = card.firmware
     if isinstance(firmware, NotMeasured):
         yield f"the firmware was not measured: {firmware.not_measured}"
         return
-    if firmware.is_handed_in and not contest.rules.accept_handed_in:
+    if firmware.is_handed_in and not rules.accept_handed_in:
         yield "firmware reports were handed in, not made here"
-    if firmware.target.part != contest.target.part:
-        yield f"made for the part {firmware.target.part}, not {contest.target.part}"
-    for requirement in requirements(firmware, contest.target, contest.rules):
+    if firmware.target.part != target.part:
+        yield f"made for the part {firmware.target.part}, not {target.part}"
+    for requirement in requirements(firmware, target, rules):
         if not requirement.is_met:
             yield requirement.reason
     known = {"latency", "interval", *RESOURCE_TITLES}

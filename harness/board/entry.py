@@ -14,7 +14,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
-from harness.challenge import Challenge, digest_of_key, fpr_text
+from harness.challenge import AnyTarget, Challenge, Target, digest_of_key, fpr_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +92,19 @@ def shown_physics(card: ScoreCard) -> Physics | None:
         if not isinstance(physics, NotMeasured):
             return physics
     return None
+
+
+def counted_physics(card: ScoreCard, target: AnyTarget) -> Physics | NotMeasured:
+    """Return the physics that a target ranks: an FPGA the firmware's, others the scores' own."""
+    return card.firmware_physics if isinstance(target, Target) else card.float_physics
+
+
+def shown_on(card: ScoreCard, target: AnyTarget) -> Physics | None:
+    """Return the physics that a board of a target shows: of an FPGA as `shown_physics`."""
+    if isinstance(target, Target):
+        return shown_physics(card)
+    physics = card.float_physics
+    return None if isinstance(physics, NotMeasured) else physics
 
 
 def point_at(physics: Physics | None, fpr: float) -> WorkingPoint | NotMeasured:

@@ -27,8 +27,11 @@ from harness.challenge import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
     RESOURCE_TITLES,
+    CpuTarget,
     EfficiencyAtRate,
     Merit,
+    NoTarget,
+    Target,
     TprAtFpr,
 )
 
@@ -115,14 +118,28 @@ def columns(board: Board) -> list[Column]:
         _figure_column("merit", metric, lambda row: row.merit, write),
         *(_signal_column(board, name, title) for name, title in board.signals.items()),
         _figure_column("mean_auc", "Mean AUC", lambda row: row.mean_auc, "{:.3f}".format),
-        _figure_column("latency_ns", "Latency [ns]", lambda row: row.latency_ns),
-        _figure_column("interval_cycles", "II [cycles]", lambda row: row.interval_cycles),
-        *(_resource_column(name, title) for name, title in RESOURCE_TITLES.items()),
-        _figure_column("flops", "FLOPs", lambda row: row.flops),
-        _text_column("evidence", "Evidence", _evidence),
+        *_target_columns(board),
         _text_column("isolation", "Isolation", lambda row: row.isolation),
         _text_column("created", "Scored", lambda row: row.created),
     ]
+
+
+def _target_columns(board: Board) -> list[Column]:
+    """Return the columns of what an entry costs on the gate, and its FLOPs."""
+    flops = _figure_column("flops", "FLOPs", lambda row: row.flops)
+    match board.target:
+        case Target():
+            return [
+                _figure_column("latency_ns", "Latency [ns]", lambda row: row.latency_ns),
+                _figure_column("interval_cycles", "II [cycles]", lambda row: row.interval_cycles),
+                *(_resource_column(name, title) for name, title in RESOURCE_TITLES.items()),
+                flops,
+                _text_column("evidence", "Evidence", _evidence),
+            ]
+        case CpuTarget():
+            return [_figure_column("processor_ms", "CPU [ms]", lambda row: row.processor_ms), flops]
+        case NoTarget():
+            return [flops]
 
 
 METRIC_TITLES = {

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from harness.board.aggregate import aggregate, aggregate_logs
 from harness.board.comparison import TAILS, PairedComparison, Span, compare, rate_replicates
 from harness.board.contest import Contest, merit_of_rules
-from harness.board.entry import point_at, shown_physics
+from harness.board.entry import point_at, shown_on
 from harness.card.records import NotMeasured, Physics, ScoreCard, SignalMerit
 from harness.challenge import without_last_digits
 
@@ -44,7 +44,7 @@ def merit_of(values: Mapping[str, float], contest: Contest, *, fpr: float | None
     least = fpr if merit.at_working_point and fpr is not None else merit.by_chance
     better = min if merit.smaller_is_better else max
     return aggregate(
-        contest.rules.aggregate,
+        contest.rules.combines_by,
         [better(values[name], least) for name in contest.signals],
         _weights(contest),
         smaller_is_better=merit.smaller_is_better,
@@ -108,7 +108,7 @@ def merit_replicates(physics: Physics, contest: Contest) -> NDArray[np.float64]:
     figures = np.array([signal_replicates(physics, contest, name) for name in contest.signals])
     better = np.minimum if merit.smaller_is_better else np.maximum
     return aggregate_logs(
-        contest.rules.aggregate,
+        contest.rules.combines_by,
         better(figures, merit.by_chance),
         np.array(_weights(contest)),
         smaller_is_better=merit.smaller_is_better,
@@ -124,7 +124,7 @@ def span_of(log_replicates: NDArray[np.float64], merit: float) -> Span:
 
 def merit_span(card: ScoreCard, merit: float, contest: Contest) -> Span | None:
     """Return the interval of a card's merit; None without replicates of the contest's merit."""
-    physics = shown_physics(card)
+    physics = shown_on(card, contest.target)
     if physics is None or merit_of_rules(card.challenge) != contest.merit:
         return None
     if not all(has_replicates(physics, contest, name) for name in contest.signals):

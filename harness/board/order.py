@@ -24,9 +24,10 @@ from harness.board.classes import pareto_front, ranks_within, resource_class
 from harness.board.comparison import Span, resolved_better
 from harness.board.contest import Contest
 from harness.board.eligibility import is_comparable, is_valid, reasons_against
-from harness.board.entry import Entry, shown_physics
+from harness.board.entry import Entry, counted_physics, shown_on
 from harness.board.merit import mean_auc, merit_at, merit_replicates, span_of
-from harness.card.records import Figure, Firmware, NotMeasured, Physics
+from harness.card.records import Figure, Firmware, NotMeasured, Physics, ProcessorUse, ScoreCard
+from harness.challenge import CpuTarget, NoTarget, Target
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +43,11 @@ class Ranked:
     merit : float
         Figure of merit of the contest.
     resource_class : str
-        ``lut<=10000`` or ``budget``; `class_rank` is the place among the class's entries.
+        ``lut<=10000`` or ``budget``, or empty where the gate is no FPGA; `class_rank` is the place
+        among the class's entries.
     is_pareto : bool
-        No other ranked entry is at least as good in merit, latency and LUT and better in one.
+        No other ranked entry is at least as good in merit and in what it costs on the gate
+        (latency and LUT, or processor time) and better in one.
     """
 
     entry: Entry
@@ -54,8 +57,6 @@ class Ranked:
     merit: float
     merit_span: Span
     mean_auc: float
-    latency_ns: float
-    lut: float
     resource_class: str
     class_rank: int
     is_pareto: bool
@@ -148,8 +149,7 @@ class _Judged:
     log_replicates: NDArray[np.float64]
     sign: int
     mean_auc: float
-    latency_ns: float
-    lut: float
+    costs: tuple[float, ...]
     received: float
 
     @property
@@ -159,13 +159,12 @@ class _Judged:
 
     @property
     def key(self) -> tuple[float, ...]:
-        return -self.goodness, -self.mean_auc, self.latency_ns, self.lut, self.received
+        return -self.goodness, -self.mean_auc, *self.costs, self.received
 
 
 def _judge(entry: Entry, contest: Contest) -> _Judged:
-    physics, firmware = entry.card.firmware_physics, entry.card.firmware
+    physics = counted_physics(entry.card, contest.target)
     assert isinstance(physics, Physics)
-    assert isinstance(firmware, Firmware)
     merit = merit_at(physics, contest)
     assert not isinstance(merit, NotMeasured)
     return _Judged(
@@ -174,8 +173,7 @@ def _judge(entry: Entry, contest: Contest) -> _Judged:
         log_replicates=merit_replicates(physics, contest),
         sign=-1 if contest.merit.smaller_is_better else 1,
         mean_auc=mean_auc(physics, contest.signals),
-        latency_ns=_value_or_infinity(firmware.latency_ns),
-        lut=_value_or_infinity(firmware.lut),
+        costs=_costs(entry.card, contest),
         received=_time_of(entry, contest),
     )
 
@@ -184,6 +182,20 @@ def _time_of(entry: Entry, contest: Contest) -> float:
     """Return when an entry was received [s], where that breaks ties; else one time for all."""
     is_used = contest.rules.tie_break == "received"
     return entry.card.received_at.timestamp() if is_used else 0.0
+
+
+def _costs(card: ScoreCard, contest: Contest) -> tuple[float, ...]:
+    """Return what an entry costs on the gate: latency and LUT, processor time, or nothing."""
+    match contest.target:
+        case Target():
+            assert isinstance(card.firmware, Firmware)
+            latency, lut = card.firmware.latency_ns, card.firmware.lut
+            return _value_or_infinity(latency), _value_or_infinity(lut)
+        case CpuTarget():
+            used = card.processor
+            return (used.time_ms if isinstance(used, ProcessorUse) else math.inf,)
+        case NoTarget():
+            return ()
 
 
 def _value_or_infinity(figure: Figure | NotMeasured) -> float:
@@ -203,9 +215,10 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
     )
     keys = [one.key for one in judged]
     ranks = ranks_within([""] * len(judged), keys)
-    classes = [resource_class(one.lut, contest.rules) for one in judged]
+    is_fpga = isinstance(contest.target, Target)
+    classes = [resource_class(one.costs[1], contest.rules) if is_fpga else "" for one in judged]
     class_ranks = ranks_within(classes, keys)
-    fronts = pareto_front([(one.goodness, one.latency_ns, one.lut) for one in judged])
+    fronts = pareto_front([(one.goodness, *one.costs) for one in judged])
     return tuple(
         Ranked(
             entry=one.entry,
@@ -215,8 +228,6 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
             merit=one.merit,
             merit_span=span_of(one.log_replicates, one.merit),
             mean_auc=one.mean_auc,
-            latency_ns=one.latency_ns,
-            lut=one.lut,
             resource_class=classes[i],
             class_rank=class_ranks[i],
             is_pareto=fronts[i],
@@ -228,7 +239,7 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
 def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, datetime, str]:
     """Trigger entries before open ones, then by the figure of merit that is there."""
     card = item.entry.card
-    merit = merit_at(shown_physics(card), contest)
+    merit = merit_at(shown_on(card, contest.target), contest)
     sign = -1 if contest.merit.smaller_is_better else 1
     known = -math.inf if isinstance(merit, NotMeasured) else sign * merit
     return card.submission.division == "open", -known, card.created_at, item.entry.key

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.board.comparison import Span
 from harness.board.contest import Contest
-from harness.board.entry import Entry, data_digest, point_at, shown_physics
+from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
 from harness.card.records import (
@@ -19,10 +19,20 @@ from harness.card.records import (
     IsolationKind,
     NotMeasured,
     Physics,
+    ProcessorUse,
     ScoreCard,
     SignalMerit,
 )
-from harness.challenge import EVIDENCE_LADDER, Evidence, Merit, Name, Target, TprAtFpr, Value
+from harness.challenge import (
+    EVIDENCE_LADDER,
+    AnyTarget,
+    CpuTarget,
+    Evidence,
+    Merit,
+    Name,
+    TprAtFpr,
+    Value,
+)
 
 SCHEMA_VERSION = 1
 # What the intervals of ranks promise; shown wherever ranks are shown.
@@ -96,6 +106,8 @@ class BoardRow(Value):
         Empty where `rates` are what is ranked.
     same_network : tuple of str
         Other teams that handed in the very same network.
+    processor_ms : float, NotMeasured or None
+        Processor time of one event; None where the gate is no processor.
     evidence : str or None
         The weakest evidence among latency in cycles, interval and resources.
     """
@@ -126,6 +138,9 @@ class BoardRow(Value):
     ff: AmountCell | NotMeasured
     dsp: AmountCell | NotMeasured
     bram18: AmountCell | NotMeasured
+    processor_ms: float | NotMeasured | None = Field(
+        default=None, exclude_if=lambda found: found is None
+    )
     flops: Annotated[int, Field(ge=0)] | NotMeasured
     bops: Annotated[int, Field(ge=0)] | NotMeasured
     n_parameters: Annotated[int, Field(ge=0)] | NotMeasured
@@ -166,7 +181,7 @@ class Board(Value):
     metric: str
     merit: Merit | None = Field(default=None, exclude_if=lambda merit: merit is None)
     signals: dict[Name, str]
-    target: Target
+    target: AnyTarget
     rows: tuple[BoardRow, ...]
     n_ranked: int
     n_superseded: int
@@ -202,7 +217,7 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
         scorer_version=contest.scorer_version,
         working_point=contest.working_point,
         shown_point=point,
-        metric=f"{contest.rules.aggregate}_{contest.merit.name}",
+        metric=f"{contest.rules.combines_by}_{contest.merit.name}",
         merit=None if isinstance(contest.merit, TprAtFpr) else contest.merit,
         signals=titles_of(reference, contest.signals),
         target=contest.target,
@@ -254,7 +269,7 @@ def _twin_notes(made: Ranking) -> list[str]:
 def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
     card, contest = item.entry.card, made.contest
     place = item if isinstance(item, Ranked) else None
-    physics = shown_physics(card)
+    physics = shown_on(card, contest.target)
     firmware = card.firmware
     return BoardRow(
         rank=place.rank if place else None,
@@ -281,6 +296,7 @@ def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         ff=_amount(firmware, "ff"),
         dsp=_amount(firmware, "dsp"),
         bram18=_amount(firmware, "bram18"),
+        processor_ms=_processor_ms(card, contest),
         flops=_cost(card.cost, "flops"),
         bops=_cost(card.cost, "bops"),
         n_parameters=_cost(card.cost, "n_parameters"),
@@ -336,7 +352,7 @@ def _merit(
     is_own = fpr == contest.working_point or not contest.merit.at_working_point
     if is_own and place is not None:
         return _merit_cell(place.merit, place.merit_span)
-    value = merit_at(shown_physics(card), contest, fpr=fpr)
+    value = merit_at(shown_on(card, contest.target), contest, fpr=fpr)
     if isinstance(value, NotMeasured):
         return value
     if not is_own:
@@ -358,6 +374,14 @@ def _mean_auc(physics: Physics | None, signals: Sequence[str]) -> float | NotMea
     if not signals or not set(signals) <= set(physics.auc):
         return NotMeasured(not_measured="not every signal was scored")
     return mean_auc(physics, signals)
+
+
+def _processor_ms(card: ScoreCard, contest: Contest) -> float | NotMeasured | None:
+    if not isinstance(contest.target, CpuTarget):
+        return None
+    if card.processor is None:
+        return NotMeasured(not_measured="not recorded by this scoring")
+    return card.processor.time_ms if isinstance(card.processor, ProcessorUse) else card.processor
 
 
 def _amount(firmware: Firmware | NotMeasured, name: str) -> AmountCell | NotMeasured:

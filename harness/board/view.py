@@ -23,7 +23,7 @@ def standing_view(card: ScoreCard) -> RenderableType:
 
 
 def _aggregate(contest: Contest) -> str:
-    title = AGGREGATE_TITLES[contest.rules.aggregate].lower()
+    title = AGGREGATE_TITLES[contest.rules.combines_by].lower()
     return f"{title} over the signals of the " if title else ""
 
 

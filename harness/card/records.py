@@ -11,7 +11,18 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Merit, Name, RankingRules, Target, Utc, Value, instant
+from harness.challenge import (
+    AnyTarget,
+    Evidence,
+    Merit,
+    Name,
+    RankingRules,
+    StatedTarget,
+    Target,
+    Utc,
+    Value,
+    instant,
+)
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -215,6 +226,28 @@ class Cost(Value):
     macs: Count | NotMeasured
     bops: Count | NotMeasured
     weight_bits: Count | NotMeasured
+
+
+class ProcessorUse(Value):
+    """What one event costs a processor, scored by itself.
+
+    Attributes
+    ----------
+    time_ms, lowest_ms, highest_ms : float
+        Processor time of one event: the median of `repeats` measurements, and the ends of all.
+    reference_ms : float
+        Processor time of a fixed calculation in the same minute, by which machines can be compared.
+    peak_memory_mb : float
+        Of the process that scores, in units of 2**20 bytes.
+    """
+
+    time_ms: float = Field(ge=0)
+    lowest_ms: float = Field(ge=0)
+    highest_ms: float = Field(ge=0)
+    repeats: Count
+    n_events: Count
+    reference_ms: float = Field(gt=0)
+    peak_memory_mb: float = Field(ge=0)
 
 
 class Figure(Value):
@@ -589,6 +622,8 @@ class ScoredChallenge(Value):
         The rules as they stood; a board ranks by those of its newest card, or by the manifest's.
     merit : Merit or None
         What is ranked; None: the TPR at the working point.
+    target : Target, CpuTarget or NoTarget
+        The gate: what does not keep its limits is not ranked.
     split_key : str
         Digest of the split's key, see `harness.challenge.digest_of_key`; old cards hold the key.
     collision_rate_hz : float or None
@@ -605,7 +640,8 @@ class ScoredChallenge(Value):
     seed: int
     working_point: Probability
     merit: Merit | None = Field(default=None, exclude_if=lambda merit: merit is None)
-    target: Target
+    target: AnyTarget
+    other_targets: tuple[StatedTarget, ...] = Field(default=(), exclude_if=lambda found: not found)
     ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
         default_factory=RankingRules
     )
@@ -671,6 +707,9 @@ class ScoreCard(Value):
     accepted: Accepted | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     stress: Stress | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    processor: ProcessorUse | NotMeasured | None = Field(
+        default=None, exclude_if=lambda found: found is None
+    )
     compared: ComparedScores | NotMeasured = NotMeasured(
         not_measured="not recorded by this scoring"
     )

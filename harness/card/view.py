@@ -32,7 +32,7 @@ from harness.card.terminal import (
     with_interval,
 )
 from harness.card.text import plain
-from harness.challenge import RESOURCE_TITLES
+from harness.challenge import RESOURCE_TITLES, Target
 
 
 def card_view(card: ScoreCard) -> RenderableType:
@@ -43,9 +43,13 @@ def card_view(card: ScoreCard) -> RenderableType:
         parts.append(_physics_table(card, firmware, "firmware"))
     if not isinstance(network, NotMeasured):
         parts.append(_network_view(card, network))
-    if isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
+    is_asked = isinstance(card.challenge.target, Target)
+    if is_asked and isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(not_measured("firmware scores", firmware))
-    parts += [_cost_view(card.cost), firmware_view(card.firmware), *_compared_view(card)]
+    parts.append(_cost_view(card.cost))
+    if isinstance(card.challenge.target, Target) or not isinstance(card.firmware, NotMeasured):
+        parts += [firmware_view(card.firmware), *_compared_view(card)]
+    parts += _processor_view(card)
     parts.append(_checks_view(card))
     parts += _stress_view(card)
     parts += [remark("warning", warning) for warning in card.warnings]
@@ -189,6 +193,22 @@ def _compared_view(card: ScoreCard) -> list[RenderableType]:
     header = ("", "events", "different", "largest difference")
     title, caption = "every score: network and firmware", card.compared.explanation
     return [table(title, header, rows, caption=caption)]
+
+
+def _processor_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw what one event costs a processor; nothing if none is a target."""
+    used = card.processor
+    if used is None:
+        return []
+    if isinstance(used, NotMeasured):
+        return [not_measured("processor time", used)]
+    rows = [
+        ("processor time of one event", f"{used.time_ms:.4g} ms"),
+        ("lowest and highest", f"{used.lowest_ms:.4g}, {used.highest_ms:.4g} ms"),
+        ("a fixed calculation", f"{used.reference_ms:.4g} ms"),
+        ("memory", f"{used.peak_memory_mb:,.0f} MB"),
+    ]
+    return [table("processor", ("", "value"), rows)]
 
 
 def _checks_view(card: ScoreCard) -> RenderableType:

@@ -11,7 +11,7 @@ import re
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
@@ -27,6 +27,15 @@ from harness.challenge.merit import (
     TprAtFpr,
     fpr_text,
     without_last_digits,
+)
+from harness.challenge.target import (
+    RESOURCE_TITLES,
+    AnyTarget,
+    Budget,
+    CpuTarget,
+    NoTarget,
+    StatedTarget,
+    Target,
 )
 from harness.challenge.values import (
     NAME_PATTERN,
@@ -54,9 +63,11 @@ __all__ = [
     "Account",
     "AddedEfficiencyAtRate",
     "Aggregate",
+    "AnyTarget",
     "AreaUnderCurve",
     "Budget",
     "Challenge",
+    "CpuTarget",
     "DataFile",
     "EfficiencyAtRate",
     "EventLayout",
@@ -67,12 +78,14 @@ __all__ = [
     "Merit",
     "MistagAtTpr",
     "Name",
+    "NoTarget",
     "ObjectGroup",
     "Positive",
     "Preselection",
     "RankingRules",
     "RejectionAtTpr",
     "Split",
+    "StatedTarget",
     "Target",
     "TprAtFpr",
     "Utc",
@@ -223,29 +236,6 @@ def digest_of_key(key: str) -> str:
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
-class Budget(Value):
-    """The most of each resource that an entry may use; None where the challenge sets no limit."""
-
-    lut: int | None = Field(default=None, ge=1)
-    ff: int | None = Field(default=None, ge=1)
-    dsp: int | None = Field(default=None, ge=0)
-    bram18: int | None = Field(default=None, ge=0)
-
-
-# How each resource of `Budget` is printed, in the order of every table.
-RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
-
-
-class Target(Value):
-    """The firmware's target: part, clock, time limits and the share of the part to be used."""
-
-    part: str = Field(min_length=1, max_length=64)
-    clock_period_ns: Positive
-    max_latency_ns: Positive
-    max_interval_ns: Positive
-    budget: Budget
-
-
 Evidence = Literal["estimate", "rtl", "csynth", "post_route"]
 # The ladder of evidence, weakest first.
 EVIDENCE_LADDER: tuple[Evidence, ...] = ("estimate", "rtl", "csynth", "post_route")
@@ -257,6 +247,9 @@ def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+FormerMetric = Literal["geometric_mean_tpr", "mean_tpr", "lowest_tpr"]
+
+
 class RankingRules(Value):
     """Who is ranked, and by what.
 
@@ -265,7 +258,8 @@ class RankingRules(Value):
     aggregate : str
         How the figures of merit of the signals become one, none of them worse than by chance: their
         geometric mean, arithmetic mean, median, the mean of their worst quarter, the worst of them,
-        or that of a single signal. Older manifests and cards call it `metric`.
+        or that of a single signal. Where it is not stated, `metric` is the older name of three of
+        them.
     signal_weights : mapping of signal to float
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
@@ -281,7 +275,8 @@ class RankingRules(Value):
         the reason; they stay listed.
     """
 
-    aggregate: Aggregate = "geometric_mean"
+    metric: FormerMetric | None = "geometric_mean_tpr"
+    aggregate: Aggregate | None = Field(default=None, exclude_if=lambda name: name is None)
     signal_weights: dict[Name, Positive] = Field(default_factory=dict)
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
@@ -297,25 +292,31 @@ class RankingRules(Value):
 
     @model_validator(mode="before")
     @classmethod
-    def _reads_metric(cls, value: object) -> object:
-        if not isinstance(value, dict) or value.get("metric") not in _METRICS:
+    def _is_said_once(cls, value: object) -> object:
+        if not isinstance(value, dict) or value.get("aggregate") is None:
             return value
-        others = {name: one for name, one in value.items() if name != "metric"}
-        return {"aggregate": _METRICS[value["metric"]], **others}
+        if value.get("metric") is not None:
+            raise ValueError("it has both metric and aggregate: metric is the older name")
+        return {**value, "metric": None}
+
+    @property
+    def combines_by(self) -> Aggregate:
+        """How the figures of merit of the signals become one."""
+        return self.aggregate or _METRICS[self.metric or "geometric_mean_tpr"]
 
     @model_validator(mode="after")
     def _weighs_what_it_can(self) -> RankingRules:
         weights = self.signal_weights
-        if self.aggregate == "single" and len(weights) != 1:
+        if self.combines_by == "single" and len(weights) != 1:
             raise ValueError("aggregate single: signal_weights names the one signal that counts")
-        has_means = self.aggregate in {"geometric_mean", "mean"}
+        has_means = self.combines_by in {"geometric_mean", "mean"}
         if not has_means and len(set(weights.values())) > 1:
-            raise ValueError(f"aggregate {self.aggregate} takes no weights: give each signal 1")
+            raise ValueError(f"aggregate {self.combines_by} takes no weights: give each signal 1")
         return self
 
 
 # What `aggregate` was called before there were other merits than a TPR.
-_METRICS: dict[object, Aggregate] = {
+_METRICS: dict[FormerMetric, Aggregate] = {
     "geometric_mean_tpr": "geometric_mean",
     "mean_tpr": "mean",
     "lowest_tpr": "worst",
@@ -359,6 +360,8 @@ class Challenge(Value):
         What is ranked, of each signal; None: the TPR at `working_point`.
     menu : str or None
         The dataset beside the events that says which of them the menu of the trigger accepts.
+    targets : tuple of StatedTarget
+        What an entry is judged on; one is the gate. A manifest with one target may write `target`.
     private : str
         What everybody sees before a private challenge is opened. ``public_parts``: the cards
         without hidden signals. ``until_open``: nothing.
@@ -382,9 +385,38 @@ class Challenge(Value):
     merit: Merit | None = None
     menu: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
     collision_rate_hz: Positive = 40e6
-    target: Target
+    targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
+    # Stands in the manifest where there is one target; it becomes the first of `targets`.
+    only_target: AnyTarget | None = Field(default=None, validation_alias="target", exclude=True)
     ranking: RankingRules = Field(default_factory=RankingRules)
     intake: IntakeRules = Field(default_factory=IntakeRules)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_one_target(cls, value: object) -> object:
+        """Read `target`, the one gate of most challenges, as a list of targets."""
+        if not isinstance(value, dict) or value.get("target") is None:
+            return value
+        if "targets" in value:
+            raise ValueError("it has both target and targets")
+        others = {name: one for name, one in value.items() if name != "target"}
+        return {**others, "targets": [value["target"]]}
+
+    @field_validator("targets")
+    @classmethod
+    def _has_one_gate(cls, targets: tuple[StatedTarget, ...]) -> tuple[StatedTarget, ...]:
+        if not targets:
+            raise ValueError("one target at least; `kind: none` is one")
+        names = [target.name for target in targets]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two targets are named {max(names, key=names.count)}")
+        if len(targets) == 1:
+            return (targets[0].model_copy(update={"gate": True}),)
+        gates = [target.name for target in targets if target.gate]
+        if len(gates) != 1:
+            found = " and ".join(gates) or "none"
+            raise ValueError(f"one target is the gate (gate: true), here {found}")
+        return targets
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Challenge:
@@ -409,6 +441,22 @@ class Challenge(Value):
             if not named <= known:
                 raise ValueError(f"preselection names {', '.join(sorted(named - known))}")
         return self
+
+    @property
+    def target(self) -> AnyTarget:
+        """The limits that an entry must keep to be ranked: those of the gate."""
+        return next(target.limits for target in self.targets if target.gate)
+
+    @property
+    def other_targets(self) -> tuple[StatedTarget, ...]:
+        """Targets against which an entry is judged as well."""
+        return tuple(target for target in self.targets if not target.gate)
+
+    @property
+    def fpga(self) -> Target | None:
+        """The FPGA that firmware is made for: the gate, or else the first of the targets."""
+        limits = (self.target, *(target.limits for target in self.other_targets))
+        return next((one for one in limits if isinstance(one, Target)), None)
 
     def processes(self, *roles: str) -> tuple[str, ...]:
         """Names of the processes whose files have one of `roles`, in the manifest's order."""

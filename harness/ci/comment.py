@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
 from harness.board.contest import Contest, Rulebook
-from harness.board.eligibility import requirements
+from harness.board.eligibility import judge_against
 from harness.board.entry import Entry, fits, point_at, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, figure_of, merit_text
 from harness.board.order import Ranked
@@ -31,7 +31,7 @@ from harness.board.rows import (
 from harness.board.teams import Teams
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import markdown_text
-from harness.challenge import Challenge, Merit
+from harness.challenge import Challenge, Merit, Target
 from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
@@ -371,14 +371,17 @@ def _difference(contest: Contest, comparison: PairedComparison | None) -> str:
 
 
 def _verdict(found: Judgement) -> str:
-    """Write the firmware's figures against the budget."""
-    firmware = found.card.firmware
-    if isinstance(firmware, NotMeasured):
-        return f"Firmware: not measured: {comment_text(firmware.not_measured)}"
-    required = requirements(firmware, found.contest.target, found.contest.rules)
+    """Write what the entry costs on the gate against its limits."""
+    target = found.contest.target
+    what = "Firmware" if isinstance(target, Target) else "Processor"
+    required = judge_against(found.card, target, found.contest.rules)
+    if isinstance(required, NotMeasured):
+        return f"{what}: not measured: {comment_text(required.not_measured)}"
+    if not required:
+        return ""
     is_within = all(one.is_met for one in required)
     lines = [
-        "**Firmware: within the budget.**" if is_within else "**Firmware: OVER THE BUDGET.**",
+        f"**{what}: within the budget.**" if is_within else f"**{what}: OVER THE BUDGET.**",
         "",
         "| Requirement | Value | Limit | Evidence | |",
         "| --- | --- | --- | --- | --- |",

@@ -15,13 +15,14 @@ from harness.card.records import (
     IsolationRecord,
     NotMeasured,
     Physics,
+    ProcessorUse,
     ScoreCard,
     ScoredChallenge,
     ScoredFile,
     Stress,
     Submitted,
 )
-from harness.challenge import utc
+from harness.challenge import Target, utc
 from harness.data.events import EventStore
 from harness.firmware.backend import FirmwareSettings
 from harness.metrics.evaluate import BACKGROUND
@@ -66,6 +67,7 @@ class Measurements:
     compared: ComparedScores | NotMeasured = _NO_FIRMWARE
     artefacts: tuple[Path, ...] = ()
     stress: Stress | NotMeasured = _NO_STRESS
+    processor: ProcessorUse | NotMeasured | None = None
 
     @property
     def that_count(self) -> tuple[Scores, Physics]:
@@ -104,6 +106,7 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         accepted=acceptance.accepted,
         cuts=acceptance.cuts,
         stress=measured.stress,
+        processor=measured.processor,
         compared=measured.compared,
         warnings=(*measured.scored.warnings, *_tie_warnings(run, measured)),
     )
@@ -123,7 +126,8 @@ def _unofficial_because(run: SubmissionRun, measured: Measurements) -> Iterator[
     if run.isolation.kind == "none":
         yield "the submission ran without a sandbox (--unsafe)"
     is_trigger = run.submission.spec.division == "trigger"
-    if is_trigger and isinstance(measured.firmware, NotMeasured):
+    has_gate = isinstance(run.challenge.target, Target)
+    if is_trigger and has_gate and isinstance(measured.firmware, NotMeasured):
         yield f"no firmware: {measured.firmware.not_measured}"
 
 
@@ -169,6 +173,7 @@ def _describe_challenge(run: SubmissionRun) -> ScoredChallenge:
         working_point=challenge.working_point,
         merit=challenge.merit,
         target=challenge.target,
+        other_targets=challenge.other_targets,
         ranking=challenge.ranking,
         collision_rate_hz=challenge.collision_rate_hz,
     )

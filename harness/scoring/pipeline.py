@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from harness.card import files as cards
 from harness.card.records import Cost, Firmware, IsolationKind, NotMeasured, ScoreCard
-from harness.challenge import Challenge
+from harness.challenge import Challenge, CpuTarget, Target
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
@@ -35,6 +35,7 @@ from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, 
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, score_mixture, secret_generator
+from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
@@ -162,14 +163,15 @@ def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
     scorer = Scorer.of_open(staged)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
-    return _with_stress(run, measured, scorer)
+    return _with_stress(run, _with_processor(run, measured, scorer), scorer)
 
 
 def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
     with run.stage("export", "network() of model.py") as workspace:
         network = extract_network(workspace, staged, run.challenge, run.clock.tell)
-    vendor = _read_vendor(run, network) if run.has_firmware else None
+    fpga = run.challenge.fpga if run.has_firmware else None
+    vendor = None if fpga is None else _read_vendor(run, network, fpga)
     scorer = Scorer.of_network(network)
     # The cost looks at no event, so it is counted while the events are scored.
     with ThreadPoolExecutor(max_workers=1) as pool:
@@ -177,14 +179,27 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
         cost = counting.result()
     measured = Measurements(
-        scored=scored,
-        model_digest=network.digest,
-        cost=cost,
-        firmware=NotMeasured(not_measured="left out on request"),
+        scored=scored, model_digest=network.digest, cost=cost, firmware=_no_firmware(run)
     )
-    if run.has_firmware:
-        measured = _with_firmware(run, network, measured, vendor)
-    return _with_stress(run, measured, scorer)
+    if fpga is not None:
+        measured = _with_firmware(run, network, fpga, measured, vendor)
+    return _with_stress(run, _with_processor(run, measured, scorer), scorer)
+
+
+def _no_firmware(run: SubmissionRun) -> NotMeasured:
+    if run.challenge.fpga is None:
+        return NotMeasured(not_measured="the challenge has no FPGA among its targets")
+    return NotMeasured(not_measured="left out on request")
+
+
+def _with_processor(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
+    """Measure what one event costs a processor, where one is a target."""
+    limits = [stated.limits for stated in run.challenge.targets]
+    if run.is_quick or not any(isinstance(one, CpuTarget) for one in limits):
+        return measured
+    with run.stage("processor", "time of one event by itself") as workspace:
+        used = measure_processor(workspace, scorer, run.mixture, measured.scored.scores)
+    return replace(measured, processor=used)
 
 
 def _count_cost(run: SubmissionRun, network: ExportedNetwork) -> Cost:
@@ -200,7 +215,7 @@ class _Vendor:
     reports: Path
 
 
-def _read_vendor(run: SubmissionRun, network: ExportedNetwork) -> _Vendor | None:
+def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> _Vendor | None:
     """Read the vendor's reports, if there are any, before anything that takes long."""
     if run.reports is None:
         return None
@@ -208,7 +223,7 @@ def _read_vendor(run: SubmissionRun, network: ExportedNetwork) -> _Vendor | None
         kept = workspace.new_folder("kept") / REPORTS
         firmware = read_reports(
             run.reports,
-            target=run.challenge.target,
+            target=fpga,
             graph=network.graph,
             weights=network.weights,
             workspace=workspace,
@@ -218,7 +233,11 @@ def _read_vendor(run: SubmissionRun, network: ExportedNetwork) -> _Vendor | None
 
 
 def _with_firmware(
-    run: SubmissionRun, network: ExportedNetwork, measured: Measurements, vendor: _Vendor | None
+    run: SubmissionRun,
+    network: ExportedNetwork,
+    fpga: Target,
+    measured: Measurements,
+    vendor: _Vendor | None,
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
     is_rounded = run.submission.spec.precision is not None
@@ -226,7 +245,7 @@ def _with_firmware(
         request = FirmwareRequest(
             graph=network.graph,
             weights=network.weights,
-            target=run.challenge.target,
+            target=fpga,
             events=run.mixture.path,
             workspace=workspace,
             precision=run.submission.spec.precision,

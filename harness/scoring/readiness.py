@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-from harness.challenge import Challenge, instant
+from harness.challenge import Challenge, Target, instant
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest
 from harness.errors import Problem, UsageError
@@ -44,7 +44,7 @@ class Readiness:
     cuts: tuple[ExpectedCut, ...]
     signals: tuple[str, ...]
     weights: dict[str, float]
-    part: str
+    part: str | None
     deadline: str | None
     is_here: bool
     problems: tuple[Problem, ...]
@@ -80,7 +80,7 @@ def check_challenge(
         cuts=cuts,
         signals=challenge.signals,
         weights=dict(challenge.ranking.signal_weights),
-        part=challenge.target.part,
+        part=None if challenge.fpga is None else challenge.fpga.part,
         deadline=challenge.ranking.deadline,
         is_here=status.is_ready,
         problems=problems,
@@ -127,7 +127,7 @@ def _wrong_rules(challenge: Challenge) -> Iterator[Problem]:
     if not challenge.signals:
         yield _problem(challenge, "files", "no file has the role signal or hidden")
     yield from _wrong_weights(challenge)
-    yield from _wrong_target(challenge)
+    yield from _wrong_targets(challenge)
 
 
 def _wrong_weights(challenge: Challenge) -> Iterator[Problem]:
@@ -143,8 +143,13 @@ def _wrong_weights(challenge: Challenge) -> Iterator[Problem]:
             )
 
 
-def _wrong_target(challenge: Challenge) -> Iterator[Problem]:
-    target = challenge.target
+def _wrong_targets(challenge: Challenge) -> Iterator[Problem]:
+    for stated in challenge.targets:
+        if isinstance(stated.limits, Target):
+            yield from _wrong_target(challenge, stated.limits)
+
+
+def _wrong_target(challenge: Challenge, target: Target) -> Iterator[Problem]:
     try:
         find_part(target.part)
     except UsageError as error:

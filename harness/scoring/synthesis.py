@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.card.records import Firmware, IsolationKind, NotMeasured
-from harness.challenge import Target
+from harness.challenge import Challenge, Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import UsageError, field_problems
@@ -70,7 +70,7 @@ def synthesise_submission(
     submission = read_submission(folder, progress)
     _check_request(submission, backend, has_implementation=has_implementation)
     rules = load_manifest(*manifests).challenge(challenge)
-    target = _target(rules.target, part, clock_period_ns)
+    target = _target(fpga_of(rules), part, clock_period_ns)
     with open_workspace(isolation) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
         network = extract_network(workspace, staged, rules, progress)
@@ -98,6 +98,23 @@ def synthesise_submission(
         if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
         return made.report
+
+
+def fpga_of(rules: Challenge) -> Target:
+    """Return the FPGA of a challenge.
+
+    Raises
+    ------
+    UsageError
+        It has none.
+    """
+    if rules.fpga is None:
+        raise UsageError(
+            f"{rules.name} has no FPGA among its targets",
+            expected="a challenge with a target of the kind fpga",
+            fix="name another one: --challenge NAME",
+        )
+    return rules.fpga
 
 
 def _check_request(submission: Submission, backend: str, *, has_implementation: bool) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.card.records import IsolationKind
-from harness.challenge import Challenge
+from harness.challenge import Challenge, Target
 from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.backend import FirmwareRequest, UntranslatableError
@@ -61,7 +61,8 @@ def try_submission(
         progress("export: network() of model.py")
         network = extract_network(workspace, staged, rules, progress)
         _score(workspace, Scorer.of_network(network), rules, progress)
-        _translate(workspace, network, submission, rules, progress)
+        if rules.fpga is not None:
+            _translate(workspace, network, submission, rules.fpga, progress)
     return submission
 
 
@@ -80,14 +81,14 @@ def _translate(
     workspace: Workspace,
     network: ExportedNetwork,
     submission: Submission,
-    rules: Challenge,
+    target: Target,
     progress: Callable[[str], None],
 ) -> None:
     """Translate a network into the program from which its firmware would be made."""
     request = FirmwareRequest(
         graph=network.graph,
         weights=network.weights,
-        target=rules.target,
+        target=target,
         events=None,
         workspace=replace(workspace, folder=workspace.new_folder("firmware")),
         precision=submission.spec.precision,

@@ -43,7 +43,7 @@ def readiness_view(found: Readiness) -> Table:
     rows += [
         ("signals", ", ".join(found.signals)),
         ("weights", weights or "equal"),
-        ("part", found.part),
+        ("part", found.part or "none"),
         ("deadline", found.deadline or "none"),
     ]
     return table(found.challenge, ("", ""), rows)

@@ -7,7 +7,13 @@ import streamlit as st
 from leaderboard_app import page
 from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
-from leaderboard_app.views.trade_off import COSTS, efficiencies, trade_off_notes, trade_off_picture
+from leaderboard_app.views.trade_off import (
+    COSTS,
+    costs_of,
+    efficiencies,
+    trade_off_notes,
+    trade_off_picture,
+)
 
 
 def show() -> None:
@@ -26,7 +32,9 @@ def show() -> None:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
     with columns[2]:
-        cost = page.choose("Cost", list(COSTS), key="cost", label_of=lambda name: COSTS[name].name)
+        cost = page.choose(
+            "Cost", costs_of(board), key="cost", label_of=lambda name: COSTS[name].name
+        )
     with columns[3]:
         titles = efficiencies(board)
         efficiency = page.choose(

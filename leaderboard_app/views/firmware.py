@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from harness.board.contest import Contest
-from harness.board.eligibility import requirements
+from collections.abc import Sequence
+
+from harness.board.eligibility import (
+    Requirement,
+    judge_against,
+    processor_requirements,
+    requirements,
+)
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
-from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard
+from harness.card.records import Figure, Firmware, NotMeasured, ProcessorUse, ScoreCard
 from harness.card.text import visible
-from harness.challenge import RESOURCE_TITLES
+from harness.challenge import RESOURCE_TITLES, Budget, CpuTarget, Target
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.charts import PartUse
@@ -19,11 +25,16 @@ def firmware_sections(subject: Subject) -> list[Section]:
     """Lay out the firmware: verdicts, resources, stages, and the evidence of each figure."""
     firmware = subject.card.firmware
     if isinstance(firmware, NotMeasured):
-        if subject.card.submission.division == "open":
+        is_asked = isinstance(subject.contest.target, Target)
+        if subject.card.submission.division == "open" or not is_asked:
             return []
         return [Section(title="Firmware", blocks=(not_measured("Firmware", firmware),))]
-    blocks: list[Block] = [_verdict_table(firmware, subject.contest)]
-    uses = _part_uses(firmware, subject.contest)
+    target, rules = subject.contest.target, subject.contest.rules
+    blocks: list[Block] = []
+    if isinstance(target, Target):
+        required = requirements(firmware, target, rules)
+        blocks.append(_verdict_table(required, "Compared with the contest's limits"))
+    uses = _part_uses(firmware, target.budget if isinstance(target, Target) else Budget())
     if uses:
         blocks.append(charts.resources(uses, part=visible(firmware.target.part)))
     maker = ", handed in by the team." if firmware.is_handed_in else "."
@@ -46,7 +57,43 @@ def firmware_sections(subject: Subject) -> list[Section]:
     ]
 
 
-def _verdict_table(firmware: Firmware, contest: Contest) -> Table:
+def target_sections(subject: Subject) -> list[Section]:
+    """Lay out what one event costs a processor, and how the entry stands on every other target."""
+    card, contest = subject.card, subject.contest
+    sections = []
+    if card.processor is not None:
+        blocks: list[Block] = [_processor_facts(card.processor)]
+        if isinstance(contest.target, CpuTarget):
+            required = processor_requirements(card, contest.target)
+            blocks.append(_verdict_table(required, "Compared with the contest's limits"))
+        sections.append(Section(title="Processor", blocks=tuple(blocks)))
+    for other in contest.other_targets:
+        found = judge_against(card, other.limits, contest.rules)
+        block: Block = (
+            not_measured(other.name, found)
+            if isinstance(found, NotMeasured)
+            else _verdict_table(found, f"Compared with the limits of {visible(other.name)}")
+        )
+        lead = "Judged as well; it decides no rank."
+        sections.append(Section(title=f"On {visible(other.name)}", lead=lead, blocks=(block,)))
+    return sections
+
+
+def _processor_facts(used: ProcessorUse | NotMeasured) -> Block:
+    if isinstance(used, NotMeasured):
+        return not_measured("Processor time", used)
+    ends = f"{used.lowest_ms:.4g} to {used.highest_ms:.4g} ms in {used.repeats} measurements"
+    return Facts(
+        rows=[
+            ("Processor time of one event", f"{used.time_ms:.4g} ms ({ends})"),
+            ("A fixed calculation on this machine", f"{used.reference_ms:.4g} ms"),
+            ("Ratio of the two", f"{used.time_ms / used.reference_ms:.3g}"),
+            ("Memory of the process", f"{used.peak_memory_mb:,.0f} MB"),
+        ]
+    )
+
+
+def _verdict_table(required: Sequence[Requirement], caption: str) -> Table:
     return Table(
         columns=("Requirement", "Value", "Limit", "Evidence", "Verdict"),
         rows=[
@@ -57,9 +104,9 @@ def _verdict_table(firmware: Firmware, contest: Contest) -> Table:
                 EVIDENCE_TITLES[one.evidence] if one.evidence else DASH,
                 "passed" if one.is_met else "failed",
             ]
-            for one in requirements(firmware, contest.target, contest.rules)
+            for one in required
         ],
-        caption="Compared with the contest's limits",
+        caption=caption,
         words=frozenset({3, 4}),
     )
 
@@ -76,13 +123,13 @@ def _stages_section(firmware: Firmware) -> list[Section]:
     return [Section(title="Latency by stage", blocks=(picture,))]
 
 
-def _part_uses(firmware: Firmware, contest: Contest) -> list[PartUse]:
+def _part_uses(firmware: Firmware, limits: Budget) -> list[PartUse]:
     found = []
     for name, title in RESOURCE_TITLES.items():
         figure, available = getattr(firmware, name), firmware.available.get(name)
         if isinstance(figure, NotMeasured) or not available:
             continue
-        budget = getattr(contest.target.budget, name)
+        budget = getattr(limits, name)
         found.append(
             PartUse(
                 name=title,

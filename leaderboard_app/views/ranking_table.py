@@ -28,7 +28,7 @@ from harness.board.rows import (
 )
 from harness.card.records import NotMeasured
 from harness.card.text import visible
-from harness.challenge import RESOURCE_TITLES, Merit
+from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note
 from leaderboard_app.views.common import class_text
 
@@ -70,10 +70,17 @@ def _model_columns(board: Board) -> list[JsonValue]:
         _column("team", "Team", "entry", 1),
         *_efficiency_columns(board),
         *_cost_columns(board),
-        _column("evidence", "Evidence", "badge", 1, help="Weakest evidence behind the figures"),
+        *_evidence_columns(board),
         _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
         _column("date", "Scored", "text", -1, unit="UTC"),
     ]
+
+
+def _evidence_columns(board: Board) -> list[JsonValue]:
+    if not isinstance(board.target, Target):
+        return []
+    words = "Weakest evidence behind the figures"
+    return [_column("evidence", "Evidence", "badge", 1, help=words)]
 
 
 def _rate_scale(board: Board) -> JsonValue:
@@ -122,13 +129,26 @@ def _efficiency_columns(board: Board) -> list[JsonValue]:
 
 
 def _cost_columns(board: Board) -> list[JsonValue]:
+    flops = _column("flops", "FLOPs", "num", 1, help="Floating-point operations per event")
+    match board.target:
+        case Target() as target:
+            return [*_firmware_columns(target), flops]
+        case CpuTarget(max_time_ms=limit):
+            unit = "ms" if limit is None else f"of {amount(limit)} ms"
+            words = "Processor time of one event, scored by itself"
+            return [_column("cpu", "CPU", "num", 1, unit=unit, help=words), flops]
+        case NoTarget():
+            return [flops]
+
+
+def _firmware_columns(target: Target) -> list[JsonValue]:
     return [
         _column(
             "latency",
             "Latency",
             "num",
             1,
-            unit=f"of {amount(board.target.max_latency_ns)} ns",
+            unit=f"of {amount(target.max_latency_ns)} ns",
             help="Worst-case latency: clock cycles times the clock period",
         ),
         _column("ii", "II", "num", 1, unit="cycles", help="Initiation interval"),
@@ -143,7 +163,6 @@ def _cost_columns(board: Board) -> list[JsonValue]:
             )
             for name, title in RESOURCE_TITLES.items()
         ),
-        _column("flops", "FLOPs", "num", 1, help="Floating-point operations per event"),
     ]
 
 
@@ -157,8 +176,6 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         "team": {"v": row.team, "t": visible(row.team), "s": visible(row.title)},
         "merit": _merit_cell(row, board.ranked_merit),
         "auc": _number_cell(row.mean_auc, ".3f"),
-        "latency": _latency_cell(row, board),
-        "ii": _amount_cell(row.interval_cycles),
         "flops": _number_cell(row.flops, ",.0f"),
         "evidence": None
         if row.evidence is None
@@ -178,7 +195,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         signal_column(board, name): _signal_cell(signal_cell(row, name), board.ranked_merit)
         for name in board.signals
     }
-    cells |= {name: _share_cell(row, name, board) for name in RESOURCE_TITLES}
+    cells |= _target_cells(row, board.target)
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
         "id": f"{row.team}/{row.card}",
@@ -192,18 +209,31 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
     }
 
 
+def _target_cells(row: BoardRow, target: AnyTarget) -> dict[str, JsonValue]:
+    """Make the cells of what an entry costs on the gate."""
+    match target:
+        case Target():
+            return {
+                "latency": _latency_cell(row, target),
+                "ii": _amount_cell(row.interval_cycles),
+                **{name: _share_cell(row, name, target) for name in RESOURCE_TITLES},
+            }
+        case CpuTarget() if row.processor_ms is not None:
+            return {"cpu": _number_cell(row.processor_ms, ".4g")}
+    return {}
+
+
 def _rank_cell(row: BoardRow) -> JsonValue:
     if row.rank is None:
         return None
     span = f"{row.best_rank}–{row.worst_rank}"
-    tip = (
-        f"Rank {row.rank}; the true rank is within {span} (95 %, all entries together). "
-        f"{class_text(row.resource_class or '')}: rank {row.class_rank}."
+    tip = f"Rank {row.rank}; the true rank is within {span} (95 %, all entries together). " + (
+        f"{class_text(row.resource_class)}: rank {row.class_rank}." if row.resource_class else ""
     )
     cell: dict[str, JsonValue] = {"v": row.rank, "t": str(row.rank), "s": span, "tip": tip}
     if row.is_pareto:
         cell["mark"] = "Pareto"
-        cell["tip"] = f"{tip} No other entry is at least as good in merit, latency and LUT."
+        cell["tip"] = f"{tip} No other entry is at least as good in merit and in what it costs."
     return cell
 
 
@@ -258,10 +288,10 @@ def _amount_cell(cell: AmountCell | NotMeasured) -> JsonValue:
     return {"v": cell.value, "t": amount(cell.value), "tip": EVIDENCE_TITLES[cell.evidence]}
 
 
-def _latency_cell(row: BoardRow, board: Board) -> JsonValue:
+def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
     if isinstance(row.latency_ns, NotMeasured):
         return _missing(row.latency_ns)
-    share = row.latency_ns.value / board.target.max_latency_ns
+    share = row.latency_ns.value / target.max_latency_ns
     cycles = row.latency_cycles
     cycles_text = _clock_cycles(cycles)
     return {
@@ -278,7 +308,7 @@ def _clock_cycles(cycles: AmountCell | NotMeasured) -> str:
     return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)}; "
 
 
-def _share_cell(row: BoardRow, name: str, board: Board) -> JsonValue:
+def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
     cell: AmountCell | NotMeasured = getattr(row, name)
     if isinstance(cell, NotMeasured):
         return _missing(cell)
@@ -287,7 +317,7 @@ def _share_cell(row: BoardRow, name: str, board: Board) -> JsonValue:
         "t": amount(cell.value) if cell.share is None else small_percent(cell.share),
     }
     tip = f"{amount(cell.value)} {RESOURCE_TITLES[name]} ({EVIDENCE_TITLES[cell.evidence]})"
-    budget = getattr(board.target.budget, name)
+    budget = getattr(target.budget, name)
     if budget:
         made["share"] = cell.value / budget
         tip += f"; {cell.value / budget:.1%} of the budget of {budget:,}"

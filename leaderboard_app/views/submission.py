@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.board.eligibility import reasons_against
-from harness.board.entry import shown_physics
+from harness.board.entry import shown_on
 from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import SYNTHETIC_NOTE, twin_text
@@ -12,7 +12,7 @@ from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
-from leaderboard_app.views.firmware import cost_section, firmware_sections
+from leaderboard_app.views.firmware import cost_section, firmware_sections, target_sections
 from leaderboard_app.views.physics import physics_sections, rate_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
@@ -27,6 +27,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         stress_section(subject.card),
         *accepted_sections(subject.card),
         *firmware_sections(subject),
+        *target_sections(subject),
         cost_section(subject.card),
         *_history_section(subject),
         _declared_section(subject),
@@ -45,9 +46,7 @@ def _standing_section(subject: Subject) -> Section:
             f"Rank {place.rank} of {subject.n_ranked}. The true rank lies within "
             f"{place.best_rank} to {place.worst_rank} (95 %, all entries together)."
         )
-        pareto = "; on the Pareto front of merit, latency and LUT" if place.is_pareto else ""
-        text = f"Rank {place.class_rank} in the {class_text(place.resource_class)}{pareto}."
-        notes.insert(0, Note(text=text))
+        notes[:0] = _place_notes(place)
     elif isinstance(place, Unranked):
         lead = "Not ranked."
         notes = [*(Note(text=reason, tone="bad") for reason in place.reasons), *notes]
@@ -62,10 +61,19 @@ def _standing_section(subject: Subject) -> Section:
     return Section(title="", lead=lead, blocks=tuple(notes))
 
 
+def _place_notes(place: Ranked) -> list[Note]:
+    front = "on the Pareto front of merit and of what it costs"
+    if not place.resource_class:
+        return [Note(text=front[0].upper() + front[1:] + ".")] if place.is_pareto else []
+    pareto = f"; {front}" if place.is_pareto else ""
+    text = f"Rank {place.class_rank} in the {class_text(place.resource_class)}{pareto}."
+    return [Note(text=text)]
+
+
 def _history_section(subject: Subject) -> list[Section]:
     points = []
     for entry in subject.earlier:
-        physics = shown_physics(entry.card)
+        physics = shown_on(entry.card, subject.contest.target)
         merit = merit_at(physics, subject.contest)
         if physics is not None and not isinstance(merit, NotMeasured):
             points.append((entry, merit, merit_span(entry.card, merit, subject.contest)))

@@ -9,6 +9,7 @@ from harness.board.formats import METRIC_TITLES, amount, figure_of, figures_text
 from harness.board.rows import Board, BoardRow
 from harness.card.records import NotMeasured
 from harness.card.text import visible
+from harness.challenge import AnyTarget, Budget, CpuTarget, NoTarget, Target
 from leaderboard_app import charts
 from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint
@@ -31,9 +32,21 @@ class CostAxis:
 COSTS: Mapping[str, CostAxis] = {
     "latency": CostAxis(name="Latency", title="Latency [ns]", field="latency_ns"),
     "lut": CostAxis(name="LUT", title="LUT", field="lut"),
+    "cpu": CostAxis(name="CPU time", title="CPU time per event [ms]", field="processor_ms"),
     "flops": CostAxis(name="FLOPs", title="FLOPs per event", field="flops"),
     "bops": CostAxis(name="Bit operations", title="Bit operations per event", field="bops"),
 }
+
+
+def costs_of(board: Board) -> list[str]:
+    """Names of the `COSTS` that entries have on the board's target."""
+    match board.target:
+        case Target():
+            return ["latency", "lut", "flops", "bops"]
+        case CpuTarget():
+            return ["cpu", "flops", "bops"]
+        case NoTarget():
+            return ["flops", "bops"]
 
 
 def efficiencies(board: Board) -> dict[str, str]:
@@ -52,16 +65,6 @@ def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
     points = [
         point for row in board.rows if (point := _trade_point(row, cost, efficiency)) is not None
     ]
-    marks = []
-    if cost == "latency":
-        limit = board.target.max_latency_ns
-        marks = [
-            Mark(x=limit, text=f"limit {amount(limit)} ns", is_limit=True),
-            Mark(x=PUBLISHED_LATENCY_NS, text=PUBLISHED_TEXT, is_limit=False),
-        ]
-    if cost == "lut" and board.target.budget.lut:
-        budget = board.target.budget.lut
-        marks = [Mark(x=float(budget), text=f"budget {budget:,} LUT", is_limit=True)]
     name = efficiencies(board)[efficiency]
     if efficiency == "merit":
         name = METRIC_TITLES.get(board.metric, board.metric)
@@ -69,22 +72,42 @@ def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
         points,
         x_title=COSTS[cost].title,
         y_title=name + figures_text(board).removeprefix(board.ranked_merit.title),
-        marks=marks,
+        marks=_marks(board.target, cost),
     )
+
+
+def _marks(target: AnyTarget, cost: str) -> list[Mark]:
+    """Return the limits of a cost, and what was published of it."""
+    match target, cost:
+        case Target(max_latency_ns=limit), "latency":
+            return [
+                Mark(x=limit, text=f"limit {amount(limit)} ns", is_limit=True),
+                Mark(x=PUBLISHED_LATENCY_NS, text=PUBLISHED_TEXT, is_limit=False),
+            ]
+        case Target(budget=Budget(lut=int(budget))), "lut":
+            return [Mark(x=float(budget), text=f"budget {budget:,} LUT", is_limit=True)]
+        case CpuTarget(max_time_ms=float(limit)), "cpu":
+            return [Mark(x=limit, text=f"limit {amount(limit)} ms", is_limit=True)]
+    return []
 
 
 def trade_off_notes(board: Board) -> list[Note]:
     """Say how the charts of `trade_off_picture` are read."""
-    limit = amount(board.target.max_latency_ns)
-    return [
+    notes = [
         Note(
             text="The line joins the ranked entries that no other beats in both figures drawn. A "
-            "circle is on the Pareto front of merit, latency and LUT together, so it may lie off "
+            "circle is on the Pareto front of merit and all costs together, so it may lie off "
             "the line. Bars are 95 % intervals; a TPR of 0 lies on the lower edge, below its "
             "upper limit, and a cost of 0 on the left edge. Entries of equal cost are drawn up to "
             "1.5 % apart, so that their bars can be seen; the line is drawn at the costs "
             "themselves."
-        ),
+        )
+    ]
+    if not isinstance(board.target, Target):
+        return notes
+    limit = amount(board.target.max_latency_ns)
+    return [
+        *notes,
         Note(
             text=f"Latency: dashed, the contest's limit of {limit} ns; dotted, the lowest latency "
             "of arXiv:2108.03986, on a VU9P at 200 MHz. It is a latency alone, of networks trained "

@@ -71,6 +71,7 @@ def test_the_worst_quarter_of_few_is_the_worst():
         ({"aggregate": "single", "signal_weights": {"a": 1, "b": 1}}, "the one signal that counts"),
         ({"aggregate": "median", "signal_weights": {"a": 1, "b": 2}}, "takes no weights"),
         ({"aggregate": "sum"}, "aggregate"),
+        ({"aggregate": "mean", "metric": "mean_tpr"}, "both metric and aggregate"),
     ],
 )
 def test_rules_that_make_no_sense_are_refused(rules, told):
@@ -79,5 +80,7 @@ def test_rules_that_make_no_sense_are_refused(rules, told):
 
 
 def test_the_former_name_of_the_rule_is_still_read():
-    assert RankingRules.model_validate({"metric": "lowest_tpr"}).aggregate == "worst"
+    assert RankingRules.model_validate({"metric": "lowest_tpr"}).combines_by == "worst"
     assert RankingRules.model_validate({"metric": "geometric_mean_tpr"}) == RankingRules()
+    again = RankingRules.model_validate(RankingRules(aggregate="worst").model_dump())
+    assert again.combines_by == "worst"

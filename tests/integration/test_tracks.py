@@ -1,0 +1,179 @@
+"""Tracks that are no level-1 trigger: other merits and targets, from the manifest to the page."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import yaml
+
+from harness.card.files import read_card
+from harness.card.records import ProcessorUse, SignalMerit
+from tests.events import make_challenge, make_events, toy_file, write_hdf5
+from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
+
+KHZ = {"rate_khz": 10.0, "input_rate_khz": 1000.0}
+MERITS = {
+    "efficiency": {"kind": "efficiency_at_rate", **KHZ},
+    "added": {"kind": "added_efficiency_at_rate", **KHZ},
+    "mistag": {"kind": "mistag_at_tpr", "tpr": 0.4},
+    "rejection": {"kind": "rejection_at_tpr", "tpr": 0.3},
+    "sic": {"kind": "max_sic", "min_background": 20},
+    "auc": {"kind": "auc"},
+}
+COMPARED = {"another_team": "events[:, 0, 0]", "sums": "events[:, :, 0].sum(axis=1)"}
+
+
+def with_menu(path: Path, menu: np.ndarray) -> None:
+    with h5py.File(path, "a") as file:
+        file["L1bit"] = menu.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    """A challenge for each merit; none has an FPGA but one, whose gate is a processor."""
+    folder = tmp_path_factory.mktemp("tracks")
+    files = folder / "files"
+    files.mkdir()
+    generator = np.random.default_rng(1)
+    for name, (n_events, seed, scale) in {
+        "background.h5": (4000, 1, 1),
+        "heavy.h5": (600, 2, 3),
+        "alike.h5": (600, 3, 1.5),
+    }.items():
+        events = make_events(n_events, seed=seed) * np.float32([scale, 1, 1])
+        write_hdf5(files / name, events)
+        with_menu(files / name, generator.random(n_events) < 0.2)
+    base = make_challenge(
+        [
+            toy_file("background.h5"),
+            toy_file("heavy.h5", role="signal", process="heavy"),
+            toy_file("alike.h5", role="signal", process="alike"),
+        ]
+    ).model_dump(mode="json")
+    fpga = base.pop("targets")[0]["limits"]
+    made = []
+    for name, merit in MERITS.items():
+        targets = [{"kind": "none"}]
+        if name == "mistag":
+            cpu = {"kind": "cpu", "name": "farm", "gate": True, "max_time_ms": 1e4}
+            targets = [cpu, {"name": "level-1", **fpga}]
+        made.append({**base, "name": name, "merit": merit, "targets": targets, "menu": "L1bit"})
+    command_line = CommandLine(folder)
+    command_line.manifest.write_text(json.dumps({"schema": 1, "challenges": made}))
+    for name in MERITS:
+        done = command_line(
+            *("fetch", name, "--manifest", command_line.manifest),
+            *("--from", files, "--trust-first-use"),
+        )
+        assert done.returncode == 0, done.stderr
+    return command_line
+
+
+@pytest.fixture(scope="module")
+def scored(tracks: CommandLine) -> CommandLine:
+    """Two entries of the open division, scored on one track; their scores serve the others."""
+    for team, formula in COMPARED.items():
+        model = OPEN_MODEL.replace("events[:, :, 0].sum(axis=1)", formula)
+        assert formula in model
+        folder = write_submission(tracks.folder / team, model=model, division="open")
+        done = tracks(*("score", folder, "--challenge", "mistag", "--manifest", tracks.manifest))
+        assert done.returncode == 0, done.stderr
+    for name in MERITS.keys() - {"mistag"}:
+        for card in (tracks.folder / "results" / "mistag").glob("*/*.json"):
+            rename_card(tracks, card, name)
+    return tracks
+
+
+def rename_card(tracks: CommandLine, card: Path, challenge: str) -> None:
+    """Give a card and its scores to another challenge of the same events, and compute it again."""
+    target = tracks.folder / "moved" / challenge / card.parent.name / card.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    document = json.loads(card.read_text())
+    document["challenge"]["name"] = challenge
+    document.pop("processor")
+    target.write_text(json.dumps(document))
+    shutil.copy(card.with_suffix(".scores.zst"), target.with_suffix(".scores.zst"))
+    done = tracks("rescore", target, "--manifest", tracks.manifest, "--write")
+    assert done.returncode == 0, done.stderr
+
+
+def board(tracks: CommandLine, challenge: str) -> dict:
+    done = tracks("leaderboard", "--challenge", challenge, "--json", "--manifest", tracks.manifest)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("challenge", MERITS)
+def test_a_track_is_ranked_by_its_merit(scored, challenge):
+    found = board(scored, challenge)
+    first, second = found["rows"]
+    assert (first["rank"], second["rank"]) == (1, 2), (first["reasons"], second["reasons"])
+    assert first["merit"]["lower"] <= first["merit"]["value"] <= first["merit"]["upper"]
+    is_larger = first["merit"]["value"] > second["merit"]["value"]
+    assert is_larger != (challenge == "mistag")
+    assert found["metric"].startswith("geometric_mean_")
+
+
+def test_a_processor_is_measured_and_an_fpga_judged_beside_it(scored):
+    (card,) = (scored.folder / "results" / "mistag" / "sums").glob("*.json")
+    found = read_card(card)
+    assert isinstance(found.processor, ProcessorUse)
+    assert found.processor.time_ms > 0
+    assert found.processor.lowest_ms <= found.processor.time_ms <= found.processor.highest_ms
+    assert board(scored, "mistag")["rows"][0]["processor_ms"] == found.processor.time_ms
+    merit = found.float_physics.merit.signals["heavy"]
+    assert isinstance(merit, SignalMerit)
+
+
+def test_pages_have_no_column_of_what_a_track_does_not_measure(scored):
+    site = scored.folder / "site"
+    done = scored("leaderboard", "--export", site, "--manifest", scored.manifest)
+    assert done.returncode == 0, done.stderr
+    table = {name: (site / name / "table.js") for name in ("mistag", "auc")}
+    words = {
+        name: "".join(path.read_text() for path in (site / name).rglob("*") if path.is_file())
+        for name in table
+    }
+    for name, text in words.items():
+        assert '"Latency"' not in text, name
+        assert '"LUT"' not in text, name
+    assert "Mistag at TPR 0.4" in words["mistag"]
+    assert "Processor time of one event" in words["mistag"]
+    assert "On level-1" in words["mistag"]
+    assert "Processor time of one event" not in words["auc"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"merit": {"kind": "purity"}}, "merit"),
+        ({"merit": {"kind": "efficiency_at_rate", "rate_khz": 1}}, "input_rate_khz"),
+        ({"merit": MERITS["added"], "menu": None}, "needs menu"),
+        (
+            {"merit": {"kind": "efficiency_at_rate", "rate_khz": 9, "input_rate_khz": 3}},
+            "not below",
+        ),
+        ({"targets": [{"kind": "gpu"}]}, "gpu"),
+        ({"targets": []}, "one target at least"),
+        (
+            {"targets": [{"kind": "cpu", "gate": True}, {"kind": "none", "gate": True}]},
+            "one target is the gate (gate: true), here cpu and none",
+        ),
+        ({"targets": [{"kind": "cpu"}, {"kind": "none"}]}, "here none"),
+        ({"targets": [{"kind": "cpu"}, {"kind": "cpu", "gate": True}]}, "two targets are named"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_an_event_is_read(tracks, tmp_path, change, told):
+    document = yaml.safe_load(tracks.manifest.read_text())
+    document["challenges"] = [{**document["challenges"][0], **change}]
+    path = tmp_path / "manifest.yaml"
+    path.write_text(json.dumps(document))
+    done = tracks("data", "--manifest", path)
+    assert done.returncode in {2, 3, 5}
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
