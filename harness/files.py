@@ -76,7 +76,12 @@ def open_regular(path: Path, *, may_be_link: bool = True) -> BinaryIO:
 
 
 def read_bounded(
-    path: Path, max_bytes: int = MAX_DOCUMENT_BYTES, *, expected: str = "", fix: str = ""
+    path: Path,
+    max_bytes: int = MAX_DOCUMENT_BYTES,
+    *,
+    may_be_link: bool = True,
+    expected: str = "",
+    fix: str = "",
 ) -> bytes:
     """Read the regular file at `path`; `expected` and `fix` are for the problem if that fails.
 
@@ -86,7 +91,7 @@ def read_bounded(
         It cannot be read, or holds more than `max_bytes`.
     """
     try:
-        with open_regular(path) as stream:
+        with open_regular(path, may_be_link=may_be_link) as stream:
             content = stream.read(max_bytes + 1)
     except OSError as error:
         what = f"not readable: {error.strerror or error}"

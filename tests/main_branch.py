@@ -14,6 +14,7 @@ from harness.card.files import parse_card
 from harness.card.records import ScoredChallenge
 from harness.ci import intake
 from harness.ci.process import ScoringOutcome, ScoringRequest
+from harness.errors import DataError
 from tests import ci_stand_in
 from tests.outputs import harness, site_ranks
 from tests.repositories import GitRepository, submission
@@ -53,7 +54,10 @@ class MainBranch:
         made = self.score(request)
         if made.card is None:
             return made
-        card = parse_card(made.card, source="the stand-in")
+        try:
+            card = parse_card(made.card, source="the stand-in")
+        except DataError:
+            return made
         changes: dict[str, object] = {"created": f"2026-03-{next(self._days):02}T12:00:00Z"}
         if self.challenge is not None:
             changes["challenge"] = self.challenge

@@ -19,7 +19,7 @@ from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
 from harness.ci import ledger
-from harness.ci.git import MIB, Repository, identity
+from harness.ci.git import MIB, Repository, TooLargeError, identity
 from harness.errors import DataError, IntegrityError, Problem
 
 BRANCH = "board"
@@ -169,7 +169,7 @@ def _secret(repository: Repository, board: BoardFolder) -> Iterator[str]:
             continue
         try:
             card = parse_card(repository.blob(name, MAX_CARD_BYTES), source=path)
-        except DataError:
+        except (DataError, TooLargeError):
             # Nobody shows what cannot be read.
             continue
         revealed = decisions.read_decisions(opened[folder], way[0]).revealed

@@ -14,7 +14,7 @@ from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
 from harness.board.teams import Teams
 from harness.challenge import is_name, utc
-from harness.ci.documents import Scoring, Summary
+from harness.ci.documents import Scoring, Summary, failed
 from harness.ci.folders import SUBMISSIONS
 from harness.ci.following import follow_main
 from harness.ci.git import Repository
@@ -111,9 +111,10 @@ def publish_challenge(
     scored = score_requests(requests, settings)
     add_attempts(settings.results, challenge, scored, now)
     scorings = sorted((*decided, *scored), key=lambda one: one.team)
-    show_public_parts(settings, [one.card for one in scorings])
+    unshown = show_public_parts(settings, [one.card for one in scorings])
     if settings.public is not None:
         scorings = [one.model_copy(update={"message": ""}) for one in scorings]
+    scorings = [failed(one, unshown[one.card]) if one.card in unshown else one for one in scorings]
     return Summary(challenge=challenge, plan=None, scorings=tuple(scorings))
 
 

@@ -29,9 +29,9 @@ from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
-from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
-from harness.errors import DataError, EnvironmentFaultError, ExitCode
+from harness.errors import DataError, EnvironmentFaultError, ExitCode, HarnessError, attempt
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -201,7 +201,7 @@ def _scored(
         again = {}
         for future in _as_completed(futures, workers, patience_s):
             number = futures[future]
-            scoring = _keep(waiting[number], _result(future), results, attempts[number])
+            scoring = _outcome(waiting[number], future, results, attempts[number])
             if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
                 again[number] = waiting[number]
                 progress(f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again")
@@ -231,20 +231,11 @@ def _as_completed(
             return
 
 
-def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
-    """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
-    try:
-        return future.result(timeout=0)
-    except (CancelledError, TimeoutError):
-        message = "the cluster lost all of its workers"
-        return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
-    except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
-        message = f"the worker failed: {type(error).__name__}: {error}"
-        return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
-
-
-def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts: int) -> Scoring:
-    """Write the card of a run below `results`."""
+def _outcome(
+    request: ScoringRequest, future: Future[ScoringOutcome], results: Path, attempts: int
+) -> Scoring:
+    """Keep what a worker gave; whatever is wrong with it is the failure of this submission."""
+    run = _result(future)
     scoring = Scoring(
         team=request.team,
         challenge=request.challenge,
@@ -257,11 +248,26 @@ def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts:
     )
     if run.card is None:
         return scoring
+    made = attempt(lambda: _keep(request, run, results))
+    if isinstance(made, HarnessError):
+        return failed(scoring, made)
+    return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": made})
+
+
+def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
+    """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
     try:
-        card = _checked(request, run.card)
-    except DataError as error:
-        fault = {"exit_code": ExitCode.ENVIRONMENT, "message": str(error)}
-        return scoring.model_copy(update=fault)
+        return future.result(timeout=0)
+    except (CancelledError, TimeoutError):
+        message = "the cluster lost all of its workers"
+    except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
+        message = f"the worker failed: {type(error).__name__}: {error}"
+    return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+
+
+def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path) -> str:
+    """Write the card of a run below `results`; return its name."""
+    card = _checked(request, run.card or b"")
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         artefacts = []
         for name, content in run.artefacts.items():
@@ -269,8 +275,7 @@ def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts:
             path.write_bytes(content)
             artefacts.append(path)
         path = cards.write_card(card, results, scores=run.scores, artefacts=artefacts)
-    key = f"{request.team}/{path.name.removesuffix(cards.CARD_SUFFIX)}"
-    return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": key})
+    return f"{request.team}/{path.name.removesuffix(cards.CARD_SUFFIX)}"
 
 
 def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:

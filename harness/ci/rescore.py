@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from harness.board.decisions import read_decisions
@@ -20,7 +21,7 @@ from harness.ci.process import ScoringRequest
 from harness.ci.publish import read_branch
 from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
-from harness.errors import DataError, ExitCode
+from harness.errors import DataError, ExitCode, HarnessError, attempt
 from harness.scoring.audit import rescore_card
 
 Outcome: TypeAlias = Literal["unchanged", "rescored", "scored again", "waiting", "failed"]
@@ -81,17 +82,25 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     redone: list[Redone] = []
     again: dict[str, ScoringRequest] = {}
     for team, entry in _newest_entries(settings).items():
-        done = _from_scores(entry, settings)
-        request = _request(entry, by_team.get(team), settings) if isinstance(done, str) else None
+        done = attempt(partial(_from_scores, entry, settings))
+        if isinstance(done, HarnessError) and not isinstance(done, DataError):
+            done = _redone(entry.key, settings, "failed", str(done))
         if isinstance(done, Redone):
             redone.append(done)
-        elif request is not None:
+        elif (request := _request(entry, by_team.get(team), settings)) is not None:
             again[entry.key] = request
         else:
-            detail = f"{done}; and the files that it was scored from are not here"
+            reason = done.problems[0].what
+            detail = f"{reason}; and the files that it was scored from are not here"
             redone.append(_redone(entry.key, settings, "failed", detail))
     redone += _scored_again(again, settings)
-    show_public_parts(settings, [one.made for one in redone])
+    unshown = show_public_parts(settings, [one.made for one in redone])
+    redone = [
+        replace(one, outcome="failed", detail=unshown[one.made].problems[0].what)
+        if one.made in unshown
+        else one
+        for one in redone
+    ]
     return sorted(redone, key=lambda one: one.card)
 
 
@@ -132,15 +141,18 @@ def _newest_entries(settings: ScoringSettings) -> dict[str, Entry]:
     return newest
 
 
-def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
-    """Make a card again from the scores beside it, or say why that is not possible."""
+def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone:
+    """Make a card again from the scores beside it.
+
+    Raises
+    ------
+    DataError
+        That is not possible: the submission must run again.
+    """
     if settings.deadline is not None and time.time() > settings.deadline:
         return _redone(entry.key, settings, "waiting", "the budget of the whole run is used up")
     path = settings.results / settings.rules.name / f"{entry.key}{CARD_SUFFIX}"
-    try:
-        made = rescore_card(path, manifests=settings.manifests)
-    except DataError as error:
-        return error.problems[0].what
+    made = rescore_card(path, manifests=settings.manifests)
     if not made.changes and entry.card.scorer_version == SCORER_VERSION:
         return _redone(entry.key, settings, "unchanged", made=entry.key)
     folder = path.with_suffix("")

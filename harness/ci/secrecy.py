@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.board.decisions import read_decisions
@@ -18,7 +19,7 @@ from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card, write_card
 from harness.ci.intake import ScoringSettings
 from harness.ci.private import PrivatePlace, open_contest, open_results
-from harness.errors import UsageError
+from harness.errors import EnvironmentFaultError, HarnessError, UsageError, attempt
 
 
 @contextmanager
@@ -62,7 +63,9 @@ def open_challenges(
         yield chosen
 
 
-def show_public_parts(settings: ScoringSettings, keys: Iterable[str | None]) -> None:
+def show_public_parts(
+    settings: ScoringSettings, keys: Iterable[str | None]
+) -> dict[str, HarnessError]:
     """Write the public parts of cards to the board, where whole cards are kept apart from it.
 
     Parameters
@@ -70,16 +73,29 @@ def show_public_parts(settings: ScoringSettings, keys: Iterable[str | None]) -> 
     keys : iterable of str or None
         Names of cards, ``<team>/<file name without its ending>``; None is passed over. A card
         whose public part is on the board already gets no second one.
+
+    Returns
+    -------
+    mapping of str to HarnessError
+        The cards whose public parts could not be written, and why: nothing of a path is in it.
     """
     board, challenge = settings.public, settings.rules.name
     if board is None:
-        return
+        return {}
     revealed = read_decisions(board, challenge).revealed
     shown = CardIndex(board, is_private=True).refresh().entries.get(challenge, ())
-    for key in filter(None, keys):
+
+    def show(key: str) -> None:
         card = read_card(_path_of(settings.results, challenge, key))
         if not any(is_same_scoring(entry.card, card) for entry in shown):
             write_card(public_part(card, revealed), board)
+
+    failures: dict[str, HarnessError] = {}
+    for key in filter(None, keys):
+        if isinstance(error := attempt(partial(show, key)), HarnessError):
+            told = f"its public part is not on the board: {error.problems[0].what}"
+            failures[key] = EnvironmentFaultError(told, fix="mend it, and publish again")
+    return failures
 
 
 def _path_of(results: Path, challenge: str, key: str) -> Path:

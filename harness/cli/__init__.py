@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -22,13 +21,7 @@ from harness.cli.machine import doctor
 from harness.cli.output import console, print_error, tell
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
-from harness.errors import (
-    EnvironmentFaultError,
-    ExitCode,
-    HarnessError,
-    HarnessFaultError,
-    harness_fault,
-)
+from harness.errors import ExitCode, HarnessError, HarnessFaultError, as_harness_error
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -99,8 +92,6 @@ def _run(command: Callable[[], object]) -> int:
     """Run `command` and turn every way in which it can end into an exit code."""
     try:
         command()
-    except HarnessError as error:
-        return _fail(error)
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
@@ -110,17 +101,9 @@ def _run(command: Callable[[], object]) -> int:
     except BrokenPipeError:
         # The reader of our output has left (`harness ... | head`): nobody reads a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, MemoryError) as error:
-        return _fail(_environment_fault(error))
-    except Exception as error:  # noqa: BLE001 - the outermost edge: such a fault is ours
-        return _fail(_fault_of_ours(error))
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        return _fail(as_harness_error(error))
     return ExitCode.SCORED
-
-
-def _fault_of_ours(error: Exception) -> HarnessFaultError:
-    fault = harness_fault(f"{type(error).__name__}: {error}", where=_last_own_place(error))
-    fault.__cause__ = error
-    return fault
 
 
 def _with_traceback(fault: HarnessFaultError) -> HarnessFaultError:
@@ -130,19 +113,6 @@ def _with_traceback(fault: HarnessFaultError) -> HarnessFaultError:
         return fault
     first, *others = fault.problems
     return HarnessFaultError(replace(first, fix=f"{first.fix} and the file {kept}"), *others)
-
-
-def _last_own_place(error: Exception) -> str:
-    """Return the last line of harness that `error` went through."""
-    import traceback
-
-    root = Path(__file__).parent.parent
-    places = [
-        f"{Path(frame.filename).relative_to(root.parent)}, line {frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(root)
-    ]
-    return places[-1] if places else ""
 
 
 def _keep_traceback(error: Exception) -> Path | None:
@@ -158,20 +128,6 @@ def _keep_traceback(error: Exception) -> Path | None:
     except OSError:
         return None
     return Path(file.name)
-
-
-def _environment_fault(error: OSError | MemoryError) -> EnvironmentFaultError:
-    if isinstance(error, MemoryError):
-        what = f"the memory of this machine is not enough: {error}".rstrip(": ")
-        return EnvironmentFaultError(what, fix="use a machine with more memory")
-    fix = {
-        errno.ENOSPC: "make room on the disk and run the command again",
-        errno.EROFS: "name a folder that can be written",
-        errno.EACCES: "name a folder that you may read and write",
-    }.get(error.errno or 0, "")
-    return EnvironmentFaultError(
-        error.strerror or str(error), where=str(error.filename or ""), fix=fix
-    )
 
 
 def _fail(error: HarnessError) -> int:

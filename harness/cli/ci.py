@@ -263,7 +263,7 @@ def score(
     else:
         summary = score_plan(Repository(repository), read_json(plan_file, Plan), settings)
     if out is not None:
-        write_artefact(summary, settings.results, out)
+        summary = write_artefact(summary, settings.results, out)
     print_result(summary, scorings_view(summary.scorings), as_json=as_json)
     sys.exit(summary.exit_code)
 
