@@ -114,7 +114,7 @@ class Rulebook:
                 self.challenge is not None and fits(card, self.challenge),
                 card.is_official,
                 card.scorer_version,
-                card.created_at,
+                card.order,
                 card.submission.digest,
             ),
         )

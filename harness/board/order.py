@@ -116,14 +116,14 @@ def _one_per_team(
         *older, latest = sorted(cards, key=lambda entry: _standing_order(entry, contest))
         counting.append(latest)
         superseded.extend(older)
-    superseded.sort(key=lambda entry: (entry.card.created_at, entry.key), reverse=True)
+    superseded.sort(key=lambda entry: (entry.card.order, entry.key), reverse=True)
     return tuple(counting), tuple(superseded)
 
 
-def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, str]:
+def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, int, datetime, str]:
     """Sort a team's cards so that the one that counts comes last."""
     card, counts = entry.card, is_valid(entry, contest)
-    return counts and is_comparable(card, contest), counts, card.created_at, entry.key
+    return counts and is_comparable(card, contest), counts, *card.order, entry.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

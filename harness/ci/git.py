@@ -305,6 +305,12 @@ class Repository:
         pairs = (line.split() for line in answer.splitlines() if line)
         return [(commit, int(seconds)) for commit, seconds in pairs]
 
+    def first_parents(self, name: str) -> list[tuple[str, int]]:
+        """List the first-parent history of a commit, newest first, with the times as written."""
+        answer = self.text("log", "--first-parent", "--format=%H %ct", "--end-of-options", name)
+        pairs = (line.split() for line in answer.splitlines() if line)
+        return [(commit, int(seconds)) for commit, seconds in pairs]
+
 
 def _run_bounded(
     command: Sequence[str], environment: Mapping[str, str], errors: BinaryIO, max_bytes: int

@@ -119,7 +119,7 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and fits(entry.card, request.rules)
         and entry.card.challenge.working_point == request.rules.working_point
     )
-    return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
+    return max(fitting, key=lambda entry: (entry.card.order, entry.key), default=None)
 
 
 def not_run(
@@ -201,7 +201,7 @@ def _scored(
         again = {}
         for future in _as_completed(futures, workers, patience_s):
             number = futures[future]
-            scoring = _outcome(waiting[number], future, results, attempts[number])
+            scoring = _outcome(waiting[number], future, results, attempts[number], progress)
             if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
                 again[number] = waiting[number]
                 progress(f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again")
@@ -232,7 +232,11 @@ def _as_completed(
 
 
 def _outcome(
-    request: ScoringRequest, future: Future[ScoringOutcome], results: Path, attempts: int
+    request: ScoringRequest,
+    future: Future[ScoringOutcome],
+    results: Path,
+    attempts: int,
+    progress: Callable[[str], None],
 ) -> Scoring:
     """Keep what a worker gave; whatever is wrong with it is the failure of this submission."""
     run = _result(future)
@@ -248,7 +252,7 @@ def _outcome(
     )
     if run.card is None:
         return scoring
-    made = attempt(lambda: _keep(request, run, results))
+    made = attempt(lambda: _keep(request, run, results, progress))
     if isinstance(made, HarnessError):
         return failed(scoring, made)
     return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": made})
@@ -265,9 +269,11 @@ def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
     return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
 
 
-def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path) -> str:
+def _keep(
+    request: ScoringRequest, run: ScoringOutcome, results: Path, progress: Callable[[str], None]
+) -> str:
     """Write the card of a run below `results`; return its name."""
-    card = _checked(request, run.card or b"")
+    card = cards.number_card(_checked(request, run.card or b""), results, tell=progress)
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         artefacts = []
         for name, content in run.artefacts.items():
@@ -285,7 +291,6 @@ def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     wanted = request.team, request.challenge, request.digest
     if found != wanted:
         raise DataError(f"a card of {found}", expected=str(wanted))
-    if request.received is None:
-        return card
+    # What a card says of that itself does not count: the organiser's side knows it.
     handed_in = card.submission.model_copy(update={"received": request.received})
     return card.model_copy(update={"submission": handed_in})

@@ -12,7 +12,7 @@ from harness.board.decisions import read_decisions
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.board.teams import Teams
-from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
+from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, number_card, write_card
 from harness.card.records import SCORER_VERSION
 from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
@@ -133,7 +133,7 @@ def _newest_entries(settings: ScoringSettings) -> dict[str, Entry]:
     ours = CardIndex(settings.results, is_private=True).refresh().entries.get(challenge, ())
     teams = Teams.of(read_decisions(settings.public or settings.results, challenge))
     newest: dict[str, Entry] = {}
-    for one in sorted(ours, key=lambda one: (one.card.created_at, one.key)):
+    for one in sorted(ours, key=lambda one: (one.card.order, one.key)):
         if one.card.is_official:
             team = teams.of_card(one.card).name
             newest.pop(team, None)
@@ -158,7 +158,8 @@ def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone:
     folder = path.with_suffix("")
     artefacts = sorted(folder.iterdir()) if folder.is_dir() else []
     scores = path.with_suffix(SCORES_SUFFIX).read_bytes()
-    path = write_card(made.card, settings.results, scores=scores, artefacts=artefacts)
+    card = number_card(made.card, settings.results, tell=settings.progress)
+    path = write_card(card, settings.results, scores=scores, artefacts=artefacts)
     key = f"{entry.card.submission.team}/{path.name.removesuffix(CARD_SUFFIX)}"
     detail = f"{len(made.changes)} figures changed"
     return _redone(entry.key, settings, "rescored", detail, made=key)
