@@ -7,7 +7,6 @@ joined to a path.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
-from harness.files import read_bounded, read_json
+from harness.files import load_json, read_bounded, read_json
 
 SUMMARY_NAME = "summary.json"
 
@@ -349,8 +348,10 @@ def _read_summary(path: Path) -> DataSummary:
 def _newer_schema(path: Path) -> str:
     """Say if a file that could not be read was written by a later harness; empty if not."""
     try:
-        content = json.loads(read_bounded(path, MAX_CARD_BYTES))
-    except (DataError, ValueError, RecursionError):
+        content = load_json(
+            read_bounded(path, MAX_CARD_BYTES), source=str(path), max_bytes=MAX_CARD_BYTES
+        )
+    except DataError:
         return ""
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

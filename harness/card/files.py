@@ -33,6 +33,7 @@ from harness.files import (
     open_regular,
     parse_json,
     read_json,
+    read_up_to,
     remove,
     remove_parts,
     replacing_folder,
@@ -307,7 +308,7 @@ def read_scores(path: Path) -> KeptScores:
         raise DataError(f"no scores were kept: {card.scores.not_measured}")
     try:
         with open_regular(scores_path) as stream:
-            packed = stream.read(8 * MAX_SCORES)
+            packed = read_up_to(stream, 8 * MAX_SCORES)
     except OSError as error:
         raise DataError(
             "the scores of this card are not here",

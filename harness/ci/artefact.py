@@ -25,6 +25,8 @@ SUMMARY_NAME = "summary.json"
 CARDS_FOLDER = "cards"
 MAX_ARCHIVE_BYTES = 64 * 1024**2
 MAX_MEMBERS = 128
+# As a forge packs artefacts.
+_PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>{NAME_PATTERN})\.json\Z")
 
 
@@ -105,6 +107,9 @@ def _read_member(
         return
     if name in members:
         raise DataError("the artefact holds a file twice", where=name[:80])
+    if member.compress_type not in _PACKINGS:
+        # Others may ask for gigabytes before the first byte comes out.
+        raise DataError("the artefact is packed in an unknown way")
     limit = MAX_DOCUMENT_BYTES if is_summary else MAX_CARD_BYTES
     with archive.open(member) as file:
         # The size that the archive claims is not used.

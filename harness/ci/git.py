@@ -276,6 +276,8 @@ class Repository:
         for line in answer.split(b"\0")[:-1]:
             head, _, path = line.partition(b"\t")
             mode, _, name, size = _decode(head).split()
+            if not size.isdecimal() and size != "-":
+                raise GitError(f"the repository does not hold {name}, a file of its tree")
             n_bytes = None if size == "-" else int(size)
             entries.append(TreeEntry(path=_decode(path), mode=mode, object=name, n_bytes=n_bytes))
         return entries

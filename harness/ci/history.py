@@ -8,7 +8,6 @@ removes a card, or brings a figure of a hidden signal: `commit_board` refuses to
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -198,8 +197,11 @@ def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:
     before, after = (repository.blob(one, _MAX_FILE_BYTES) for one in (old, new))
     if name == ledger.FILE_NAME:
         return after.startswith(before)
-    lists = [json.loads(content)["decisions"] for content in (before, after)]
-    return bool(lists[1][: len(lists[0])] == lists[0])
+    try:
+        held, grown = (decisions.listed(content, source=path) for content in (before, after))
+    except DataError:
+        return False
+    return grown[: len(held)] == held
 
 
 def push_board(board: BoardFolder, like: Repository) -> None:
