@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -32,8 +33,8 @@ def _print_version(context: click.Context, _option: click.Parameter, is_asked: b
         return
     from harness.submission.packages import list_installed
 
-    click.echo(f"harness, version {__version__}")
-    click.echo(f"packages that model.py may import: {list_installed()}")
+    tell(f"harness, version {__version__}", is_error=False)
+    tell(f"packages that model.py may import: {list_installed()}", is_error=False)
     context.exit()
 
 
@@ -93,7 +94,10 @@ def _run(command: Callable[[], object]) -> int:
     try:
         command()
     except click.ClickException as error:
-        error.show()
+        # It repeats what was typed, such as the names of files that others made.
+        shown = io.StringIO()
+        error.show(shown)
+        tell(shown.getvalue().rstrip("\n"))
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.exceptions.Abort):
         tell("interrupted: no score card was written; a broken download goes on where it was cut")

@@ -318,7 +318,7 @@ def comment(
         body = comment_on_folder(Path(artefact), rivals)
     if out is not None:
         write_whole(out, f"{body}\n".encode())
-    click.echo(body)
+    tell(body, is_error=False)
 
 
 @ci.command()
@@ -349,7 +349,10 @@ def local(
     from harness.ci.local import rehearse
 
     made = rehearse(clone, out, settings, base=base, author=author)
-    click.echo(made.summary.model_dump_json(indent=1) if as_json else readable(made.comment))
+    if as_json:
+        print_json(made.summary)
+    else:
+        tell(readable(made.comment), is_error=False)
     tell(f"the comment: {out / 'comment.md'}")
     if made.site is not None:
         tell(f"the pages: {made.site / 'index.html'}")
@@ -396,7 +399,7 @@ def open_private(work: BoardWork, challenge: str, private_results: str, as_json:
 
     board = board_of(open_ranking(work, challenge, private_results))
     if as_json:
-        click.echo(formats.to_json(board))
+        print_json(board)
     else:
         console().print(formats.terminal_view(board))
 

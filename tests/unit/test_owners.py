@@ -66,6 +66,42 @@ OWNERS: dict[str, str] = {
     "leaderboard_app/packing.py": "JSON that was written some lines above",
 }
 
+# Calls that print or log, beside `tell`, `print_result` and the like of harness/cli/output.py.
+PRINTERS = re.compile(
+    r"print|pprint|pprint\.\w+|input"
+    r"|click\.(echo|secho|confirm|prompt|echo_via_pager|style)|typer\.\w+|rich\.print\w*"
+    r"|(\w+\.)*(Console|RichHandler)"
+    r"|sys\.(stdout|stderr|__stdout__|__stderr__)(\.buffer)?\.(write|writelines)"
+    r"|os\.write|traceback\.print_\w+|warnings\.(warn|showwarning)|\w+\.show"
+    r"|logging\.\w+|logger\.\w+|log\.(debug|info|warning|error|exception|critical)|tqdm"
+    r"|(\w+\.)?(ArgumentParser|parser\.error)"
+)
+PRINTING: dict[str, str] = {
+    "harness/cli/output.py": "the owner",
+    "harness/cli/__init__.py": "a message of click goes through `tell`",
+    "harness/cli/board.py": "CSV and Markdown, of which `formats` makes each cell harmless",
+    "harness/cli/blackbox.py": "asks for a passphrase, and a constant question",
+    "harness/cli/progress.py": "bars, whose label is made visible",
+    "harness/sandbox/worker.py": "the report of a step, to its pipe",
+    "harness/sandbox/start.py": "a number, to a pipe",
+    "harness/sandbox/child.py": "the request, to the pipe of a step",
+    "leaderboard_app/log.py": "a filter of the log",
+}
+# What Streamlit shows as Markdown or HTML; a value in it must have been escaped.
+SHOWING = re.compile(
+    r"st\.(html|markdown|write|caption|title|header|subheader|text|info|warning|error|success|toast"
+    r"|metric|latex|badge|button|expander|exception|json|table|dataframe|iframe)"
+    r"|components\.\w+|Markup"
+)
+ESCAPED = re.compile(
+    r"(\w+_html|_asset|guide_page|packed)\(.*\)|''\.join\(\(\w+_html\(.*\)"
+    # Built of the above some lines before.
+    r"|html|head|packed"
+    # Words of our own, numbers, and names, which are of letters, digits and a few signs.
+    r"|title|BRIEF|n|wanted|moved\[wanted\]|'s' if n > 1 else ''|entry\.card\.submission\.division",
+    re.DOTALL,
+)
+
 
 def calls(path: Path) -> Iterator[tuple[int, str, ast.Call]]:
     """Every call of a file with its line and the dotted name of what is called."""
@@ -105,6 +141,60 @@ def test_bytes_become_values_at_their_owners_alone():
 def test_every_owner_still_reads():
     found = uses(READERS)
     assert [name for name in OWNERS if name not in found] == []
+
+
+def test_text_is_printed_by_its_owner_alone():
+    found = uses(PRINTERS)
+    strangers = {name: places for name, places in found.items() if name not in PRINTING}
+    assert strangers == {}, "print by `tell` or `print_result` of harness/cli/output.py"
+
+
+def shown_values(node: ast.expr) -> Iterator[str]:
+    """The values that are put into what is shown."""
+    if isinstance(node, ast.JoinedStr):
+        values = (part.value for part in node.values if isinstance(part, ast.FormattedValue))
+        yield from (ast.unparse(value) for value in values)
+    elif not isinstance(node, ast.Constant):
+        yield ast.unparse(node)
+
+
+def test_pages_show_what_was_escaped_alone():
+    found = [
+        f"{name_of(path)}, line {line}: {value}"
+        for path in SOURCES
+        for line, called, call in calls(path)
+        if SHOWING.fullmatch(called) and call.args
+        for value in shown_values(call.args[0])
+        if not ESCAPED.fullmatch(value)
+    ]
+    unsafe = [
+        f"{name_of(path)}, line {line}"
+        for path in SOURCES
+        for line, _, call in calls(path)
+        if any(keyword.arg == "unsafe_allow_html" for keyword in call.keywords)
+    ]
+    assert (found, unsafe) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(text)",
+        "click.echo(text)",
+        "sys.stderr.write(text)",
+        "rich.console.Console()",
+        "logging.getLogger(name)",
+        "warnings.warn(text)",
+        "traceback.print_exc()",
+    ],
+)
+def test_a_new_way_to_print_would_be_found(code):
+    assert PRINTERS.fullmatch(ast.unparse(ast.parse(code).body[0].value.func))
+
+
+def test_a_page_that_shows_foreign_text_would_be_found():
+    call = ast.parse("st.html(f'<b>{card.title}</b>')").body[0].value
+    assert not any(map(ESCAPED.fullmatch, shown_values(call.args[0])))
 
 
 def test_nothing_is_unpickled():
