@@ -195,6 +195,8 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
             yield f"signal {name} was not scored"
         elif not physics.replicates.get(name):
             yield f"no bootstrap replicates of signal {name}: it cannot be compared"
+        elif (n := len(physics.replicates[name])) != contest.n_replicates:
+            yield f"{n:,} bootstrap replicates; this board compares {contest.n_replicates:,}"
 
 
 def _firmware_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:

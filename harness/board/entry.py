@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from harness.card.consistency import n_replicates
 from harness.card.records import (
     NotMeasured,
     Physics,
@@ -62,7 +63,8 @@ def fits(card: ScoreCard, rules: Challenge) -> bool:
 def may_be_paired(first: ScoreCard, second: ScoreCard) -> bool:
     """Tell whether the replicates of two cards weigh the same events at the same rate."""
     one, other = first.challenge, second.challenge
-    return data_digest(one) == data_digest(other) and one.working_point == other.working_point
+    is_same = data_digest(one) == data_digest(other) and one.working_point == other.working_point
+    return is_same and len(n_replicates(first) | n_replicates(second)) <= 1
 
 
 def data_digest(challenge: ScoredChallenge) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
 from harness.board.public import public_part
+from harness.card.consistency import flaw_of
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
@@ -174,6 +175,8 @@ class CardIndex:
                 f"says it is of {card.challenge.name}/{card.submission.team} but lies in "
                 f"{challenge}/{team}"
             )
+        if reason := flaw_of(card):
+            raise DataError(f"its parts contradict each other: {reason}")
         return card if self._is_private else public_part(card, revealed)
 
     def _gather(self, version: int) -> Snapshot:

@@ -26,7 +26,7 @@ from harness.card.text import markdown_text
 from harness.challenge import Challenge
 from harness.ci.artefact import RunArtefact, read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
-from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
+from harness.ci.judgement import Judgement, Opponent, judge, reason_not_shown
 
 MARKER = "<!-- harness: score card -->"
 # GitHub's limit is 65,536 characters; bytes are counted to be safe.
@@ -256,7 +256,7 @@ def _card_parts(
     if challenge is not None and not fits(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
-    if reason := flaw_of(card, rivals.entries):
+    if reason := reason_not_shown(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
     planned = () if plan is None else plan.submissions

@@ -6,7 +6,6 @@ and target are those of the board and its manifest, and a card that does not fit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,8 @@ from harness.board.contest import Contest, Rulebook
 from harness.board.entry import Entry, may_be_paired, shown_physics
 from harness.board.merit import compare_merit
 from harness.board.order import Ranked, Unranked, rank
-from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.consistency import flaw_of, n_replicates
+from harness.card.records import Physics, ScoreCard, WorkingPoint
 
 # The name under which a card is ranked that is in no results yet.
 CANDIDATE = "this-pull-request"
@@ -74,7 +74,7 @@ def judge(
     Parameters
     ----------
     card : ScoreCard
-        One without a flaw, see `flaw_of`.
+        One that can be shown, see `reason_not_shown`.
     board : sequence of Entry
         Cards of the challenge; may be empty.
     rulebook : Rulebook, optional
@@ -114,8 +114,6 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
         for name in contest.signals
         if _has(first, name, contest.working_point) and _has(second, name, contest.working_point)
     ]
-    if any(len(first.replicates[name]) != len(second.replicates[name]) for name in common):
-        return None
     is_whole = bool(common) and len(common) == len(contest.signals)
     return Opponent(
         entry=other,
@@ -136,37 +134,13 @@ def _has(physics: Physics, signal: str, fpr: float) -> bool:
     )
 
 
-def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
+def reason_not_shown(card: ScoreCard, board: Sequence[Entry]) -> str:
     """Say why a card that anyone may have written cannot be ranked at all; empty if it can.
 
     Its form was checked when it was read. Here its figures are checked, so that the arithmetic of
-    the ranking cannot fail: as many replicates as the board's cards have, and finite rates.
+    the ranking cannot fail: they fit together, and there are as many replicates as on the board.
     """
-    counts = {
-        len(values)
-        for one in (card, *(entry.card for entry in board[:1]))
-        for physics in (one.firmware_physics, one.float_physics)
-        if not isinstance(physics, NotMeasured)
-        for values in physics.replicates.values()
-        if values
-    }
-    if not 0 < card.challenge.working_point < 1:
-        return "its working point is no rate"
+    counts = n_replicates(card).union(*(n_replicates(entry.card) for entry in board[:1]))
     if len(counts) > 1:
         return "its bootstrap replicates are not as many as the board's"
-    points = [
-        point
-        for physics in (card.firmware_physics, card.float_physics)
-        if not isinstance(physics, NotMeasured)
-        for point in physics.working_points
-        if isinstance(point, WorkingPoint)
-    ]
-    return "" if all(map(_is_finite, points)) else "it holds figures that no scoring gives"
-
-
-def _is_finite(point: WorkingPoint) -> bool:
-    return all(
-        math.isfinite(value) and abs(value) < 1e6
-        for rate in point.rates.values()
-        for value in (rate.interval.lower, rate.interval.upper, rate.significance_improvement)
-    )
+    return flaw_of(card)

@@ -28,6 +28,7 @@ from filelock import FileLock
 from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
+from harness.card.consistency import flaw_of
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
@@ -291,6 +292,8 @@ def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     wanted = request.team, request.challenge, request.digest
     if found != wanted:
         raise DataError(f"a card of {found}", expected=str(wanted))
+    if reason := flaw_of(card):
+        raise DataError(f"the parts of the worker's card contradict each other: {reason}")
     # What a card says of that itself does not count: the organiser's side knows it.
     handed_in = card.submission.model_copy(update={"received": request.received})
     return card.model_copy(update={"submission": handed_in})

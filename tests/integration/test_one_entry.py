@@ -13,9 +13,12 @@ from click.testing import CliRunner, Result
 
 from harness.card import files as cards
 from harness.card.files import MAX_CARD_BYTES
+from harness.card.records import Physics, ScoreCard, WorkingPoint
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from harness.cli import cli
+from leaderboard_app import static_site
 from tests import ci_stand_in
+from tests.cards import make_card
 from tests.main_branch import MainBranch
 from tests.outputs import site_ranks
 from tests.repositories import GitRepository
@@ -285,3 +288,84 @@ def readable_text(comment: str) -> str:
     from harness.ci.comment import readable
 
     return readable(comment)
+
+
+def contradicting(how: str) -> ScoreCard:
+    """A card of the right form whose parts do not fit together."""
+    card = make_card("bad", seed=3)
+    physics = card.firmware_physics
+    assert isinstance(physics, Physics)
+    (signal, values), *_ = physics.replicates.items()
+    match how:
+        case "replicates":
+            physics = physics.model_copy(
+                update={"replicates": {**physics.replicates, signal: values[:-1]}}
+            )
+        case "roc":
+            cut = physics.roc[signal].model_copy(update={"fpr": ()})
+            physics = physics.model_copy(update={"roc": {**physics.roc, signal: cut}})
+        case "rates":
+            points = tuple(
+                point.model_copy(update={"rates": {}}) if isinstance(point, WorkingPoint) else point
+                for point in physics.working_points
+            )
+            physics = physics.model_copy(update={"working_points": points})
+    return card.model_copy(update={"firmware_physics": physics})
+
+
+@pytest.mark.parametrize(
+    ("how", "what"),
+    [
+        ("replicates", "different numbers of bootstrap replicates"),
+        ("roc", "a ROC curve has not one TPR for each FPR"),
+        ("rates", "a signal has no rate"),
+    ],
+)
+def test_a_card_whose_parts_contradict_each_other_stops_no_board(main, how, what):
+    spoil(main, {"bad": lambda made: replace(made, card=None, exit_code=5)})
+    cards.write_card(contradicting(how), main.board / "results")
+    _, told = publish(main)
+
+    check_others(main, told)
+    done = run("leaderboard", "--results", main.board / "results", "--challenge", "sample")
+    assert what in " ".join(done.stderr.split())
+    # Nor is such a card kept where a worker gives it.
+    spoil(main, {"bad": with_card(lambda _: contradicting(how).model_dump_json().encode())})
+    main.repository.commit("main", {"submissions/bad/note.txt": b"again"})
+    _, told = publish(main)
+    assert told["bad"]["status"] == "failed"
+
+
+def test_a_card_with_another_number_of_replicates_is_not_ranked_and_stops_nobody(tmp_path):
+    for team in ("ant", "cow"):
+        cards.write_card(make_card(team, seed=ord(team[0])), tmp_path / "results")
+    card = make_card("bad", seed=3)
+    changes = {}
+    for name in ("float_physics", "firmware_physics"):
+        physics = getattr(card, name)
+        fewer = {signal: values[:7] for signal, values in physics.replicates.items()}
+        changes[name] = physics.model_copy(update={"replicates": fewer})
+    cards.write_card(card.model_copy(update=changes), tmp_path / "results")
+
+    done = run("leaderboard", "--results", tmp_path / "results", "--challenge", "sample", "--json")
+    rows = {row["team"]: row for row in json.loads(done.stdout)["rows"]}
+    assert rows["bad"]["rank"] is None
+    assert "7 bootstrap replicates; this board compares 500" in rows["bad"]["reasons"]
+    assert {rows["ant"]["rank"], rows["cow"]["rank"]} <= {1, 2}
+
+
+def test_a_page_that_cannot_be_drawn_stops_no_other(main, monkeypatch):
+    def sections(subject):
+        if subject.team == "bad":
+            raise KeyError("\x1b[31m<b>hplus")
+        return drawn(subject)
+
+    drawn = static_site.submission_sections
+    monkeypatch.setattr(static_site, "submission_sections", sections)
+    publish(main)
+
+    entries = main.board / "docs" / "sample" / "entries"
+    page = (entries / "bad.html").read_text(encoding="utf-8")
+    assert "This entry cannot be drawn" in page
+    assert "<b>hplus" not in page
+    assert "cannot be drawn" not in (entries / "ant.html").read_text(encoding="utf-8")
