@@ -6,6 +6,7 @@ opened with whole documents that were damaged at random, and with noise. `make f
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -14,7 +15,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.blackbox.seal import Secret, open_key
 from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
 from harness.card.files import KeptScores, pack_scores, parse_card, unpack_scores
@@ -223,6 +225,15 @@ EVENT = (
     b'{"workflow_run": {"id": 1, "event": "pull_request", "head_sha": "%s", "head_branch": "b", '
     b'"head_repository": {"full_name": "a/b"}}}' % (b"0" * 40)
 )
+SEAL = json.dumps(
+    {
+        "box_name": "x",
+        "box_checksum": "sha256:" + 64 * "0",
+        "protection": {"kind": "key file"},
+        "checksum": f"sha256:{hashlib.sha256(b'gAAAAA').hexdigest()}",
+        "token": "gAAAAA",
+    }
+).encode()
 GRAPH = b'{"schema_version": 1, "config": {"layers": [[["x"]]]}, "weights": [1.5e3]}'
 MANIFEST = b"schema: 1\nchallenges: []\n"
 PROCESS = b'schema: 1\nname: x\ntitle: "x"\nsettings: ["HardQCD:all = on"]\n'
@@ -288,6 +299,23 @@ def index_of(content: bytes, folder: Path) -> object:
     return CardIndex(folder / "results").refresh()
 
 
+def sealed_beside(path: Path) -> Path:
+    key = path.with_name("box.key")
+    key.write_bytes(SEAL)
+    return key
+
+
+def open_sealed(content: bytes, folder: Path) -> object:
+    """Open a key whose checksum is right, however it was damaged."""
+    with suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        seal = json.loads(content)
+        seal["checksum"] = f"sha256:{hashlib.sha256(seal['token'].encode()).hexdigest()}"
+        content = json.dumps(seal).encode()
+    (folder / "box.key").write_bytes(content)
+    (folder / "secret").write_bytes(b"A" * 43 + b"=")
+    return open_key(folder / "box.key", Secret(key_file=folder / "secret"))
+
+
 def decode_sample(path: Path) -> object:
     return [list(decode_member(path, one, LAYOUT)) for one in read_members(path, LAYOUT)]
 
@@ -341,6 +369,12 @@ DOORS: dict[str, Door] = {
     "utilisation of a routed design": Door(as_text(parse_utilisation), lambda: [ROUTED]),
     "timing of a routed design": Door(as_text(parse_timing), lambda: [ROUTED]),
     "configuration of hls4ml": Door(find_config, lambda: [CONFIG]),
+    "key of a black box": Door(open_sealed, lambda: [SEAL], codes={*CODES, ExitCode.USAGE}),
+    "secret of a black box": Door(
+        placed(lambda path: open_key(sealed_beside(path), Secret(key_file=path)), "secret"),
+        lambda: [b"A" * 43 + b"="],
+        codes={*CODES, ExitCode.USAGE},
+    ),
     "pins": Door(placed(read_pins, "pins.json"), lambda: [b'{"schema": 1, "files": {}}']),
     "sample of events": Door(placed(decode_sample, "s.events"), written(sample_file)),
     "cached events": Door(placed(npy.map_npy, "events.npy"), npy_file),
