@@ -15,6 +15,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -292,6 +293,18 @@ def parse_card(content: bytes, *, source: str) -> ScoreCard:
     return parse_json(
         content, ScoreCard, source=source, max_bytes=MAX_CARD_BYTES, expected=_EXPECTED
     )
+
+
+def newest_card(folder: Path, digest: str) -> Path | None:
+    """Find the newest card in a team's folder that was made from exactly these files."""
+    found: dict[Path, ScoreCard] = {}
+    for path in folder.glob(f"*{CARD_SUFFIX}"):
+        # What is no card is passed over.
+        with suppress(DataError):
+            card = read_card(path)
+            if card.submission.digest == digest:
+                found[path] = card
+    return max(found, key=lambda path: (found[path].order, path), default=None)
 
 
 def read_scores(path: Path) -> KeptScores:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from harness.card.files import number_card, read_card, write_card
+from harness.card.files import newest_card, number_card, read_card, write_card
 from harness.card.records import ScoreCard
 from harness.challenge import instant
 from harness.cli import cli
@@ -133,6 +133,17 @@ def test_cards_of_earlier_harnesses_come_first_and_broken_ones_are_passed_over(t
     new = number_card(make_card("ant", created="2026-03-02T12:00:00Z"), tmp_path, now=NOW)
     assert new.sequence == 1
     assert new.order > read_card(old).order
+
+
+def test_the_newest_card_of_the_same_files_is_the_one_that_was_written_last(tmp_path):
+    paths = []
+    for day in ("05", "01"):
+        card = number_card(make_card("ant", created=f"2026-03-{day}T12:00:00Z"), tmp_path, now=NOW)
+        paths.append(write_card(card, tmp_path))
+    (paths[0].parent / "torn.json").write_text("{")
+    digest = read_card(paths[0]).submission.digest
+    assert newest_card(paths[0].parent, digest) == paths[1]
+    assert newest_card(paths[0].parent, "sha256:" + 64 * "0") is None
 
 
 def test_clocks_of_machines_may_differ_by_minutes(tmp_path):
