@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+
+_ROOT = Path(__file__).parent
+_FIX_BY_ERRNO = {
+    errno.ENOSPC: "make room on the disk and run the command again",
+    errno.EROFS: "name a folder that can be written",
+    errno.EACCES: "name a folder that you may read and write",
+}
+Result = TypeVar("Result")
 
 # How pydantic begins what our own checks say, and what it calls a list and a mapping.
 _PREFIX_OF_PYDANTIC = re.compile(r"^(Value error|Assertion failed), ")
@@ -147,6 +157,55 @@ def harness_fault(what: str, *, where: str = "") -> HarnessFaultError:
         expected="a result, or a message about the submission, the data or this machine",
         fix="please report it with the command, the output of `harness --version`",
     )
+
+
+def attempt(work: Callable[[], Result]) -> Result | HarnessError:
+    """Do one part of a run that has many; whatever goes wrong is that part's failure alone."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 - the edge between one part and the others
+        return as_harness_error(error)
+
+
+def as_harness_error(error: Exception) -> HarnessError:
+    """Turn any exception into one with a reason and an exit code; an unexpected one is our fault.
+
+    Examples
+    --------
+    >>> as_harness_error(OSError(28, "No space left on device", "/results")).exit_code.name
+    'ENVIRONMENT'
+    >>> as_harness_error(KeyError("lut")).exit_code.name
+    'HARNESS_FAULT'
+    """
+    if isinstance(error, HarnessError):
+        return error
+    made = _of_the_machine(error) or harness_fault(
+        f"{type(error).__name__}: {error}", where=_last_own_place(error)
+    )
+    made.__cause__ = error
+    return made
+
+
+def _of_the_machine(error: Exception) -> EnvironmentFaultError | None:
+    if isinstance(error, MemoryError):
+        what = f"the memory of this machine is not enough: {error}".rstrip(": ")
+        return EnvironmentFaultError(what, fix="use a machine with more memory")
+    if isinstance(error, OSError):
+        where, fix = str(error.filename or ""), _FIX_BY_ERRNO.get(error.errno or 0, "")
+        return EnvironmentFaultError(error.strerror or str(error), where=where, fix=fix)
+    return None
+
+
+def _last_own_place(error: Exception) -> str:
+    """Return the last line of harness that `error` went through."""
+    import traceback
+
+    places = [
+        f"{Path(frame.filename).relative_to(_ROOT.parent)}, line {frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).is_relative_to(_ROOT)
+    ]
+    return places[-1] if places else ""
 
 
 def field_problems(error: ValidationError, source: str) -> tuple[Problem, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import stat
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from harness.errors import (
     DataError,
@@ -28,6 +29,7 @@ from harness.errors import (
 
 MAX_DOCUMENT_BYTES = 1024**2
 MAX_DEPTH = 32
+_PIECE_BYTES = 1024**2
 # A file that is being written has this after its name; a run that was killed leaves it behind.
 PART_SUFFIX = ".part"
 # Room to leave on a disk, bytes.
@@ -76,7 +78,12 @@ def open_regular(path: Path, *, may_be_link: bool = True) -> BinaryIO:
 
 
 def read_bounded(
-    path: Path, max_bytes: int = MAX_DOCUMENT_BYTES, *, expected: str = "", fix: str = ""
+    path: Path,
+    max_bytes: int = MAX_DOCUMENT_BYTES,
+    *,
+    may_be_link: bool = True,
+    expected: str = "",
+    fix: str = "",
 ) -> bytes:
     """Read the regular file at `path`; `expected` and `fix` are for the problem if that fails.
 
@@ -86,14 +93,22 @@ def read_bounded(
         It cannot be read, or holds more than `max_bytes`.
     """
     try:
-        with open_regular(path) as stream:
-            content = stream.read(max_bytes + 1)
+        with open_regular(path, may_be_link=may_be_link) as stream:
+            content = read_up_to(stream, max_bytes + 1)
     except OSError as error:
         what = f"not readable: {error.strerror or error}"
         problem = Problem(what=what, where=str(path), expected=expected, fix=fix)
         raise DataError(problem) from error
     _check_size(content, max_bytes, source=str(path))
     return content
+
+
+def read_up_to(stream: BinaryIO, max_bytes: int) -> bytes:
+    """Read at most `max_bytes`, in pieces: a limit sets no memory aside for a small file."""
+    content = bytearray()
+    while piece := stream.read(min(_PIECE_BYTES, max_bytes - len(content))):
+        content += piece
+    return bytes(content)
 
 
 def _check_size(content: bytes, max_bytes: int, *, source: str) -> None:
@@ -161,6 +176,26 @@ def parse_json(
     except ValidationError as error:
         what = first_complaint(error)
         raise DataError(what, where=source, expected=expected, fix=fix) from error
+
+
+def load_json(
+    content: bytes | str, *, source: str, max_bytes: int = MAX_DOCUMENT_BYTES, fix: str = ""
+) -> JsonValue:
+    """Load JSON of which only a part is looked at, so that it has no model.
+
+    Raises
+    ------
+    DataError
+        It is too large or not JSON. The content is not shown.
+    """
+    raw = content.encode() if isinstance(content, str) else content
+    _check_size(raw, max_bytes, source=source)
+    try:
+        value: JsonValue = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        raise DataError(f"is not JSON: {reason}", where=source, fix=fix) from error
+    return value
 
 
 def read_yaml(path: Path, model: type[Model]) -> Model:

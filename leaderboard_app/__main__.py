@@ -7,11 +7,14 @@ import threading
 from contextlib import suppress
 
 from harness.errors import DataError
+from leaderboard_app.log import bound_log
 from leaderboard_app.serve import APP
 
 
 def main() -> None:
     """Start Streamlit on the app; its options are this program's."""
+    # Before any logger of Streamlit is made.
+    bound_log()
     from streamlit.web import cli
 
     keep_to_itself()

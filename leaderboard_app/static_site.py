@@ -9,9 +9,9 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from harness.board.index import Snapshot
 from harness.board.order import Ranking
 from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
 from harness.card.text import visible
-from harness.errors import EnvironmentFaultError
+from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
@@ -129,7 +129,10 @@ def _write_challenge(
     entries = snapshot.entries[name]
     for item in made[name].listed:
         subject = subject_of(writer.boards.whole(name, item.entry), made[name], entries)
-        pages.append(_write_entry(writer, board, subject))
+        written = attempt(partial(_write_entry, writer, board, subject))
+        if isinstance(written, HarnessError):
+            written = _write_without(writer, board, subject, written)
+        pages.append(written)
     moved = made[name].contest.teams.moved([entry.card for entry in entries])
     pages += [_write_moved(writer, board, old, new) for old, new in moved.items()]
     return pages
@@ -242,6 +245,24 @@ def _write_entry(writer: _Writer, board: Board, subject: Subject) -> Path:
         }
         for section in submission_sections(subject)
     ]
+    return _entry_page(writer, board, subject, shown, data)
+
+
+def _write_without(writer: _Writer, board: Board, subject: Subject, error: HarnessError) -> Path:
+    """Write the page of an entry that cannot be drawn: the others must not wait for it."""
+    reason = f"This entry cannot be drawn: {error.problems[0].what}"
+    block = block_html(Note(text=reason, tone="warn"))
+    section = {"title": "", "lead": "", "is_wide": False, "blocks": [_safe(block)]}
+    return _entry_page(writer, board, subject, [section], [])
+
+
+def _entry_page(
+    writer: _Writer,
+    board: Board,
+    subject: Subject,
+    sections: Sequence[Mapping[str, object]],
+    data: list[JsonValue],
+) -> Path:
     said = subject.card.submission
     return _page(
         writer,
@@ -251,7 +272,7 @@ def _write_entry(writer: _Writer, board: Board, subject: Subject) -> Path:
         title=f"{visible(said.title)} ({subject.team})",
         heading=visible(said.title),
         by=f"{subject.team}, {said.division} division, scored {subject.card.created}",
-        sections=shown,
+        sections=sections,
         data=_in_script(packed(shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from harness.card.files import parse_card
 from harness.card.records import ScoredChallenge
 from harness.ci import intake
 from harness.ci.process import ScoringOutcome, ScoringRequest
+from harness.errors import DataError
 from tests import ci_stand_in
 from tests.outputs import harness, site_ranks
 from tests.repositories import GitRepository, submission
@@ -28,6 +29,13 @@ class MainBranch:
     ----------
     challenge : ScoredChallenge, optional
         What the cards say that they were scored on.
+
+    Attributes
+    ----------
+    dates : iterator of str
+        What the clock of the scoring machine says, for one card after the other.
+    received : str or None
+        When the cards claim that they were received.
     """
 
     def __init__(
@@ -45,7 +53,8 @@ class MainBranch:
         self.repository = GitRepository.init(place / "clone", files)
         self.challenge = challenge
         self.score: Score = ci_stand_in.score
-        self._days = itertools.count(1)
+        self.dates: Iterator[str] = (f"2026-03-{day:02}" for day in itertools.count(1))
+        self.received: str | None = None
         own = functools.partial(intake.ScoringSettings, score=self._score)
         monkeypatch.setattr(intake, "ScoringSettings", own)
 
@@ -53,8 +62,13 @@ class MainBranch:
         made = self.score(request)
         if made.card is None:
             return made
-        card = parse_card(made.card, source="the stand-in")
-        changes: dict[str, object] = {"created": f"2026-03-{next(self._days):02}T12:00:00Z"}
+        try:
+            card = parse_card(made.card, source="the stand-in")
+        except DataError:
+            return made
+        changes: dict[str, object] = {"created": f"{next(self.dates)}T12:00:00Z"}
+        if self.received is not None:
+            changes["submission"] = card.submission.model_copy(update={"received": self.received})
         if self.challenge is not None:
             changes["challenge"] = self.challenge
         return replace(made, card=card.model_copy(update=changes).model_dump_json().encode())

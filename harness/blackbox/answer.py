@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import DeclaredFigures, write_result
-from harness.card.files import CARD_SUFFIX, read_card
+from harness.card.files import newest_card, read_card
 from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.manifest import load_manifest
 from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
-from harness.errors import DataError, HarnessError, IntegrityError, InvalidSubmissionError
+from harness.errors import DataError, IntegrityError, InvalidSubmissionError
 from harness.files import check_new, file_checksum
 from harness.firmware.artefacts import PROGRAM
 from harness.firmware.interpret import score_by_program
@@ -209,7 +209,7 @@ def _find_entrant(
 ) -> _Entrant:
     if source.is_dir():
         submission = read_submission(source, progress)
-        path = _newest_card(submission, cards)
+        path = newest_card(cards / submission.spec.team, submission.digest)
         card = None if path is None else read_card(path)
         return _Entrant(submission=submission, card=card, card_path=path)
     card = read_card(source)
@@ -222,17 +222,6 @@ def _find_entrant(
             fix="restore the submission of the card, or score the present one",
         )
     return _Entrant(submission=submission, card=card, card_path=source)
-
-
-def _newest_card(submission: Submission, folder: Path) -> Path | None:
-    """Find the newest card of exactly this submission; names of cards sort as their times do."""
-    for path in sorted((folder / submission.spec.team).glob(f"*{CARD_SUFFIX}"), reverse=True):
-        try:
-            if read_card(path).submission.digest == submission.digest:
-                return path
-        except HarnessError:
-            continue
-    return None
 
 
 # --- the box ------------------------------------------------------------------------------------

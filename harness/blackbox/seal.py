@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from harness.card.records import Digest
 from harness.challenge import Name, Positive, Utc, Value
@@ -66,8 +66,21 @@ class KeySignal(Value):
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """``EvtId`` of its events, rising."""
-        return np.frombuffer(base64.b64decode(self.packed_ids), "<i8").astype(np.int64)
+        """``EvtId`` of its events, rising.
+
+        Raises
+        ------
+        DataError
+            They are not one number for each event.
+        """
+        try:
+            ids = np.frombuffer(base64.b64decode(self.packed_ids), "<i8").astype(np.int64)
+        except ValueError as error:
+            raise DataError(f"the numbers of {self.process} in the key are broken") from error
+        if len(ids) != self.n_events:
+            what = f"the key numbers {len(ids):,} events of {self.process}"
+            raise DataError(what, expected=f"{self.n_events:,}, as it says itself")
+        return ids
 
 
 class BoxKey(Value):
@@ -108,6 +121,13 @@ class _Scrypt(Value):
     n: int = Field(ge=2**14, le=2**20)
     r: int = Field(ge=1, le=16)
     p: int = Field(ge=1, le=4)
+
+    @field_validator("n")
+    @classmethod
+    def _is_power_of_two(cls, n: int) -> int:
+        if n.bit_count() != 1:
+            raise ValueError("a power of two")
+        return n
 
 
 class _KeyFile(Value):

@@ -8,6 +8,7 @@ Whoever shows a board gets a `Contest` or a finished ranking and never combines 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from harness.board.decisions import Decisions
 from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
+from harness.card.consistency import n_replicates
 from harness.card.records import ScoreCard, ScoredChallenge
 from harness.challenge import AnyTarget, Challenge, Merit, RankingRules, StatedTarget, TprAtFpr
 
@@ -34,6 +36,8 @@ class Contest:
         Digest of the challenge's data and split, see `data_digest`.
     working_point : float
         FPR at which entries are ranked; cards scored at another one are not.
+    n_replicates : int
+        Bootstrap replicates that most cards have: others cannot be compared with them.
     signals : tuple of str
         Signals that count.
     target : Target, CpuTarget or NoTarget
@@ -54,6 +58,7 @@ class Contest:
     data: str
     scorer_version: int
     working_point: float
+    n_replicates: int = 0
     signals: tuple[str, ...]
     target: AnyTarget
     rules: RankingRules
@@ -107,6 +112,7 @@ class Rulebook:
             data=data_digest(newest.challenge),
             scorer_version=newest.scorer_version,
             working_point=stated.working_point,
+            n_replicates=_usual_replicates([*entries, Entry(key="", card=newest)]),
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             other_targets=stated.other_targets,
@@ -124,7 +130,7 @@ class Rulebook:
                 self.challenge is not None and fits(card, self.challenge),
                 card.is_official,
                 card.scorer_version,
-                card.created_at,
+                card.order,
                 card.submission.digest,
             ),
         )
@@ -142,6 +148,12 @@ class Rulebook:
 def merit_of_rules(stated: Challenge | ScoredChallenge) -> Merit:
     """Return what is ranked: where nothing is stated, the TPR at the working point."""
     return stated.merit or TprAtFpr(fpr=stated.working_point)
+
+
+def _usual_replicates(entries: Sequence[Entry]) -> int:
+    """Return how many replicates most of these cards have; 0 if none has any."""
+    found = Counter(n for entry in entries for n in n_replicates(entry.card))
+    return max(found, key=lambda n: (found[n], n), default=0)
 
 
 def _counting(signals: tuple[str, ...], rules: RankingRules) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_valid
 
 from harness.challenge import NAME_PATTERN, Name, Utc, Value
 from harness.errors import DataError, UsageError, field_problems
-from harness.files import make_folder, read_json, write_json
+from harness.files import make_folder, parse_json, read_json, write_json
 
 FILE_NAME = "decisions.json"
 _FIX = "correct or restore the file"
@@ -185,6 +185,17 @@ def _read_list(path: Path) -> _List:
     if not path.exists():
         return _List()
     return read_json(path, _List, fix=_FIX)
+
+
+def listed(content: bytes, *, source: str) -> tuple[dict[str, JsonValue], ...]:
+    """Return the decisions in the content of a file, each as it was written.
+
+    Raises
+    ------
+    DataError
+        It is no list of decisions.
+    """
+    return parse_json(content, _List, source=source, fix=_FIX).decisions
 
 
 def add_decision(results: Path, challenge: str, decision: Decision) -> Path:

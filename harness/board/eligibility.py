@@ -226,6 +226,8 @@ def _rate_reasons(card: ScoreCard, physics: Physics, contest: Contest) -> Iterat
             yield f"signal {name} was not scored"
         elif not physics.replicates.get(name):
             yield f"no bootstrap replicates of signal {name}: it cannot be compared"
+        elif (n := len(physics.replicates[name])) != contest.n_replicates:
+            yield f"{n:,} bootstrap replicates; this board compares {contest.n_replicates:,}"
 
 
 def _merit_reasons(physics: Physics, contest: Contest) -> Iterator[str]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 
+from harness.card.consistency import n_replicates
 from harness.card.records import (
     NotMeasured,
     Physics,
@@ -53,7 +54,8 @@ def may_be_paired(first: ScoreCard, second: ScoreCard) -> bool:
     """Tell whether the replicates of two cards weigh the same events at the same rate."""
     one, other = first.challenge, second.challenge
     points = (one.working_point, one.merit), (other.working_point, other.merit)
-    return data_digest(one) == data_digest(other) and points[0] == points[1]
+    is_same = data_digest(one) == data_digest(other) and points[0] == points[1]
+    return is_same and len(n_replicates(first) | n_replicates(second)) <= 1
 
 
 def data_digest(challenge: ScoredChallenge) -> str:

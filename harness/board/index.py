@@ -7,7 +7,6 @@ joined to a path.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,10 +17,11 @@ from pathlib import Path
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
 from harness.board.public import public_part
+from harness.card.consistency import flaw_of
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
-from harness.files import read_bounded, read_json
+from harness.files import load_json, read_bounded, read_json
 
 SUMMARY_NAME = "summary.json"
 
@@ -175,6 +175,8 @@ class CardIndex:
                 f"says it is of {card.challenge.name}/{card.submission.team} but lies in "
                 f"{challenge}/{team}"
             )
+        if reason := flaw_of(card):
+            raise DataError(f"its parts contradict each other: {reason}")
         return card if self._is_private else public_part(card, revealed)
 
     def _gather(self, version: int) -> Snapshot:
@@ -349,8 +351,10 @@ def _read_summary(path: Path) -> DataSummary:
 def _newer_schema(path: Path) -> str:
     """Say if a file that could not be read was written by a later harness; empty if not."""
     try:
-        content = json.loads(read_bounded(path, MAX_CARD_BYTES))
-    except (DataError, ValueError, RecursionError):
+        content = load_json(
+            read_bounded(path, MAX_CARD_BYTES), source=str(path), max_bytes=MAX_CARD_BYTES
+        )
+    except DataError:
         return ""
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

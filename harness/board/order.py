@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,21 +124,28 @@ def _one_per_team(
         teams.setdefault(contest.team_of(entry), []).append(entry)
     counting, superseded = [], []
     for cards in teams.values():
-        *older, latest = sorted(cards, key=lambda entry: _standing_order(entry, contest))
+        by_receipt = all(entry.card.submission.received for entry in cards)
+        key = partial(_standing_order, contest=contest, by_receipt=by_receipt)
+        *older, latest = sorted(cards, key=key)
         counting.append(latest)
         superseded.extend(older)
-    superseded.sort(key=lambda entry: (entry.card.created_at, entry.key), reverse=True)
+    superseded.sort(key=lambda entry: (entry.card.order, entry.key), reverse=True)
     return tuple(counting), tuple(superseded)
 
 
-def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, datetime, str]:
+def _standing_order(
+    entry: Entry, contest: Contest, *, by_receipt: bool
+) -> tuple[bool, bool, datetime, int, datetime, datetime, str]:
     """Sort a team's cards so that the one that counts comes last.
 
-    The latest is the one handed in last: a rescoring of an older one is no later entry.
+    The latest is the one handed in last, if an organiser received all of them; else the one
+    written last, whatever the clock said. A rescoring keeps the place of what it is made from.
     """
     card, counts = entry.card, is_valid(entry, contest)
     is_first = counts and is_comparable(card, contest)
-    return is_first, counts, card.received_at, card.created_at, entry.key
+    received = card.received_at if by_receipt else datetime.min.replace(tzinfo=UTC)
+    number, created = card.order
+    return is_first, counts, received, number, card.received_at, created, entry.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

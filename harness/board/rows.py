@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from harness.board.contest import Contest
 from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
+from harness.card.files import CLOCK_TOLERANCE, CLOCK_WARNING
 from harness.card.records import (
     Cost,
     Figure,
@@ -193,18 +195,27 @@ class Board(Value):
         return self.merit or TprAtFpr(fpr=self.working_point)
 
 
-def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
+def board_of(
+    made: Ranking, *, shown_point: float | None = None, now: datetime | None = None
+) -> Board:
     """Make the rows of a ranking, with the TPRs at `shown_point` or where it ranks.
 
-    Ranks are always those of the challenge's working point.
+    Ranks are always those of the challenge's working point. A note names each card with a date that
+    cannot be right, such as one after `now`.
     """
     contest = made.contest
     point = contest.working_point if shown_point is None else shown_point
     listed = made.listed
-    newest = max((item.entry.card for item in listed), key=lambda card: card.created_at)
+    newest = max((item.entry.card for item in listed), key=lambda card: card.order)
     reference = _reference_card(listed, contest, newest)
     notes = [*(f"A decision of the organiser: {flaw}." for flaw in contest.flaws)]
-    notes += [*_twin_notes(made), RANK_NOTE, RATE_NOTE]
+    notes += _twin_notes(made)
+    notes += [
+        f"{contest.team_of(item.entry)}: {flag}."
+        for item in listed
+        for flag in clock_flags(item.entry.card, now or datetime.now(UTC))
+    ]
+    notes += [RANK_NOTE, RATE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(
@@ -226,6 +237,14 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
         n_superseded=len(made.superseded),
         notes=tuple(notes),
     )
+
+
+def clock_flags(card: ScoreCard, now: datetime) -> Iterator[str]:
+    """Say what is wrong with the date of a card: what its scoring found, and a date after `now`."""
+    told = [one for one in card.warnings if one.startswith(CLOCK_WARNING)]
+    yield from told
+    if not told and card.created_at > now + CLOCK_TOLERANCE:
+        yield f"{CLOCK_WARNING}: its card is dated {card.created}, in the future"
 
 
 def _reference_card(

@@ -14,16 +14,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from harness.card.records import Artefact, NotMeasured, ScoreCard
+from harness.challenge import Utc, instant, utc
 from harness.errors import DataError, EnvironmentFaultError
 from harness.files import (
     disk_fault,
@@ -31,6 +34,7 @@ from harness.files import (
     open_regular,
     parse_json,
     read_json,
+    read_up_to,
     remove,
     remove_parts,
     replacing_folder,
@@ -50,6 +54,9 @@ MAX_SCORES = 2**28
 _ZSTD_WINDOW = 8 * 1024**2
 # Level 3 of zstd packs float64 scores at about 300 MB/s; higher ones gain a few per cent.
 _ZSTD_LEVEL = 3
+# Clocks of machines that work together may differ by this.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+CLOCK_WARNING = "a clock was wrong"
 _EXPECTED = "a score card of a schema version that this harness knows"
 _FIX = "make room or make the folder writable, or name another one with --results"
 
@@ -170,6 +177,64 @@ def check_results(results: Path, n_bytes: int) -> None:
         )
 
 
+class _Written(BaseModel):
+    """What of a card that is there says where a new one stands; the rest is not read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    created: Utc
+    sequence: int | None = None
+
+
+def number_card(
+    card: ScoreCard,
+    results: Path,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+    now: datetime | None = None,
+) -> ScoreCard:
+    """Give `card` its place behind all cards of its challenge below `results`.
+
+    Where the clock says something else (the card is older than the newest one of its team, or of
+    the future), the card gets a warning of it.
+
+    Parameters
+    ----------
+    tell : callable
+        Gets each warning, for the log.
+    now : datetime, optional
+        What the clock of this machine says.
+    """
+    folder = card_path(card, results).parent
+    places = {path: _written(path) for path in folder.parent.glob(f"*/*{CARD_SUFFIX}")}
+    numbers = [one.sequence or 0 for one in places.values() if one is not None]
+    own = [instant(one.created) for path, one in places.items() if one and path.parent == folder]
+    found = tuple(_clock_warnings(card.created_at, own, now or datetime.now(UTC)))
+    for warning in found:
+        tell(f"{card.submission.team}: {warning}")
+    return card.model_copy(
+        update={"sequence": 1 + max(numbers, default=0), "warnings": (*card.warnings, *found)}
+    )
+
+
+def _written(path: Path) -> _Written | None:
+    """Read the place of a card; of one that cannot be read there is none."""
+    try:
+        return read_json(path, _Written, max_bytes=MAX_CARD_BYTES)
+    except DataError:
+        return None
+
+
+def _clock_warnings(created: datetime, before: Sequence[datetime], now: datetime) -> Iterator[str]:
+    newest = max(before, default=created)
+    if newest > created + CLOCK_TOLERANCE:
+        yield (
+            f"{CLOCK_WARNING}: this card is dated {utc(created)}, before the team's card of "
+            f"{utc(newest)}, which was there before it; the order in which they were written counts"
+        )
+    if created > now + CLOCK_TOLERANCE:
+        yield f"{CLOCK_WARNING}: this card is dated {utc(created)}, in the future"
+
+
 def write_card(
     card: ScoreCard, results: Path, *, scores: bytes | None = None, artefacts: Sequence[Path] = ()
 ) -> Path:
@@ -238,6 +303,18 @@ def parse_card(content: bytes, *, source: str) -> ScoreCard:
     )
 
 
+def newest_card(folder: Path, digest: str) -> Path | None:
+    """Find the newest card in a team's folder that was made from exactly these files."""
+    found: dict[Path, ScoreCard] = {}
+    for path in folder.glob(f"*{CARD_SUFFIX}"):
+        # What is no card is passed over.
+        with suppress(DataError):
+            card = read_card(path)
+            if card.submission.digest == digest:
+                found[path] = card
+    return max(found, key=lambda path: (found[path].order, path), default=None)
+
+
 def read_scores(path: Path) -> KeptScores:
     """Read the scores kept beside the card at `path`, checked against the card's digest.
 
@@ -252,7 +329,7 @@ def read_scores(path: Path) -> KeptScores:
         raise DataError(f"no scores were kept: {card.scores.not_measured}")
     try:
         with open_regular(scores_path) as stream:
-            packed = stream.read(8 * MAX_SCORES)
+            packed = read_up_to(stream, 8 * MAX_SCORES)
     except OSError as error:
         raise DataError(
             "the scores of this card are not here",

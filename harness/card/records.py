@@ -682,6 +682,10 @@ class ScoreCard(Value):
     ----------
     scorer_version : int
         Cards of different scorer versions are never ranked together.
+    sequence : int or None
+        Counts the cards of a challenge in the order in which one folder of results got them; of two
+        cards there, that of the higher number is the later, whatever the clock said. Cards of
+        earlier harnesses have none.
     is_official : bool
         Whether the whole data set was scored in isolation with every stage that the division
         asks for; why not is in `unofficial_because`.
@@ -690,6 +694,7 @@ class ScoreCard(Value):
     schema_version: Literal[1] = 1
     scorer_version: int = SCORER_VERSION
     created: Utc
+    sequence: Annotated[int, Field(ge=1, le=2**53)] | None = None
     is_official: bool
     unofficial_because: tuple[Text, ...] = ()
     submission: Submitted
@@ -719,6 +724,11 @@ class ScoreCard(Value):
     def created_at(self) -> datetime:
         """The instant of `created`."""
         return instant(self.created)
+
+    @property
+    def order(self) -> tuple[int, datetime]:
+        """What says which of two cards is the later: the counter, then the clock."""
+        return self.sequence or 0, self.created_at
 
     @property
     def received_at(self) -> datetime:

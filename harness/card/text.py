@@ -1,8 +1,8 @@
 """Text that others wrote, made harmless for where it is shown: the one owner of that rule.
 
-`plain` is for a terminal or a log and keeps lines; `quoted` is for the log of a forge's runner;
-`visible` is for one line, such as a cell or a heading; `spreadsheet_text` and `markdown_text` are
-for CSV and Markdown.
+`plain` is for a terminal or a log and keeps lines; `logged` is that where commands print, since a
+forge's runner may read it; `quoted` is for what a submission printed; `visible` is for one line,
+such as a cell or a heading; `spreadsheet_text` and `markdown_text` are for CSV and Markdown.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
+# What begins an order to a forge's runner, at the beginning of a line.
+_ORDER = re.compile(r"^(\s*)::", re.MULTILINE)
 # Spreadsheets read a cell that begins so as a formula, even after spaces.
 _FORMULA = re.compile(r"^\s*[=+\-@\t\r|%]")
 # All that Markdown, GitHub's flavour and HTML give a meaning to.
@@ -50,6 +52,20 @@ def plain(text: str) -> str:
         for sign in text
         if sign in "\n\t" or unicodedata.category(sign) not in _UNSHOWN_IN_LOGS
     )
+
+
+def logged(text: str) -> str:
+    r"""Return `plain` text for a terminal that a forge's runner may read: it gives no orders.
+
+    A runner obeys a line that begins with ``::``, and ``##[`` anywhere in one.
+
+    Examples
+    --------
+    >>> print(logged("a name\n ::add-mask::x ##[group]\x1b[31m"))
+    a name
+     : :add-mask::x ## [group]
+    """
+    return _ORDER.sub(r"\1: :", plain(text)).replace("##[", "## [")
 
 
 def is_readable(text: str) -> bool:

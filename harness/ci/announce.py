@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from harness.ci.artefact import MAX_ARCHIVE_BYTES, RunArtefact, only_teams, read_archive
-from harness.ci.comment import MARKER, Rivals, comment_text, make_comment
+from harness.ci.comment import MARKER, Rivals, comment_on, comment_text
 from harness.ci.folders import SUBMISSIONS
 from harness.ci.github import FinishedRun, Forge, read_event
 from harness.errors import DataError, UsageError
@@ -117,4 +117,4 @@ def _body(left: RunArtefact, rivals: Rivals) -> str:
     challenge = rivals.rulebook.challenge
     if challenge is not None and left.summary.challenge != challenge.name:
         raise DataError(f"it is of the challenge {left.summary.challenge}")
-    return make_comment(left.summary, left.cards, rivals, remarks=left.remarks)
+    return comment_on(left, rivals)

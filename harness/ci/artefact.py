@@ -11,7 +11,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.card.files import MAX_CARD_BYTES, parse_card
@@ -19,12 +19,14 @@ from harness.card.records import ScoreCard
 from harness.challenge import NAME_PATTERN
 from harness.ci.documents import Summary
 from harness.errors import DataError
-from harness.files import MAX_DOCUMENT_BYTES, parse_json
+from harness.files import MAX_DOCUMENT_BYTES, parse_json, read_bounded
 
 SUMMARY_NAME = "summary.json"
 CARDS_FOLDER = "cards"
 MAX_ARCHIVE_BYTES = 64 * 1024**2
 MAX_MEMBERS = 128
+# As a forge packs artefacts.
+_PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>{NAME_PATTERN})\.json\Z")
 
 
@@ -36,24 +38,35 @@ class RunArtefact:
     ----------
     cards : mapping of team to ScoreCard
         Cards that can be read.
+    unread : mapping of team to str
+        Why a card that there should be cannot be shown.
     remarks : tuple of str
-        What was left out, and why.
+        What else was left out, and why.
     """
 
     summary: Summary
     cards: dict[str, ScoreCard]
+    unread: dict[str, str] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
 def read_folder(folder: Path) -> RunArtefact:
-    """Read what `harness ci score` wrote, on the machine that wrote it."""
-    members = {}
-    for path in sorted([folder / SUMMARY_NAME, *(folder / CARDS_FOLDER).glob("*.json")]):
-        if path.is_file() and not path.is_symlink():
-            limit = MAX_DOCUMENT_BYTES if path.name == SUMMARY_NAME else MAX_CARD_BYTES
-            with path.open("rb") as file:
-                members[path.relative_to(folder).as_posix()] = file.read(limit + 1)
-    return _artefact(members, [])
+    """Read what `harness ci score` wrote, on the machine that wrote it.
+
+    Raises
+    ------
+    DataError
+        The summary cannot be read.
+    """
+    members = {SUMMARY_NAME: read_bounded(folder / SUMMARY_NAME)}
+    unread: dict[str, str] = {}
+    for path in sorted((folder / CARDS_FOLDER).glob("*.json")):
+        try:
+            name = path.relative_to(folder).as_posix()
+            members[name] = read_bounded(path, MAX_CARD_BYTES, may_be_link=False)
+        except DataError as error:
+            unread[path.stem] = error.problems[0].what
+    return _artefact(members, unread, [])
 
 
 def read_archive(content: bytes) -> RunArtefact:
@@ -79,7 +92,7 @@ def read_archive(content: bytes) -> RunArtefact:
         raise DataError(f"the artefact is no archive that can be read: {error}"[:300]) from error
     except NotImplementedError as error:
         raise DataError("the artefact is packed in an unknown way") from error
-    return _artefact(members, remarks)
+    return _artefact(members, {}, remarks)
 
 
 def _read_member(
@@ -94,30 +107,38 @@ def _read_member(
         return
     if name in members:
         raise DataError("the artefact holds a file twice", where=name[:80])
+    if member.compress_type not in _PACKINGS:
+        # Others may ask for gigabytes before the first byte comes out.
+        raise DataError("the artefact is packed in an unknown way")
     limit = MAX_DOCUMENT_BYTES if is_summary else MAX_CARD_BYTES
     with archive.open(member) as file:
         # The size that the archive claims is not used.
         members[name] = file.read(limit + 1)
 
 
-def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
+def _artefact(members: dict[str, bytes], unread: dict[str, str], remarks: list[str]) -> RunArtefact:
     if SUMMARY_NAME not in members:
         raise DataError(f"the artefact holds no {SUMMARY_NAME}")
     summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
     cards: dict[str, ScoreCard] = {}
     for name, content in members.items():
-        match = _CARD_NAME.match(name)
-        assert match is not None
+        if (match := _CARD_NAME.match(name)) is None:
+            continue
         try:
-            card = parse_card(content, source=name)
+            cards[match["team"]] = _card(content, match["team"], summary.challenge)
         except DataError as error:
-            remarks.append(f"the card of {match['team']} was not read: {error.problems[0].what}")
-            continue
-        if card.submission.team != match["team"] or card.challenge.name != summary.challenge:
-            remarks.append(f"the card of {match['team']} is not what its name says")
-            continue
-        cards[match["team"]] = card
-    return RunArtefact(summary=summary, cards=cards, remarks=tuple(remarks))
+            unread[match["team"]] = error.problems[0].what
+    for one in summary.scorings:
+        if one.card is not None and one.team not in cards:
+            unread.setdefault(one.team, "is not among what the run left")
+    return RunArtefact(summary=summary, cards=cards, unread=unread, remarks=tuple(remarks))
+
+
+def _card(content: bytes, team: str, challenge: str) -> ScoreCard:
+    card = parse_card(content, source=team)
+    if (card.submission.team, card.challenge.name) != (team, challenge):
+        raise DataError("is not what its name says: it is of another team or challenge")
+    return card
 
 
 def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
@@ -131,7 +152,7 @@ def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
         Teams whose folders the pull request changes, as the forge says.
     """
     summary = artefact.summary
-    strangers = {one.team for one in summary.scorings} | set(artefact.cards)
+    strangers = {one.team for one in summary.scorings} | set(artefact.cards) | set(artefact.unread)
     if summary.plan is not None:
         strangers |= {one.team for one in summary.plan.submissions}
         strangers |= {one.renamed_from for one in summary.plan.submissions if one.renamed_from}
@@ -160,5 +181,6 @@ def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
             }
         ),
         cards={team: card for team, card in artefact.cards.items() if team in teams},
+        unread={team: why for team, why in artefact.unread.items() if team in teams},
         remarks=(*artefact.remarks, remark),
     )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
@@ -32,9 +33,9 @@ from harness.board.teams import Teams
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import markdown_text
 from harness.challenge import Challenge, Merit, Target
-from harness.ci.artefact import read_folder
+from harness.ci.artefact import RunArtefact, read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
-from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
+from harness.ci.judgement import Judgement, Opponent, judge, reason_not_shown
 
 MARKER = "<!-- harness: score card -->"
 # GitHub's limit is 65,536 characters; bytes are counted to be safe.
@@ -92,7 +93,12 @@ def read_rivals(results: Path, rules: Challenge) -> Rivals:
 def comment_on_folder(folder: Path, rivals: Rivals) -> str:
     """Write the comment of the run that left `folder`, see `intake.write_artefact`."""
     left = read_folder(folder)
-    return make_comment(left.summary, left.cards, rivals, remarks=left.remarks)
+    return comment_on(left, rivals)
+
+
+def comment_on(left: RunArtefact, rivals: Rivals) -> str:
+    """Write the comment of the run that left an artefact."""
+    return make_comment(left.summary, left.cards, rivals, unread=left.unread, remarks=left.remarks)
 
 
 def comment_text(text: str, max_characters: int = _MAX_TEXT) -> str:
@@ -126,6 +132,7 @@ def make_comment(
     cards: Mapping[str, ScoreCard],
     rivals: Rivals,
     *,
+    unread: Mapping[str, str] = MappingProxyType({}),
     remarks: Sequence[str] = (),
     is_official: bool = False,
 ) -> str:
@@ -139,6 +146,8 @@ def make_comment(
         Those of the scored submissions.
     rivals : Rivals
         What there was before.
+    unread : mapping of team to str
+        Why the card of a scored submission is not among them.
     remarks : sequence of str
         What the reader must know of the run itself, such as parts that were left out of it.
     is_official : bool
@@ -157,7 +166,7 @@ def make_comment(
     for scoring in summary.scorings:
         card = cards.get(scoring.team)
         if scoring.status == "failed" or card is None:
-            parts.append(_failure(scoring))
+            parts.append(_failure(scoring, unread.get(scoring.team, "")))
             if scoring.message:
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
@@ -190,7 +199,7 @@ def _fitted(parts: Sequence[str], optional: Sequence[tuple[int, str]]) -> str:
         chosen[place] = text
     while size > MAX_COMMENT_BYTES and len(chosen) > 1:
         size -= len(chosen.pop().encode()) + 2
-    is_cut = len(chosen) < len(parts) or any(not chosen[place] for place, _ in optional)
+    is_cut = len(chosen) < len(parts) or any(text and not chosen[place] for place, text in optional)
     return "\n\n".join(part for part in chosen if part) + (_CUT if is_cut else "")
 
 
@@ -239,12 +248,12 @@ def _problem(problem: ToldProblem) -> str:
     return lines
 
 
-def _failure(scoring: Scoring) -> str:
+def _failure(scoring: Scoring, unread: str) -> str:
     reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
     if scoring.status == "waiting":
         reason, hint = "it waits", "Nothing was counted; the next push tries it again."
     elif scoring.status != "failed":
-        reason, hint = "its card cannot be shown", "See the remarks above."
+        reason, hint = "its card cannot be shown", f"It {comment_text(unread)}."
     return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
 
 
@@ -269,7 +278,7 @@ def _card_parts(
     if challenge is not None and not fits(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
-    if reason := flaw_of(card, rivals.entries):
+    if reason := reason_not_shown(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
     planned = () if plan is None else plan.submissions

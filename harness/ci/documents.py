@@ -12,7 +12,7 @@ from pydantic import Field
 
 from harness.card.records import Digest
 from harness.challenge import Account, Name, Value
-from harness.errors import ExitCode, Problem
+from harness.errors import ExitCode, HarnessError, Problem
 
 MAX_MESSAGE_CHARACTERS = 8_000
 
@@ -138,6 +138,17 @@ class Summary(Value):
         if self.plan is not None and self.plan.kind == "refused":
             return ExitCode.INVALID
         return next((one.exit_code for one in self.scorings if one.exit_code), ExitCode.SCORED)
+
+
+def failed(scoring: Scoring, error: HarnessError) -> Scoring:
+    """Return what came of a submission as a failure, by what went wrong with it afterwards."""
+    fault = {
+        "status": "failed",
+        "exit_code": error.exit_code,
+        "message": cut(str(error), MAX_MESSAGE_CHARACTERS),
+        "card": None,
+    }
+    return scoring.model_copy(update=fault)
 
 
 def cut(text: str, max_characters: int) -> str:

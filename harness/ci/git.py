@@ -276,6 +276,8 @@ class Repository:
         for line in answer.split(b"\0")[:-1]:
             head, _, path = line.partition(b"\t")
             mode, _, name, size = _decode(head).split()
+            if not size.isdecimal() and size != "-":
+                raise GitError(f"the repository does not hold {name}, a file of its tree")
             n_bytes = None if size == "-" else int(size)
             entries.append(TreeEntry(path=_decode(path), mode=mode, object=name, n_bytes=n_bytes))
         return entries
@@ -302,6 +304,12 @@ class Repository:
             *("log", "--first-parent", "-m", "--format=%H %ct", "--end-of-options", name),
             *("--", f":(top,literal){path}"),
         )
+        pairs = (line.split() for line in answer.splitlines() if line)
+        return [(commit, int(seconds)) for commit, seconds in pairs]
+
+    def first_parents(self, name: str) -> list[tuple[str, int]]:
+        """List the first-parent history of a commit, newest first, with the times as written."""
+        answer = self.text("log", "--first-parent", "--format=%H %ct", "--end-of-options", name)
         pairs = (line.split() for line in answer.splitlines() if line)
         return [(commit, int(seconds)) for commit, seconds in pairs]
 

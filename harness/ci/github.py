@@ -6,7 +6,6 @@ Nothing that the run itself wrote has an influence on this.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import DataError, EnvironmentFaultError, UsageError, first_complaint
+from harness.files import load_json, read_json
 
 DEFAULT_API = "https://api.github.com"
 _VERSION = "2022-11-28"
@@ -58,6 +58,10 @@ class FinishedRun(_Answer):
     head_sha: CommitName
     head_branch: str = Field(max_length=1000)
     head_repository: _HeadRepository
+
+
+class _Event(_Answer):
+    workflow_run: FinishedRun
 
 
 class _Side(_Answer):
@@ -111,15 +115,10 @@ def read_event(path: Path) -> FinishedRun:
         It is no event of a finished run of a pull request.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_EVENT_BYTES)
-        event = json.loads(content)
-        return FinishedRun.model_validate(event["workflow_run"])
-    except OSError as error:
-        raise UsageError(error.strerror or str(error), where=str(path)) from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return read_json(path, _Event, max_bytes=_MAX_EVENT_BYTES).workflow_run
+    except DataError as error:
         raise UsageError(
-            f"is no event of a finished run: {str(error)[:200]}",
+            f"is no event of a finished run: {error.problems[0].what}",
             where=str(path),
             expected="the event `workflow_run`",
         ) from error
@@ -238,8 +237,8 @@ class Forge:
             method, f"{self.api}{address}", _MAX_ANSWER_BYTES, query=query, body=body
         )
         try:
-            return json.loads(content)
-        except ValueError as error:
+            return load_json(content, source=address, max_bytes=_MAX_ANSWER_BYTES)
+        except DataError as error:
             raise EnvironmentFaultError(f"{address}: the API gave no JSON") from error
 
     def _read(

@@ -8,7 +8,6 @@ removes a card, or brings a figure of a hidden signal: `commit_board` refuses to
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
-from harness.ci.git import MIB, GitError, Repository, identity
+from harness.ci.git import MIB, GitError, Repository, TooLargeError, identity
 from harness.ci.joining import LEDGERS, drop_locks, join
 from harness.ci.turns import taking_turns
 from harness.errors import DataError, IntegrityError, Problem
@@ -197,7 +196,7 @@ def _secret(repository: Repository, board: BoardFolder) -> Iterator[str]:
             continue
         try:
             card = parse_card(repository.blob(name, MAX_CARD_BYTES), source=path)
-        except DataError:
+        except (DataError, TooLargeError):
             # Nobody shows what cannot be read.
             continue
         revealed = decisions.read_decisions(opened[folder], way[0]).revealed
@@ -226,8 +225,11 @@ def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:
     before, after = (repository.blob(one, _MAX_FILE_BYTES) for one in (old, new))
     if name != decisions.FILE_NAME:
         return after.startswith(before)
-    lists = [json.loads(content)["decisions"] for content in (before, after)]
-    return bool(lists[1][: len(lists[0])] == lists[0])
+    try:
+        held, grown = (decisions.listed(content, source=path) for content in (before, after))
+    except DataError:
+        return False
+    return grown[: len(held)] == held
 
 
 def push_board(board: BoardFolder, like: Repository) -> bool:

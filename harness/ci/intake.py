@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card
-from harness.challenge import Challenge
+from harness.challenge import Challenge, is_name
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
-from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut, failed
 from harness.ci.git import Repository
 from harness.ci.inbox import receive
 from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
-from harness.errors import HarnessError, InvalidSubmissionError
+from harness.errors import HarnessError, InvalidSubmissionError, attempt
 from harness.files import write_json
 from harness.submission import Submission, read_submission
-from harness.submission.digest import scan
+from harness.submission.digest import read_regular, scan
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +94,11 @@ def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) ->
 
 
 def receive_folder(
-    submissions: Path, results: Path, *, received: str | None = None
+    submissions: Path,
+    results: Path,
+    *,
+    received: str | None = None,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[SubmittedFiles]:
     """Read every submission below a folder, and write down which of them are new.
 
@@ -104,12 +108,15 @@ def receive_folder(
     ----------
     received : str, optional
         See `inbox.receive`.
+    progress : callable
+        Receives what is left out.
     """
-    handed = read_folders(submissions)
+    handed = read_folders(submissions, progress)
     digests = {}
     for one in handed:
-        with suppress(HarnessError):
-            digests[one.team] = check_files(one).digest
+        checked = attempt(partial(check_files, one))
+        if not isinstance(checked, HarnessError):
+            digests[one.team] = checked.digest
     moments = receive(results, digests, received=received)
     return [replace(one, received=moments.get(one.team)) for one in handed]
 
@@ -118,7 +125,9 @@ def score_folder(
     submissions: Path, settings: ScoringSettings, *, received: str | None = None
 ) -> Summary:
     """Score every submission below a folder; `received` is that of `receive_folder`."""
-    handed = receive_folder(submissions, settings.results, received=received)
+    handed = receive_folder(
+        submissions, settings.results, received=received, progress=settings.progress
+    )
     scorings = score_handed(handed, settings)
     return Summary(challenge=settings.rules.name, plan=None, scorings=tuple(scorings))
 
@@ -127,28 +136,40 @@ def read_tree(
     repository: Repository, team: str, tree: str, *, received: str | None = None
 ) -> SubmittedFiles:
     """Read a submission from git's objects."""
-    try:
-        return SubmittedFiles(team=team, files=read_files(repository, tree), received=received)
-    except HarnessError as error:
-        return SubmittedFiles(team=team, files={}, received=received, problem=error)
+    return _submitted(team, attempt(lambda: read_files(repository, tree)), received)
 
 
-def read_folders(submissions: Path) -> list[SubmittedFiles]:
-    """Read every submission below a folder; links are not followed."""
-    return [
-        _read_folder(folder)
-        for folder in sorted(submissions.iterdir())
-        if folder.is_dir() and not folder.is_symlink() and not folder.name.startswith(".")
-    ]
+def read_folders(
+    submissions: Path, progress: Callable[[str], None] = lambda _: None
+) -> list[SubmittedFiles]:
+    """Read every submission below a folder; links are not followed.
+
+    A folder whose name is none of a team is left out, and `progress` says so.
+    """
+    read = []
+    for folder in sorted(submissions.iterdir()):
+        if not folder.is_dir() or folder.is_symlink() or folder.name.startswith("."):
+            continue
+        if is_name(folder.name):
+            read.append(_submitted(folder.name, attempt(partial(_read_folder, folder))))
+        else:
+            progress(f"{folder.name!r} is left out: no team can have this name")
+    return read
 
 
-def _read_folder(folder: Path) -> SubmittedFiles:
+def _read_folder(folder: Path) -> dict[str, bytes]:
     found = scan(folder)
     if found.problems:
-        problem = InvalidSubmissionError(*found.problems)
-        return SubmittedFiles(team=folder.name, files={}, problem=problem)
-    files = {str(path): (folder / path).read_bytes() for path in found.files}
-    return SubmittedFiles(team=folder.name, files=files)
+        raise InvalidSubmissionError(*found.problems)
+    return {str(path): read_regular(folder / path) for path in found.files}
+
+
+def _submitted(
+    team: str, read: dict[str, bytes] | HarnessError, received: str | None = None
+) -> SubmittedFiles:
+    if isinstance(read, HarnessError):
+        return SubmittedFiles(team=team, files={}, received=received, problem=read)
+    return SubmittedFiles(team=team, files=read, received=received)
 
 
 def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
@@ -174,10 +195,9 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
 
 def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest | Scoring:
     """Check a submission and make a request of it, or say what is wrong."""
-    try:
-        submission = check_files(handed)
-    except HarnessError as error:
-        return _refused(handed.team, settings, error)
+    submission = attempt(lambda: check_files(handed))
+    if isinstance(submission, HarnessError):
+        return _refused(handed.team, settings, submission)
     return ScoringRequest(
         team=handed.team,
         rules=settings.rules,
@@ -216,11 +236,26 @@ def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scori
     )
 
 
-def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
-    """Write a summary and the public parts of its cards into a folder, for the comment."""
+def write_artefact(summary: Summary, results: Path, folder: Path) -> Summary:
+    """Write a summary and the public parts of its cards into a folder, for the comment.
+
+    Returns
+    -------
+    Summary
+        As it was written: a submission whose card cannot be laid out there failed.
+    """
+    laid = [
+        failed(one, made)
+        if isinstance(made := attempt(partial(_lay, one, results, folder)), HarnessError)
+        else one
+        for one in summary.scorings
+    ]
+    summary = summary.model_copy(update={"scorings": tuple(laid)})
     write_json(folder / SUMMARY_NAME, summary)
-    for scoring in summary.scorings:
-        if scoring.card is not None:
-            card = read_card(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}")
-            write_json(folder / CARDS_FOLDER / f"{scoring.team}.json", public_part(card))
-    return folder
+    return summary
+
+
+def _lay(scoring: Scoring, results: Path, folder: Path) -> None:
+    if scoring.card is not None:
+        card = read_card(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}")
+        write_json(folder / CARDS_FOLDER / f"{scoring.team}.json", public_part(card))

@@ -6,7 +6,6 @@ and target are those of the board and its manifest, and a card that does not fit
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,14 +13,10 @@ from harness.board.comparison import PairedComparison
 from harness.board.contest import Contest, Rulebook, merit_of_rules
 from harness.board.decisions import Decision
 from harness.board.entry import Entry, may_be_paired, shown_physics
-from harness.board.merit import (
-    compare_merit,
-    compare_signal,
-    is_comparable_signal,
-    signal_replicates,
-)
+from harness.board.merit import compare_merit, compare_signal, is_comparable_signal
 from harness.board.order import Ranked, Unranked, rank
-from harness.card.records import NotMeasured, Physics, ScoreCard, SignalMerit, WorkingPoint
+from harness.card.consistency import flaw_of, n_replicates
+from harness.card.records import ScoreCard
 
 # The name under which a card is ranked that is in no results yet.
 CANDIDATE = "this-pull-request"
@@ -80,7 +75,7 @@ def judge(
     Parameters
     ----------
     card : ScoreCard
-        One without a flaw, see `flaw_of`.
+        One that can be shown, see `reason_not_shown`.
     board : sequence of Entry
         Cards of the challenge; may be empty.
     rulebook : Rulebook, optional
@@ -131,8 +126,6 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
         for name in contest.signals
         if all(is_comparable_signal(one, contest, name) for one in (first, second))
     ]
-    if any(_n_replicates(first, contest, n) != _n_replicates(second, contest, n) for n in common):
-        return None
     is_whole = bool(common) and len(common) == len(contest.signals)
     return Opponent(
         entry=other,
@@ -141,50 +134,13 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
     )
 
 
-def _n_replicates(physics: Physics, contest: Contest, signal: str) -> int:
-    return len(signal_replicates(physics, contest, signal))
-
-
-def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
+def reason_not_shown(card: ScoreCard, board: Sequence[Entry]) -> str:
     """Say why a card that anyone may have written cannot be ranked at all; empty if it can.
 
     Its form was checked when it was read. Here its figures are checked, so that the arithmetic of
-    the ranking cannot fail: as many replicates as the board's cards have, and finite rates.
+    the ranking cannot fail: they fit together, and there are as many replicates as on the board.
     """
-    counts = {
-        len(values)
-        for one in (card, *(entry.card for entry in board[:1]))
-        for physics in (one.firmware_physics, one.float_physics)
-        if not isinstance(physics, NotMeasured)
-        for replicates in (physics.replicates, physics.merit.replicates if physics.merit else {})
-        for values in replicates.values()
-        if values
-    }
-    if not 0 < card.challenge.working_point < 1:
-        return "its working point is no rate"
+    counts = n_replicates(card).union(*(n_replicates(entry.card) for entry in board[:1]))
     if len(counts) > 1:
         return "its bootstrap replicates are not as many as the board's"
-    points = [
-        point
-        for physics in (card.firmware_physics, card.float_physics)
-        if not isinstance(physics, NotMeasured)
-        for point in physics.working_points
-        if isinstance(point, WorkingPoint)
-    ]
-    merits = [
-        merit
-        for physics in (card.firmware_physics, card.float_physics)
-        if isinstance(physics, Physics) and physics.merit is not None
-        for merit in physics.merit.signals.values()
-        if isinstance(merit, SignalMerit)
-    ]
-    is_sound = all(map(_is_finite, points)) and all(merit.value >= 0 for merit in merits)
-    return "" if is_sound else "it holds figures that no scoring gives"
-
-
-def _is_finite(point: WorkingPoint) -> bool:
-    return all(
-        math.isfinite(value) and abs(value) < 1e6
-        for rate in point.rates.values()
-        for value in (rate.interval.lower, rate.interval.upper, rate.significance_improvement)
-    )
+    return flaw_of(card)

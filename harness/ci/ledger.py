@@ -16,9 +16,11 @@ from harness.board.teams import Teams
 from harness.card.records import SCORER_VERSION, Digest
 from harness.challenge import Name, Utc, Value, instant, utc
 from harness.ci.documents import Scoring
-from harness.files import parse_json
+from harness.files import parse_json, read_bounded
 
 FILE_NAME = "attempts.jsonl"
+# An attempt takes some 300 bytes: two hundred thousand of them fit.
+MAX_BYTES = 64 * 1024**2
 # Runs in which the platform may fail for the same files before they are given up; each tries twice.
 MAX_FAULTS = 3
 
@@ -47,8 +49,9 @@ def read_attempts(results: Path, challenge: str) -> list[Attempt]:
     path = results / challenge / FILE_NAME
     if not path.exists():
         return []
+    content = read_bounded(path, MAX_BYTES, fix="restore it from the history of the board")
     attempts = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(content.splitlines(), start=1):
         source = f"{path}, line {number}"
         attempts.append(parse_json(line, Attempt, source=source, fix="correct the line"))
     return attempts

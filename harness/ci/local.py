@@ -79,8 +79,8 @@ def rehearse(
             upstream, base=start, head=head, intake=settings.rules.intake, author=author
         )
         summary = score_plan(upstream, plan, settings)
-        artefact = write_artefact(summary, settings.results, out / "artefact")
-        comment = comment_on_folder(artefact, rivals)
+        summary = write_artefact(summary, settings.results, out / "artefact")
+        comment = comment_on_folder(out / "artefact", rivals)
         write_whole(out / "comment.md", f"{comment}\n".encode())
         if plan.kind != "submissions":
             return Rehearsal(summary=summary, comment=comment)

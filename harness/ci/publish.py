@@ -14,7 +14,7 @@ from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
 from harness.board.teams import Teams
 from harness.challenge import is_name, utc
-from harness.ci.documents import Scoring, Summary
+from harness.ci.documents import Scoring, Summary, failed
 from harness.ci.folders import SUBMISSIONS
 from harness.ci.following import follow_main
 from harness.ci.git import Repository
@@ -68,7 +68,9 @@ def published_exit_code(summaries: Sequence[Summary]) -> int:
     return ExitCode.ENVIRONMENT if faults else ExitCode.SCORED
 
 
-def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
+def read_branch(
+    repository: Repository, commit: str, *, now: datetime | None = None
+) -> list[SubmittedFiles]:
     """Read every submission of a commit, and when the main branch received it.
 
     Raises
@@ -82,14 +84,39 @@ def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
             where=str(repository.folder),
             fix="git fetch --unshallow; in a workflow: fetch-depth: 0",
         )
+    times = receipts(repository.first_parents(commit), int((now or datetime.now(UTC)).timestamp()))
     handed = []
     for entry in repository.entries(f"{commit}:{SUBMISSIONS}"):
         if not (entry.is_folder and is_name(entry.path)):
             continue
-        _, seconds = repository.commit_times(commit, f"{SUBMISSIONS}/{entry.path}")[0]
-        received = utc(datetime.fromtimestamp(seconds, UTC))
+        merge, _ = repository.commit_times(commit, f"{SUBMISSIONS}/{entry.path}")[0]
+        received = utc(datetime.fromtimestamp(times[merge], UTC))
         handed.append(read_tree(repository, entry.path, entry.object, received=received))
     return handed
+
+
+def receipts(history: Sequence[tuple[str, int]], now: int) -> dict[str, int]:
+    """Return when the main branch received each commit, whatever the commit itself says.
+
+    A commit that was pushed as it is, not merged by a forge, brings a date that its author chose.
+    It was not received before the commits below it; one of the future is received now.
+
+    Parameters
+    ----------
+    history : sequence of (str, int)
+        Commits, newest first, with the times that they say [s since 1970].
+
+    Examples
+    --------
+    >>> receipts([("d", 70), ("c", 9999), ("b", 3), ("a", 50)], now=100)
+    {'a': 50, 'b': 50, 'c': 100, 'd': 70}
+    """
+    found, newest = {}, 0
+    for commit, seconds in reversed(history):
+        if seconds <= now:
+            newest = max(newest, seconds)
+        found[commit] = newest if seconds <= now else now
+    return found
 
 
 def publish_challenge(
@@ -111,9 +138,10 @@ def publish_challenge(
     scored = score_requests(requests, settings)
     add_attempts(settings.results, challenge, scored, now)
     scorings = sorted((*decided, *scored), key=lambda one: one.team)
-    show_public_parts(settings, [one.card for one in scorings])
+    unshown = show_public_parts(settings, [one.card for one in scorings])
     if settings.public is not None:
         scorings = [one.model_copy(update={"message": ""}) for one in scorings]
+    scorings = [failed(one, unshown[one.card]) if one.card in unshown else one for one in scorings]
     return Summary(challenge=challenge, plan=None, scorings=tuple(scorings))
 
 

@@ -28,12 +28,13 @@ from harness.board.contest import merit_of_rules
 from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
+from harness.card.consistency import flaw_of
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import instant, utc
-from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
+from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.ci.turns import taking_turns
-from harness.errors import DataError, EnvironmentFaultError, ExitCode
+from harness.errors import DataError, EnvironmentFaultError, ExitCode, HarnessError, attempt
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -122,7 +123,7 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and fits(entry.card, request.rules)
         and merit_of_rules(entry.card.challenge) == merit_of_rules(request.rules)
     )
-    return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
+    return max(fitting, key=lambda entry: (entry.card.order, entry.key), default=None)
 
 
 def _handed_in_again(
@@ -149,7 +150,7 @@ def _handed_in_again(
     card = cards.read_card(path)
     said = card.submission.model_copy(update={"received": request.received})
     again = card.model_copy(update={"submission": said, "created": utc(datetime.now(UTC))})
-    made = cards.write_again(again, path, results)
+    made = cards.write_again(cards.number_card(again, results), path, results)
     return f"{request.team}/{made.name.removesuffix(cards.CARD_SUFFIX)}"
 
 
@@ -232,7 +233,7 @@ def _scored(
         again = {}
         for future in _as_completed(futures, workers, patience_s):
             number = futures[future]
-            scoring = _keep(waiting[number], _result(future), results, attempts[number])
+            scoring = _outcome(waiting[number], future, results, attempts[number], progress)
             if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
                 again[number] = waiting[number]
                 progress(f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again")
@@ -262,20 +263,15 @@ def _as_completed(
             return
 
 
-def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
-    """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
-    try:
-        return future.result(timeout=0)
-    except (CancelledError, TimeoutError):
-        message = "the cluster lost all of its workers"
-        return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
-    except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
-        message = f"the worker failed: {type(error).__name__}: {error}"
-        return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
-
-
-def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts: int) -> Scoring:
-    """Write the card of a run below `results`."""
+def _outcome(
+    request: ScoringRequest,
+    future: Future[ScoringOutcome],
+    results: Path,
+    attempts: int,
+    progress: Callable[[str], None],
+) -> Scoring:
+    """Keep what a worker gave; whatever is wrong with it is the failure of this submission."""
+    run = _result(future)
     scoring = Scoring(
         team=request.team,
         challenge=request.challenge,
@@ -288,11 +284,28 @@ def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts:
     )
     if run.card is None:
         return scoring
+    made = attempt(lambda: _keep(request, run, results, progress))
+    if isinstance(made, HarnessError):
+        return failed(scoring, made)
+    return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": made})
+
+
+def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
+    """Return the run of a worker; if the worker was lost or raised, it is the platform's fault."""
     try:
-        card = _checked(request, run.card)
-    except DataError as error:
-        fault = {"exit_code": ExitCode.ENVIRONMENT, "message": str(error)}
-        return scoring.model_copy(update=fault)
+        return future.result(timeout=0)
+    except (CancelledError, TimeoutError):
+        message = "the cluster lost all of its workers"
+    except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
+        message = f"the worker failed: {type(error).__name__}: {error}"
+    return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
+
+
+def _keep(
+    request: ScoringRequest, run: ScoringOutcome, results: Path, progress: Callable[[str], None]
+) -> str:
+    """Write the card of a run below `results`; return its name."""
+    card = cards.number_card(_checked(request, run.card or b""), results, tell=progress)
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         artefacts = []
         for name, content in run.artefacts.items():
@@ -300,8 +313,7 @@ def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts:
             path.write_bytes(content)
             artefacts.append(path)
         path = cards.write_card(card, results, scores=run.scores, artefacts=artefacts)
-    key = f"{request.team}/{path.name.removesuffix(cards.CARD_SUFFIX)}"
-    return scoring.model_copy(update={"status": "scored", "exit_code": 0, "card": key})
+    return f"{request.team}/{path.name.removesuffix(cards.CARD_SUFFIX)}"
 
 
 def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
@@ -311,7 +323,8 @@ def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     wanted = request.team, request.challenge, request.digest
     if found != wanted:
         raise DataError(f"a card of {found}", expected=str(wanted))
-    if request.received is None:
-        return card
+    if reason := flaw_of(card):
+        raise DataError(f"the parts of the worker's card contradict each other: {reason}")
+    # What a card says of that itself does not count: the organiser's side knows it.
     handed_in = card.submission.model_copy(update={"received": request.received})
     return card.model_copy(update={"submission": handed_in})

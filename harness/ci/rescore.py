@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from harness.board.contest import Rulebook
@@ -21,7 +22,7 @@ from harness.ci.process import ScoringRequest
 from harness.ci.publish import read_branch
 from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
-from harness.errors import DataError, ExitCode
+from harness.errors import DataError, ExitCode, HarnessError, attempt
 from harness.scoring.audit import rescore_card
 
 Outcome: TypeAlias = Literal["unchanged", "rescored", "scored again", "waiting", "failed"]
@@ -84,18 +85,25 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     again: dict[str, ScoringRequest] = {}
     for one in _to_redo(settings):
         entry = one.entry
-        done = _from_scores(entry, settings)
-        handed_in = by_team.get(one.team)
-        request = _request(entry, handed_in, settings) if isinstance(done, str) else None
+        done = attempt(partial(_from_scores, entry, settings))
+        if isinstance(done, HarnessError) and not isinstance(done, DataError):
+            done = _redone(entry.key, settings, "failed", str(done))
         if isinstance(done, Redone):
             redone.append(done)
-        elif request is not None:
+        elif (request := _request(entry, by_team.get(one.team), settings)) is not None:
             again[entry.key] = request
         elif one.is_needed:
-            detail = f"{done}; and the files that it was scored from are not here"
+            reason = done.problems[0].what
+            detail = f"{reason}; and the files that it was scored from are not here"
             redone.append(_redone(entry.key, settings, "failed", detail))
     redone += _scored_again(again, settings)
-    show_public_parts(settings, [one.made for one in redone])
+    unshown = show_public_parts(settings, [one.made for one in redone])
+    redone = [
+        replace(one, outcome="failed", detail=unshown[one.made].problems[0].what)
+        if one.made in unshown
+        else one
+        for one in redone
+    ]
     return sorted(redone, key=lambda one: one.card)
 
 
@@ -167,15 +175,18 @@ def _to_redo(settings: ScoringSettings) -> list[_ToRedo]:
     return [_ToRedo(entry=one, team=team, is_needed=one.key in needed) for (team, _), one in chosen]
 
 
-def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
-    """Make a card again from the scores beside it, or say why that is not possible."""
+def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone:
+    """Make a card again from the scores beside it.
+
+    Raises
+    ------
+    DataError
+        That is not possible: the submission must run again.
+    """
     if settings.deadline is not None and time.time() > settings.deadline:
         return _redone(entry.key, settings, "waiting", "the budget of the whole run is used up")
     path = settings.results / settings.rules.name / f"{entry.key}{CARD_SUFFIX}"
-    try:
-        made = rescore_card(path, manifests=settings.manifests)
-    except DataError as error:
-        return error.problems[0].what
+    made = rescore_card(path, manifests=settings.manifests)
     if not made.changes and entry.card.scorer_version == SCORER_VERSION:
         return _redone(entry.key, settings, "unchanged", made=entry.key)
     path = write_again(made.card, path, settings.results)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from harness.board.decisions import read_decisions
@@ -20,7 +21,7 @@ from harness.challenge import Challenge
 from harness.ci.intake import ScoringSettings
 from harness.ci.opening import carry_to_whole_cards
 from harness.ci.private import PrivatePlace, open_contest, open_results
-from harness.errors import UsageError
+from harness.errors import EnvironmentFaultError, HarnessError, UsageError, attempt
 from harness.scoring.readiness import refuse_unrankable
 
 
@@ -98,7 +99,9 @@ def _secret_of(rules: Challenge) -> str:
     return f"hides {n_hidden} signals" if n_hidden else ""
 
 
-def show_public_parts(settings: ScoringSettings, keys: Iterable[str | None]) -> None:
+def show_public_parts(
+    settings: ScoringSettings, keys: Iterable[str | None]
+) -> dict[str, HarnessError]:
     """Write the public parts of cards to the board, where whole cards are kept apart from it.
 
     Parameters
@@ -107,16 +110,29 @@ def show_public_parts(settings: ScoringSettings, keys: Iterable[str | None]) -> 
         Names of cards, ``<team>/<file name without its ending>``; None is passed over. A card
         whose public part is on the board already gets no second one. Nothing is written where
         the challenge shows nothing until it is opened.
+
+    Returns
+    -------
+    mapping of str to HarnessError
+        The cards whose public parts could not be written, and why: nothing of a path is in it.
     """
     board, challenge = settings.public, settings.rules.name
     if board is None or settings.rules.private == "until_open":
-        return
+        return {}
     revealed = read_decisions(board, challenge).revealed
     shown = CardIndex(board, is_private=True).refresh().entries.get(challenge, ())
-    for key in filter(None, keys):
+
+    def show(key: str) -> None:
         card = read_card(_path_of(settings.results, challenge, key))
         if not any(is_same_scoring(entry.card, card) for entry in shown):
             write_card(public_part(card, revealed), board)
+
+    failures: dict[str, HarnessError] = {}
+    for key in filter(None, keys):
+        if isinstance(error := attempt(partial(show, key)), HarnessError):
+            told = f"its public part is not on the board: {error.problems[0].what}"
+            failures[key] = EnvironmentFaultError(told, fix="mend it, and publish again")
+    return failures
 
 
 def _path_of(results: Path, challenge: str, key: str) -> Path:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from harness.ci.git import Repository
 from harness.errors import InvalidSubmissionError
-from harness.submission.digest import MAX_FILE_BYTES, MAX_FILES, MAX_FOLDER_BYTES, MIB
+from harness.submission.digest import (
+    MAX_FILE_BYTES,
+    MAX_FILES,
+    MAX_FOLDER_BYTES,
+    MIB,
+    NO_PLAIN_NAME,
+    is_plain_name,
+)
 
 
 def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
@@ -19,7 +26,7 @@ def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
     Raises
     ------
     InvalidSubmissionError
-        They are too many, too large, or no regular files.
+        They are too many, too large, no regular files, or have names that no disk takes.
     """
     entries = repository.entries(tree, is_deep=True)
     total = sum(entry.n_bytes or 0 for entry in entries)
@@ -31,6 +38,10 @@ def read_files(repository: Repository, tree: str) -> dict[str, bytes]:
     for entry in entries:
         if not entry.is_regular:
             raise InvalidSubmissionError("is no regular file", where=entry.path)
+        if not all(map(is_plain_name, entry.path.split("/"))):
+            raise InvalidSubmissionError(
+                NO_PLAIN_NAME, where=repr(entry.path), fix="rename the file"
+            )
     return {entry.path: repository.blob(entry.object, MAX_FILE_BYTES) for entry in entries}
 
 
@@ -46,13 +57,13 @@ def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
     root = folder.resolve()
     for name, content in files.items():
         path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if root not in path.resolve().parents:
-            raise InvalidSubmissionError("leads out of the folder", where=name)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if root not in path.resolve().parents:
+                raise InvalidSubmissionError("leads out of the folder", where=name)
             with path.open("xb") as file:
                 file.write(content)
-        except FileExistsError as error:
+        except (FileExistsError, NotADirectoryError) as error:
             raise InvalidSubmissionError(
                 "is the name of two files on this disk", where=name
             ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import io
 import os
 import signal
 import sys
@@ -22,13 +22,7 @@ from harness.cli.machine import doctor
 from harness.cli.output import console, print_error, tell
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
-from harness.errors import (
-    EnvironmentFaultError,
-    ExitCode,
-    HarnessError,
-    HarnessFaultError,
-    harness_fault,
-)
+from harness.errors import ExitCode, HarnessError, HarnessFaultError, as_harness_error
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -39,8 +33,8 @@ def _print_version(context: click.Context, _option: click.Parameter, is_asked: b
         return
     from harness.submission.packages import list_installed
 
-    click.echo(f"harness, version {__version__}")
-    click.echo(f"packages that model.py may import: {list_installed()}")
+    tell(f"harness, version {__version__}", is_error=False)
+    tell(f"packages that model.py may import: {list_installed()}", is_error=False)
     context.exit()
 
 
@@ -99,10 +93,11 @@ def _run(command: Callable[[], object]) -> int:
     """Run `command` and turn every way in which it can end into an exit code."""
     try:
         command()
-    except HarnessError as error:
-        return _fail(error)
     except click.ClickException as error:
-        error.show()
+        # It repeats what was typed, such as the names of files that others made.
+        shown = io.StringIO()
+        error.show(shown)
+        tell(shown.getvalue().rstrip("\n"))
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.exceptions.Abort):
         tell("interrupted: no score card was written; a broken download goes on where it was cut")
@@ -110,17 +105,9 @@ def _run(command: Callable[[], object]) -> int:
     except BrokenPipeError:
         # The reader of our output has left (`harness ... | head`): nobody reads a message.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, MemoryError) as error:
-        return _fail(_environment_fault(error))
-    except Exception as error:  # noqa: BLE001 - the outermost edge: such a fault is ours
-        return _fail(_fault_of_ours(error))
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        return _fail(as_harness_error(error))
     return ExitCode.SCORED
-
-
-def _fault_of_ours(error: Exception) -> HarnessFaultError:
-    fault = harness_fault(f"{type(error).__name__}: {error}", where=_last_own_place(error))
-    fault.__cause__ = error
-    return fault
 
 
 def _with_traceback(fault: HarnessFaultError) -> HarnessFaultError:
@@ -130,19 +117,6 @@ def _with_traceback(fault: HarnessFaultError) -> HarnessFaultError:
         return fault
     first, *others = fault.problems
     return HarnessFaultError(replace(first, fix=f"{first.fix} and the file {kept}"), *others)
-
-
-def _last_own_place(error: Exception) -> str:
-    """Return the last line of harness that `error` went through."""
-    import traceback
-
-    root = Path(__file__).parent.parent
-    places = [
-        f"{Path(frame.filename).relative_to(root.parent)}, line {frame.lineno}"
-        for frame in traceback.extract_tb(error.__traceback__)
-        if Path(frame.filename).is_relative_to(root)
-    ]
-    return places[-1] if places else ""
 
 
 def _keep_traceback(error: Exception) -> Path | None:
@@ -158,20 +132,6 @@ def _keep_traceback(error: Exception) -> Path | None:
     except OSError:
         return None
     return Path(file.name)
-
-
-def _environment_fault(error: OSError | MemoryError) -> EnvironmentFaultError:
-    if isinstance(error, MemoryError):
-        what = f"the memory of this machine is not enough: {error}".rstrip(": ")
-        return EnvironmentFaultError(what, fix="use a machine with more memory")
-    fix = {
-        errno.ENOSPC: "make room on the disk and run the command again",
-        errno.EROFS: "name a folder that can be written",
-        errno.EACCES: "name a folder that you may read and write",
-    }.get(error.errno or 0, "")
-    return EnvironmentFaultError(
-        error.strerror or str(error), where=str(error.filename or ""), fix=fix
-    )
 
 
 def _fail(error: HarnessError) -> int:

@@ -230,7 +230,7 @@ def reveal(
         _confirm("show their figures to everyone? This cannot be undone")
     now = utc(datetime.now(UTC))
     path = reveal_signals(results, challenge, signals, reason=reason, decided=now)
-    click.echo(f"revealed; written down in {path}")
+    tell(f"revealed; written down in {path}", is_error=False)
 
 
 def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import click
 
 from harness.card.text import visible
 from harness.cli.options import manifest_option, private_option, results_option
-from harness.cli.output import console, tell
+from harness.cli.output import console, print_json, tell
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -102,8 +102,11 @@ def _print_board(
             fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
         )
     board = board_of(boards.ranking(snapshot, challenge))
-    write = {"json": formats.to_json, "csv": formats.to_csv, "markdown": formats.to_markdown}
-    if form is not None:
+    write = {"csv": formats.to_csv, "markdown": formats.to_markdown}
+    if form == "json":
+        print_json(board)
+    elif form is not None:
+        # A document: its formats make each cell harmless.
         click.echo(write[form](board))
     else:
         console().print(formats.terminal_view(board))

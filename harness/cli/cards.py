@@ -42,7 +42,7 @@ def rescore(
     card: Path, manifests: tuple[Path, ...], write: bool, results: Path, as_json: bool
 ) -> None:
     """Compute the metrics of CARD again from its kept scores; say what changed."""
-    from harness.card.files import write_card
+    from harness.card.files import number_card, write_card
     from harness.scoring.audit import rescore_card
     from harness.scoring.view import changes_view
 
@@ -50,7 +50,8 @@ def rescore(
     print_result(rescored.changes, changes_view(rescored.changes), as_json=as_json)
     if write:
         packed = card.with_suffix(".scores.zst").read_bytes()
-        path = write_card(rescored.card, results, scores=packed)
+        made = number_card(rescored.card, results, tell=tell)
+        path = write_card(made, results, scores=packed)
         tell(f"score card: {path}")
 
 

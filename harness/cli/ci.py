@@ -274,7 +274,7 @@ def score(
     else:
         summary = score_plan(Repository(repository), read_json(plan_file, Plan), settings)
     if out is not None:
-        write_artefact(summary, settings.results, out)
+        summary = write_artefact(summary, settings.results, out)
     print_result(summary, scorings_view(summary.scorings), as_json=as_json)
     sys.exit(summary.exit_code)
 
@@ -292,7 +292,7 @@ def receive(submissions: Path, results: Path, received: str | None, as_json: boo
     from harness.ci.intake import receive_folder
     from harness.ci.view import receipts_view
 
-    handed = receive_folder(submissions, results, received=received)
+    handed = receive_folder(submissions, results, received=received, progress=tell)
     found = {one.team: one.received for one in handed}
     print_result(found, receipts_view(found), as_json=as_json)
 
@@ -347,7 +347,7 @@ def comment(
         body = comment_on_folder(Path(artefact), rivals)
     if out is not None:
         write_whole(out, f"{body}\n".encode())
-    click.echo(body)
+    tell(body, is_error=False)
 
 
 @ci.command()
@@ -378,7 +378,10 @@ def local(
     from harness.ci.local import rehearse
 
     made = rehearse(clone, out, settings, base=base, author=author)
-    click.echo(made.summary.model_dump_json(indent=1) if as_json else readable(made.comment))
+    if as_json:
+        print_json(made.summary)
+    else:
+        tell(readable(made.comment), is_error=False)
     tell(f"the comment: {out / 'comment.md'}")
     if made.site is not None:
         tell(f"the pages: {made.site / 'index.html'}")
@@ -425,7 +428,7 @@ def open_private(work: BoardWork, challenge: str, private_results: str, as_json:
 
     board = board_of(open_ranking(work, challenge, private_results))
     if as_json:
-        click.echo(formats.to_json(board))
+        print_json(board)
     else:
         console().print(formats.terminal_view(board))
 

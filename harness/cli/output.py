@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from harness.card.text import plain
+from harness.card.text import logged
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
@@ -47,7 +47,7 @@ class _Cleaned:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         for segment in console.render(self.drawn, options):
-            yield segment if segment.control else segment._replace(text=plain(segment.text))
+            yield segment if segment.control else segment._replace(text=logged(segment.text))
 
 
 def progress() -> Callable[[str], None]:
@@ -57,7 +57,7 @@ def progress() -> Callable[[str], None]:
 
 def tell(text: str, *, is_error: bool = True) -> None:
     """Print text to standard error, or output: harmless, whoever wrote it."""
-    click.echo(plain(text), err=is_error)
+    click.echo(logged(text), err=is_error)
 
 
 def print_result(value: object, view: RenderableType, *, as_json: bool) -> None:
@@ -75,9 +75,11 @@ def print_json(value: object) -> None:
     from pydantic import BaseModel
 
     if isinstance(value, BaseModel):
-        click.echo(value.model_dump_json(indent=1, ensure_ascii=True))
+        text = value.model_dump_json(indent=1, ensure_ascii=True)
     else:
-        click.echo(json.dumps(value, indent=1, default=_plain_value))
+        text = json.dumps(value, indent=1, default=_plain_value)
+    # The same text of JSON, but no order to a forge's runner.
+    click.echo(text.replace("##[", "#\\u0023["))
 
 
 def _plain_value(value: object) -> object:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from harness.card.text import visible
 from harness.files import Progress
 
 
@@ -18,11 +19,11 @@ def progress_bars() -> Iterator[Progress]:
 
     def show(label: str, done: int, total: int | None, unit: str) -> None:
         nonlocal bar
-        if bar is None or bar.desc != label:
+        if bar is None or bar.desc != visible(label):
             if bar is not None:
                 bar.close()
             bar = tqdm(
-                desc=label,
+                desc=visible(label),
                 total=total,
                 unit="B" if unit == "bytes" else f" {unit}",
                 unit_scale=True,

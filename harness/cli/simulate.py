@@ -79,7 +79,7 @@ def run(
     if as_json:
         print_json(done.provenance)
     elif plan.name == BACKGROUND:
-        click.echo(manifest_yaml(make_manifest([done.path]), [done.provenance]), nl=False)
+        tell(manifest_yaml(make_manifest([done.path]), [done.provenance]).rstrip(), is_error=False)
     else:
         tell(f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}")
 
@@ -96,7 +96,7 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
         raise UsageError("no file was named", expected="BACKGROUND.h5 [SIGNAL.h5]...")
     found = make_manifest(files, name=name)
     known = [one for path in files if (one := read_provenance(path)) is not None]
-    click.echo(manifest_yaml(found, known), nl=False)
+    tell(manifest_yaml(found, known).rstrip(), is_error=False)
 
 
 @simulate.command()

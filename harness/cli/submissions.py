@@ -38,7 +38,10 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
     from harness.submission.skeleton import new_submission
 
     folder = new_submission(team, submissions, open_division=is_open)
-    click.echo(f"{folder}: read its README.md, run its train.py, then `harness score {folder}`")
+    tell(
+        f"{folder}: read its README.md, run its train.py, then `harness score {folder}`",
+        is_error=False,
+    )
 
 
 @click.command()
@@ -137,7 +140,7 @@ def validate(
         )
     else:
         submission = read_submission(folder, progress())
-    click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
+    tell(f"{submission.spec.team}: nothing wrong found; {submission.digest}", is_error=False)
 
 
 @click.command()

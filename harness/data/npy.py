@@ -7,14 +7,18 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.split import chunks
+from harness.errors import DataError
 from harness.files import check_space, writing
 
+# numpy evaluates a header as Python would.
+_HEADER_ERRORS = (ValueError, TypeError, SyntaxError, TokenError, EOFError)
 # Chunks of this many events are 15 MB of float32 (57 values).
 CHUNK_EVENTS = 65_536
 
@@ -50,8 +54,18 @@ def writing_npy(
 
 
 def map_npy(path: Path) -> NDArray[Any]:
-    """Map the array of a .npy file, read-only."""
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    """Map the array of a .npy file, read-only.
+
+    Raises
+    ------
+    DataError
+        It is no whole .npy file.
+    """
+    try:
+        array: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ArithmeticError, *_HEADER_ERRORS) as error:
+        what = str(error).partition("\n")[0][:200]
+        raise DataError(f"is no whole .npy file: {what}", where=str(path)) from error
     return array
 
 

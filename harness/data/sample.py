@@ -37,12 +37,17 @@ _COMPRESSION_LEVEL = 19
 Steps = NDArray[np.int16]
 
 
+# A chunk has 8,192 events of some 60 bytes.
+_MAX_CHUNK_BYTES = 64 * 1024**2
+_MAX_CHUNK_EVENTS = 2**18
+
+
 class SampleChunk(Value):
     """Where one chunk is in the file, and how many events it holds."""
 
-    offset: int = Field(ge=0)
-    n_bytes: int = Field(ge=0)
-    n_events: int = Field(ge=0)
+    offset: int = Field(ge=0, le=2**62)
+    n_bytes: int = Field(ge=0, le=_MAX_CHUNK_BYTES)
+    n_events: int = Field(ge=0, le=_MAX_CHUNK_EVENTS)
 
 
 class SampleMember(Value):
@@ -181,7 +186,7 @@ def read_members(path: Path, layout: EventLayout) -> tuple[SampleMember, ...]:
             header = _read_header(stream)
         if header.layout != layout.objects:
             raise ValueError("it holds events of another layout")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, OverflowError) as error:
         raise _broken(path, error) from error
     return header.processes
 
@@ -205,7 +210,7 @@ def decode_member(
                 events = dequantise(decode_chunk(blob, chunk.n_events, layout))
                 digest.update(events.astype("<f4", copy=False).data)
                 yield events
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, IndexError, OverflowError) as error:
         raise _broken(path, error) from error
     if f"sha256:{digest.hexdigest()}" != member.checksum:
         raise _broken(path, ValueError(f"checksum of {member.process} does not match"))

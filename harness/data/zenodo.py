@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, Field
 
@@ -17,10 +17,14 @@ from harness.data.download import (
 from harness.errors import DataError
 from harness.files import parse_json
 
+if TYPE_CHECKING:
+    import requests
+
 # A site that keeps a copy of Zenodo's API names it in this variable.
 ZENODO_VARIABLE = "HARNESS_ZENODO"
 ZENODO = "https://zenodo.org"
 _MAX_BYTES = 16 * 1024**2
+_PIECE_BYTES = 65_536
 
 
 class _Links(BaseModel):
@@ -89,8 +93,18 @@ def find_in_record(
 def _get(url: str, patience: Patience | None) -> bytes:
     with open_session() as session:
         for attempt in retry_passing_faults(url, patience):
-            with attempt, session.get(url, timeout=TIMEOUT_S) as response:
+            with attempt, session.get(url, timeout=TIMEOUT_S, stream=True) as response:
                 if response.status_code != 200:
                     raise text_of_status(response)
-                return response.content
+                return _read(response, url)
     raise AssertionError("unreachable: the last attempt raises")
+
+
+def _read(response: requests.Response, url: str) -> bytes:
+    """Read an answer; one that does not end is cut off."""
+    content = bytearray()
+    for piece in response.iter_content(_PIECE_BYTES):
+        content += piece
+        if len(content) > _MAX_BYTES:
+            raise DataError(f"the answer is larger than {_MAX_BYTES:,} bytes", where=url)
+    return bytes(content)

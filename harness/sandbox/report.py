@@ -173,7 +173,12 @@ def _problem(problem: JsonValue, step: str) -> Problem:
         plain(str(problem.get(field, "")))[-MAX_TEXT:]
         for field in ("what", "where", "expected", "fix")
     )
-    return Problem(what=what, where=where or f"step {step}", expected=expected, fix=fix)
+    return Problem(
+        what=what or "no reason was given",
+        where=where or f"step {step}",
+        expected=expected,
+        fix=fix,
+    )
 
 
 def read_report(report: Mapping[str, JsonValue], model: type[Report], step: str) -> Report:

@@ -131,6 +131,7 @@ def score(
         measured = _measure(run)
         card, packed = assemble_card(run, measured)
         if not is_quick:
+            card = cards.number_card(card, Path(results), tell=progress)
             cards.write_card(card, Path(results), scores=packed, artefacts=measured.artefacts)
     clock.keep()
     return card

@@ -80,7 +80,7 @@ def read_provenance(path: Path) -> Provenance | None:
     if text is None:
         return None
     return parse_json(
-        text,
+        text if isinstance(text, str | bytes) else repr(text),
         Provenance,
         source=f"{path}, attribute {ATTRIBUTE}",
         fix="make the file again with this version of the harness",

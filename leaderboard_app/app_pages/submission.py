@@ -59,7 +59,7 @@ def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) ->
         entry for entry in shown.entries(snapshot, challenge) if made.contest.team_of(entry) == team
     ]
     counting = {item.entry.key for item in made.listed}
-    entries.sort(key=lambda entry: (entry.key in counting, entry.card.created_at), reverse=True)
+    entries.sort(key=lambda entry: (entry.key in counting, entry.card.order), reverse=True)
     cards = {entry.key.partition("/")[2]: entry for entry in entries}
 
     def label_of(name: str) -> str:

@@ -48,7 +48,7 @@ def subject_of(entry: Entry, made: Ranking, entries: Sequence[Entry]) -> Subject
     place = next((item for item in made.listed if item.entry.key == entry.key), None)
     team_of = made.contest.team_of
     earlier = [other for other in entries if team_of(other) == team_of(entry)]
-    earlier.sort(key=lambda other: (other.card.created_at, other.key))
+    earlier.sort(key=lambda other: (other.card.order, other.key))
     return Subject(
         entry=entry,
         contest=made.contest,

@@ -63,6 +63,10 @@ class RoutedTiming(Value):
         return self.clock_period_ns - self.worst_slack_ns
 
 
+# A time as Vivado writes it.
+_TIME = r"\d{1,9}(?:\.\d+)?"
+
+
 def parse_utilisation(text: str, where: str = "utilization_routed.rpt") -> RoutedUtilisation:
     """Read Vivado's utilisation report of a routed design.
 
@@ -116,7 +120,7 @@ def parse_timing(text: str, where: str = "timing_routed.rpt") -> RoutedTiming:
     if slack is None:
         match = re.search(r"^Slack \((?:MET|VIOLATED)\)\s*:\s*(-?[\d.]+)ns", text, re.MULTILINE)
         slack = match[1] if match else None
-        periods = re.findall(r"^\s*Requirement:\s*([\d.]+)ns", text, re.MULTILINE)
+        periods = re.findall(rf"^\s*Requirement:\s*({_TIME})ns", text, re.MULTILINE)
     if slack is None or not periods:
         raise source.refusal("it has no worst slack with a clock period", "a timing summary")
     if not re.fullmatch(r"-?\d{1,4}\.\d+", slack):
@@ -145,7 +149,7 @@ def _clock_periods(text: str) -> Iterator[str]:
     """Yield the periods of the clock summary's clocks."""
     section = text.partition("| Clock Summary")[2].partition("| Intra Clock Table")[0]
     for line in section.splitlines():
-        match = re.match(r"\S+\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", line.strip())
+        match = re.match(rf"\S+\s+\{{[\d. ]+\}}\s+({_TIME})\s+[\d.]+\s*$", line.strip())
         if match:
             yield match[1]
 

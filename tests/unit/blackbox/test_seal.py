@@ -139,3 +139,17 @@ def test_a_short_passphrase_is_refused(key, tmp_path, passphrase):
     with pytest.raises(UsageError, match="12 at least"):
         seal_key(key, Secret(passphrase=passphrase), tmp_path / "box.key")
     assert not (tmp_path / "box.key").exists()
+
+
+def test_a_key_that_asks_for_work_of_a_wrong_form_is_broken(sealed):
+    content = json.loads(sealed.read_text())
+    change(sealed, protection={**content["protection"], "n": 2**14 + 1})
+    with pytest.raises(DataError, match="power of two"):
+        open_key(sealed, Secret(passphrase=PASSPHRASE))
+
+
+@pytest.mark.parametrize("packed", ["A", "AAAA", "AAAAAAAAAAA="])
+def test_numbers_of_a_key_that_are_none_are_told(key, packed):
+    broken = key.signals[0].model_copy(update={"packed_ids": packed, "n_events": 2})
+    with pytest.raises(DataError, match=r"the key numbers|are broken"):
+        _ = broken.ids
