@@ -22,6 +22,7 @@ from harness.card.files import CARD_SUFFIX, read_card
 from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
+from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
@@ -32,6 +33,7 @@ from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
 from harness.sandbox import Workspace, open_workspace, read_scores
+from harness.sandbox.tried import tried_isolation
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
@@ -115,6 +117,7 @@ def export_answer(
     box = find_box(rules, blackbox, cache)
     ids = _ids(rules, box)
     with open_workspace(isolation) as workspace:
+        tried_isolation(isolation, workspace, cache_root(cache))
         events = box.events or _unpack(rules, blackbox, workspace.folder)
         progress(f"score: {len(ids):,} events of {box.title}")
         arithmetic, scores = _score(entrant, rules, events, len(ids), workspace, progress)

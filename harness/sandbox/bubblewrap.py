@@ -28,7 +28,8 @@ NAMESPACES = (
     "--unshare-cgroup-try",
 )
 BIND = {"read-only": "--ro-bind", "writable": "--bind", "device": "--dev-bind"}
-ALWAYS = ("--die-with-parent", "--new-session", "--hostname", "sandbox")
+HOST_NAME = "sandbox"
+ALWAYS = ("--die-with-parent", "--new-session", "--hostname", HOST_NAME)
 
 
 def find_bwrap() -> Path:
@@ -85,6 +86,13 @@ def unprivileged_uid() -> int | None:
         return None
     chosen = FIRST_UID + secrets.randbits(UID_BITS)
     return chosen if _is_mapped(chosen) else NOBODY
+
+
+def users() -> tuple[int, int]:
+    """Return the first and the last number that the user of a step may have."""
+    if os.geteuid() == 0 and _is_mapped(last := FIRST_UID + (1 << UID_BITS) - 1):
+        return FIRST_UID, last
+    return NOBODY, NOBODY
 
 
 def _is_mapped(uid: int) -> bool:

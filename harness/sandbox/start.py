@@ -79,7 +79,14 @@ def start_sandboxed(
         entering = [] if group is None else group.entering()
         words = [*before, *entering, *command]
         process = _popen(words, ends.log, inherited, bindings.SCRATCH, Path("/"))
-    return Child(name=step.name, process=process, pipes=pipes, limits=step.limits, group=group)
+    return Child(
+        name=step.name,
+        process=process,
+        pipes=pipes,
+        limits=step.limits,
+        command=command,
+        group=group,
+    )
 
 
 def start_plain(step: Step, scratch: Path) -> Child:

@@ -6,7 +6,7 @@ runs one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -76,6 +76,9 @@ class Step:
         could blame the machine for its own failure.
     progress : callable, optional
         Receives how many bytes of the outputs are written, several times a second.
+    observe : callable, optional
+        Receives the first process of a sandboxed step and the command that made the sandbox,
+        while the step lives, at least once.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Step:
     limits: Limits = field(default_factory=Limits)
     may_raise: tuple[type[HarnessError], ...] = ()
     progress: Callable[[int], None] | None = None
+    observe: Callable[[int, Sequence[str]], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

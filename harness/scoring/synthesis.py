@@ -17,6 +17,7 @@ from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_workspace
+from harness.sandbox.tried import tried_isolation
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
 from harness.submission import Submission, read_submission
@@ -72,6 +73,7 @@ def synthesise_submission(
     rules = load_manifest(*manifests).challenge(challenge)
     target = _target(rules.target, part, clock_period_ns)
     with open_workspace(isolation) as workspace:
+        tried_isolation(isolation, workspace, cache_root(cache))
         staged = submission.stage(workspace.new_folder("submission"))
         network = extract_network(workspace, staged, rules)
         if reports is not None:

@@ -14,8 +14,9 @@ from sklearn.metrics import roc_auc_score
 
 from harness.card.files import read_card, read_scores
 from harness.card.records import NotMeasured, ScoreCard, Stress, WorkingPoint
+from tests.broken_bwrap import FULL_OF_HOLES, environment_with, write_bwrap
 from tests.events import make_events
-from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
+from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,30 @@ def test_a_card_without_firmware_is_unofficial_and_says_why(scored):
     assert not card.is_official
     assert "no firmware" in card.unofficial_because[0]
     assert card.isolation.kind == "bwrap"
+
+
+def test_the_card_names_the_guards_of_the_sandbox_that_were_tried(harness, scored):
+    trial = read_card(scored).isolation.trial
+
+    assert {"files", "network", "calls", "namespaces", "end"} <= {*trial.guards}
+    assert (harness.folder / "cache" / "isolation.json").is_file()
+
+
+def test_a_broken_sandbox_ends_the_scoring_before_the_submission_is_loaded(harness, tmp_path):
+    """It is the fault of this machine, and no card blames or praises a team for it."""
+    folder = write_submission(tmp_path / "team_early", model=MODEL + "\nprint('loaded')\n")
+    env = environment_with(write_bwrap(tmp_path, FULL_OF_HOLES))
+
+    done = harness(
+        *("score", folder, "--challenge", "toy", "--manifest", harness.manifest),
+        *("--no-firmware", "--results", tmp_path / "results"),
+        env=env,
+    )
+
+    assert done.returncode == 5, done.stderr
+    assert "the net namespace is the harness's" in done.stderr
+    assert "loaded" not in done.stdout + done.stderr
+    assert not (tmp_path / "results" / "toy").exists()
 
 
 def test_show_prints_the_card_also_where_the_terminal_has_no_utf8(harness, scored):

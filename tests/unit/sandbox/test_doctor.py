@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import wsgiref
+from pathlib import Path
+
 import pytest
 
-from harness.errors import EnvironmentFaultError
-from harness.sandbox import doctor, probe
+from harness.errors import EnvironmentFaultError, LimitError
+from harness.sandbox import bubblewrap, doctor, probe
 from harness.sandbox.advice import advise
+from harness.sandbox.control_group import find_base
+from harness.sandbox.run import COUNTED, MEASURED
 from harness.sandbox.workspace import open_workspace
+from tests.broken_bwrap import FULL_OF_HOLES, environment_with, write_bwrap
 
 
 def test_on_this_machine_every_guard_holds():
@@ -16,6 +24,8 @@ def test_on_this_machine_every_guard_holds():
     assert found.problems == ()
     assert [tried for tried in found.guards if not tried.is_held] == []
     assert found.is_complete
+    (counting,) = [tried.detail for tried in found.guards if tried.guard == "counting"]
+    assert counting == (MEASURED if find_base() is None else COUNTED)
 
 
 def test_without_isolation_the_guards_are_seen_to_be_open():
@@ -25,6 +35,93 @@ def test_without_isolation_the_guards_are_seen_to_be_open():
 
     open_ones = {guard for guard, tried in guards.items() if not tried.is_held}
     assert {"files", "devices", "processes", "network", "calls"} <= open_ones
+
+
+@pytest.fixture
+def try_with(monkeypatch, tmp_path):
+    """Return a function that tries the isolation with a bubblewrap that is changed."""
+
+    def run(change):
+        broken = write_bwrap(tmp_path, change)
+        monkeypatch.setattr(bubblewrap, "find_bwrap", lambda: broken)
+        with open_workspace("bwrap") as workspace:
+            guards = doctor.try_isolation(workspace)
+        return {tried.guard: tried.detail for tried in guards if not tried.is_held}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("change", "guard", "detail"),
+    [
+        ("drop('--unshare-ipc')", "namespaces", "the ipc namespace is the harness's"),
+        ("drop('--die-with-parent')", "end", "it went on after"),
+        ("drop('--size')", "scratch", "/tmp has"),
+        ("drop('--remount-ro', '/')", "writes", "/ is not mounted read-only"),
+        ("add('--bind', '/var/tmp', '/root2')", "files", "/root2 is not on the list"),
+        ("drop('--seccomp')", "calls", "no filter is in force"),
+    ],
+)
+def test_what_bubblewrap_leaves_out_or_adds_is_seen(try_with, change, guard, detail):
+    """What is tried is the sandbox; that the command is another one is seen as well.
+
+    `tests/hostile/test_doctor.py` does it for every word of the command.
+    """
+    found = try_with(change)
+
+    assert detail in found[guard]
+    assert "command" in found
+
+
+def test_a_bubblewrap_that_changes_nothing_passes(try_with):
+    assert try_with("") == {}
+
+
+def test_a_mount_below_a_bound_folder_is_seen(try_with):
+    """No listing of the root shows it."""
+    deep = Path(wsgiref.__file__).parent
+    found = try_with(f"add('--bind', '/var/tmp', {str(deep)!r})")
+
+    assert f"{deep} is mounted writable" in found["mounts"]
+
+
+def test_the_command_names_what_is_missing_and_whose_fault_it_is(tmp_path):
+    broken = write_bwrap(tmp_path, FULL_OF_HOLES)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli", "doctor"],
+        env={**environment_with(broken), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 5, done.stderr
+    for seen in (
+        "it lacks --unshare-ipc --unshare-net --die-with-parent",
+        "the ipc namespace is the harness's, the net namespace is the harness's",
+        "/host is not on the list, /root2 is not on the list",
+        "/proc/self is no folder",
+        "/proc is mounted, but not on the list",
+        "scratch: it does not hold that the scratch folder has its size",
+        "it went on after the process that started it was killed",
+        f"{broken} (bubblewrap 0",
+        "install it again",
+    ):
+        assert seen in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_trial_that_fails_is_the_fault_of_the_machine(monkeypatch):
+    """No participant's code runs in it: neither a limit nor a report can be a team's fault."""
+
+    def fail(*_, **__):
+        raise LimitError("reached the limit on memory")
+
+    monkeypatch.setattr(doctor, "look_around", fail)
+    with open_workspace("bwrap") as workspace, pytest.raises(EnvironmentFaultError, match="limit"):
+        doctor.try_isolation(workspace)
 
 
 def test_a_machine_without_a_sandbox_is_told_why(monkeypatch):
@@ -73,3 +170,46 @@ def test_a_refusal_without_a_known_cause_still_says_what_to_do(tmp_path):
 
 def test_no_advice_where_nothing_was_refused(tmp_path):
     assert advise("No space left on device", tmp_path) == ()
+
+
+@pytest.mark.parametrize(
+    ("said", "what"),
+    [
+        ("bwrap: Unknown option --unshare-moon", "too old: it does not know --unshare-moon"),
+        ("bwrap: Can't find source path /root/x: Permission denied", "cannot see /root/x: Perm"),
+        ("bwrap: execvp /venv/bin/python: Permission denied", "/venv/bin/python cannot be started"),
+        ("setpriv: failed to execute /a/python: No such file or directory", "/a/python cannot be"),
+        ("setpriv: setresuid failed: Operation not permitted", "root cannot become another user"),
+        (
+            "bwrap: Unable to set up system call filtering as requested: it reported EINVAL",
+            "takes no filter of system calls",
+        ),
+        ("bwrap: Creating new namespace failed: No space left on device", "no more namespaces"),
+    ],
+)
+@pytest.mark.parametrize("mark", ["", ".dockerenv"])
+def test_the_cause_is_the_one_that_was_seen_in_a_container_too(tmp_path, said, what, mark):
+    if mark:
+        (tmp_path / mark).touch()
+
+    (advice,) = advise(said, tmp_path)
+
+    assert what in advice.what
+    assert advice.fix
+
+
+@pytest.mark.parametrize("said", ["bwrap: Can't open /x: Too many open files", "killed", ""])
+def test_in_a_container_too_what_was_not_refused_is_not_blamed_on_it(tmp_path, said):
+    (tmp_path / ".dockerenv").touch()
+
+    assert advise(said, tmp_path) == ()
+
+
+def test_what_keeps_others_from_making_namespaces_is_not_blamed_for_root(tmp_path):
+    place = tmp_path / "proc/sys/kernel/unprivileged_userns_clone"
+    place.parent.mkdir(parents=True)
+    place.write_text("0\n")
+    said = "bwrap: Creating new namespace failed: Operation not permitted"
+
+    assert "only root" in advise(said, tmp_path)[0].what
+    assert "only root" not in advise(said, tmp_path, is_root=True)[0].what

@@ -1,0 +1,316 @@
+"""What a step tries from inside a sandbox: each guard, for `harness doctor` and before a scoring.
+
+The parent says what should be there; this says what is there instead. It runs as a step, so it
+imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import mmap
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MAX_FOUND = 100
+TRIED_PIDS = range(2, 4096)
+# Standard input, output and error, the report and the request.
+N_DESCRIPTORS = 5
+# What bubblewrap and the shell add to an environment by themselves.
+HARMLESS_VARIABLES = {"PWD", "OLDPWD", "SHLVL", "_"}
+SHARED = Path("/dev/shm")  # noqa: S108 the sandbox's own
+MODES = {"folder": 0o755, "contents": 0o444, "scratch": 0o1777}
+FORMS: Mapping[str, Callable[[int], bool]] = {
+    "folder": stat.S_ISDIR,
+    "hidden": stat.S_ISDIR,
+    "scratch": stat.S_ISDIR,
+    "writable": stat.S_ISREG,
+    "contents": stat.S_ISREG,
+    "device": stat.S_ISCHR,
+    "link": stat.S_ISLNK,
+}
+# From include/uapi/linux/{prctl,capability}.h.
+PR_GET_SECCOMP, FILTERED = 21, 2
+PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET = 23, 39, 47, 1
+CAPABILITY_VERSION_3, N_CAPABILITIES = 0x20080522, 64
+WAIT_FOR_ALL_KINDS = 0x40000000
+X32_GETPID = 0x40000000 | 39
+GETPID_OF_I386 = b"\xb8\x14\0\0\0\xcd\x80\xc3"  # mov eax, 20; int 0x80; ret
+
+# Path, kind, and what should be there.
+Place = tuple[Path, str, str]
+
+
+def look_around(
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Path],  # noqa: ARG001 every entry is called alike
+    outputs: Mapping[str, Path],
+) -> dict[str, list[str]]:
+    """Try each guard, and report what got through it: nothing where it holds.
+
+    Parameters
+    ----------
+    request : mapping
+        ``places``: path, kind (`harness.sandbox.bindings.Place`) and what should be there, of all
+        that should be there; ``hidden``: paths that should not; ``parent``: the process that
+        started the step; ``users``: first and last number that its user may have; ``host``: its
+        host name; ``scratch`` and ``scratch_bytes``; ``environment``; ``calls``: name, number,
+        arguments and errno of each denied call.
+    """
+    places = [(Path(path), kind, detail) for path, kind, detail in request["places"]]
+    scratch = Path(request["scratch"])
+    tries: dict[str, Callable[[], Iterable[str]]] = {
+        "user": lambda: [*_strange_ids(*request["users"]), *_privileges()],
+        "files": lambda: [*_differences(places), *filter(os.path.lexists, request["hidden"])],
+        "writes": lambda: _writable(places, scratch),
+        "outputs": lambda: _replaceable(outputs),
+        "scratch": lambda: _scratch_faults(scratch, request["scratch_bytes"]),
+        "devices": _device_faults,
+        "processes": lambda: _strangers(request["parent"]),
+        "host": lambda: {os.uname().nodename} - {request["host"]},
+        "network": _sockets,
+        "calls": lambda: _open_calls(request["calls"]),
+        "environment": lambda: _strange_environment(request["environment"]),
+    }
+    return {guard: _found(what) for guard, what in tries.items()}
+
+
+def _found(what: Callable[[], Iterable[str]]) -> list[str]:
+    try:
+        return list(what())[:MAX_FOUND]
+    except OSError as error:
+        return [f"cannot be tried: {error}"]
+
+
+# --- User -----------------------------------------------------------------------------------------
+
+
+def _strange_ids(first: int, last: int) -> Iterator[str]:
+    ids = {*os.getresuid(), *os.getresgid(), *os.getgroups()}
+    yield from (f"user or group {number}" for number in ids if not first <= number <= last)
+
+
+def _privileges() -> Iterator[str]:
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    held = (ctypes.c_uint32 * 6)()
+    if libc.capget(header, held) != 0 or any(held):
+        yield "capabilities"
+    if any(libc.prctl(PR_CAPBSET_READ, n, 0, 0, 0) == 1 for n in range(N_CAPABILITIES)):
+        yield "capabilities that a program could give"
+    ambient = (PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET)
+    if any(libc.prctl(*ambient, n, 0, 0) == 1 for n in range(N_CAPABILITIES)):
+        yield "capabilities that a program inherits"
+    if libc.prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1:
+        yield "programs that change the user"
+    if _does(os.setuid, 0) or _does(os.setgid, 0):
+        yield "becoming root"
+
+
+def _does(act: Callable[..., object], *arguments: object) -> bool:
+    """Whether a call of the kernel's succeeds."""
+    try:
+        act(*arguments)
+    except OSError:
+        return False
+    return True
+
+
+# --- Files ----------------------------------------------------------------------------------------
+
+
+def _differences(places: Sequence[Place]) -> Iterator[str]:
+    """Yield what is missing, other than it should be, or not on the list."""
+    listed = {path for path, _, _ in places}
+    for path, kind, detail in places:
+        if not os.path.lexists(path):
+            yield f"{path} is missing"
+        elif difference := _difference(path, kind, detail):
+            yield f"{path} {difference}"
+    for folder in (Path("/"), *(path for path, kind, _ in places if kind == "folder")):
+        if folder.is_dir():
+            strange = sorted(path for path in folder.iterdir() if path not in listed)
+            yield from (f"{path} is not on the list" for path in strange)
+
+
+def _difference(path: Path, kind: str, detail: str) -> str:
+    status = path.lstat()
+    if kind in FORMS and not FORMS[kind](status.st_mode):
+        return f"is no {kind}"
+    if kind in MODES and stat.S_IMODE(status.st_mode) != MODES[kind]:
+        return f"has mode {stat.S_IMODE(status.st_mode):04o}, not {MODES[kind]:04o}"
+    seen: Mapping[str, Callable[[], str]] = {
+        "device": lambda: str(status.st_rdev),
+        "link": lambda: str(path.readlink()),
+        "contents": lambda: hashlib.sha256(path.read_bytes()).hexdigest(),
+        "hidden": lambda: " ".join(place.name for place in path.iterdir()),
+    }
+    return "is other than it should be" if kind in seen and seen[kind]() != detail else ""
+
+
+def _writable(places: Sequence[Place], scratch: Path) -> Iterator[str]:
+    """Yield each place that can be written, or could by another user, but should not."""
+    for path, kind, _ in ((Path("/"), "folder", ""), *places):
+        is_scratch = kind == "folder" and scratch in path.parents
+        if is_scratch or kind in ("scratch", "writable", "device", "link"):
+            continue
+        if not os.statvfs(path).f_flag & os.ST_RDONLY:
+            yield f"{path} is not mounted read-only"
+        elif _can_write(path):
+            yield f"{path} can be written"
+
+
+def _can_write(path: Path) -> bool:
+    """Whether a file can be made in a folder, or written: nothing is left behind."""
+    flags = os.O_WRONLY | (os.O_TMPFILE if path.is_dir() else os.O_APPEND)
+    return _does(lambda: os.close(os.open(path, flags)))
+
+
+def _replaceable(outputs: Mapping[str, Path]) -> Iterator[str]:
+    """Write each output, and yield those that can be moved away, and so replaced."""
+    for path in outputs.values():
+        path.write_bytes(b"written")
+        elsewhere = path.with_suffix(".old")
+        if _does(path.rename, elsewhere):
+            elsewhere.rename(path)
+            yield f"{path} can be replaced"
+
+
+def _scratch_faults(scratch: Path, n_bytes: int) -> Iterator[str]:
+    if Path.cwd() != scratch:
+        yield f"the step begins in {Path.cwd()}"
+    if not SHARED.samefile(scratch):
+        yield f"{SHARED} is another place"
+    found = os.statvfs(scratch)
+    if found.f_blocks * found.f_frsize != n_bytes:
+        yield f"{scratch} has {found.f_blocks * found.f_frsize:,} bytes, not {n_bytes:,}"
+    elif _can_overfill(scratch, n_bytes):
+        yield f"{scratch} can be filled with more than {n_bytes:,} bytes"
+
+
+def _can_overfill(scratch: Path, n_bytes: int) -> bool:
+    """Whether two files of more than half the size fit."""
+    places = [scratch / f"half-{n}" for n in range(2)]
+    try:
+        for place in places:
+            with place.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, n_bytes // 2 + 1)
+    except OSError as error:
+        return error.errno != errno.ENOSPC
+    finally:
+        for place in places:
+            place.unlink(missing_ok=True)
+    return True
+
+
+def _device_faults() -> Iterator[str]:
+    null, random = Path("/dev/null"), Path("/dev/urandom")
+    null.write_bytes(b"x")
+    with null.open("rb", buffering=0) as file:
+        if file.read(1):
+            yield "/dev/null gives back something"
+    with random.open("rb", buffering=0) as file:
+        if file.read(8) == file.read(8):
+            yield "/dev/urandom repeats itself"
+    yield from (
+        f"/dev/{place.name}"
+        for place in Path("/dev").iterdir()
+        if place not in (null, random) and not place.is_symlink()
+    )
+
+
+# --- Processes, sockets and calls -----------------------------------------------------------------
+
+
+def _strangers(parent: int) -> Iterator[str]:
+    """Yield the processes that can be seen, but should not."""
+    if os.getsid(0) == 0:
+        yield "the session of the harness"
+    yield from (f"process {pid}" for pid in (*TRIED_PIDS, parent) if _is_there(pid))
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _sockets() -> Iterator[str]:
+    import socket
+
+    netlink = 16
+    kinds = {
+        "internet": (socket.AF_INET, socket.SOCK_STREAM),
+        "unix": (socket.AF_UNIX, socket.SOCK_STREAM),
+        "netlink": (netlink, socket.SOCK_RAW),
+    }
+    for name, kind in kinds.items():
+        if _does(socket.socket, *kind):
+            yield name
+
+
+def _open_calls(calls: Sequence[tuple[str, int, list[int], int]]) -> Iterator[str]:
+    """Yield the calls that the filter does not answer as it should.
+
+    None is made where there is no filter: some would do harm.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != FILTERED:
+        yield "all: no filter is in force"
+        return
+    for name, number, arguments, answer in calls:
+        if _answer(libc, number, arguments) != answer:
+            yield name
+    if os.uname().machine == "x86_64":
+        doors = {"x32 calls": _call_x32, "32-bit calls": _call_32_bit}
+        yield from (name for name, call in doors.items() if not _kills(call))
+
+
+def _answer(libc: ctypes.CDLL, number: int, arguments: Sequence[int]) -> int:
+    """Make a call; return its errno, or 0. A process that it made is ended."""
+    pid = os.getpid()
+    value = libc.syscall(*(ctypes.c_long(word) for word in (number, *arguments)))
+    if os.getpid() != pid:
+        os._exit(0)
+    if value < 0:
+        return ctypes.get_errno()
+    if value > 0:
+        _does(os.waitpid, value, WAIT_FOR_ALL_KINDS)
+    return 0
+
+
+def _kills(call: Callable[[], object]) -> bool:
+    """Whether a call ends the process that makes it."""
+    child = os.fork()
+    if child == 0:
+        call()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def _call_x32() -> object:
+    return ctypes.CDLL(None).syscall(ctypes.c_long(X32_GETPID))
+
+
+def _call_32_bit() -> object:
+    page = mmap.mmap(-1, len(GETPID_OF_I386), mmap.MAP_PRIVATE, 7)  # read, write and execute
+    page.write(GETPID_OF_I386)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    return ctypes.CFUNCTYPE(ctypes.c_int)(address)()
+
+
+def _strange_environment(expected: Mapping[str, str]) -> Iterator[str]:
+    strange = {*os.environ.items()} - {*expected.items()}
+    yield from sorted(name for name, _ in strange if name not in HARMLESS_VARIABLES)
+    yield from sorted(f"{name} is missing" for name in {*expected} - {*os.environ})
+    n_open = sum(_does(os.fstat, fd) for fd in range(1024))
+    if n_open != N_DESCRIPTORS:
+        yield f"{n_open} descriptors are open, not {N_DESCRIPTORS}"
