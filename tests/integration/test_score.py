@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from sklearn.metrics import roc_auc_score
 
 from harness.card.files import read_card, read_scores
 from harness.card.records import NotMeasured, ScoreCard, Stress, WorkingPoint
+from harness.sandbox.bubblewrap import find_bwrap
 from tests.broken_bwrap import FULL_OF_HOLES, environment_with, write_bwrap
 from tests.events import make_events
 from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
@@ -99,6 +101,27 @@ def test_a_broken_sandbox_ends_the_scoring_before_the_submission_is_loaded(harne
     assert "the net namespace is the harness's" in done.stderr
     assert "loaded" not in done.stdout + done.stderr
     assert not (tmp_path / "results" / "toy").exists()
+
+
+def test_where_proc_is_of_other_processes_no_team_is_blamed(harness, tmp_path):
+    """As in a process namespace without a procfs of its own: a limit was said to be reached."""
+    folder = write_submission(tmp_path / "team_elsewhere")
+    namespace = [find_bwrap(), "--dev-bind", "/", "/", "--unshare-pid", "--die-with-parent", "--"]
+    command = [sys.executable, "-m", "harness.cli", "score", folder, "--quick"]
+
+    done = subprocess.run(
+        [*namespace, *command, "--challenge", "toy", "--manifest", harness.manifest],
+        env={**os.environ, "HARNESS_CACHE": str(harness.folder / "cache")},
+        cwd=harness.folder,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 5, done.stderr
+    assert "/proc does not show this process" in done.stderr
+    assert "unshare --mount-proc" in done.stderr
 
 
 def test_show_prints_the_card_also_where_the_terminal_has_no_utf8(harness, scored):

@@ -121,6 +121,7 @@ attack(
     import threading
     told, tell = os.pipe()
     def hold():
+        time.sleep(0.3)  # the first thread has ended
         memory = b'x' * (200 * 2 ** 20)
         os.write(tell, b'x')
         time.sleep(30)
