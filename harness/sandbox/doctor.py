@@ -252,10 +252,10 @@ def _try_end() -> TriedGuard:
     step = Step(
         name="end", entry=f"{TRIAL}:loiter", request={"wall_s": SMALL.wall_s / 2}, limits=SMALL
     )
-    outlives = outside.outlives_its_parent(step, request_line("bwrap", step, {}, []))
-    detail = "it went on after the process that started it was killed" if outlives else ""
+    dies = outside.dies_with_its_parent(step, request_line("bwrap", step, {}, []))
+    detail = "" if dies else "it went on after the process that started it was killed"
     claim = "a step dies with the harness"
-    return TriedGuard(guard="end", claim=claim, is_held=not outlives, detail=detail)
+    return TriedGuard(guard="end", claim=claim, is_held=dies, detail=detail)
 
 
 # --- Limits ---------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def _strange_mounts(mountinfo: str, places: Sequence[Place]) -> Iterator[str]:
         mounted[path] += 1
         kind = kinds.get(path) or _kind_around(path, kinds)
         is_writable = "ro" not in options.split(",")
-        if kind is None or mounted[path] > 1:
+        if kind is None or (path in kinds and mounted[path] > 1):
             yield f"{path} is mounted, but not on the list"
         elif is_writable != (kind in ("scratch", "writable", "device")):
             yield f"{path} is mounted {'writable' if is_writable else 'read-only'}"
@@ -107,8 +107,8 @@ def _kind_around(path: str, kinds: dict[str, str]) -> str | None:
     return "read-only" if "read-only" in above else None
 
 
-def outlives_its_parent(step: Step, request: bytes) -> bool:
-    """Start `step`, kill what started it, and return whether it goes on."""
+def dies_with_its_parent(step: Step, request: bytes) -> bool:
+    """Start `step`, kill what started it, and return whether it ends."""
     child = start_sandboxed(step, {}, [], bubblewrap.unprivileged_uid(), before=PARENT)
     watch = Watch(step.name, step.limits, time.monotonic())
     with contextlib.ExitStack() as stack:
@@ -117,4 +117,4 @@ def outlives_its_parent(step: Step, request: bytes) -> bool:
         # It ends without a report.
         with contextlib.suppress(HarnessError):
             child.follow(request, watch, lambda: child.process.kill() if child.is_ready else None)
-        return not child.wait_for_end(GRACE_S)
+        return child.root is not None and child.is_ready and child.wait_for_end(GRACE_S)
