@@ -110,8 +110,8 @@ FULL_OF_HOLES = """
 for option in ("--unshare-net", "--unshare-ipc", "--die-with-parent", "--size"):
     drop(option)
 for place in ("/proc/self/cmdline", "/proc/cpuinfo"):
-    drop("--perms", "0444")
-    drop("--ro-bind-data", place)
+    found = find("--ro-bind-data", place)
+    del words[found.start - 2:found.stop]  # with its --perms
 drop("--symlink", "/proc/self/exe")
 drop("--dir", "/proc/self")
 add("--proc", "/proc", "--ro-bind", "/", "/host", "--bind", "/var/tmp", "/root2")

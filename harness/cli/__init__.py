@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -18,17 +19,40 @@ from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
-from harness.cli.output import console, print_error
+from harness.cli.output import console, print_error, tell
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
-from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, HarnessFaultError
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    HarnessError,
+    HarnessFaultError,
+    harness_fault,
+)
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
 
 
+def _print_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if not is_asked:
+        return
+    from harness.submission.packages import list_installed
+
+    click.echo(f"harness, version {__version__}")
+    click.echo(f"packages that model.py may import: {list_installed()}")
+    context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="harness")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version, and the packages that model.py may import.",
+)
 def cli() -> None:
     """Benchmark of real-time anomaly detection at the LHC.
 
@@ -81,10 +105,7 @@ def _run(command: Callable[[], object]) -> int:
         error.show()
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo(
-            "interrupted: no score card was written; a broken download goes on where it was cut",
-            err=True,
-        )
+        tell("interrupted: no score card was written; a broken download goes on where it was cut")
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left (`harness ... | head`): nobody reads a message.
@@ -97,14 +118,18 @@ def _run(command: Callable[[], object]) -> int:
 
 
 def _fault_of_ours(error: Exception) -> HarnessFaultError:
-    kept = _keep_traceback(error)
-    return HarnessFaultError(
-        f"a fault of harness itself: {type(error).__name__}: {error}",
-        where=_last_own_place(error),
-        expected="a result, or a message about the submission, the data or this machine",
-        fix="please report it with the command, the output of `harness --version`"
-        + (f" and the file {kept}" if kept else ""),
-    )
+    fault = harness_fault(f"{type(error).__name__}: {error}", where=_last_own_place(error))
+    fault.__cause__ = error
+    return fault
+
+
+def _with_traceback(fault: HarnessFaultError) -> HarnessFaultError:
+    """Name the file in which the traceback of a fault was kept, if there was room for one."""
+    kept = _keep_traceback(fault)
+    if kept is None:
+        return fault
+    first, *others = fault.problems
+    return HarnessFaultError(replace(first, fix=f"{first.fix} and the file {kept}"), *others)
 
 
 def _last_own_place(error: Exception) -> str:
@@ -150,5 +175,7 @@ def _environment_fault(error: OSError | MemoryError) -> EnvironmentFaultError:
 
 
 def _fail(error: HarnessError) -> int:
+    if isinstance(error, HarnessFaultError):
+        error = _with_traceback(error)
     print_error(error, console(is_error=True))
     return error.exit_code

@@ -11,7 +11,12 @@ from pydantic import Field, JsonValue
 
 from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Target, Value
-from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError
+from harness.errors import (
+    EnvironmentFaultError,
+    HarnessFaultError,
+    IntegrityError,
+    InvalidSubmissionError,
+)
 from harness.firmware.delays import ROUTING_SHARE
 from harness.firmware.tools import system_tools
 from harness.sandbox.step import GIB, Limits, StepResult
@@ -36,8 +41,9 @@ class UntranslatableError(InvalidSubmissionError):
     """The network has no firmware; the message names the layer and what to use instead."""
 
 
-# No participant's code runs in the steps of the firmware, so they may blame the machine.
-FAULTS = (EnvironmentFaultError, IntegrityError, UntranslatableError)
+# No participant's code runs in the steps of the firmware, so they may blame the machine, and what
+# they did not expect is a fault of the harness.
+FAULTS = (EnvironmentFaultError, HarnessFaultError, IntegrityError, UntranslatableError)
 
 
 def _no_progress(_: str) -> None:
@@ -118,6 +124,9 @@ class FirmwareRequest:
         Words by which a network of plain Keras layers is quantised.
     must_include : ndarray of int64 or None
         Rows of `events` that every witness must see, beside those that the backend chooses.
+    network_scores : ndarray of float64 or None
+        What the network itself gives for each of `events`: every witness sees the events whose
+        score the firmware computes otherwise. None if the firmware is of a rounded network.
     settings : FirmwareSettings
         Limits of time, memory and effort.
     has_implementation : bool
@@ -133,6 +142,7 @@ class FirmwareRequest:
     workspace: Workspace
     precision: Precision | None = None
     must_include: NDArray[np.int64] | None = None
+    network_scores: NDArray[np.float64] | None = None
     settings: FirmwareSettings = field(default_factory=FirmwareSettings)
     has_implementation: bool = False
     progress: Callable[[str], None] = _no_progress

