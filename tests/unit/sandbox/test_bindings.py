@@ -10,7 +10,6 @@ from struct import unpack_from
 
 from harness.sandbox import bindings
 from harness.sandbox.bubblewrap import FIRST_UID, UID_BITS, command, find_bwrap, unprivileged_uid
-from harness.sandbox.seccomp import DENIED, MISSING, filter_program
 from harness.sandbox.step import Step
 
 FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13, "refusal": 14}
@@ -130,19 +129,6 @@ def test_the_environment_holds_nothing_of_the_host(monkeypatch):
     environment = bindings.environment("/tmp")
 
     assert set(environment) == {*bindings.ENVIRONMENT, "HOME", "TMPDIR", "KERAS_HOME"}
-
-
-def test_the_filter_is_a_program_of_whole_instructions():
-    program = filter_program()
-
-    assert len(program) % 8 == 0
-    assert len(program) // 8 < 4096  # BPF_MAXINSNS
-
-
-def test_no_call_is_listed_twice():
-    names = (*DENIED, *MISSING)
-
-    assert len(names) == len(set(names))
 
 
 def loader_of(program: Path) -> Path:
