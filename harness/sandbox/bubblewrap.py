@@ -95,6 +95,17 @@ def users() -> tuple[int, int]:
     return NOBODY, NOBODY
 
 
+def groups() -> tuple[int, ...]:
+    """Return what a step may see of groups besides its own.
+
+    An ordinary user cannot drop them. In the namespace of a step they all have one number, which
+    gives no right to anything that is bound into it.
+    """
+    if os.geteuid() == 0:
+        return ()
+    return (int(Path("/proc/sys/kernel/overflowgid").read_text()),)
+
+
 def _is_mapped(uid: int) -> bool:
     """Whether the user namespace that we are in has the user `uid`."""
     for line in Path("/proc/self/uid_map").read_text().splitlines():

@@ -9,19 +9,21 @@ from __future__ import annotations
 import ctypes
 import errno
 import hashlib
-import mmap
 import os
+import resource
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.sandbox.inside_calls import Untried, open_calls
+
 MAX_FOUND = 100
 TRIED_PIDS = range(2, 4096)
 # Standard input, output and error, the report and the request.
 N_DESCRIPTORS = 5
-# What bubblewrap and the shell add to an environment by themselves.
-HARMLESS_VARIABLES = {"PWD", "OLDPWD", "SHLVL", "_"}
+# What bubblewrap, the shell and Python add to an environment by themselves.
+HARMLESS_VARIABLES = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
 SHARED = Path("/dev/shm")  # noqa: S108 the sandbox's own
 MODES = {"folder": 0o755, "contents": 0o444, "scratch": 0o1777}
 FORMS: Mapping[str, Callable[[int], bool]] = {
@@ -34,12 +36,12 @@ FORMS: Mapping[str, Callable[[int], bool]] = {
     "link": stat.S_ISLNK,
 }
 # From include/uapi/linux/{prctl,capability}.h.
-PR_GET_SECCOMP, FILTERED = 21, 2
 PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET = 23, 39, 47, 1
-CAPABILITY_VERSION_3, N_CAPABILITIES = 0x20080522, 64
-WAIT_FOR_ALL_KINDS = 0x40000000
-X32_GETPID = 0x40000000 | 39
-GETPID_OF_I386 = b"\xb8\x14\0\0\0\xcd\x80\xc3"  # mov eax, 20; int 0x80; ret
+# Those of Linux 5.9 and later. A kernel may add one that bubblewrap and setpriv do not know: it
+# stays in the set of those that a program could give, which none can without new privileges.
+CAPABILITY_VERSION_3, N_CAPABILITIES = 0x20080522, 41
+# The first process of the namespace is bubblewrap's; in a container the harness can be one, too.
+FIRST_PROCESS = 1
 
 # Path, kind, and what should be there.
 Place = tuple[Path, str, str]
@@ -49,22 +51,26 @@ def look_around(
     request: Mapping[str, Any],
     inputs: Mapping[str, Path],  # noqa: ARG001 every entry is called alike
     outputs: Mapping[str, Path],
-) -> dict[str, list[str]]:
+) -> dict[str, dict[str, list[str]]]:
     """Try each guard, and report what got through it: nothing where it holds.
+
+    For each guard it reports ``found``, what got through, ``untried``, what could not be tried and
+    is not needed for the guard to hold, and ``failed``, why the guard as a whole was not tried.
 
     Parameters
     ----------
     request : mapping
         ``places``: path, kind (`harness.sandbox.bindings.Place`) and what should be there, of all
         that should be there; ``hidden``: paths that should not; ``parent``: the process that
-        started the step; ``users``: first and last number that its user may have; ``host``: its
-        host name; ``scratch`` and ``scratch_bytes``; ``environment``; ``calls``: name, number,
-        arguments and errno of each denied call.
+        started the step; ``users``: first and last number that its user may have; ``groups``: what
+        else its groups may be; ``host``: its host name; ``scratch`` and ``scratch_bytes``;
+        ``environment``; ``rlimits``; ``calls``: name, number, arguments and errno of each denied
+        call.
     """
     places = [(Path(path), kind, detail) for path, kind, detail in request["places"]]
     scratch = Path(request["scratch"])
     tries: dict[str, Callable[[], Iterable[str]]] = {
-        "user": lambda: [*_strange_ids(*request["users"]), *_privileges()],
+        "user": lambda: [*_strange_ids(request["users"], request["groups"]), *_privileges()],
         "files": lambda: [*_differences(places), *filter(os.path.lexists, request["hidden"])],
         "writes": lambda: _writable(places, scratch),
         "outputs": lambda: _replaceable(outputs),
@@ -73,24 +79,28 @@ def look_around(
         "processes": lambda: _strangers(request["parent"]),
         "host": lambda: {os.uname().nodename} - {request["host"]},
         "network": _sockets,
-        "calls": lambda: _open_calls(request["calls"]),
+        "calls": lambda: open_calls(request["calls"]),
         "environment": lambda: _strange_environment(request["environment"]),
+        "limits": lambda: _higher_limits(request["rlimits"]),
     }
     return {guard: _found(what) for guard, what in tries.items()}
 
 
-def _found(what: Callable[[], Iterable[str]]) -> list[str]:
+def _found(what: Callable[[], Iterable[str]]) -> dict[str, list[str]]:
     try:
-        return list(what())[:MAX_FOUND]
+        seen = [*what()]
     except OSError as error:
-        return [f"cannot be tried: {error}"]
+        return {"failed": [str(error)]}
+    untried = [str(it) for it in seen if isinstance(it, Untried)]
+    return {"found": [it for it in seen if it not in untried][:MAX_FOUND], "untried": untried}
 
 
 # --- User -----------------------------------------------------------------------------------------
 
 
-def _strange_ids(first: int, last: int) -> Iterator[str]:
-    ids = {*os.getresuid(), *os.getresgid(), *os.getgroups()}
+def _strange_ids(users: Sequence[int], groups: Sequence[int]) -> Iterator[str]:
+    first, last = users
+    ids = {*os.getresuid(), *os.getresgid(), *os.getgroups()} - {*groups}
     yield from (f"user or group {number}" for number in ids if not first <= number <= last)
 
 
@@ -223,14 +233,16 @@ def _device_faults() -> Iterator[str]:
     )
 
 
-# --- Processes, sockets and calls -----------------------------------------------------------------
+# --- Processes, sockets, environment and limits ---------------------------------------------------
 
 
 def _strangers(parent: int) -> Iterator[str]:
     """Yield the processes that can be seen, but should not."""
     if os.getsid(0) == 0:
         yield "the session of the harness"
-    yield from (f"process {pid}" for pid in (*TRIED_PIDS, parent) if _is_there(pid))
+    for pid in (*TRIED_PIDS, parent):
+        if pid not in (FIRST_PROCESS, os.getpid()) and _is_there(pid):
+            yield f"process {pid}"
 
 
 def _is_there(pid: int) -> bool:
@@ -239,8 +251,8 @@ def _is_there(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return pid != os.getpid()
+        pass
+    return True
 
 
 def _sockets() -> Iterator[str]:
@@ -257,56 +269,6 @@ def _sockets() -> Iterator[str]:
             yield name
 
 
-def _open_calls(calls: Sequence[tuple[str, int, list[int], int]]) -> Iterator[str]:
-    """Yield the calls that the filter does not answer as it should.
-
-    None is made where there is no filter: some would do harm.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != FILTERED:
-        yield "all: no filter is in force"
-        return
-    for name, number, arguments, answer in calls:
-        if _answer(libc, number, arguments) != answer:
-            yield name
-    if os.uname().machine == "x86_64":
-        doors = {"x32 calls": _call_x32, "32-bit calls": _call_32_bit}
-        yield from (name for name, call in doors.items() if not _kills(call))
-
-
-def _answer(libc: ctypes.CDLL, number: int, arguments: Sequence[int]) -> int:
-    """Make a call; return its errno, or 0. A process that it made is ended."""
-    pid = os.getpid()
-    value = libc.syscall(*(ctypes.c_long(word) for word in (number, *arguments)))
-    if os.getpid() != pid:
-        os._exit(0)
-    if value < 0:
-        return ctypes.get_errno()
-    if value > 0:
-        _does(os.waitpid, value, WAIT_FOR_ALL_KINDS)
-    return 0
-
-
-def _kills(call: Callable[[], object]) -> bool:
-    """Whether a call ends the process that makes it."""
-    child = os.fork()
-    if child == 0:
-        call()
-        os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def _call_x32() -> object:
-    return ctypes.CDLL(None).syscall(ctypes.c_long(X32_GETPID))
-
-
-def _call_32_bit() -> object:
-    page = mmap.mmap(-1, len(GETPID_OF_I386), mmap.MAP_PRIVATE, 7)  # read, write and execute
-    page.write(GETPID_OF_I386)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-    return ctypes.CFUNCTYPE(ctypes.c_int)(address)()
-
-
 def _strange_environment(expected: Mapping[str, str]) -> Iterator[str]:
     strange = {*os.environ.items()} - {*expected.items()}
     yield from sorted(name for name, _ in strange if name not in HARMLESS_VARIABLES)
@@ -314,3 +276,12 @@ def _strange_environment(expected: Mapping[str, str]) -> Iterator[str]:
     n_open = sum(_does(os.fstat, fd) for fd in range(1024))
     if n_open != N_DESCRIPTORS:
         yield f"{n_open} descriptors are open, not {N_DESCRIPTORS}"
+
+
+def _higher_limits(expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    for name, most in expected.items():
+        found = resource.getrlimit(getattr(resource, name))
+        if any(
+            n == resource.RLIM_INFINITY or n > limit for n, limit in zip(found, most, strict=True)
+        ):
+            yield f"{name} is {found}, not {tuple(most)}"

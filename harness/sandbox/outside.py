@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,10 @@ NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 CAPABILITIES_OF_ROOT = 1 << 6 | 1 << 7 | 1 << 8  # CAP_SETGID, CAP_SETUID, CAP_SETPCAP
 # A process between the harness and bubblewrap, which can be ended in the harness's place.
 PARENT = ("/bin/sh", "-c", '"$@" & wait', "parent")
-# How long the kernel may take to end a step whose parent is dead.
-GRACE_S = 3.0
+# How long a step may go on when its parent is dead: where nothing ends its bubblewrap, and where
+# the kernel is seen to end it, however busy the machine is.
+SHORT_GRACE_S, LONG_GRACE_S = 3.0, 120.0
+SIGKILL_BIT = 1 << (signal.SIGKILL - 1)
 
 
 def look(root: int, command: Sequence[str], places: Sequence[Place]) -> dict[str, list[str]]:
@@ -37,23 +40,23 @@ def look(root: int, command: Sequence[str], places: Sequence[Place]) -> dict[str
         What should have made it.
     places : sequence of Place
         What should be mounted.
+
+    Raises
+    ------
+    OSError
+        It has ended, or cannot be looked at.
     """
-    try:
-        return {
-            "command": [*_other_words(root, command)],
-            "namespaces": [*_shared_namespaces(root), *_capabilities(root)],
-            "mounts": [*_strange_mounts((PROC / str(root) / "mountinfo").read_text(), places)],
-        }
-    except OSError:
-        # It has ended, or cannot be looked at: what was not seen does not hold.
-        return {}
+    folder = PROC / str(root)
+    return {
+        "command": [*_other_words(root, command)],
+        "namespaces": [*_shared_namespaces(root), *_capabilities(root)],
+        "mounts": [*_strange_mounts(os.fsdecode((folder / "mountinfo").read_bytes()), places)],
+    }
 
 
 def _other_words(root: int, command: Sequence[str]) -> Iterator[str]:
     """Yield the words that bubblewrap, the parent of `root`, should have received or did."""
-    status = (PROC / str(root) / "status").read_text()
-    parent = status.partition("PPid:")[2].split(maxsplit=1)[0]
-    words = os.fsdecode((PROC / parent / "cmdline").read_bytes()).split("\0")[1:-1]
+    words = os.fsdecode((PROC / _parent(root) / "cmdline").read_bytes()).split("\0")[1:-1]
     asked = [*command[1:]]
     lacking, added = Counter(asked) - Counter(words), Counter(words) - Counter(asked)
     if lacking:
@@ -62,6 +65,11 @@ def _other_words(root: int, command: Sequence[str]) -> Iterator[str]:
         yield f"it has {' '.join(added)} besides"
     if words != asked and not (lacking or added):
         yield "its words are in another order"
+
+
+def _parent(pid: int) -> str:
+    status = (PROC / str(pid) / "status").read_text()
+    return status.partition("PPid:")[2].split(maxsplit=1)[0]
 
 
 def _shared_namespaces(root: int) -> Iterator[str]:
@@ -88,7 +96,7 @@ def _strange_mounts(mountinfo: str, places: Sequence[Place]) -> Iterator[str]:
     }
     kinds["/"] = "hidden"
     mounted: Counter[str] = Counter()
-    for line in mountinfo.splitlines():
+    for line in filter(None, mountinfo.split("\n")):
         path, options = line.split()[4:6]
         path = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), path)
         mounted[path] += 1
@@ -96,7 +104,7 @@ def _strange_mounts(mountinfo: str, places: Sequence[Place]) -> Iterator[str]:
         is_writable = "ro" not in options.split(",")
         if kind is None or (path in kinds and mounted[path] > 1):
             yield f"{path} is mounted, but not on the list"
-        elif is_writable != (kind in ("scratch", "writable", "device")):
+        elif kind != "device" and is_writable != (kind in ("scratch", "writable")):
             yield f"{path} is mounted {'writable' if is_writable else 'read-only'}"
     yield from (f"{path} is not mounted" for path in kinds if path not in mounted)
 
@@ -108,13 +116,39 @@ def _kind_around(path: str, kinds: dict[str, str]) -> str | None:
 
 
 def dies_with_its_parent(step: Step, request: bytes) -> bool:
-    """Start `step`, kill what started it, and return whether it ends."""
+    """Start `step`, which must not end by itself, kill what started it, and return whether it ends.
+
+    Raises
+    ------
+    HarnessError
+        It never began.
+    """
     child = start_sandboxed(step, {}, [], bubblewrap.unprivileged_uid(), before=PARENT)
     watch = Watch(step.name, step.limits, time.monotonic())
+    found: list[str] = []
+
+    def kill_parent() -> None:
+        if child.root is not None and child.is_ready and not found:
+            found.append(_parent(child.root))
+            child.process.kill()
+
     with contextlib.ExitStack() as stack:
         stack.callback(child.pipes.close)
         stack.callback(child.kill)
-        # It ends without a report.
-        with contextlib.suppress(HarnessError):
-            child.follow(request, watch, lambda: child.process.kill() if child.is_ready else None)
-        return child.root is not None and child.is_ready and child.wait_for_end(GRACE_S)
+        try:
+            child.follow(request, watch, kill_parent)
+        except HarnessError:
+            # It ends without a report.
+            if not found:
+                raise
+        return child.wait_for_end(LONG_GRACE_S if _is_dying(found[0]) else SHORT_GRACE_S)
+
+
+def _is_dying(pid: str) -> bool:
+    """Whether a process has ended, or is to: the kernel sends the signal while the parent ends."""
+    try:
+        status = (PROC / pid / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    pending = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)$", status, re.MULTILINE)
+    return "\nState:\tZ" in status or any(int(bits, 16) & SIGKILL_BIT for bits in pending)

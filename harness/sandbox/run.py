@@ -44,6 +44,8 @@ from harness.sandbox.usage import Watch, check_procfs
 
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
+# No picture of a process that crashed: with 0, a kernel that hands it to a program still makes one.
+CORE_BYTES = 1
 # Timers and signals that wait for their receiver; by default, a machine allows as many as it has
 # room for.
 MAX_SIGNALS = 1024
@@ -267,12 +269,12 @@ def request_line(
         "request": dict(step.request),
         "inputs": in_places,
         "outputs": out_places,
-        "rlimits": _resource_limits(kind, step),
+        "rlimits": resource_limits(kind, step),
     }
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
+def resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
     """Return the kernel's limits for each process of `step`, soft and hard.
 
     Memory is limited by RLIMIT_DATA, which counts a process's private writable memory. RLIMIT_AS
@@ -287,7 +289,7 @@ def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, in
         "RLIMIT_CPU": (cpu_s, cpu_s + 1),
         "RLIMIT_FSIZE": (largest_file, largest_file),
         "RLIMIT_NOFILE": (limits.n_open_files, limits.n_open_files),
-        "RLIMIT_CORE": (0, 0),
+        "RLIMIT_CORE": (CORE_BYTES, CORE_BYTES),
         "RLIMIT_MSGQUEUE": (0, 0),
         "RLIMIT_MEMLOCK": (MAX_LOCKED_BYTES, MAX_LOCKED_BYTES),
         "RLIMIT_RTPRIO": (0, 0),

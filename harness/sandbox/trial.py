@@ -9,6 +9,7 @@ from typing import Any
 
 # From include/uapi/asm-generic/mman.h: MAP_PRIVATE, MAP_ANONYMOUS and MAP_NORESERVE.
 PROT_READ, MAP_PRIVATE_OF_NOTHING, NO_FILE, MADV_NOHUGEPAGE = 1, 0x4022, 2**32 - 1, 15
+MAP_FAILED = 2**64 - 1
 
 
 def nothing(
@@ -71,21 +72,24 @@ def loiter(
 
 def fill_page_tables(
     request: Mapping[str, Any],
-    inputs: Mapping[str, Path],  # noqa: ARG001
+    inputs: Mapping[str, Path],  # noqa: ARG001 every entry is called alike
     outputs: Mapping[str, Path],  # noqa: ARG001
 ) -> dict[str, Any]:
-    """Read one byte in every 2 MiB of a map of nothing: each costs ``n_tables`` a page table."""
+    """Make page tables of ``n_bytes``: read one byte for each of them, in a map of nothing."""
     import ctypes
+    import mmap
 
-    libc = ctypes.CDLL(None)
+    # A table is a page of entries of 8 bytes, each of which stands for a page.
+    reach = mmap.PAGESIZE // 8 * mmap.PAGESIZE
+    size = request["n_bytes"] // mmap.PAGESIZE * reach
+    libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype = ctypes.c_void_p
     libc.mmap.argtypes = [ctypes.c_void_p, *[ctypes.c_size_t] * 4, ctypes.c_long]
-    size = request["n_tables"] << 21
     start = libc.mmap(None, size, PROT_READ, MAP_PRIVATE_OF_NOTHING, NO_FILE, 0)
+    if start == MAP_FAILED:
+        raise OSError(ctypes.get_errno(), "no map of nothing")
     libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), MADV_NOHUGEPAGE)
-    found = sum(
-        ctypes.c_ubyte.from_address(start + place).value for place in range(0, size, 1 << 21)
-    )
+    found = sum(ctypes.c_ubyte.from_address(start + place).value for place in range(0, size, reach))
     return {"found": found}
 
 
@@ -107,4 +111,4 @@ def drop_shared_pages(
         memory.write(bytes(request["n_bytes"]))
         memory.madvise(mmap.MADV_DONTNEED)
         found.append(f"shared maps of {name}")
-    return {"shared memory": found}
+    return {"found": found}

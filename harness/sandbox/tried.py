@@ -14,15 +14,21 @@ import harness
 from harness.card.records import IsolationKind, IsolationTrial, NotMeasured
 from harness.challenge import Value, utc
 from harness.errors import DataError, EnvironmentFaultError
-from harness.files import read_json, write_json
+from harness.files import file_checksum, read_json, write_json
+from harness.sandbox.advice import read_text
 from harness.sandbox.bindings import package_folder
-from harness.sandbox.bubblewrap import find_bwrap
+from harness.sandbox.bubblewrap import find_bwrap, find_setpriv
 from harness.sandbox.doctor import faults_of, try_isolation
 from harness.sandbox.seccomp import filter_program
+from harness.sandbox.usage import PROC
 from harness.sandbox.workspace import Workspace
 
 FILE_NAME = "isolation.json"
 MAX_AGE = timedelta(days=1)
+# Another one after each start of the machine.
+BOOT = PROC / "sys/kernel/random/boot_id"
+# The namespaces that tell a container from its host.
+AROUND = ("mnt", "pid", "user")
 _NO_SANDBOX = NotMeasured(not_measured="there was no sandbox (--unsafe)")
 
 
@@ -69,7 +75,10 @@ def tried_isolation(
     guards = try_isolation(workspace)
     if faults := faults_of(guards):
         raise EnvironmentFaultError(*faults)
-    held = {tried.guard: tried.claim for tried in guards}
+    held = {
+        tried.guard: f"{tried.claim}; {tried.detail}" if tried.detail else tried.claim
+        for tried in guards
+    }
     trial = IsolationTrial(tried=utc(now), guards=held)
     # The scoring does not need it.
     with suppress(EnvironmentFaultError):
@@ -78,16 +87,26 @@ def tried_isolation(
 
 
 def _machine() -> str:
-    """Return a digest of what a trial depends on: bubblewrap, kernel, user and harness."""
-    bwrap = find_bwrap()
-    status = bwrap.stat()
+    """Return a digest of what a trial depends on: programs, kernel, surroundings, user, harness."""
+    programs = [find_bwrap(), *([find_setpriv()] if os.geteuid() == 0 else [])]
+    sources = sorted((package_folder() / "sandbox").glob("*.py"))
     found = {
-        "bwrap": [str(bwrap), status.st_size, status.st_mtime_ns, status.st_ctime_ns],
-        "kernel": [platform.release(), platform.version(), platform.node()],
+        "programs": [[str(path), _digest(path)] for path in programs],
+        "kernel": [platform.release(), platform.version(), platform.node(), read_text(BOOT)],
+        "around": [str((PROC / "self" / "ns" / name).readlink()) for name in AROUND],
         "user": os.geteuid(),
         "harness": [harness.__version__, str(package_folder()), filter_program().hex()],
+        "sandbox": [_digest(path) for path in sources],
     }
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_checksum(path)
+    except OSError:
+        # A program may be closed to its readers.
+        return str(path.stat())
 
 
 def _read(path: Path) -> KeptTrial | None:

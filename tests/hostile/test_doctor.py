@@ -19,8 +19,7 @@ from unittest.mock import patch
 import pytest
 
 from harness.errors import EnvironmentFaultError
-from harness.sandbox import bubblewrap, doctor, open_workspace
-from harness.sandbox.step import Step
+from harness.sandbox import bubblewrap, doctor, look, open_workspace
 from tests.broken_bwrap import options, write_bwrap
 from tests.hostile.as_user import can_become_user, command_as_user
 
@@ -68,7 +67,7 @@ CHANGES = {
 def asked_for() -> list[tuple[str, ...]]:
     """Return each option of the command that starts the trial, and each of setpriv's."""
     words = bubblewrap.command(
-        Step(name="look around", entry=f"{doctor.INSIDE}:look_around", limits=doctor.SMALL),
+        look.LOOKS,
         bwrap=bubblewrap.find_bwrap(),
         inputs={"input": Path("/x")},
         outputs={"output": Path("/x")},

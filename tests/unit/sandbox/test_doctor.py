@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import EnvironmentFaultError, LimitError
-from harness.sandbox import bubblewrap, doctor, probe
+from harness.sandbox import bubblewrap, doctor, look, probe
 from harness.sandbox.advice import advise
 from harness.sandbox.control_group import find_base
 from harness.sandbox.run import COUNTED, MEASURED
@@ -31,7 +31,7 @@ def test_on_this_machine_every_guard_holds():
 def test_without_isolation_the_guards_are_seen_to_be_open():
     """The doctor's own trials can fail: in mode none, most do."""
     with open_workspace("none") as workspace:
-        guards = {tried.guard: tried for tried in doctor.look_around(workspace)}
+        guards = {tried.guard: tried for tried in look.look_around(workspace)}
 
     open_ones = {guard for guard, tried in guards.items() if not tried.is_held}
     assert {"files", "devices", "processes", "network", "calls"} <= open_ones

@@ -10,8 +10,8 @@ import pytest
 
 from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured
 from harness.errors import EnvironmentFaultError
-from harness.sandbox import Workspace, bubblewrap, doctor, tried
-from harness.sandbox.doctor import TriedGuard
+from harness.sandbox import Workspace, bubblewrap, look, tried
+from harness.sandbox.look import TriedGuard
 from harness.sandbox.tried import FILE_NAME, tried_isolation
 from tests.broken_bwrap import write_bwrap
 
@@ -41,7 +41,7 @@ def test_this_machine_s_guards_hold_and_are_named_in_the_record(workspace, tmp_p
     trial = tried_isolation("bwrap", workspace, tmp_path / "cache", NOW)
 
     assert isinstance(trial, IsolationTrial)
-    assert {*trial.guards} == {*doctor.LOOKED_FOR, "end"}
+    assert {*trial.guards} == {*look.LOOKED_FOR, "end"}
     assert trial.tried == "2026-03-01T12:00:00Z"
     record = IsolationRecord(kind="bwrap", detail={"memory": "counted"}, trial=trial)
     assert IsolationRecord.model_validate_json(record.model_dump_json()) == record
@@ -61,7 +61,7 @@ def test_it_is_tried_once_a_day(workspace, trials, tmp_path):
     assert len(trials) == 3
 
 
-@pytest.mark.parametrize("change", ["bwrap", "kernel", "user", "harness", "filter"])
+@pytest.mark.parametrize("change", ["bwrap", "kernel", "boot", "user", "harness", "filter"])
 def test_it_is_tried_again_where_something_is_another(
     workspace, trials, tmp_path, monkeypatch, change
 ):
@@ -70,6 +70,7 @@ def test_it_is_tried_again_where_something_is_another(
     {
         "bwrap": lambda: monkeypatch.setattr(tried, "find_bwrap", lambda: other),
         "kernel": lambda: monkeypatch.setattr(tried.platform, "release", lambda: "7.0"),
+        "boot": lambda: monkeypatch.setattr(tried, "BOOT", other),
         "user": lambda: monkeypatch.setattr(os, "geteuid", lambda: 4711),
         "harness": lambda: monkeypatch.setattr(tried.harness, "__version__", "9"),
         "filter": lambda: monkeypatch.setattr(tried, "filter_program", lambda: b"another"),
@@ -104,6 +105,41 @@ def test_a_guard_that_does_not_hold_ends_the_scoring_and_is_never_kept(
 
     assert caught.value.problems[-1].fix
     assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_a_record_from_the_future_is_not_trusted(workspace, trials, tmp_path):
+    tried_isolation("bwrap", workspace, tmp_path, NOW + timedelta(days=400))
+
+    tried_isolation("bwrap", workspace, tmp_path, NOW)
+    tried_isolation("bwrap", workspace, tmp_path, NOW)
+
+    assert len(trials) == 2  # once more, and that one is kept
+
+
+@pytest.mark.parametrize("place", ["folder", "pipe", "link to nowhere", "closed"])
+def test_whatever_lies_in_the_place_of_the_record_the_scoring_goes_on(
+    workspace, trials, tmp_path, place
+):
+    path = tmp_path / FILE_NAME
+    {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "link to nowhere": lambda: path.symlink_to(tmp_path / "none" / "x"),
+        "closed": lambda: path.touch(mode=0),
+    }[place]()
+
+    tried_isolation("bwrap", workspace, tmp_path, NOW)
+
+    assert len(trials) == 1
+
+
+def test_what_was_not_tried_is_named_on_the_card(workspace, tmp_path, monkeypatch):
+    held = TriedGuard(guard="calls", claim="denied", is_held=True, detail="not tried: 32-bit calls")
+    monkeypatch.setattr(tried, "try_isolation", lambda workspace: (held,))
+
+    trial = tried_isolation("bwrap", workspace, tmp_path, NOW)
+
+    assert trial.guards == {"calls": "denied; not tried: 32-bit calls"}
 
 
 def test_what_is_kept_is_read_with_distrust_and_written_if_it_can_be(workspace, trials, tmp_path):
