@@ -32,14 +32,16 @@ def options():
         yield place, words[place:place + length]
         place += length
 
-def find(option, last=None):
-    for place, found in options():
-        if found[0] == option and last in (None, found[-1]):
-            return slice(place, place + len(found))
-    return slice(0, 0)
+def find(option, last=None, n_before=0):
+    alike = [
+        slice(place, place + len(found))
+        for place, found in options()
+        if found[0] == option and last in (None, found[-1])
+    ]
+    return alike[n_before] if len(alike) > n_before else slice(0, 0)
 
-def drop(option, last=None):
-    del words[find(option, last)]
+def drop(option, last=None, n_before=0):
+    del words[find(option, last, n_before)]
 
 def swap(option, last, *others):
     place = find(option, last)
@@ -78,7 +80,8 @@ def options(words: list[str]) -> list[tuple[str, ...]]:
 def write_bwrap(folder: Path, change: str) -> Path:
     """Write a bubblewrap that first runs `change` on the list ``words``, its arguments.
 
-    ``drop(option, last)`` drops the first such option whose last argument is `last`, and
+    ``drop(option, last)`` drops the first such option whose last argument is `last`, or the one
+    after `n_before` of them, and
     ``swap(option, last, *words)`` puts words in its place; ``add(*words)`` adds words to those that
     make the root; ``file(data)`` returns the number of a descriptor.
     """

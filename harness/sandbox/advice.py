@@ -53,6 +53,8 @@ TOO_MANY = Problem(
     where="/proc/sys/user",
     fix="end other programs that make them, or raise the limits: `sysctl user`",
 )
+# What bubblewrap says of it, before its version 0.9 and since.
+FULL = "No space left on device|ENOSPC"
 REFUSALS = "ermission denied|not permitted|No permissions|does not support user namespaces"
 # What bubblewrap, or a program that it starts, says where the kernel refuses nothing; the problem
 # names what the pattern found.
@@ -88,6 +90,14 @@ CAUSES = (
         ),
     ),
     (
+        r"bwrap: loopback: (?!.*Operation not permitted)(.+)",
+        Problem(
+            what="bubblewrap cannot bring up the loopback network of a sandbox: {0}",
+            expected="an ordinary user, or root with CAP_NET_ADMIN",
+            fix="run harness as an ordinary user, or give root this capability",
+        ),
+    ),
+    (
         r"setpriv: (.+)",
         Problem(
             what="root cannot become another user here: {0}",
@@ -112,7 +122,7 @@ def advise(said: str, root: Path = Path("/"), *, is_root: bool = False) -> tuple
     for pattern, problem in CAUSES:
         if found := re.search(pattern, said):
             return (replace(problem, what=problem.what.format(*found.groups())),)
-    if "namespace" in said and "No space left on device" in said:
+    if "namespace" in said and re.search(FULL, said):
         return _obstacles(root) or (TOO_MANY,)
     if not re.search(REFUSALS, said):
         return ()

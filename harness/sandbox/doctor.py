@@ -171,15 +171,17 @@ def _expect_limit(
     claim: str,
 ) -> TriedGuard:
     entry = f"{TRIAL}:{function}"
-    detail = "expected a limit, got no error"
     try:
         workspace.run(guard, entry, TrialReport, request=request, limits=limits)
-    except LimitError as error:
-        first = str(error).splitlines()[0]
-        return TriedGuard(guard=guard, claim=claim, is_held=True, detail=first)
     except HarnessError as error:
-        detail = f"expected a limit, got {error}"
-    return TriedGuard(guard=guard, claim=claim, is_held=False, detail=detail)
+        # Where the disk is nearly full, that is blamed for whatever a step fails of.
+        reached = error.__cause__ if isinstance(error.__cause__, LimitError) else error
+        is_held = isinstance(reached, LimitError)
+        said = str(reached).splitlines()[0]
+        detail = said if is_held else f"expected a limit, got {said}"
+    else:
+        is_held, detail = False, "expected a limit, got no error"
+    return TriedGuard(guard=guard, claim=claim, is_held=is_held, detail=detail)
 
 
 def _tell_who_counts() -> TriedGuard:

@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.sandbox.inside_calls import Untried, open_calls
 
-MAX_FOUND = 100
+MAX_FOUND = 300
 TRIED_PIDS = range(2, 4096)
 # Standard input, output and error, the report and the request.
 N_DESCRIPTORS = 5

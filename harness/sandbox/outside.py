@@ -97,7 +97,7 @@ def _strange_mounts(mountinfo: str, places: Sequence[Place]) -> Iterator[str]:
     kinds["/"] = "hidden"
     mounted: Counter[str] = Counter()
     for line in filter(None, mountinfo.split("\n")):
-        path, options = line.split()[4:6]
+        path, options = line.split(" ")[4:6]
         path = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), path)
         mounted[path] += 1
         kind = kinds.get(path) or _kind_around(path, kinds)

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -22,6 +23,7 @@ from harness.errors import EnvironmentFaultError
 from harness.sandbox import bubblewrap, doctor, look, open_workspace
 from tests.broken_bwrap import options, write_bwrap
 from tests.hostile.as_user import can_become_user, command_as_user
+from tests.surroundings import surroundings
 
 # A user who is neither root nor the one that a step becomes.
 USER = 23_456
@@ -81,15 +83,15 @@ def asked_for() -> list[tuple[str, ...]]:
     return [*options(words), *pairs, *alone]
 
 
-def dropping(option: tuple[str, ...]) -> str:
-    """Return the change of a bubblewrap that never heard of an option."""
+def dropping(option: tuple[str, ...], n_before: int = 0) -> str:
+    """Return the change of a bubblewrap that never heard of an option, after so many alike."""
     name, *arguments = option
     if name in ("--reuid", "--regid"):
         return f"place = words.index({name!r}); del words[place:place + 2]"
     if name.startswith(("--clear", "--bounding", "--inh", "--no-new")):
         return f"words.remove({name!r})"
     last = arguments[-1] if arguments and (name not in NUMBERED or len(arguments) > 1) else None
-    return f"drop({name!r}, {last!r})"
+    return f"drop({name!r}, {last!r}, {n_before})"
 
 
 def what_is_seen(change: str) -> dict[str, str]:
@@ -111,8 +113,11 @@ def what_is_seen(change: str) -> dict[str, str]:
 def all_that_is_seen() -> Iterator[tuple[str, dict[str, str]]]:
     """Drop each option, one by one, then make each change; yield what was seen."""
     yield "nothing", what_is_seen("")
+    alike: Counter[tuple[str, ...]] = Counter()
     for option in asked_for():
-        yield " ".join(option), what_is_seen(dropping(option))
+        name = f"{' '.join(option)} ({alike[option]})"
+        yield name, what_is_seen(dropping(option, alike[option]))
+        alike[option] += 1
     for name, change in CHANGES.items():
         yield name, what_is_seen(change)
 
@@ -179,6 +184,23 @@ def test_each_change_is_seen_in_the_sandbox_itself(user):
 
     assert {name for name, guards in found.items() if not guards} == alike
     assert {name for name, guards in found.items() if "start" in guards} == set()
+
+
+@every_user
+@pytest.mark.parametrize("name", surroundings())
+def test_in_other_surroundings_the_doctor_raises_no_alarm(user, name):
+    command = [*surroundings()[name], sys.executable, "-m", "harness.cli", "doctor", "--json"]
+
+    done = subprocess.run(
+        command if user is None else command_as_user(command, user),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+    assert [tried for tried in json.loads(done.stdout) if not tried["is_held"]] == []
+    assert done.returncode == 0
 
 
 if __name__ == "__main__":

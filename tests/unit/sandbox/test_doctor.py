@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import subprocess
 import sys
 import wsgiref
@@ -10,12 +12,23 @@ from pathlib import Path
 import pytest
 
 from harness.errors import EnvironmentFaultError, LimitError
-from harness.sandbox import bubblewrap, doctor, look, probe
+from harness.sandbox import bubblewrap, doctor, inside, look, outside, probe, run, start
 from harness.sandbox.advice import advise
+from harness.sandbox.bindings import Place
 from harness.sandbox.control_group import find_base
+from harness.sandbox.look import Seen, TriedGuard
 from harness.sandbox.run import COUNTED, MEASURED
 from harness.sandbox.workspace import open_workspace
 from tests.broken_bwrap import FULL_OF_HOLES, environment_with, write_bwrap
+from tests.surroundings import surroundings
+
+LIMITS = run.resource_limits("bwrap", look.LOOKS)
+SHORT_TRIAL = """
+from harness.sandbox import doctor, open_workspace
+with open_workspace("bwrap") as workspace:
+    for tried in doctor.try_isolation(workspace):
+        print(tried.guard, "holds" if tried.is_held else "FAILS", tried.detail)
+"""
 
 
 def test_on_this_machine_every_guard_holds():
@@ -26,6 +39,23 @@ def test_on_this_machine_every_guard_holds():
     assert found.is_complete
     (counting,) = [tried.detail for tried in found.guards if tried.guard == "counting"]
     assert counting == (MEASURED if find_base() is None else COUNTED)
+
+
+@pytest.mark.parametrize("name", surroundings())
+def test_in_other_surroundings_every_guard_is_seen_to_hold_as_well(name):
+    done = subprocess.run(
+        [*surroundings()[name], sys.executable, "-c", SHORT_TRIAL],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0
+    assert "user holds" in done.stdout
+    assert "FAILS" not in done.stdout
+    is_closed = "calls holds not tried: 32-bit calls: [Errno 1] Operation not permitted"
+    assert (is_closed in done.stdout) == (name == "another filter")
 
 
 def test_without_isolation_the_guards_are_seen_to_be_open():
@@ -113,6 +143,107 @@ def test_the_command_names_what_is_missing_and_whose_fault_it_is(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def is_lower_already(name):
+    hard = resource.getrlimit(getattr(resource, name))[1]
+    return hard != resource.RLIM_INFINITY and hard <= LIMITS[name][1]
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_that_is_not_set_is_seen(monkeypatch, name):
+    if is_lower_already(name):
+        pytest.skip("this machine limits it anyway")
+    others = {other: most for other, most in LIMITS.items() if other != name}
+    monkeypatch.setattr(run, "resource_limits", lambda kind, step: others)
+
+    with open_workspace("bwrap") as workspace:
+        guards = {tried.guard: tried for tried in look.look_around(workspace)}
+
+    assert guards["limits"].detail.startswith(name)
+    assert [guard for guard, tried in guards.items() if not tried.is_held] == ["limits"]
+
+
+def test_a_filter_without_rules_is_seen_in_what_the_kernel_itself_does_not_deny(monkeypatch):
+    # BPF: return "allow".
+    monkeypatch.setattr(start, "filter_program", lambda: bytes.fromhex("060000000000ff7f"))
+    monkeypatch.setattr(look, "MAX_SHOWN", inside.MAX_FOUND)
+
+    with open_workspace("bwrap") as workspace:
+        guards = {tried.guard: tried for tried in look.look_around(workspace)}
+
+    seen = {*guards["calls"].detail.partition(" and ")[0].split(", ")}
+    assert {"ptrace", "bpf", "add_key", "sync", "syncfs", "mount", "unshare", "setns"} <= seen
+    assert {"socket", "bind", "clone3", "io_uring_setup", "memfd_create", "shmget"} <= seen
+    assert {"epoll_create1", "seccomp", "fsync", "msync", "clone with 0x10000000"} <= seen
+    assert {"mmap with 0x21", "mmap with 0x100", "fcntl with 0x25", "prctl with 0x16"} <= seen
+    assert guards["network"].detail == "internet, unix, netlink"
+
+
+def test_a_processor_that_is_taken_away_meanwhile_is_no_fault(monkeypatch):
+    texts = iter(["processor: 0\nprocessor: 1\n", *["processor: 0\n"] * 9])
+    start.stand_ins.cache_clear()
+    monkeypatch.setattr(start, "read_text", lambda path: next(texts))
+
+    with open_workspace("bwrap") as workspace:
+        guards = look.look_around(workspace)
+
+    start.stand_ins.cache_clear()
+    assert [tried for tried in guards if not tried.is_held] == []
+
+
+def test_the_groups_of_an_ordinary_user_have_one_number_in_a_step(monkeypatch):
+    """Only root can drop them; the kernel shows what is not in the namespace as one number."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert len(bubblewrap.groups()) == 1
+    own = (os.getuid(), os.getuid())
+    monkeypatch.setattr(os, "getgroups", lambda: [4711])
+
+    assert [*inside._strange_ids(own, [4711])] == []
+    assert [*inside._strange_ids(own, [])] == ["user or group 4711"]
+
+
+def test_strange_names_of_mounts_are_read_as_they_are():
+    places = [Place(path="/lib", kind="read-only"), Place(path="/in/a b", kind="read-only")]
+    mountinfo = "".join(
+        f"1 1 0:1 / {path} ro,nosuid - x x ro\n"
+        for path in ("/", "/lib", "/lib/\x85\x1c", "/in/a\\040b")
+    )
+
+    assert [*outside._strange_mounts(mountinfo, places)] == []
+
+
+def test_what_was_not_tried_is_no_fault_of_bubblewrap_s():
+    full = look.judge("outputs", "it can be written", Seen(failed=("No space left on device",)))
+
+    (problem, remedy) = doctor.faults_of([full])
+
+    assert not full.is_held
+    assert problem.what == "it was not tried that it can be written: No space left on device"
+    assert "room in its temporary folder" in remedy.fix
+
+
+def test_what_bubblewrap_was_asked_for_and_is_not_there_is_no_fault_of_the_installation():
+    broken = TriedGuard(guard="host", claim="it is hidden", is_held=False, detail="x")
+
+    (_, remedy) = doctor.faults_of([broken])
+
+    assert "received the whole command; this kernel" in remedy.what
+    assert "install" not in remedy.fix
+
+
+def test_a_step_that_never_begins_is_no_step_that_outlives_its_parent(try_with):
+    with pytest.raises(EnvironmentFaultError, match="did not start"):
+        try_with("if '/in/input' not in words: drop('--ro-bind', '/lib64')")
+
+
+def test_a_limit_that_is_reached_holds_also_where_the_disk_is_nearly_full(monkeypatch):
+    monkeypatch.setattr(run, "LEAST_FREE_BYTES", 2**62)
+
+    with open_workspace("bwrap") as workspace:
+        guards = doctor._try_limits(workspace)
+
+    assert [tried for tried in guards if not tried.is_held] == []
+
+
 def test_a_trial_that_fails_is_the_fault_of_the_machine(monkeypatch):
     """No participant's code runs in it: neither a limit nor a report can be a team's fault."""
 
@@ -185,6 +316,8 @@ def test_no_advice_where_nothing_was_refused(tmp_path):
             "takes no filter of system calls",
         ),
         ("bwrap: Creating new namespace failed: No space left on device", "no more namespaces"),
+        ("bwrap: Creating new namespace failed: nesting depth (ENOSPC)", "no more namespaces"),
+        ("bwrap: loopback: Failed RTM_NEWADDR: No child processes", "cannot bring up the loopback"),
     ],
 )
 @pytest.mark.parametrize("mark", ["", ".dockerenv"])
