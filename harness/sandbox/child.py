@@ -247,7 +247,7 @@ class Child:
 
     def wait_for_end(self, timeout_s: float) -> bool:
         """Wait for the end of all processes of the step; return whether it came."""
-        return self._root_pidfd is None or _wait_for(self._root_pidfd, timeout_s)
+        return self._root_pidfd is None or wait_for(self._root_pidfd, timeout_s)
 
     def kill(self) -> None:
         """Kill every process of the step and wait until the last one is gone.
@@ -334,8 +334,8 @@ def _writer(fd: int, request: bytes) -> Callable[[selectors.BaseSelector], None]
     return write
 
 
-def _wait_for(pidfd: int, timeout_s: float) -> bool:
-    """Wait until the process has ended; return whether it has."""
+def wait_for(pidfd: int, timeout_s: float) -> bool:
+    """Wait until the process of a descriptor has ended; return whether it has."""
     with selectors.DefaultSelector() as selector:
         selector.register(pidfd, selectors.EVENT_READ)
         return bool(selector.select(timeout_s))

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from harness.errors import HarnessError
 from harness.sandbox import bubblewrap
 from harness.sandbox.bindings import Place
+from harness.sandbox.child import wait_for
 from harness.sandbox.start import start_sandboxed
 from harness.sandbox.step import Step
 from harness.sandbox.usage import PROC, Watch
@@ -23,8 +24,8 @@ NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
 CAPABILITIES_OF_ROOT = 1 << 6 | 1 << 7 | 1 << 8  # CAP_SETGID, CAP_SETUID, CAP_SETPCAP
 # A process between the harness and bubblewrap, which can be ended in the harness's place.
 PARENT = ("/bin/sh", "-c", '"$@" & wait', "parent")
-# How long a step may go on when its parent is dead: where nothing ends its bubblewrap, and where
-# the kernel is seen to end it, however busy the machine is.
+# How long a process may go on when its parent is dead: where nothing is seen to end it, and where
+# the kernel is to end it, however busy the machine is.
 SHORT_GRACE_S, LONG_GRACE_S = 3.0, 120.0
 SIGKILL_BIT = 1 << (signal.SIGKILL - 1)
 
@@ -56,7 +57,7 @@ def look(root: int, command: Sequence[str], places: Sequence[Place]) -> dict[str
 
 def _other_words(root: int, command: Sequence[str]) -> Iterator[str]:
     """Yield the words that bubblewrap, the parent of `root`, should have received or did."""
-    words = os.fsdecode((PROC / _parent(root) / "cmdline").read_bytes()).split("\0")[1:-1]
+    words = os.fsdecode((PROC / str(_parent(root)) / "cmdline").read_bytes()).split("\0")[1:-1]
     asked = [*command[1:]]
     lacking, added = Counter(asked) - Counter(words), Counter(words) - Counter(asked)
     if lacking:
@@ -67,9 +68,9 @@ def _other_words(root: int, command: Sequence[str]) -> Iterator[str]:
         yield "its words are in another order"
 
 
-def _parent(pid: int) -> str:
+def _parent(pid: int) -> int:
     status = (PROC / str(pid) / "status").read_text()
-    return status.partition("PPid:")[2].split(maxsplit=1)[0]
+    return int(status.partition("PPid:")[2].split(maxsplit=1)[0])
 
 
 def _shared_namespaces(root: int) -> Iterator[str]:
@@ -125,30 +126,42 @@ def dies_with_its_parent(step: Step, request: bytes) -> bool:
     """
     child = start_sandboxed(step, {}, [], bubblewrap.unprivileged_uid(), before=PARENT)
     watch = Watch(step.name, step.limits, time.monotonic())
-    found: list[str] = []
-
-    def kill_parent() -> None:
-        if child.root is not None and child.is_ready and not found:
-            found.append(_parent(child.root))
-            child.process.kill()
-
     with contextlib.ExitStack() as stack:
         stack.callback(child.pipes.close)
         stack.callback(child.kill)
+        line: list[int] = []
+
+        def kill_parent() -> None:
+            if child.root is not None and child.is_ready and not line:
+                line.extend((_parent(child.root), child.root))
+                child.process.kill()
+
         try:
             child.follow(request, watch, kill_parent)
         except HarnessError:
             # It ends without a report.
-            if not found:
+            if not line:
                 raise
-        return child.wait_for_end(LONG_GRACE_S if _is_dying(found[0]) else SHORT_GRACE_S)
+        return all(_dies(pid, stack) for pid in line)
 
 
-def _is_dying(pid: str) -> bool:
-    """Whether a process has ended, or is to: the kernel sends the signal while the parent ends."""
+def _dies(pid: int, stack: contextlib.ExitStack) -> bool:
+    """Whether a process whose parent has ended ends, too.
+
+    The kernel sends the signal before the end of the parent is seen.
+    """
     try:
-        status = (PROC / pid / "status").read_text()
+        end = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    stack.callback(os.close, end)
+    return wait_for(end, LONG_GRACE_S if _is_killed(pid) else SHORT_GRACE_S)
+
+
+def _is_killed(pid: int) -> bool:
+    try:
+        status = (PROC / str(pid) / "status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
     pending = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)$", status, re.MULTILINE)
-    return "\nState:\tZ" in status or any(int(bits, 16) & SIGKILL_BIT for bits in pending)
+    return any(int(bits, 16) & SIGKILL_BIT for bits in pending)
