@@ -32,8 +32,7 @@ from harness.firmware.artefacts import PROGRAM
 from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import Workspace, open_workspace, read_scores
-from harness.sandbox.tried import tried_isolation
+from harness.sandbox import Workspace, open_tried_workspace, read_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
@@ -118,8 +117,7 @@ def export_answer(
     rules = load_manifest(*manifests).challenge(name)
     box = find_box(rules, blackbox, cache)
     ids = _ids(rules, box)
-    with open_workspace(isolation) as workspace:
-        tried_isolation(isolation, workspace, cache_root(cache))
+    with open_tried_workspace(isolation, cache_root(cache)) as workspace:
         events = box.events or _unpack(rules, blackbox, workspace.folder)
         progress(f"score: {len(ids):,} events of {box.title}")
         arithmetic, scores = _score(entrant, rules, events, len(ids), workspace, progress)

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import platform
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from harness.sandbox.bubblewrap import find_bwrap, find_setpriv
 from harness.sandbox.doctor import faults_of, try_isolation
 from harness.sandbox.seccomp import filter_program
 from harness.sandbox.usage import PROC
-from harness.sandbox.workspace import Workspace
+from harness.sandbox.workspace import Workspace, open_workspace
 
 FILE_NAME = "isolation.json"
 MAX_AGE = timedelta(days=1)
@@ -43,6 +44,20 @@ class KeptTrial(Value):
 
     machine: str
     trial: IsolationTrial
+
+
+@contextmanager
+def open_tried_workspace(kind: IsolationKind, cache: Path) -> Iterator[Workspace]:
+    """Open a workspace, as `open_workspace` does, whose sandbox was tried within a day.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        This machine cannot give the isolation, or a guard does not hold.
+    """
+    with open_workspace(kind) as workspace:
+        tried_isolation(kind, workspace, cache)
+        yield workspace
 
 
 def tried_isolation(

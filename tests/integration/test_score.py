@@ -106,6 +106,40 @@ def test_a_broken_sandbox_ends_the_scoring_before_the_submission_is_loaded(harne
     assert not (tmp_path / "results" / "toy").exists()
 
 
+def test_a_trial_run_of_a_submission_needs_a_sandbox_that_holds(harness, tmp_path):
+    folder = write_submission(tmp_path / "team_deep", model=MODEL + "\nprint('loaded')\n")
+    env = environment_with(write_bwrap(tmp_path, "drop('--unshare-net')"))
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+
+    done = harness("validate", folder, "--deep", *toy, env=env)
+
+    assert done.returncode == 5, done.stderr
+    assert "the net namespace is the harness's" in done.stderr
+    assert "loaded" not in done.stdout + done.stderr
+
+
+def test_a_cache_that_cannot_be_written_keeps_no_trial_and_the_scoring_goes_on(harness, tmp_path):
+    """As where the home folder is read-only: each scoring makes the trial again."""
+    cache = harness.folder / "cache"
+    folder = write_submission(tmp_path / "team_fixed", model=OPEN_MODEL, division="open")
+    (cache / "isolation.json").unlink(missing_ok=True)
+    fixed = [find_bwrap(), "--dev-bind", "/", "/", "--ro-bind", cache, cache, "--"]
+    command = [sys.executable, "-m", "harness.cli", "score", folder, "--quick", "--json"]
+
+    done = subprocess.run(
+        [*fixed, *command, "--challenge", "toy", "--manifest", harness.manifest],
+        env={**os.environ, "HARNESS_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "calls" in json.loads(done.stdout)["isolation"]["trial"]["guards"]
+    assert not (cache / "isolation.json").exists()
+
+
 def test_where_proc_is_of_other_processes_no_team_is_blamed(harness, tmp_path):
     """As in a process namespace without a procfs of its own: a limit was said to be reached."""
     folder = write_submission(tmp_path / "team_elsewhere")
