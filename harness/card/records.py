@@ -575,10 +575,15 @@ class ScoredChallenge(Value):
 class IsolationTrial(Value):
     """What was tried of the sandbox on this machine, within a day before the scoring.
 
+    A card is written only where every guard holds.
+
     Attributes
     ----------
+    tried : str
+        When, in UTC.
     guards : mapping of str to str
-        The guards that were tried, and what each of them was found to keep.
+        The guards that were tried, and what each of them was found to keep; after "not tried", a
+        part of it that this machine does not let anyone try.
     """
 
     tried: Utc

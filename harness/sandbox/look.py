@@ -14,6 +14,7 @@ from harness.challenge import Value
 from harness.files import write_whole
 from harness.sandbox import bindings, bubblewrap, outside, seccomp
 from harness.sandbox.bindings import Place
+from harness.sandbox.inside_calls import Untried
 from harness.sandbox.run import resource_limits
 from harness.sandbox.start import stand_ins
 from harness.sandbox.step import MIB, Limits, Step
@@ -142,7 +143,12 @@ class _OutsideView:
             failed = Seen(failed=(str(error),))
             self.seen = self.seen or dict.fromkeys(("command", "namespaces", "mounts"), failed)
         else:
-            self.seen = {guard: Seen(found=tuple(faults)) for guard, faults in found.items()}
+            self.seen = {guard: _sorted(faults) for guard, faults in found.items()}
+
+
+def _sorted(faults: Sequence[str]) -> Seen:
+    untried = tuple(str(it) for it in faults if isinstance(it, Untried))
+    return Seen(found=tuple(it for it in faults if it not in untried), untried=untried)
 
 
 def judge(guard: str, claim: str, seen: Seen | None) -> TriedGuard:

@@ -15,6 +15,7 @@ from harness.errors import HarnessError
 from harness.sandbox import bubblewrap
 from harness.sandbox.bindings import Place
 from harness.sandbox.child import wait_for
+from harness.sandbox.inside_calls import Untried
 from harness.sandbox.start import start_sandboxed
 from harness.sandbox.step import Step
 from harness.sandbox.usage import PROC, Watch
@@ -77,7 +78,9 @@ def _shared_namespaces(root: int) -> Iterator[str]:
     names = NAMESPACES if os.geteuid() == 0 else (*NAMESPACES, "user")
     for name in names:
         own, its = (PROC / process / "ns" / name for process in ("self", str(root)))
-        if own.exists() and own.readlink() == its.readlink():
+        if not own.exists():
+            yield Untried(f"{name}: this kernel has no such namespace")
+        elif own.readlink() == its.readlink():
             yield f"the {name} namespace is the harness's"
 
 

@@ -211,6 +211,31 @@ def test_strange_names_of_mounts_are_read_as_they_are():
     assert [*outside._strange_mounts(mountinfo, places)] == []
 
 
+def test_a_namespace_that_this_kernel_does_not_have_is_not_tried(monkeypatch):
+    monkeypatch.setattr(outside, "NAMESPACES", (*outside.NAMESPACES, "moon"))
+
+    with open_workspace("bwrap") as workspace:
+        guards = {tried.guard: tried for tried in look.look_around(workspace)}
+
+    assert guards["namespaces"].is_held
+    assert guards["namespaces"].detail == "not tried: moon: this kernel has no such namespace"
+
+
+def test_a_step_that_cannot_be_looked_at_from_outside_was_not_tried(monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(outside, "look", refuse)
+
+    with open_workspace("bwrap") as workspace:
+        guards = {tried.guard: tried for tried in look.look_around(workspace)}
+
+    untried = {guard for guard, tried in guards.items() if not tried.is_tried}
+    assert untried == {"command", "namespaces", "mounts"}
+    assert not any(guards[guard].is_held for guard in untried)
+    assert "Permission denied" in guards["mounts"].detail
+
+
 def test_what_was_not_tried_is_no_fault_of_bubblewrap_s():
     full = look.judge("outputs", "it can be written", Seen(failed=("No space left on device",)))
 
