@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import EnvironmentFaultError
 from harness.sandbox import bindings
+from harness.sandbox.advice import read_text
 from harness.sandbox.bindings import Place
 from harness.sandbox.step import Step
 
@@ -103,7 +104,7 @@ def groups() -> tuple[int, ...]:
     """
     if os.geteuid() == 0:
         return ()
-    return (int(Path("/proc/sys/kernel/overflowgid").read_text()),)
+    return (int(read_text(Path("/proc/sys/kernel/overflowgid")) or NOBODY),)
 
 
 def _is_mapped(uid: int) -> bool:

@@ -108,12 +108,18 @@ def _machine() -> str:
     found = {
         "programs": [[str(path), _digest(path)] for path in programs],
         "kernel": [platform.release(), platform.version(), platform.node(), read_text(BOOT)],
-        "around": [str((PROC / "self" / "ns" / name).readlink()) for name in AROUND],
+        "around": [_namespace(name) for name in AROUND],
         "user": os.geteuid(),
         "harness": [harness.__version__, str(package_folder()), filter_program().hex()],
         "sandbox": [_digest(path) for path in sources],
     }
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def _namespace(name: str) -> str:
+    with suppress(OSError):
+        return str((PROC / "self" / "ns" / name).readlink())
+    return "this kernel has none"
 
 
 def _digest(path: Path) -> str:

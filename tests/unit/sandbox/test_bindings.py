@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from struct import unpack_from
+from types import SimpleNamespace
 
 from harness.sandbox import bindings
 from harness.sandbox.bubblewrap import FIRST_UID, UID_BITS, command, find_bwrap, unprivileged_uid
@@ -68,6 +69,23 @@ def test_a_package_that_needs_a_procfs_is_replaced_where_it_is_bound():
     assert place.endswith("site-packages/psutil/__init__.py")
     assert words[words.index(place) - 2 : words.index(place)] == ["--ro-bind-data", "14"]
     assert bindings.refused([Path("/usr/share")]) == ()
+
+
+def test_a_package_behind_links_is_replaced_at_their_end_where_python_finds_it(
+    tmp_path, monkeypatch
+):
+    """What is mounted lies at the end of a link; `lib64` shows all of `lib` once more."""
+    (tmp_path / "lib/real").mkdir(parents=True)
+    (tmp_path / "lib/real/__init__.py").touch()
+    (tmp_path / "lib/psutil").symlink_to("real")
+    (tmp_path / "lib64").symlink_to("lib")
+    spec = SimpleNamespace(origin=str(tmp_path / "lib64/psutil/__init__.py"))
+    monkeypatch.setattr(bindings.importlib.util, "find_spec", lambda name: spec)
+
+    bound = [tmp_path / "lib", tmp_path / "lib64", Path("/usr/share")]
+
+    assert bindings.refused(bound) == (f"{tmp_path}/lib64/real/__init__.py",)
+    assert bindings.refused(bound[:1]) == (f"{tmp_path}/lib/real/__init__.py",)
 
 
 def test_a_package_within_the_bound_packages_is_covered_there_too(monkeypatch):

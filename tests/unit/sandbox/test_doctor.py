@@ -143,6 +143,19 @@ def test_the_command_names_what_is_missing_and_whose_fault_it_is(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_in_a_control_group_every_guard_is_seen_to_hold_as_well(monkeypatch):
+    """A shell enters it first, which adds to the environment and hands over its descriptors."""
+    base = find_base(controllers=())
+    if base is None:
+        pytest.skip("no control groups can be made here")
+    monkeypatch.setattr(run, "find_base", lambda: base)
+
+    with open_workspace("bwrap") as workspace:
+        guards = doctor.try_isolation(workspace)
+
+    assert [tried for tried in guards if not tried.is_held] == []
+
+
 def is_lower_already(name):
     hard = resource.getrlimit(getattr(resource, name))[1]
     return hard != resource.RLIM_INFINITY and hard <= LIMITS[name][1]

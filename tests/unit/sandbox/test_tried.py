@@ -61,7 +61,9 @@ def test_it_is_tried_once_a_day(workspace, trials, tmp_path):
     assert len(trials) == 3
 
 
-@pytest.mark.parametrize("change", ["bwrap", "kernel", "boot", "user", "harness", "filter"])
+@pytest.mark.parametrize(
+    "change", ["bwrap", "kernel", "boot", "namespace", "user", "harness", "filter"]
+)
 def test_it_is_tried_again_where_something_is_another(
     workspace, trials, tmp_path, monkeypatch, change
 ):
@@ -71,6 +73,7 @@ def test_it_is_tried_again_where_something_is_another(
         "bwrap": lambda: monkeypatch.setattr(tried, "find_bwrap", lambda: other),
         "kernel": lambda: monkeypatch.setattr(tried.platform, "release", lambda: "7.0"),
         "boot": lambda: monkeypatch.setattr(tried, "BOOT", other),
+        "namespace": lambda: monkeypatch.setattr(tried, "AROUND", ("mnt", "moon")),
         "user": lambda: monkeypatch.setattr(os, "geteuid", lambda: 4711),
         "harness": lambda: monkeypatch.setattr(tried.harness, "__version__", "9"),
         "filter": lambda: monkeypatch.setattr(tried, "filter_program", lambda: b"another"),
