@@ -8,11 +8,11 @@ from typing import Literal
 
 import streamlit as st
 
-from harness.board.contest import final_title
-from harness.board.entry import fpr_text
+from harness.board.contest import Contest, final_title
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.card.text import visible
+from harness.challenge import fpr_text
 from harness.errors import DataError
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html, text_html
@@ -66,8 +66,11 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
     return chosen
 
 
-def choose_point(snapshot: Snapshot, challenge: str, default: float) -> float:
-    """Let the visitor choose the FPR at which efficiencies are shown."""
+def choose_point(snapshot: Snapshot, challenge: str, contest: Contest) -> float:
+    """Let the visitor choose the FPR at which efficiencies are shown, where these are ranked."""
+    default = contest.working_point
+    if not contest.merit.at_working_point:
+        return default
     points = {fpr_text(point): point for point in working_points(snapshot.entries[challenge])}
     points.setdefault(fpr_text(default), default)
     chosen = choose("False positive rate", list(points), key="fpr", default=fpr_text(default))

@@ -6,7 +6,7 @@ from harness.board.contest import Contest, Rulebook
 from harness.board.entry import Entry
 from harness.board.order import Ranking, rank
 from harness.card.records import ScoreCard
-from harness.challenge import RankingRules
+from harness.challenge import RankingRules, TprAtFpr
 from tests.cards import TARGET, make_rulebook
 
 
@@ -31,6 +31,7 @@ def contest(**changes: object) -> Contest:
         "signals": ("a", "b"),
         "target": TARGET,
         "rules": RankingRules(),
+        "merit": TprAtFpr(fpr=1e-5),
     }
     return Contest(**(values | changes))
 

@@ -15,8 +15,8 @@ from harness.board.decisions import Decisions
 from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
-from harness.card.records import ScoreCard
-from harness.challenge import Challenge, RankingRules, Target
+from harness.card.records import ScoreCard, ScoredChallenge
+from harness.challenge import Challenge, Merit, RankingRules, Target, TprAtFpr
 
 
 def final_title(title: str) -> str:
@@ -36,6 +36,8 @@ class Contest:
         FPR at which entries are ranked; cards scored at another one are not.
     signals : tuple of str
         Signals that count.
+    merit : Merit
+        The figure of each signal that entries are ranked by; cards scored for another are not.
     teams : Teams
         Which team each card belongs to.
     is_final : bool
@@ -51,6 +53,7 @@ class Contest:
     signals: tuple[str, ...]
     target: Target
     rules: RankingRules
+    merit: Merit
     teams: Teams = field(default_factory=Teams)
     is_final: bool = False
     flaws: tuple[str, ...] = ()
@@ -102,6 +105,7 @@ class Rulebook:
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             rules=rules,
+            merit=merit_of_rules(stated),
             teams=Teams.of(self.decisions),
             is_final=self.is_final,
             flaws=self.decisions.flaws,
@@ -127,6 +131,11 @@ class Rulebook:
             return self.challenge.ranking
         hidden = set(self.challenge.processes("hidden")) - self.decisions.revealed
         return public_rules(self.challenge.ranking, hidden)
+
+
+def merit_of_rules(stated: Challenge | ScoredChallenge) -> Merit:
+    """Return what is ranked: where nothing is stated, the TPR at the working point."""
+    return stated.merit or TprAtFpr(fpr=stated.working_point)
 
 
 def _counting(signals: tuple[str, ...], rules: RankingRules) -> tuple[str, ...]:

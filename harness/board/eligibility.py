@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.board.contest import Contest
-from harness.board.entry import Entry, data_digest, fpr_text
+from harness.board.contest import Contest, merit_of_rules
+from harness.board.entry import Entry, data_digest
+from harness.board.merit import has_replicates, measured_merits
 from harness.card.records import (
     NO_SECOND_TRANSLATOR,
     SECOND_TRANSLATOR,
     Figure,
     Firmware,
     NotMeasured,
+    Physics,
     ScoreCard,
     UnreachedWorkingPoint,
 )
-from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target, instant, utc
+from harness.challenge import (
+    RESOURCE_TITLES,
+    Evidence,
+    RankingRules,
+    Target,
+    fpr_text,
+    instant,
+    utc,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,6 +174,11 @@ def _sameness(card: ScoreCard, contest: Contest) -> Iterator[str]:
             f"scored at FPR {fpr_text(card.challenge.working_point)}; this board ranks "
             f"{fpr_text(contest.working_point)}: run `harness ci rescore-all`"
         )
+    elif merit_of_rules(card.challenge) != contest.merit:
+        yield (
+            f"scored for {merit_of_rules(card.challenge).describe()}; this board ranks "
+            f"{contest.merit.describe()}: run `harness ci rescore-all`"
+        )
     if card.scorer_version != contest.scorer_version:
         yield (
             f"scored with scorer version {card.scorer_version}, this board ranks version "
@@ -175,6 +190,9 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
     physics = card.firmware_physics
     if isinstance(physics, NotMeasured):
         yield f"the firmware's scores were not measured: {physics.not_measured}"
+        return
+    if not contest.merit.at_working_point:
+        yield from _merit_reasons(physics, contest)
         return
     try:
         point = physics.at(contest.working_point)
@@ -194,6 +212,28 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
         if name not in point.rates or name not in physics.auc:
             yield f"signal {name} was not scored"
         elif not physics.replicates.get(name):
+            yield f"no bootstrap replicates of signal {name}: it cannot be compared"
+
+
+def _merit_reasons(physics: Physics, contest: Contest) -> Iterator[str]:
+    """Say what is missing of a merit that is no rate at a working point."""
+    found = measured_merits(physics, contest)
+    if isinstance(found, NotMeasured):
+        yield found.not_measured
+        return
+    what = contest.merit.describe()
+    for name in contest.signals:
+        merit = found.get(name)
+        if merit is None:
+            yield f"signal {name} was not scored"
+        elif isinstance(merit, NotMeasured):
+            yield f"{what} of signal {name} was not measured: {merit.not_measured}"
+        elif merit.is_low_statistics:
+            yield (
+                f"low statistics: {what} of signal {name} rests on {merit.n_background:,} "
+                f"background and {merit.n_signal:,} signal events"
+            )
+        elif not has_replicates(physics, contest, name):
             yield f"no bootstrap replicates of signal {name}: it cannot be compared"
 
 

@@ -14,7 +14,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
-from harness.challenge import Challenge
+from harness.challenge import Challenge, fpr_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,18 +35,6 @@ def _scoring(card: ScoreCard) -> tuple[object, ...]:
     return card.challenge.name, said.team, said.digest, card.created_at, card.scorer_version
 
 
-def fpr_text(value: float) -> str:
-    """Write a false positive rate as a power of ten.
-
-    Examples
-    --------
-    >>> fpr_text(1e-5), fpr_text(3e-4), fpr_text(2.5e-5)
-    ('1e-5', '3e-4', '2.5e-5')
-    """
-    mantissa, exponent = f"{value:.5e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
-
-
 def fits(card: ScoreCard, rules: Challenge) -> bool:
     """Tell whether a card was made with the data, split and seed that a manifest names.
 
@@ -62,7 +50,8 @@ def fits(card: ScoreCard, rules: Challenge) -> bool:
 def may_be_paired(first: ScoreCard, second: ScoreCard) -> bool:
     """Tell whether the replicates of two cards weigh the same events at the same rate."""
     one, other = first.challenge, second.challenge
-    return data_digest(one) == data_digest(other) and one.working_point == other.working_point
+    points = (one.working_point, one.merit), (other.working_point, other.merit)
+    return data_digest(one) == data_digest(other) and points[0] == points[1]
 
 
 def data_digest(challenge: ScoredChallenge) -> str:

@@ -7,15 +7,30 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from harness.board.entry import fpr_text
-from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, describe_lead
+from harness.board.rows import (
+    AmountCell,
+    Board,
+    BoardRow,
+    MeritCell,
+    RateCell,
+    SignalCell,
+    describe_lead,
+)
 from harness.card.records import NotMeasured
 from harness.card.text import markdown_text, spreadsheet_text, visible
-from harness.challenge import RESOURCE_TITLES
+from harness.challenge import (
+    AGGREGATE_TITLES,
+    MERIT_KINDS,
+    RESOURCE_TITLES,
+    EfficiencyAtRate,
+    Merit,
+    TprAtFpr,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +76,7 @@ def rank_text(row: BoardRow) -> str:
     return f"{row.rank} ({row.best_rank}–{row.worst_rank})"
 
 
-Cell = MeritCell | RateCell | AmountCell | NotMeasured | float | int | None
+Cell = MeritCell | RateCell | SignalCell | AmountCell | NotMeasured | float | int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,12 +107,13 @@ class Column:
 def columns(board: Board) -> list[Column]:
     """Return the columns of a board's tables, in their order."""
     metric = METRIC_TITLES.get(board.metric, board.metric)
+    write = partial(merit_text, board.ranked_merit)
     return [
         Column(name="rank", title="Rank", value=lambda row: row.rank, text=rank_text),
         _text_column("team", "Team", lambda row: row.team),
         _text_column("title", "Title", lambda row: row.title),
-        _figure_column("merit", metric, lambda row: row.merit, percent),
-        *(_rate_column(name, title) for name, title in board.signals.items()),
+        _figure_column("merit", metric, lambda row: row.merit, write),
+        *(_signal_column(board, name, title) for name, title in board.signals.items()),
         _figure_column("mean_auc", "Mean AUC", lambda row: row.mean_auc, "{:.3f}".format),
         _figure_column("latency_ns", "Latency [ns]", lambda row: row.latency_ns),
         _figure_column("interval_cycles", "II [cycles]", lambda row: row.interval_cycles),
@@ -110,10 +126,22 @@ def columns(board: Board) -> list[Column]:
 
 
 METRIC_TITLES = {
-    "geometric_mean_tpr": "Geometric mean TPR",
-    "mean_tpr": "Mean TPR",
-    "lowest_tpr": "Lowest TPR",
+    f"{aggregate}_{kind.name}": f"{title} {kind.title}".strip()
+    for aggregate, title in AGGREGATE_TITLES.items()
+    for kind in MERIT_KINDS
 }
+
+
+def merit_text(merit: Merit, value: float) -> str:
+    """Write a figure of merit: a share in per cent, another to four digits.
+
+    Examples
+    --------
+    >>> from harness.challenge import MaxSic, MistagAtTpr
+    >>> merit_text(MistagAtTpr(tpr=0.4), 0.0213), merit_text(MaxSic(), 13.6349)
+    ('2.13 %', '13.63')
+    """
+    return percent(value) if merit.is_share else f"{value:.4g}"
 
 
 def _evidence(row: BoardRow) -> str:
@@ -143,15 +171,38 @@ def figure_of(cell: Cell) -> float | int | None:
             return None
         case RateCell():
             return cell.tpr
-        case MeritCell() | AmountCell():
+        case MeritCell() | SignalCell() | AmountCell():
             return cell.value
         case _:
             return cell
 
 
-def _rate_column(signal: str, title: str) -> Column:
-    name = f"tpr_{signal}"
-    return _figure_column(name, f"TPR {visible(title)}", lambda row: row.rates.get(signal), percent)
+def _signal_column(board: Board, signal: str, title: str) -> Column:
+    merit = board.ranked_merit
+    return _figure_column(
+        signal_column(board, signal),
+        f"{merit.title} {visible(title)}",
+        lambda row: signal_cell(row, signal),
+        partial(merit_text, merit),
+    )
+
+
+def signal_column(board: Board, signal: str) -> str:
+    """Name the column of one signal's figure: ``tpr_ato4l``."""
+    return f"{board.ranked_merit.name}_{signal}"
+
+
+def signal_cell(row: BoardRow, signal: str) -> RateCell | SignalCell | NotMeasured | None:
+    """Return what is ranked of one signal."""
+    return (row.merits or row.rates).get(signal)
+
+
+def figures_text(board: Board) -> str:
+    """Say what a board's columns of signals show: ``TPR at FPR 1e-5``."""
+    merit = board.ranked_merit
+    if isinstance(merit, TprAtFpr | EfficiencyAtRate):
+        return merit.describe_at(board.shown_point)
+    return merit.describe()
 
 
 def _resource_column(name: str, title: str) -> Column:
@@ -177,7 +228,11 @@ def to_csv(board: Board) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     shown = columns(board)
-    intervals = [f"tpr_{name}_{edge}" for name in board.signals for edge in ("lower", "upper")]
+    intervals = [
+        f"{signal_column(board, name)}_{edge}"
+        for name in board.signals
+        for edge in ("lower", "upper")
+    ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons"]
     writer.writerow([*(column.name for column in shown), *extra])
     for row in board.rows:
@@ -192,8 +247,11 @@ def to_csv(board: Board) -> str:
 def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:
     edges: list[float | None] = []
     for name in signals:
-        cell = row.rates.get(name)
-        edges += [cell.lower, cell.upper] if isinstance(cell, RateCell) else [None, None]
+        cell = signal_cell(row, name)
+        if isinstance(cell, RateCell | SignalCell):
+            edges += [cell.lower, cell.upper]
+        else:
+            edges += [None, None]
     return edges
 
 
@@ -207,7 +265,7 @@ def to_markdown(board: Board) -> str:
     """Write the board as a Markdown table with the reasons of the unranked below it."""
     shown = columns(board)
     lines = [
-        f"**{markdown_text(board.title)}**, TPR at FPR {fpr_text(board.shown_point)}. "
+        f"**{markdown_text(board.title)}**, {markdown_text(figures_text(board))}. "
         + markdown_text(describe_lead(board)),
         "",
         "| " + " | ".join(markdown_text(column.title) for column in shown) + " |",
@@ -240,8 +298,9 @@ def terminal_view(board: Board) -> RenderableType:
     from rich.text import Text
 
     shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
+    prefix = f"{board.ranked_merit.title} "
     table = Table(
-        title=f"{visible(board.title)}: TPR in % at FPR {fpr_text(board.shown_point)}",
+        title=f"{visible(board.title)}: {_in_percent(board)}",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
@@ -249,7 +308,7 @@ def terminal_view(board: Board) -> RenderableType:
     )
     for column in shown:
         table.add_column(
-            Text(_TERMINAL_TITLES.get(column.name, column.title).removeprefix("TPR ")),
+            Text(_TERMINAL_TITLES.get(column.name, column.title).removeprefix(prefix)),
             justify="left" if column.is_text else "right",
             overflow="fold",
             no_wrap=column.name in _TERMINAL_WHOLE,
@@ -265,6 +324,13 @@ def terminal_view(board: Board) -> RenderableType:
     ]
     closing = [Text(describe_lead(board), style="bold"), *(Text(note) for note in board.notes)]
     return Group(table, *reasons, *closing)
+
+
+def _in_percent(board: Board) -> str:
+    """Say what the signals' columns show, whose cells leave out the sign of per cent."""
+    merit = board.ranked_merit
+    title = f"{merit.title} in %" if merit.is_share else merit.title
+    return title + figures_text(board).removeprefix(merit.title)
 
 
 # A terminal of 120 columns holds these; the rest is in --csv and --json.

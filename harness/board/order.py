@@ -40,7 +40,7 @@ class Ranked:
     best_rank, worst_rank : int
         Hold the true rank between them, for all entries of the board together at 95 %.
     merit : float
-        Figure of merit: a TPR.
+        Figure of merit of the contest.
     resource_class : str
         ``lut<=10000`` or ``budget``; `class_rank` is the place among the class's entries.
     is_pareto : bool
@@ -133,13 +133,19 @@ class _Judged:
     entry: Entry
     merit: float
     log_replicates: NDArray[np.float64]
+    sign: int
     mean_auc: float
     latency_ns: float
     lut: float
 
     @property
+    def goodness(self) -> float:
+        """The merit, with a minus where smaller is better."""
+        return self.sign * self.merit
+
+    @property
     def key(self) -> tuple[float, float, float, float]:
-        return -self.merit, -self.mean_auc, self.latency_ns, self.lut
+        return -self.goodness, -self.mean_auc, self.latency_ns, self.lut
 
 
 def _judge(entry: Entry, contest: Contest) -> _Judged:
@@ -152,6 +158,7 @@ def _judge(entry: Entry, contest: Contest) -> _Judged:
         entry=entry,
         merit=merit,
         log_replicates=merit_replicates(physics, contest),
+        sign=-1 if contest.merit.smaller_is_better else 1,
         mean_auc=mean_auc(physics, contest.signals),
         latency_ns=_value_or_infinity(firmware.latency_ns),
         lut=_value_or_infinity(firmware.lut),
@@ -170,13 +177,14 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
         key=lambda one: (one.key, one.entry.card.created_at, one.entry.card.submission.digest)
     )
     better = resolved_better(
-        np.array([one.log_replicates for one in judged]), np.log([one.merit for one in judged])
+        np.array([one.sign * one.log_replicates for one in judged]),
+        np.array([one.sign * math.log(one.merit) for one in judged]),
     )
     keys = [one.key for one in judged]
     ranks = ranks_within([""] * len(judged), keys)
     classes = [resource_class(one.lut, contest.rules) for one in judged]
     class_ranks = ranks_within(classes, keys)
-    fronts = pareto_front([(one.merit, one.latency_ns, one.lut) for one in judged])
+    fronts = pareto_front([(one.goodness, one.latency_ns, one.lut) for one in judged])
     return tuple(
         Ranked(
             entry=one.entry,
@@ -200,5 +208,6 @@ def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, date
     """Trigger entries before open ones, then by the figure of merit that is there."""
     card = item.entry.card
     merit = merit_at(shown_physics(card), contest)
-    known = 0.0 if isinstance(merit, NotMeasured) else merit
+    sign = -1 if contest.merit.smaller_is_better else 1
+    known = -math.inf if isinstance(merit, NotMeasured) else sign * merit
     return card.submission.division == "open", -known, card.created_at, item.entry.key

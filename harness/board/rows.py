@@ -10,7 +10,7 @@ from pydantic import Field
 from harness.board.comparison import Span
 from harness.board.contest import Contest
 from harness.board.entry import Entry, data_digest, point_at, shown_physics
-from harness.board.merit import mean_auc, merit_at, merit_span
+from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
 from harness.card.records import (
     Cost,
@@ -20,8 +20,9 @@ from harness.card.records import (
     NotMeasured,
     Physics,
     ScoreCard,
+    SignalMerit,
 )
-from harness.challenge import EVIDENCE_LADDER, Evidence, Name, Target, Value
+from harness.challenge import EVIDENCE_LADDER, Evidence, Merit, Name, Target, TprAtFpr, Value
 
 SCHEMA_VERSION = 1
 # What the intervals of ranks promise; shown wherever ranks are shown.
@@ -44,6 +45,16 @@ class RateCell(Value):
     upper: float
     n_passing: int
     n_events: int
+
+
+class SignalCell(Value):
+    """What is ranked of one signal, with its 95 % interval, where that is no TPR."""
+
+    value: float
+    lower: float
+    upper: float
+    n_background: int
+    n_signal: int
 
 
 class MeritCell(Value):
@@ -81,6 +92,8 @@ class BoardRow(Value):
         Name of the card's file without its ending.
     arithmetic : str or None
         Whose scores the physics is of; None where there is none.
+    merits : mapping of signal to SignalCell or NotMeasured
+        Empty where `rates` are what is ranked.
     evidence : str or None
         The weakest evidence among latency in cycles, interval and resources.
     """
@@ -100,6 +113,9 @@ class BoardRow(Value):
     arithmetic: Literal["float", "firmware"] | None
     merit: MeritCell | NotMeasured
     rates: dict[Name, RateCell | NotMeasured]
+    merits: dict[Name, SignalCell | NotMeasured] = Field(
+        default_factory=dict, exclude_if=lambda merits: not merits
+    )
     mean_auc: float | NotMeasured
     latency_ns: AmountCell | NotMeasured
     latency_cycles: AmountCell | NotMeasured
@@ -124,6 +140,8 @@ class Board(Value):
     ----------
     working_point : float
         FPR of the ranking; `shown_point` is that of the TPRs shown.
+    merit : Merit or None
+        What is ranked of each signal; None: the TPR at `working_point`.
     signals : mapping of signal to str
         How each is printed, in the challenge's order.
     is_final : bool
@@ -143,12 +161,18 @@ class Board(Value):
     working_point: float
     shown_point: float
     metric: str
+    merit: Merit | None = Field(default=None, exclude_if=lambda merit: merit is None)
     signals: dict[Name, str]
     target: Target
     rows: tuple[BoardRow, ...]
     n_ranked: int
     n_superseded: int
     notes: tuple[str, ...]
+
+    @property
+    def ranked_merit(self) -> Merit:
+        """What is ranked of each signal."""
+        return self.merit or TprAtFpr(fpr=self.working_point)
 
 
 def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
@@ -175,7 +199,8 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
         scorer_version=contest.scorer_version,
         working_point=contest.working_point,
         shown_point=point,
-        metric=contest.rules.metric,
+        metric=f"{contest.rules.aggregate}_{contest.merit.name}",
+        merit=None if isinstance(contest.merit, TprAtFpr) else contest.merit,
         signals=titles_of(reference, contest.signals),
         target=contest.target,
         rows=tuple(_row(item, contest, point) for item in listed),
@@ -230,7 +255,8 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
         created=card.created,
         arithmetic=physics.arithmetic if physics else None,
         merit=_merit(card, contest, point, place),
-        rates={name: _rate(physics, name, point) for name in contest.signals},
+        rates={name: rate_cell(physics, name, point) for name in contest.signals},
+        merits={} if contest.merit.at_working_point else merit_cells(physics, contest),
         mean_auc=_mean_auc(physics, contest.signals),
         latency_ns=_amount(firmware, "latency_ns"),
         latency_cycles=_amount(firmware, "latency_cycles"),
@@ -249,7 +275,8 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
     )
 
 
-def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMeasured:
+def rate_cell(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMeasured:
+    """Return the TPR of a signal at `fpr`, or why there is none."""
     point = point_at(physics, fpr)
     if isinstance(point, NotMeasured):
         return point
@@ -265,15 +292,37 @@ def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMea
     )
 
 
+def merit_cells(physics: Physics | None, contest: Contest) -> dict[str, SignalCell | NotMeasured]:
+    """Return what is ranked of each signal, where that is no TPR at a working point."""
+    found = measured_merits(physics, contest)
+    if isinstance(found, NotMeasured):
+        return dict.fromkeys(contest.signals, found)
+    missing = NotMeasured(not_measured="this signal was not scored")
+    return {name: _signal_cell(found.get(name, missing)) for name in contest.signals}
+
+
+def _signal_cell(merit: SignalMerit | NotMeasured) -> SignalCell | NotMeasured:
+    if isinstance(merit, NotMeasured):
+        return merit
+    return SignalCell(
+        value=merit.value,
+        lower=merit.interval.lower,
+        upper=merit.interval.upper,
+        n_background=merit.n_background,
+        n_signal=merit.n_signal,
+    )
+
+
 def _merit(
     card: ScoreCard, contest: Contest, fpr: float, place: Ranked | None
 ) -> MeritCell | NotMeasured:
-    if fpr == contest.working_point and place is not None:
+    is_own = fpr == contest.working_point or not contest.merit.at_working_point
+    if is_own and place is not None:
         return _merit_cell(place.merit, place.merit_span)
     value = merit_at(shown_physics(card), contest, fpr=fpr)
     if isinstance(value, NotMeasured):
         return value
-    if fpr != contest.working_point:
+    if not is_own:
         return _merit_cell(value, None)
     return _merit_cell(value, merit_span(card, value, contest))
 

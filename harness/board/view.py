@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from harness.board.contest import Rulebook
+from harness.board.contest import Contest, Rulebook
 from harness.board.eligibility import reasons_against
-from harness.board.entry import Entry, fpr_text, shown_physics
+from harness.board.entry import Entry, shown_physics
+from harness.board.formats import merit_text
 from harness.board.merit import merit_at
 from harness.card.records import NotMeasured, ScoreCard
-from harness.card.terminal import rate_text
 from harness.card.text import plain
-
-_METRICS = {
-    "geometric_mean_tpr": "geometric mean over the signals",
-    "mean_tpr": "mean over the signals",
-    "lowest_tpr": "lowest over the signals",
-}
+from harness.challenge import AGGREGATE_TITLES
 
 
 def standing_view(card: ScoreCard) -> RenderableType:
     """Write the figure that entries are ranked by, and why this card would not be ranked."""
     return Group(*_standing_lines(card))
+
+
+def _aggregate(contest: Contest) -> str:
+    title = AGGREGATE_TITLES[contest.rules.aggregate].lower()
+    return f"{title} over the signals of the " if title else ""
 
 
 def _standing_lines(card: ScoreCard) -> Iterator[Text]:
@@ -34,9 +34,9 @@ def _standing_lines(card: ScoreCard) -> Iterator[Text]:
     merit = merit_at(physics, contest)
     if physics is not None and not isinstance(merit, NotMeasured):
         yield Text.assemble(
-            (f"merit {rate_text(merit)}", "bold"),
-            f": {_METRICS[contest.rules.metric]} of the TPR ({physics.arithmetic}) at FPR "
-            f"{fpr_text(contest.working_point)}, each counted as at least that",
+            (f"merit {merit_text(contest.merit, merit)}", "bold"),
+            f": {_aggregate(contest)}{contest.merit.describe()} ({physics.arithmetic}), none "
+            "counted as worse than by chance",
         )
     reasons = reasons_against(entry, contest)
     why = "; ".join(reasons) if reasons else "no rule is broken"

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value, instant
+from harness.challenge import Evidence, Merit, Name, RankingRules, Target, Utc, Value, instant
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -117,6 +117,38 @@ class Histogram(Value):
     counts: dict[Name, tuple[Count, ...]]
 
 
+class SignalMerit(Value):
+    """The figure of merit of one signal.
+
+    Attributes
+    ----------
+    n_background, n_signal : int
+        Events that pass the cut that it is measured at; of an AUC, all test events.
+    is_low_statistics : bool
+        Too few events decide it: shown, never ranked.
+    """
+
+    value: float
+    interval: Interval
+    n_background: Count
+    n_signal: Count
+    is_low_statistics: bool
+
+
+class MeasuredMerit(Value):
+    """The challenge's figures of merit, where they are no rates at its working point.
+
+    Attributes
+    ----------
+    replicates : mapping of signal to tuple of float
+        The figure in each of the keyed bootstrap replicates, as in `Physics`.
+    """
+
+    merit: Merit
+    signals: dict[Name, SignalMerit | NotMeasured]
+    replicates: dict[Name, tuple[float, ...]]
+
+
 class Physics(Value):
     """How well one set of scores tells signals from background.
 
@@ -128,6 +160,8 @@ class Physics(Value):
         TPR at the challenge's working point in each of the keyed bootstrap replicates; replicate
         i of two cards of one challenge weighs every event alike, so cards can be compared in
         pairs.
+    merit : MeasuredMerit or None
+        What the challenge ranks; None where that is what `working_points` and `replicates` hold.
     """
 
     arithmetic: Literal["float", "firmware"]
@@ -137,6 +171,7 @@ class Physics(Value):
     replicates: dict[Name, tuple[Probability, ...]]
     roc: dict[Name, RocPoints]
     scores: Histogram | None = None
+    merit: MeasuredMerit | None = Field(default=None, exclude_if=lambda merit: merit is None)
 
     def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
         """Return the working point whose nominal FPR is `fpr`.
@@ -552,6 +587,8 @@ class ScoredChallenge(Value):
     ----------
     ranking : RankingRules
         The rules as they stood; a board ranks by those of its newest card, or by the manifest's.
+    merit : Merit or None
+        What is ranked; None: the TPR at the working point.
     collision_rate_hz : float or None
         Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
     """
@@ -565,6 +602,7 @@ class ScoredChallenge(Value):
     split_fractions: tuple[Probability, Probability, Probability]
     seed: int
     working_point: Probability
+    merit: Merit | None = Field(default=None, exclude_if=lambda merit: merit is None)
     target: Target
     ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
         default_factory=RankingRules

@@ -9,20 +9,28 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
-from harness.board.contest import Rulebook
+from harness.board.contest import Contest, Rulebook
 from harness.board.eligibility import requirements
-from harness.board.entry import Entry, fits, fpr_text, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
+from harness.board.entry import Entry, fits, point_at, shown_physics
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, figure_of, merit_text
 from harness.board.order import Ranked
 from harness.board.public import public_part
-from harness.board.rows import SYNTHETIC_NOTE, titles_of
-from harness.card.records import Figure, NotMeasured, ScoreCard, SignalRate, WorkingPoint
+from harness.board.rows import (
+    SYNTHETIC_NOTE,
+    RateCell,
+    SignalCell,
+    merit_cells,
+    rate_cell,
+    titles_of,
+)
+from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import markdown_text
-from harness.challenge import Challenge
+from harness.challenge import Challenge, Merit
 from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
@@ -269,11 +277,11 @@ def _heading(card: ScoreCard) -> str:
 def _standing(found: Judgement) -> str:
     place = found.place
     if isinstance(place, Ranked):
-        span = place.merit_span
+        span, write = place.merit_span, partial(merit_text, found.contest.merit)
         return (
             f"**Expected rank {place.rank} ({place.best_rank}–{place.worst_rank}) of "
-            f"{found.n_ranked}**; merit {percent(place.merit)} "
-            f"({percent(span.lower)} – {percent(span.upper)})."
+            f"{found.n_ranked}**; merit {write(place.merit)} "
+            f"({write(span.lower)} – {write(span.upper)})."
         )
     reasons = "".join(f"\n- {comment_text(reason)}" for reason in place.reasons[:12])
     return f"**Not ranked:**\n{reasons}"
@@ -284,29 +292,38 @@ def _signals(found: Judgement) -> str:
     physics, contest = shown_physics(found.card), found.contest
     if physics is None:
         return ""
-    try:
-        point = physics.at(contest.working_point)
-    except KeyError:
-        return f"No working point at FPR {fpr_text(contest.working_point)}."
-    if not isinstance(point, WorkingPoint):
-        return f"FPR {fpr_text(point.fpr)} was not measured: {comment_text(point.not_measured)}."
+    cells: Mapping[str, SignalCell | RateCell | NotMeasured] = {
+        name: rate_cell(physics, name, contest.working_point) for name in contest.signals
+    }
+    if not contest.merit.at_working_point:
+        cells = merit_cells(physics, contest)
+    missing = [cell for cell in cells.values() if isinstance(cell, NotMeasured)]
+    if len(missing) == len(cells):
+        why = missing[0].not_measured if missing else "no signal counts"
+        return f"{contest.merit.describe()} was not measured: {comment_text(why)}."
     opponents = _opponents(found)
-    header = ["Signal", f"TPR at FPR {fpr_text(point.fpr)}", "95 % interval", "AUC", *opponents]
+    header = ["Signal", contest.merit.describe(), "95 % interval", "AUC", *opponents]
     lines = [_row(header), "|" + " --- |" * len(header)]
     for name, title in list(titles_of(found.card, contest.signals).items())[:_MAX_SIGNALS]:
-        rate, auc = point.rates.get(name), physics.auc.get(name)
-        cells = [comment_text(title), *_rate_cells(rate)]
-        cells.append(DASH if auc is None else f"{auc.value:.3f}")
-        cells += [_difference(one.rates.get(name)) for one in opponents.values()]
-        lines.append(_row(cells))
+        auc = physics.auc.get(name)
+        row = [comment_text(title), *_figure_cells(contest.merit, cells[name])]
+        row.append(DASH if auc is None else f"{auc.value:.3f}")
+        row += [_difference(contest, one.figures.get(name)) for one in opponents.values()]
+        lines.append(_row(row))
     if opponents:
-        merits = (_difference(one.merit) for one in opponents.values())
+        merits = (_difference(contest, one.merit) for one in opponents.values())
         lines.append(_row(["**Merit**", *[""] * 3, *merits]))
-    note = (
-        f"Scores of the {physics.arithmetic}; {point.n_passing} of {point.n_allowed} background "
-        "events that may pass do. Each comparison is paired and by itself at 95 %."
+    return "\n".join(lines) + (
+        f"\n\nScores of the {physics.arithmetic}{_passing(physics, contest)}. Each comparison is "
+        "paired and by itself at 95 %."
     )
-    return "\n".join(lines) + f"\n\n{note}"
+
+
+def _passing(physics: Physics, contest: Contest) -> str:
+    point = point_at(physics, contest.working_point)
+    if isinstance(point, NotMeasured) or not contest.merit.at_working_point:
+        return ""
+    return f"; {point.n_passing} of {point.n_allowed} background events that may pass do"
 
 
 def _opponents(found: Judgement) -> dict[str, Opponent]:
@@ -320,23 +337,23 @@ def _opponents(found: Judgement) -> dict[str, Opponent]:
     return opponents
 
 
-def _rate_cells(rate: SignalRate | None) -> list[str]:
-    if rate is None:
+def _figure_cells(merit: Merit, cell: RateCell | SignalCell | NotMeasured) -> list[str]:
+    if isinstance(cell, NotMeasured):
         return [DASH, DASH]
-    interval = f"{percent(rate.interval.lower)} – {percent(rate.interval.upper)}"
-    return [percent(rate.tpr), interval]
+    lower, upper = merit_text(merit, cell.lower), merit_text(merit, cell.upper)
+    return [merit_text(merit, figure_of(cell) or 0.0), f"{lower} – {upper}"]
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _difference(comparison: PairedComparison | None) -> str:
+def _difference(contest: Contest, comparison: PairedComparison | None) -> str:
     if comparison is None:
         return DASH
     sign = "+" if comparison.difference >= 0 else "−"
     resolved = "resolved" if comparison.is_resolved else "not resolved"
-    return f"{sign}{percent(abs(comparison.difference))}, {resolved}"
+    return f"{sign}{merit_text(contest.merit, abs(comparison.difference))}, {resolved}"
 
 
 def _verdict(found: Judgement) -> str:

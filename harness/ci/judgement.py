@@ -10,12 +10,17 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.board.comparison import PairedComparison, compare_rate
-from harness.board.contest import Contest, Rulebook
+from harness.board.comparison import PairedComparison
+from harness.board.contest import Contest, Rulebook, merit_of_rules
 from harness.board.entry import Entry, may_be_paired, shown_physics
-from harness.board.merit import compare_merit
+from harness.board.merit import (
+    compare_merit,
+    compare_signal,
+    is_comparable_signal,
+    signal_replicates,
+)
 from harness.board.order import Ranked, Unranked, rank
-from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.records import NotMeasured, Physics, ScoreCard, SignalMerit, WorkingPoint
 
 # The name under which a card is ranked that is in no results yet.
 CANDIDATE = "this-pull-request"
@@ -29,13 +34,13 @@ class Opponent:
     ----------
     merit : PairedComparison or None
         Figure of merit of the card against the opponent's; None where one has none.
-    rates : mapping of signal to PairedComparison
-        TPRs at the working point.
+    figures : mapping of signal to PairedComparison
+        What is ranked of each signal, such as the TPR at the working point.
     """
 
     entry: Entry
     merit: PairedComparison | None
-    rates: Mapping[str, PairedComparison]
+    figures: Mapping[str, PairedComparison]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,33 +112,26 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
     first, second = shown_physics(card), shown_physics(other.card)
     if first is None or second is None or first.arithmetic != second.arithmetic:
         return None
-    if card.challenge.working_point != contest.working_point or not may_be_paired(card, other.card):
+    is_of_contest = merit_of_rules(card.challenge) == contest.merit
+    if not is_of_contest or not may_be_paired(card, other.card):
         return None
     common = [
         name
         for name in contest.signals
-        if _has(first, name, contest.working_point) and _has(second, name, contest.working_point)
+        if all(is_comparable_signal(one, contest, name) for one in (first, second))
     ]
-    if any(len(first.replicates[name]) != len(second.replicates[name]) for name in common):
+    if any(_n_replicates(first, contest, n) != _n_replicates(second, contest, n) for n in common):
         return None
     is_whole = bool(common) and len(common) == len(contest.signals)
     return Opponent(
         entry=other,
         merit=compare_merit(first, second, contest) if is_whole else None,
-        rates={name: compare_rate(first, second, name, contest.working_point) for name in common},
+        figures={name: compare_signal(first, second, name, contest) for name in common},
     )
 
 
-def _has(physics: Physics, signal: str, fpr: float) -> bool:
-    try:
-        point = physics.at(fpr)
-    except KeyError:
-        return False
-    return (
-        isinstance(point, WorkingPoint)
-        and signal in point.rates
-        and bool(physics.replicates.get(signal))
-    )
+def _n_replicates(physics: Physics, contest: Contest, signal: str) -> int:
+    return len(signal_replicates(physics, contest, signal))
 
 
 def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
@@ -147,7 +145,8 @@ def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
         for one in (card, *(entry.card for entry in board[:1]))
         for physics in (one.firmware_physics, one.float_physics)
         if not isinstance(physics, NotMeasured)
-        for values in physics.replicates.values()
+        for replicates in (physics.replicates, physics.merit.replicates if physics.merit else {})
+        for values in replicates.values()
         if values
     }
     if not 0 < card.challenge.working_point < 1:
@@ -161,7 +160,15 @@ def flaw_of(card: ScoreCard, board: Sequence[Entry]) -> str:
         for point in physics.working_points
         if isinstance(point, WorkingPoint)
     ]
-    return "" if all(map(_is_finite, points)) else "it holds figures that no scoring gives"
+    merits = [
+        merit
+        for physics in (card.firmware_physics, card.float_physics)
+        if isinstance(physics, Physics) and physics.merit is not None
+        for merit in physics.merit.signals.values()
+        if isinstance(merit, SignalMerit)
+    ]
+    is_sound = all(map(_is_finite, points)) and all(merit.value >= 0 for merit in merits)
+    return "" if is_sound else "it holds figures that no scoring gives"
 
 
 def _is_finite(point: WorkingPoint) -> bool:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
+from harness.board.contest import merit_of_rules
 from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
@@ -117,7 +118,7 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and entry.card.scorer_version == SCORER_VERSION
         and (entry.card.is_official or not request.has_firmware)
         and fits(entry.card, request.rules)
-        and entry.card.challenge.working_point == request.rules.working_point
+        and merit_of_rules(entry.card.challenge) == merit_of_rules(request.rules)
     )
     return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
 

@@ -4,6 +4,7 @@
 
 - ``events.npy``: float32, shape (n, n_objects, n_features);
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
+- ``menu.npy``: bool, which events the menu of the trigger accepts, where the challenge has one;
 - ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
 - ``about.json``: what they were made from, written last: where it is, the others are whole.
 
@@ -48,6 +49,7 @@ from harness.files import (
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 IDS_NAME = "ids.npy"
+MENU_NAME = "menu.npy"
 ABOUT_NAME = "about.json"
 _SEAL_SUFFIX = ".blake3"
 _OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
@@ -90,12 +92,15 @@ class EventSource:
         Of the source file.
     ids : int64 array of shape (n_events,), or None
         The number of each event, where the file has one.
+    menu : bool array of shape (n_events,), or None
+        Which events the menu of the trigger accepts, where the challenge has one.
     """
 
     chunks: Iterable[tuple[NDArray[np.float32], NDArray[np.floating] | None]]
     n_events: int
     checksum: str
     ids: NDArray[np.int64] | None = None
+    menu: NDArray[np.bool_] | None = None
 
 
 def cache_root(root: Path | None = None) -> Path:
@@ -140,7 +145,7 @@ def find_cached(
         return f"{about} is not readable: {error.problems[0].what}"
     differs = _difference(challenge, file, folder, record)
     if differs is None and is_read:
-        names = (EVENTS_NAME, IDS_NAME, _hashes_name(challenge.split.key))
+        names = (EVENTS_NAME, IDS_NAME, MENU_NAME, _hashes_name(challenge.split.key))
         differs = next(filter(None, (_damage(folder / name) for name in names)), None)
     return differs or record
 
@@ -155,6 +160,8 @@ def _difference(
         return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
+    if challenge.menu is not None and not (folder / MENU_NAME).exists():
+        return "the cache holds no decisions of the menu"
     expected = npy_bytes(record.shape, "<f4")
     if _size(folder / EVENTS_NAME) != expected:
         return f"{folder / EVENTS_NAME} is not the {expected:,} bytes that were written"
@@ -240,7 +247,8 @@ def store_events(
         (folder / ABOUT_NAME).unlink(missing_ok=True)
     _seal(folder / EVENTS_NAME)
     _seal(folder / _hashes_name(key))
-    _store_ids(folder, source.ids)
+    _store_column(folder / IDS_NAME, source.ids, "<i8")
+    _store_column(folder / MENU_NAME, source.menu, "|b1")
     record = CacheRecord(
         process=file.process,
         source=file.name,
@@ -253,13 +261,14 @@ def store_events(
     return record
 
 
-def _store_ids(folder: Path, ids: NDArray[np.int64] | None) -> None:
-    if ids is None:
-        (folder / IDS_NAME).unlink(missing_ok=True)
+def _store_column(path: Path, values: NDArray[np.generic] | None, dtype: str) -> None:
+    """Write one value for each event; remove what another file left where there is none."""
+    if values is None:
+        path.unlink(missing_ok=True)
         return
-    with writing_npy(folder / IDS_NAME, ids.shape, "<i8") as stream:
-        stream.write(ids.astype("<i8", copy=False).data)
-    _seal(folder / IDS_NAME)
+    with writing_npy(path, values.shape, dtype) as stream:
+        stream.write(values.astype(dtype, copy=False).data)
+    _seal(path)
 
 
 def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64] | None:
@@ -268,6 +277,11 @@ def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64
     if not path.exists():
         return None
     return map_npy(path)
+
+
+def open_menu(challenge: Challenge, process: str, root: Path) -> NDArray[np.bool_]:
+    """Map which of the cached events of `process` the menu of the trigger accepts."""
+    return map_npy(process_folder(challenge, process, root) / MENU_NAME)
 
 
 def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from harness.data.cache import (
     lock_process,
     open_events,
     open_hashes,
+    open_menu,
     process_folder,
     read_events,
     store_events,
@@ -207,6 +208,13 @@ class EventStore:
         """Map the keyed hashes of all events of `process`; shape (n,)."""
         self.record(process)
         return open_hashes(self.challenge, process, self.root)
+
+    def menu(self, process: str) -> NDArray[np.bool_] | None:
+        """Map which events of `process` the menu accepts; None where the challenge has none."""
+        self.record(process)
+        return (
+            None if self.challenge.menu is None else open_menu(self.challenge, process, self.root)
+        )
 
     def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
         """Return the positions of the events of `process` that are in `part`, rising.

@@ -365,7 +365,14 @@ def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress
             n_events = hdf5.count_events(path, plan.challenge.layout)
             chunks = hdf5.read_chunks(path, plan.challenge.layout)
             ids = hdf5.read_ids(path, n_events)
-            source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum, ids=ids)
+            name = plan.challenge.menu
+            source = EventSource(
+                chunks=chunks,
+                n_events=n_events,
+                checksum=checksum,
+                ids=ids,
+                menu=None if name is None else hdf5.read_menu(path, name, n_events),
+            )
             record = store_events(plan.challenge, file, source, plan.root, progress=progress)
             if planned.checksum is None:
                 # Only now: a file that could not be read is not to be expected the next time.

@@ -123,6 +123,28 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     return found
 
 
+def read_menu(path: Path, name: str, n_events: int) -> NDArray[np.bool_]:
+    """Read which events the menu of the trigger accepts, from the dataset `name`.
+
+    Raises
+    ------
+    DataError
+        There is no such dataset, or it is not one yes or no for each event.
+    """
+    with opened(path) as file:
+        found = own_dataset(file, name)
+        expected = f"the decisions of the menu: 0 or 1 for each of {n_events:,} events"
+        if found is None:
+            raise _wrong(path, f"it has no dataset {name}", expected)
+        if found.shape != (n_events,) or found.dtype.kind not in "iub":
+            what = f"{name} has the shape {found.shape} and the type {found.dtype}"
+            raise _wrong(path, what, expected)
+        values = found[()]
+    if not np.isin(values, (0, 1)).all():
+        raise _wrong(path, f"{name} holds other numbers than 0 and 1", expected)
+    return np.asarray(values, dtype=np.bool_)
+
+
 def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int) -> int:
     """Read whole rows of HDF5 chunks, so that none is decompressed twice."""
     rows = hdf5_chunks[0] if hdf5_chunks else 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -45,12 +45,15 @@ class Mixture:
         same for every mixture of one challenge, whatever its permutation.
     hashes : mapping of process to uint64 array, shape (m,)
         Keyed hashes of the same events.
+    menu : mapping of process to bool array, shape (m,)
+        Which of them the menu of the trigger accepts; empty where the challenge has none.
     """
 
     path: Path
     rows: Mapping[str, NDArray[np.int64]]
     indices: Mapping[str, NDArray[np.int64]]
     hashes: Mapping[str, NDArray[np.uint64]]
+    menu: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def processes(self) -> tuple[str, ...]:
@@ -142,7 +145,16 @@ def write_mixture(
     rows = {
         process: places[bounds[index] : bounds[index + 1]] for index, process in enumerate(indices)
     }
-    return Mixture(path=path, rows=rows, indices=indices, hashes=hashes)
+    menu = menu_of(store, indices)
+    return Mixture(path=path, rows=rows, indices=indices, hashes=hashes, menu=menu)
+
+
+def menu_of(
+    store: EventStore, indices: Mapping[str, NDArray[np.int64]]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return which of the chosen events the menu accepts; empty where the challenge has none."""
+    decisions = {process: (store.menu(process), chosen) for process, chosen in indices.items()}
+    return {name: menu[chosen] for name, (menu, chosen) in decisions.items() if menu is not None}
 
 
 def read_rows(

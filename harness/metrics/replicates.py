@@ -49,7 +49,7 @@ POISSON_COUNTS = (24109, 24110, 12055, 4017, 1005, 201, 34, 4, 1)
 _LANES = 4
 _MASK = 2**64 - 1
 # Separate streams for separate uses of one seed.
-_BACKGROUND, _BUCKETS, _DEALING = 1, 2, 3
+_BACKGROUND, _BUCKETS, _DEALING, _BACKGROUND_BUCKETS = 1, 2, 3, 4
 # Words mixed at once: 128 KiB stay in the second-level cache.
 _BLOCK_WORDS = 2**14
 # Weights held at once while thresholds are found: 8 MiB of cumulated 32-bit sums.
@@ -227,6 +227,12 @@ def bucket_weights(seed: int) -> NDArray[np.uint8]:
     """Return the weight of each bucket in each replicate, shape (N_REPLICATES, N_BUCKETS)."""
     numbers = np.arange(N_BUCKETS, dtype=np.uint64)
     return poisson_weights(numbers, range(N_REPLICATES), seed=seed, stream=_BUCKETS)
+
+
+def background_bucket_weights(seed: int) -> NDArray[np.uint8]:
+    """Return the weights of the background's buckets, drawn apart from those of the signals."""
+    numbers = np.arange(N_BUCKETS, dtype=np.uint64)
+    return poisson_weights(numbers, range(N_REPLICATES), seed=seed, stream=_BACKGROUND_BUCKETS)
 
 
 def deal(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint16]:

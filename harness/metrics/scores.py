@@ -58,6 +58,30 @@ class RankedScores:
         return int(np.searchsorted(self.ascending, needle, "right" if is_right else "left"))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """Scores of the events of one process; higher = more anomalous.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (n,)
+        In the order of the events.
+    hashes : ndarray of uint64, shape (n,)
+        Content hashes of the same events.
+    ranked : RankedScores
+        The same scores in order.
+    """
+
+    scores: NDArray[np.float64]
+    hashes: NDArray[np.uint64]
+    ranked: RankedScores
+
+    @property
+    def n_events(self) -> int:
+        """Size of the sample."""
+        return self.ranked.n_events
+
+
 def check_scores(scores: ArrayLike, *, name: str) -> NDArray[np.float64]:
     """Return `scores` as float64 of shape (n,), or say what is wrong with them.
 

@@ -82,7 +82,8 @@ def _accepted(
 
 
 def _cuts(store: EventStore, mixture: Mixture, physics: Physics) -> TriggerCuts | NotMeasured:
-    challenge = store.challenge
+    # Cuts are compared by their TPRs alone.
+    challenge = store.challenge.model_copy(update={"merit": None})
     hashes = merge_backgrounds(challenge, mixture.hashes)
 
     def measure(cut_scores: dict[str, NDArray[np.float64]]) -> Physics:

@@ -167,6 +167,7 @@ def _describe_challenge(run: SubmissionRun) -> ScoredChallenge:
         split_fractions=(challenge.split.train, challenge.split.validation, challenge.split.test),
         seed=challenge.seed,
         working_point=challenge.working_point,
+        merit=challenge.merit,
         target=challenge.target,
         ranking=challenge.ranking,
         collision_rate_hz=challenge.collision_rate_hz,

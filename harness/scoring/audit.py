@@ -18,6 +18,7 @@ from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, Sc
 from harness.challenge import Challenge, Value, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
+from harness.data.mix import menu_of
 from harness.errors import DataError, HarnessError, Problem
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.submission.digest import folder_digest, scan
@@ -80,13 +81,16 @@ def rescore_card(
     store = open_store(challenge, cache)
     _refuse_other_data(card, challenge, store, path)
     hashes = _scored_hashes(card, store)
-    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
+    menu = menu_of(store, {name: store.indices(name, "test") for name in hashes})
+    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float", menu)
     firmware_physics, compared = card.firmware_physics, card.compared
     if kept.firmware_scores:
-        firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+        firmware_physics = evaluate_scores(
+            challenge, kept.firmware_scores, hashes, "firmware", menu
+        )
         compared = _compare_again(challenge, kept, compared)
     scored = card.challenge.model_copy(
-        update={name: getattr(challenge, name) for name in ("version", "seed", "working_point")}
+        update={name: getattr(challenge, name) for name in _TAKEN_AGAIN}
     )
     changes = [
         *_changes("challenge", card.challenge, scored),
@@ -107,6 +111,10 @@ def rescore_card(
         }
     )
     return Rescored(card=rescored, changes=tuple(changes))
+
+
+# What of the challenge a card takes from the manifest when its figures are computed again.
+_TAKEN_AGAIN = ("version", "seed", "working_point", "merit")
 
 
 def _compare_again(

@@ -20,6 +20,7 @@ def evaluate_scores(
     scores: Mapping[str, NDArray[np.float64]],
     hashes: Mapping[str, NDArray[np.uint64]],
     arithmetic: Literal["float", "firmware"],
+    menu: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> Physics:
     """Measure how well scores tell the signals of `challenge` from its background.
 
@@ -33,12 +34,15 @@ def evaluate_scores(
         Content hashes of the same events.
     arithmetic : str
         Whose scores these are.
+    menu : mapping of process to bool array, shape (n,), optional
+        Which of the same events the menu of the trigger accepts.
     """
     return evaluate_merged(
         challenge,
         merge_backgrounds(challenge, scores),
         merge_backgrounds(challenge, hashes),
         arithmetic,
+        merge_backgrounds(challenge, menu) if menu else None,
     )
 
 
@@ -47,6 +51,7 @@ def evaluate_merged(
     scores: Mapping[str, NDArray[np.float64]],
     hashes: Mapping[str, NDArray[np.uint64]],
     arithmetic: Literal["float", "firmware"],
+    menu: Mapping[str, NDArray[np.bool_]] | None = None,
 ) -> Physics:
     """Measure as `evaluate_scores` does, of arrays that `merge_backgrounds` returned."""
     return evaluate(
@@ -56,6 +61,8 @@ def evaluate_merged(
         signal_hashes={name: hashes[name] for name in challenge.signals},
         false_positive_rates=challenge.false_positive_rates,
         working_point=challenge.working_point,
+        merit=challenge.merit,
+        accepted=menu,
         seed=challenge.seed,
         arithmetic=arithmetic,
     )

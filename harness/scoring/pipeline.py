@@ -246,7 +246,9 @@ def _with_firmware(
         return measured
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
-        physics = evaluate_scores(run.challenge, scores, run.mixture.hashes, "firmware")
+        physics = evaluate_scores(
+            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.menu
+        )
     compared = compare_arithmetics(
         run.challenge, measured.scored.scores, scores, is_rounded=is_rounded
     )

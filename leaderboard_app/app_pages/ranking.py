@@ -6,9 +6,9 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from harness.board.entry import fpr_text
 from harness.board.formats import to_csv, to_json
 from harness.board.rows import Board, describe_lead
+from harness.challenge import fpr_text
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, text_html
@@ -32,7 +32,7 @@ def show() -> None:
         return
     contest = shown.ranking(snapshot, challenge).contest
     with right:
-        fpr = page.choose_point(snapshot, challenge, contest.working_point)
+        fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
     with aside:
         st.html(f"<p class='lb-lead'>{text_html(describe_lead(board))}</p>")

@@ -23,7 +23,7 @@ def show() -> None:
         return
     contest = shown.ranking(snapshot, challenge).contest
     with columns[1]:
-        fpr = page.choose_point(snapshot, challenge, contest.working_point)
+        fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
     with columns[2]:
         cost = page.choose("Cost", list(COSTS), key="cost", label_of=lambda name: COSTS[name].name)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.board.entry import fpr_text
 from harness.board.formats import percent
 from harness.board.rows import titles_of
 from harness.card.records import Accepted, Distribution, Gain, NotMeasured, ScoreCard
 from harness.card.text import visible
+from harness.challenge import fpr_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Section, Table
 from leaderboard_app.charts import Palette

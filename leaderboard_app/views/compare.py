@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from harness.board.comparison import PairedComparison, Span, compare_rate
-from harness.board.contest import Contest
-from harness.board.entry import fpr_text, may_be_paired, point_at, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
-from harness.board.merit import compare_merit
+from harness.board.comparison import PairedComparison, Span
+from harness.board.contest import Contest, merit_of_rules
+from harness.board.entry import may_be_paired, shown_physics
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, merit_text
+from harness.board.merit import compare_merit, compare_signal, is_better, is_comparable_signal
 from harness.board.rows import titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import visible
-from harness.challenge import RESOURCE_TITLES
+from harness.challenge import RESOURCE_TITLES, Merit
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
@@ -67,7 +67,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 def _comparable(subjects: Sequence[Subject]) -> bool:
     first, contest = subjects[0].card, subjects[0].contest
-    return first.challenge.working_point == contest.working_point and all(
+    return merit_of_rules(first.challenge) == contest.merit and all(
         may_be_paired(first, subject.card) and first.scorer_version == subject.card.scorer_version
         for subject in subjects
     )
@@ -85,50 +85,57 @@ def _difference_section(
     ]
     table = Table(
         columns=("Entry", "Difference", "95 %, paired", "In words"),
-        rows=[_difference_row(name, title, one, first_name) for name, title, one in found],
-        caption=f"TPR at FPR {fpr_text(contest.working_point)} minus that of {first_name}; each "
-        "interval for this one comparison",
+        rows=[_difference_row(name, title, one, first_name, contest) for name, title, one in found],
+        caption=f"{contest.merit.describe()} minus that of {first_name}; each interval for this "
+        "one comparison",
         words=frozenset({3}),
     )
-    values = [_in_points(name, title, one) for name, title, one in found if one is not None]
+    values = [
+        _as_drawn(name, title, one, contest.merit) for name, title, one in found if one is not None
+    ]
     names = (first_name, *(name for name, *_ in others))
     return Section(
         title=f"Difference to {first_name}",
         lead="Events that both accept cancel: the difference is known better than either rate. "
         "The ranks of the board are stricter, as they hold for all entries at once.",
-        blocks=(*_difference_chart(values, names), table),
+        blocks=(*_difference_chart(values, names, contest.merit), table),
     )
 
 
-def _difference_chart(values: Sequence[Measured], names: Sequence[str]) -> list[Block]:
+def _difference_chart(
+    values: Sequence[Measured], names: Sequence[str], merit: Merit
+) -> list[Block]:
     """Draw differences to the first of `names`."""
     if not values:
         return []
     palette = Palette(names=tuple(names), silent=names[0])
-    title = f"TPR minus that of {visible(names[0])} [percentage points]"
+    unit = " [percentage points]" if merit.is_share else ""
+    title = f"{merit.title} minus that of {visible(names[0])}{unit}"
     return [charts.dots(values, palette, title=title, reference=0.0, is_log=False)]
 
 
-def _difference_row(name: str, title: str, found: PairedComparison | None, first: str) -> list[str]:
+def _difference_row(
+    name: str, title: str, found: PairedComparison | None, first: str, contest: Contest
+) -> list[str]:
     if found is None:
         return [f"{name}, {title}", DASH, DASH, "not comparable"]
     return [
         f"{name}, {title}",
-        _signed_percent(found.difference),
-        _span_text(found.difference_span),
-        comparison_words(found, name, first),
+        _signed(found.difference, contest.merit),
+        _span_text(found.difference_span, contest.merit),
+        comparison_words(found, contest, name, first),
     ]
 
 
-def _in_points(name: str, title: str, found: PairedComparison) -> Measured:
-    """Make a dot of a difference, in percentage points."""
-    span = found.difference_span
+def _as_drawn(name: str, title: str, found: PairedComparison, merit: Merit) -> Measured:
+    """Make a dot of a difference; one of shares is in percentage points."""
+    span, unit = found.difference_span, 100 if merit.is_share else 1
     return Measured(
         row=visible(title),
         name=name,
-        value=100 * found.difference,
-        lower=100 * span.lower,
-        upper=100 * span.upper,
+        value=unit * found.difference,
+        lower=unit * span.lower,
+        upper=unit * span.upper,
     )
 
 
@@ -137,30 +144,27 @@ def _comparison(
 ) -> PairedComparison | None:
     wanted = [signal] if signal else list(contest.signals)
     for one in (physics, first):
-        point = point_at(one, contest.working_point)
-        if isinstance(point, NotMeasured):
-            return None
-        if any(name not in point.rates or not one.replicates.get(name) for name in wanted):
+        if not all(is_comparable_signal(one, contest, name) for name in wanted):
             return None
     if signal:
-        return compare_rate(physics, first, signal, contest.working_point)
+        return compare_signal(physics, first, signal, contest)
     return compare_merit(physics, first, contest)
 
 
-def comparison_words(found: PairedComparison, name: str, other: str) -> str:
+def comparison_words(found: PairedComparison, contest: Contest, name: str, other: str) -> str:
     """Say what a comparison lets one say."""
     if not found.is_resolved:
         return "not resolved"
-    return f"{name} is better" if found.difference > 0 else f"{other} is better"
+    return f"{name if is_better(found, contest) else other} is better"
 
 
-def _signed_percent(value: float) -> str:
-    text = percent(abs(value))
+def _signed(value: float, merit: Merit) -> str:
+    text = merit_text(merit, abs(value))
     return f"−{text}" if value < 0 else f"+{text}" if value > 0 else text
 
 
-def _span_text(span: Span) -> str:
-    return f"{_signed_percent(span.lower)} to {_signed_percent(span.upper)}"
+def _span_text(span: Span, merit: Merit) -> str:
+    return f"{_signed(span.lower, merit)} to {_signed(span.upper, merit)}"
 
 
 def _roc_section(measured: Sequence[tuple[str, Subject, Physics]], palette: Palette) -> Section:

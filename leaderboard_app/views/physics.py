@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.board.comparison import compare_rate
-from harness.board.entry import fpr_text, point_at, shown_physics
+from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
 from harness.board.rows import titles_of
 from harness.card.records import (
@@ -14,6 +14,7 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.card.text import visible
+from harness.challenge import fpr_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Palette

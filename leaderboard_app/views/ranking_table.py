@@ -6,12 +6,29 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from harness.board.entry import fpr_text
-from harness.board.formats import DASH, EVIDENCE_TITLES, METRIC_TITLES, amount, percent
-from harness.board.rows import SYNTHETIC_NOTE, AmountCell, Board, BoardRow, MeritCell, RateCell
+from harness.board.formats import (
+    DASH,
+    EVIDENCE_TITLES,
+    METRIC_TITLES,
+    amount,
+    figure_of,
+    figures_text,
+    merit_text,
+    signal_cell,
+    signal_column,
+)
+from harness.board.rows import (
+    SYNTHETIC_NOTE,
+    AmountCell,
+    Board,
+    BoardRow,
+    MeritCell,
+    RateCell,
+    SignalCell,
+)
 from harness.card.records import NotMeasured
 from harness.card.text import visible
-from harness.challenge import RESOURCE_TITLES
+from harness.challenge import RESOURCE_TITLES, Merit
 from leaderboard_app.blocks import Note
 from leaderboard_app.views.common import class_text
 
@@ -27,7 +44,7 @@ def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
         Address of the page of ``(team, card)``.
     """
     return {
-        "caption": f"Ranking on {visible(board.title)} at FPR {fpr_text(board.shown_point)}",
+        "caption": f"Ranking on {visible(board.title)}: {figures_text(board)}",
         "columns": _model_columns(board),
         "rows": [_model_row(row, i, board, href) for i, row in enumerate(board.rows)],
         "filters": [
@@ -61,11 +78,11 @@ def _model_columns(board: Board) -> list[JsonValue]:
 
 def _rate_scale(board: Board) -> JsonValue:
     """Return one scale for all efficiencies, so that their bars can be compared."""
-    rates = [
-        cell for row in board.rows for cell in row.rates.values() if isinstance(cell, RateCell)
-    ]
+    shown = [signal_cell(row, name) for row in board.rows for name in board.signals]
+    cells = [cell for cell in shown if isinstance(cell, RateCell | SignalCell)]
     merits = [row.merit.value for row in board.rows if isinstance(row.merit, MeritCell)]
-    values = [*(cell.tpr for cell in rates), *(cell.upper for cell in rates), *merits]
+    figures = [figure_of(cell) for cell in cells]
+    values = [*(value or 0.0 for value in figures), *(cell.upper for cell in cells), *merits]
     positive = [value for value in values if value > 0]
     if not positive:
         return None
@@ -76,26 +93,27 @@ def _rate_scale(board: Board) -> JsonValue:
 
 def _efficiency_columns(board: Board) -> list[JsonValue]:
     metric = METRIC_TITLES.get(board.metric, board.metric)
-    point, scale = fpr_text(board.shown_point), _rate_scale(board)
+    merit, what, scale = board.ranked_merit, figures_text(board), _rate_scale(board)
+    first = 1 if merit.smaller_is_better else -1
     return [
         _column(
             "merit",
             "Merit",
             "rate",
-            -1,
-            unit="TPR",
+            first,
+            unit=merit.title,
             range=scale,
-            help=f"{metric} over the signals at FPR {point}, each at least the FPR itself",
+            help=f"{metric} over the signals ({what}), none counted as worse than by chance",
         ),
         *(
             _column(
-                f"tpr_{name}",
+                signal_column(board, name),
                 visible(title),
                 "rate",
-                -1,
-                unit="TPR",
+                first,
+                unit=merit.title,
                 range=scale,
-                help=f"True positive rate at FPR {point} with its 95 % interval",
+                help=f"{what} with its 95 % interval",
             )
             for name, title in board.signals.items()
         ),
@@ -137,7 +155,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
     cells: dict[str, JsonValue] = {
         "rank": _rank_cell(row),
         "team": {"v": row.team, "t": visible(row.team), "s": visible(row.title)},
-        "merit": _merit_cell(row),
+        "merit": _merit_cell(row, board.ranked_merit),
         "auc": _number_cell(row.mean_auc, ".3f"),
         "latency": _latency_cell(row, board),
         "ii": _amount_cell(row.interval_cycles),
@@ -156,7 +174,10 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         },
         "date": {"v": row.created, "t": row.created[:10], "tip": row.created},
     }
-    cells |= {f"tpr_{name}": _rate_cell(cell) for name, cell in row.rates.items()}
+    cells |= {
+        signal_column(board, name): _signal_cell(signal_cell(row, name), board.ranked_merit)
+        for name in board.signals
+    }
     cells |= {name: _share_cell(row, name, board) for name in RESOURCE_TITLES}
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
@@ -186,13 +207,14 @@ def _rank_cell(row: BoardRow) -> JsonValue:
     return cell
 
 
-def _merit_cell(row: BoardRow) -> JsonValue:
+def _merit_cell(row: BoardRow, merit: Merit) -> JsonValue:
     if isinstance(row.merit, NotMeasured):
         return _missing(row.merit)
-    cell: dict[str, JsonValue] = {"v": row.merit.value, "t": percent(row.merit.value)}
+    cell: dict[str, JsonValue] = {"v": row.merit.value, "t": merit_text(merit, row.merit.value)}
     if row.merit.lower is not None and row.merit.upper is not None:
         cell |= {"lo": row.merit.lower, "hi": row.merit.upper}
-        cell["tip"] = f"95 %: {percent(row.merit.lower)} to {percent(row.merit.upper)}"
+        lower, upper = merit_text(merit, row.merit.lower), merit_text(merit, row.merit.upper)
+        cell["tip"] = f"95 %: {lower} to {upper}"
     else:
         cell |= {"lo": row.merit.value, "hi": row.merit.value}
     if row.arithmetic == "float":
@@ -200,17 +222,24 @@ def _merit_cell(row: BoardRow) -> JsonValue:
     return cell
 
 
-def _rate_cell(cell: RateCell | NotMeasured) -> JsonValue:
-    if isinstance(cell, NotMeasured):
-        return _missing(cell)
+def _signal_cell(cell: RateCell | SignalCell | NotMeasured | None, merit: Merit) -> JsonValue:
+    if not isinstance(cell, RateCell | SignalCell):
+        return None if cell is None else _missing(cell)
+    value = cell.tpr if isinstance(cell, RateCell) else cell.value
+    lower, upper = merit_text(merit, cell.lower), merit_text(merit, cell.upper)
     return {
-        "v": cell.tpr,
-        "t": percent(cell.tpr),
+        "v": value,
+        "t": merit_text(merit, value),
         "lo": cell.lower,
         "hi": cell.upper,
-        "tip": f"{cell.n_passing:,} of {cell.n_events:,} events pass; "
-        f"95 %: {percent(cell.lower)} to {percent(cell.upper)}",
+        "tip": f"{_counts(cell)}; 95 %: {lower} to {upper}",
     }
+
+
+def _counts(cell: RateCell | SignalCell) -> str:
+    if isinstance(cell, RateCell):
+        return f"{cell.n_passing:,} of {cell.n_events:,} events pass"
+    return f"{cell.n_background:,} background and {cell.n_signal:,} signal events pass"
 
 
 def _missing(cell: NotMeasured) -> JsonValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.board.entry import fpr_text, point_at, shown_physics
+from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
 from harness.card.records import (
     NotMeasured,
@@ -12,6 +12,7 @@ from harness.card.records import (
     StressedRate,
     Variation,
 )
+from harness.challenge import fpr_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.views.common import interval_text, measured

@@ -83,7 +83,7 @@ def _history_section(subject: Subject) -> list[Section]:
                         )
                         for entry, merit, span in points
                     ],
-                    title="Merit (TPR)",
+                    title=f"Merit ({subject.contest.merit.title})",
                 ),
             ),
         )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.board.entry import fpr_text
-from harness.board.formats import METRIC_TITLES, amount, figure_of
-from harness.board.rows import Board, BoardRow, MeritCell
+from harness.board.formats import METRIC_TITLES, amount, figure_of, figures_text, signal_cell
+from harness.board.rows import Board, BoardRow
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from leaderboard_app import charts
@@ -41,7 +40,10 @@ def efficiencies(board: Board) -> dict[str, str]:
     """How each efficiency that can be drawn is printed: the merit, then each signal's TPR."""
     return {
         "merit": "Merit",
-        **{name: f"TPR {visible(title)}" for name, title in board.signals.items()},
+        **{
+            name: f"{board.ranked_merit.title} {visible(title)}"
+            for name, title in board.signals.items()
+        },
     }
 
 
@@ -66,7 +68,7 @@ def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
     return charts.trade_off(
         points,
         x_title=COSTS[cost].title,
-        y_title=f"{name} at FPR {fpr_text(board.shown_point)}",
+        y_title=name + figures_text(board).removeprefix(board.ranked_merit.title),
         marks=marks,
     )
 
@@ -93,7 +95,7 @@ def trade_off_notes(board: Board) -> list[Note]:
 
 def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None:
     x = figure_of(getattr(row, COSTS[cost].field))
-    cell = row.merit if efficiency == "merit" else row.rates.get(efficiency)
+    cell = row.merit if efficiency == "merit" else signal_cell(row, efficiency)
     if x is None or cell is None or isinstance(cell, NotMeasured):
         return None
     return TradePoint(
@@ -101,7 +103,7 @@ def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None
         title=visible(row.title),
         rank=rank_words(row),
         x=float(x),
-        y=cell.value if isinstance(cell, MeritCell) else cell.tpr,
+        y=float(figure_of(cell) or 0.0),
         lower=cell.lower,
         upper=cell.upper,
         is_ranked=row.rank is not None,

@@ -35,18 +35,16 @@ def test_weights_weigh_and_pick_signals():
     assert only.signals == ("h0",)
 
 
-@pytest.mark.parametrize(
-    ("metric", "expected"), [("mean_tpr", (4e-4 + 1e-5) / 2), ("lowest_tpr", 1e-5)]
-)
-def test_other_metrics_are_a_matter_of_the_rules(metric, expected):
-    rules = RankingRules(metric=metric)
+@pytest.mark.parametrize(("aggregate", "expected"), [("mean", (4e-4 + 1e-5) / 2), ("worst", 1e-5)])
+def test_other_aggregates_are_a_matter_of_the_rules(aggregate, expected):
+    rules = RankingRules(aggregate=aggregate)
     assert merit_of({"a": 4e-4, "b": 0.0}, contest(rules=rules)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("metric", ["geometric_mean_tpr", "mean_tpr", "lowest_tpr"])
-def test_replicates_of_the_merit_follow_the_same_formula(metric):
+@pytest.mark.parametrize("aggregate", ["geometric_mean", "mean"])
+def test_replicates_of_the_merit_follow_the_same_formula(aggregate):
     card = make_card(seed=3)
-    rulebook = make_rulebook(metric=metric, signal_weights={"ato4l": 1.0, "h0": 2.0})
+    rulebook = make_rulebook(aggregate=aggregate, signal_weights={"ato4l": 1.0, "h0": 2.0})
     chosen = rulebook.contest_of([entry(card)])
     fast = merit_replicates(card.firmware_physics, chosen)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.board.formats import percent
 from harness.board.view import standing_view
-from harness.card.terminal import rate_text
 from tests.cards import make_card
 from tests.terminal import draw
 
@@ -16,7 +16,7 @@ def test_the_merit_is_the_geometric_mean_and_every_reason_against_a_rank_is_show
     merit = np.prod([max(rate.tpr, 1e-5) for rate in rates]) ** (1 / len(rates))
 
     shown = draw(standing_view(card))
-    assert f"merit {rate_text(merit)}: geometric mean" in shown
+    assert f"merit {percent(merit)}: geometric mean over the signals" in shown
     assert "can be ranked: no rule is broken" in shown
 
     unofficial = {"is_official": False, "unofficial_because": ("of a test",)}

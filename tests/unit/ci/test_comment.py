@@ -117,7 +117,7 @@ def test_an_open_entry_is_shown_for_its_physics():
 
 def test_the_rules_of_the_board_hold_and_not_those_of_the_card():
     # The forged card brings rules by which it alone would count.
-    rules = RankingRules(metric="lowest_tpr", deadline="2000-01-01T00:00:00Z")
+    rules = RankingRules(aggregate="worst", deadline="2000-01-01T00:00:00Z")
     card = make_card("mine", challenge=make_challenge(rules=rules), created="2099-01-01T00:00:00Z")
     found = judge(card, BOARD)
     assert found.contest.rules == BOARD[0].card.challenge.ranking

@@ -6,92 +6,82 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
+from pydantic import AfterValidator, Field, model_validator
+
+from harness.challenge.merit import (
+    AGGREGATE_TITLES,
+    MERIT_KINDS,
+    AddedEfficiencyAtRate,
+    Aggregate,
+    AreaUnderCurve,
+    EfficiencyAtRate,
+    MaxSic,
+    Merit,
+    MistagAtTpr,
+    RejectionAtTpr,
+    TprAtFpr,
+    fpr_text,
+    without_last_digits,
+)
+from harness.challenge.values import (
+    NAME_PATTERN,
+    Fraction,
+    Name,
+    Positive,
+    Utc,
+    Value,
+    instant,
+    is_name,
+    utc,
 )
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Names become file names and URL parts: lower case only, so that no two differ by case alone.
-NAME_PATTERN = r"[a-z0-9][a-z0-9_+.-]{0,63}"
-Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-
-
-def is_name(text: str) -> bool:
-    """Tell whether `text` is a `Name`, as that of a team.
-
-    Examples
-    --------
-    >>> is_name("team_x"), is_name("Team X")
-    (True, False)
-    """
-    return re.fullmatch(NAME_PATTERN, text) is not None
-
-
-def utc(moment: datetime) -> str:
-    """Write a time as `Utc`: as cards and all other documents do.
-
-    Examples
-    --------
-    >>> utc(datetime(2026, 3, 1, 12, tzinfo=UTC))
-    '2026-03-01T12:00:00Z'
-    """
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def instant(time: str) -> datetime:
-    """Return the instant of a `Utc`: times are compared by it, never as text.
-
-    Raises
-    ------
-    ValueError
-        There is no such time, or its zone is not said.
-
-    Examples
-    --------
-    >>> instant("2026-03-01T13:00:00+01:00") == instant("2026-03-01T12:00:00Z")
-    True
-    """
-    moment = datetime.fromisoformat(time)
-    if moment.tzinfo is None:
-        raise ValueError("its zone is not said")
-    return moment.astimezone(UTC)
-
-
-def _as_utc(value: object) -> str:
-    """Read a time of any zone; YAML makes a datetime of one without quotes."""
-    try:
-        return utc(instant(str(value)))
-    except (ValueError, OverflowError) as error:
-        form = "2026-03-01T12:00:00Z or 2026-03-01T13:00:00+01:00"
-        raise ValueError(f"a time that exists, with its zone, as {form}") from error
-
-
-# A time, kept in UTC to the second.
-Utc = Annotated[
-    str, BeforeValidator(_as_utc), WithJsonSchema({"type": "string", "format": "date-time"})
+__all__ = [
+    "AGGREGATE_TITLES",
+    "EVIDENCE_LADDER",
+    "MERIT_KINDS",
+    "NAME_PATTERN",
+    "RESOURCE_TITLES",
+    "SPLITMIX_STEP",
+    "Account",
+    "AddedEfficiencyAtRate",
+    "Aggregate",
+    "AreaUnderCurve",
+    "Budget",
+    "Challenge",
+    "DataFile",
+    "EfficiencyAtRate",
+    "EventLayout",
+    "Evidence",
+    "Fraction",
+    "IntakeRules",
+    "MaxSic",
+    "Merit",
+    "MistagAtTpr",
+    "Name",
+    "ObjectGroup",
+    "Positive",
+    "Preselection",
+    "RankingRules",
+    "RejectionAtTpr",
+    "Split",
+    "Target",
+    "TprAtFpr",
+    "Utc",
+    "Value",
+    "fpr_text",
+    "instant",
+    "is_name",
+    "mix64",
+    "utc",
+    "without_last_digits",
 ]
-
-
-class Value(BaseModel):
-    """A frozen value that crosses a file boundary; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ObjectGroup(Value):
@@ -246,9 +236,10 @@ class RankingRules(Value):
 
     Attributes
     ----------
-    metric : str
-        How the TPRs of the signals become one figure of merit, each floored at the working
-        point's FPR: their geometric mean, their arithmetic mean, or the lowest of them.
+    aggregate : str
+        How the figures of merit of the signals become one, none of them worse than by chance: their
+        geometric mean, arithmetic mean, median, the mean of their worst quarter, the worst of them,
+        or that of a single signal. Older manifests and cards call it `metric`.
     signal_weights : mapping of signal to float
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
@@ -261,7 +252,7 @@ class RankingRules(Value):
         the reason; they stay listed.
     """
 
-    metric: Literal["geometric_mean_tpr", "mean_tpr", "lowest_tpr"] = "geometric_mean_tpr"
+    aggregate: Aggregate = "geometric_mean"
     signal_weights: dict[Name, Positive] = Field(default_factory=dict)
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
@@ -273,6 +264,32 @@ class RankingRules(Value):
     )
     deadline: Utc | None = None
     retracted: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_metric(cls, value: object) -> object:
+        if not isinstance(value, dict) or value.get("metric") not in _METRICS:
+            return value
+        others = {name: one for name, one in value.items() if name != "metric"}
+        return {"aggregate": _METRICS[value["metric"]], **others}
+
+    @model_validator(mode="after")
+    def _weighs_what_it_can(self) -> RankingRules:
+        weights = self.signal_weights
+        if self.aggregate == "single" and len(weights) != 1:
+            raise ValueError("aggregate single: signal_weights names the one signal that counts")
+        has_means = self.aggregate in {"geometric_mean", "mean"}
+        if not has_means and len(set(weights.values())) > 1:
+            raise ValueError(f"aggregate {self.aggregate} takes no weights: give each signal 1")
+        return self
+
+
+# What `aggregate` was called before there were other merits than a TPR.
+_METRICS: dict[object, Aggregate] = {
+    "geometric_mean_tpr": "geometric_mean",
+    "mean_tpr": "mean",
+    "lowest_tpr": "worst",
+}
 
 
 # A name by which a forge such as GitHub or GitLab knows an account; robots' end in ``[bot]``.
@@ -304,7 +321,15 @@ class IntakeRules(Value):
 
 
 class Challenge(Value):
-    """One version of one data set with the rules of scoring on it."""
+    """One version of one data set with the rules of scoring on it.
+
+    Attributes
+    ----------
+    merit : Merit or None
+        What is ranked, of each signal; None: the TPR at `working_point`.
+    menu : str or None
+        The dataset beside the events that says which of them the menu of the trigger accepts.
+    """
 
     name: Name
     title: str = Field(min_length=1, max_length=120)
@@ -320,6 +345,8 @@ class Challenge(Value):
     seed: int = Field(ge=0, lt=2**63)
     false_positive_rates: Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
     working_point: Positive
+    merit: Merit | None = None
+    menu: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
     collision_rate_hz: Positive = 40e6
     target: Target
     ranking: RankingRules = Field(default_factory=RankingRules)
@@ -335,6 +362,13 @@ class Challenge(Value):
             raise ValueError("no file has the role background")
         if self.working_point not in self.false_positive_rates:
             raise ValueError("working_point is not among false_positive_rates")
+        if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
+            raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
+        if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
+            raise ValueError(
+                "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
+                "which events the menu of the trigger accepts"
+            )
         if self.preselection is not None:
             known = {group.name for group in self.layout.objects}
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
