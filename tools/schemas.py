@@ -17,6 +17,7 @@ from harness.board.decisions import Decisions
 from harness.board.rows import Board
 from harness.card.records import ScoreCard
 from harness.ci.documents import Summary
+from harness.ci.inbox import Receipt
 from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
 from harness.submission.declaration import Spec
@@ -28,6 +29,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "attempt": Attempt,
     "decisions": Decisions,
     "manifest": Manifest,
+    "receipt": Receipt,
     "score_card": ScoreCard,
     "submission": Spec,
     "summary": Summary,

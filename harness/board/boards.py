@@ -39,7 +39,7 @@ class Boards:
         self._index = CardIndex(results, is_private=is_private)
         self._opened = CardIndex(results.absolute().with_name(OPENED), is_private=is_private)
         self._challenges = {challenge.name: challenge for challenge in challenges}
-        self._is_private = is_private
+        self.is_private = is_private
         self._snapshot = Snapshot(version=0)
 
     def refresh(self) -> Snapshot:
@@ -52,13 +52,20 @@ class Boards:
             }
             self._snapshot = Snapshot(
                 version=version,
-                entries={**shown.entries, **opened.entries},
+                entries={**self._shown(shown), **opened.entries},
                 summaries=shown.summaries,
                 decisions={**shown.decisions, **decided},
                 unreadable=(*shown.unreadable, *opened.unreadable),
                 final=frozenset(opened.entries),
             )
         return self._snapshot
+
+    def _shown(self, found: Snapshot) -> dict[str, tuple[Entry, ...]]:
+        """Leave out the challenges that show nothing until they are opened."""
+        if self.is_private:
+            return dict(found.entries)
+        closed = {one.name for one in self._challenges.values() if one.private == "until_open"}
+        return {name: cards for name, cards in found.entries.items() if name not in closed}
 
     def rulebook(self, snapshot: Snapshot, challenge: str) -> Rulebook:
         """Return what rules a challenge, whether it has cards or not.
@@ -71,7 +78,7 @@ class Boards:
         return Rulebook(
             challenge=self._challenges.get(challenge),
             decisions=snapshot.decisions_of(challenge),
-            is_private=self._is_private,
+            is_private=self.is_private,
             is_final=challenge in snapshot.final,
         )
 

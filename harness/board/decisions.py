@@ -13,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
+from filelock import FileLock
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from harness.challenge import NAME_PATTERN, Name, Utc, Value
 from harness.errors import DataError, UsageError, field_problems
-from harness.files import read_json, write_json
+from harness.files import make_folder, read_json, write_json
 
 FILE_NAME = "decisions.json"
 _FIX = "correct or restore the file"
@@ -31,6 +32,8 @@ _SUBJECTS = {
     "unrename": ("team", "to"),
     "withdraw": ("team",),
     "readmit": ("team",),
+    "disqualify": ("team",),
+    "requalify": ("team",),
 }
 
 Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
@@ -38,7 +41,17 @@ Reason = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
 DecisionKind = Literal[
-    "freeze", "thaw", "retract", "reinstate", "reveal", "rename", "unrename", "withdraw", "readmit"
+    "freeze",
+    "thaw",
+    "retract",
+    "reinstate",
+    "reveal",
+    "rename",
+    "unrename",
+    "withdraw",
+    "readmit",
+    "disqualify",
+    "requalify",
 ]
 
 
@@ -52,7 +65,8 @@ class Decision(Value):
         deadline holds again. ``retract``: `card` does not count. ``reinstate``: it does again.
         ``reveal``: the hidden signal `signal` is shown to everyone; never taken back.
         ``rename``: `team` is called `to`. ``unrename``: that rename is taken back. ``withdraw``:
-        no card of `team` counts. ``readmit``: they do again.
+        no card of `team` counts. ``readmit``: they do again. ``disqualify``: no card of `team`
+        counts, nor one that it hands in later, under whatever name. ``requalify``: they do again.
     commit : str or None
         The commit of the main branch that a rename or a withdrawal follows from.
     decided : str or None
@@ -182,5 +196,11 @@ def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
         The file cannot be written.
     """
     path = results / challenge / FILE_NAME
+    make_folder(path.parent)
+    with FileLock(path.with_name(".decisions.lock")):
+        return _write_added(path, decision)
+
+
+def _write_added(path: Path, decision: Decision) -> Path:
     added = decision.model_dump(mode="json", exclude_none=True)
     return write_json(path, _List(decisions=(*_read_list(path).decisions, added)))

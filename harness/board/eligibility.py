@@ -131,8 +131,11 @@ def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
 
 def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
     card, rules = entry.card, contest.rules
-    if withdrawal := contest.teams.of_card(card).withdrawal:
-        yield f"the team was withdrawn: {withdrawal.reason}"
+    standing = contest.teams.of_card(card)
+    if standing.disqualification is not None:
+        yield f"the team was disqualified: {standing.disqualification.reason}"
+    if standing.withdrawal is not None:
+        yield f"the team was withdrawn: {standing.withdrawal.reason}"
     if entry.key in rules.retracted:
         yield f"taken back by the organiser: {rules.retracted[entry.key]}"
     if _is_late(card, rules):
@@ -151,10 +154,9 @@ def _is_late(card: ScoreCard, rules: RankingRules) -> bool:
 
 
 def is_valid(entry: Entry, contest: Contest) -> bool:
-    """Whether a card is official, in time, not taken back, and its team not withdrawn."""
+    """Whether a card is official, in time, not taken back, and its team not out."""
     rules = contest.rules
-    is_withdrawn = contest.teams.of_card(entry.card).withdrawal is not None
-    is_out = is_withdrawn or entry.key in rules.retracted
+    is_out = contest.teams.of_card(entry.card).is_out or entry.key in rules.retracted
     return entry.card.is_official and not is_out and not _is_late(entry.card, rules)
 
 
@@ -191,9 +193,16 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
     if isinstance(physics, NotMeasured):
         yield f"the firmware's scores were not measured: {physics.not_measured}"
         return
-    if not contest.merit.at_working_point:
+    if not contest.signals:
+        yield "its signals are hidden until the organiser opens this challenge"
+    if contest.merit.at_working_point:
+        yield from _rate_reasons(card, physics, contest)
+    else:
         yield from _merit_reasons(physics, contest)
-        return
+
+
+def _rate_reasons(card: ScoreCard, physics: Physics, contest: Contest) -> Iterator[str]:
+    """Say what is missing of the TPRs at the contest's working point."""
     try:
         point = physics.at(contest.working_point)
     except KeyError:

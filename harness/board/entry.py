@@ -14,7 +14,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
-from harness.challenge import Challenge, fpr_text
+from harness.challenge import Challenge, digest_of_key, fpr_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,9 +42,11 @@ def fits(card: ScoreCard, rules: Challenge) -> bool:
     """
     scored = card.challenge
     checksums = {file.process: file.checksum for file in rules.files if file.checksum}
-    return (scored.name, scored.version, scored.split_key, scored.seed) == (
-        *(rules.name, rules.version, rules.split.key, rules.seed),
-    ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
+    found = (scored.name, scored.version, digest_of_key(scored.split_key), scored.seed)
+    wanted = (rules.name, rules.version, rules.split.key_digest, rules.seed)
+    return found == wanted and all(
+        file.checksum == checksums.get(file.process, file.checksum) for file in scored.files
+    )
 
 
 def may_be_paired(first: ScoreCard, second: ScoreCard) -> bool:
@@ -66,7 +68,7 @@ def data_digest(challenge: ScoredChallenge) -> str:
         challenge.name,
         challenge.version,
         challenge.seed,
-        challenge.split_key,
+        digest_of_key(challenge.split_key),
         challenge.split_fractions,
         files,
     ]

@@ -233,13 +233,13 @@ def to_csv(board: Board) -> str:
         for name in board.signals
         for edge in ("lower", "upper")
     ]
-    extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons"]
+    extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
     writer.writerow([*(column.name for column in shown), *extra])
     for row in board.rows:
         values: list[str | float | int | None] = [column.value(row) for column in shown]
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
-        values.append("; ".join(row.reasons))
+        values += ["; ".join(row.reasons), "; ".join(row.same_network)]
         writer.writerow([_csv_cell(value) for value in values])
     return out.getvalue()
 

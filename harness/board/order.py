@@ -86,6 +86,15 @@ class Ranking:
         """The card of each team that counts, ranked ones first."""
         return (*self.ranked, *self.unranked)
 
+    def twins_of(self, entry: Entry) -> tuple[str, ...]:
+        """Names of the other teams with a card of the very same network, older cards too."""
+        digest = entry.card.model_digest
+        if isinstance(digest, NotMeasured):
+            return ()
+        every = (*(item.entry for item in self.listed), *self.superseded)
+        same = {self.contest.team_of(one) for one in every if one.card.model_digest == digest}
+        return tuple(sorted(same - {self.contest.team_of(entry)}))
+
 
 def rank(entries: Sequence[Entry], contest: Contest) -> Ranking:
     """Rank the cards of one challenge: one card of each team.
@@ -120,10 +129,14 @@ def _one_per_team(
     return tuple(counting), tuple(superseded)
 
 
-def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, str]:
-    """Sort a team's cards so that the one that counts comes last."""
+def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, datetime, str]:
+    """Sort a team's cards so that the one that counts comes last.
+
+    The latest is the one handed in last: a rescoring of an older one is no later entry.
+    """
     card, counts = entry.card, is_valid(entry, contest)
-    return counts and is_comparable(card, contest), counts, card.created_at, entry.key
+    is_first = counts and is_comparable(card, contest)
+    return is_first, counts, card.received_at, card.created_at, entry.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,6 +150,7 @@ class _Judged:
     mean_auc: float
     latency_ns: float
     lut: float
+    received: float
 
     @property
     def goodness(self) -> float:
@@ -144,8 +158,8 @@ class _Judged:
         return self.sign * self.merit
 
     @property
-    def key(self) -> tuple[float, float, float, float]:
-        return -self.goodness, -self.mean_auc, self.latency_ns, self.lut
+    def key(self) -> tuple[float, ...]:
+        return -self.goodness, -self.mean_auc, self.latency_ns, self.lut, self.received
 
 
 def _judge(entry: Entry, contest: Contest) -> _Judged:
@@ -162,7 +176,14 @@ def _judge(entry: Entry, contest: Contest) -> _Judged:
         mean_auc=mean_auc(physics, contest.signals),
         latency_ns=_value_or_infinity(firmware.latency_ns),
         lut=_value_or_infinity(firmware.lut),
+        received=_time_of(entry, contest),
     )
+
+
+def _time_of(entry: Entry, contest: Contest) -> float:
+    """Return when an entry was received [s], where that breaks ties; else one time for all."""
+    is_used = contest.rules.tie_break == "received"
+    return entry.card.received_at.timestamp() if is_used else 0.0
 
 
 def _value_or_infinity(figure: Figure | NotMeasured) -> float:

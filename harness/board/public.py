@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 
 from harness.card.records import ScoreCard, ScoredChallenge
-from harness.challenge import RankingRules
+from harness.challenge import RankingRules, digest_of_key
 
 T = TypeVar("T")
 _WITHHELD = "withheld until the organiser opens the hidden signals"
@@ -22,7 +22,7 @@ def hidden_signals(challenge: ScoredChallenge) -> frozenset[str]:
 
 
 def public_part(card: ScoreCard, revealed: Collection[str] = ()) -> ScoreCard:
-    """Return `card` without any figure or sentence about a hidden signal.
+    """Return `card` without any figure or sentence about a hidden signal, nor the split's key.
 
     Figures are found by their key, in every mapping of the card, so that a new field is public
     only without the hidden signals.
@@ -33,12 +33,15 @@ def public_part(card: ScoreCard, revealed: Collection[str] = ()) -> ScoreCard:
         Hidden signals that the organiser has opened: they are shown.
     """
     hidden = hidden_signals(card.challenge) - frozenset(revealed)
+    key = digest_of_key(card.challenge.split_key)
+    challenge = card.challenge.model_copy(update={"split_key": key})
     if not hidden:
-        return card
+        is_same = key == card.challenge.split_key
+        return card if is_same else card.model_copy(update={"challenge": challenge})
     files = [file for file in card.challenge.files if file.process in hidden]
     words = hidden | {file.title for file in files} | {file.name for file in files}
     shown = tuple(file for file in card.challenge.files if file not in files)
-    challenge = card.challenge.model_copy(update={"files": shown})
+    challenge = challenge.model_copy(update={"files": shown})
     return _without(card.model_copy(update={"challenge": challenge}), hidden, words - {""})
 
 

@@ -94,6 +94,8 @@ class BoardRow(Value):
         Whose scores the physics is of; None where there is none.
     merits : mapping of signal to SignalCell or NotMeasured
         Empty where `rates` are what is ranked.
+    same_network : tuple of str
+        Other teams that handed in the very same network.
     evidence : str or None
         The weakest evidence among latency in cycles, interval and resources.
     """
@@ -131,6 +133,7 @@ class BoardRow(Value):
     evidence: Evidence | None
     isolation: IsolationKind
     reasons: tuple[str, ...]
+    same_network: tuple[Name, ...] = Field(default=(), exclude_if=lambda teams: not teams)
 
 
 class Board(Value):
@@ -186,7 +189,7 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
     newest = max((item.entry.card for item in listed), key=lambda card: card.created_at)
     reference = _reference_card(listed, contest, newest)
     notes = [*(f"A decision of the organiser: {flaw}." for flaw in contest.flaws)]
-    notes += [RANK_NOTE, RATE_NOTE]
+    notes += [*_twin_notes(made), RANK_NOTE, RATE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(
@@ -203,7 +206,7 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
         merit=None if isinstance(contest.merit, TprAtFpr) else contest.merit,
         signals=titles_of(reference, contest.signals),
         target=contest.target,
-        rows=tuple(_row(item, contest, point) for item in listed),
+        rows=tuple(_row(item, made, point) for item in listed),
         n_ranked=len(made.ranked),
         n_superseded=len(made.superseded),
         notes=tuple(notes),
@@ -235,8 +238,21 @@ def working_points(entries: Sequence[Entry]) -> tuple[float, ...]:
     return tuple(sorted(found))
 
 
-def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
-    card = item.entry.card
+def twin_text(teams: Sequence[str]) -> str:
+    """Say which teams handed in the very same network."""
+    return f"{' and '.join(teams)} handed in the same network: the same graph and weights."
+
+
+def _twin_notes(made: Ranking) -> list[str]:
+    found = {
+        tuple(sorted({made.contest.team_of(item.entry), *made.twins_of(item.entry)}))
+        for item in made.listed
+    }
+    return [twin_text(teams) for teams in sorted(found) if len(teams) > 1]
+
+
+def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
+    card, contest = item.entry.card, made.contest
     place = item if isinstance(item, Ranked) else None
     physics = shown_physics(card)
     firmware = card.firmware
@@ -272,6 +288,7 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
         evidence=weakest_evidence(firmware),
         isolation=card.isolation.kind,
         reasons=item.reasons if isinstance(item, Unranked) else (),
+        same_network=made.twins_of(item.entry),
     )
 
 

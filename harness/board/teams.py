@@ -1,7 +1,8 @@
-"""Which team a card belongs to: teams are renamed and withdrawn by decisions of the organiser.
+"""Which team a card belongs to: teams are renamed, withdrawn and disqualified by decisions.
 
 A card keeps the name that it was scored under. A renamed team takes its cards along: those received
-until the decision. Whoever uses the old name after that is another team.
+until the decision. Whoever uses the old name after that is another team. A team that was
+disqualified gets rid of it by no rename: its old names stay disqualified, too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,16 @@ from harness.challenge import instant
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """A team as it stands now: its name, and the decision that withdrew it, if one did."""
+    """A team as it stands now: its name, and the decisions that took it out, if any did."""
 
     name: str
     withdrawal: Decision | None = None
+    disqualification: Decision | None = None
+
+    @property
+    def is_out(self) -> bool:
+        """Whether no card of the team counts."""
+        return self.withdrawal is not None or self.disqualification is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +41,27 @@ class Teams:
         """Choose the decisions on teams; a rename that was taken back is left out."""
         held: list[Decision] = []
         for one in made.decisions:
-            if one.kind in {"rename", "withdraw", "readmit"}:
+            if one.kind in _ON_TEAMS:
                 held.append(one)
             elif one.kind == "unrename":
-                pairs = [(kept.kind, kept.team, kept.to) for kept in held]
-                taken_back = ("rename", one.team, one.to)
-                if taken_back in pairs:
-                    del held[len(pairs) - 1 - pairs[::-1].index(taken_back)]
+                held = _without_rename(held, one)
         return cls(tuple(held))
+
+    @property
+    def disqualified(self) -> dict[str, Decision]:
+        """The decisions that disqualify teams, by each name that they have or had since."""
+        found: dict[str, Decision] = {}
+        for one in self.decisions:
+            team = one.team or ""
+            match one.kind:
+                case "disqualify":
+                    found[team] = one
+                case "requalify":
+                    undone = found.get(team)
+                    found = {name: kept for name, kept in found.items() if kept is not undone}
+                case "rename" if one.to is not None and team in found:
+                    found[one.to] = found[team]
+        return found
 
     def standing(self, team: str, received: datetime) -> Standing:
         """Follow a team from the name that it had when it handed something in."""
@@ -56,7 +76,8 @@ class Teams:
                     withdrawal = one
                 case "readmit":
                     withdrawal = None
-        return Standing(name=name, withdrawal=withdrawal)
+        banned = self.disqualified.get(name)
+        return Standing(name=name, withdrawal=withdrawal, disqualification=banned)
 
     def of_card(self, card: ScoreCard) -> Standing:
         """Return the team of a card as it stands now."""
@@ -67,6 +88,32 @@ class Teams:
         pairs = {card.submission.team: self.of_card(card).name for card in cards}
         present = {self.of_card(card).name for card in cards}
         return {old: new for old, new in pairs.items() if old not in present}
+
+
+_ON_TEAMS = {"rename", "withdraw", "readmit", "disqualify", "requalify"}
+
+
+def _without_rename(held: list[Decision], undone: Decision) -> list[Decision]:
+    """Leave the last such rename out; who was disqualified under the new name is so under the old.
+
+    Parameters
+    ----------
+    held : list of Decision
+        Those on teams, oldest first.
+    undone : Decision
+        An ``unrename``.
+    """
+    wanted = ("rename", undone.team, undone.to)
+    found = [i for i, one in enumerate(held) if (one.kind, one.team, one.to) == wanted]
+    if not found:
+        return held
+    before, after = held[: found[-1]], held[found[-1] + 1 :]
+    moved = [
+        one.model_copy(update={"team": undone.team})
+        for one in after
+        if one.kind in {"disqualify", "requalify"} and one.team == undone.to
+    ]
+    return [*before, *after, *moved]
 
 
 def _is_until(received: datetime, decision: Decision) -> bool:

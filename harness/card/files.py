@@ -15,11 +15,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from harness.card.records import Artefact, NotMeasured, ScoreCard
@@ -205,6 +206,14 @@ def write_card(
     return target
 
 
+def write_again(card: ScoreCard, path: Path, results: Path) -> Path:
+    """Write `card`, made from the one at `path`, with the scores and artefacts of that one."""
+    folder, scores = path.with_suffix(""), path.with_suffix(SCORES_SUFFIX)
+    artefacts = sorted(folder.iterdir()) if folder.is_dir() else []
+    packed = scores.read_bytes() if scores.exists() else None
+    return write_card(card, results, scores=packed, artefacts=artefacts)
+
+
 def read_card(path: str | os.PathLike[str]) -> ScoreCard:
     """Read a card.
 
@@ -259,6 +268,13 @@ def read_scores(path: Path) -> KeptScores:
             fix="score the submission again with `harness score`",
         )
     return unpack_scores(packed, card)
+
+
+def sweep_results(results: Path) -> None:
+    """Remove what killed runs left beside the cards; where a card is being written, nothing."""
+    for folder in results.glob("*/*/"):
+        with suppress(Timeout), FileLock(folder / ".lock", timeout=0):
+            _sweep(folder)
 
 
 def _sweep(folder: Path) -> None:

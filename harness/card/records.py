@@ -589,6 +589,8 @@ class ScoredChallenge(Value):
         The rules as they stood; a board ranks by those of its newest card, or by the manifest's.
     merit : Merit or None
         What is ranked; None: the TPR at the working point.
+    split_key : str
+        Digest of the split's key, see `harness.challenge.digest_of_key`; old cards hold the key.
     collision_rate_hz : float or None
         Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
     """

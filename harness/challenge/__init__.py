@@ -6,6 +6,8 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -75,6 +77,7 @@ __all__ = [
     "TprAtFpr",
     "Utc",
     "Value",
+    "digest_of_key",
     "fpr_text",
     "instant",
     "is_name",
@@ -196,6 +199,29 @@ class Split(Value):
             raise ValueError(f"train + validation + test is {total:g}, not 1")
         return self
 
+    @property
+    def key_digest(self) -> str:
+        """What cards say of the key."""
+        return digest_of_key(self.key)
+
+
+_KEY_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def digest_of_key(key: str) -> str:
+    """Return the digest of a split's key; whoever has the key can share out the events as we do.
+
+    Cards once held the key itself. A digest stays as it is: no key is as long.
+
+    Examples
+    --------
+    >>> digest_of_key("sample-1")[:16], digest_of_key(digest_of_key("sample-1"))[:16]
+    ('sha256:0899cd856', 'sha256:0899cd856')
+    """
+    if _KEY_DIGEST.fullmatch(key):
+        return key
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
 
 class Budget(Value):
     """The most of each resource that an entry may use; None where the challenge sets no limit."""
@@ -245,6 +271,9 @@ class RankingRules(Value):
         signals named in it count.
     require_second_translator : bool
         Whether a second translator must have checked the scores of every layer on its own.
+    tie_break : str
+        What ranks entries that are equal in merit, mean AUC, latency and LUT. ``shared``: they
+        share the rank. ``received``: the one that was received first is before the others.
     deadline : str or None
         Submissions received later do not count.
     retracted : mapping of card to str
@@ -257,6 +286,7 @@ class RankingRules(Value):
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
     require_second_translator: bool = False
+    tie_break: Literal["shared", "received"] = "shared"
     resource_classes_lut: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (
         1_000,
         10_000,
@@ -329,6 +359,9 @@ class Challenge(Value):
         What is ranked, of each signal; None: the TPR at `working_point`.
     menu : str or None
         The dataset beside the events that says which of them the menu of the trigger accepts.
+    private : str
+        What everybody sees before a private challenge is opened. ``public_parts``: the cards
+        without hidden signals. ``until_open``: nothing.
     """
 
     name: Name
@@ -337,6 +370,7 @@ class Challenge(Value):
     description: str = Field(default="", max_length=2000)
     synthetic: bool
     licence: str = Field(min_length=1, max_length=80)
+    private: Literal["public_parts", "until_open"] = "public_parts"
     references: tuple[str, ...] = ()
     layout: EventLayout
     preselection: Preselection | None = None

@@ -207,7 +207,8 @@ class MaxSic(_Kind):
     Attributes
     ----------
     min_background : int
-        Background events that must pass: a maximum over fewer is luck.
+        Background events that must pass: a maximum over fewer is luck. Half of them in each half
+        of the events, of which one chooses the cut and the other measures it.
 
     Examples
     --------

@@ -28,6 +28,7 @@ from harness.board.rows import (
     rate_cell,
     titles_of,
 )
+from harness.board.teams import Teams
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import markdown_text
 from harness.challenge import Challenge, Merit
@@ -152,6 +153,7 @@ def make_comment(
     optional: list[tuple[int, str]] = []
     if summary.plan is not None:
         parts += _plan_parts(summary.plan)
+        parts += _disqualified(summary.plan, rivals)
     for scoring in summary.scorings:
         card = cards.get(scoring.team)
         if scoring.status == "failed" or card is None:
@@ -215,6 +217,18 @@ def _plan_parts(plan: Plan) -> list[str]:
         if one.renamed_from is not None
     ]
     return ["\n".join(lines)] if lines else []
+
+
+def _disqualified(plan: Plan, rivals: Rivals) -> list[str]:
+    """Say which of the teams may not take part any more, also under a new name."""
+    found = Teams.of(rivals.rulebook.decisions).disqualified
+    return [
+        f"**`{one.team}` is disqualified: {comment_text(found[name].reason)}** No card of it is "
+        "ranked. If that is a mistake, write to the organiser."
+        for one in plan.submissions
+        for name in [one.team if one.team in found else one.renamed_from]
+        if name in found
+    ]
 
 
 def _problem(problem: ToldProblem) -> str:

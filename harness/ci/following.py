@@ -27,7 +27,7 @@ def follow_main(clone: Repository, commit: str, results: Path, challenge: str) -
     commit : str
         Of the main branch; its first parents are what it was before.
     results : Path
-        Those of the board.
+        Where the decisions on the challenge are, beside its cards.
     """
     folders = {entry.path for entry in clone.entries(f"{commit}:{SUBMISSIONS}") if entry.is_folder}
     made = read_decisions(results, challenge).decisions

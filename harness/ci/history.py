@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
-from harness.ci import ledger
-from harness.ci.git import MIB, Repository, identity
+from harness.ci.git import MIB, GitError, Repository, identity
+from harness.ci.joining import LEDGERS, drop_locks, join
+from harness.ci.turns import taking_turns
 from harness.errors import DataError, IntegrityError, Problem
 
 BRANCH = "board"
@@ -65,7 +67,12 @@ def credentials_of(token: str | None, server: str) -> dict[str, str]:
 
 
 def open_board(
-    repository: Repository, folder: Path, *, remote: str = "origin", branch: str = BRANCH
+    repository: Repository,
+    folder: Path,
+    *,
+    remote: str = "origin",
+    branch: str = BRANCH,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> BoardFolder:
     """Make `folder` a work tree of the board's branch, as the remote has it or else a new one.
 
@@ -75,29 +82,50 @@ def open_board(
         Knows the remote.
     folder : Path
         Made if it is not there; brought up to date if it is.
+    tell : callable
+        Told for whom this waits.
     """
     url = repository.text("remote", "get-url", "--", remote)
     if "://" not in url and not url.startswith("git@"):
         # A path is one from the repository's folder.
         url = str((repository.folder / url).resolve())
-    if not (folder / ".git").exists():
+    if not (folder / ".git" / "HEAD").exists():
         folder.mkdir(parents=True, exist_ok=True)
         repository.run("init", "--quiet", f"--initial-branch={branch}", "--", str(folder.resolve()))
     board = own_repository(folder, repository)
     exclude = folder / ".git" / "info" / "exclude"
     exclude.parent.mkdir(exist_ok=True)
     exclude.write_text("".join(f"{pattern}\n" for pattern in _LEFT_OUT), encoding="utf-8")
-    reference = f"refs/heads/{branch}"
+    with board_turn(BoardFolder(folder), tell):
+        board.run("config", "harness.remote", url)
+        board.run("config", "harness.branch", branch)
+        follow_branch(board)
+    return BoardFolder(folder)
+
+
+@contextmanager
+def board_turn(board: BoardFolder, tell: Callable[[str], None]) -> Iterator[None]:
+    """Wait until no other process works on the history of a board; one without needs no turn."""
+    if not board.is_kept:
+        yield
+        return
+    with taking_turns(board.folder / ".git" / "harness.lock", str(board.folder), tell):
+        drop_locks(board.folder)
+        yield
+
+
+def follow_branch(board: Repository) -> None:
+    """Bring what others pushed to the board's branch; nothing that is new here is lost."""
+    url, reference = _branch_of(board)
     code, _ = board.run("ls-remote", "--exit-code", "--", url, reference, allowed=(0, 2))
     if code == 0:
         board.run("fetch", "--quiet", "--no-tags", "--", url, reference)
-        if board.find("HEAD") is None:
-            board.run("reset", "--quiet", "--hard", "FETCH_HEAD")
-        else:
-            board.run("merge", "--quiet", "--ff-only", "FETCH_HEAD")
-    board.run("config", "harness.remote", url)
-    board.run("config", "harness.branch", branch)
-    return BoardFolder(folder)
+        join(board, board.resolve("FETCH_HEAD"))
+
+
+def _branch_of(board: Repository) -> tuple[str, str]:
+    name = board.text("config", "harness.branch")
+    return board.text("config", "harness.remote"), f"refs/heads/{name}"
 
 
 def own_repository(folder: Path, like: Repository | None = None) -> Repository:
@@ -193,18 +221,55 @@ def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:
     name = path.rpartition("/")[2]
     if name == SUMMARY_NAME:
         return True
-    if name not in {ledger.FILE_NAME, decisions.FILE_NAME}:
+    if name not in {*LEDGERS, decisions.FILE_NAME}:
         return False
     before, after = (repository.blob(one, _MAX_FILE_BYTES) for one in (old, new))
-    if name == ledger.FILE_NAME:
+    if name != decisions.FILE_NAME:
         return after.startswith(before)
     lists = [json.loads(content)["decisions"] for content in (before, after)]
     return bool(lists[1][: len(lists[0])] == lists[0])
 
 
-def push_board(board: BoardFolder, like: Repository) -> None:
-    """Push the board's branch to where `open_board` had it from; never by force."""
+def push_board(board: BoardFolder, like: Repository) -> bool:
+    """Push the board's branch to where `open_board` had it from; never by force.
+
+    Returns
+    -------
+    bool
+        Whether the branch has it now. If not, somebody else pushed before.
+
+    Raises
+    ------
+    GitError
+        The push failed although nobody else pushed.
+    """
     repository = own_repository(board.folder, like)
-    url = repository.text("config", "harness.remote")
-    branch = repository.text("config", "harness.branch")
-    repository.run("push", "--quiet", "--", url, f"HEAD:refs/heads/{branch}")
+    if repository.find("HEAD") is None:
+        return True
+    url, reference = _branch_of(repository)
+    before = _tip(repository, url, reference)
+    try:
+        repository.run("push", "--quiet", "--", url, f"HEAD:{reference}")
+    except GitError:
+        # Rejected, or the branch was locked by another push at that moment.
+        now = _tip(repository, url, reference)
+        head = repository.resolve("HEAD")
+        if now == head:
+            return True
+        if now is not None and (now != before or not _is_ancestor(repository, now, head)):
+            return False
+        raise
+    return True
+
+
+def _tip(repository: Repository, url: str, reference: str) -> str | None:
+    code, answer = repository.run("ls-remote", "--exit-code", "--", url, reference, allowed=(0, 2))
+    return answer.decode().split()[0] if code == 0 else None
+
+
+def _is_ancestor(repository: Repository, commit: str, of: str) -> bool:
+    """Tell whether a commit is known here and comes before another one."""
+    if repository.find(f"{commit}^{{commit}}") is None:
+        return False
+    code, _ = repository.run("merge-base", "--is-ancestor", commit, of, allowed=(0, 1))
+    return code == 0

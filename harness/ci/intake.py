@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board.public import public_part
@@ -13,12 +14,13 @@ from harness.challenge import Challenge
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut
 from harness.ci.git import Repository
+from harness.ci.inbox import receive
 from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
 from harness.errors import HarnessError, InvalidSubmissionError
 from harness.files import write_json
-from harness.submission import read_submission
+from harness.submission import Submission, read_submission
 from harness.submission.digest import scan
 
 
@@ -61,6 +63,16 @@ class ScoringSettings:
     public: Path | None = None
     progress: Callable[[str], None] = lambda _: None
 
+    @property
+    def decided(self) -> Path:
+        """Where the decisions on the challenge are: beside the cards that are shown.
+
+        Of a challenge that shows nothing until it is opened they are beside the whole cards.
+        """
+        if self.public is None or self.rules.private == "until_open":
+            return self.results
+        return self.public
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmittedFiles:
@@ -81,9 +93,33 @@ def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) ->
     return Summary(challenge=settings.rules.name, plan=plan, scorings=tuple(scorings))
 
 
-def score_folder(submissions: Path, settings: ScoringSettings) -> Summary:
-    """Score every submission below a folder."""
-    scorings = score_handed(read_folders(submissions), settings)
+def receive_folder(
+    submissions: Path, results: Path, *, received: str | None = None
+) -> list[SubmittedFiles]:
+    """Read every submission below a folder, and write down which of them are new.
+
+    Those that are not valid are not received.
+
+    Parameters
+    ----------
+    received : str, optional
+        See `inbox.receive`.
+    """
+    handed = read_folders(submissions)
+    digests = {}
+    for one in handed:
+        with suppress(HarnessError):
+            digests[one.team] = check_files(one).digest
+    moments = receive(results, digests, received=received)
+    return [replace(one, received=moments.get(one.team)) for one in handed]
+
+
+def score_folder(
+    submissions: Path, settings: ScoringSettings, *, received: str | None = None
+) -> Summary:
+    """Score every submission below a folder; `received` is that of `receive_folder`."""
+    handed = receive_folder(submissions, settings.results, received=received)
+    scorings = score_handed(handed, settings)
     return Summary(challenge=settings.rules.name, plan=None, scorings=tuple(scorings))
 
 
@@ -138,25 +174,35 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
 
 def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest | Scoring:
     """Check a submission and make a request of it, or say what is wrong."""
+    try:
+        submission = check_files(handed)
+    except HarnessError as error:
+        return _refused(handed.team, settings, error)
+    return ScoringRequest(
+        team=handed.team,
+        rules=settings.rules,
+        digest=submission.digest,
+        files={str(path): handed.files[str(path)] for path in submission.files},
+        manifests={path.name: path.read_bytes() for path in settings.manifests},
+        received=handed.received,
+        has_firmware=settings.has_firmware,
+        limit_s=settings.limit_s,
+        deadline=settings.deadline,
+    )
+
+
+def check_files(handed: SubmittedFiles) -> Submission:
+    """Check a submission.
+
+    Raises
+    ------
+    HarnessError
+        It is not valid, or could not be read.
+    """
     if handed.problem is not None:
-        return _refused(handed.team, settings, handed.problem)
+        raise handed.problem
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
-        try:
-            folder = write_files(handed.files, Path(scratch) / handed.team)
-            submission = read_submission(folder)
-        except InvalidSubmissionError as error:
-            return _refused(handed.team, settings, error)
-        return ScoringRequest(
-            team=handed.team,
-            rules=settings.rules,
-            digest=submission.digest,
-            files={str(path): handed.files[str(path)] for path in submission.files},
-            manifests={path.name: path.read_bytes() for path in settings.manifests},
-            received=handed.received,
-            has_firmware=settings.has_firmware,
-            limit_s=settings.limit_s,
-            deadline=settings.deadline,
-        )
+        return read_submission(write_files(handed.files, Path(scratch) / handed.team))
 
 
 def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scoring:

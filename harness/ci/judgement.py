@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.board.comparison import PairedComparison
 from harness.board.contest import Contest, Rulebook, merit_of_rules
+from harness.board.decisions import Decision
 from harness.board.entry import Entry, may_be_paired, shown_physics
 from harness.board.merit import (
     compare_merit,
@@ -88,14 +89,14 @@ def judge(
         Name of the team on the board, if the card brings it another one.
     """
     team = card.submission.team
-    names = {team, renamed_from}
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
-    contest = (rulebook or Rulebook()).contest_of(board or [candidate])
-    others = [entry for entry in board if contest.team_of(entry) not in names]
+    rules = _after_rename(rulebook or Rulebook(), renamed_from, team)
+    contest = rules.contest_of(board or [candidate])
+    others = [entry for entry in board if contest.team_of(entry) != team]
     made = rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
     now = rank(board, contest).listed if board else ()
-    own = [item.entry for item in now if contest.team_of(item.entry) in names]
+    own = [item.entry for item in now if contest.team_of(item.entry) == team]
     rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
     return Judgement(
         card=card,
@@ -105,6 +106,16 @@ def judge(
         last=_opponent(card, own[0], contest) if own else None,
         best=_opponent(card, rivals[0], contest) if rivals else None,
     )
+
+
+def _after_rename(rulebook: Rulebook, old: str | None, new: str) -> Rulebook:
+    """Return the rulebook as it is once the team called `old` is called `new`."""
+    if old is None:
+        return rulebook
+    rename = Decision(kind="rename", decided=None, reason="this pull request", team=old, to=new)
+    made = rulebook.decisions
+    made = made.model_copy(update={"decisions": (*made.decisions, rename)})
+    return replace(rulebook, decisions=made)
 
 
 def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | None:

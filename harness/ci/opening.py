@@ -73,16 +73,38 @@ def carry_decisions(board: BoardFolder, private: Path | None = None) -> None:
         ]
         if private is not None:
             made += read_decisions(private, challenge).decisions
-        there = read_decisions(board.opened, challenge).decisions
-        for one in sorted(made, key=lambda one: instant(one.decided) if one.decided else _EVER):
-            if one not in there:
-                add_decision(board.opened, challenge, one)
+        _add_missing(board.opened, challenge, made)
         if closed := closed_signals(board.opened, challenge):
             reveal_signals(
                 *(board.opened, challenge, sorted(closed)),
                 reason="the private challenge was opened",
                 decided=utc(datetime.now(UTC)),
             )
+
+
+def carry_to_whole_cards(shown: Path, private: Path, challenge: str) -> None:
+    """Bring the decisions on public parts to the whole cards: the organiser sees the same ranking.
+
+    Parameters
+    ----------
+    shown, private : Path
+        Results of the board, and the organiser's own.
+    """
+    parts, whole = (
+        CardIndex(place, is_private=True).refresh().entries.get(challenge, ())
+        for place in (shown, private)
+    )
+    made = read_decisions(shown, challenge).decisions
+    _add_missing(private, challenge, [_on_whole_card(one, parts, whole) for one in made])
+
+
+def _add_missing(results: Path, challenge: str, made: Sequence[Decision]) -> None:
+    """Write down the decisions that are not there yet, in the order of their times."""
+    there = list(read_decisions(results, challenge).decisions)
+    for one in sorted(made, key=lambda one: instant(one.decided) if one.decided else _EVER):
+        if one not in there:
+            add_decision(results, challenge, one)
+            there.append(one)
 
 
 def _on_whole_card(made: Decision, shown: Sequence[Entry], whole: Sequence[Entry]) -> Decision:

@@ -79,7 +79,8 @@ class _Board:
 def _read_board(work: BoardWork, challenge: str) -> _Board:
     manifest = load_manifest(*work.manifests)
     snapshot = CardIndex(work.board.results).refresh()
-    known = {*manifest.names, *snapshot.entries, *snapshot.decisions}
+    opened = CardIndex(work.board.opened).refresh().entries
+    known = {*manifest.names, *snapshot.entries, *snapshot.decisions, *opened}
     if challenge not in known:
         raise UsageError(
             f"there is no challenge {challenge[:80]!r}",
@@ -90,8 +91,8 @@ def _read_board(work: BoardWork, challenge: str) -> _Board:
     return _Board(
         challenge=challenge,
         place=work.board.results / challenge,
-        entries=snapshot.entries.get(challenge, ()),
-        opened=CardIndex(work.board.opened).refresh().entries.get(challenge, ()),
+        entries=snapshot.entries.get(challenge) or opened.get(challenge, ()),
+        opened=opened.get(challenge, ()),
         teams=Teams.of(snapshot.decisions_of(challenge)),
     )
 
@@ -115,6 +116,8 @@ def _checked(board: _Board, decision: Decision, *, is_same_team: bool) -> Decisi
         case "withdraw" | "readmit":
             _check_team(board, team)
             _check_withdrawal(board, team, is_wanted=decision.kind == "readmit")
+        case "disqualify" | "requalify":
+            _check_ban(board, team, is_wanted=decision.kind == "requalify")
     return decision
 
 
@@ -178,6 +181,14 @@ def _check_withdrawal(board: _Board, team: str, *, is_wanted: bool) -> None:
     is_withdrawn = all(one.withdrawal is not None for one in own)
     if is_withdrawn != is_wanted:
         raise UsageError(f"{team} is {'not withdrawn' if is_wanted else 'withdrawn already'}")
+
+
+def _check_ban(board: _Board, team: str, *, is_wanted: bool) -> None:
+    is_out = team in board.teams.disqualified
+    if not is_out:
+        _check_team(board, team)
+    if is_out != is_wanted:
+        raise UsageError(f"{team} is {'not disqualified' if is_wanted else 'disqualified already'}")
 
 
 def open_ranking(work: BoardWork, challenge: str, private_results: str) -> Ranking:

@@ -57,7 +57,7 @@ def publish(
         handed = read_branch(clone, head)
         summaries = []
         for own in challenges:
-            follow_main(clone, head, work.board.results, own.rules.name)
+            follow_main(clone, head, own.decided, own.rules.name)
             summaries.append(publish_challenge(handed, own))
     return summaries
 
@@ -124,8 +124,7 @@ def _spent(
     now: datetime,
 ) -> frozenset[str]:
     """Return the teams that have used up their scorings of today."""
-    assert settings.public is not None
-    teams = Teams.of(read_decisions(settings.public, settings.rules.name))
+    teams = Teams.of(read_decisions(settings.decided, settings.rules.name))
     quota = settings.rules.intake.max_private_per_day
     names = {one.team for one in handed}
     return frozenset(name for name in names if n_counted(attempts, name, now, teams) >= quota)

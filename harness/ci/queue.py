@@ -20,18 +20,19 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-from filelock import FileLock
 
 from harness.board.contest import merit_of_rules
 from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
+from harness.challenge import instant, utc
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
+from harness.ci.turns import taking_turns
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def score_all(
         In the order of `requests`.
     """
     done: dict[int, Scoring] = {}
-    with _only_queue(results):
+    with _only_queue(results, progress):
         waiting = {}
         there = CardIndex(results, is_private=True).refresh().entries
         for number, request in enumerate(requests):
@@ -90,8 +91,9 @@ def score_all(
             if known is None:
                 waiting[number] = request
             else:
-                progress(f"{request.team}: scored already, {known.key}")
-                done[number] = not_run(request, "known", card=known.key)
+                key = _handed_in_again(known, entries, request, results)
+                progress(f"{request.team}: scored already, {key}")
+                done[number] = not_run(request, "known", card=key)
         with _workers(jobs, cluster) as workers:
             scored = _scored(waiting, results, score, workers, patience_s, progress)
             for number, scoring in scored:
@@ -101,10 +103,10 @@ def score_all(
 
 
 @contextmanager
-def _only_queue(results: Path) -> Iterator[None]:
+def _only_queue(results: Path, progress: Callable[[str], None]) -> Iterator[None]:
     """Wait for another queue on the same results, so that nothing is scored by both."""
     results.mkdir(parents=True, exist_ok=True)
-    with FileLock(results / ".queue.lock"):
+    with taking_turns(results / ".queue.lock", f"the submissions of {results}", progress):
         yield
 
 
@@ -121,6 +123,34 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and merit_of_rules(entry.card.challenge) == merit_of_rules(request.rules)
     )
     return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
+
+
+def _handed_in_again(
+    known: Entry, entries: Sequence[Entry], request: ScoringRequest, results: Path
+) -> str:
+    """Return the name of the card of files that are known, also if the team came back to them.
+
+    It handed in other files in between, whose card would count. So the known card is written once
+    more, with the new time of receipt.
+    """
+    if request.received is None:
+        return known.key
+    now = instant(request.received)
+    between = (
+        entry
+        for entry in entries
+        if entry.card.submission.team == request.team
+        and entry.card.submission.digest != request.digest
+        and known.card.received_at < entry.card.received_at < now
+    )
+    if next(between, None) is None:
+        return known.key
+    path = results / request.challenge / f"{known.key}{cards.CARD_SUFFIX}"
+    card = cards.read_card(path)
+    said = card.submission.model_copy(update={"received": request.received})
+    again = card.model_copy(update={"submission": said, "created": utc(datetime.now(UTC))})
+    made = cards.write_again(again, path, results)
+    return f"{request.team}/{made.name.removesuffix(cards.CARD_SUFFIX)}"
 
 
 def not_run(

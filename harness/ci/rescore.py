@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from harness.board.contest import Rulebook
 from harness.board.decisions import read_decisions
+from harness.board.eligibility import is_valid
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
-from harness.board.teams import Teams
-from harness.card.files import CARD_SUFFIX, SCORES_SUFFIX, write_card
+from harness.card.files import CARD_SUFFIX, write_again
 from harness.card.records import SCORER_VERSION
 from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
@@ -66,9 +67,10 @@ def redone_exit_code(redone: Sequence[Redone]) -> int:
 
 
 def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Redone]:
-    """Make the newest official card of each team again; old cards stay in the history.
+    """Make the official cards of each team again; old cards stay in the history.
 
-    The oldest come first: where the budget ends, the next run goes on with those that wait.
+    Of equal files the newest card is made again. The oldest come first: where the budget ends, the
+    next run goes on with those that wait.
 
     Parameters
     ----------
@@ -80,14 +82,16 @@ def rescore_all(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> 
     by_team = {one.team: one for one in handed}
     redone: list[Redone] = []
     again: dict[str, ScoringRequest] = {}
-    for team, entry in _newest_entries(settings).items():
+    for one in _to_redo(settings):
+        entry = one.entry
         done = _from_scores(entry, settings)
-        request = _request(entry, by_team.get(team), settings) if isinstance(done, str) else None
+        handed_in = by_team.get(one.team)
+        request = _request(entry, handed_in, settings) if isinstance(done, str) else None
         if isinstance(done, Redone):
             redone.append(done)
         elif request is not None:
             again[entry.key] = request
-        else:
+        elif one.is_needed:
             detail = f"{done}; and the files that it was scored from are not here"
             redone.append(_redone(entry.key, settings, "failed", detail))
     redone += _scored_again(again, settings)
@@ -118,18 +122,49 @@ def _redone(
     return Redone(challenge=settings.rules.name, card=card, outcome=outcome, detail=told, made=made)
 
 
-def _newest_entries(settings: ScoringSettings) -> dict[str, Entry]:
-    """Return the newest official card of each team, by its present name, the oldest card first."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ToRedo:
+    """A card that is made again.
+
+    Attributes
+    ----------
+    team : str
+        Its present name.
+    is_needed : bool
+        The card counts, or would if it were not late or taken back: it must not be left out.
+    """
+
+    entry: Entry
+    team: str
+    is_needed: bool
+
+
+def _to_redo(settings: ScoringSettings) -> list[_ToRedo]:
+    """Choose the newest official card of each submission, the oldest first.
+
+    Another card than the team's last one may count, and which one does can change by a decision.
+    """
     challenge = settings.rules.name
     ours = CardIndex(settings.results, is_private=True).refresh().entries.get(challenge, ())
-    teams = Teams.of(read_decisions(settings.public or settings.results, challenge))
-    newest: dict[str, Entry] = {}
-    for one in sorted(ours, key=lambda one: (one.card.created_at, one.key)):
-        if one.card.is_official:
-            team = teams.of_card(one.card).name
-            newest.pop(team, None)
-            newest[team] = one
-    return newest
+    official = [one for one in ours if one.card.is_official]
+    if not official:
+        return []
+    rules = Rulebook(
+        challenge=settings.rules,
+        decisions=read_decisions(settings.results, challenge),
+        is_private=True,
+    )
+    contest = rules.contest_of(official)
+    newest: dict[tuple[str, str], Entry] = {}
+    last: dict[tuple[str, bool], Entry] = {}
+    for one in sorted(official, key=lambda one: (one.card.received_at, one.card.created_at)):
+        team = contest.team_of(one)
+        newest[team, one.card.submission.digest] = one
+        last[team, False] = one
+        last |= {(team, True): one} if is_valid(one, contest) else {}
+    needed = {one.key for one in last.values()}
+    chosen = sorted(newest.items(), key=lambda item: (item[1].card.created_at, item[1].key))
+    return [_ToRedo(entry=one, team=team, is_needed=one.key in needed) for (team, _), one in chosen]
 
 
 def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
@@ -143,10 +178,7 @@ def _from_scores(entry: Entry, settings: ScoringSettings) -> Redone | str:
         return error.problems[0].what
     if not made.changes and entry.card.scorer_version == SCORER_VERSION:
         return _redone(entry.key, settings, "unchanged", made=entry.key)
-    folder = path.with_suffix("")
-    artefacts = sorted(folder.iterdir()) if folder.is_dir() else []
-    scores = path.with_suffix(SCORES_SUFFIX).read_bytes()
-    path = write_card(made.card, settings.results, scores=scores, artefacts=artefacts)
+    path = write_again(made.card, path, settings.results)
     key = f"{entry.card.submission.team}/{path.name.removesuffix(CARD_SUFFIX)}"
     detail = f"{len(made.changes)} figures changed"
     return _redone(entry.key, settings, "rescored", detail, made=key)

@@ -16,9 +16,12 @@ from harness.board.entry import is_same_scoring
 from harness.board.index import CardIndex
 from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card, write_card
+from harness.challenge import Challenge
 from harness.ci.intake import ScoringSettings
+from harness.ci.opening import carry_to_whole_cards
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.errors import UsageError
+from harness.scoring.readiness import refuse_unrankable
 
 
 @contextmanager
@@ -37,29 +40,62 @@ def open_challenges(
     Raises
     ------
     UsageError
-        The public challenge hides signals, and there is no place for its whole cards; or a
-        location or the name of a challenge is wrong.
+        The public challenge keeps something secret, and there is no place for its whole cards; or
+        a location or the name of a challenge is wrong.
     """
-    n_hidden = len(settings.rules.processes("hidden"))
-    if n_hidden and place is None:
+    secret = _secret_of(settings.rules)
+    if secret and place is None:
         raise UsageError(
-            f"{settings.rules.name} hides {n_hidden} signals, and a board is public",
-            expected="a place of your own for the whole cards; the board gets their public parts",
+            f"{settings.rules.name} {secret}, and a board is public",
+            expected="a place of your own for the whole cards",
             fix="name it: --private-results LOCATION",
         )
-    if place is not None and place.manifest is None and not n_hidden:
+    if place is not None and place.manifest is None and not secret:
         raise UsageError("a private challenge takes --private-manifest and --private-results")
     with ExitStack() as stack:
-        chosen = [] if n_hidden else [settings]
+        chosen = [] if secret else [settings]
         if place is not None:
             results = stack.enter_context(open_results(place.results))
             apart = replace(settings, results=results, public=settings.results)
-            chosen += [apart] if n_hidden else []
+            chosen += [apart] if secret else []
             if place.manifest is not None:
                 contest = stack.enter_context(open_contest(place.manifest, place.challenge, None))
                 manifests = (*settings.manifests, contest.manifest)
                 chosen.append(replace(apart, rules=contest.rules, manifests=manifests))
+        for own in chosen:
+            _refuse_unrankable(own)
+            if own.public is not None:
+                carry_to_whole_cards(own.public, own.results, own.rules.name)
         yield chosen
+
+
+def _refuse_unrankable(settings: ScoringSettings) -> None:
+    """Refuse a challenge that would rank nobody; the log of a private one says no more than that.
+
+    Raises
+    ------
+    UsageError
+        See `readiness.refuse_unrankable`.
+    """
+    try:
+        refuse_unrankable(settings.rules)
+    except UsageError as error:
+        if settings.public is None:
+            raise
+        raise UsageError(
+            f"the manifest of {settings.rules.name} has {len(error.problems)} faults, for which "
+            "nobody would be ranked",
+            fix=f"where nobody else reads it: harness data check {settings.rules.name} --manifest "
+            "FILE",
+        ) from None
+
+
+def _secret_of(rules: Challenge) -> str:
+    """Say what a challenge keeps secret; empty if nothing."""
+    if rules.private == "until_open":
+        return "shows nothing until it is opened"
+    n_hidden = len(rules.processes("hidden"))
+    return f"hides {n_hidden} signals" if n_hidden else ""
 
 
 def show_public_parts(settings: ScoringSettings, keys: Iterable[str | None]) -> None:
@@ -69,10 +105,11 @@ def show_public_parts(settings: ScoringSettings, keys: Iterable[str | None]) -> 
     ----------
     keys : iterable of str or None
         Names of cards, ``<team>/<file name without its ending>``; None is passed over. A card
-        whose public part is on the board already gets no second one.
+        whose public part is on the board already gets no second one. Nothing is written where
+        the challenge shows nothing until it is opened.
     """
     board, challenge = settings.public, settings.rules.name
-    if board is None:
+    if board is None or settings.rules.private == "until_open":
         return
     revealed = read_decisions(board, challenge).revealed
     shown = CardIndex(board, is_private=True).refresh().entries.get(challenge, ())

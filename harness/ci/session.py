@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board.boards import Boards
-from harness.ci.git import Repository
-from harness.ci.history import BoardFolder, commit_board, credentials_of, open_board, push_board
+from harness.card.files import sweep_results
+from harness.ci.git import GitError, Repository
+from harness.ci.history import (
+    BoardFolder,
+    board_turn,
+    commit_board,
+    credentials_of,
+    follow_branch,
+    open_board,
+    own_repository,
+    push_board,
+)
 from harness.ci.opening import carry_decisions
 from harness.data.manifest import load_manifest
+from harness.errors import EnvironmentFaultError
 from harness.files import remove
+
+# Attempts to push where others push, too; and those of which nobody knows why they failed.
+_MAX_PUSHES = 10
+_MAX_FAILURES = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,12 +47,15 @@ class BoardWork:
         Manifests beside the shipped one.
     is_pushed : bool
         Fetch the board's branch first and push it afterwards.
+    tell : callable
+        Told for whom this waits, and that somebody else pushed.
     """
 
     repository: Path = Path()
     board: BoardFolder
     manifests: Sequence[Path] = ()
     is_pushed: bool = False
+    tell: Callable[[str], None] = lambda _: None
 
 
 @contextmanager
@@ -46,11 +66,45 @@ def open_session(work: BoardWork) -> Iterator[Repository]:
     """
     clone = own_clone(work.repository)
     if work.is_pushed:
-        open_board(clone, work.board.folder)
+        open_board(clone, work.board.folder, tell=work.tell)
     yield clone
-    _write_pages(work.board, work.manifests)
-    if work.board.is_kept and commit_board(work.board, "Results and pages") and work.is_pushed:
-        push_board(work.board, clone)
+    with board_turn(work.board, work.tell):
+        _finish(work, clone)
+
+
+def _finish(work: BoardWork, clone: Repository) -> None:
+    """Write the pages, commit and push; where somebody else pushed before, with what they added.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        Others were faster each time.
+    """
+    for attempt in range(_MAX_PUSHES):
+        _write_pages(work.board, work.manifests)
+        if work.board.is_kept:
+            sweep_results(work.board.results)
+            commit_board(work.board, "Results and pages")
+        if not work.is_pushed or _is_pushed(work, clone, attempt):
+            return
+        work.tell("somebody else has pushed to the board: it is joined and pushed again")
+        follow_branch(own_repository(work.board.folder, clone))
+    raise EnvironmentFaultError(
+        f"others pushed to the board before each of {_MAX_PUSHES} attempts",
+        where=str(work.board.folder),
+        fix="run the command again: what it added is kept there",
+    )
+
+
+def _is_pushed(work: BoardWork, clone: Repository, attempt: int) -> bool:
+    """Push; a failure that nobody else's push explains is tried again, in case git was locked."""
+    try:
+        return push_board(work.board, clone)
+    except GitError:
+        if attempt >= _MAX_FAILURES:
+            raise
+        time.sleep(random.uniform(0.1, 0.5) * 2**attempt)
+        return False
 
 
 def fetch_board(repository: Path, folder: Path) -> BoardFolder:

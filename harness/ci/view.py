@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,6 +12,12 @@ from harness.card.terminal import DASH, table
 from harness.card.text import quoted
 from harness.ci.documents import Scoring, Summary
 from harness.ci.rescore import Redone
+
+
+def receipts_view(received: Mapping[str, str | None]) -> RenderableType:
+    """Draw when the submissions of a folder were received."""
+    rows = [(team, moment or "not valid: not received") for team, moment in received.items()]
+    return table("received", ("team", "at"), rows)
 
 
 def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:

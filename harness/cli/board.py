@@ -91,7 +91,11 @@ def _print_board(
     if challenge is None:
         challenge = snapshot.by_front[0] if snapshot.final else "sample"
     if challenge not in snapshot.entries:
-        manifest.challenge(challenge)
+        if manifest.challenge(challenge).private == "until_open" and not boards.is_private:
+            raise UsageError(
+                f"{challenge} shows nothing until it is opened",
+                fix="for you alone: --private; for everyone: harness ci open",
+            )
         raise UsageError(
             f"there is no card of {challenge}",
             where=str(boards.results / challenge),

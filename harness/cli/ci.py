@@ -108,11 +108,18 @@ def _board_options(command: Callable[..., None]) -> Callable[..., None]:
             board=BoardFolder(board_folder),
             manifests=manifests,
             is_pushed=push,
+            tell=progress(),
         )
         command(work=work, **values)
 
     return gathered
 
+
+_received_option = click.option(
+    "--received",
+    metavar="TIME",
+    help="When new submissions of a shared folder were received, with its zone. [default: now]",
+)
 
 _SCORING_OPTIONS = (
     challenge_option,
@@ -238,6 +245,7 @@ def plan(
 @manifest_option
 @results_option
 @click.option("--out", type=FOLDER, help="Lay summary and cards out here, for the comment.")
+@_received_option
 @_scoring_options
 @json_option
 def score(
@@ -246,6 +254,7 @@ def score(
     repository: Path,
     submissions: Path,
     out: Path | None,
+    received: str | None,
     as_json: bool,
     settings: ScoringSettings,
 ) -> None:
@@ -258,14 +267,34 @@ def score(
 
     if is_all == (plan_file is not None):
         raise UsageError("give either --plan FILE or --all")
+    if received is not None and not is_all:
+        raise UsageError("--received goes with --all: a branch says itself when it was received")
     if plan_file is None:
-        summary = score_folder(submissions, settings)
+        summary = score_folder(submissions, settings, received=received)
     else:
         summary = score_plan(Repository(repository), read_json(plan_file, Plan), settings)
     if out is not None:
         write_artefact(summary, settings.results, out)
     print_result(summary, scorings_view(summary.scorings), as_json=as_json)
     sys.exit(summary.exit_code)
+
+
+@ci.command()
+@submissions_option("A shared folder.")
+@results_option
+@_received_option
+@json_option
+def receive(submissions: Path, results: Path, received: str | None, as_json: bool) -> None:
+    """Write down which submissions of a folder are new, and when; nothing is scored.
+
+    Run it often: `harness ci score --all` scores later, and the time of the receipt counts.
+    """
+    from harness.ci.intake import receive_folder
+    from harness.ci.view import receipts_view
+
+    handed = receive_folder(submissions, results, received=received)
+    found = {one.team: one.received for one in handed}
+    print_result(found, receipts_view(found), as_json=as_json)
 
 
 @ci.command()
@@ -483,6 +512,23 @@ def withdraw(team: str, work: BoardWork, challenge: str, reason: str, undo: bool
     tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
 
 
+@ci.command()
+@click.argument("team")
+@_board_options
+@challenge_option
+@_reason_option
+@click.option("--undo", is_flag=True, help="Let its cards count again.")
+def disqualify(team: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
+    """Disqualify TEAM: no card of it counts, nor one that it hands in later, under any name.
+
+    It stays listed, with the reason. Comments on its pull requests say so, too.
+    """
+    from harness.ci.organise import decide
+
+    kind: DecisionKind = "requalify" if undo else "disqualify"
+    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
+
+
 @ci.command("rescore-all")
 @click.option("--commit", default="HEAD", show_default=True, help="Whose submissions run again.")
 @_board_options
@@ -496,7 +542,7 @@ def rescore_all(
     work: BoardWork,
     settings: ScoringSettings,
 ) -> None:
-    """Make each team's newest card again after a fix of the harness; old cards stay."""
+    """Make each team's cards again after a fix of the harness; old cards stay."""
     from harness.ci.rescore import redone_exit_code, rescore_board
     from harness.ci.view import redone_view
 

@@ -8,6 +8,7 @@ import click
 
 from harness.cli.options import FOLDER, json_option, manifest_option, plots_option, results_option
 from harness.cli.output import print_result, tell
+from harness.errors import DataError, UsageError
 
 
 @click.command()
@@ -72,6 +73,30 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
 
     challenges = take_inventory(load_manifest(*manifests))
     print_result(challenges, inventory_view(challenges), as_json=as_json)
+
+
+@data.command()
+@click.argument("challenge")
+@manifest_option
+@json_option
+def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
+    """Check the rules of CHALLENGE before a contest: rates, deadline, part, weights.
+
+    It says how many background events may pass at each rate. Exit code 2 if something would spoil
+    the contest.
+    """
+    from harness.data.manifest import load_manifest
+    from harness.scoring.readiness import check_challenge
+    from harness.scoring.view import readiness_view
+
+    try:
+        rules = load_manifest(*manifests).challenge(challenge)
+    except DataError as error:
+        raise UsageError(*error.problems) from error
+    found = check_challenge(rules)
+    print_result(found, readiness_view(found), as_json=as_json)
+    if found.problems:
+        raise UsageError(*found.problems)
 
 
 @data.command()

@@ -46,20 +46,6 @@ class Dealt:
         cuts = ReplicateCuts(thresholds=thresholds, is_strict=np.zeros(len(thresholds), dtype=bool))
         return replicate_rates(self.sample, cuts, self.weights)
 
-    def shares(self, thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the share at or above each of m falling thresholds, shape (n_replicates, m)."""
-        scores, buckets = self.sample.scores, self.sample.buckets
-        starts = np.searchsorted(scores, thresholds, "left")
-        counts = np.empty((len(thresholds), N_BUCKETS))
-        stop = len(scores)
-        for row, start in enumerate(starts.tolist()):
-            counts[row] = np.bincount(buckets[start:stop], minlength=N_BUCKETS)
-            stop = start
-        # Integers below 2**53: the sums are exact in any order.
-        within = self.weights.astype(np.float64) @ counts.T
-        total = np.maximum(self.sample.total_weights, 1)[:, np.newaxis]
-        return np.asarray(np.cumsum(within, axis=1) / total, dtype=np.float64)
-
     def thresholds(self, share: float) -> NDArray[np.float64]:
         """Return each replicate's highest score that `share` of its weight reaches.
 

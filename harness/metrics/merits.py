@@ -25,6 +25,7 @@ from harness.challenge import (
 from harness.metrics.dealt import Dealt, area_replicates, deal_background, deal_whole_signal
 from harness.metrics.intervals import bootstrap_interval, clopper_pearson, threshold_ranks
 from harness.metrics.rates import BACKGROUND, measure_point, record_point, replicate_points
+from harness.metrics.replicates import N_REPLICATES, deal
 from harness.metrics.roc import CONFIDENCE_LEVEL, measure_auc, place
 from harness.metrics.scores import RankedScores, Sample, rank_samples
 from harness.metrics.working_point import LOW_STATISTICS
@@ -32,8 +33,6 @@ from harness.metrics.working_point import LOW_STATISTICS
 # The bootstrap of a mistag is used from here on: background events that pass, and signal events
 # on the rarer side of the cut (docs/statistics.md).
 _MIN_PASSING, _MIN_SIGNAL = 20, 20
-# Thresholds at which replicates of the largest SIC are made: 60 to the decade of the FPR.
-_PER_DECADE = 60
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,60 +205,80 @@ def _rejection(merit: RejectionAtTpr, background: Sample, signal: Sample, seed: 
 
 
 def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _Found:
-    """Measure the largest TPR / sqrt(FPR) over the cuts that enough background passes."""
-    n_background, n_signal = background.n_events, signal.n_events
-    if n_background < merit.min_background:
-        why = f"{n_background:,} background events, of which {merit.min_background:,} must pass"
-        return _Found(merit=records.NotMeasured(not_measured=why))
-    thresholds = _candidates(merit, background.ranked, signal.ranked)
-    n_above = n_signal - np.searchsorted(signal.ranked.ascending, thresholds, "left")
-    n_passing = n_background - np.searchsorted(background.ranked.ascending, thresholds, "left")
-    curve = (n_above / n_signal) / np.sqrt(n_passing / n_background)
-    best = int(np.argmax(curve))
-    value = float(curve[best])
-    replicates = _sic_replicates(merit, background, signal, float(thresholds[best]), seed)
-    # A maximum of noisy values is too large, here and once more in each replicate: the replicates
-    # say by how much, and are moved to where they would lie without it.
-    bias = float(np.median(replicates)) / value
-    centred = replicates / bias**2
+    """Measure the largest TPR / sqrt(FPR) over the cuts that enough background passes.
+
+    The largest of many noisy values is too large. So the events are shared out in two halves by
+    their hashes; each half says which cut is best and the other what it gives. The figure is the
+    mean of the two, and has no such bias.
+    """
+    if background.n_events < 2 * merit.min_background:
+        why = f"{background.n_events:,} background events, of which {merit.min_background:,} pass"
+        return _Found(merit=records.NotMeasured(not_measured=f"{why} in a half of them at least"))
+    halves = list(zip(_halves(background, seed), _halves(signal, seed), strict=True))
+    if min(half.n_events for pair in halves for half in pair) == 0:
+        return _Found(merit=records.NotMeasured(not_measured="a half of the events is empty"))
+    cuts = [_best_cut(merit, *half) for half in reversed(halves)]
+    found = [_sic(*half, cut) for half, cut in zip(halves, cuts, strict=True)]
+    replicates = np.mean(
+        [_sic_replicates(*half, cut, seed) for half, cut in zip(halves, cuts, strict=True)], axis=0
+    )
+    value = (found[0] + found[1]) / 2
+    n_passing = [
+        sum(half[side].ranked.n_at_least(cut) for half, cut in zip(halves, cuts, strict=True))
+        for side in (0, 1)
+    ]
     return _Found(
         merit=records.SignalMerit(
             value=value,
-            interval=bootstrap_interval(centred, tpr=value),
-            n_background=int(n_passing[best]),
-            n_signal=int(n_above[best]),
-            is_low_statistics=int(n_above[best]) < LOW_STATISTICS,
+            interval=bootstrap_interval(replicates, tpr=value),
+            n_background=n_passing[0],
+            n_signal=n_passing[1],
+            is_low_statistics=min(n_passing) < LOW_STATISTICS,
         ),
-        replicates=centred,
+        replicates=replicates,
     )
 
 
-def _candidates(
-    merit: MaxSic, background: RankedScores, signal: RankedScores
-) -> NDArray[np.float64]:
-    """Return the cuts among which the largest SIC is: at signal scores, and the tightest one."""
-    ordered = background.ascending
-    tightest = background.from_top(merit.min_background)
-    scores = np.unique(signal.ascending).astype(np.float64)
-    enough = len(ordered) - np.searchsorted(ordered, scores, "left") >= merit.min_background
-    return np.append(scores[enough], tightest)
+def _halves(sample: Sample, seed: int) -> tuple[Sample, Sample]:
+    """Share the events out in two, whatever their order."""
+    is_second = (deal(sample.hashes, seed) & 1).astype(bool)
+    parts = [sample.scores[~is_second], sample.scores[is_second]]
+    hashes = [sample.hashes[~is_second], sample.hashes[is_second]]
+    first, second = (
+        Sample(scores=scores, hashes=own, ranked=ranked)
+        for scores, own, ranked in zip(parts, hashes, rank_samples(parts), strict=True)
+    )
+    return first, second
+
+
+def _best_cut(merit: MaxSic, background: Sample, signal: Sample) -> float:
+    """Return the cut of the largest SIC: one of the signal's scores, or the tightest allowed."""
+    n_least = math.ceil(merit.min_background / 2)
+    ordered = background.ranked.ascending
+    scores = np.unique(signal.ranked.ascending).astype(np.float64)
+    enough = len(ordered) - np.searchsorted(ordered, scores, "left") >= n_least
+    cuts = np.append(scores[enough], background.ranked.from_top(min(n_least, len(ordered))))
+    n_background = len(ordered) - np.searchsorted(ordered, cuts, "left")
+    n_signal = signal.n_events - np.searchsorted(signal.ranked.ascending, cuts, "left")
+    return float(cuts[np.argmax(n_signal / np.sqrt(n_background))])
+
+
+def _sic(background: Sample, signal: Sample, cut: float) -> float:
+    """Return TPR / sqrt(FPR) at a cut; a cut that no background passes counts as if one did."""
+    n_background = max(background.ranked.n_at_least(cut), 1)
+    n_signal = signal.ranked.n_at_least(cut)
+    return float(n_signal / signal.n_events / math.sqrt(n_background / background.n_events))
 
 
 def _sic_replicates(
-    merit: MaxSic, background: Sample, signal: Sample, best: float, seed: int
+    background: Sample, signal: Sample, cut: float, seed: int
 ) -> NDArray[np.float64]:
-    """Return the largest SIC of each replicate over cuts that are log-spaced in the FPR."""
-    n_events = background.n_events
-    decades = math.log10(n_events / merit.min_background)
-    n_steps = max(math.ceil(decades * _PER_DECADE), 1) + 1
-    ranks = np.unique(np.geomspace(merit.min_background, n_events, n_steps).round().astype(int))
-    grid = np.unique([*(background.ranked.from_top(rank) for rank in ranks.tolist()), best])[::-1]
-    kept = deal_background(background.scores, background.hashes, seed=seed, lowest=-math.inf)
-    shares = kept.shares(grid)
-    tprs = deal_whole_signal(signal.scores, signal.hashes, seed=seed).shares(grid)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        curves = np.where(shares > 0, tprs / np.sqrt(shares), 0.0)
-    return np.asarray(curves.max(axis=1), dtype=np.float64)
+    """Return TPR / sqrt(FPR) at a cut in each replicate."""
+    cuts = np.full(N_REPLICATES, cut)
+    dealt = deal_background(background.scores, background.hashes, seed=seed, lowest=cut)
+    fprs = np.maximum(dealt.rates(cuts), 0.5 / background.n_events)
+    tprs = deal_whole_signal(signal.scores, signal.hashes, seed=seed).rates(cuts)
+    return np.asarray(tprs / np.sqrt(fprs), dtype=np.float64)
 
 
 def _area(_: AreaUnderCurve, background: Sample, signal: Sample, seed: int) -> _Found:

@@ -163,7 +163,7 @@ def _describe_challenge(run: SubmissionRun) -> ScoredChallenge:
             )
             for process, rows in run.mixture.rows.items()
         ),
-        split_key=challenge.split.key,
+        split_key=challenge.split.key_digest,
         split_fractions=(challenge.split.train, challenge.split.validation, challenge.split.test),
         seed=challenge.seed,
         working_point=challenge.working_point,

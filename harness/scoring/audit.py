@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, ScoreCard
-from harness.challenge import Challenge, Value, utc
+from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, Physics, ScoreCard
+from harness.challenge import Challenge, Value, digest_of_key, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import menu_of
 from harness.errors import DataError, HarnessError, Problem
-from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
+from harness.metrics.evaluate import BACKGROUND
+from harness.metrics.working_point import tie_warnings
+from harness.scoring.evaluation import compare_arithmetics, evaluate_scores, merge_backgrounds
 from harness.submission.digest import folder_digest, scan
 
 Outcome = Literal["same", "different", "not checked"]
@@ -106,7 +108,7 @@ def rescore_card(
             "challenge": scored,
             "float_physics": float_physics,
             "firmware_physics": firmware_physics,
-            **_at_another_point(card, challenge),
+            **_at_another_point(card, challenge, kept, firmware_physics, float_physics),
             "compared": compared,
         }
     )
@@ -128,15 +130,38 @@ def _compare_again(
     )
 
 
-def _at_another_point(card: ScoreCard, challenge: Challenge) -> dict[str, NotMeasured]:
-    """Drop what was measured at the working point alone, if that is another one now."""
-    if card.challenge.working_point == challenge.working_point:
+def _at_another_point(
+    card: ScoreCard, challenge: Challenge, kept: cards.KeptScores, *physics: Physics | NotMeasured
+) -> dict[str, object]:
+    """Say again what hangs on the working point alone, if that is another one now.
+
+    Parameters
+    ----------
+    *physics : Physics or NotMeasured
+        At the present points; the first that was measured counts.
+    """
+    before, now = card.challenge.working_point, challenge.working_point
+    if before == now:
         return {}
     why = (
-        f"the working point was FPR {card.challenge.working_point:g} when the events were read, "
-        f"it is {challenge.working_point:g} now: score the submission again"
+        f"the working point was FPR {before:g} when the events were read, "
+        f"it is {now:g} now: score the submission again"
     )
-    return dict.fromkeys(("accepted", "cuts"), NotMeasured(not_measured=why))
+    scores = kept.firmware_scores or kept.float_scores
+    background = merge_backgrounds(challenge, scores)[BACKGROUND]
+    old = set(_tied(background, before, card.firmware_physics, card.float_physics))
+    warnings = [one for one in card.warnings if one not in old]
+    return {
+        **dict.fromkeys(("accepted", "cuts"), NotMeasured(not_measured=why)),
+        "warnings": (*warnings, *_tied(background, now, *physics)),
+    }
+
+
+def _tied(
+    background: NDArray[np.float64], fpr: float, *physics: Physics | NotMeasured
+) -> Iterator[str]:
+    counting = next(one for one in physics if not isinstance(one, NotMeasured))
+    yield from tie_warnings(background, counting.at(fpr))
 
 
 def _refuse_other_data(
@@ -225,8 +250,8 @@ def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
 def _compare_split(card: ScoreCard, challenge: Challenge, *, has_seed: bool = True) -> Finding:
     """Compare what decides which events are scored, and the seed of what is drawn from them."""
     split, scored = challenge.split, card.challenge
-    found = (split.key, (split.train, split.validation, split.test), challenge.seed)
-    stated = (scored.split_key, scored.split_fractions, scored.seed)
+    found = (split.key_digest, (split.train, split.validation, split.test), challenge.seed)
+    stated = (digest_of_key(scored.split_key), scored.split_fractions, scored.seed)
     n = 3 if has_seed else 2
     return _compare("split", str(found[:n]), str(stated[:n]))
 

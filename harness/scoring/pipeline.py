@@ -36,6 +36,7 @@ from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, 
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, score_mixture, secret_generator
+from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, measure_stress
@@ -98,6 +99,7 @@ def score(
     """
     submission = read_submission(Path(folder), progress)
     rules = load_manifest(*map(Path, manifests)).challenge(challenge)
+    refuse_wrong_rules(rules)
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))

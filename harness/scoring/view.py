@@ -1,4 +1,4 @@
-"""What the audit of a card found, in a terminal."""
+"""What the audit of a card found, and how ready a challenge is, in a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.card.terminal import table
+from harness.challenge import fpr_text
 from harness.scoring.audit import ChangedFigure, Finding
+from harness.scoring.readiness import Readiness
 
 
 def findings_view(path: str, findings: Sequence[Finding]) -> Table:
@@ -24,3 +26,24 @@ def changes_view(changes: Sequence[ChangedFigure]) -> RenderableType:
         return Text("nothing changed: the kept scores give the card's figures, digit for digit")
     rows = [(change.field, str(change.before), str(change.after)) for change in changes]
     return table(f"{len(changes)} figures changed", ("figure", "card", "now"), rows)
+
+
+def readiness_view(found: Readiness) -> Table:
+    """Draw what `harness data check` found of one challenge."""
+    n_test = "not known before `harness fetch`" if found.n_test is None else f"{found.n_test:,}"
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in found.weights.items())
+    rows = [
+        ("files", "here" if found.is_here else f"not here: harness fetch {found.challenge}"),
+        ("expected test background", n_test),
+    ]
+    for cut in found.cuts:
+        ranked = ", ranked" if cut.is_ranked else ""
+        k = "k not known" if cut.n_allowed is None else f"k = {cut.n_allowed:,}"
+        rows.append((f"FPR {fpr_text(cut.fpr)}{ranked}", k))
+    rows += [
+        ("signals", ", ".join(found.signals)),
+        ("weights", weights or "equal"),
+        ("part", found.part),
+        ("deadline", found.deadline or "none"),
+    ]
+    return table(found.challenge, ("", ""), rows)

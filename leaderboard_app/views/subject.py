@@ -21,6 +21,8 @@ class Subject:
         None for an older card of a team, which no longer counts.
     earlier : sequence of Entry
         All cards of the team on this challenge, oldest first, this one among them.
+    twins : sequence of str
+        Other teams that handed in the very same network.
     """
 
     entry: Entry
@@ -28,6 +30,7 @@ class Subject:
     place: Ranked | Unranked | None
     n_ranked: int
     earlier: Sequence[Entry]
+    twins: Sequence[str] = ()
 
     @property
     def team(self) -> str:
@@ -52,4 +55,5 @@ def subject_of(entry: Entry, made: Ranking, entries: Sequence[Entry]) -> Subject
         place=place,
         n_ranked=len(made.ranked),
         earlier=tuple(earlier),
+        twins=made.twins_of(entry),
     )

@@ -6,7 +6,7 @@ from harness.board.eligibility import reasons_against
 from harness.board.entry import shown_physics
 from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
-from harness.board.rows import SYNTHETIC_NOTE
+from harness.board.rows import SYNTHETIC_NOTE, twin_text
 from harness.card.records import NotMeasured, ScoreCard
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
@@ -55,6 +55,9 @@ def _standing_section(subject: Subject) -> Section:
         lead = "An older scoring: a later card of this team counts on the board."
         reasons = reasons_against(subject.entry, subject.contest)
         notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
+    if subject.twins:
+        text = twin_text(sorted({subject.team, *subject.twins}))
+        notes.append(Note(text=text, tone="warn"))
     notes += [Note(text=warning, tone="warn") for warning in card.warnings]
     return Section(title="", lead=lead, blocks=tuple(notes))
 

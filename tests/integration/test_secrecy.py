@@ -20,17 +20,18 @@ from harness.errors import ExitCode, IntegrityError
 from tests import ci_stand_in
 from tests.cards import make_card, make_challenge
 from tests.main_branch import MainBranch
-from tests.outputs import check, harness, json_ranks, refused, site_ranks
+from tests.outputs import check, harness, json_ranks, printed, refused, site_ranks
 
 CHALLENGE = "secret-2027"
-# Name, title and checksum of the file of the hidden signal.
+# Name, title and checksum of the file of the hidden signal; the key of the split.
 HIDDEN = make_challenge(name=CHALLENGE, hidden=("h0",))
-SECRETS = tuple(
-    word.encode()
+WORDS = (
+    word
     for file in HIDDEN.files
     if file.role == "hidden"
     for word in (file.name, file.title, file.checksum, '"h0"', "tpr_h0")
 )
+SECRETS = tuple(word.encode() for word in (*WORDS, HIDDEN.split_key))
 
 
 @pytest.fixture
@@ -49,6 +50,16 @@ def manifest(tmp_path: Path) -> Path:
     document |= {"name": CHALLENGE, "version": "1"}
     path = tmp_path / "secret.yaml"
     path.write_text(yaml.safe_dump({"schema": 1, "challenges": [document]}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def silent(manifest: Path) -> Path:
+    """The same, of a challenge that shows nothing before it is opened."""
+    document = yaml.safe_load(manifest.read_text(encoding="utf-8"))
+    document["challenges"][0]["private"] = "until_open"
+    path = manifest.with_name("silent.yaml")
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
     return path
 
 
@@ -88,9 +99,70 @@ def test_their_public_parts_do_and_the_whole_ones_to_the_organiser(main, manifes
     assert leaks(main.board) == []
     assert leaks(tmp_path / "private") != []
 
+    # What is decided on the public card holds for the whole one, from the next run on.
+    harness("ci", "withdraw", "anna", *of_secret(manifest), "--board", main.board, "--reason", "x")
+    harness(*main.command("publish", *kept))
+    own = ("leaderboard", "--private", "--results", tmp_path / "private", *of_secret(manifest))
+    assert json_ranks(harness(*own, "--json"))["anna"] is None
+
     opening = ("ci", "open", *of_secret(manifest), "--board", main.board)
     harness(*opening, "--private-results", tmp_path / "private")
     assert leaks(main.board / "docs") != []
+
+
+def test_a_challenge_shows_nothing_until_it_is_opened_and_then_what_was_decided(
+    main, silent, tmp_path
+):
+    error = refused(*main.command("publish", *of_secret(silent)))
+    assert "shows nothing until it is opened" in str(error)
+    assert "--private-results" in str(error)
+
+    private = tmp_path / "own" / "results"
+    kept = of_secret(silent, "--private-results", private)
+    for command in ("publish", "rescore-all"):
+        harness(*main.command(command, *kept))
+    main.rename("anna", "dora")
+    harness(*main.command("publish", *kept))
+    assert not list(main.board.rglob("*.json"))
+    assert "shows nothing until" in str(
+        refused("leaderboard", "--results", private, *of_secret(silent))
+    )
+
+    # Until then the organiser decides beside the whole cards.
+    (card, *_) = (private / CHALLENGE / "bert").glob("*.json")
+    own = ("--challenge", CHALLENGE, "--reason", "a bug")
+    harness("ci", "retract", f"bert/{card.stem}", *own, "--board", tmp_path / "own")
+    opening = ("ci", "open", *of_secret(silent), "--board", main.board)
+    made = json_ranks(harness(*opening, "--private-results", private, "--json"))
+    assert made["bert"] is None
+    assert sorted(rank for rank in made.values() if rank) == [1, 2]
+    assert set(made) == {"dora", "bert", "carl"}
+    check(site_ranks(main.board / "docs", CHALLENGE), made)
+    check(printed(main.board / "results", CHALLENGE), made)
+
+    # And after it beside the public ones, as of any challenge.
+    harness("ci", "withdraw", "carl", *own, "--board", main.board)
+    check(site_ranks(main.board / "docs", CHALLENGE), {"dora": 1, "bert": None, "carl": None})
+
+
+def test_a_challenge_that_hides_all_its_signals_ranks_for_the_organiser_alone(tmp_path):
+    private, board = tmp_path / "private", tmp_path / "board"
+    challenge = make_challenge(name=CHALLENGE, hidden=("ato4l", "lq", "h0", "hplus"))
+    for day, team in enumerate(("anna", "bert"), start=1):
+        rates = dict.fromkeys(("ato4l", "lq", "h0", "hplus"), 10.0**-day)
+        made = {"challenge": challenge, "rates": rates, "created": f"2026-03-0{day}T12:00:00Z"}
+        write_card(make_card(team, **made), private)
+        write_card(public_part(make_card(team, **made)), board / "results")
+    none, ranks = {"anna": None, "bert": None}, {"anna": 1, "bert": 2}
+    check(printed(board / "results", CHALLENGE), none)
+    listed = json.loads(
+        harness("leaderboard", "--results", private, "--challenge", CHALLENGE, "--json")
+    )
+    assert "its signals are hidden until" in listed["rows"][0]["reasons"][0]
+    check(printed(private, CHALLENGE, "--private"), ranks)
+    opening = ("ci", "open", "--challenge", CHALLENGE, "--board", board)
+    harness(*opening, "--private-results", private)
+    check(site_ranks(board / "docs", CHALLENGE), ranks)
 
 
 def test_a_board_refuses_to_commit_a_figure_of_a_hidden_signal(main, tmp_path):

@@ -9,6 +9,10 @@ import pytest
 
 from harness.board.public import public_part
 from harness.card.files import write_card
+from harness.card.records import ScoredChallenge
+from harness.challenge import Challenge
+from harness.ci.process import ScoringOutcome, ScoringRequest
+from harness.data.manifest import load_manifest
 from harness.errors import ExitCode
 from tests.cards import make_card, make_challenge
 from tests.main_branch import MainBranch
@@ -16,6 +20,21 @@ from tests.outputs import check, harness, json_ranks, printed, refused, site_ran
 
 CHALLENGE = "finals"
 TEAMS = {"first": 2e-2, "second": 1e-3, "third": 1e-4}
+
+
+def of_manifest(rules: Challenge) -> ScoredChallenge:
+    """What a card says that fits the challenge of a manifest."""
+    made = make_challenge(name=rules.name, version=rules.version)
+    checksums = {file.process: file.checksum for file in rules.files}
+    files = tuple(
+        file.model_copy(update={"checksum": checksums[file.process] or file.checksum})
+        for file in made.files
+    )
+    split = {"split_key": rules.split.key_digest, "seed": rules.seed, "files": files}
+    return made.model_copy(update=split)
+
+
+RULED = of_manifest(load_manifest().challenge("sample"))
 
 
 def card_of(team: str, rate: float, day: int, **changes: object):
@@ -116,6 +135,9 @@ def test_a_name_that_is_used_again_is_another_team(board):
         (("withdraw", "nobody"), "no team nobody has a card of finals"),
         (("withdraw", "second", "--undo"), "second is not withdrawn"),
         (("withdraw", "first"), "first is called b now"),
+        (("disqualify", "secnd"), "did you mean second?"),
+        (("disqualify", "second", "--undo"), "second is not disqualified"),
+        (("disqualify", "first"), "first is called b now"),
     ],
 )
 def test_a_decision_on_a_team_that_makes_no_sense_is_refused(board, arguments, told):
@@ -150,6 +172,41 @@ def test_a_withdrawn_team_is_listed_without_a_rank_until_it_is_back(board):
 
     decide(board, "withdraw", "first", "--undo")
     check(site_ranks(board / "docs", CHALLENGE), {"first": 1, "second": 2, "third": 3})
+
+
+def test_a_disqualified_team_is_unranked_whatever_it_hands_in_under_whatever_name(board):
+    decide(board, "disqualify", "first")
+    without = {"first": None, "second": 1, "third": 2}
+    check(site_ranks(board / "docs", CHALLENGE), without)
+    check(printed(board / "results", CHALLENGE), without)
+    assert "the team was disqualified: they asked" in page(board, "first")
+
+    # A new title makes other files of it, and so no retraction would hold for them.
+    write_both(board.parent, card_of("first", 3e-1, 9, seed=9, title="Another title"))
+    check(printed(board / "results", CHALLENGE), without)
+    decide(board, "rename", "first", "fresh")
+    write_both(board.parent, card_of("fresh", 4e-1, 10, seed=8))
+    later = card_of("first", 5e-1, 20, seed=5)
+    said = later.submission.model_copy(update={"received": "2100-01-01T00:00:00Z"})
+    write_both(board.parent, later.model_copy(update={"submission": said}))
+    both = {"first": None, "fresh": None, "second": 1, "third": 2}
+    check(printed(board / "results", CHALLENGE), both)
+
+    decide(board, "disqualify", "fresh", "--undo")
+    back = {"first": 1, "fresh": 2, "second": 3, "third": 4}
+    check(site_ranks(board / "docs", CHALLENGE), back)
+    check(printed(board / "results", CHALLENGE), back)
+
+
+def test_a_rename_that_is_taken_back_ends_no_disqualification(organiser, board):
+    decide(board, "rename", "first", "fresh")
+    decide(board, "disqualify", "fresh")
+    decide(board, "rename", "first", "fresh", "--undo")
+    ranks = {"first": None, "second": 1, "third": 2}
+    check(printed(board / "results", CHALLENGE), ranks)
+    opening = ("ci", "open", "--challenge", CHALLENGE, "--board", board)
+    harness(*opening, "--private-results", organiser / "private")
+    check(site_ranks(board / "docs", CHALLENGE), ranks)
 
 
 def test_the_opened_board_has_the_teams_of_the_public_one(organiser, board):
@@ -225,6 +282,59 @@ def test_what_the_organiser_takes_back_is_not_decided_again(main):
     harness("ci", *undo, "--undo", *why)
     assert set(main.publish()) == {"old", "other"}
     assert len(decisions(main.board, "sample")) == 2
+
+
+def test_the_comment_on_a_pull_request_says_that_its_team_is_disqualified(main, tmp_path):
+    main.publish()
+    why = ("--board", main.board, "--reason", "trained on @test events")
+    harness("ci", "disqualify", "old", *why)
+    gone = dict.fromkeys(main.files("old"))
+    changes = {"same": main.files("old", b"new"), "fresh": {**gone, **main.files("fresh")}}
+    for team, files in changes.items():
+        head = main.repository.commit(f"pr-{team}", files)
+        plan = tmp_path / f"{team}.json"
+        where = ("--repository", main.repository.folder)
+        harness("ci", "plan", *where, "--base", "main", "--head", head, "--out", plan)
+        out = ("--out", tmp_path / team, "--results", tmp_path / "results")
+        harness("ci", "score", "--plan", plan, *where, *out)
+        board = ("--results", main.board / "results")
+        told = harness("ci", "comment", "--artefact", tmp_path / team, *board)
+        name = "old" if team == "same" else team
+        assert f"**`{name}` is disqualified: trained on &#64;" in told
+        assert "Expected rank" not in told
+
+    main.rename("old", "fresh")
+    assert main.publish() == {"fresh": None}
+
+
+def test_a_team_that_comes_back_to_earlier_files_is_ranked_by_them(main, monkeypatch):
+    rates = {b"": 1e-2, b"worse": 1e-4}
+
+    def score(request: ScoringRequest) -> ScoringOutcome:
+        every = dict.fromkeys(("ato4l", "lq", "h0", "hplus"), rates[request.files["note.txt"]])
+        card = make_card(request.team, rates=every)
+        said = {"digest": request.digest, "received": request.received}
+        card = card.model_copy(update={"submission": card.submission.model_copy(update=said)})
+        made = card.model_dump_json().encode()
+        return ScoringOutcome(exit_code=0, message="", wall_s=0.1, card=made)
+
+    def merit() -> float:
+        main.publish()
+        made = json.loads((main.board / "docs" / "sample" / "board.json").read_text())
+        (row,) = (row for row in made["rows"] if row["team"] == "team")
+        return row["merit"]["value"]
+
+    main.score, main.challenge = score, RULED
+    for hour, (note, expected) in enumerate([(b"", 1e-2), (b"worse", 1e-4), (b"", 1e-2)], start=9):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-01T{hour:02}:00:00Z")
+        main.repository.commit("main", main.files("team", note))
+        for _ in range(2):
+            assert merit() == pytest.approx(expected, rel=0.5)
+    assert len(list((main.board / "results" / "sample" / "team").glob("*.json"))) == 3
+    # What came back after the deadline is late; the one before it counts.
+    freeze = ("freeze", "--deadline", "2026-03-01T10:30:00Z", "--reason", "it is over")
+    harness("ci", *freeze, "--board", main.board)
+    assert merit() == pytest.approx(1e-4, rel=0.5)
 
 
 def test_cards_of_teams_that_never_had_a_folder_stay_as_they_are(main):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.board.public import public_part
 from harness.card.files import read_card, write_card
 from harness.card.records import NotMeasured
 from harness.data.manifest import load_manifest
@@ -116,10 +117,12 @@ def changed(harness: CommandLine, folder: Path, **changes: object) -> Path:
     return path
 
 
-def rescore(harness: CommandLine, board: Path, manifest: Path) -> list[dict[str, str]]:
+def rescore(
+    harness: CommandLine, board: Path, manifest: Path, *more: str | Path
+) -> list[dict[str, str]]:
     done = harness(
         *("ci", "rescore-all", "--repository", board.parent / "clone", "--commit", "main"),
-        *("--board", board, "--challenge", "toy", "--manifest", manifest, "--json"),
+        *("--board", board, "--challenge", "toy", "--manifest", manifest, "--json", *more),
     )
     return json.loads(done.stdout)
 
@@ -140,6 +143,8 @@ def test_rescoring_changes_all_that_hangs_on_the_working_point_together(harness,
     (redone,) = rescore(harness, board, new_rules)
     assert redone["outcome"] == "rescored"
     card = read_card(board / "results" / "toy" / f"{redone['made']}.json")
+    # A card has no secret of the split.
+    assert card.challenge.split_key.startswith("sha256:")
     assert card.challenge.working_point == 1e-1
     assert card.float_physics.replicates != before.float_physics.replicates
     assert isinstance(card.accepted, NotMeasured)
@@ -153,6 +158,54 @@ def test_rescoring_changes_all_that_hangs_on_the_working_point_together(harness,
     assert row["merit"]["value"] > 0.1
     # It is as the manifest says now: once more changes nothing.
     assert [one["outcome"] for one in rescore(harness, board, new_rules)] == ["unchanged"]
+
+
+def test_a_warning_of_the_old_working_point_does_not_stay(harness, board, tmp_path):
+    (old,) = (board / "results" / "toy" / "team_sum").glob("*.json")
+    told = "at FPR 0.01 only 1 of the 23 background events pass that may"
+    card = json.loads(old.read_text())
+    point = next(one for one in card["float_physics"]["working_points"] if one["fpr"] == 1e-2)
+    point |= {"n_passing": 1, "n_allowed": 23}
+    told += ": the next ones share one score, and pass all or none"
+    card["warnings"] = [told, "another one"]
+    old.write_text(json.dumps(card))
+    (redone,) = rescore(harness, board, changed(harness, tmp_path, working_point=1e-1))
+    card = read_card(board / "results" / "toy" / f"{redone['made']}.json")
+    assert card.warnings == ("another one",)
+
+
+def test_private_cards_are_rescored_without_their_folder_and_without_a_quota(
+    harness, board, tmp_path
+):
+    private = tmp_path / "own" / "toy"
+    shutil.copytree(board / "results" / "toy", private)
+    shutil.rmtree(board)
+    (old,) = private.glob("team_sum/*.json")
+    card = json.loads(old.read_text())
+    for file in card["challenge"]["files"]:
+        file["role"] = "hidden" if file["process"] == "alike" else file["role"]
+    old.write_text(json.dumps(card))
+    write_card(public_part(read_card(old)), board / "results")
+
+    document = yaml.safe_load(harness.manifest.read_text(encoding="utf-8"))
+    for file in document["challenges"][0]["files"]:
+        file["role"] = "hidden" if file["process"] == "alike" else file["role"]
+    document["challenges"][0] |= {"working_point": 1e-1}
+    new_rules = tmp_path / "hiding.yaml"
+    new_rules.write_text(yaml.safe_dump(document), encoding="utf-8")
+    (redone,) = rescore(harness, board, new_rules, "--private-results", tmp_path / "own")
+    assert (redone["outcome"], redone["detail"]) == ("rescored", "")
+    assert not list((tmp_path / "own").rglob("attempts.jsonl"))
+
+    whole = read_card(private / f"{redone['made']}.json")
+    assert whole.challenge.working_point == 1e-1
+    assert "alike" in whole.float_physics.auc
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert row["rates"]["heavy"]["tpr"] == whole.float_physics.at(1e-1).rates["heavy"].tpr
+    # A script of the pages has that word for itself.
+    files = [path for path in board.rglob("*") if path.is_file() and path.name != "table.js"]
+    assert len(list((board / "results" / "toy" / "team_sum").glob("*.json"))) == 2
+    assert [path for path in files if b"alike" in path.read_bytes()] == []
 
 
 def test_other_events_are_not_rescored_from_old_scores(harness, board, tmp_path):
@@ -180,3 +233,27 @@ def test_a_retraction_follows_the_rescored_card(harness, board, tmp_path):
     assert harness(*undo).returncode == 0
     (row,) = ranking(harness, board, new_rules)["rows"]
     assert not any("taken back" in one for one in row["reasons"])
+
+
+def test_rescoring_keeps_the_card_that_counts_where_it_is_not_the_last_one(
+    harness, board, tmp_path
+):
+    (old,) = (board / "results" / "toy" / "team_sum").glob("*.json")
+    card = read_card(old)
+    said = {"digest": f"sha256:{'0' * 64}", "received": "2100-01-01T00:00:00Z"}
+    later = card.model_copy(update={"submission": card.submission.model_copy(update=said)})
+    packed = old.with_suffix(".scores.zst").read_bytes()
+    key = f"team_sum/{write_card(later, board / 'results', scores=packed).stem}"
+    toy = ("--challenge", "toy", "--manifest", harness.manifest, "--board", board)
+    assert harness("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
+
+    new_rules = changed(harness, tmp_path, working_point=1e-1)
+    made = {one["card"]: one["made"] for one in rescore(harness, board, new_rules)}
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert f"team_sum/{row['card']}" == made[f"team_sum/{old.stem}"]
+    assert not any("taken back" in one for one in row["reasons"])
+
+    undo = ("ci", "retract", key, "--undo", *toy, "--reason", "it was none")
+    assert harness(*undo).returncode == 0
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert f"team_sum/{row['card']}" == made[key]

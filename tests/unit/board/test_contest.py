@@ -89,8 +89,11 @@ CONTEST = "harness/board/contest.py"
     [
         # A contest is made in one place: whoever makes one by hand forgets one of its sources.
         (r"(?<!\.\. )(?<!>>> contest = )\bContest\(\n? *\w+=", set()),
-        # Rules are read to combine them or to make a card.
-        (r"\bchallenge\.ranking\b", {"harness/scoring/assembly.py"}),
+        # Rules are read to combine them, to make a card, or to check the manifest itself.
+        (
+            r"\bchallenge\.ranking\b",
+            {"harness/scoring/assembly.py", "harness/scoring/readiness.py"},
+        ),
         (r"\bpublic_rules\(", {"harness/board/public.py"}),
     ],
 )

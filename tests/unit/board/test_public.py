@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 from harness.board.index import CardIndex
@@ -54,9 +55,14 @@ def test_every_other_figure_stays():
 
 
 def test_a_card_without_hidden_signals_is_untouched():
-    card = make_card()
+    old = make_card()
+    card = public_part(old)
     assert hidden_signals(card.challenge) == frozenset()
     assert public_part(card) is card
+    # Cards once held the key of the split.
+    assert old.challenge.split_key == "sample-1"
+    key = f"sha256:{hashlib.sha256(b'sample-1').hexdigest()}"
+    assert card.challenge == old.challenge.model_copy(update={"split_key": key})
 
 
 def test_only_a_private_index_holds_hidden_figures(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from harness.board.contest import Rulebook
+from harness.board.decisions import Decision, Decisions
 from harness.board.entry import Entry
 from harness.board.order import Ranked, Unranked
 from harness.challenge import Budget, RankingRules
@@ -73,6 +75,20 @@ def test_a_renamed_team_takes_the_place_of_its_old_name():
     assert "against your last entry" in text
     assert "against the best, `middling`" in text
     assert "`stronger` was `strong`: it takes its cards along" in text
+
+
+def test_a_disqualified_team_gets_no_rank_by_a_new_name():
+    made = Decision(
+        kind="disqualify", decided="2026-04-01T00:00:00Z", reason="cheated", team="strong"
+    )
+    rivals = Rivals(entries=BOARD, rulebook=Rulebook(decisions=Decisions(decisions=(made,))))
+    for team, plan in (("strong", None), ("stronger", renaming("stronger", "strong"))):
+        card = make_card(team, rates=rates(4e-2), seed=77, created="2026-04-02T12:00:00Z")
+        scoring = Scoring(team=team, challenge="sample", status="scored", card=f"{team}/x")
+        summary = Summary(challenge="sample", plan=plan, scorings=(scoring,))
+        text = readable(make_comment(summary, {team: card}, rivals))
+        assert "the team was disqualified: cheated" in text
+        assert "Expected rank" not in text
 
 
 def test_a_run_cannot_put_a_card_in_the_place_of_another_team():

@@ -10,7 +10,14 @@ from harness.board.entry import Entry
 from harness.card.files import write_card
 from harness.challenge import RankingRules
 from harness.ci.git import Repository
-from harness.ci.history import commit_board, credentials_of, open_board, push_board
+from harness.ci.history import (
+    commit_board,
+    credentials_of,
+    follow_branch,
+    open_board,
+    own_repository,
+    push_board,
+)
 from harness.errors import DataError, IntegrityError
 from tests.cards import make_card, make_challenge
 from tests.repositories import GitRepository
@@ -97,8 +104,12 @@ def test_a_push_never_overwrites_what_others_pushed(board, clone, tmp_path):
     push_board(other, clone)
     write_card(make_card("team_c"), board.results)
     commit_board(board, "three")
-    with pytest.raises(Exception, match="git push"):
-        push_board(board, clone)
+    assert not push_board(board, clone)
+    follow_branch(own_repository(board.folder, clone))
+    assert commit_board(board, "three") is not None
+    assert push_board(board, clone)
+    found = open_board(clone, tmp_path / "third").results.glob("*/*/*.json")
+    assert {path.parent.name for path in found} >= {"team_b", "team_c"}
 
 
 def test_a_token_is_shown_to_its_server_alone_and_is_in_no_argument():
