@@ -28,7 +28,8 @@ test-slow: $(READY)  ## run the slow tests (all coverage toys, 100 kills, ...)
 	$(BIN)/pytest -m slow
 
 hostile: $(READY)  ## run the corpus of attacks and print which ones got through
-	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py
+	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py \
+	  tests/hostile/test_doctor.py
 	$(BIN)/python -m tests.hostile.table
 
 browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/

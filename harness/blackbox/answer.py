@@ -22,6 +22,7 @@ from harness.card.files import newest_card, read_card
 from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
+from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
@@ -31,7 +32,7 @@ from harness.firmware.artefacts import PROGRAM
 from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
-from harness.sandbox import Workspace, open_workspace, read_scores
+from harness.sandbox import Workspace, open_tried_workspace, read_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
@@ -116,7 +117,7 @@ def export_answer(
     rules = load_manifest(*manifests).challenge(name)
     box = find_box(rules, blackbox, cache)
     ids = _ids(rules, box)
-    with open_workspace(isolation) as workspace:
+    with open_tried_workspace(isolation, cache_root(cache)) as workspace:
         events = box.events or _unpack(rules, blackbox, workspace.folder)
         progress(f"score: {len(ids):,} events of {box.title}")
         arithmetic, scores = _score(entrant, rules, events, len(ids), workspace, progress)

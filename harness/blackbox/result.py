@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
 from harness.card.records import IsolationKind
+from harness.data.cache import cache_root
 from harness.data.hdf5_writer import replacing_hdf5
 from harness.data.locks import sharing
 from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.files import check_new
-from harness.sandbox import Workspace, open_workspace
+from harness.sandbox import Workspace, open_tried_workspace
 from harness.sandbox.step import GIB, MIB, Limits
 
 # A million ids are 8 MB before they are packed.
@@ -127,7 +128,7 @@ def import_result(
     """
     rules = load_manifest(*manifests).challenge(challenge)
     box = find_box(rules, blackbox, cache)
-    with open_workspace(isolation) as workspace:
+    with open_tried_workspace(isolation, cache_root(cache)) as workspace:
         result = read_result_file(path, workspace)
     return ImportedResult(result=result, box=box, check=check_result(result, box))
 

@@ -15,9 +15,10 @@ from harness.blackbox.result import ResultFile, check_result, read_result_file
 from harness.blackbox.seal import BoxKey, Secret, open_key
 from harness.card.records import Count, Interval, IsolationKind, Probability
 from harness.challenge import Name, Value
+from harness.data.cache import cache_root
 from harness.errors import InvalidSubmissionError
 from harness.metrics.intervals import clopper_pearson
-from harness.sandbox import open_workspace
+from harness.sandbox import open_tried_workspace
 
 
 class FoundSignal(Value):
@@ -98,7 +99,7 @@ def score_blackbox(
         The key cannot be opened, or the sandbox fails.
     """
     key = open_key(key_path, secret)
-    with open_workspace(isolation) as workspace:
+    with open_tried_workspace(isolation, cache_root()) as workspace:
         result = read_result_file(path, workspace)
     return score_result(result, key)
 

@@ -648,11 +648,41 @@ class ScoredChallenge(Value):
     collision_rate_hz: float | None = Field(default=None, gt=0)
 
 
+class IsolationTrial(Value):
+    """What was tried of the sandbox on this machine, within a day before the scoring.
+
+    A card is written only where every guard holds.
+
+    Attributes
+    ----------
+    tried : str
+        When, in UTC.
+    guards : mapping of str to str
+        The guards that were tried, and what each of them was found to keep; after "not tried", a
+        part of it that this machine does not let anyone try.
+    """
+
+    tried: Utc
+    guards: dict[Name, Text]
+
+
 class IsolationRecord(Value):
     """How untrusted code was kept apart: ``bwrap``, or ``none`` after an explicit ``--unsafe``."""
 
     kind: IsolationKind
     detail: dict[str, JsonValue] = Field(default_factory=dict)
+    trial: IsolationTrial | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+
+    @property
+    def summary(self) -> str:
+        """The kind, whether its guards were tried, and who counted the memory."""
+        if isinstance(self.trial, NotMeasured):
+            guards = f"guards not tried: {self.trial.not_measured}"
+        else:
+            guards = f"{len(self.trial.guards)} guards tried at {self.trial.tried}, all hold"
+        memory = self.detail.get("memory")
+        counted = [f"memory {memory}"] if isinstance(memory, str) else []
+        return "; ".join([self.kind, guards, *counted])
 
 
 class StepUsage(Value):

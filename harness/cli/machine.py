@@ -6,7 +6,7 @@ import click
 
 from harness.cli.options import json_option
 from harness.cli.output import print_result
-from harness.errors import EnvironmentFaultError, Problem
+from harness.errors import EnvironmentFaultError
 
 
 @click.command()
@@ -19,9 +19,4 @@ def doctor(as_json: bool) -> None:
     isolation = probe()
     print_result(isolation.guards, isolation_view(isolation), as_json=as_json)
     if not isolation.is_complete:
-        broken = [
-            Problem(what=f"{tried.claim}: it does not hold: {tried.detail}", where=tried.guard)
-            for tried in isolation.guards
-            if not tried.is_held
-        ]
-        raise EnvironmentFaultError(*isolation.problems, *broken)
+        raise EnvironmentFaultError(*isolation.problems)

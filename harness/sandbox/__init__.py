@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from harness.sandbox.run import Sandbox, open_sandbox
     from harness.sandbox.scores import read_scores
     from harness.sandbox.scratch import scratch_folder
+    from harness.sandbox.tried import open_tried_workspace
     from harness.sandbox.workspace import Workspace, open_workspace
 
 __all__ = [
     "Sandbox",
     "Workspace",
     "open_sandbox",
+    "open_tried_workspace",
     "open_workspace",
     "probe",
     "read_scores",
@@ -30,6 +32,7 @@ _HOMES = {
     "Sandbox": "run",
     "Workspace": "workspace",
     "open_sandbox": "run",
+    "open_tried_workspace": "tried",
     "open_workspace": "workspace",
     "probe": "doctor",
     "read_scores": "scores",

@@ -157,10 +157,25 @@ def host_paths(tools: Sequence[Path]) -> tuple[Path, ...]:
 def refused(bound: Iterable[Path]) -> tuple[str, ...]:
     """Return the file that `REFUSAL` must replace in one of the `bound` folders, if it is there."""
     spec = importlib.util.find_spec(NEEDS_PROC)
-    origin = Path(spec.origin) if spec is not None and spec.origin else None
-    if origin is None or not any(origin.is_relative_to(folder) for folder in bound):
+    if spec is None or spec.origin is None:
         return ()
-    return (str(origin),)
+    origin = Path(spec.origin)
+    # Python imports it by the folder that it was found in here.
+    first = sorted(bound, key=lambda folder: not origin.is_relative_to(folder))
+    return _seen_at(origin, first)[:1]
+
+
+def _seen_at(path: Path, bound: Iterable[Path]) -> tuple[str, ...]:
+    """Return every place at which the `bound` folders show `path`, without symbolic links in them.
+
+    A package may lie behind a link, and a folder be bound twice: ``lib64`` of an environment is
+    often a link to its ``lib``.
+    """
+    real = Path(os.path.realpath(path))
+    roots = [(folder, os.path.realpath(folder)) for folder in bound]
+    return tuple(
+        str(folder / real.relative_to(root)) for folder, root in roots if real.is_relative_to(root)
+    )
 
 
 def covered(bound: Iterable[Path]) -> tuple[str, ...]:
@@ -171,8 +186,7 @@ def covered(bound: Iterable[Path]) -> tuple[str, ...]:
     """
     package = package_folder()
     own = [f"{PACKAGE_ROOT}/harness/{name}" for name in COVERED if (package / name).is_dir()]
-    twice = [str(package)] if any(package.is_relative_to(path) for path in bound) else []
-    return (*own, *twice)
+    return (*own, *_seen_at(package, bound))
 
 
 # --- The list of all places -----------------------------------------------------------------------

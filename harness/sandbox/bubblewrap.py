@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import EnvironmentFaultError
 from harness.sandbox import bindings
+from harness.sandbox.advice import read_text
 from harness.sandbox.bindings import Place
 from harness.sandbox.step import Step
 
@@ -28,7 +29,8 @@ NAMESPACES = (
     "--unshare-cgroup-try",
 )
 BIND = {"read-only": "--ro-bind", "writable": "--bind", "device": "--dev-bind"}
-ALWAYS = ("--die-with-parent", "--new-session", "--hostname", "sandbox")
+HOST_NAME = "sandbox"
+ALWAYS = ("--die-with-parent", "--new-session", "--hostname", HOST_NAME)
 
 
 def find_bwrap() -> Path:
@@ -85,6 +87,24 @@ def unprivileged_uid() -> int | None:
         return None
     chosen = FIRST_UID + secrets.randbits(UID_BITS)
     return chosen if _is_mapped(chosen) else NOBODY
+
+
+def users() -> tuple[int, int]:
+    """Return the first and the last number that the user of a step may have."""
+    if os.geteuid() == 0 and _is_mapped(last := FIRST_UID + (1 << UID_BITS) - 1):
+        return FIRST_UID, last
+    return NOBODY, NOBODY
+
+
+def groups() -> tuple[int, ...]:
+    """Return what a step may see of groups besides its own.
+
+    An ordinary user cannot drop them. In the namespace of a step they all have one number, which
+    gives no right to anything that is bound into it.
+    """
+    if os.geteuid() == 0:
+        return ()
+    return (int(read_text(Path("/proc/sys/kernel/overflowgid")) or NOBODY),)
 
 
 def _is_mapped(uid: int) -> bool:

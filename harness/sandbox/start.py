@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -36,8 +37,12 @@ def _worker_command(package_root: str, ends: Pipes) -> list[str]:
     return [*options, str(ends.report), str(ends.request)]
 
 
-def stand_ins() -> dict[str, bytes]:
-    """Return the contents of the files that stand for a procfs, and for what needs one."""
+@functools.cache
+def stand_ins() -> Mapping[str, bytes]:
+    """Return the contents of the files that stand for a procfs, and for what needs one.
+
+    They are read once: a processor may be taken away meanwhile.
+    """
     processors = bindings.cpu_description(read_text(Path("/proc/cpuinfo")))
     return {"cmdline": b"python\0", "cpuinfo": processors.encode(), "refusal": bindings.REFUSAL}
 
@@ -79,7 +84,14 @@ def start_sandboxed(
         entering = [] if group is None else group.entering()
         words = [*before, *entering, *command]
         process = _popen(words, ends.log, inherited, bindings.SCRATCH, Path("/"))
-    return Child(name=step.name, process=process, pipes=pipes, limits=step.limits, group=group)
+    return Child(
+        name=step.name,
+        process=process,
+        pipes=pipes,
+        limits=step.limits,
+        command=command,
+        group=group,
+    )
 
 
 def start_plain(step: Step, scratch: Path) -> Child:

@@ -6,7 +6,7 @@ runs one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -81,6 +81,9 @@ class Step:
         such a step fails of without saying so is a fault of the harness.
     progress : callable, optional
         Receives how many bytes of the outputs are written, several times a second.
+    observe : callable, optional
+        Receives the first process of a sandboxed step and the command that made the sandbox,
+        while the step lives, at least once.
     printed : callable, optional
         Receives what the step printed, if anything, when it has ended in whatever way.
     """
@@ -94,6 +97,7 @@ class Step:
     limits: Limits = field(default_factory=Limits)
     may_raise: tuple[type[HarnessError], ...] = ()
     progress: Callable[[int], None] | None = None
+    observe: Callable[[int, Sequence[str]], None] | None = None
     printed: Callable[[str], None] | None = None
 
 

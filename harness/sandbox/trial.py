@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-DEVICES = {"null", "urandom", "shm"}
-TRIED_PIDS = range(2, 4096)
+# From include/uapi/asm-generic/mman.h: MAP_PRIVATE, MAP_ANONYMOUS and MAP_NORESERVE.
+PROT_READ, MAP_PRIVATE_OF_NOTHING, NO_FILE, MADV_NOHUGEPAGE = 1, 0x4022, 2**32 - 1, 15
+MAP_FAILED = 2**64 - 1
 
 
 def nothing(
@@ -32,34 +33,6 @@ def execute(
     code = inputs["code"]
     exec(compile(code.read_text(encoding="utf-8"), code, "exec"), names)  # noqa: S102 its purpose
     return {"found": names.get("found")}
-
-
-def look_around(
-    request: Mapping[str, Any],
-    inputs: Mapping[str, Path],
-    outputs: Mapping[str, Path],  # noqa: ARG001
-) -> dict[str, Any]:
-    """Try what a sandbox should not allow, and report what got through.
-
-    Parameters
-    ----------
-    request : mapping
-        ``parent``: the process that started the step; ``secret``: a file of the host's.
-
-    Returns
-    -------
-    dict
-        For each guard, what got through it: empty where it holds.
-    """
-    return {
-        "user": _root_rights(),
-        "files": [place for place in ("/etc/passwd", request["secret"]) if Path(place).exists()],
-        "writes": [place for place in ("/", *map(str, inputs.values())) if _can_write(place)],
-        "devices": sorted({place.name for place in Path("/dev").iterdir()} - DEVICES),
-        "processes": [pid for pid in (*TRIED_PIDS, request["parent"]) if _is_there(pid)],
-        "network": [name for name, does in _sockets().items() if does()],
-        "calls": [name for name, does in _calls().items() if does()],
-    }
 
 
 def allocate(
@@ -97,58 +70,45 @@ def loiter(
     return {}
 
 
-def _root_rights() -> list[str]:
-    ids = {"user": os.geteuid(), "real user": os.getuid(), "group": os.getegid()}
-    return [name for name, number in ids.items() if number == 0]
-
-
-def _can_write(place: str) -> bool:
-    path = Path(place)
-    try:
-        if path.is_dir():
-            (path / "probe").write_text("x")
-        else:
-            path.open("a").close()
-    except OSError:
-        return False
-    return True
-
-
-def _is_there(pid: int) -> bool:
-    """Whether a process other than this one bears the number `pid`."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid != os.getpid()
-
-
-def _sockets() -> dict[str, Callable[[], bool]]:
-    import socket
-
-    def opens(family: int, kind: int) -> bool:
-        try:
-            socket.socket(family, kind).close()
-        except OSError:
-            return False
-        return True
-
-    return {
-        "internet": lambda: opens(socket.AF_INET, socket.SOCK_STREAM),
-        "unix": lambda: opens(socket.AF_UNIX, socket.SOCK_STREAM),
-        "netlink": lambda: opens(16, socket.SOCK_RAW),
-    }
-
-
-def _calls() -> dict[str, Callable[[], bool]]:
+def fill_page_tables(
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Path],  # noqa: ARG001 every entry is called alike
+    outputs: Mapping[str, Path],  # noqa: ARG001
+) -> dict[str, Any]:
+    """Make page tables of ``n_bytes``: read one byte for each of them, in a map of nothing."""
     import ctypes
+    import mmap
 
+    # A table is a page of entries of 8 bytes, each of which stands for a page.
+    reach = mmap.PAGESIZE // 8 * mmap.PAGESIZE
+    size = request["n_bytes"] // mmap.PAGESIZE * reach
     libc = ctypes.CDLL(None, use_errno=True)
-    return {
-        "ptrace": lambda: libc.ptrace(0, 0, None, None) == 0,
-        "unshare": lambda: libc.unshare(0x10000000) == 0,
-        "mount": lambda: libc.mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0,
-        "chroot": lambda: libc.chroot(b"/") == 0,
-    }
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, *[ctypes.c_size_t] * 4, ctypes.c_long]
+    start = libc.mmap(None, size, PROT_READ, MAP_PRIVATE_OF_NOTHING, NO_FILE, 0)
+    if start == MAP_FAILED:
+        raise OSError(ctypes.get_errno(), "no map of nothing")
+    libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), MADV_NOHUGEPAGE)
+    found = sum(ctypes.c_ubyte.from_address(start + place).value for place in range(0, size, reach))
+    return {"found": found}
+
+
+def drop_shared_pages(
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Path],  # noqa: ARG001
+    outputs: Mapping[str, Path],  # noqa: ARG001
+) -> dict[str, Any]:
+    """Write ``n_bytes`` of shared memory, and drop it from the process; report by which ways."""
+    import mmap
+
+    found = []
+    for name in ("nothing", "/dev/zero"):
+        try:
+            fd = -1 if name == "nothing" else os.open(name, os.O_RDWR)
+            memory = mmap.mmap(fd, request["n_bytes"])
+        except OSError:
+            continue
+        memory.write(bytes(request["n_bytes"]))
+        memory.madvise(mmap.MADV_DONTNEED)
+        found.append(f"shared maps of {name}")
+    return {"found": found}

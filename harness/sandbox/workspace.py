@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +53,7 @@ class Workspace:
         tools: tuple[Path, ...] = (),
         may_raise: tuple[type[HarnessError], ...] = (),
         progress: Callable[[int], None] | None = None,
+        observe: Callable[[int, Sequence[str]], None] | None = None,
         printed: Callable[[str], None] | None = None,
     ) -> StepResult[Report]:
         """Run one step and check its report.
@@ -61,7 +62,7 @@ class Workspace:
         ----------
         model : type
             The pydantic model of the report; unknown types and fields are refused.
-        name, entry, request, inputs, outputs, limits, tools, may_raise, progress, printed
+        name, entry, request, inputs, outputs, limits, tools, may_raise, progress, observe, printed
             See `harness.sandbox.step.Step`.
 
         Raises
@@ -83,6 +84,7 @@ class Workspace:
             tools=tools,
             may_raise=may_raise,
             progress=progress,
+            observe=observe,
             printed=printed,
         )
         with _own_faults(step):

@@ -31,6 +31,7 @@ from harness.firmware.reports.record import REPORTS, read_reports, with_witnesse
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
+from harness.sandbox.tried import tried_isolation
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.integrity import Batch
@@ -114,14 +115,16 @@ def score(
             # Scores of two arithmetics, of which compression saves little.
             cards.check_results(Path(results), 2 * BYTES_PER_SCORE * mixture.n_events)
         sandbox = open_sandbox(isolation)
+        workspace = Workspace(run_step=sandbox.run, folder=scratch)
+        trial = tried_isolation(isolation, workspace, root)
         run = SubmissionRun(
             challenge=rules,
             mixture=mixture,
-            workspace=Workspace(run_step=sandbox.run, folder=scratch),
+            workspace=workspace,
             clock=clock,
             submission=submission,
             store=store,
-            isolation=sandbox.record,
+            isolation=sandbox.record.model_copy(update={"trial": trial}),
             is_quick=is_quick,
             has_firmware=has_firmware and not is_quick,
             reports=None if reports is None else Path(reports),

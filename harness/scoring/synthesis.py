@@ -16,7 +16,7 @@ from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
-from harness.sandbox import open_workspace
+from harness.sandbox import open_tried_workspace
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
 from harness.submission import Submission, read_submission
@@ -71,7 +71,7 @@ def synthesise_submission(
     _check_request(submission, backend, has_implementation=has_implementation)
     rules = load_manifest(*manifests).challenge(challenge)
     target = _target(fpga_of(rules), part, clock_period_ns)
-    with open_workspace(isolation) as workspace:
+    with open_tried_workspace(isolation, cache_root(cache)) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
         network = extract_network(workspace, staged, rules, progress)
         if reports is not None:

@@ -10,11 +10,12 @@ import numpy as np
 
 from harness.card.records import IsolationKind
 from harness.challenge import Challenge, Target
+from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.backend import FirmwareRequest, UntranslatableError
 from harness.firmware.translate.translation import translate
-from harness.sandbox import Workspace, open_workspace
+from harness.sandbox import Workspace, open_tried_workspace
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
@@ -53,7 +54,7 @@ def try_submission(
     """
     submission = read_submission(folder, progress)
     rules = load_manifest(*manifests).challenge(challenge)
-    with open_workspace(isolation) as workspace:
+    with open_tried_workspace(isolation, cache_root()) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
         if submission.spec.division == "open":
             _score(workspace, Scorer.of_open(staged), rules, progress)

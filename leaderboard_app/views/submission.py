@@ -128,7 +128,7 @@ def _provenance_section(card: ScoreCard) -> Section:
     rows = [
         ("Scored", card.created),
         ("Received", card.submission.received or "when scored"),
-        ("Isolation", card.isolation.kind),
+        ("Isolation", card.isolation.summary),
         ("Time taken", f"{wall:,.1f} s, at most {peak / 2**20:,.0f} MiB"),
         ("Submission digest", said_digest(card.submission.digest)),
         (

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harness.board.decisions import Decision, add_decision
-from harness.card.records import NotMeasured
+from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
 from leaderboard_app.views.stress import stress_section
@@ -216,13 +216,24 @@ def test_a_link_to_a_card_that_is_gone_says_so(open_page, results):
         ("Cost per event", "FLOPs per event"),
         ("History of the team", "never the best"),
         ("How it was made", "Declared by the team, not checked."),
-        ("Provenance", "bwrap"),
+        ("Provenance", "bwrap; guards not tried: not recorded by this scoring"),
     ],
 )
 def test_a_submission_shows_all_its_sections(open_page, results, heading, told):
     text = html(open_page(results, "submission", query={"challenge": "sample", "team": "team_004"}))
     assert heading in text
     assert told is None or told in text
+
+
+def test_the_page_says_which_guards_of_the_sandbox_were_tried(open_page, tmp_path):
+    guards = {"network": "no sockets", "host": "no name"}
+    trial = IsolationTrial(tried="2026-11-28T12:00:00Z", guards=guards)
+    isolation = IsolationRecord(kind="bwrap", detail={"memory": "<b>counted</b>"}, trial=trial)
+    write_board([make_card("team_a", isolation=isolation)], tmp_path)
+
+    text = html(open_page(tmp_path, "submission"))
+
+    assert "bwrap; 2 guards tried at 2026-11-28T12:00:00Z, all hold; memory &lt;b&gt;" in text
 
 
 def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):

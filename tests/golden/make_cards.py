@@ -11,7 +11,15 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.card.records import Artefact, NotMeasured, Physics, ScoreCard, UnreachedWorkingPoint
+from harness.card.records import (
+    Artefact,
+    IsolationRecord,
+    IsolationTrial,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    UnreachedWorkingPoint,
+)
 from tests.cards import make_card
 
 FOLDER = Path(__file__).parent
@@ -82,6 +90,17 @@ def trigger() -> ScoreCard:
     )
 
 
+def tried() -> ScoreCard:
+    """The trigger card of a scoring before which the guards of the sandbox were tried."""
+    trial = IsolationTrial(
+        tried="2026-11-28T12:00:00Z",
+        guards={"network": "no sockets", "end": "a step dies with the harness"},
+    )
+    detail = {"memory": "counted by the kernel, in a control group for each step"}
+    isolation = IsolationRecord(kind="bwrap", detail=detail, trial=trial)
+    return trigger().model_copy(update={"isolation": isolation})
+
+
 def open_division() -> ScoreCard:
     """A card of the open division."""
     card = make_card("team_open", seed=80, division="open")
@@ -111,6 +130,7 @@ CARDS: Mapping[str, Callable[[], ScoreCard | Mapping[str, JsonValue]]] = {
     "v1_first": first,
     "v1_trigger": trigger,
     "v1_open": open_division,
+    "v1_tried": tried,
 }
 
 

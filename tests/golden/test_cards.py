@@ -20,6 +20,7 @@ CARDS = sorted(FOLDER.glob("*.json"))
 DIGESTS = {
     "v1_first": "1d5d710b6c0045766e1b1ad9c44faa933b23413d408e8275d98bc497c8bf5e95",
     "v1_open": "5288cf7c622aed072c5a6b4d6019dd633efa87d61b70e9d78df549f1feb59794",
+    "v1_tried": "a6545b3018d03b8ce3b005e4959df3b5b1b0c9308c129d0947171e16be3e5320",
     "v1_trigger": "e1b1251964c13f7ddd65f5866c58f2c02a3d22aeb71ec3e3488828b74ad27a89",
 }
 

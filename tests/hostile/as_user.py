@@ -13,8 +13,8 @@ from harness.sandbox import bindings, bubblewrap
 USER = 65534
 
 
-def command_as_user(arguments: Sequence[str]) -> list[str]:
-    """Return the command by which root runs `arguments` as the user `USER`.
+def command_as_user(arguments: Sequence[str], user: int = USER) -> list[str]:
+    """Return the command by which root runs `arguments` as `user`.
 
     Folders that only root can enter are opened up in a mount namespace of the command's own, with
     nothing in them but the interpreter.
@@ -33,12 +33,12 @@ def command_as_user(arguments: Sequence[str]) -> list[str]:
         if parent not in closed
         for word in ("--perms", "0755", "--dir", str(parent))
     ]
-    user = ("--reuid", str(USER), "--regid", str(USER), "--clear-groups")
+    become = ("--reuid", str(user), "--regid", str(user), "--clear-groups")
     nothing = ("--bounding-set=-all", "--inh-caps=-all")
     return [
         *(str(bubblewrap.find_bwrap()), "--dev-bind", "/", "/", "--die-with-parent"),
         *(*opened, *folders, *bound, "--"),
-        *(str(bubblewrap.find_setpriv()), *user, *nothing, "--"),
+        *(str(bubblewrap.find_setpriv()), *become, *nothing, "--"),
         *("env", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1"),
         *arguments,
     ]

@@ -133,10 +133,10 @@ def synth_in_process(
     """`harness synth` of a network on the toy challenge, its steps without a sandbox."""
 
     @contextmanager
-    def opened(_):
+    def opened(*_):
         yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
 
-    monkeypatch.setattr(synthesis, "open_workspace", opened)
+    monkeypatch.setattr(synthesis, "open_tried_workspace", opened)
     monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
 
     def run(network, *options: str, **declared: object) -> Result:

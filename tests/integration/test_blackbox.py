@@ -17,6 +17,7 @@ import yaml
 from harness.blackbox.seal import Secret, open_key
 from harness.card.files import card_path, read_card
 from harness.cli import cli
+from tests.broken_bwrap import environment_with, write_bwrap
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.integration.conftest import CommandLine, write_submission
 
@@ -64,6 +65,34 @@ def test_a_result_is_scored_by_the_key(harness, made):
     ).stdout
     assert "15 of 40" in told
     assert "self-declared by the team, not checked" in told
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("blackbox", "score", "RESULT", "--key", "box.key", "--key-file", "secret"),
+        (
+            "import",
+            "RESULT",
+            "--challenge",
+            "toy",
+            "--manifest",
+            "MANIFEST",
+            "--blackbox",
+            "box.h5",
+        ),
+    ],
+)
+def test_no_result_is_read_in_a_broken_sandbox(harness, made, tmp_path, command):
+    result = write(tmp_path / "team_a.h5", [1, 2])
+    broken = environment_with(write_bwrap(tmp_path, "drop('--unshare-net')"))
+    places = {"RESULT": result, "MANIFEST": harness.manifest}
+    places |= {name: made / name for name in ("box.key", "secret", "box.h5")}
+
+    done = harness(*(places.get(word, word) for word in command), env=broken)
+
+    assert done.returncode == 5, done.stderr
+    assert "the net namespace is the harness's" in done.stderr
 
 
 def test_every_fault_of_a_result_is_told_and_it_is_not_scored(harness, made):

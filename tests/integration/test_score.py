@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +17,10 @@ from sklearn.metrics import roc_auc_score
 
 from harness.card.files import read_card, read_scores
 from harness.card.records import NotMeasured, ScoreCard, Stress, WorkingPoint
+from harness.sandbox.bubblewrap import find_bwrap
+from tests.broken_bwrap import FULL_OF_HOLES, environment_with, write_bwrap
 from tests.events import make_events
-from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
+from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
 from tests.rounding import assert_same_but_for_rounding
 
 
@@ -77,6 +80,85 @@ def test_a_card_without_firmware_is_unofficial_and_says_why(scored):
     assert not card.is_official
     assert "no firmware" in card.unofficial_because[0]
     assert card.isolation.kind == "bwrap"
+
+
+def test_the_card_names_the_guards_of_the_sandbox_that_were_tried(harness, scored):
+    trial = read_card(scored).isolation.trial
+
+    assert {"files", "network", "calls", "namespaces", "end"} <= {*trial.guards}
+    assert (harness.folder / "cache" / "isolation.json").is_file()
+
+
+def test_a_broken_sandbox_ends_the_scoring_before_the_submission_is_loaded(harness, tmp_path):
+    """It is the fault of this machine, and no card blames or praises a team for it."""
+    folder = write_submission(tmp_path / "team_early", model=MODEL + "\nprint('loaded')\n")
+    env = environment_with(write_bwrap(tmp_path, FULL_OF_HOLES))
+
+    done = harness(
+        *("score", folder, "--challenge", "toy", "--manifest", harness.manifest),
+        *("--no-firmware", "--results", tmp_path / "results"),
+        env=env,
+    )
+
+    assert done.returncode == 5, done.stderr
+    assert "the net namespace is the harness's" in done.stderr
+    assert "loaded" not in done.stdout + done.stderr
+    assert not (tmp_path / "results" / "toy").exists()
+
+
+def test_a_trial_run_of_a_submission_needs_a_sandbox_that_holds(harness, tmp_path):
+    folder = write_submission(tmp_path / "team_deep", model=MODEL + "\nprint('loaded')\n")
+    env = environment_with(write_bwrap(tmp_path, "drop('--unshare-net')"))
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+
+    done = harness("validate", folder, "--deep", *toy, env=env)
+
+    assert done.returncode == 5, done.stderr
+    assert "the net namespace is the harness's" in done.stderr
+    assert "loaded" not in done.stdout + done.stderr
+
+
+def test_a_cache_that_cannot_be_written_keeps_no_trial_and_the_scoring_goes_on(harness, tmp_path):
+    """As where the home folder is read-only: each scoring makes the trial again."""
+    cache = harness.folder / "cache"
+    folder = write_submission(tmp_path / "team_fixed", model=OPEN_MODEL, division="open")
+    (cache / "isolation.json").unlink(missing_ok=True)
+    fixed = [find_bwrap(), "--dev-bind", "/", "/", "--ro-bind", cache, cache, "--"]
+    command = [sys.executable, "-m", "harness.cli", "score", folder, "--quick", "--json"]
+
+    done = subprocess.run(
+        [*fixed, *command, "--challenge", "toy", "--manifest", harness.manifest],
+        env={**os.environ, "HARNESS_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "calls" in json.loads(done.stdout)["isolation"]["trial"]["guards"]
+    assert not (cache / "isolation.json").exists()
+
+
+def test_where_proc_is_of_other_processes_no_team_is_blamed(harness, tmp_path):
+    """As in a process namespace without a procfs of its own: a limit was said to be reached."""
+    folder = write_submission(tmp_path / "team_elsewhere")
+    namespace = [find_bwrap(), "--dev-bind", "/", "/", "--unshare-pid", "--die-with-parent", "--"]
+    command = [sys.executable, "-m", "harness.cli", "score", folder, "--quick"]
+
+    done = subprocess.run(
+        [*namespace, *command, "--challenge", "toy", "--manifest", harness.manifest],
+        env={**os.environ, "HARNESS_CACHE": str(harness.folder / "cache")},
+        cwd=harness.folder,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 5, done.stderr
+    assert "/proc does not show this process" in done.stderr
+    assert "unshare --mount-proc" in done.stderr
 
 
 def test_show_prints_the_card_also_where_the_terminal_has_no_utf8(harness, scored):

@@ -121,6 +121,7 @@ attack(
     import threading
     told, tell = os.pipe()
     def hold():
+        time.sleep(0.3)  # the first thread has ended
         memory = b'x' * (200 * 2 ** 20)
         os.write(tell, b'x')
         time.sleep(30)
@@ -273,7 +274,7 @@ attack(
     code="""
     import fcntl
     for n in range(100):
-        file = os.open(f"{os.environ['HOME']}/{n}", os.O_CREAT | os.O_RDWR)
+        file = os.open(str(n), os.O_CREAT | os.O_RDWR)
         for place in range(300):
             fcntl.lockf(file, fcntl.LOCK_EX, 1, 2 * place)
     time.sleep(0.3)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 from struct import unpack_from
+from types import SimpleNamespace
 
 from harness.sandbox import bindings
 from harness.sandbox.bubblewrap import FIRST_UID, UID_BITS, command, find_bwrap, unprivileged_uid
-from harness.sandbox.seccomp import DENIED, MISSING, filter_program
 from harness.sandbox.step import Step
 
 FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13, "refusal": 14}
@@ -69,6 +69,23 @@ def test_a_package_that_needs_a_procfs_is_replaced_where_it_is_bound():
     assert place.endswith("site-packages/psutil/__init__.py")
     assert words[words.index(place) - 2 : words.index(place)] == ["--ro-bind-data", "14"]
     assert bindings.refused([Path("/usr/share")]) == ()
+
+
+def test_a_package_behind_links_is_replaced_at_their_end_where_python_finds_it(
+    tmp_path, monkeypatch
+):
+    """What is mounted lies at the end of a link; `lib64` shows all of `lib` once more."""
+    (tmp_path / "lib/real").mkdir(parents=True)
+    (tmp_path / "lib/real/__init__.py").touch()
+    (tmp_path / "lib/psutil").symlink_to("real")
+    (tmp_path / "lib64").symlink_to("lib")
+    spec = SimpleNamespace(origin=str(tmp_path / "lib64/psutil/__init__.py"))
+    monkeypatch.setattr(bindings.importlib.util, "find_spec", lambda name: spec)
+
+    bound = [tmp_path / "lib", tmp_path / "lib64", Path("/usr/share")]
+
+    assert bindings.refused(bound) == (f"{tmp_path}/lib64/real/__init__.py",)
+    assert bindings.refused(bound[:1]) == (f"{tmp_path}/lib/real/__init__.py",)
 
 
 def test_a_package_within_the_bound_packages_is_covered_there_too(monkeypatch):
@@ -130,19 +147,6 @@ def test_the_environment_holds_nothing_of_the_host(monkeypatch):
     environment = bindings.environment("/tmp")
 
     assert set(environment) == {*bindings.ENVIRONMENT, "HOME", "TMPDIR", "KERAS_HOME"}
-
-
-def test_the_filter_is_a_program_of_whole_instructions():
-    program = filter_program()
-
-    assert len(program) % 8 == 0
-    assert len(program) // 8 < 4096  # BPF_MAXINSNS
-
-
-def test_no_call_is_listed_twice():
-    names = (*DENIED, *MISSING)
-
-    assert len(names) == len(set(names))
 
 
 def loader_of(program: Path) -> Path:
