@@ -95,7 +95,7 @@ def synthesise_submission(
             progress=progress,
         )
         made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
-        if export_folder is not None:
+        if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
         return made.report
 
