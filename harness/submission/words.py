@@ -198,6 +198,8 @@ def _first_quantisers(model: keras.Model) -> list[tuple[tuple[int, ...], keras.l
                 continue
             if type(layer).__name__ in ("Reshape", "Flatten"):
                 inputs |= {id(tensor) for tensor in node.output_tensors}
+            if hasattr(layer, "layers"):  # a model within the model
+                found += _first_quantisers(layer)
             shape = tuple(node.input_tensors[places[0]].shape[1:])
             found += [(shape, quantiser) for quantiser in _quantisers_at(layer, places)]
     return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
+from harness.firmware.translate.hls4ml_widths import attention_in_hls4ml, widths_in_hls4ml
 
 if TYPE_CHECKING:
     import keras
@@ -77,7 +78,13 @@ def convert_by_hls4ml(
     import hls4ml
 
     printed = io.StringIO()
-    with redirect_stdout(printed), warnings.catch_warnings(), _mended_hls4ml():
+    with (
+        redirect_stdout(printed),
+        warnings.catch_warnings(),
+        _mended_hls4ml(),
+        widths_in_hls4ml(),
+        attention_in_hls4ml(),
+    ):
         warnings.simplefilter("ignore")
         project = hls4ml.converters.convert_from_keras_model(
             model,
@@ -93,7 +100,17 @@ def convert_by_hls4ml(
             },
         )
         project.write()
+    _mend_resizing(folder / "firmware/nnet_utils/nnet_image.h")
     return printed.getvalue()
+
+
+def _mend_resizing(header: Path) -> None:
+    """Let a layer that repeats values write them as another type, as all other layers do."""
+    text = header.read_text()
+    text = text.replace(
+        "CONFIG_T>\nvoid resize_nearest", "CONFIG_T, class res_T>\nvoid resize_nearest"
+    )
+    header.write_text(text.replace("data_T resized", "res_T resized"))
 
 
 @contextmanager

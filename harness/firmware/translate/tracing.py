@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from harness.firmware.backend import UntranslatableError
+from harness.firmware.translate.da4ml_layers import layers_in_da4ml
 from harness.firmware.translate.program import MAX_OUTPUT_BITS, output_format
 from harness.firmware.translate.replacements import GENERAL_ADVICE
 
@@ -69,8 +70,7 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
     from da4ml.converter.plugin import _flatten_arr
     from da4ml.trace import comb_trace
 
-    _mend_concatenation()
-    with _named_layer():
+    with _named_layer(), layers_in_da4ml():
         traced = _trace(model, wire_format(model) or _words_of_inputs(model))
         inputs = _flatten_arr(traced["inputs"])
         program = comb_trace(inputs, _flatten_arr(traced["final"]))
@@ -116,18 +116,6 @@ def _words(array: FixedVariableArray) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
     ]
     signs, before, after = (np.reshape(part, array.shape) for part in zip(*bits, strict=True))
     return signs, before, after
-
-
-def _mend_concatenation() -> None:
-    """Let parts of different lengths be joined.
-
-    HGQ2 0.2.0 broadcasts the inputs of the layer `Concatenate` against each other before it joins
-    them. Its handler of the operation of that name does not, and is registered for the layer too.
-    """
-    import keras
-    from hgq._dais_tracer.layers.ops import ReplayConcatenate
-
-    type("ReplayJoined", (ReplayConcatenate,), {"handles": (keras.layers.Concatenate,)})
 
 
 def _check_program(program: CombLogic) -> None:

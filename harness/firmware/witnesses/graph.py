@@ -138,7 +138,7 @@ def _call(model: keras.Model, chunk: NDArray[np.float32]) -> NDArray[np.float64]
 # --- Double precision -----------------------------------------------------------------------------
 
 # Layers whose tables hold a function evaluated in float32; their inputs are short words.
-_TABLES = ("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT", "QSoftmax", "QDenseT")
+_TABLES = ("QUnaryFunctionLUT", "QSoftmax", "QDenseT")
 
 
 def in_double_precision(model: keras.Model) -> keras.Model:
