@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,6 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
+
+
+# How pydantic begins what our own checks say, and what it calls a list and a mapping.
+_PREFIX_OF_PYDANTIC = re.compile(r"^(Value error|Assertion failed), ")
+_LIST_OF_PYDANTIC = ("valid tuple", "list")
+_MAPPING_OF_PYDANTIC = re.compile(r"valid dictionary( or (object|instance)\b.*)?")
 
 
 class ExitCode(IntEnum):
@@ -141,7 +148,7 @@ def _field_problem(detail: ErrorDetails, source: str) -> Problem:
     field = ""
     for part in detail["loc"]:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
-    kind, message = str(detail["type"]), str(detail["msg"]).removeprefix("Value error, ")
+    kind, message = str(detail["type"]), complaint(detail)
     where = f"{source}: {field}" if field else source
     if kind == "extra_forbidden":
         return Problem(what="unknown field", where=where, fix="remove it or correct its name")
@@ -152,8 +159,14 @@ def _field_problem(detail: ErrorDetails, source: str) -> Problem:
     return Problem(what=f"{shown} is not accepted", where=where, expected=message)
 
 
+def complaint(detail: ErrorDetails) -> str:
+    """Return what is wrong with one field, in words that name nothing of Python."""
+    said = _PREFIX_OF_PYDANTIC.sub("", str(detail["msg"]))
+    return _MAPPING_OF_PYDANTIC.sub("mapping of fields to values", said.replace(*_LIST_OF_PYDANTIC))
+
+
 def first_complaint(error: ValidationError) -> str:
     """Return the first complaint of pydantic in one line, without the value that it is about."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])[:200] or "the whole file"
-    return f"{field}: {first['msg']}"[:500]
+    return f"{field}: {complaint(first)}"[:500]

@@ -216,6 +216,48 @@ class Agreement(Value):
     note: Text = ""
 
 
+class ScoreDifference(Value):
+    """Scores of the same events in two arithmetics.
+
+    Attributes
+    ----------
+    max_difference : float
+        Largest difference of an event's two scores, in the units of the score.
+    """
+
+    n_events: Count
+    n_different: Count
+    max_difference: float = Field(ge=0)
+
+
+class ComparedScores(Value):
+    """The network's scores compared with the firmware's, over all events that were scored.
+
+    Attributes
+    ----------
+    is_rounded : bool
+        Whether the firmware is of a float network that was rounded to its declared precision. Then
+        the scores differ by this rounding; otherwise the float32 of Keras is all that may differ.
+    by_process : mapping of str to ScoreDifference
+        ``background``, and each signal.
+    """
+
+    is_rounded: bool
+    by_process: dict[Name, ScoreDifference]
+
+    @property
+    def explanation(self) -> str:
+        """Why scores differ; empty if none does."""
+        if not any(one.n_different for one in self.by_process.values()):
+            return ""
+        if self.is_rounded:
+            return "the firmware is of the network rounded to its declared precision"
+        return (
+            "Keras rounds in float32: in float64 the events that differ most have the firmware's "
+            "score"
+        )
+
+
 class StageLatency(Value):
     """Clock cycles that one stage of the firmware takes; the stages of a network add up."""
 
@@ -549,6 +591,9 @@ class ScoreCard(Value):
     accepted: Accepted | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     stress: Stress | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    compared: ComparedScores | NotMeasured = NotMeasured(
+        not_measured="not recorded by this scoring"
+    )
     warnings: tuple[Text, ...] = ()
 
 

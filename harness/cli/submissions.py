@@ -108,11 +108,35 @@ def synth(
 
 @click.command()
 @folder_argument
-def validate(folder: Path) -> None:
-    """List all that is wrong with the submission in FOLDER, without running it."""
+@click.option(
+    "--deep", is_flag=True, help="Run it on made-up events too, in a sandbox, firmware included."
+)
+@challenge_option
+@manifest_option
+@unsafe_option()
+def validate(
+    folder: Path,
+    *,
+    deep: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    isolation: IsolationKind,
+) -> None:
+    """List all that is wrong with the submission in FOLDER; without --deep none of it is run."""
     from harness.submission import read_submission
 
-    submission = read_submission(folder)
+    if deep:
+        from harness.scoring.trial import try_submission
+
+        submission = try_submission(
+            folder,
+            challenge=challenge,
+            manifests=manifests,
+            isolation=isolation,
+            progress=progress(),
+        )
+    else:
+        submission = read_submission(folder, progress())
     click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
 
 

@@ -91,6 +91,13 @@ class Mixture:
             raise ValueError(f"scores have the shape {scores.shape}, expected ({self.n_events},)")
         return {process: scores[rows] for process, rows in self.rows.items()}
 
+    def join(self, scores: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Bring the scores of the processes back to the rows: the inverse of `separate`."""
+        by_row = np.empty(self.n_events)
+        for process, rows in self.rows.items():
+            by_row[rows] = scores[process]
+        return by_row
+
 
 def write_mixture(
     store: EventStore,

@@ -6,6 +6,7 @@ system into which these paths, the step's inputs and its tools are bound.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import site
 import sys
@@ -58,6 +59,11 @@ CPU_FIELDS = (
     "CPU revision",
     "Features",
 )
+
+# Libraries use this package where it can be imported. Without a procfs it would fail in the middle
+# of their work (joblib's worker processes, Keras's loader of weights), so it cannot be imported.
+NEEDS_PROC = "psutil"
+REFUSAL = b"raise ImportError('it reads /proc, which a sandbox does not have')\n"
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -139,6 +145,15 @@ def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
 def host_paths(tools: Sequence[Path]) -> tuple[Path, ...]:
     """Return every host path that a step with `tools` sees at its own place."""
     return outermost((*system_libraries(), *interpreter(), *tools))
+
+
+def refused(bound: Iterable[Path]) -> tuple[str, ...]:
+    """Return the file that `REFUSAL` must replace in one of the `bound` folders, if it is there."""
+    spec = importlib.util.find_spec(NEEDS_PROC)
+    origin = Path(spec.origin) if spec is not None and spec.origin else None
+    if origin is None or not any(origin.is_relative_to(folder) for folder in bound):
+        return ()
+    return (str(origin),)
 
 
 def covered(bound: Iterable[Path]) -> tuple[str, ...]:

@@ -114,8 +114,8 @@ def command(
     uid : int or None
         The user to become, if we are root.
     fds : mapping of str to int
-        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, and of the contents of
-        /proc/``cmdline`` and /proc/``cpuinfo``.
+        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, of the contents of
+        /proc/``cmdline`` and /proc/``cpuinfo``, and of the ``refusal`` of a package.
     """
     host = list(bindings.host_paths(step.tools))
     if uid is not None:
@@ -133,7 +133,7 @@ def command(
         *_folders(destination for _, _, destination in places),
         *(argument for place in places for argument in place),
         *_hidden(host),
-        *_stand_ins(fds),
+        *_stand_ins(fds, host),
         *("--remount-ro", "/", "--chdir", bindings.SCRATCH),
         *("--seccomp", str(fds["seccomp"]), "--info-fd", str(fds["info"])),
         "--",
@@ -193,9 +193,14 @@ def _hidden(host: Iterable[Path]) -> list[str]:
     ]
 
 
-def _stand_ins(fds: Mapping[str, int]) -> list[str]:
+def _stand_ins(fds: Mapping[str, int], host: Iterable[Path]) -> list[str]:
     """Put the few files in the place of /proc and /dev/shm that libraries need."""
     return [
+        *(
+            word
+            for place in bindings.refused(host)
+            for word in ("--perms", "0444", "--ro-bind-data", str(fds["refusal"]), place)
+        ),
         *("--perms", "0755", "--dir", "/proc", "--perms", "0755", "--dir", "/proc/self"),
         *("--symlink", sys.executable, "/proc/self/exe"),
         *("--perms", "0444", "--ro-bind-data", str(fds["cmdline"]), "/proc/self/cmdline"),

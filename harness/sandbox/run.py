@@ -140,7 +140,9 @@ def _finish(
     finally:
         # Also on Ctrl-C: from here on nothing of the step is alive to change its outputs.
         child.kill()
-    log = child.finish_log()
+        log = child.finish_log()
+        if step.printed is not None and log.strip():
+            step.printed(log)
     report = read_answer(line, step.name, step.may_raise)
     return StepResult(
         report=report, outputs=outputs.collect(files, step.name), usage=usage, log=log

@@ -44,6 +44,7 @@ def start_sandboxed(
     contents = {
         "seccomp": filter_program(),
         "cmdline": b"python\0",
+        "refusal": bindings.REFUSAL,
         "cpuinfo": bindings.cpu_description(read_text(Path("/proc/cpuinfo"))).encode(),
     }
     with contextlib.ExitStack() as stack:

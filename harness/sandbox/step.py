@@ -76,6 +76,8 @@ class Step:
         could blame the machine for its own failure.
     progress : callable, optional
         Receives how many bytes of the outputs are written, several times a second.
+    printed : callable, optional
+        Receives what the step printed, if anything, when it has ended in whatever way.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Step:
     limits: Limits = field(default_factory=Limits)
     may_raise: tuple[type[HarnessError], ...] = ()
     progress: Callable[[int], None] | None = None
+    printed: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

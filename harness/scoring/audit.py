@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
-from harness.challenge import Challenge, utc
+from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, ScoreCard
+from harness.challenge import Challenge, Value, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
-from harness.scoring.evaluation import evaluate_scores
+from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.submission.digest import folder_digest, scan
 
 Outcome = Literal["same", "different", "not checked"]
@@ -76,12 +76,14 @@ def rescore_card(
     _refuse_other_data(card, store, path)
     hashes = _scored_hashes(card, store)
     float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
-    firmware_physics = card.firmware_physics
+    firmware_physics, compared = card.firmware_physics, card.compared
     if kept.firmware_scores:
         firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+        compared = _compare_again(challenge, kept, compared)
     changes = [
         *_changes("float_physics", card.float_physics, float_physics),
         *_changes("firmware_physics", card.firmware_physics, firmware_physics),
+        *_changes("compared", card.compared, compared),
     ]
     rescored = card.model_copy(
         update={
@@ -92,9 +94,21 @@ def rescore_card(
             ),
             "float_physics": float_physics,
             "firmware_physics": firmware_physics,
+            "compared": compared,
         }
     )
     return Rescored(card=rescored, changes=tuple(changes))
+
+
+def _compare_again(
+    challenge: Challenge, kept: cards.KeptScores, compared: ComparedScores | NotMeasured
+) -> ComparedScores | NotMeasured:
+    """Compare the kept scores of both arithmetics; a card that did not stays without."""
+    if isinstance(compared, NotMeasured):
+        return compared
+    return compare_arithmetics(
+        challenge, kept.float_scores, kept.firmware_scores, is_rounded=compared.is_rounded
+    )
 
 
 def _refuse_other_data(card: ScoreCard, store: EventStore, path: Path) -> None:
@@ -227,9 +241,7 @@ def _scored_hashes(card: ScoreCard, store: EventStore) -> Mapping[str, NDArray[n
     return hashes
 
 
-def _changes(
-    name: str, before: Physics | NotMeasured, after: Physics | NotMeasured
-) -> Iterator[ChangedFigure]:
+def _changes(name: str, before: Value, after: Value) -> Iterator[ChangedFigure]:
     yield from _differences(name, before.model_dump(mode="json"), after.model_dump(mode="json"))
 
 

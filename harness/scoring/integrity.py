@@ -137,10 +137,12 @@ class Scored:
         at_once: int,
     ) -> Scored:
         """Bring the scores of the processes back to the rows of the mixture."""
-        by_row = np.empty(mixture.n_events)
-        for process, rows in mixture.rows.items():
-            by_row[rows] = scores[process]
-        return cls(mixture=mixture, scores=by_row, background=tuple(background), at_once=at_once)
+        return cls(
+            mixture=mixture,
+            scores=mixture.join(scores),
+            background=tuple(background),
+            at_once=at_once,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

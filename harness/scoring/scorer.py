@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from harness.challenge import Challenge
 from harness.sandbox import Workspace
+from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import OTHER_BATCH, Batch
@@ -77,8 +78,18 @@ class Scorer:
         return OTHER_BATCH if self.function == "score_network" else self.at_once
 
 
-def extract_network(workspace: Workspace, staged: Path, challenge: Challenge) -> ExportedNetwork:
+def extract_network(
+    workspace: Workspace,
+    staged: Path,
+    challenge: Challenge,
+    tell: Callable[[str], None] = lambda _: None,
+) -> ExportedNetwork:
     """Sandbox A: turn the plugin of a staged submission into a graph and weights.
+
+    Parameters
+    ----------
+    tell : callable
+        Receives what the plugin printed, line by line.
 
     Raises
     ------
@@ -93,6 +104,7 @@ def extract_network(workspace: Workspace, staged: Path, challenge: Challenge) ->
         inputs={"submission": staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,
+        printed=show_printed(tell, "model.py"),
     )
     graph, weights = made.outputs["graph"], made.outputs["weights"]
     return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
@@ -113,7 +125,8 @@ def score_batches(
     Parameters
     ----------
     tell : callable
-        Receives a line of text now and then: how many events are scored.
+        Receives a line of text now and then: how many events are scored. At the end it receives
+        what a plugin printed.
 
     Returns
     -------
@@ -133,6 +146,7 @@ def score_batches(
         outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
         limits=_SCORE_LIMITS,
         progress=count_events(tell, sum(batch.n_events for batch in batches)),
+        printed=show_printed(tell, "model.py") if scorer.function == "score_open" else None,
     )
     scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
     return scores, result

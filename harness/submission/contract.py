@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import Problem
-from harness.submission.layers import FLOAT_TYPES
+from harness.submission.layers import ALONG_AN_AXIS, FLOAT_TYPES
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +38,7 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
     -------
     list of Problem
         Empty for a Keras model with one float input of one of `input_shapes` and one real
-        floating output of shape ``(n,)`` or ``(n, 1)``.
+        floating output of shape ``(n,)`` or ``(n, 1)``, in which nothing sorts or moves events.
     """
     import keras
 
@@ -71,7 +71,11 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
                 fix="begin a Sequential with keras.Input(shape)",
             )
         ]
-    return [*_input_problems(network, event_shape), *_output_problems(network)]
+    return [
+        *_input_problems(network, event_shape),
+        *_output_problems(network),
+        *_axis_problems(network),
+    ]
 
 
 def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
@@ -132,3 +136,41 @@ def _output_problems(network: keras.Model) -> Iterator[Problem]:
             expected=expected,
             fix="return a real floating score",
         )
+
+
+def _axis_problems(network: keras.Model) -> Iterator[Problem]:
+    """Find the operations of `ALONG_AN_AXIS` that work along the axis of the batch.
+
+    This names the operation. What mixes events in another way is found by its scores: see
+    `harness.submission.export` and `harness.scoring.integrity`.
+    """
+    import keras
+
+    # A sequential model has layers alone.
+    for operation in getattr(network, "operations", network.layers):
+        if isinstance(operation, keras.Model):
+            yield from _axis_problems(operation)
+        elif _is_along_the_batch(operation):
+            yield Problem(
+                what="mixes events: it works along the axis of the batch, so a score depends on "
+                "the other events of its batch",
+                where=f"model.py, network(), layer {operation.name!r} ({type(operation).__name__})",
+                expected="an axis within the event",
+                fix="give it axis=-1, or another axis that is not 0",
+            )
+
+
+def _is_along_the_batch(operation: keras.Operation) -> bool:
+    kind = type(operation)
+    if (kind.__module__, kind.__name__) not in ALONG_AN_AXIS:
+        return False
+    # TopK has no setting: it looks for the largest values along the last axis.
+    axis = -1 if kind.__name__ == "TopK" else operation.axis
+    nodes = operation._inbound_nodes  # noqa: SLF001  # Keras has no public access to nodes
+    return any(_has_batch(node.input_tensors[0].shape, axis) for node in nodes)
+
+
+def _has_batch(shape: Sequence[int | None], axis: int | Sequence[int] | None) -> bool:
+    """Say whether an axis is the first, or the one without a fixed size: the batch, if moved."""
+    axes = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
+    return any(one % len(shape) == 0 or shape[one % len(shape)] is None for one in axes)

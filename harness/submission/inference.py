@@ -144,7 +144,7 @@ def score_open(
         The participant's code failed.
     """
     folder = inputs["submission"].resolve()
-    function = find_function(load_plugin(folder), "score")
+    function = find_function(load_plugin(folder, "open"), "score")
     start = time.monotonic()
     scorer = _OpenScorer(function, folder)
     n_events = 0
@@ -278,7 +278,7 @@ class _OpenScorer:
 
     def __call__(self, events: NDArray[np.float32]) -> NDArray[np.generic]:
         given = np.array(events)
-        with blamed_on_submission(self.folder, "in score()"):
+        with blamed_on_submission(self.folder, "in score()", "open"):
             scores = np.asarray(self.function(given))
         self.is_input_modified = self.is_input_modified or not np.array_equal(
             given, events, equal_nan=True

@@ -29,6 +29,9 @@ _KERAS_LAYERS = {
 }
 
 # What `keras.ops` and the operators of Python leave in a graph, and a network within a network.
+# Each is a fixed function of its arguments. Left out is what draws random numbers, reads or sets
+# whole shapes, needs the values of all events (bincount, unique, isin), or holds a function (cond,
+# scan, map).
 _KERAS_OPERATIONS = {
     "keras.src.ops.numpy": """
         Absolute Add Amax Amin Average Clip Concatenate Divide DivideNoNan Einsum Equal Exp Exp2
@@ -36,15 +39,33 @@ _KERAS_OPERATIONS = {
         Max Maximum Mean Min Minimum Moveaxis Multiply Negative Power Prod Ravel Reciprocal Repeat
         Reshape Round Sign Sqrt Square Squeeze Stack Subtract Sum Swapaxes Tanh Tensordot Transpose
         TrueDivide Var Std Where Floor Ceil
+        NotEqual LogicalAnd LogicalNot LogicalOr LogicalXor Isfinite Isinf Isnan Isneginf Isposinf
+        Signbit Select Digitize
+        Mod Fmod FloorDivide Trunc Fabs Fmax Fmin Heaviside NanToNum Hypot Cbrt Logaddexp Logaddexp2
+        Sin Cos Tan Arcsin Arccos Arctan Arctan2 Sinh Cosh Arcsinh Arccosh Arctanh Sinc Deg2rad
+        Rad2deg ZerosLike OnesLike FullLike
     """,
     "keras.src.ops.nn": """
         Celu Elu Gelu HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid LogSoftmax Relu Relu6 Selu
         Sigmoid Silu Softmax Softplus Softsign
+        HardShrink SoftShrink TanhShrink Threshold Squareplus SparsePlus SparseSigmoid
     """,
-    "keras.src.ops.math": "Erf Logsumexp Rsqrt",
-    "keras.src.ops.core": "Cast",
+    "keras.src.ops.math": "Erf Erfc Erfinv Logsumexp Rsqrt",
+    "keras.src.ops.core": "Cast SaturateCast StopGradient",
     "keras.src.activations.activations": "ReLU",
     "keras.src.models.functional": "Functional",
+}
+# Operations that would rank, add up or move events if they worked along the axis of the batch, and
+# keep its size, so that no shape shows it. `harness.submission.contract` looks at their axis.
+_ALONG_AN_AXIS = {
+    "keras.src.ops.numpy": """
+        All Any CountNonzero Argmax Argmin Argsort Sort Cumsum Cumprod Diff Flip Median Percentile
+        Ptp Quantile Roll Split TakeAlongAxis
+    """,
+    "keras.src.ops.nn": "Glu Normalize Sparsemax",
+    "keras.src.ops.math": "TopK",
+    "keras.src.ops.core": "Unstack",
+    "keras.src.ops.linalg": "Norm",
 }
 
 # HGQ2 without its recurrent and spiking layers, which keep a state.
@@ -92,6 +113,7 @@ def _triples() -> Iterator[tuple[Triple, bool]]:
     for names_by_module, package, is_layer in (
         (_KERAS_LAYERS, None, True),
         (_KERAS_OPERATIONS, "", True),
+        (_ALONG_AN_AXIS, "", True),
         (_HGQ_LAYERS, "hgq>", True),
         (_HGQ_PARTS, "hgq>", False),
         (_KERAS_PARTS, None, False),
@@ -103,6 +125,11 @@ def _triples() -> Iterator[tuple[Triple, bool]]:
 
 ALLOWED: Mapping[Triple, bool] = dict(_triples())
 """Allowed (module, class name, registered name); True for what may be a layer."""
+
+ALONG_AN_AXIS = frozenset(
+    (module, name) for module, names in _ALONG_AN_AXIS.items() for name in names.split()
+)
+"""Module and class name of the operations whose axis may not be that of the batch."""
 
 _ACTIVATIONS = """
     linear relu relu6 leaky_relu elu selu celu gelu silu swish softmax log_softmax softplus
@@ -131,6 +158,7 @@ ALLOWED_STRINGS: Mapping[str, frozenset[str] | re.Pattern[str]] = {
     "padding": frozenset({"valid", "same", "causal", "VALID", "SAME"}),
     "data_format": frozenset({"channels_last", "channels_first"}),
     "interpolation": frozenset({"nearest", "bilinear"}),
+    "method": frozenset({"linear", "lower", "higher", "midpoint", "nearest"}),
     "equation": _EQUATION,
     "subscripts": _EQUATION,
     "bias_axes": _EQUATION,

@@ -8,13 +8,16 @@ import io
 import sys
 import tokenize
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.declaration import Spec, read_spec
 from harness.submission.digest import Scan, folder_digest, scan, stage
+from harness.submission.leftovers import describe_leftovers, is_leftover
+from harness.submission.packages import Division, advise_missing
+from harness.submission.reads import files_read
 
 MAX_SOURCE_BYTES = 1024**2
 _FUNCTIONS = {"trigger": ("network", 0), "open": ("score", 1)}
@@ -59,8 +62,15 @@ class Submission:
         return stage(self.folder, self.files, parent / self.spec.team, self.digest)
 
 
-def read_submission(folder: Path) -> Submission:
+def read_submission(folder: Path, tell: Callable[[str], None] = lambda _: None) -> Submission:
     """Read a submission; all static faults are raised at once.
+
+    Parameters
+    ----------
+    folder : Path
+        ``submissions/<team>``.
+    tell : callable
+        Receives a line that names what was ignored, if anything was.
 
     Raises
     ------
@@ -72,6 +82,8 @@ def read_submission(folder: Path) -> Submission:
     if problem := _missing_folder(folder):
         raise UsageError(problem)
     found = scan(folder)
+    if found.leftovers:
+        tell(describe_leftovers(found.leftovers))
     spec, problems = _check(folder, found)
     if problems or spec is None:
         raise InvalidSubmissionError(*problems)
@@ -122,7 +134,7 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
     ]
 
 
-def _guess_division(folder: Path) -> str:
+def _guess_division(folder: Path) -> Division:
     """Return the division of a submission whose declaration has faults."""
     path = folder / "submission.yaml"
     try:
@@ -134,7 +146,7 @@ def _guess_division(folder: Path) -> str:
 
 
 def _model_problems(
-    folder: Path, files: tuple[PurePosixPath, ...], division: str
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     path = PurePosixPath("model.py")
     if path not in files:
@@ -150,11 +162,11 @@ def _model_problems(
         yield problem
     if tree is not None:
         yield from _function_problems(tree, division)
-        yield from _import_problems(tree, files)
-        yield from _missing_file_problems(tree, files)
+        yield from _import_problems(tree, files, division)
+        yield from _missing_file_problems(tree, files, division)
 
 
-def _signature(division: str) -> str:
+def _signature(division: Division) -> str:
     return "network()" if division == "trigger" else "score(events)"
 
 
@@ -180,7 +192,7 @@ def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Proble
         return None, Problem(what=f"cannot be read as Python: {error}"[:200], where=str(path))
 
 
-def _function_problems(tree: ast.Module, division: str) -> Iterator[Problem]:
+def _function_problems(tree: ast.Module, division: Division) -> Iterator[Problem]:
     name, n_arguments = _FUNCTIONS[division]
     definition = _find_definition(tree, name)
     if definition is None:
@@ -231,7 +243,9 @@ def _binds(tree: ast.Module, name: str) -> bool:
     return False
 
 
-def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+def _import_problems(
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: Division
+) -> Iterator[Problem]:
     """Name what is imported at the top level and is neither here nor in the submission."""
     own = {path.stem for path in files if path.suffix == ".py"} | {path.parts[0] for path in files}
     for node in tree.body:
@@ -247,7 +261,7 @@ def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iter
                     what=f"imports {top}, which is not installed here",
                     where=f"model.py, line {node.lineno}",
                     expected="packages of the harness, or modules in the submission",
-                    fix="export the network without it; train.py may use what it likes",
+                    fix=advise_missing(top, division),
                 )
 
 
@@ -259,21 +273,22 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def _missing_file_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
-    """Name weights that the source mentions and that are missing."""
+def _missing_file_problems(
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: Division
+) -> Iterator[Problem]:
+    """Name weights that the source reads and that are missing."""
     names = {path.name for path in files}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-            continue
-        path = PurePosixPath(node.value)
-        if path.suffix in _WEIGHT_SUFFIXES and len(path.stem) > 0 and path.name not in names:
-            if any(character.isspace() or character in "*?{}%" for character in node.value):
-                continue
+    for text, line in files_read(tree, _FUNCTIONS[division][0]):
+        name = PurePosixPath(text).name
+        is_plain = not any(sign.isspace() or sign in "*?{}%" for sign in text)
+        if is_plain and PurePosixPath(name).suffix in _WEIGHT_SUFFIXES and name not in names:
             yield Problem(
-                what=f"names {node.value!r}, which is not in the submission",
-                where=f"model.py, line {node.lineno}",
+                what=f"reads {text[:80]!r}, which is not in the submission",
+                where=f"model.py, line {line}",
                 expected="the weights beside model.py",
-                fix="run train.py, or add the file",
+                fix="give it another name: files of this name are ignored"
+                if is_leftover(name)
+                else "run train.py, or add the file",
             )
 
 
@@ -286,7 +301,7 @@ def _other_source_problems(folder: Path, files: tuple[PurePosixPath, ...]) -> It
 
 
 def _weights_problems(
-    folder: Path, files: tuple[PurePosixPath, ...], division: str
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     for path in files:
         if division == "trigger" and path.suffix in _PICKLE_SUFFIXES:

@@ -234,6 +234,16 @@ def test_a_bar_for_each_variation_stands_beside_the_nominal_rate(open_page, tmp_
     assert picture.datasets["references"][0]["nominal"] == 10 / 1_090_000
 
 
+def test_a_submission_shows_how_many_scores_of_its_firmware_differ(open_page, tmp_path):
+    write_board([make_card()], tmp_path)
+    text = html(open_page(tmp_path, "submission"))
+
+    assert "Every score: network and firmware" in text
+    # Three events of the first signal.
+    assert "0.0625" in text
+    assert "in float64 the events that differ most" in text
+
+
 def test_without_a_stress_run_there_is_no_section_of_it(open_page, tmp_path):
     write_board([make_card("team_a", stress=NotMeasured(not_measured="not asked for"))], tmp_path)
     assert "Rate stability" not in html(open_page(tmp_path, "submission"))

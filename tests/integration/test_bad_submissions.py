@@ -44,7 +44,7 @@ def folder(harness: CommandLine, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("command", ["score", "validate"])
 def test_all_static_faults_are_told_at_once_and_nothing_is_run(harness, folder, command):
     (folder / "submission.yaml").write_text("team: other\ntitle: x\nsurplus: 1\n")
-    (folder / "model.py").write_text("import nowhere_to_be_found\nx = 'gone.weights.h5'\n")
+    (folder / "model.py").write_text("import nowhere_to_be_found\nload('gone.weights.h5')\n")
     (folder / "train.py").write_text("def (:\n")
     (folder / "cut.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (folder / "link").symlink_to("/etc/passwd")
@@ -57,7 +57,7 @@ def test_all_static_faults_are_told_at_once_and_nothing_is_run(harness, folder, 
         "the team is 'other'",
         "model.py: defines no network()",
         "imports nowhere_to_be_found",
-        "names 'gone.weights.h5'",
+        "reads 'gone.weights.h5'",
         "train.py, line 1: syntax error",
         "cut.weights.h5: is truncated",
         "link: is a symbolic link",
@@ -163,7 +163,7 @@ RUN_FAULTS = {
     "infinite": (
         network("return keras.Model(x, 1.0 / (score(x) * 0.0))"),
         INVALID,
-        "events is infinite",
+        "events is +inf",
     ),
     "constant": (network("return keras.Model(x, score(x) * 0.0)"), INVALID, "have the score 0"),
     "float16": (

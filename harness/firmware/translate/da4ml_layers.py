@@ -6,6 +6,7 @@ the tracer knows and hls4ml has no reader of its own for, and would be no second
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,10 @@ def layers_in_da4ml() -> Iterator[None]:
         # HGQ2 takes up a class of this kind when it is made.
         type("Replay", (ReplayOperationBase,), members)
     try:
-        yield
+        with warnings.catch_warnings():
+            # HGQ2 asks for arrays of variables in a way that NumPy 2 warns of.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         _registry.clear()
         _registry.update(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,6 @@ import numpy as np
 from harness.firmware.translate.fixed_layers import Call, added_name, no_form, own_name
 from harness.firmware.translate.fixed_words import Words, nearest, quantiser_config, rounded
 from harness.firmware.translate.replacements import advise
-from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
     import keras
@@ -85,7 +85,7 @@ def _table(function: Callable[..., Any], words: Words, name: str) -> Call:
     width = min(word.width, MAX_TABLE_BITS)
     made: Call = QUnaryFunctionLUT(
         function,
-        iq_conf=quantiser_config(FixedPoint(width, word.integer_bits, word.is_signed), "datalane"),
+        iq_conf=quantiser_config(replace(word, width=width), "datalane"),
         oq_conf=quantiser_config(word, "table"),
         allow_heterogeneous_input=False,
         allow_heterogeneous_table=False,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
+from harness.firmware.translate.exact import exact_da4ml
 from harness.firmware.translate.hls4ml_widths import attention_in_hls4ml, widths_in_hls4ml
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def convert_by_hls4ml(
         redirect_stdout(printed),
         warnings.catch_warnings(),
         _mended_hls4ml(),
+        exact_da4ml(),
         widths_in_hls4ml(),
         attention_in_hls4ml(),
     ):

@@ -12,7 +12,7 @@ from harness.sandbox.bubblewrap import FIRST_UID, UID_BITS, command, find_bwrap,
 from harness.sandbox.seccomp import DENIED, MISSING, filter_program
 from harness.sandbox.step import Step
 
-FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13}
+FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13, "refusal": 14}
 
 
 def _command(uid: int | None) -> list[str]:
@@ -59,6 +59,15 @@ def test_the_events_of_the_package_are_covered():
 
     place = words.index("--tmpfs", words.index("--ro-bind"))
     assert words[place + 1] == "/opt/harness/harness/data"
+
+
+def test_a_package_that_needs_a_procfs_is_replaced_where_it_is_bound():
+    (place,) = bindings.refused(bindings.interpreter())
+    words = _command(None)
+
+    assert place.endswith("site-packages/psutil/__init__.py")
+    assert words[words.index(place) - 2 : words.index(place)] == ["--ro-bind-data", "14"]
+    assert bindings.refused([Path("/usr/share")]) == ()
 
 
 def test_a_package_within_the_bound_packages_is_covered_there_too(monkeypatch):

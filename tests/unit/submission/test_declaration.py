@@ -86,6 +86,23 @@ def test_a_precision_that_is_no_fixed_point_type_is_told(word):
     assert "field precision.input" in told(text)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('precision: {input: "x", weights: "fixed<8,2>", activations: "fixed<8,2>"}', "'x' is no"),
+        ('precision: "fixed<8,2>"', "'fixed<8,2>': Input should be a mapping of fields to values"),
+        ("authors: Ada", "'Ada': Input should be a list"),
+        ("precision: {inputs: x}", "precision.inputs: is no field of precision"),
+    ],
+)
+def test_nothing_of_pydantic_or_python_shows(line, said):
+    name = line.partition(":")[0]
+    kept = "".join(kept for kept in GOOD.splitlines(keepends=True) if not kept.startswith(name))
+    text = told(kept + line)
+    assert said in text
+    assert not any(word in text for word in ("Value error", "tuple", "dictionary", "instance of"))
+
+
 def test_everything_wrong_is_told_at_once_with_its_line():
     text = told(
         """\

@@ -51,6 +51,35 @@ def test_what_tools_leave_behind_does_not_count(folder):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("._model.py", "__MACOSX", ".ipynb_checkpoints", "desktop.ini", "THUMBS.DB", "Icon\r"),
+        *(
+            "model.py~",
+            ".model.py.swp",
+            "#model.py#",
+            "~$notes.docx",
+            "parts/.nfs0001",
+            ".ruff_cache",
+        ),
+    ],
+)
+def test_what_systems_and_editors_leave_behind_does_not_count(folder, tmp_path, name):
+    before = digest_of(folder)
+    (folder / name).write_bytes(b"\0")
+    found = scan(folder)
+    assert [str(path) for path in found.leftovers] == [name]
+    assert (found.problems, digest_of(folder)) == ((), before)
+    copy = stage(folder, found.files, tmp_path / "copy" / "team_a", before)
+    assert not (copy / name).exists()
+
+
+def test_a_lock_of_an_editor_is_no_link_of_the_submission(folder):
+    (folder / ".#model.py").symlink_to("somebody@somewhere.1234")
+    assert told(folder) == ""
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda f: (f / "model.py").write_text("def network():  ...\n"),

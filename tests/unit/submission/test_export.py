@@ -109,6 +109,7 @@ SUBMISSION_FAILURES = [
     ("raise KeyboardInterrupt\n", "KeyboardInterrupt while"),
     ("class Odd(BaseException): pass\nraise Odd('x')\n", "Odd while model.py was imported: x"),
     (in_network("raise ValueError('no weights')"), r"line 6: ValueError in network\(\): no w"),
+    (in_network("import torch"), r"ModuleNotFoundError in network\(\)[^$]*network without it"),
     (in_network("open('weights.h5')"), r"FileNotFoundError in network\(\)"),
     (in_network("return keras.saving.load_model('x.keras')"), r"ValueError in network\(\)"),
     (in_network("exit()"), r"called sys.exit\(None\) in network\(\)"),

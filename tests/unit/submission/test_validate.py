@@ -72,7 +72,9 @@ def test_a_file_in_place_of_a_folder_is_told(tmp_path):
 
 def test_everything_wrong_is_told_at_once(folder):
     (folder / "submission.yaml").write_text("team: team_b\n")
-    (folder / "model.py").write_text("import nowhere_to_be_found\nx = 'lost.weights.h5'\n")
+    (folder / "model.py").write_text(
+        "import nowhere_to_be_found\nload_weights('lost.weights.h5')\n"
+    )
     (folder / "train.py").write_text("def (:\n")
     (folder / "cut.npz").write_bytes(b"PK\x03\x04")
     (folder / "link").symlink_to("model.py")
@@ -84,7 +86,7 @@ def test_everything_wrong_is_told_at_once(folder):
         "the team is 'team_b'",
         "defines no network()",
         "model.py, line 1: imports nowhere_to_be_found",
-        "model.py, line 2: names 'lost.weights.h5'",
+        "model.py, line 2: reads 'lost.weights.h5'",
         "train.py, line 1: syntax error",
         "cut.npz: is no whole .npz file",
         "link: is a symbolic link",
