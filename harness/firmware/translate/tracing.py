@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 Formats: TypeAlias = "Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]"
 
 # An input whose first quantiser saturates comes in on a wire that is wider than the quantiser: 13
-# bits before the point hold any transverse momentum of 13.6 TeV collisions in GeV.
+# bits before the point hold any transverse momentum of 13.6 TeV collisions in GeV. Events with
+# larger values get wider wires.
 WIRE_INTEGER_BITS = 13
 
 
@@ -48,11 +49,15 @@ class TracedNetwork:
         From the inputs to the outputs of all layers, one after the other.
     layers : tuple
         Name and number of outputs of each layer, in their order.
+    is_wire_wider : bool
+        Whether the inputs' wires are wider than the words that the network cuts them to, because
+        these saturate.
     """
 
     program: CombLogic
     by_layer: CombLogic
     layers: tuple[tuple[str, int], ...]
+    is_wire_wider: bool
 
 
 def trace_program(model: keras.Model) -> CombLogic:
@@ -66,8 +71,17 @@ def trace_program(model: keras.Model) -> CombLogic:
     return trace_layers(model).program
 
 
-def trace_layers(model: keras.Model) -> TracedNetwork:
+def trace_layers(
+    model: keras.Model, *, wire_integer_bits: int = WIRE_INTEGER_BITS
+) -> TracedNetwork:
     """Trace a quantised network into its program, and into one that gives every layer's output.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of quantised layers.
+    wire_integer_bits : int
+        Bits before the point, without the sign, of an input whose first quantiser saturates.
 
     Raises
     ------
@@ -80,7 +94,8 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
 
     _check_input_rounding(model)
     with _named_layer(), layers_in_da4ml(), exact_da4ml():
-        traced = _trace(model, wire_format(model) or _words_of_inputs(model))
+        wider = wire_format(model, wire_integer_bits)
+        traced = _trace(model, wider or _words_of_inputs(model))
         inputs = _flatten_arr(traced["inputs"])
         program = comb_trace(inputs, _flatten_arr(traced["final"]))
         layers = {
@@ -95,6 +110,7 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
         program=program,
         by_layer=by_layer,
         layers=tuple((name, len(array)) for name, array in layers.items()),
+        is_wire_wider=wider is not None,
     )
     _check_layers(traced_network)
     return traced_network
@@ -170,7 +186,7 @@ def _check_layers(traced: TracedNetwork) -> None:
         first += number
 
 
-def wire_format(model: keras.Model) -> Formats | None:
+def wire_format(model: keras.Model, integer_bits: int = WIRE_INTEGER_BITS) -> Formats | None:
     """Return the bits of the input wires, or None: as the network asks.
 
     A quantiser that wraps needs just its own bits of the wire. One that saturates must see how far
@@ -182,7 +198,7 @@ def wire_format(model: keras.Model) -> Formats | None:
         inner = quantiser.quantizer
         saturates |= inner.overflow_mode != "WRAP"
         fractions.append(int(inner.f.numpy().max()) + inner.round_mode.endswith("RND"))
-    return [(1, WIRE_INTEGER_BITS, max(fractions))] * len(model.inputs) if saturates else None
+    return [(1, integer_bits, max(fractions))] * len(model.inputs) if saturates else None
 
 
 def _check_input_rounding(model: keras.Model) -> None:

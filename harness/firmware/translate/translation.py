@@ -6,10 +6,12 @@ Verilog, and hls4ml, whose compiled C simulation is the second witness.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from harness.card.records import Count
@@ -23,7 +25,7 @@ from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
 from harness.firmware.translate.quantise import load_fixed_point
-from harness.firmware.translate.tracing import trace_layers
+from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, trace_layers
 from harness.sandbox.step import GIB
 
 Layer = tuple[Annotated[str, Field(max_length=120)], Count]
@@ -44,6 +46,9 @@ class TraceReport(Value):
         Name and number of outputs of each layer, in order.
     da4ml_layers : tuple of str
         Layers that hls4ml hands to da4ml.
+    is_wire_wider : bool
+        Whether the inputs' wires are wider than the words that the network cuts them to, because
+        these saturate: values beyond the wires are no inputs of this firmware.
     """
 
     input_bits: Count
@@ -55,6 +60,7 @@ class TraceReport(Value):
     hls4ml: Text
     layers: tuple[Layer, ...]
     da4ml_layers: tuple[Text, ...] = ()
+    is_wire_wider: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +107,7 @@ def translate(
             "hls_backend": hls_backend,
             "part": find_part(request.target.part).part,
             "clock_period_ns": request.target.clock_period_ns,
+            "wire_integer_bits": wire_integer_bits(request.events),
         },
         inputs={"graph": request.graph, "weights": request.weights},
         outputs={"program": GIB, "layers": GIB, "project": GIB},
@@ -114,6 +121,14 @@ def translate(
     )
 
 
+def wire_integer_bits(events: Path | None) -> int:
+    """Return the bits before the point that hold any input, with one to spare beyond the usual."""
+    values = np.zeros(1) if events is None else np.load(events, mmap_mode="r")
+    largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
+    needed = math.frexp(largest)[1]
+    return WIRE_INTEGER_BITS if needed <= WIRE_INTEGER_BITS else needed + 1
+
+
 # --- The step -------------------------------------------------------------------------------------
 
 
@@ -122,14 +137,16 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 
     Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
-    ``part``, ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of
-    da4ml); ``layers`` (the same with every layer's outputs); ``project`` (tar), where hls4ml
-    translates the network.
+    ``part``, ``clock_period_ns``, ``wire_integer_bits``. Inputs: ``graph``, ``weights``. Outputs:
+    ``program`` (JSON of da4ml); ``layers`` (the same with every layer's outputs); ``project``
+    (tar), where hls4ml translates the network.
     """
     require_package("da4ml", "hgq")
     model = load_fixed_point(request["precision"], inputs)
     check_translatable(model)
-    traced = trace_layers(model)
+    traced = trace_layers(
+        model, wire_integer_bits=request.get("wire_integer_bits", WIRE_INTEGER_BITS)
+    )
     program = traced.program
     program.save(outputs["program"])
     traced.by_layer.save(outputs["layers"])
@@ -141,6 +158,7 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
         "operations": count_operations(program),
         "cost_lut": program.cost,
         "layers": [[name, number] for name, number in traced.layers],
+        "is_wire_wider": traced.is_wire_wider,
         "hls4ml": "",
     }
     if request["has_hls4ml"]:

@@ -126,6 +126,7 @@ def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArra
         "extremes",
         "witnesses.events:list_extremes",
         ExtremesReport,
+        request={"is_beyond": not translation.report.is_wire_wider},
         inputs={"program": translation.program},
         outputs={"events": 256 * MIB},
     )
@@ -134,13 +135,15 @@ def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArra
 
 
 @disk_faults()
-def list_extremes(_: Request, inputs: Files, outputs: Files) -> Report:
+def list_extremes(request: Request, inputs: Files, outputs: Files) -> Report:
     """Write events at the edges of a program's input words (entry of a step).
 
-    Inputs: ``program``. Outputs: ``events`` (float32, rows of inputs, no header).
+    Request: ``is_beyond``, see `extreme_events`. Inputs: ``program``. Outputs: ``events`` (float32,
+    rows of inputs, no header).
     """
     require_package("da4ml")
-    events = extreme_events(input_formats(load_program(inputs["program"])))
+    formats = input_formats(load_program(inputs["program"]))
+    events = extreme_events(formats, is_beyond=request["is_beyond"])
     np.ascontiguousarray(events, "<f4").tofile(outputs["events"])
     return {"n_events": len(events), "n_inputs": events.shape[1]}
 
@@ -184,7 +187,7 @@ def choose_events(
 
 
 def extreme_events(
-    formats: Sequence[FixedPoint], n_random: int = N_RANDOM_EXTREMES
+    formats: Sequence[FixedPoint], n_random: int = N_RANDOM_EXTREMES, *, is_beyond: bool = True
 ) -> NDArray[np.float32]:
     """Make events at the edges of the input words, and anywhere in and beyond them.
 
@@ -194,6 +197,9 @@ def extreme_events(
         Word of each input; one of no bits is unused.
     n_random : int
         Events with every input anywhere in its word; and as many up to four times outside it.
+    is_beyond : bool
+        Whether there are events outside the words, which wrap into them. A wire that is wider than
+        the word of the network, which saturates, holds every input: nothing is beyond it.
 
     Returns
     -------
@@ -204,12 +210,13 @@ def extreme_events(
     steps = np.array([form.step for form in formats])
     lowest = np.array([form.lowest if form.width else 0.0 for form in formats])
     highest = np.array([form.highest if form.width else 0.0 for form in formats])
-    rows = [np.zeros_like(steps), lowest, highest, highest + steps, lowest - steps, steps / 2]
+    beyond = [highest + steps, lowest - steps] if is_beyond else []
+    rows = [np.zeros_like(steps), lowest, highest, *beyond, steps / 2]
     used = [column for column, form in enumerate(formats) if form.width]
-    rows += list(_one_at_a_time(used, lowest, highest, highest + steps))
+    rows += list(_one_at_a_time(used, lowest, highest, *beyond[:1]))
     generator = np.random.default_rng(_SEED)
     n_steps = np.array([2.0 ** min(form.width, _EXACT_BITS) for form in formats])
-    for reach in (1, 4):
+    for reach in (1, 4) if is_beyond else (1, 1):
         whole = np.floor(generator.random((n_random, len(steps))) * reach * n_steps)
         rows += list(reach * lowest + whole * steps)
     return np.asarray(rows, np.float32)

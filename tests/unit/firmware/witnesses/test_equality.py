@@ -85,6 +85,16 @@ def test_extremes_reach_both_ends_of_every_word_and_beyond():
     assert not integers[:, 1].any()
 
 
+def test_no_extreme_is_beyond_a_wire_that_holds_every_input():
+    words = [FixedPoint(15, 14), FixedPoint(6, 6, is_signed=False)]
+
+    events = extreme_events(words, n_random=50, is_beyond=False)
+
+    for column, word in enumerate(words):
+        assert events[:, column].min() == word.lowest
+        assert events[:, column].max() == word.highest
+
+
 def test_equal_scores_agree():
     scores = RNG.normal(size=100)
 
