@@ -99,6 +99,7 @@ def notes(
     if synthesis.untimed:
         cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
         yield f"cells without known delays, whose paths were not timed: {cells}"
+    yield from trace.warnings
     if closed.n_attempts > 1:
         yield f"the pipeline was deepened {closed.n_attempts - 1} times to meet the clock"
     if trace.hls4ml != "translated" and request.settings.has_hls4ml:

@@ -14,6 +14,7 @@ import numpy as np
 
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.replacements import advise
+from harness.firmware.translate.tables import address_word
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ Call: TypeAlias = Callable[..., Any]
 # The words of a network at fixed widths: ``input``, ``weights`` and ``activations``.
 Words: TypeAlias = Mapping[str, FixedPoint]
 
-# A table over more bits than this costs more than the rest of a network.
-MAX_TABLE_BITS = 10
 MERGED = {
     "Add": "QAdd",
     "Subtract": "QSubtract",
@@ -160,10 +159,9 @@ def activation(layer: keras.layers.Layer, words: Words, *, name: str = "") -> Ca
         made = keras.layers.ReLU(max_value=6.0 if kind == "relu6" else None, name=name)
     else:
         word = words["activations"]
-        width = min(word.width, MAX_TABLE_BITS)
         made = QUnaryFunctionLUT(
             layer.activation,
-            iq_conf=_config(FixedPoint(width, word.integer_bits, word.is_signed), "datalane"),
+            iq_conf=_config(address_word(layer.activation, word, word), "datalane"),
             oq_conf=_config(word, "table"),
             allow_heterogeneous_input=False,
             allow_heterogeneous_table=False,

@@ -6,6 +6,7 @@ Verilog, and hls4ml, whose compiled C simulation is the second witness.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,8 +22,10 @@ from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
 from harness.firmware.translate.quantise import load_fixed_point
+from harness.firmware.translate.tables import coarse_tables
 from harness.firmware.translate.tracing import trace_layers
 from harness.sandbox.step import GIB
+from harness.submission.words import FixedPoint, parse_word
 
 Layer = tuple[StageName, Count]
 
@@ -42,6 +45,8 @@ class TraceReport(Value):
         Name and number of outputs of each layer, in order.
     da4ml_layers : tuple of str
         Layers that hls4ml hands to da4ml.
+    warnings : tuple of str
+        What is lost in the translation, for the participant.
     """
 
     input_bits: Count
@@ -53,6 +58,7 @@ class TraceReport(Value):
     hls4ml: Text
     layers: tuple[Layer, ...]
     da4ml_layers: tuple[Text, ...] = ()
+    warnings: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +146,12 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
         "cost_lut": program.cost,
         "layers": [[name[:MAX_STAGE_NAME], number] for name, number in traced.layers],
         "hls4ml": "",
+        "warnings": list(coarse_tables(model, _activations(request["precision"]))),
     }
     if request["has_hls4ml"]:
         report |= write_project(model, request, outputs["project"])
     return report
+
+
+def _activations(precision: Mapping[str, str] | None) -> FixedPoint | None:
+    return parse_word(precision["activations"]) if precision else None
