@@ -166,7 +166,8 @@ def _read_joined(
     for place, tensor in enumerate(inputs[1:], 1):
         shapes = [list(shape), list(tensor.shape[1:])]
         shape[axis] += tensor.shape[1:][axis]
-        after = outputs[0].name if tensor is inputs[-1] else f"{outputs[0].name}_{place}"
+        is_last = place == len(inputs) - 1
+        after = outputs[0].name if is_last else f"{outputs[0].name}_{place}"
         row.append(
             {
                 **handler.default_config,

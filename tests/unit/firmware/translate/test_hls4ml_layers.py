@@ -34,8 +34,8 @@ def test_capped_relus_and_tables_of_few_values_are_read_exactly(tmp_path):
             enable_ebops=False,
         )(x),
     ]
-    joined = keras.layers.Concatenate()(parts)
-    weights = [[1.0], [2.0], [4.0]] * 4
+    joined = keras.layers.Concatenate()([*parts, parts[0], parts[3]])
+    weights = [[1.0], [2.0], [4.0]] * 6
     model = keras.Model(inputs, heads.combine(joined, weights, name="score"))
 
     scores, printed = simulate_by_hls4ml(model, EVENTS, tmp_path)
