@@ -212,6 +212,8 @@ class RankingRules(Value):
     signal_weights : mapping of signal to float
         Weights of the means; empty: every signal weighs the same. Where it is not empty only the
         signals named in it count.
+    require_second_translator : bool
+        Whether a second translator must have checked the scores of every layer on its own.
     deadline : str or None
         Submissions received later do not count.
     retracted : mapping of card to str
@@ -223,6 +225,7 @@ class RankingRules(Value):
     signal_weights: dict[Name, Positive] = Field(default_factory=dict)
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
+    require_second_translator: bool = False
     resource_classes_lut: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (
         1_000,
         10_000,

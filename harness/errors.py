@@ -134,9 +134,19 @@ class IntegrityError(HarnessError):
 
 
 class HarnessFaultError(HarnessError):
-    """The harness itself is wrong: an exception that nobody expected in its own process."""
+    """The harness itself is wrong: an exception that nobody expected where only its code ran."""
 
     exit_code = ExitCode.HARNESS_FAULT
+
+
+def harness_fault(what: str, *, where: str = "") -> HarnessFaultError:
+    """Say that the harness itself is wrong, by an exception that nobody expected."""
+    return HarnessFaultError(
+        f"a fault of harness itself: {what}",
+        where=where,
+        expected="a result, or a message about the submission, the data or this machine",
+        fix="please report it with the command, the output of `harness --version`",
+    )
 
 
 def field_problems(error: ValidationError, source: str) -> tuple[Problem, ...]:

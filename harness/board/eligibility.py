@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from harness.board.contest import Contest
 from harness.board.entry import Entry, data_digest
-from harness.card.records import Figure, Firmware, NotMeasured, ScoreCard, UnreachedWorkingPoint
+from harness.card.records import (
+    NO_SECOND_TRANSLATOR,
+    SECOND_TRANSLATOR,
+    Figure,
+    Firmware,
+    NotMeasured,
+    ScoreCard,
+    UnreachedWorkingPoint,
+)
 from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target
 
 
@@ -107,6 +115,7 @@ def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
         *_physics_reasons(card, contest),
         *_firmware_reasons(card, contest),
         *_integrity_reasons(card),
+        *_translator_reasons(card, contest),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -218,3 +227,16 @@ def _integrity_reasons(card: ScoreCard) -> Iterator[str]:
                 f"{first} and {second} disagree on {agreement.n_different:,} of "
                 f"{agreement.n_events:,} events"
             )
+
+
+def _translator_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
+    firmware = card.firmware
+    if not contest.rules.require_second_translator or isinstance(firmware, NotMeasured):
+        return
+    found = [one for one in firmware.agreements if SECOND_TRANSLATOR in one.witnesses]
+    if not found:
+        notes = (note for note in firmware.notes if note.startswith(NO_SECOND_TRANSLATOR))
+        yield next(notes, NO_SECOND_TRANSLATOR)
+    for agreement in found:
+        if not agreement.is_independent:
+            yield f"no second translator checked all layers on its own: {agreement.note}"

@@ -206,6 +206,11 @@ class Verdict(Value):
     evidence: Evidence
 
 
+# The witness that is made by another translator than the netlist, and what a note says without it.
+SECOND_TRANSLATOR = "hls4ml's compiled C simulation"
+NO_SECOND_TRANSLATOR = "no second translator checked the scores"
+
+
 class Agreement(Value):
     """Two witnesses that computed the scores of the same events, bit for bit."""
 
@@ -258,10 +263,15 @@ class ComparedScores(Value):
         )
 
 
+# Longer names of layers are cut.
+MAX_STAGE_NAME = 200
+StageName = Annotated[str, Field(max_length=MAX_STAGE_NAME)]
+
+
 class StageLatency(Value):
     """Clock cycles that one stage of the firmware takes; the stages of a network add up."""
 
-    stage: str = Field(max_length=120)
+    stage: StageName
     cycles: float = Field(ge=0)
 
 

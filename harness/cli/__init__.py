@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -21,7 +22,13 @@ from harness.cli.machine import doctor
 from harness.cli.output import console, print_error
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
-from harness.errors import EnvironmentFaultError, ExitCode, HarnessError, HarnessFaultError
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    HarnessError,
+    HarnessFaultError,
+    harness_fault,
+)
 
 # The shell's own code for a program that Ctrl-C ended.
 _INTERRUPTED = 130
@@ -114,14 +121,18 @@ def _run(command: Callable[[], object]) -> int:
 
 
 def _fault_of_ours(error: Exception) -> HarnessFaultError:
-    kept = _keep_traceback(error)
-    return HarnessFaultError(
-        f"a fault of harness itself: {type(error).__name__}: {error}",
-        where=_last_own_place(error),
-        expected="a result, or a message about the submission, the data or this machine",
-        fix="please report it with the command, the output of `harness --version`"
-        + (f" and the file {kept}" if kept else ""),
-    )
+    fault = harness_fault(f"{type(error).__name__}: {error}", where=_last_own_place(error))
+    fault.__cause__ = error
+    return fault
+
+
+def _with_traceback(fault: HarnessFaultError) -> HarnessFaultError:
+    """Name the file in which the traceback of a fault was kept, if there was room for one."""
+    kept = _keep_traceback(fault)
+    if kept is None:
+        return fault
+    first, *others = fault.problems
+    return HarnessFaultError(replace(first, fix=f"{first.fix} and the file {kept}"), *others)
 
 
 def _last_own_place(error: Exception) -> str:
@@ -167,5 +178,7 @@ def _environment_fault(error: OSError | MemoryError) -> EnvironmentFaultError:
 
 
 def _fail(error: HarnessError) -> int:
+    if isinstance(error, HarnessFaultError):
+        error = _with_traceback(error)
     print_error(error, console(is_error=True))
     return error.exit_code

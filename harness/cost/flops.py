@@ -34,7 +34,7 @@ from pydantic import JsonValue
 from harness.card.records import Cost
 from harness.cost.graph import GraphFlops, count_graph
 from harness.cost.operations import count_operations
-from harness.errors import IntegrityError, Problem
+from harness.errors import HarnessFaultError, IntegrityError, Problem
 from harness.sandbox import Workspace
 from harness.sandbox.step import GIB, Limits
 
@@ -82,12 +82,22 @@ def count_cost(workspace: Workspace, graph: Path, weights: Path) -> Cost:
     Raises
     ------
     InvalidSubmissionError
-        The network could not be rebuilt, or the report is no `Cost`.
+        The network could not be rebuilt.
+    HarnessFaultError
+        The counting broke off, or the report is no `Cost`.
     IntegrityError
         The report contradicts itself.
     """
     inputs = {"graph": graph, "weights": weights}
-    cost = workspace.run("cost", ENTRY, Cost, inputs=inputs, limits=_LIMITS).report
+    # No participant's code runs here: what breaks off is no fault of theirs.
+    cost = workspace.run(
+        "cost",
+        ENTRY,
+        Cost,
+        inputs=inputs,
+        limits=_LIMITS,
+        may_raise=(HarnessFaultError, IntegrityError),
+    ).report
     if contradictions := tuple(_contradictions(cost)):
         raise IntegrityError(*(Problem(what=text, where="cost") for text in contradictions))
     return cost

@@ -11,7 +11,12 @@ from pydantic import Field, JsonValue
 
 from harness.card.records import Firmware, NotMeasured
 from harness.challenge import Target, Value
-from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError
+from harness.errors import (
+    EnvironmentFaultError,
+    HarnessFaultError,
+    IntegrityError,
+    InvalidSubmissionError,
+)
 from harness.firmware.delays import ROUTING_SHARE
 from harness.firmware.tools import system_tools
 from harness.sandbox.step import GIB, Limits, StepResult
@@ -36,8 +41,9 @@ class UntranslatableError(InvalidSubmissionError):
     """The network has no firmware; the message names the layer and what to use instead."""
 
 
-# No participant's code runs in the steps of the firmware, so they may blame the machine.
-FAULTS = (EnvironmentFaultError, IntegrityError, UntranslatableError)
+# No participant's code runs in the steps of the firmware, so they may blame the machine, and what
+# they did not expect is a fault of the harness.
+FAULTS = (EnvironmentFaultError, HarnessFaultError, IntegrityError, UntranslatableError)
 
 
 def _no_progress(_: str) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, UsageError
+from harness.errors import EnvironmentFaultError, UsageError
+from harness.sandbox.step import MalformedError
 
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 PRIVATE = 0o600
@@ -91,19 +92,19 @@ def collect(files: list[OutputFile], step: str) -> dict[str, Path]:
 
     Raises
     ------
-    InvalidSubmissionError
+    MalformedError
         One is larger than allowed, or is no longer the file that was created.
     """
     for file in files:
         found = os.fstat(file.fd)
         if found.st_size > file.max_bytes:
-            raise _invalid(
+            raise _malformed(
                 step,
                 f"the output {file.path.name} has {found.st_size:,} bytes",
                 f"at most {file.max_bytes:,} bytes",
             )
         if not _is_the_same(file.path, found):
-            raise _invalid(
+            raise _malformed(
                 step,
                 f"the output {file.path.name} was replaced",
                 "the regular file that was there before the step began",
@@ -122,5 +123,5 @@ def _is_the_same(path: Path, found: os.stat_result) -> bool:
     return stat.S_ISREG(there.st_mode) and identity == (found.st_dev, found.st_ino)
 
 
-def _invalid(step: str, what: str, expected: str) -> InvalidSubmissionError:
-    return InvalidSubmissionError(what, where=f"step {step}", expected=expected)
+def _malformed(step: str, what: str, expected: str) -> MalformedError:
+    return MalformedError(what, where=f"step {step}", expected=expected)

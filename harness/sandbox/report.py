@@ -18,6 +18,7 @@ from harness.errors import (
     SubmissionError,
     field_problems,
 )
+from harness.sandbox.step import MalformedError
 
 MAX_REPORT_BYTES = 4 * 1024**2
 MAX_DEPTH = 64
@@ -134,14 +135,14 @@ def read_answer(
         As the step says.
     HarnessError
         One of `may_raise`, as the step says.
-    InvalidSubmissionError
+    MalformedError
         The answer is no answer.
     """
     try:
         answer = parse_json(line)
         report = _report(answer, step, may_raise)
     except ReportError as error:
-        raise InvalidSubmissionError(
+        raise MalformedError(
             f"the report of this step cannot be read: {error}",
             where=f"step {step}",
             expected=f"one JSON object of at most {MAX_REPORT_BYTES:,} bytes",
@@ -180,13 +181,13 @@ def read_report(report: Mapping[str, JsonValue], model: type[Report], step: str)
 
     Raises
     ------
-    InvalidSubmissionError
+    MalformedError
         It has another form; each place that is wrong is a problem.
     """
     try:
         return model.model_validate_json(json.dumps(report), strict=True)
     except ValidationError as error:
-        raise InvalidSubmissionError(
+        raise MalformedError(
             *(
                 Problem(
                     what=f"the report of this step is malformed: {plain(problem.what)}",

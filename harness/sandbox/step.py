@@ -13,12 +13,16 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import JsonValue
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, InvalidSubmissionError
 
 MIB = 1024**2
 GIB = 1024**3
 
 Report = TypeVar("Report")
+
+
+class MalformedError(InvalidSubmissionError):
+    """The report or an output of a step is not what was agreed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +77,8 @@ class Step:
     may_raise : tuple of HarnessError classes
         Faults that the step may report besides those of the submission and its limits, such as a
         fault of this machine. Only for a step in which no participant's code runs: such code
-        could blame the machine for its own failure.
+        could blame the machine for its own failure. With `HarnessFaultError` among them, whatever
+        such a step fails of without saying so is a fault of the harness.
     progress : callable, optional
         Receives how many bytes of the outputs are written, several times a second.
     printed : callable, optional

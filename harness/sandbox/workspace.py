@@ -12,12 +12,12 @@ from typing import TypeVar
 from pydantic import BaseModel, JsonValue
 
 from harness.card.records import IsolationKind
-from harness.errors import HarnessError
+from harness.errors import HarnessError, HarnessFaultError, SubmissionError, harness_fault
 from harness.files import make_folder
 from harness.sandbox.report import read_report
 from harness.sandbox.run import open_sandbox
 from harness.sandbox.scratch import scratch_folder
-from harness.sandbox.step import Limits, RunStep, Step, StepResult, Usage
+from harness.sandbox.step import Limits, MalformedError, RunStep, Step, StepResult, Usage
 
 Report = TypeVar("Report", bound=BaseModel)
 
@@ -66,8 +66,10 @@ class Workspace:
 
         Raises
         ------
-        InvalidSubmissionError
+        MalformedError
             The report is malformed.
+        HarnessFaultError
+            A step in which no participant's code runs broke off, or left something malformed.
         HarnessError
             The step failed; see `harness.sandbox.step.RunStep`.
         """
@@ -83,14 +85,11 @@ class Workspace:
             progress=progress,
             printed=printed,
         )
-        result = self.run_step(step, self.new_folder(name))
-        self.usages.append(result.usage)
-        return StepResult(
-            report=read_report(result.report, model, name),
-            outputs=result.outputs,
-            usage=result.usage,
-            log=result.log,
-        )
+        with _own_faults(step):
+            result = self.run_step(step, self.new_folder(name))
+            self.usages.append(result.usage)
+            report = read_report(result.report, model, name)
+        return StepResult(report=report, outputs=result.outputs, usage=result.usage, log=result.log)
 
     def new_folder(self, name: str) -> Path:
         """Make an empty folder: `name` and a random ending.
@@ -103,6 +102,24 @@ class Workspace:
         folder = self.folder / f"{name}-{secrets.token_hex(4)}"
         make_folder(folder)
         return folder
+
+
+@contextmanager
+def _own_faults(step: Step) -> Iterator[None]:
+    """Blame the harness for what a step without any participant's code did not expect."""
+    try:
+        yield
+    except (SubmissionError, MalformedError) as error:
+        if HarnessFaultError not in step.may_raise:
+            raise
+        faults = (harness_fault(_told(p.what), where=p.where) for p in error.problems)
+        raise HarnessFaultError(*(fault.problems[0] for fault in faults)) from error
+
+
+def _told(what: str) -> str:
+    """Return the line that names the fault: of a traceback the last one, else the first."""
+    lines = what.strip().splitlines()
+    return lines[-1 if lines[0] == "failed:" else 0]
 
 
 @contextmanager

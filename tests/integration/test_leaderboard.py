@@ -19,12 +19,14 @@ from harness.board.boards import Boards
 from harness.board.decisions import Decision, add_decision
 from harness.board.formats import to_json
 from harness.board.reveal import reveal_signals
+from harness.card.records import NO_SECOND_TRANSLATOR, SECOND_TRANSLATOR, Agreement
+from harness.challenge import RankingRules
 from harness.cli import main
 from harness.cli.board import leaderboard, settings_of
 from harness.cli.cards import show
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
-from tests.cards import make_board, make_card, make_challenge, write_board
+from tests.cards import make_board, make_card, make_challenge, make_firmware, write_board
 
 
 @pytest.fixture
@@ -122,6 +124,31 @@ def test_the_site_is_written_and_opens_from_its_folder(run, results, tmp_path):
     assert done.exit_code == 0, done.stderr
     assert (tmp_path / "site" / "index.html").is_file()
     assert "index.html" in done.stderr
+
+
+def test_a_contest_that_asks_for_a_second_translator_ranks_no_entry_without_one(run, tmp_path):
+    def board(folder: Path, **asked: bool) -> dict[str, tuple[int | None, str]]:
+        challenge = make_challenge(name="finals", rules=RankingRules(**asked))
+        firmware = make_firmware()
+        seen = Agreement(
+            witnesses=("da4ml's interpreter", SECOND_TRANSLATOR),
+            n_events=9,
+            n_different=0,
+            is_independent=True,
+        )
+        checked = firmware.model_copy(update={"agreements": (*firmware.agreements, seen)})
+        note = f"{NO_SECOND_TRANSLATOR}: hls4ml says KeyError: 'x'"
+        alone = firmware.model_copy(update={"notes": (note,)})
+        made = {"checked": checked, "alone": alone}
+        cards = [make_card(name, challenge=challenge, firmware=one) for name, one in made.items()]
+        write_board(cards, folder)
+        rows = json.loads(run(folder, "--challenge", "finals", "--json").stdout)["rows"]
+        return {row["team"]: (row["rank"], "; ".join(row["reasons"])) for row in rows}
+
+    assert {rank for rank, _ in board(tmp_path / "lax").values()} == {1}
+    strict = board(tmp_path / "strict", require_second_translator=True)
+    assert strict["checked"] == (1, "")
+    assert strict["alone"] == (None, f"{NO_SECOND_TRANSLATOR}: hls4ml says KeyError: 'x'")
 
 
 @pytest.mark.parametrize("port", [-1, 65_536, 10**9])

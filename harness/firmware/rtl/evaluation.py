@@ -7,7 +7,7 @@ Verilog measures.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -60,13 +60,13 @@ def evaluate_netlist(
     NetlistError
         There is feedback, a cell of unknown kind, or a DSP slice that does more than multiply.
     """
-    order = feed_forward_order(netlist)
+    work = [(_evaluator(cell.kind), cell) for cell in feed_forward_order(netlist)]
     results = [np.zeros(0, np.uint64)]
     for first in range(0, len(words), CHUNK_EVENTS):
         chunk = words[first : first + CHUNK_EVENTS]
         state = _State.of_port(netlist.ports[input_port], chunk)
-        for cell in order:
-            _evaluate(state, cell)
+        for evaluate, cell in work:
+            evaluate(state, cell)
         results.append(state.read(netlist.ports[output_port])[: len(chunk)])
     return np.concatenate(results)
 
@@ -112,30 +112,33 @@ def _pack(lanes: NDArray[np.integer]) -> Lanes:
     return np.packbits(lanes.astype(np.uint8), bitorder="little").view(np.uint64)
 
 
-def _evaluate(state: _State, cell: Cell) -> None:
-    kind = cell.kind
+def _evaluator(kind: str) -> Callable[[_State, Cell], None]:
+    """Return the function that evaluates cells of a kind."""
     if lut_inputs(kind):
-        _evaluate_lut(state, cell, lut_inputs(kind))
-    elif kind in CARRY_WIDTHS:
-        _evaluate_carry(state, cell, CARRY_WIDTHS[kind])
-    elif kind in FLIP_FLOPS:
-        _evaluate_flip_flop(state, cell)
-    elif kind == "INV":
-        state.put(cell, "O", ~state.get(cell, "I"))
-    elif kind in _WIRES:
-        if all(bit in state.values for bit in cell.connections.get("I", ())):
-            state.put(cell, "O", state.get(cell, "I"))
-    elif kind in WIDE_MULTIPLEXERS:
-        chosen = state.get(cell, "S")
-        value = (state.get(cell, "I1") & chosen) | (state.get(cell, "I0") & ~chosen)
-        state.put(cell, "O", value)
-    elif kind == DSP:
-        _evaluate_dsp(state, cell)
-    else:
+        return _evaluate_lut
+    if kind not in _EVALUATORS:
         raise NetlistError(f"it has a cell of kind {kind}")
+    return _EVALUATORS[kind]
 
 
-def _evaluate_lut(state: _State, cell: Cell, n_inputs: int) -> None:
+def _invert(state: _State, cell: Cell) -> None:
+    state.put(cell, "O", ~state.get(cell, "I"))
+
+
+def _pass_on(state: _State, cell: Cell) -> None:
+    # The clock has no value.
+    if all(bit in state.values for bit in cell.connections.get("I", ())):
+        state.put(cell, "O", state.get(cell, "I"))
+
+
+def _multiplex(state: _State, cell: Cell) -> None:
+    chosen = state.get(cell, "S")
+    value = (state.get(cell, "I1") & chosen) | (state.get(cell, "I0") & ~chosen)
+    state.put(cell, "O", value)
+
+
+def _evaluate_lut(state: _State, cell: Cell) -> None:
+    n_inputs = lut_inputs(cell.kind)
     table = str(cell.parameters.get("INIT", "")).replace("x", "0").zfill(1 << n_inputs)
     # Entry 0 stands last in the string. Inputs are folded from the lowest up.
     level: list[bool | Lanes] = [bit == "1" for bit in reversed(table)]
@@ -163,11 +166,11 @@ def _choose(chosen: Lanes, low: bool | Lanes, high: bool | Lanes) -> bool | Lane
     return (chosen & high) | (~chosen & low)
 
 
-def _evaluate_carry(state: _State, cell: Cell, width: int) -> None:
+def _evaluate_carry(state: _State, cell: Cell) -> None:
     carry = state.get(cell, "CI") | state.get(cell, "CYINIT")
     selects, datas = cell.connections["S"], cell.connections["DI"]
     sums, carries = cell.connections.get("O", ()), cell.connections.get("CO", ())
-    for index in range(width):
+    for index in range(CARRY_WIDTHS[cell.kind]):
         select = state.values[selects[index]]
         if index < len(sums) and isinstance(sums[index], int):
             state.values[sums[index]] = select ^ carry
@@ -209,3 +212,13 @@ def _signed(state: _State, bits: Sequence[Bit | str]) -> NDArray[np.int64]:
     value = state.read(bits).astype(np.int64)
     sign = value >> np.int64(len(bits) - 1)
     return value - (sign << np.int64(len(bits)))
+
+
+_EVALUATORS: Mapping[str, Callable[[_State, Cell], None]] = {
+    "INV": _invert,
+    DSP: _evaluate_dsp,
+    **dict.fromkeys(CARRY_WIDTHS, _evaluate_carry),
+    **dict.fromkeys(FLIP_FLOPS, _evaluate_flip_flop),
+    **dict.fromkeys(WIDE_MULTIPLEXERS, _multiplex),
+    **dict.fromkeys(_WIRES, _pass_on),
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.card.records import Figure, Firmware, StageLatency
+from harness.card.records import NO_SECOND_TRANSLATOR, Figure, Firmware, StageLatency
 from harness.files import package_version
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.delays import period_ns
@@ -99,10 +99,11 @@ def notes(
     if synthesis.untimed:
         cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
         yield f"cells without known delays, whose paths were not timed: {cells}"
+    yield from trace.warnings
     if closed.n_attempts > 1:
         yield f"the pipeline was deepened {closed.n_attempts - 1} times to meet the clock"
     if trace.hls4ml != "translated" and request.settings.has_hls4ml:
-        yield f"no second translator checked the scores: hls4ml says {trace.hls4ml}"
+        yield f"{NO_SECOND_TRANSLATOR}: hls4ml says {trace.hls4ml}"
     if trace.da4ml_layers:
         layers = ", ".join(trace.da4ml_layers)
         yield f"hls4ml hands {layers} to da4ml: the two are not independent there"

@@ -63,12 +63,14 @@ def yosys_version() -> str:
 def synthesis_script(*, has_dsp: bool) -> str:
     """Return the Yosys script; files are named relative to the folder that it runs in.
 
-    The hierarchy is flattened, as every width of an adder would be a module of its own. Shift
-    registers are not inferred, so that every pipeline register is a flip-flop whose timing is
-    known. LUTs are mapped by ``abc``: on adders it gives no more of them than ``abc9`` in a third
-    of the time.
+    The hierarchy is flattened, as every width of an adder would be a module of its own. Neither
+    shift registers nor memories are inferred: every pipeline register is a flip-flop and every
+    table is made of LUTs, as da4ml's cost model assumes, so that all of them are counted, timed and
+    evaluated. LUTs are mapped by ``abc``: on adders it gives no more of them than ``abc9`` in a
+    third of the time.
     """
-    options = "-flatten -family xcup -noiopad -noclkbuf -nosrl" + ("" if has_dsp else " -nodsp")
+    options = "-flatten -family xcup -noiopad -noclkbuf -nosrl -nobram -nolutram"
+    options += "" if has_dsp else " -nodsp"
     synthesise = f"synth_xilinx -top {TOP} {options}"
     return f"""
 read_verilog -sv design.v

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.firmware.translate.fixed_layers import Call, added_name, no_form, own_name
+from harness.firmware.translate.fixed_layers import Call, added_name, no_form
 from harness.firmware.translate.fixed_words import Words, nearest, quantiser_config, rounded
 from harness.firmware.translate.replacements import advise
+from harness.firmware.translate.tables import address_word
 
 if TYPE_CHECKING:
     import keras
 
-# A table over more bits than this costs more than the rest of a network.
-MAX_TABLE_BITS = 10
 # Settings of ReLU by which Keras computes an activation without one of its own.
 _RECTIFIERS = {"relu": {}, "relu6": {"max_value": 6.0}, "leaky_relu": {"negative_slope": 0.2}}
 # Activations that look at more than one value: no table holds them.
@@ -45,7 +43,7 @@ def with_activation(layer: keras.layers.Layer, products: Call, words: Words) -> 
 
 def activation(layer: keras.layers.Layer, words: Words) -> Call:
     """Return the activation of a layer: nothing, a comparison, or a table."""
-    return _activation(layer, words, own_name(layer))
+    return _activation(layer, words, layer.name)
 
 
 def _activation(layer: keras.layers.Layer, words: Words, made_name: str) -> Call:
@@ -75,17 +73,16 @@ def elu(layer: keras.layers.Layer, words: Words) -> Call:
 
     if layer.alpha != 1:
         raise no_form(layer, f"has alpha={layer.alpha:g}", "use alpha=1, or keras.layers.LeakyReLU")
-    return _table(keras.activations.elu, words, own_name(layer))
+    return _table(keras.activations.elu, words, layer.name)
 
 
 def _table(function: Callable[..., Any], words: Words, name: str) -> Call:
     from hgq.layers import QUnaryFunctionLUT
 
     word = words["activations"]
-    width = min(word.width, MAX_TABLE_BITS)
     made: Call = QUnaryFunctionLUT(
         function,
-        iq_conf=quantiser_config(replace(word, width=width), "datalane"),
+        iq_conf=quantiser_config(address_word(function, word, word), "datalane"),
         oq_conf=quantiser_config(word, "table"),
         allow_heterogeneous_input=False,
         allow_heterogeneous_table=False,
@@ -107,7 +104,7 @@ def rectifier(layer: keras.layers.Layer, words: Words) -> Call:
     """Return ReLU or LeakyReLU."""
     kept = ("max_value", "negative_slope", "threshold")
     settings = {name: getattr(layer, name) for name in kept if getattr(layer, name, None)}
-    return _rectifier(own_name(layer), words, **settings)
+    return _rectifier(layer.name, words, **settings)
 
 
 def _rectifier(
@@ -129,7 +126,7 @@ def _rectifier(
         plain: Call = keras.layers.ReLU(name=name)
         return plain
     word = words["activations"]
-    quantiser = Quantizer(quantiser_config(word, "datalane"), name=f"{name}_words")
+    quantiser = Quantizer(quantiser_config(word, "datalane"), name=f"{name}>words")
     if max_value is None and not threshold:
         # hls4ml reads no slope of the layer ReLU.
         slope = float(nearest(negative_slope, words["weights"].width))
@@ -151,7 +148,7 @@ def parametric_rectifier(layer: keras.layers.Layer, words: Words) -> Call:
 
     config = quantiser_config(words["activations"], "datalane")
     quantiser = Quantizer(config, name=added_name(layer, "words"))
-    made = keras.layers.PReLU(name=own_name(layer))
+    made = keras.layers.PReLU(name=layer.name)
     slopes = rounded(np.asarray(layer.alpha), words["weights"])
 
     def call(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.firmware.translate.fixed_layers import (
-    Call,
-    added_name,
-    built_once,
-    no_form,
-    own_name,
-    weighted,
-)
+from harness.firmware.translate.fixed_layers import Call, added_name, built_once, no_form, weighted
 from harness.firmware.translate.fixed_words import Floats, Words, nearest, quantiser_config, word_of
 
 if TYPE_CHECKING:
@@ -35,7 +28,7 @@ def convolution(layer: keras.layers.Layer, words: Words) -> Call:
     """Return a convolution, or a depthwise one, without its activation."""
     kernel, *bias = (np.asarray(weight) for weight in layer.weights)
     plain = _depthwise(kernel) if hasattr(layer, "depth_multiplier") else _ungrouped(layer, kernel)
-    return _convolution(layer, [_dilated(layer, plain), *bias], words, name=own_name(layer))
+    return _convolution(layer, [_dilated(layer, plain), *bias], words, name=layer.name)
 
 
 def separable_convolution(layer: keras.layers.Layer, words: Words) -> Call:
@@ -43,7 +36,7 @@ def separable_convolution(layer: keras.layers.Layer, words: Words) -> Call:
     depthwise, pointwise, *bias = (np.asarray(weight) for weight in layer.weights)
     kernel = _dilated(layer, _depthwise(depthwise))
     first = _convolution(layer, [kernel], words, name=added_name(layer, "depthwise"))
-    second = _convolution(layer, [pointwise, *bias], words, name=own_name(layer), strides=1)
+    second = _convolution(layer, [pointwise, *bias], words, name=layer.name, strides=1)
     return lambda x: second(first(x))
 
 
@@ -104,7 +97,7 @@ def max_pooling(layer: keras.layers.Layer, words: Words) -> Call:
         **{name: config[name] for name in kept if name in config},
         iq_conf=quantiser_config(words["activations"], "datalane"),
         enable_ebops=False,
-        name=own_name(layer),
+        name=layer.name,
     )
     return made
 
@@ -127,7 +120,7 @@ def average_pooling(layer: keras.layers.Layer, words: Words) -> Call:
                 "use padding='valid', with a ZeroPadding layer before it if need be",
             )
         settings = {"kernel_size": size, "strides": strides, "padding": padding}
-        products = _averages(own_name(layer), n_channels, settings, words)
+        products = _averages(layer.name, n_channels, settings, words)
         return _without_places(layer, products) if is_global else products
 
     return built_once(build)

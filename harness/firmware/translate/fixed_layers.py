@@ -1,4 +1,8 @@
-"""One layer or operation of Keras as a layer of HGQ2 at fixed widths."""
+"""One layer or operation of Keras as a layer of HGQ2 at fixed widths.
+
+A layer that takes the place of another has its name. What comes in addition has a name with ``>``,
+which no participant can give.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +55,9 @@ def no_form(
     )
 
 
-def own_name(operation: keras.Operation) -> str:
-    """Return the name of what takes the place of an operation."""
-    return f"q_{operation.name}"
-
-
 def added_name(operation: keras.Operation, what: str) -> str:
     """Return the name of a layer that comes in addition."""
-    return f"q_{operation.name}_{what}"
+    return f"{operation.name}>{what}"
 
 
 def built_once(build: Callable[[Any], Call]) -> Call:
@@ -81,7 +80,7 @@ def input_words(words: Words) -> Call:
     from hgq.quantizer import Quantizer
 
     config = quantiser_config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
-    layer: Call = Quantizer(config, name="input_words")
+    layer: Call = Quantizer(config, name="events>words")
     return layer
 
 
@@ -93,7 +92,7 @@ def dense(layer: keras.layers.Layer, words: Words) -> Call:
         settings["use_bias"] = layer.use_bias
     weights = [np.asarray(weight) for weight in layer.weights]
     kind = f"Q{type(layer).__name__}"
-    return weighted(kind, settings, weights, words, name=own_name(layer))
+    return weighted(kind, settings, weights, words, name=layer.name)
 
 
 def weighted(
@@ -126,7 +125,7 @@ def batch_normalisation(layer: keras.layers.Layer, words: Words) -> Call:
 
     # HGQ2 0.2.0 adds 1 where there is no centre, so the quantised layer always has one.
     quantised = QBatchNormalization(
-        axis=layer.axis, epsilon=layer.epsilon, **layer_configs(words), name=own_name(layer)
+        axis=layer.axis, epsilon=layer.epsilon, **layer_configs(words), name=layer.name
     )
 
     def call(inputs: keras.KerasTensor) -> keras.KerasTensor:
@@ -169,7 +168,7 @@ def scaled(
     """
     import keras
 
-    name = added_name(layer, what) if what else own_name(layer)
+    name = added_name(layer, what) if what else layer.name
     step = words["activations"].step
     constants = (
         nearest(scale, words["weights"].width),
@@ -232,7 +231,7 @@ def _merging(kind: str, operation: keras.Operation, words: Words) -> Call:
     layer: Call = getattr(hgq.layers, kind)(
         iq_confs=quantiser_config(words["activations"], "datalane"),
         enable_ebops=False,
-        name=own_name(operation),
+        name=operation.name,
     )
     return layer
 
@@ -286,7 +285,7 @@ def total(operation: keras.Operation, _: Words) -> Call:
             use_bias=False,
             kq_conf=quantiser_config(FixedPoint(1, exponent + 1, is_signed=False), "weight"),
             enable_iq=False,
-            name=own_name(operation),
+            name=operation.name,
         )
 
         def call(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
 from harness.firmware.translate.exact import exact_da4ml
+from harness.firmware.translate.hls4ml_layers import readable_by_hls4ml
 from harness.firmware.translate.hls4ml_widths import attention_in_hls4ml, widths_in_hls4ml
+from harness.firmware.translate.names import OwnNames, plain_names
 
 if TYPE_CHECKING:
     import keras
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 # Name of the project, of its folder in an archive, and of its top function.
 PROJECT = "anomaly"
 _HANDED_ON = "DA handler used for layer "
+_MAX_REASON = 400
 
 
 def write_project(model: keras.Model, request: Request, target: Path) -> Report:
@@ -40,7 +43,7 @@ def write_project(model: keras.Model, request: Request, target: Path) -> Report:
                 request.get("hls_backend", "Vitis"),
             )
         except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it cannot read
-            return {"hls4ml": _reason(error)}
+            return {"hls4ml": OwnNames.of(model).restore(_reason(error))[:_MAX_REASON]}
         pack(target, [(folder, PROJECT)])
     lines = printed.splitlines()
     handed_on = [line.removeprefix(_HANDED_ON) for line in lines if line.startswith(_HANDED_ON)]
@@ -49,7 +52,7 @@ def write_project(model: keras.Model, request: Request, target: Path) -> Report:
 
 def _reason(error: Exception) -> str:
     """Name what was raised; where it has no text, its place and layer."""
-    kind, text = type(error).__name__, str(error).strip()[:300]
+    kind, text = type(error).__name__, str(error).strip()
     if text:
         return f"{kind}: {text}"
     frames = list(walk_tb(error.__traceback__))
@@ -59,7 +62,7 @@ def _reason(error: Exception) -> str:
     place = f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}, line {line})"
     layers = (_layer_in(frame.f_locals) for frame, _ in reversed(frames))
     layer = next((f", at the layer {name}" for name in layers if name), "")
-    return f"{kind} in {place}{layer}"[:300]
+    return f"{kind} in {place}{layer}"
 
 
 def _layer_in(variables: Mapping[str, object]) -> str:
@@ -86,6 +89,8 @@ def convert_by_hls4ml(
         exact_da4ml(),
         widths_in_hls4ml(),
         attention_in_hls4ml(),
+        readable_by_hls4ml(),
+        plain_names(model),
     ):
         warnings.simplefilter("ignore")
         project = hls4ml.converters.convert_from_keras_model(
@@ -103,7 +108,7 @@ def convert_by_hls4ml(
         )
         project.write()
     _mend_resizing(folder / "firmware/nnet_utils/nnet_image.h")
-    return printed.getvalue()
+    return OwnNames.of(model).restore(printed.getvalue())
 
 
 def _mend_resizing(header: Path) -> None:

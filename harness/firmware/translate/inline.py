@@ -58,6 +58,24 @@ def inlined(model: keras.Model) -> keras.Model:
     return keras.Model(inputs, outputs, name=model.name)
 
 
+def without_other_uses(model: keras.Model) -> keras.Model:
+    """Return a network whose layers know of no other network that they were part of.
+
+    hls4ml reads the inputs of a layer from its first use.
+    """
+    import keras
+    from keras.src.ops.node import KerasHistory
+
+    own = {id(node) for nodes in model._nodes_by_depth.values() for node in nodes}  # noqa: SLF001
+    for operation in model.operations:
+        uses = [node for node in operation._inbound_nodes if id(node) in own]  # noqa: SLF001
+        operation._inbound_nodes = uses  # noqa: SLF001 Keras has no public way to nodes
+        for number, node in enumerate(uses):
+            for place, tensor in enumerate(node.outputs):
+                tensor._keras_history = KerasHistory(operation, number, place)  # noqa: SLF001
+    return keras.Model(model.inputs, model.outputs, name=model.name)
+
+
 def _is_opened(operation: keras.Operation) -> bool:
     import keras
 
@@ -91,7 +109,7 @@ def _opened(
     if type(operation).__name__ == "RepeatVector":
         return _repeated(operation, taken)
     if taken.get(operation.name, operation) is not operation:
-        operation.name = _free_name(f"{model}_{operation.name}", taken)
+        operation.name = _free_name(f"{model}>{operation.name}", taken)
     taken[operation.name] = operation
     call: Callable[..., Any] = operation
     return call
@@ -104,7 +122,7 @@ def _repeated(layer: keras.layers.Layer, taken: dict[str, keras.Operation]) -> C
     def call(x: keras.KerasTensor, **_: object) -> keras.KerasTensor:
         for made in (
             keras.layers.Reshape((1, x.shape[-1]), name=_free_name(layer.name, taken)),
-            keras.layers.UpSampling1D(layer.n, name=_free_name(f"{layer.name}_rows", taken)),
+            keras.layers.UpSampling1D(layer.n, name=_free_name(f"{layer.name}>rows", taken)),
         ):
             taken[made.name] = made
             x = made(x)
@@ -136,5 +154,5 @@ def _free_name(wanted: str, taken: dict[str, keras.Operation]) -> str:
     name, number = wanted, 1
     while name in taken:
         number += 1
-        name = f"{wanted}_{number}"
+        name = f"{wanted}>{number}"
     return name

@@ -20,7 +20,8 @@ from harness.firmware.translate.da4ml_layers import is_wiring
 from harness.firmware.translate.fixed_activations import is_plain_relu
 from harness.firmware.translate.fixed_layers import Call, no_form
 from harness.firmware.translate.fixed_words import Words
-from harness.firmware.translate.inline import NOTHING, inlined
+from harness.firmware.translate.inline import NOTHING, inlined, without_other_uses
+from harness.firmware.translate.names import number_tensors
 from harness.submission.words import parse_word
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def load_fixed_point(precision: Mapping[str, str] | None, inputs: Files) -> kera
 
     model = inlined(rebuild(inputs["graph"], inputs["weights"]))
     if precision and has_plain_layers(model):
-        return to_fixed_width(model, precision)
+        model = to_fixed_width(model, precision)
+    model = without_other_uses(model)
+    number_tensors(model)
     return model
 
 
@@ -121,7 +124,9 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
 
     words = {name: parse_word(text) for name, text in precision.items()}
     # The input is quantised by a layer of its own, so that every layer that reads it sees the same.
-    inputs = keras.Input(model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events")
+    inputs = keras.Input(
+        model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events>float"
+    )
     quantised = fixed_layers.input_words(words)(inputs)
     replaced: dict[int, Call] = {}
     problems: list[Problem] = []

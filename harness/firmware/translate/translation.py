@@ -7,14 +7,14 @@ Verilog, and hls4ml, whose compiled C simulation is the second witness.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
-from harness.card.records import Count
+from harness.card.records import MAX_STAGE_NAME, Count, StageName
 from harness.challenge import Value
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import Amount, FirmwareRequest, Text
@@ -25,10 +25,12 @@ from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
 from harness.firmware.translate.quantise import load_fixed_point
+from harness.firmware.translate.tables import coarse_tables
 from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, trace_layers
 from harness.sandbox.step import GIB
+from harness.submission.words import FixedPoint, parse_word
 
-Layer = tuple[Annotated[str, Field(max_length=120)], Count]
+Layer = tuple[StageName, Count]
 
 
 class TraceReport(Value):
@@ -49,6 +51,8 @@ class TraceReport(Value):
     is_wire_wider : bool
         Whether the inputs' wires are wider than the words that the network cuts them to, because
         these saturate: values beyond the wires are no inputs of this firmware.
+    warnings : tuple of str
+        What is lost in the translation, for the participant.
     """
 
     input_bits: Count
@@ -61,6 +65,7 @@ class TraceReport(Value):
     layers: tuple[Layer, ...]
     da4ml_layers: tuple[Text, ...] = ()
     is_wire_wider: bool = False
+    warnings: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,10 +162,15 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
         "n_operations": len(program.ops),
         "operations": count_operations(program),
         "cost_lut": program.cost,
-        "layers": [[name, number] for name, number in traced.layers],
+        "layers": [[name[:MAX_STAGE_NAME], number] for name, number in traced.layers],
         "is_wire_wider": traced.is_wire_wider,
         "hls4ml": "",
+        "warnings": list(coarse_tables(model, _activations(request["precision"]))),
     }
     if request["has_hls4ml"]:
         report |= write_project(model, request, outputs["project"])
     return report
+
+
+def _activations(precision: Mapping[str, str] | None) -> FixedPoint | None:
+    return parse_word(precision["activations"]) if precision else None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from harness.card.records import Count
+from harness.card.records import Count, StageName
 from harness.challenge import Value
 from harness.firmware.backend import Amount, FirmwareRequest
 from harness.firmware.tools import Files, Report, Request, disk_faults
@@ -35,7 +35,7 @@ class PipelineReport(Value):
     output_bits: Annotated[int, Field(ge=1, le=53)]
     n_register_bits: Count
     logic_ns: Amount
-    layer_cycles: tuple[tuple[Annotated[str, Field(max_length=120)], float], ...]
+    layer_cycles: tuple[tuple[StageName, float], ...]
 
     @property
     def latency_cycles(self) -> int:

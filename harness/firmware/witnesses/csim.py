@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.card.records import Agreement, Count
+from harness.card.records import SECOND_TRANSLATOR, Agreement, Count
 from harness.challenge import Value
 from harness.firmware.artefacts import unpack
 from harness.firmware.backend import FirmwareRequest
@@ -25,8 +25,6 @@ from harness.firmware.translate.hls4ml_project import PROJECT
 from harness.firmware.translate.translation import Translation
 from harness.firmware.witnesses.equality import INTERPRETER, compare
 from harness.firmware.witnesses.events import CommonEvents
-
-CSIM = "hls4ml's compiled C simulation"
 
 
 class CsimReport(Value):
@@ -53,7 +51,7 @@ def compare_csim(
     )
     layers = translation.report.da4ml_layers
     return compare(
-        (INTERPRETER, CSIM),
+        (INTERPRETER, SECOND_TRANSLATOR),
         events.all_scores,
         [np.fromfile(done.outputs["scores"], "<f8")],
         events.rows,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import Agreement, Check, IsolationRecord, NotMeasured
+from harness.card.records import (
+    NO_SECOND_TRANSLATOR,
+    SECOND_TRANSLATOR,
+    Agreement,
+    Check,
+    IsolationRecord,
+    NotMeasured,
+)
 from harness.challenge import Budget
 from tests.boards import board, reasons, with_point
 from tests.cards import SIGNALS, TARGET, make_card, make_challenge, make_firmware
@@ -100,6 +107,31 @@ def test_the_rules_decide_on_supervision_evidence_and_handed_in_reports():
     handed_in = make_firmware().model_copy(update={"is_handed_in": True})
     assert "handed in" in " ".join(reasons(make_card(firmware=handed_in)))
     assert reasons(make_card(firmware=handed_in), accept_handed_in=True) == ()
+
+
+def test_a_contest_may_ask_for_a_second_translator():
+    def checked(*agreements: Agreement, notes: tuple[str, ...] = ()):
+        update = {"agreements": agreements, "notes": notes}
+        return make_card(firmware=make_firmware().model_copy(update=update))
+
+    def seen(*, is_independent: bool, note: str = "") -> Agreement:
+        return Agreement(
+            witnesses=("da4ml's interpreter", SECOND_TRANSLATOR),
+            n_events=9,
+            n_different=0,
+            is_independent=is_independent,
+            note=note,
+        )
+
+    alone = checked(notes=(f"{NO_SECOND_TRANSLATOR}: hls4ml says KeyError: 'x'",))
+    handed_on = checked(seen(is_independent=False, note="hls4ml hands q_sum to da4ml"))
+
+    assert reasons(alone) == reasons(handed_on) == ()
+    asked = {"require_second_translator": True}
+    assert reasons(checked(seen(is_independent=True)), **asked) == ()
+    assert reasons(alone, **asked) == (f"{NO_SECOND_TRANSLATOR}: hls4ml says KeyError: 'x'",)
+    assert reasons(checked(), **asked) == (NO_SECOND_TRANSLATOR,)
+    assert "hls4ml hands q_sum to da4ml" in reasons(handed_on, **asked)[0]
 
 
 def test_witnesses_that_disagree_are_told():

@@ -12,7 +12,7 @@ import pytest
 from harness.challenge import Value
 from harness.cli import cli, main
 from harness.cli.output import print_error
-from harness.errors import LimitError
+from harness.errors import LimitError, harness_fault
 
 
 @pytest.fixture
@@ -47,6 +47,19 @@ def test_an_unexpected_exception_is_a_fault_of_the_harness(run, tmp_path):
     (kept,) = tmp_path.glob("harness-fault-*.txt")
     assert str(kept) in message
     assert "Traceback" in kept.read_text(encoding="utf-8")
+
+
+def test_a_fault_that_a_step_reports_keeps_its_words_and_the_traceback(run, tmp_path):
+    def fail():
+        raise harness_fault("KeyError: 153", where="step firmware-synthesis") from ValueError("why")
+
+    code, message = run(fail)
+
+    assert code == 7
+    assert "step firmware-synthesis: a fault of harness itself: KeyError: 153" in message
+    (kept,) = tmp_path.glob("harness-fault-*.txt")
+    assert f"and the file {kept}" in message
+    assert "ValueError: why" in kept.read_text(encoding="utf-8")
 
 
 def test_the_message_names_the_line_of_the_harness(run):

@@ -21,7 +21,7 @@ from hgq.quantizer import Quantizer, QuantizerConfig
 
 from harness.card.records import Cost, NotMeasured
 from harness.cost.flops import ENTRY, count, count_cost, count_flops, profile
-from harness.errors import IntegrityError, InvalidSubmissionError
+from harness.errors import HarnessFaultError, IntegrityError
 from harness.sandbox import Workspace
 from harness.sandbox.step import StepResult, Usage
 from harness.submission.network import export_network
@@ -259,12 +259,12 @@ def test_a_report_that_contradicts_itself_is_refused(forged, tmp_path):
     ],
 )
 def test_a_report_of_another_form_is_refused_with_the_place(forged, tmp_path):
-    with pytest.raises(InvalidSubmissionError) as caught:
+    with pytest.raises(HarnessFaultError) as caught:
         read_cost(GOOD | forged, tmp_path)
     assert next(iter(forged)) in caught.value.problems[0].where
 
 
 def test_an_empty_report_names_what_is_missing(tmp_path):
-    with pytest.raises(InvalidSubmissionError) as caught:
+    with pytest.raises(HarnessFaultError) as caught:
         read_cost({}, tmp_path)
     assert len(caught.value.problems) == 6

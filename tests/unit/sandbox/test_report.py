@@ -29,6 +29,7 @@ from harness.sandbox.report import (
     read_answer,
     read_report,
 )
+from harness.sandbox.step import MalformedError
 
 PLAIN = st.recursive(
     st.none()
@@ -77,7 +78,7 @@ def test_any_answer_gives_a_report_or_an_error_of_the_harness(answer):
     said = _read(answer)
 
     if isinstance(said, HarnessError):
-        assert type(said) in (InvalidSubmissionError, SubmissionError, LimitError)
+        assert type(said) in (InvalidSubmissionError, LimitError, MalformedError, SubmissionError)
         assert "\x1b" not in str(said)
     else:
         assert said == answer["report"]

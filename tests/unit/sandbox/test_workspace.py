@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, SubmissionError
+from harness.errors import (
+    EnvironmentFaultError,
+    HarnessFaultError,
+    InvalidSubmissionError,
+    SubmissionError,
+)
 from harness.sandbox import Workspace
 
 EXECUTE = "harness.sandbox.trial:execute"
@@ -78,6 +83,27 @@ def test_a_step_cannot_blame_the_machine_unless_its_caller_lets_it(workspace, co
         workspace.run("try", EXECUTE, Found, inputs=code(BLAME))
     with pytest.raises(EnvironmentFaultError, match="no compiler"):
         workspace.run("try", EXECUTE, Found, inputs=code(BLAME), may_raise=(EnvironmentFaultError,))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}['missing']", "a fault of harness itself: KeyError: 'missing'"),
+        ("import os; os.abort()", r"a fault of harness itself: ended without a report \(.*SIGABRT"),
+        ("found = 'many'", "a fault of harness itself: the report of this step is malformed"),
+        ("outputs['scores'].write_text('long'); found = 1", "the output scores has 4 bytes"),
+    ],
+    ids=["exception", "end", "report", "output"],
+)
+def test_what_a_step_without_foreign_code_did_not_expect_is_a_fault_of_the_harness(
+    workspace, code, text, said
+):
+    asked = {"inputs": code(text), "outputs": {"scores": 3}}
+    with pytest.raises(HarnessFaultError, match=f"step try.*{said}") as caught:
+        workspace.run("try", EXECUTE, Found, **asked, may_raise=(HarnessFaultError,))
+    assert "Traceback" not in str(caught.value)
+    with pytest.raises((SubmissionError, InvalidSubmissionError)):
+        workspace.run("try", EXECUTE, Found, **asked)
 
 
 def test_a_folder_that_cannot_be_made_is_the_machine_s_fault(bwrap, tmp_path):

@@ -142,6 +142,16 @@ def test_what_cannot_be_evaluated_is_named(bad, message):
         run(build(1, [bad], [5]), [0])
 
 
+def test_a_cell_of_unknown_kind_is_named_also_where_its_output_is_needed_first():
+    cells = [
+        cell("LUT1", {"I0": [5], "O": [6]}, INIT="01"),
+        cell("RAMB18E2", {"ADDRARDADDR": [100], "DOUTADOUT": [5]}),
+    ]
+
+    with pytest.raises(NetlistError, match="kind RAMB18E2"):
+        run(build(1, cells, [6]), [0])
+
+
 def test_a_document_that_is_no_netlist_is_refused():
     with pytest.raises(NetlistError, match="no netlist of top"):
         Netlist.from_json({"modules": {}}, "top")

@@ -134,7 +134,7 @@ def test_the_input_keeps_the_rounding_of_its_own_words_in_hls4mls_project(tmp_pa
     )
 
     types = (tmp_path / PROJECT / "firmware" / "defines.h").read_text()
-    assert "typedef ap_fixed<16,13> events_t;" in types
+    assert "typedef ap_fixed<16,13> l0_events_float_t;" in types
 
 
 def test_what_a_layer_raises_when_it_is_rebuilt_names_the_layer(monkeypatch):
