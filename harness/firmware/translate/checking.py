@@ -50,6 +50,7 @@ def _layer_problems(model: keras.Model) -> Iterator[Problem]:
             continue
         if type(operation) not in _registry and not is_wiring(operation):
             yield _unknown(operation, where)
+            yield from _activation_problems(operation, where)
             continue
         yield from _activation_problems(operation, where)
         yield from _quantiser_problems(operation, where)

@@ -16,14 +16,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from harness.card.records import Firmware
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.quantise import load_fixed_point, to_fixed_width
 from harness.firmware.translate.tracing import TracedNetwork, trace_layers
 from harness.firmware.witnesses.graph import evaluate, in_double_precision
 from harness.submission import layers as allowed
+from harness.submission.declaration import Precision
 from tests import layer_zoo as zoo
-from tests.firmware_bench import export, fixed, plain_events, simulate_by_hls4ml, words_in
+from tests.firmware_bench import (
+    export,
+    fixed,
+    make_firmware,
+    plain_events,
+    simulate_by_hls4ml,
+    words_in,
+)
 
 import hgq.layers as q  # isort: skip  # after Keras is set up by the zoo
 import keras  # isort: skip
@@ -31,6 +40,11 @@ import keras  # isort: skip
 PAGE = (Path(__file__).parents[4] / "docs" / "firmware.md").read_text(encoding="utf-8")
 SIZES = (1, 2)
 BRANCHES = {"HGQ2's": zoo.HGQ, "plain Keras": zoo.PLAIN}
+# Layers of which the slow tests make a netlist: those that no baseline has.
+SYNTHESISED = {
+    "HGQ2's": ("QSoftmax", "QLinformerAttention", "QMaxPooling2D", "Permute", "PReLU"),
+    "plain Keras": ("SeparableConv2D", "AveragePooling1D", "UpSampling2D", "ZeroPadding1D", "ELU"),
+}
 
 
 @cache
@@ -49,22 +63,22 @@ def branches(kind: str, *, is_of_both: bool = False) -> dict[str, zoo.Branch]:
 
 
 @dataclass(frozen=True)
-class Firmware:
+class Traced:
     """The network of a table, quantised and traced, and its events."""
 
     model: keras.Model
-    traced: TracedNetwork
+    network: TracedNetwork
     events: NDArray[np.float32]
 
     @property
     def of_program(self) -> dict[str, NDArray[np.float64]]:
         """Scores of each layer by the interpreter."""
-        columns = self.traced.by_layer.predict(self.events)
-        ends = np.cumsum([number for _, number in self.traced.layers])
+        columns = self.network.by_layer.predict(self.events)
+        ends = np.cumsum([number for _, number in self.network.layers])
         parts = np.split(columns, ends[:-1], axis=1)
         return {
             name: part.ravel()
-            for (name, _), part in zip(self.traced.layers, parts, strict=True)
+            for (name, _), part in zip(self.network.layers, parts, strict=True)
             if "score_" in name
         }
 
@@ -92,10 +106,10 @@ def quantised(kind: str, size: int, *, is_of_both: bool = False) -> keras.Model:
 
 
 @cache
-def firmware(kind: str, size: int) -> Firmware:
+def traced(kind: str, size: int) -> Traced:
     model = quantised(kind, size)
     check_translatable(model)
-    return Firmware(model, trace_layers(model), plain_events(300, zoo.n_inputs(size)) / 2)
+    return Traced(model, trace_layers(model), plain_events(300, zoo.n_inputs(size)) / 2)
 
 
 def test_every_layer_that_a_network_may_have_has_a_row():
@@ -116,7 +130,7 @@ def test_every_row_has_its_branch(kind):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", BRANCHES)
 def test_every_layer_has_the_same_bits_in_the_program_and_in_keras(kind, size):
-    made = firmware(kind, size)
+    made = traced(kind, size)
     of_program, of_keras = made.of_program, made.of_keras
 
     differing = [name for name in of_keras if not np.array_equal(of_program[name], of_keras[name])]
@@ -128,9 +142,9 @@ def test_every_layer_has_the_same_bits_in_the_program_and_in_keras(kind, size):
 
 @pytest.mark.parametrize("kind", BRANCHES)
 def test_the_whole_network_has_the_same_bits_in_float64(kind):
-    made = firmware(kind, 1)
+    made = traced(kind, 1)
 
-    scores = made.traced.program.predict(made.events).ravel()
+    scores = made.network.program.predict(made.events).ravel()
 
     np.testing.assert_array_equal(scores, evaluate(in_double_precision(made.model), made.events))
 
@@ -145,6 +159,28 @@ def test_the_second_translator_reads_every_layer_of_which_the_table_says_so(kind
 
     np.testing.assert_array_equal(scores, trace_layers(model).program.predict(events).ravel())
     assert "DA handler" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SYNTHESISED)
+def test_the_netlist_of_some_layers_has_the_same_bits(kind, tmp_path):
+    """The whole backend: all witnesses agree, or it raises."""
+    some = {name: BRANCHES[kind][name] for name in SYNTHESISED[kind]}
+    is_plain = kind == "plain Keras"
+    network = export(zoo.network(some, 1, is_plain=is_plain), tmp_path / "network")
+    events = tmp_path / "events.npy"
+    np.save(events, plain_events(500, zoo.n_inputs(1)) / 2)
+
+    made = make_firmware(
+        network,
+        events,
+        tmp_path / "build",
+        precision=Precision.model_validate(zoo.PRECISION) if is_plain else None,
+    )
+
+    assert isinstance(made.report, Firmware)
+    assert len(made.report.agreements) == 4
+    assert all(agreement.is_independent for agreement in made.report.agreements[:2])
 
 
 @pytest.mark.parametrize(

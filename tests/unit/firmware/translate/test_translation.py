@@ -88,6 +88,12 @@ def test_a_rounding_that_hardware_lacks_is_refused():
         check_translatable(model)
 
 
+@pytest.mark.parametrize("kind", [QDense, keras.layers.Dense])
+def test_softmax_within_a_layer_is_refused_with_a_layer_of_its_own_instead(kind):
+    with pytest.raises(UntranslatableError, match=r"'softmax'.*(?s:.*)hgq\.layers\.QSoftmax\(\)"):
+        check_translatable(network(kind(3, activation="softmax"), dense()))
+
+
 def test_a_quantiser_that_does_nothing_is_refused():
     layer = QDense(1, iq_conf=QuantizerConfig("dummy", "datalane"), enable_ebops=False, name="no")
 
