@@ -150,8 +150,20 @@ def harness_fault(what: str, *, where: str = "") -> HarnessFaultError:
 
 
 def field_problems(error: ValidationError, source: str) -> tuple[Problem, ...]:
-    """Make each complaint of pydantic a problem with the path of its field and its value."""
-    return tuple(_field_problem(detail, source) for detail in error.errors(include_url=False))
+    """Make each fault that pydantic found a problem with the path of its field and its value."""
+    details = error.errors(include_url=False)
+    return tuple(_field_problem(one, source) for one in details if not _follows(one, details))
+
+
+def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether a complaint only repeats another one.
+
+    pydantic leaves a broken item out of its list, and then finds the list too short.
+    """
+    place = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(one["loc"]) > len(place) and one["loc"][: len(place)] == place for one in details
+    )
 
 
 def _field_problem(detail: ErrorDetails, source: str) -> Problem:
@@ -164,6 +176,9 @@ def _field_problem(detail: ErrorDetails, source: str) -> Problem:
         return Problem(what="unknown field", where=where, fix="remove it or correct its name")
     if kind == "missing":
         return Problem(what="missing field", where=where, fix="add it")
+    if kind == "value_error" and isinstance(detail.get("input"), dict):
+        # A rule on several fields: what is wrong is said by the rule, not by all of them.
+        return Problem(what=message, where=where)
     given = repr(detail.get("input"))
     shown = given if len(given) <= 60 else f"{given[:57]}..."
     return Problem(what=f"{shown} is not accepted", where=where, expected=message)

@@ -6,11 +6,12 @@ carries what is needed to judge it: an interval, an evidence, or the reason why 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value
+from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value, instant
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -314,6 +315,20 @@ class Firmware(Value):
         return bool(self.verdicts) and all(verdict.is_passed for verdict in self.verdicts)
 
 
+class ChangedRate(Value):
+    """TPR of the same signal events before and after they were changed.
+
+    Attributes
+    ----------
+    difference : Interval
+        Of after minus before; the events are the same, so it is paired.
+    """
+
+    before: Probability
+    after: Probability
+    difference: Interval
+
+
 class Check(Value):
     """One integrity check of the scores.
 
@@ -323,8 +338,10 @@ class Check(Value):
         ``same`` (bit for bit), ``noise`` (within the arithmetic's tolerance), ``leak`` (a score
         depends on more than its own event) or ``diagnostic`` (no verdict is drawn).
     max_difference : float
-        Largest difference, in units of the spread of the scores, or of an event's own score where
-        that is larger.
+        Largest difference, in units of the spread of the scores, or of an event's distance from
+        their median where that is larger.
+    rates : mapping of signal to ChangedRate
+        Of a diagnostic, at the challenge's working point if that was reached.
     """
 
     name: Name
@@ -332,6 +349,7 @@ class Check(Value):
     n_events: Count
     max_difference: float
     detail: Text = ""
+    rates: dict[Name, ChangedRate] = Field(default_factory=dict)
 
 
 class Distribution(Value):
@@ -517,6 +535,16 @@ class ScoredFile(Value):
     n_scored: Count
 
 
+def _without_impossible_deadline(rules: object) -> object:
+    """Leave out a deadline that is no time: harness once wrote such, and cards load for ever."""
+    if isinstance(rules, dict) and isinstance(deadline := rules.get("deadline"), str):
+        try:
+            instant(deadline)
+        except ValueError:
+            return {**rules, "deadline": None}
+    return rules
+
+
 class ScoredChallenge(Value):
     """The data and the rules that the scores were made with.
 
@@ -538,7 +566,9 @@ class ScoredChallenge(Value):
     seed: int
     working_point: Probability
     target: Target
-    ranking: RankingRules = Field(default_factory=RankingRules)
+    ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
+        default_factory=RankingRules
+    )
     collision_rate_hz: float | None = Field(default=None, gt=0)
 
 
@@ -605,6 +635,16 @@ class ScoreCard(Value):
         not_measured="not recorded by this scoring"
     )
     warnings: tuple[Text, ...] = ()
+
+    @property
+    def created_at(self) -> datetime:
+        """The instant of `created`."""
+        return instant(self.created)
+
+    @property
+    def received_at(self) -> datetime:
+        """When it was handed in, which counts for the deadline; else when it was scored."""
+        return instant(self.submission.received or self.created)
 
 
 class ProcessSummary(Value):

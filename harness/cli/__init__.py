@@ -19,7 +19,7 @@ from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
-from harness.cli.output import console, print_error
+from harness.cli.output import console, print_error, tell
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
 from harness.errors import (
@@ -105,10 +105,7 @@ def _run(command: Callable[[], object]) -> int:
         error.show()
         return ExitCode.USAGE
     except (KeyboardInterrupt, click.exceptions.Abort):
-        click.echo(
-            "interrupted: no score card was written; a broken download goes on where it was cut",
-            err=True,
-        )
+        tell("interrupted: no score card was written; a broken download goes on where it was cut")
         return _INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has left (`harness ... | head`): nobody reads a message.

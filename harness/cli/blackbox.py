@@ -15,7 +15,7 @@ from harness.cli.options import (
     submissions_option,
     unsafe_option,
 )
-from harness.cli.output import print_result, progress
+from harness.cli.output import print_result, progress, tell
 from harness.errors import InvalidSubmissionError, UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def make(
     public = sealed.key.model_dump(mode="json", exclude={"signals"})
     print_result(public, box_view(sealed), as_json=as_json)
     for warning in sealed.box.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        tell(f"warning: {warning}")
 
 
 @blackbox.command("score")
@@ -225,7 +225,7 @@ def reveal(
     from harness.challenge import utc
 
     cards = check_revealable(results, challenge, signals)
-    click.echo(f"{', '.join(signals)}: on {cards} cards of {challenge}", err=True)
+    tell(f"{', '.join(signals)}: on {cards} cards of {challenge}")
     if not is_sure:
         _confirm("show their figures to everyone? This cannot be undone")
     now = utc(datetime.now(UTC))

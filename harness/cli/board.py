@@ -9,7 +9,7 @@ import click
 
 from harness.card.text import visible
 from harness.cli.options import manifest_option, private_option, results_option
-from harness.cli.output import console
+from harness.cli.output import console, tell
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @results_option
 @manifest_option
-@click.option("--challenge", default="sample", show_default=True, help="Whose board.")
+@click.option("--challenge", help="Whose board. [default: one that was opened, or else sample]")
 @click.option("--json", "forms", flag_value="json", multiple=True, help="Print JSON.")
 @click.option("--csv", "forms", flag_value="csv", multiple=True, help="Print CSV.")
 @click.option("--markdown", "forms", flag_value="markdown", multiple=True, help="Print Markdown.")
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def leaderboard(
     results: Path,
     manifests: tuple[Path, ...],
-    challenge: str,
+    challenge: str | None,
     forms: tuple[str, ...],
     serve: bool,
     port: int,
@@ -76,16 +76,20 @@ def _write_site(boards: Boards, site: Path) -> None:
     from leaderboard_app.static_site import export_site
 
     pages = export_site(boards, site)
-    click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
+    tell(f"{len(pages)} pages; begin with {site / 'index.html'}")
 
 
-def _print_board(boards: Boards, manifest: Manifest, challenge: str, *, form: str | None) -> None:
+def _print_board(
+    boards: Boards, manifest: Manifest, challenge: str | None, *, form: str | None
+) -> None:
     from harness.board import formats
     from harness.board.rows import board_of
 
     snapshot = boards.refresh()
     for file in snapshot.unreadable:
-        click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
+        tell(f"{visible(file.name)} could not be read: {visible(file.reason)}")
+    if challenge is None:
+        challenge = snapshot.by_front[0] if snapshot.final else "sample"
     if challenge not in snapshot.entries:
         manifest.challenge(challenge)
         raise UsageError(
@@ -113,7 +117,7 @@ def _serve_pages(settings: Settings, *, port: int, address: str, base_path: str)
 
     check_place(address, port)
     url = url_of(port=port, address=address, base_path=base_path)
-    click.echo(f"the leaderboard: {url} (Ctrl-C ends it)", err=True)
+    tell(f"the leaderboard: {url} (Ctrl-C ends it)")
     if settings.is_private:
-        click.echo("it shows hidden signals: for the organiser alone", err=True)
+        tell("it shows hidden signals: for the organiser alone")
     serve(settings, port=port, address=address, base_path=base_path)

@@ -15,7 +15,7 @@ from harness.cli.options import (
     results_option,
     submissions_option,
 )
-from harness.cli.output import print_card, print_result
+from harness.cli.output import print_card, print_result, tell
 from harness.errors import IntegrityError, Problem
 
 
@@ -51,7 +51,7 @@ def rescore(
     if write:
         packed = card.with_suffix(".scores.zst").read_bytes()
         path = write_card(rescored.card, results, scores=packed)
-        click.echo(f"score card: {path}", err=True)
+        tell(f"score card: {path}")
 
 
 @click.command()

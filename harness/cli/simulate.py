@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import FILE, json_option, plots_option
-from harness.cli.output import print_json, print_result
+from harness.cli.output import print_json, print_result, tell
 from harness.errors import IntegrityError, Problem, UsageError
 
 
@@ -74,16 +74,14 @@ def run(
     with progress_bars() as progress:
         done = simulate_events(plan, out, n_jobs=n_jobs, progress=progress)
     if done.n_resumed:
-        click.echo(f"{done.n_resumed:,} events were there already", err=True)
-    click.echo(f"{done.path}: {plan.n_events:,} synthetic events", err=True)
+        tell(f"{done.n_resumed:,} events were there already")
+    tell(f"{done.path}: {plan.n_events:,} synthetic events")
     if as_json:
         print_json(done.provenance)
     elif plan.name == BACKGROUND:
         click.echo(manifest_yaml(make_manifest([done.path]), [done.provenance]), nl=False)
     else:
-        click.echo(
-            f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}", err=True
-        )
+        tell(f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}")
 
 
 @simulate.command()
@@ -116,7 +114,7 @@ def check(file: Path, plots: Path | None, as_json: bool) -> None:
     print_result(checked, check_view(checked), as_json=as_json)
     if plots is not None:
         for path in write_plots(checked, plots):
-            click.echo(f"picture: {path}", err=True)
+            tell(f"picture: {path}")
     if checked.failures:
         raise IntegrityError(
             *(

@@ -21,7 +21,7 @@ from harness.cli.options import (
     submissions_option,
     unsafe_option,
 )
-from harness.cli.output import print_card, print_result, progress
+from harness.cli.output import print_card, print_result, progress, tell
 from harness.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -190,4 +190,4 @@ def score(
     )
     print_card(card, results=results, as_json=as_json, is_private=private)
     if not quick:
-        click.echo(f"score card: {card_path(card, results)}", err=True)
+        tell(f"score card: {card_path(card, results)}")

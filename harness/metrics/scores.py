@@ -111,7 +111,7 @@ def rank_samples(samples: Sequence[NDArray[np.float64]]) -> list[RankedScores]:
     Where every score of every sample is exactly a float32, as a network's outputs are, the
     scores are sorted as float32, which is faster and changes nothing.
     """
-    narrow = [_as_float32(sample) for sample in samples]
+    narrow = [as_float32(sample) for sample in samples]
     if any(sample is None for sample in narrow):
         return [_rank(sample) for sample in samples]
     return [_rank(sample) for sample in narrow if sample is not None]
@@ -123,7 +123,7 @@ def _rank(scores: Floats) -> RankedScores:
     return RankedScores(ascending=ascending, n_events=len(scores))
 
 
-def _as_float32(scores: NDArray[np.float64]) -> NDArray[np.float32] | None:
+def as_float32(scores: NDArray[np.float64]) -> NDArray[np.float32] | None:
     """Return `scores` as float32 if none of them changes by it."""
     # Most scores that are not float32 show it in the first few.
     head = scores[:64]

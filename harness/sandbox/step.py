@@ -34,8 +34,8 @@ class Limits:
     wall_s, cpu_s : float
         Wall-clock and processor seconds (all processes of the step together count for the first).
     memory_bytes : int
-        Private data memory of each process, and resident anonymous memory of all of them together
-        (memory maps of input files do not count).
+        Private data memory of each process, and anonymous memory of all of them together, with
+        page tables (memory maps of input files do not count).
     n_processes, n_open_files : int
         Processes and threads; file descriptors of each process.
     scratch_bytes : int

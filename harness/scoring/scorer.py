@@ -28,7 +28,7 @@ from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreR
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
-_SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
+SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 # A line of progress this often.
 PROGRESS_SECONDS = 10.0
 
@@ -67,6 +67,11 @@ class Scorer:
         """Return what scores by ``score(events)`` of a submission of the open division."""
         inputs = {"submission": staged}
         return cls(function="score_open", inputs=inputs, at_once=OPEN_CHUNK_EVENTS)
+
+    @property
+    def is_plugin(self) -> bool:
+        """Whether the code of the submission sees the events that it scores."""
+        return self.function == "score_open"
 
     @property
     def turned_at_once(self) -> int:
@@ -114,8 +119,9 @@ def score_batches(
     workspace: Workspace,
     scorer: Scorer,
     batches: Sequence[Batch],
-    name: Literal["score", "checks", "stress"],
+    name: Literal["score", "checks", "stress", "shard"],
     tell: Callable[[str], None] = lambda _: None,
+    show: Callable[[str], None] | None = None,
 ) -> tuple[list[NDArray[np.float64]], StepResult[ScoreReport]]:
     """Sandbox B: score batches one after the other in one fresh process.
 
@@ -125,8 +131,9 @@ def score_batches(
     Parameters
     ----------
     tell : callable
-        Receives a line of text now and then: how many events are scored. At the end it receives
-        what a plugin printed.
+        Receives a line of text now and then: how many events are scored.
+    show : callable, optional
+        Receives what a plugin printed, at the end, line by line; by default `tell` does.
 
     Returns
     -------
@@ -144,9 +151,9 @@ def score_batches(
             **{f"events{index}": batch.events for index, batch in enumerate(batches)},
         },
         outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
-        limits=_SCORE_LIMITS,
+        limits=SCORE_LIMITS,
         progress=count_events(tell, sum(batch.n_events for batch in batches)),
-        printed=show_printed(tell, "model.py") if scorer.function == "score_open" else None,
+        printed=show_printed(show or tell, "model.py") if scorer.is_plugin else None,
     )
     scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
     return scores, result

@@ -1,12 +1,18 @@
-"""The contract of a network: one input that holds an event, one output that is its score."""
+"""The contract of a network: one input that holds an event, one output that is its score.
+
+Nothing in the graph mixes events, or computes in more than float32.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import Problem
-from harness.submission.layers import ALONG_AN_AXIS, FLOAT_TYPES
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.graph import first_problems
+from harness.submission.independence import declaration_problems, mixing_problems
+from harness.submission.layers import FLOAT_TYPES
+from harness.submission.number_types import type_problems
 
 if TYPE_CHECKING:
     import keras
@@ -37,8 +43,9 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
     Returns
     -------
     list of Problem
-        Empty for a Keras model with one float input of one of `input_shapes` and one real
-        floating output of shape ``(n,)`` or ``(n, 1)``, in which nothing sorts or moves events.
+        Empty for a Keras model with one float input of one of `input_shapes`, one real floating
+        output of shape ``(n,)`` or ``(n, 1)``, and a graph that scores each event alone. All that
+        is wrong, up to a limit.
     """
     import keras
 
@@ -71,11 +78,28 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
                 fix="begin a Sequential with keras.Input(shape)",
             )
         ]
-    return [
-        *_input_problems(network, event_shape),
-        *_output_problems(network),
-        *_axis_problems(network),
-    ]
+    return first_problems(
+        [
+            *_input_problems(network, event_shape),
+            *_output_problems(network),
+            *mixing_problems(network, where),
+            *type_problems(network, where),
+        ]
+    )
+
+
+def check_rebuilt(network: keras.Model) -> None:
+    """Check that a network which was built from an exported graph scores each event alone.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        Its graph mixes events, computes in more than float32, or is not what it declares.
+    """
+    problems = [*mixing_problems(network, "graph"), *type_problems(network, "graph")]
+    problems = first_problems(problems or declaration_problems(network, "graph"))
+    if problems:
+        raise InvalidSubmissionError(*problems)
 
 
 def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
@@ -88,13 +112,6 @@ def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Itera
         return
     tensor = network.inputs[0]
     shape = tuple(tensor.shape[1:])
-    if tensor.shape[0] is not None:
-        yield Problem(
-            what=f"the batch size is fixed to {tensor.shape[0]}",
-            where=where,
-            expected="any batch size",
-            fix="leave batch_size out of keras.Input",
-        )
     if None in shape:
         yield Problem(what=f"the shape {shape} is open", where=where, expected=expected, fix=fix)
     elif shape not in allowed:
@@ -122,13 +139,6 @@ def _output_problems(network: keras.Model) -> Iterator[Problem]:
             expected=expected,
             fix="reduce the output to one number, for instance by harness.heads",
         )
-    elif len(tensor.shape) == 0 or tensor.shape[0] is not None:
-        yield Problem(
-            what=f"the shape is {tuple(tensor.shape)}: events are mixed",
-            where=where,
-            expected=expected,
-            fix="never reduce over axis 0; use axis=-1",
-        )
     if str(tensor.dtype) not in FLOAT_TYPES:
         yield Problem(
             what=f"the type is {tensor.dtype}",
@@ -136,41 +146,3 @@ def _output_problems(network: keras.Model) -> Iterator[Problem]:
             expected=expected,
             fix="return a real floating score",
         )
-
-
-def _axis_problems(network: keras.Model) -> Iterator[Problem]:
-    """Find the operations of `ALONG_AN_AXIS` that work along the axis of the batch.
-
-    This names the operation. What mixes events in another way is found by its scores: see
-    `harness.submission.export` and `harness.scoring.integrity`.
-    """
-    import keras
-
-    # A sequential model has layers alone.
-    for operation in getattr(network, "operations", network.layers):
-        if isinstance(operation, keras.Model):
-            yield from _axis_problems(operation)
-        elif _is_along_the_batch(operation):
-            yield Problem(
-                what="mixes events: it works along the axis of the batch, so a score depends on "
-                "the other events of its batch",
-                where=f"model.py, network(), layer {operation.name!r} ({type(operation).__name__})",
-                expected="an axis within the event",
-                fix="give it axis=-1, or another axis that is not 0",
-            )
-
-
-def _is_along_the_batch(operation: keras.Operation) -> bool:
-    kind = type(operation)
-    if (kind.__module__, kind.__name__) not in ALONG_AN_AXIS:
-        return False
-    # TopK has no setting: it looks for the largest values along the last axis.
-    axis = -1 if kind.__name__ == "TopK" else operation.axis
-    nodes = operation._inbound_nodes  # noqa: SLF001  # Keras has no public access to nodes
-    return any(_has_batch(node.input_tensors[0].shape, axis) for node in nodes)
-
-
-def _has_batch(shape: Sequence[int | None], axis: int | Sequence[int] | None) -> bool:
-    """Say whether an axis is the first, or the one without a fixed size: the batch, if moved."""
-    axes = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
-    return any(one % len(shape) == 0 or shape[one % len(shape)] is None for one in axes)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from harness.card.text import is_readable
 from harness.challenge import Account, Name, Value
 from harness.errors import DataError, Problem, complaint
 from harness.files import decode_text, load_yaml, read_bounded
@@ -36,6 +37,8 @@ _EXAMPLES = {
 def _printable(text: str) -> str:
     if not all(character.isprintable() or character == "\n" for character in text):
         raise ValueError("has characters that are no text")
+    if not is_readable(text):
+        raise ValueError("cannot be read: it is blank, or signs pile up on one letter")
     return text.strip()
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmissionError, Problem
+from harness.files import open_regular
 from harness.submission.leftovers import is_leftover
 
 MIB = 1024**2
@@ -199,7 +200,7 @@ def folder_digest(folder: Path, files: Sequence[PurePosixPath]) -> str:
     """
     digest = hashlib.sha256(b"harness submission 1\0")
     for name, path in sorted((_composed(path), path) for path in files):
-        content = hashlib.sha256((folder / path).read_bytes()).digest()
+        content = hashlib.sha256(read_regular(folder / path)).digest()
         digest.update(len(name).to_bytes(4, "little") + name + content)
     return f"sha256:{digest.hexdigest()}"
 
@@ -235,7 +236,7 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
     for path in files:
         copy = target / path
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(_read_regular(folder / path))
+        copy.write_bytes(read_regular(folder / path))
     if folder_digest(target, files) != digest:
         raise InvalidSubmissionError(
             "changed while it was read", where=str(folder), fix="let training end before you score"
@@ -243,13 +244,18 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
     return target
 
 
-def _read_regular(path: Path) -> bytes:
-    """Read a file, unless a link was put in its place since the scan."""
+def read_regular(path: Path) -> bytes:
+    """Read a file of a submission, unless a link or a pipe was put in its place since the scan.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        It is no regular file, or cannot be read.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with open_regular(path, may_be_link=False) as file:
+            return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InvalidSubmissionError(
             f"cannot be read: {error.strerror}", where=str(path)
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)

@@ -241,7 +241,7 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
     callable, str
         Function from ``chunk`` float32 events, of whatever shape, to scores of shape
         ``(chunk,)`` or ``(chunk, 1)``; and how it computes: ``xla``, or ``graph`` if XLA does not
-        support one of the operations.
+        support one of the operations, or cannot compile it for this processor.
     """
     import tensorflow as tf
 
@@ -264,7 +264,12 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
 
     try:
         return compiled(jit_compile=True), "xla"
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnimplementedError,
+        # float16 on a processor without the instructions that convert it.
+        tf.errors.InternalError,
+    ):
         return compiled(jit_compile=False), "graph"
 
 

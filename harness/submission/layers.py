@@ -44,28 +44,20 @@ _KERAS_OPERATIONS = {
         Mod Fmod FloorDivide Trunc Fabs Fmax Fmin Heaviside NanToNum Hypot Cbrt Logaddexp Logaddexp2
         Sin Cos Tan Arcsin Arccos Arctan Arctan2 Sinh Cosh Arcsinh Arccosh Arctanh Sinc Deg2rad
         Rad2deg ZerosLike OnesLike FullLike
+        All Any CountNonzero Argmax Argmin Argsort Sort Cumsum Cumprod Diff Flip Median Percentile
+        Ptp Quantile Roll Split TakeAlongAxis
     """,
     "keras.src.ops.nn": """
         Celu Elu Gelu HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid LogSoftmax Relu Relu6 Selu
         Sigmoid Silu Softmax Softplus Softsign
         HardShrink SoftShrink TanhShrink Threshold Squareplus SparsePlus SparseSigmoid
+        Glu Normalize Sparsemax
     """,
-    "keras.src.ops.math": "Erf Erfc Erfinv Logsumexp Rsqrt",
-    "keras.src.ops.core": "Cast SaturateCast StopGradient",
+    "keras.src.ops.math": "Erf Erfc Erfinv Logsumexp Rsqrt TopK",
+    "keras.src.ops.core": "Cast SaturateCast StopGradient Unstack",
+    "keras.src.ops.linalg": "Norm",
     "keras.src.activations.activations": "ReLU",
     "keras.src.models.functional": "Functional",
-}
-# Operations that would rank, add up or move events if they worked along the axis of the batch, and
-# keep its size, so that no shape shows it. `harness.submission.contract` looks at their axis.
-_ALONG_AN_AXIS = {
-    "keras.src.ops.numpy": """
-        All Any CountNonzero Argmax Argmin Argsort Sort Cumsum Cumprod Diff Flip Median Percentile
-        Ptp Quantile Roll Split TakeAlongAxis
-    """,
-    "keras.src.ops.nn": "Glu Normalize Sparsemax",
-    "keras.src.ops.math": "TopK",
-    "keras.src.ops.core": "Unstack",
-    "keras.src.ops.linalg": "Norm",
 }
 
 # HGQ2 without its recurrent and spiking layers, which keep a state.
@@ -113,7 +105,6 @@ def _triples() -> Iterator[tuple[Triple, bool]]:
     for names_by_module, package, is_layer in (
         (_KERAS_LAYERS, None, True),
         (_KERAS_OPERATIONS, "", True),
-        (_ALONG_AN_AXIS, "", True),
         (_HGQ_LAYERS, "hgq>", True),
         (_HGQ_PARTS, "hgq>", False),
         (_KERAS_PARTS, None, False),
@@ -126,11 +117,6 @@ def _triples() -> Iterator[tuple[Triple, bool]]:
 ALLOWED: Mapping[Triple, bool] = dict(_triples())
 """Allowed (module, class name, registered name); True for what may be a layer."""
 
-ALONG_AN_AXIS = frozenset(
-    (module, name) for module, names in _ALONG_AN_AXIS.items() for name in names.split()
-)
-"""Module and class name of the operations whose axis may not be that of the batch."""
-
 _ACTIVATIONS = """
     linear relu relu6 leaky_relu elu selu celu gelu silu swish softmax log_softmax softplus
     softsign tanh sigmoid hard_sigmoid hard_silu hard_swish hard_tanh exponential log_sigmoid
@@ -141,6 +127,8 @@ ALLOWED_FUNCTIONS = frozenset(
 )
 FLOAT_TYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 TENSOR_TYPES = FLOAT_TYPES | {"bool", "int8", "uint8", "int16", "int32", "int64", "uint32"}
+# What a network computes in, see `harness.submission.number_types`.
+NARROW_TYPES = TENSOR_TYPES - {"float64", "int64"}
 NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 _EQUATION = re.compile(r"[a-zA-Z.,\->\s]{1,64}\Z")
 

@@ -76,12 +76,17 @@ class ScoreSurvey:
 
     def _constant(self) -> Iterator[Problem]:
         if self.n_events > 1 and self.lowest == self.highest and not self.may_be_constant:
-            yield Problem(
-                what=f"all {self.n_events} events have the score {self.lowest:g}",
-                where="scores",
-                expected="scores that differ",
-                fix="load the trained weights; check that no quantiser has lost all its bits",
-            )
+            yield constant_problem(self.n_events, self.lowest)
+
+
+def constant_problem(n_events: int, score: float) -> Problem:
+    """Return what is wrong with the same score for every event."""
+    return Problem(
+        what=f"all {n_events} events have the score {score:g}",
+        where="scores",
+        expected="scores that differ",
+        fix="load the trained weights; check that no quantiser has lost all its bits",
+    )
 
 
 def _is_of_kind(kind: str, values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import importlib.util
 import io
+import struct
 import sys
 import tokenize
 import zipfile
@@ -14,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.declaration import Spec, read_spec
-from harness.submission.digest import Scan, folder_digest, scan, stage
+from harness.submission.digest import Scan, folder_digest, read_regular, scan, stage
 from harness.submission.leftovers import describe_leftovers, is_leftover
 from harness.submission.packages import Division, advise_missing
 from harness.submission.reads import files_read
@@ -24,6 +26,9 @@ _FUNCTIONS = {"trigger": ("network", 0), "open": ("score", 1)}
 _WEIGHT_SUFFIXES = frozenset(
     {".h5", ".hdf5", ".keras", ".npz", ".npy", ".onnx", ".pkl", ".joblib", ".skops"}
 )
+_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii"})
+# The list of the files in a zip archive: 4 MiB are some 50,000 files.
+_MAX_ZIP_LIST_BYTES = 4 * 1024**2
 _PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill"})
 _ZIP_SUFFIXES = frozenset({".keras", ".npz", ".skops"})
 _HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
@@ -136,11 +141,11 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
 
 def _guess_division(folder: Path) -> Division:
     """Return the division of a submission whose declaration has faults."""
-    path = folder / "submission.yaml"
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace")[:100_000].splitlines()
-    except OSError:
+        text = read_regular(folder / "submission.yaml")[:100_000].decode("utf-8", errors="replace")
+    except InvalidSubmissionError:
         return "trigger"
+    lines = text.splitlines()
     is_open = any(line.split("#")[0].replace(" ", "") == "division:open" for line in lines)
     return "open" if is_open else "trigger"
 
@@ -171,13 +176,21 @@ def _signature(division: Division) -> str:
 
 
 def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Problem | None]:
-    if (folder / path).stat().st_size > MAX_SOURCE_BYTES:
+    raw = read_regular(folder / path)
+    if len(raw) > MAX_SOURCE_BYTES:
         return None, Problem(
             what="is larger than 1 MiB", where=str(path), fix="keep weights in separate files"
         )
     try:
-        raw = (folder / path).read_bytes()
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        if codecs.lookup(encoding).name not in _ENCODINGS:
+            # Other codecs do work of any size, or return what is no text.
+            return None, Problem(
+                what=f"is written in {encoding[:40]}",
+                where=f"{path}, line 1 or 2",
+                expected="UTF-8",
+                fix="save it as UTF-8, and delete the line that names another encoding",
+            )
         return ast.parse(raw.decode(encoding), filename=str(path)), None
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
@@ -318,10 +331,16 @@ def _weights_problems(
 
 
 def _zip_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
+    content = read_regular(folder / path)
+    # The record at the end of an archive: 22 bytes, the size of the list of files at the 12th.
+    end = content[content.rfind(b"PK\x05\x06") :][:22]
+    list_bytes = int.from_bytes(end[12:16], "little")
     try:
-        with zipfile.ZipFile(folder / path) as archive:
+        if list_bytes > _MAX_ZIP_LIST_BYTES:
+            raise zipfile.BadZipFile(f"its list of files has {list_bytes:,} bytes")
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
         yield Problem(
             what=f"is no whole {path.suffix} file: {error}",
             where=str(path),
@@ -334,9 +353,8 @@ def _hdf5_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
 
     See https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, section II.A.
     """
-    size = (folder / path).stat().st_size
-    with (folder / path).open("rb") as file:
-        head = file.read(96)
+    content = read_regular(folder / path)
+    size, head = len(content), content[:96]
     if not head.startswith(_HDF5_SIGNATURE):
         yield Problem(
             what="is no HDF5 file",

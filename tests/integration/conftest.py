@@ -5,14 +5,22 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner, Result
 
+from harness.cli import cli
+from harness.sandbox.workspace import Workspace
+from harness.scoring import synthesis
+from harness.scoring.scorer import ExportedNetwork
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
+from tests.firmware_bench import direct_step, export
 
 MODEL = """
 import keras
@@ -113,3 +121,30 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     )
     assert done.returncode == 0, done.stderr
     return command_line
+
+
+Synth = Callable[..., Result]
+
+
+@pytest.fixture
+def synth_in_process(
+    harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Synth:
+    """`harness synth` of a network on the toy challenge, its steps without a sandbox."""
+
+    @contextmanager
+    def opened(_):
+        yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
+
+    monkeypatch.setattr(synthesis, "open_workspace", opened)
+    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
+
+    def run(network, *options: str, **declared: object) -> Result:
+        graph, weights = export(network, tmp_path / "network")
+        exported = ExportedNetwork(graph=graph, weights=weights, digest="")
+        monkeypatch.setattr(synthesis, "extract_network", lambda *_: exported)
+        folder = write_submission(tmp_path / "team_network", **declared)
+        toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
+        return CliRunner().invoke(cli, ["synth", str(folder), *toy, *options])
+
+    return run

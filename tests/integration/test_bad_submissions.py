@@ -171,9 +171,19 @@ RUN_FAULTS = {
         INVALID,
         "float16, which ends at 65,504",
     ),
+    "mean over the batch": (
+        network("y = score(x)\nreturn keras.Model(x, y - keras.ops.mean(y, axis=0))"),
+        INVALID,
+        "layer 'mean': Mean with axis=0 mixes events: axis 0 numbers them",
+    ),
+    "float64": (
+        network("return keras.Model(x, keras.ops.cast(score(x), 'float64') + 1e8)"),
+        INVALID,
+        "layer 'cast': Cast gives float64 expected: float32 or narrower",
+    ),
     "memory": ("x = bytearray(16 * 2**30)\n" + MODEL, SUBMISSION_FAILED, "MemoryError"),
 }
-QUICK_FAULTS = ("import fails", "custom layer", "NaN")
+QUICK_FAULTS = ("import fails", "custom layer", "mean over the batch", "NaN")
 
 
 @pytest.mark.parametrize(

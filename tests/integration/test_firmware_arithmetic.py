@@ -22,14 +22,13 @@ from harness.firmware.synthesise import synthesise
 from harness.firmware.translate import tracing
 from harness.sandbox.step import Usage
 from harness.sandbox.workspace import Workspace
-from harness.scoring import pipeline, synthesis, trial
+from harness.scoring import pipeline, trial
 from harness.scoring.scorer import ExportedNetwork
 from harness.submission.network import load_keras
 from tests.firmware_bench import deep, direct_step, export, fixed, rounding_to_even
-from tests.integration.conftest import CommandLine, write_submission
+from tests.integration.conftest import CommandLine, Synth, write_submission
 
 N_INPUTS = 57
-Synth = Callable[..., Result]
 Score = Callable[..., Result]
 Validate = Callable[..., Result]
 
@@ -60,25 +59,8 @@ def saturating(*, rounding: str = "RND"):
 
 
 @pytest.fixture
-def synth(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Synth:
-    """`harness synth --quick` of a network on the toy challenge."""
-
-    @contextmanager
-    def opened(_):
-        yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
-
-    monkeypatch.setattr(synthesis, "open_workspace", opened)
-    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
-
-    def run(network, *options: str) -> Result:
-        graph, weights = export(network, tmp_path / "network")
-        exported = ExportedNetwork(graph=graph, weights=weights, digest="")
-        monkeypatch.setattr(synthesis, "extract_network", lambda *_: exported)
-        folder = write_submission(tmp_path / "team_exact")
-        toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
-        return CliRunner().invoke(cli, ["synth", str(folder), *toy, "--quick", *options])
-
-    return run
+def synth(synth_in_process: Synth) -> Synth:
+    return lambda network, *options: synth_in_process(network, "--quick", *options)
 
 
 @pytest.fixture

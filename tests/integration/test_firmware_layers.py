@@ -7,43 +7,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from harness.cli import cli
 from harness.errors import ExitCode, HarnessFaultError
-from harness.sandbox.workspace import Workspace
-from harness.scoring import synthesis
-from harness.scoring.scorer import ExportedNetwork
-from tests.firmware_bench import direct_step, export
-from tests.integration.conftest import CommandLine, write_submission
-
-Synth = Callable[..., dict[str, Any]]
+from tests.integration.conftest import Synth
 
 
 @pytest.fixture
-def synth(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Synth:
-    """`harness synth --json` of a network on the toy challenge; returns the record."""
+def synth(synth_in_process: Synth) -> Callable[..., dict[str, Any]]:
+    """`harness synth --json`; returns the record, or raises what the command did."""
 
-    @contextmanager
-    def opened(_):
-        yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
-
-    monkeypatch.setattr(synthesis, "open_workspace", opened)
-    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
-
-    def run(network, *options: str, precision: dict[str, str] | None = None) -> dict[str, Any]:
-        graph, weights = export(network, tmp_path / "network")
-        exported = ExportedNetwork(graph=graph, weights=weights, digest="")
-        monkeypatch.setattr(synthesis, "extract_network", lambda *_: exported)
-        declared = {} if precision is None else {"precision": precision}
-        folder = write_submission(tmp_path / "team_layers", **declared)
-        toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
-        done = CliRunner().invoke(cli, ["synth", str(folder), *toy, "--json", *options])
+    def run(network, *options: str, **declared: object) -> dict[str, Any]:
+        done = synth_in_process(network, "--json", *options, **declared)
         if done.exception is not None:
             raise done.exception
         return json.loads(done.stdout)

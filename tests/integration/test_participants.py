@@ -346,4 +346,4 @@ def test_what_sorts_the_events_of_a_batch_is_refused_by_the_name_of_its_layer(ha
     write_submission(folder, model=mixing)
     done = harness("validate", folder, "--deep")
     assert done.returncode == INVALID
-    assert "layer 'sort' (Sort): mixes events" in done.stderr
+    assert "layer 'sort': Sort with axis=0 mixes events" in done.stderr

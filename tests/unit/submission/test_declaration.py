@@ -199,3 +199,8 @@ def test_a_declaration_saved_by_windows_is_read(tmp_path):
     content = b"\xef\xbb\xbf" + GOOD.encode().replace(b"\n", b"\r\n")
     (folder / "submission.yaml").write_bytes(content)
     assert read_spec(folder)[1] == []
+
+
+@pytest.mark.parametrize("title", ["\u3164", "\u2800\u2800", "e" + "\u0301" * 198, "\u0301"])
+def test_a_title_that_nobody_can_read_is_refused(title):
+    assert "cannot be read" in told(GOOD.replace("Variational autoencoder: sum of mu^2", title))

@@ -185,3 +185,17 @@ def test_a_link_put_in_place_of_a_file_is_not_followed(folder, tmp_path):
     (folder / "weights.h5").symlink_to("/etc/hostname")
     with pytest.raises(InvalidSubmissionError, match=r"weights\.h5"):
         stage(folder, found.files, tmp_path / "copy", before)
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_refused_and_never_waited_for(folder, tmp_path):
+    files = scan(folder).files
+    known = digest_of(folder)
+    (folder / "weights.h5").unlink()
+    os.mkfifo(folder / "weights.h5")
+
+    for read in (
+        lambda: stage(folder, files, tmp_path / "copy", known),
+        lambda: folder_digest(folder, files),
+    ):
+        with pytest.raises(InvalidSubmissionError, match="is no regular file"):
+            read()
