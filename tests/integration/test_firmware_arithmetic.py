@@ -25,6 +25,7 @@ from harness.sandbox.workspace import Workspace
 from harness.scoring import pipeline, trial
 from harness.scoring.scorer import ExportedNetwork
 from harness.submission.network import load_keras
+from tests.events import make_events
 from tests.firmware_bench import deep, direct_step, export, fixed, rounding_to_even
 from tests.integration.conftest import CommandLine, Synth, write_submission
 
@@ -204,6 +205,28 @@ def test_an_input_that_saturates_without_words_agrees_with_keras(synth, rounding
 
     assert found["n_events"] >= 4_000
     assert found["n_different"] == 0
+
+
+def test_the_share_that_overflows_is_the_background_s(synth):
+    """A signal of three times the momenta overflows far more often, and is not counted."""
+    load_keras()
+    import keras
+
+    from harness import heads
+
+    inputs = keras.Input((N_INPUTS,), name="event")
+    words = ["ufixed<13,11>", "fixed<8,4>", "fixed<8,4>"]
+    x = heads.input_words(inputs, words)[:, :1]
+    network = keras.Model(inputs, heads.limit(x, ["ufixed<8,6>"]))
+
+    result = synth(network, "--json")
+
+    background, heavy = make_events(6_000, seed=1), 3 * make_events(500, seed=2)
+    assert (heavy[:, 0, 0] >= 64).mean() > 0.3
+    overflow = json.loads(result.stdout)["overflow"]
+    assert list(overflow) == ["limit"]
+    # Five standard deviations of a share of 0.05 of 1,000 events.
+    assert overflow["limit"] == pytest.approx((background[:, 0, 0] >= 64).mean(), abs=0.035)
 
 
 # --- Every score ----------------------------------------------------------------------------------

@@ -38,6 +38,8 @@ MERGED = {
     "Maximum": "QMaximum",
     "Minimum": "QMinimum",
 }
+# The layer that cuts the input of a network of plain Keras layers to its word.
+INPUT_WORDS = "events>words"
 # Settings of a dense layer that its quantised form keeps.
 _DENSE = ("units", "equation", "output_shape", "bias_axes")
 
@@ -80,7 +82,7 @@ def input_words(words: Words) -> Call:
     from hgq.quantizer import Quantizer
 
     config = quantiser_config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
-    layer: Call = Quantizer(config, name="events>words")
+    layer: Call = Quantizer(config, name=INPUT_WORDS)
     return layer
 
 

@@ -194,7 +194,7 @@ def wire_format(model: keras.Model, integer_bits: int = WIRE_INTEGER_BITS) -> Fo
     """
     fractions = []
     saturates = False
-    for quantiser in _input_quantisers(model):
+    for quantiser in input_quantisers(model):
         inner = quantiser.quantizer
         saturates |= inner.overflow_mode != "WRAP"
         fractions.append(int(inner.f.numpy().max()) + inner.round_mode.endswith("RND"))
@@ -203,7 +203,7 @@ def wire_format(model: keras.Model, integer_bits: int = WIRE_INTEGER_BITS) -> Fo
 
 def _check_input_rounding(model: keras.Model) -> None:
     """Refuse an input that is rounded to even: its wire ends before a value next to a half does."""
-    for quantiser in _input_quantisers(model):
+    for quantiser in input_quantisers(model):
         if quantiser.quantizer.round_mode.endswith("CONV"):
             raise UntranslatableError(
                 "rounds the network's input, halves to even",
@@ -213,7 +213,7 @@ def _check_input_rounding(model: keras.Model) -> None:
             )
 
 
-def _input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
+def input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
     """Yield the quantisers that the network's input meets first."""
     from hgq.layers.core.base import MultipleQuantizers
     from hgq.quantizer import Quantizer
