@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,15 +23,21 @@ _JOINT = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
 # Operations of `keras.ops` that are an activation without settings, by its name in Keras.
 FUNCTIONS = {
     "Exp": "exponential",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSilu": "hard_silu",
+    "HardTanh": "hard_tanh",
+    "LogSigmoid": "log_sigmoid",
     "LogSoftmax": "log_softmax",
     "Relu": "relu",
     "Relu6": "relu6",
+    "Selu": "selu",
     "Sigmoid": "sigmoid",
     "Silu": "silu",
     "Softmax": "softmax",
     "Softplus": "softplus",
     "Softsign": "softsign",
     "Tanh": "tanh",
+    "TanhShrink": "tanh_shrink",
 }
 
 
@@ -67,13 +74,24 @@ def function(operation: keras.Operation, words: Words) -> Call:
     return activation(keras.layers.Activation(name, name=operation.name), words)
 
 
-def elu(layer: keras.layers.Layer, words: Words) -> Call:
-    """Return the layer ELU as a table."""
+def exponential_unit(operation: keras.Operation, words: Words) -> Call:
+    """Return ELU or CELU as a table."""
     import keras
 
-    if layer.alpha != 1:
-        raise no_form(layer, f"has alpha={layer.alpha:g}", "use alpha=1, or keras.layers.LeakyReLU")
-    return _table(keras.activations.elu, words, layer.name)
+    if operation.alpha != 1:
+        fix = "use alpha=1, or keras.layers.LeakyReLU"
+        raise no_form(operation, f"has alpha={operation.alpha:g}", fix)
+    function = getattr(keras.activations, type(operation).__name__.lower())
+    return _table(function, words, operation.name)
+
+
+def gelu(operation: keras.Operation, words: Words) -> Call:
+    """Return GELU as a table."""
+    import keras
+
+    if operation.approximate:
+        raise no_form(operation, "is approximated by tanh", "use approximate=False")
+    return _table(keras.activations.gelu, words, operation.name)
 
 
 def _table(function: Callable[..., Any], words: Words, name: str) -> Call:
@@ -83,7 +101,9 @@ def _table(function: Callable[..., Any], words: Words, name: str) -> Call:
     made: Call = QUnaryFunctionLUT(
         function,
         iq_conf=quantiser_config(address_word(function, word, word), "datalane"),
-        oq_conf=quantiser_config(word, "table"),
+        # Entries are constants. Cut off, one that is a whole number of steps but for the rounding
+        # of float32, such as gelu(8), would depend on the processor.
+        oq_conf=quantiser_config(replace(word, rounding=None), "table"),
         allow_heterogeneous_input=False,
         allow_heterogeneous_table=False,
         enable_ebops=False,
@@ -103,8 +123,9 @@ def is_plain_relu(layer: keras.layers.Layer) -> bool:
 def rectifier(layer: keras.layers.Layer, words: Words) -> Call:
     """Return ReLU or LeakyReLU."""
     kept = ("max_value", "negative_slope", "threshold")
-    settings = {name: getattr(layer, name) for name in kept if getattr(layer, name, None)}
-    return _rectifier(layer.name, words, **settings)
+    values = {name: getattr(layer, name, None) for name in kept}
+    given = {name: value for name, value in values.items() if value is not None}
+    return _rectifier(layer.name, words, **given)
 
 
 def _rectifier(

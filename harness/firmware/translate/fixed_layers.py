@@ -6,7 +6,6 @@ which no participant can give.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -217,17 +216,18 @@ def _affine(scale: Floats, offset: Floats, name: str) -> Call:
 
 def merge(layer: keras.layers.Layer, words: Words) -> Call:
     """Return a layer that adds, multiplies or compares quantised operands."""
-    return _merging(MERGED[type(layer).__name__], layer, words)
+    return merging(MERGED[type(layer).__name__], layer, words)
 
 
 def average(layer: keras.layers.Layer, words: Words) -> Call:
     """Return a sum times a constant, which is exact for two, four or eight inputs."""
-    added = _merging("QAdd", layer, words)
+    added = merging("QAdd", layer, words)
     share = scaled(layer, 1 / len(layer.input), 0.0, words, "share")
     return lambda inputs: share(added(inputs))
 
 
-def _merging(kind: str, operation: keras.Operation, words: Words) -> Call:
+def merging(kind: str, operation: keras.Operation, words: Words) -> Call:
+    """Return a layer of HGQ2 of several quantised operands, which takes an operation's place."""
     import hgq.layers
 
     layer: Call = getattr(hgq.layers, kind)(
@@ -236,65 +236,3 @@ def _merging(kind: str, operation: keras.Operation, words: Words) -> Call:
         name=operation.name,
     )
     return layer
-
-
-# --- Operations of keras.ops ----------------------------------------------------------------------
-
-
-def square(operation: keras.Operation, words: Words) -> Call:
-    """Return a square as the product of a tensor with itself."""
-    layer = _merging("QMultiply", operation, words)
-    return lambda x: layer([x, x])
-
-
-def pair(operation: keras.Operation, words: Words) -> Call:
-    """Return arithmetic of two tensors as a layer of HGQ2, which both translators read."""
-    import keras
-
-    layer = merge(operation, words)
-
-    def call(first: object, second: object) -> object:
-        # A constant is no operand that a layer takes; da4ml reads the operation itself.
-        if not (keras.backend.is_keras_tensor(first) and keras.backend.is_keras_tensor(second)):
-            return operation(first, second)
-        return layer([first, second])
-
-    return call
-
-
-def total(operation: keras.Operation, _: Words) -> Call:
-    """Return a sum of all values of an event as a layer of ones, which both translators read.
-
-    A mean is divided by the power of two next to the number of terms: the order stays.
-    """
-    import keras
-    from hgq.layers import QDense
-
-    def build(x: keras.KerasTensor) -> Call:
-        rank, axes = len(x.shape), operation.axis
-        axes = axes if isinstance(axes, list | tuple) else (axes,)
-        if None in axes or {axis % rank for axis in axes} != set(range(1, rank)):
-            raise no_form(
-                operation,
-                f"reduces the axes {tuple(axes)} of {tuple(x.shape)}",
-                "reduce all axes of an event but the first, or use a layer of HGQ2",
-            )
-        n_terms = math.prod(x.shape[1:])
-        exponent = -round(math.log2(n_terms)) if type(operation).__name__ == "Mean" else 0
-        flat = keras.layers.Flatten(name=added_name(operation, "flat")) if rank > 2 else None
-        ones = QDense(
-            1,
-            use_bias=False,
-            kq_conf=quantiser_config(FixedPoint(1, exponent + 1, is_signed=False), "weight"),
-            enable_iq=False,
-            name=operation.name,
-        )
-
-        def call(x: keras.KerasTensor) -> keras.KerasTensor:
-            summed = ones(x if flat is None else flat(x))
-            ones.kernel.assign(np.full((n_terms, 1), 2.0**exponent))
-            return summed
-
-        return call
-
-    return built_once(build)

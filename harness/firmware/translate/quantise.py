@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from harness.errors import Problem
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.tools import Files
-from harness.firmware.translate import fixed_activations, fixed_images, fixed_layers
+from harness.firmware.translate import (
+    fixed_activations,
+    fixed_images,
+    fixed_layers,
+    fixed_operations,
+)
 from harness.firmware.translate.da4ml_layers import is_wiring
 from harness.firmware.translate.fixed_activations import is_plain_relu
 from harness.firmware.translate.fixed_layers import Call, no_form
@@ -45,7 +50,7 @@ _LAYERS: Mapping[str, _Make] = {
     "Normalization": fixed_layers.normalisation,
     "Rescaling": fixed_layers.rescaling,
     "Activation": fixed_activations.activation,
-    "ELU": fixed_activations.elu,
+    "ELU": fixed_activations.exponential_unit,
     **dict.fromkeys(("ReLU", "LeakyReLU"), fixed_activations.rectifier),
     "PReLU": fixed_activations.parametric_rectifier,
     **dict.fromkeys(fixed_images.MAX_POOLING, fixed_images.max_pooling),
@@ -53,10 +58,16 @@ _LAYERS: Mapping[str, _Make] = {
 }
 # Operations of `keras.ops`; None for those that are wiring, or that da4ml reads as they are.
 _OPERATIONS: Mapping[str, _Make | None] = {
-    "Square": fixed_layers.square,
-    **dict.fromkeys(("Multiply", "Add", "Subtract", "Maximum", "Minimum"), fixed_layers.pair),
-    **dict.fromkeys(("Sum", "Mean"), fixed_layers.total),
+    "Square": fixed_operations.square,
+    "Power": fixed_operations.power,
+    **dict.fromkeys(("Multiply", "Add", "Subtract", "Maximum", "Minimum"), fixed_operations.pair),
+    **dict.fromkeys(("Divide", "TrueDivide"), fixed_operations.quotient),
+    "Negative": fixed_operations.negative,
+    "Clip": fixed_operations.clip,
+    **dict.fromkeys(("Sum", "Mean"), fixed_operations.total),
     **dict.fromkeys(fixed_activations.FUNCTIONS, fixed_activations.function),
+    **dict.fromkeys(("Elu", "Celu"), fixed_activations.exponential_unit),
+    "Gelu": fixed_activations.gelu,
     **dict.fromkeys(("LeakyRelu", "ReLU"), fixed_activations.rectifier),
     **dict.fromkeys(("Absolute", "Reshape", "GetItem")),
 }

@@ -26,6 +26,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "Normalization": _SCALE,
     "Rescaling": _SCALE,
     "Activation": "use hgq.layers.QUnaryFunctionLUT, or activation='relu'",
+    "Clip": "use keras.layers.ReLU(max_value=...), or heads.limit: its words saturate",
     "Softmax": SOFTMAX_ADVICE,
     "LogSoftmax": SOFTMAX_ADVICE + ", and a table of the logarithm",
     "ELU": _TABLE,

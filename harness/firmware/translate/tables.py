@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -28,6 +29,7 @@ def address_word(function: Function, word: FixedPoint, output: FixedPoint) -> Fi
 
     Beyond a range the address saturates, so the function must stay there within half a step of
     the output's word. All bits that are left are bits after the point, as far as `word` has them.
+    A word that wraps keeps its whole range: what lies beyond a shorter one would come back in.
 
     Parameters
     ----------
@@ -38,6 +40,8 @@ def address_word(function: Function, word: FixedPoint, output: FixedPoint) -> Fi
         Of the entries, which saturate.
     """
     shortest = min(word.integer_bits, int(word.is_signed))
+    if word.overflow == "WRAP":
+        shortest = word.integer_bits
     ranges = (_address(word, bits) for bits in range(shortest, word.integer_bits))
     constant_beyond = (one for one in ranges if _is_constant_beyond(function, one, word, output))
     return next(constant_beyond, _address(word, word.integer_bits))
@@ -45,7 +49,7 @@ def address_word(function: Function, word: FixedPoint, output: FixedPoint) -> Fi
 
 def _address(word: FixedPoint, integer_bits: int) -> FixedPoint:
     width = max(1, min(MAX_TABLE_BITS, integer_bits + word.fraction_bits))
-    return FixedPoint(width, integer_bits, word.is_signed)
+    return replace(word, width=width, integer_bits=integer_bits)
 
 
 def _is_constant_beyond(
