@@ -21,6 +21,8 @@ Function: TypeAlias = Callable[..., Any]
 MAX_TABLE_BITS = 10
 # Neighbouring entries of a table may lie this many steps of its output apart.
 MAX_JUMP = 4
+# What lies beyond an address is looked at up to this many times two.
+_FAR_BITS = 10
 _TAIL = np.linspace(0.0, 1.0, 1025) ** 3
 
 
@@ -67,6 +69,20 @@ def _entries(
 
     exact = np.asarray(function(keras.ops.convert_to_tensor(values, "float64")), np.float64)
     return np.clip(exact, output.lowest, output.highest)
+
+
+def saturates_freely(layer: keras.layers.Layer) -> bool:
+    """Say whether a table gives the same for all values beyond its address, which saturates."""
+    from hgq.layers import QUnaryFunctionLUT
+
+    if not (isinstance(layer, QUnaryFunctionLUT) and layer.enable_iq and layer.enable_oq):
+        return False
+    address, output = _word_of(layer.iq), _word_of(layer.oq)
+    if address is None or output is None or layer.iq.quantizer.overflow_mode == "WRAP":
+        return False
+    magnitude = address.magnitude_bits + _FAR_BITS
+    far = FixedPoint(magnitude + 1 + address.fraction_bits, magnitude + 1)
+    return _is_constant_beyond(layer.activation, address, far, output)
 
 
 def coarse_tables(model: keras.Model, declared: FixedPoint | None) -> Iterator[str]:

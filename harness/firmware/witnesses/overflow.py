@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.firmware.translate.tables import saturates_freely
 from harness.firmware.translate.tracing import input_quantisers
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def watched(model: keras.Model) -> Iterator[dict[str, NDArray[np.bool_]]]:
     """Note, while the model runs eagerly, which events leave the range of which quantiser.
 
-    One that wraps as the participant wrote it is left out: such a value is no mistake.
+    Left out are those that lose nothing: one that wraps as the participant wrote it, and the
+    address of a table whose function is constant beyond.
     """
     from hgq.quantizer import Quantizer
 
@@ -65,6 +67,8 @@ def _data_quantisers(model: keras.Model) -> Iterator[tuple[Quantizer, str]]:
     for layer in model.layers:
         if isinstance(layer, Quantizer):
             yield layer, layer.name
+            continue
+        if saturates_freely(layer):
             continue
         for role in ("iq", "oq"):
             own = getattr(layer, role, None) if getattr(layer, f"enable_{role}", False) else None

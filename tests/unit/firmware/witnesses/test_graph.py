@@ -13,7 +13,7 @@ from tests.firmware_bench import fixed, plain_events, two_and_one, words_in
 load_keras()
 
 import keras  # noqa: E402
-from hgq.layers import QDense  # noqa: E402
+from hgq.layers import QDense, QUnaryFunctionLUT  # noqa: E402
 from hgq.quantizer import Quantizer  # noqa: E402
 
 
@@ -101,3 +101,22 @@ def test_what_the_input_cannot_hold_is_overflow():
     model = keras.Model(event, Quantizer(config, name="words")(event))
 
     assert evaluate_with_overflow(model, np.float32([[7], [8]]), np.ones(2))[1] == {"words": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("function", "told"), [("tanh", {}), ("linear", {"table.input": 0.5}), ("exponential", {})]
+)
+def test_an_address_beyond_which_a_table_is_constant_does_not_overflow(function, told):
+    """exp(4) is more than the word of the entries holds, and exp(-4) less than half its step."""
+    event = keras.Input((1,))
+    table = QUnaryFunctionLUT(
+        function,
+        iq_conf=fixed(7, 3, is_signed=True, place="datalane"),
+        oq_conf=fixed(6, 5, is_signed=True, place="table"),
+        allow_heterogeneous_input=False,
+        allow_heterogeneous_table=False,
+        name="table",
+    )
+    model = keras.Model(event, table(words_in(event, 6, 6, is_signed=True)))
+
+    assert evaluate_with_overflow(model, np.float32([[3], [-20]]), np.ones(2))[1] == told
