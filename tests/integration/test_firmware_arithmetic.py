@@ -229,6 +229,23 @@ def test_the_share_that_overflows_is_the_background_s(synth):
     assert overflow["limit"] == pytest.approx((background[:, 0, 0] >= 64).mean(), abs=0.035)
 
 
+@pytest.mark.parametrize("bound", [6.3, 0.1, 1000.0])
+def test_a_relu_with_a_bound_that_is_no_word_agrees_with_keras(synth_in_process, bound):
+    words = {"input": "fixed<16,13>", "weights": "fixed<6,1>", "activations": "fixed<10,6>"}
+    load_keras()
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((N_INPUTS,), name="event")
+    x = keras.layers.ReLU(max_value=bound)(keras.layers.Dense(3)(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(1)(x))
+
+    assert (
+        agreement(synth_in_process(network, "--quick", "--json", precision=words))["n_different"]
+        == 0
+    )
+
+
 # --- Every score ----------------------------------------------------------------------------------
 
 

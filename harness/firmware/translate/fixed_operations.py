@@ -66,6 +66,25 @@ def negative(operation: keras.Operation, words: Words) -> Call:
     return scaled(operation, -1.0, 0.0, words)
 
 
+def reshape(operation: keras.Operation, _: Words) -> Call:
+    """Return the layer that changes a shape, which both translators read."""
+    import keras
+
+    def call(x: keras.KerasTensor) -> object:
+        shape = operation.compute_output_spec(x).shape[1:]
+        return keras.layers.Reshape(shape, name=operation.name)(x)
+
+    return call
+
+
+def concatenate(operation: keras.Operation, _: Words) -> Call:
+    """Return the layer that joins tensors, which both translators read."""
+    import keras
+
+    layer: Call = keras.layers.Concatenate(axis=operation.axis, name=operation.name)
+    return layer
+
+
 def clip(operation: keras.Operation, words: Words) -> Call:
     """Return values between two bounds."""
     above = _bounded(operation, operation.x_min, words, sign=1, what="above")

@@ -69,7 +69,9 @@ _OPERATIONS: Mapping[str, _Make | None] = {
     **dict.fromkeys(("Elu", "Celu"), fixed_activations.exponential_unit),
     "Gelu": fixed_activations.gelu,
     **dict.fromkeys(("LeakyRelu", "ReLU"), fixed_activations.rectifier),
-    **dict.fromkeys(("Absolute", "Reshape", "GetItem")),
+    "Reshape": fixed_operations.reshape,
+    "Concatenate": fixed_operations.concatenate,
+    **dict.fromkeys(("Absolute", "GetItem")),
 }
 
 
@@ -111,9 +113,12 @@ def has_plain_layers(model: keras.Model) -> bool:
 def _stays(operation: keras.Operation) -> bool:
     """Say whether an operation is the same at fixed widths."""
     kind, module = type(operation).__name__, type(operation).__module__
-    if kind == "ReLU":
-        return module.startswith("keras.src.layers") and is_plain_relu(operation)
-    return module.startswith("hgq") or kind in _UNCHANGED or is_wiring(operation)
+    if module.startswith("hgq"):
+        return True
+    if not module.startswith("keras.src.layers"):
+        return False
+    is_plain = kind == "ReLU" and is_plain_relu(operation)
+    return is_plain or kind in _UNCHANGED or is_wiring(operation)
 
 
 def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Model:

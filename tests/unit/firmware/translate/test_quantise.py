@@ -192,6 +192,8 @@ CONSTANTS = {
     "nothing": keras.layers.ReLU(max_value=0.0),
     "gelu": lambda x: keras.ops.gelu(x, approximate=False),
     "selu": keras.ops.selu,
+    "shapes": lambda x: keras.ops.reshape(keras.ops.reshape(x, (-1, 3, 1)), (-1, 3)),
+    "joined": lambda x: keras.ops.concatenate([x, keras.ops.negative(x)], axis=1),
 }
 
 
@@ -214,7 +216,7 @@ def test_operations_with_constants_are_near_those_of_the_float_network():
         for one in (quantised, model)
     )
 
-    for place, name in enumerate(CONSTANTS):
+    for place, name in enumerate([*CONSTANTS, "joined, second half"]):
         part = slice(3 * place, 3 * place + 3)
         np.testing.assert_allclose(
             found[:, part], wanted[:, part], rtol=0.02, atol=0.02, err_msg=name
