@@ -8,7 +8,7 @@ its place is in, and each stretch is then sorted in memory.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -84,6 +84,11 @@ class Mixture:
         for code, rows in enumerate(self.rows.values()):
             codes[rows] = code
         return codes
+
+    def rows_without(self, processes: Collection[str]) -> NDArray[np.int64]:
+        """Return the rows of all other processes, such as the background without the signals."""
+        kept = [rows for process, rows in self.rows.items() if process not in processes]
+        return np.sort(np.concatenate([np.zeros(0, np.int64), *kept]))
 
     def separate(self, scores: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """Bring the scores of the rows back to the processes, in the order of `indices`.

@@ -66,7 +66,10 @@ def estimate_figures(
         backend=backend,
         input_bits=trace.input_bits,
         output_bits=trace.output_bits,
-        notes=("estimates only: nothing was synthesised or simulated; never ranked",),
+        notes=(
+            "estimates only: nothing was synthesised or simulated; never ranked",
+            *trace.warnings,
+        ),
     )
 
 

@@ -118,6 +118,7 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         "backend": backend,
         "precision": request.precision.model_dump() if request.precision else None,
         "events": events,
+        "n_background": None if request.background is None else len(request.background),
         "settings": settings,
         "has_implementation": request.has_implementation,
         "packages": {name: package_version(name) or "" for name in _PACKAGES},

@@ -254,6 +254,7 @@ def _with_firmware(
             workspace=workspace,
             precision=run.submission.spec.precision,
             must_include=_witness_rows(run, measured.scored),
+            background=run.mixture.rows_without(run.challenge.signals),
             network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
             settings=run.settings or FirmwareSettings(),
             progress=run.clock.tell,

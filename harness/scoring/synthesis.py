@@ -90,6 +90,7 @@ def synthesise_submission(
             events=mixture.path,
             workspace=workspace,
             precision=submission.spec.precision,
+            background=mixture.rows_without(rules.signals),
             settings=settings or FirmwareSettings(),
             has_implementation=has_implementation,
             progress=progress,

@@ -15,6 +15,7 @@ from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.backend import FirmwareRequest, UntranslatableError
 from harness.firmware.translate.translation import translate
+from harness.firmware.witnesses.graph import compare_quickly
 from harness.sandbox import Workspace, open_tried_workspace
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
@@ -85,7 +86,10 @@ def _translate(
     target: Target,
     progress: Callable[[str], None],
 ) -> None:
-    """Translate a network into the program from which its firmware would be made."""
+    """Translate a network into the program of its firmware, and compare the two.
+
+    Their scores must agree at both ends of every input word, and beyond.
+    """
     request = FirmwareRequest(
         graph=network.graph,
         weights=network.weights,
@@ -96,6 +100,7 @@ def _translate(
         progress=lambda line: progress(f"firmware: {line}"),
     )
     try:
-        translate(request, has_hls4ml=False)
+        translation = translate(request, has_hls4ml=False)
     except UntranslatableError as error:
         raise InvalidSubmissionError(*error.problems, _NO_FIRMWARE) from error
+    compare_quickly(request, translation, None)

@@ -132,6 +132,12 @@ NARROW_TYPES = TENSOR_TYPES - {"float64", "int64"}
 NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 _EQUATION = re.compile(r"[a-zA-Z.,\->\s]{1,64}\Z")
 
+
+def _in_either_case(names: str) -> frozenset[str]:
+    """Return names as HGQ2 writes them, and as older files of it do."""
+    return frozenset([*names.split(), *names.lower().split()])
+
+
 # Which strings are allowed under which key; under any other key no string is allowed.
 ALLOWED_STRINGS: Mapping[str, frozenset[str] | re.Pattern[str]] = {
     "name": NAME,
@@ -146,9 +152,11 @@ ALLOWED_STRINGS: Mapping[str, frozenset[str] | re.Pattern[str]] = {
     "bias_axes": _EQUATION,
     "q_type": frozenset({"kbi", "kif", "float", "default", "dummy"}),
     "place": frozenset({"weight", "datalane", "bias", "table"}),
-    "round_mode": frozenset({"RND", "RND_CONV", "TRN", "S_RND", "S_RND_CONV"}),
-    "overflow_mode": frozenset({"WRAP", "SAT", "SAT_SYM", "SYM"}),
+    "round_mode": _in_either_case("RND RND_CONV TRN S_RND S_RND_CONV"),
+    "overflow_mode": _in_either_case("WRAP SAT SAT_SYM SYM"),
     "mode": frozenset({"fan_in", "fan_out", "fan_avg"}),
+    "fuse": frozenset({"none", "qkv", "kv"}),
+    "lin_kv_proj_mode": frozenset({"dense"}),
     "distribution": frozenset({"uniform", "normal", "truncated_normal", "untruncated_normal"}),
     "keras_history": NAME,
     "input_layers": NAME,

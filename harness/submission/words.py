@@ -18,9 +18,9 @@ _WORD = re.compile(r"\s*(?:ap_)?(?P<unsigned>u?)(?P<kind>fixed|int)\s*<(?P<argum
 _NUMBER = re.compile(r"-?\d{1,2}\Z")
 # The modes of ap_fixed (Vitis HLS, UG1399, "Arbitrary Precision Fixed-Point Data Types"), and of
 # these what both translators can build: https://fastmachinelearning.org/hls4ml has the same names.
-ROUNDING_MODES = ("TRN", "RND")
+ROUNDING_MODES = ("TRN", "RND", "RND_CONV")
 OVERFLOW_MODES = ("WRAP", "SAT", "SAT_SYM")
-_OTHER_ROUNDING_MODES = ("TRN_ZERO", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")
+_OTHER_ROUNDING_MODES = ("TRN_ZERO", "RND_ZERO", "RND_INF", "RND_MIN_INF")
 _OTHER_OVERFLOW_MODES = ("SAT_ZERO", "WRAP_SM")
 
 
@@ -267,6 +267,8 @@ def _first_quantisers(model: keras.Model) -> list[tuple[tuple[int, ...], keras.l
                 continue
             if type(layer).__name__ in ("Reshape", "Flatten"):
                 inputs |= {id(tensor) for tensor in node.output_tensors}
+            if hasattr(layer, "layers"):  # a model within the model
+                found += _first_quantisers(layer)
             shape = tuple(node.input_tensors[places[0]].shape[1:])
             found += [(shape, quantiser) for quantiser in _quantisers_at(layer, places)]
     return found

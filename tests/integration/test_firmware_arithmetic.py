@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,14 +21,42 @@ from harness.errors import ExitCode, IntegrityError
 from harness.firmware.synthesise import synthesise
 from harness.firmware.translate import tracing
 from harness.sandbox.step import Usage
-from harness.scoring import pipeline
+from harness.sandbox.workspace import Workspace
+from harness.scoring import pipeline, trial
 from harness.scoring.scorer import ExportedNetwork
 from harness.submission.network import load_keras
+from tests.events import make_events
 from tests.firmware_bench import deep, direct_step, export, fixed, rounding_to_even
 from tests.integration.conftest import CommandLine, Synth, write_submission
 
 N_INPUTS = 57
 Score = Callable[..., Result]
+Validate = Callable[..., Result]
+
+
+def saturating(*, rounding: str = "RND"):
+    """Return a network whose first quantiser saturates, of four inputs without words."""
+    load_keras()
+    import keras
+    import numpy as np
+    from hgq.layers import QDense
+
+    inputs = keras.Input((N_INPUTS,), name="event")
+    layer = QDense(
+        2,
+        iq_conf=fixed(6, 5, is_signed=True, place="datalane", round_mode=rounding),
+        kq_conf=fixed(3, 1, is_signed=True),
+        enable_ebops=False,
+        use_bias=False,
+        name="first",
+    )
+    x = layer(inputs)
+    kernel = np.zeros((N_INPUTS, 2))
+    kernel[:4] = [[0.75, -0.5], [0.25, 0.5], [-1, 0.25], [0.5, -0.25]]
+    layer.kernel.assign(kernel)
+    from harness import heads
+
+    return keras.Model(inputs, heads.sum_of_squares(x, word="fixed<8,7>"))
 
 
 @pytest.fixture
@@ -68,6 +97,27 @@ def score(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return run
 
 
+@pytest.fixture
+def validate(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Validate:
+    """`harness validate --deep` of a network on the toy challenge."""
+
+    @contextmanager
+    def opened(_):
+        yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
+
+    monkeypatch.setattr(trial, "open_workspace", opened)
+
+    def run(network) -> Result:
+        graph, weights = export(network, tmp_path / "network")
+        exported = ExportedNetwork(graph=graph, weights=weights, digest="")
+        monkeypatch.setattr(trial, "extract_network", lambda *_: exported)
+        folder = write_submission(tmp_path / "team_deep")
+        toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
+        return CliRunner().invoke(cli, ["validate", str(folder), "--deep", *toy])
+
+    return run
+
+
 def agreement(result: Result) -> dict:
     assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
     (found,) = json.loads(result.stdout)["agreements"]
@@ -84,14 +134,29 @@ def test_a_deep_network_is_compared_with_keras_and_agrees(synth):
 
 def test_a_program_that_loses_a_constant_is_an_integrity_fault(synth, monkeypatch):
     """The guard of the test above: da4ml alone computes another score, and harness says so."""
-    from contextlib import nullcontext
-
     monkeypatch.setattr(tracing, "exact_da4ml", nullcontext)
     # Another clock, so that nothing comes out of the cache.
     result = synth(deep(N_INPUTS), "--clock", "6")
 
     assert isinstance(result.exception, IntegrityError)
     assert "the quantised Keras graph" in str(result.exception)
+
+
+@pytest.mark.parametrize("make", [deep, rounding_to_even, saturating])
+def test_the_extremes_of_the_input_words_are_compared_by_validate(validate, make):
+    result = validate(make(N_INPUTS) if make is not saturating else make())
+
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    assert "nothing wrong found" in result.stdout
+
+
+def test_a_score_that_differs_at_an_extreme_is_found_by_validate(validate, monkeypatch):
+    monkeypatch.setattr(tracing, "exact_da4ml", nullcontext)
+
+    result = validate(deep(N_INPUTS))
+
+    assert isinstance(result.exception, IntegrityError)
+    assert "scores differ between da4ml's interpreter" in str(result.exception)
 
 
 def test_a_network_that_rounds_to_even_has_firmware(synth):
@@ -132,6 +197,53 @@ def test_an_input_rounded_to_even_ends_with_what_to_write(synth):
 
     assert result.exit_code == ExitCode.INVALID
     assert "heads.input_words(inputs, [...])" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("rounding", ["RND", "TRN"])
+def test_an_input_that_saturates_without_words_agrees_with_keras(synth, rounding):
+    found = agreement(synth(saturating(rounding=rounding), "--json"))
+
+    assert found["n_events"] >= 4_000
+    assert found["n_different"] == 0
+
+
+def test_the_share_that_overflows_is_the_background_s(synth):
+    """A signal of three times the momenta overflows far more often, and is not counted."""
+    load_keras()
+    import keras
+
+    from harness import heads
+
+    inputs = keras.Input((N_INPUTS,), name="event")
+    words = ["ufixed<13,11>", "fixed<8,4>", "fixed<8,4>"]
+    x = heads.input_words(inputs, words)[:, :1]
+    network = keras.Model(inputs, heads.limit(x, ["ufixed<8,6>"]))
+
+    result = synth(network, "--json")
+
+    background, heavy = make_events(6_000, seed=1), 3 * make_events(500, seed=2)
+    assert (heavy[:, 0, 0] >= 64).mean() > 0.3
+    overflow = json.loads(result.stdout)["overflow"]
+    assert list(overflow) == ["limit"]
+    # Five standard deviations of a share of 0.05 of 1,000 events.
+    assert overflow["limit"] == pytest.approx((background[:, 0, 0] >= 64).mean(), abs=0.035)
+
+
+@pytest.mark.parametrize("bound", [6.3, 0.1, 1000.0])
+def test_a_relu_with_a_bound_that_is_no_word_agrees_with_keras(synth_in_process, bound):
+    words = {"input": "fixed<16,13>", "weights": "fixed<6,1>", "activations": "fixed<10,6>"}
+    load_keras()
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((N_INPUTS,), name="event")
+    x = keras.layers.ReLU(max_value=bound)(keras.layers.Dense(3)(inputs))
+    network = keras.Model(inputs, keras.layers.Dense(1)(x))
+
+    assert (
+        agreement(synth_in_process(network, "--quick", "--json", precision=words))["n_different"]
+        == 0
+    )
 
 
 # --- Every score ----------------------------------------------------------------------------------

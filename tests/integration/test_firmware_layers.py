@@ -82,9 +82,55 @@ def test_long_tables_are_made_of_luts_and_every_witness_sees_them(synth):
     assert not any("not timed" in note or "not evaluated" in note for note in record["notes"])
 
 
-# --- Names ----------------------------------------------------------------------------------------
+def float_network(activation: str):
+    import keras
+
+    from harness import heads
+
+    inputs = event()
+    small = keras.initializers.RandomNormal(stddev=0.03)
+    dense = keras.layers.Dense(2, activation=activation, kernel_initializer=small, name="bent")
+    return keras.Model(inputs, heads.sum_of_squares(keras.layers.Dense(2)(dense(inputs))))
+
 
 WORDS = {"input": "fixed<16,13>", "weights": "fixed<10,2>", "activations": "fixed<16,12>"}
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softsign", "hard_sigmoid", "relu6"])
+def test_a_table_spends_its_bits_where_its_function_changes(synth, activation):
+    record = synth(float_network(activation), "--quick", precision=WORDS)
+
+    assert not any("warning" in note for note in record["notes"])
+
+
+@pytest.mark.parametrize("activation", ["elu", "softplus"])
+def test_a_table_that_loses_the_fraction_of_its_address_is_told(synth, activation):
+    record = synth(float_network(activation), "--quick", precision=WORDS)
+
+    (warning,) = (note for note in record["notes"] if "warning" in note)
+    assert f"the table of layer 'bent>{activation}'" in warning
+    assert "in steps of 4" in warning
+    assert "activations are fixed<16,12>" in warning
+
+
+def test_a_table_over_a_range_in_which_little_changes_is_told_a_better_word(synth):
+    import keras
+
+    from harness import heads
+
+    inputs = event()
+    values = few_inputs(inputs)
+    bent = heads.table(values, "tanh", word="fixed<10,8>", output="fixed<10,2>", name="bent")
+    record = synth(keras.Model(inputs, heads.sum_of_squares(bent)), "--quick")
+
+    (warning,) = (note for note in record["notes"] if "warning" in note)
+    assert "the table of layer 'bent' (tanh) reads its input in steps of 0.25" in warning
+    # tanh is 1 to half a step of 1/256 from atanh(511/512) = 3.47 on.
+    assert "fixed<10,3> covers all values at which it changes, in steps of 0.0078125" in warning
+
+
+# --- Names ----------------------------------------------------------------------------------------
+
 NAMES = ("input", "result", "dense-1", "dense.1", "dense_1", "1.b", "always", "clk", "n" * 128)
 
 

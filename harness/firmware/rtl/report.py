@@ -12,6 +12,7 @@ from harness.firmware.record import Timing, make_record, resource_figures
 from harness.firmware.rtl.closing import Closed
 from harness.firmware.rtl.simulation import SimulatedVerilog
 from harness.firmware.rtl.synthesis import SynthesisReport
+from harness.firmware.translate.fixed_layers import INPUT_WORDS
 from harness.firmware.translate.translation import TraceReport
 
 # Shares of overflowing events below this are the tails that saturation is for.
@@ -99,6 +100,7 @@ def notes(
     if synthesis.untimed:
         cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
         yield f"cells without known delays, whose paths were not timed: {cells}"
+    yield from trace.warnings
     if closed.n_attempts > 1:
         yield f"the pipeline was deepened {closed.n_attempts - 1} times to meet the clock"
     if trace.hls4ml != "translated" and request.settings.has_hls4ml:
@@ -109,6 +111,12 @@ def notes(
     for name, share in overflow.items():
         if share >= ORDINARY_OVERFLOW:
             yield (
-                f"{name} overflows in {share:.2%} of the compared events, which hold more than "
-                "their share of high scores: its word is too short for ordinary events"
+                f"{_place(name)} overflows in {100 * share:.3g} % of the background events: its "
+                "word has too few bits before the point for ordinary events. Give it more bits "
+                "there, or make the values smaller"
             )
+
+
+def _place(name: str) -> str:
+    """Return a quantiser's name as the participant knows it."""
+    return "the network's input" if name == INPUT_WORDS else name

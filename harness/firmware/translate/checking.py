@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 from harness.errors import Problem
 from harness.firmware.backend import UntranslatableError
-from harness.firmware.translate.replacements import advise
+from harness.firmware.translate.da4ml_layers import is_wiring
+from harness.firmware.translate.fixed_images import window_counts
+from harness.firmware.translate.fixed_words import SIGNIFICANT_BITS, nearest
+from harness.firmware.translate.quantise import has_fixed_form
+from harness.firmware.translate.replacements import SOFTMAX_ADVICE, advise
 
 if TYPE_CHECKING:
     import keras
 
 _MAX_PROBLEMS = 10
+# Bits of a constant that is advised instead of a longer one.
+_SHORT_BITS = 6
 # To the nearest with halves up or to even, and down; S_ rounds at random, in training only.
 _ROUNDINGS = ("RND", "RND_CONV", "TRN", "S_RND", "S_RND_CONV")
 
@@ -33,35 +39,34 @@ def check_translatable(model: keras.Model) -> None:
         raise UntranslatableError(*shown)
 
 
-def _operations_of(model: keras.Model) -> Iterator[keras.Operation]:
-    """Yield every layer and operation of a network, those of nested models included."""
-    import keras
-
-    for operation in model.operations:
-        if isinstance(operation, keras.Model):
-            yield from _operations_of(operation)
-        else:
-            yield operation
-
-
 def _layer_problems(model: keras.Model) -> Iterator[Problem]:
     import keras
     from hgq._dais_tracer.layers import _registry
 
-    for operation in _operations_of(model):
+    for operation in model.operations:
         kind = type(operation).__name__
         where = f"layer {operation.name!r} ({kind})"
         if isinstance(operation, keras.layers.InputLayer):
             continue
-        if type(operation) not in _registry:
-            yield Problem(
-                what="cannot be translated into firmware",
-                where=where,
-                expected="a layer of HGQ2 that da4ml traces",
-                fix=advise(kind),
-            )
+        if type(operation) not in _registry and not is_wiring(operation):
+            yield _unknown(operation, where)
+            yield from _activation_problems(operation, where)
+            continue
         yield from _activation_problems(operation, where)
         yield from _quantiser_problems(operation, where)
+        yield from _constant_problems(operation, where)
+
+
+def _unknown(operation: keras.Operation, where: str) -> Problem:
+    fix = advise(type(operation).__name__)
+    if has_fixed_form(operation):
+        fix += "; or declare `precision` in submission.yaml, and harness rounds the layer"
+    return Problem(
+        what="cannot be translated into firmware",
+        where=where,
+        expected="a layer that docs/firmware.md lists",
+        fix=fix,
+    )
 
 
 def _activation_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
@@ -73,8 +78,14 @@ def _activation_problems(operation: keras.Operation, where: str) -> Iterator[Pro
             what=f"the activation {name!r} cannot be translated within a layer",
             where=where,
             expected="linear or relu",
-            fix=f"use hgq.layers.QUnaryFunctionLUT(activation={name!r}) after it",
+            fix=_advice(name),
         )
+
+
+def _advice(activation: str) -> str:
+    if activation in ("softmax", "log_softmax"):
+        return f"leave it out of the layer and {SOFTMAX_ADVICE}"
+    return f"use hgq.layers.QUnaryFunctionLUT(activation={activation!r}) after it"
 
 
 def _quantiser_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
@@ -98,6 +109,29 @@ def _quantiser_problems(operation: keras.Operation, where: str) -> Iterator[Prob
                 expected=f"a rounding that the translators know: {', '.join(_ROUNDINGS)}",
                 fix="train with one of these: another rounding gives other scores",
             )
+
+
+def _constant_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
+    """Find constants of which float32 and firmware compute different products."""
+    for name in ("negative_slope", "max_value", "threshold"):
+        value = getattr(operation, name, None)
+        if value and float(nearest(value, SIGNIFICANT_BITS)) != float(value):
+            yield Problem(
+                what=f"{name}={value:g} is no fixed-point number",
+                where=where,
+                expected="a whole number over a power of two",
+                fix=f"use {float(nearest(value, _SHORT_BITS)):g}, or declare `precision`",
+            )
+    if "AveragePooling" not in type(operation).__name__:
+        return
+    counts = sorted(set().union(*window_counts(operation)))
+    if odd := [count for count in counts if count & (count - 1)]:
+        yield Problem(
+            what=f"averages {odd[0]} values along an axis",
+            where=where,
+            expected="an average of 2, 4, 8, ... values: a division by another number is not exact",
+            fix="use windows of 2, 4, 8, ... values, or hgq.layers.QMeanPow2",
+        )
 
 
 def _shape_problems(model: keras.Model) -> Iterator[Problem]:

@@ -6,28 +6,30 @@ which no participant can give.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from harness.firmware.backend import UntranslatableError
+from harness.firmware.translate.fixed_words import (
+    Floats,
+    Words,
+    layer_configs,
+    nearest,
+    quantiser_config,
+    word_of,
+)
 from harness.firmware.translate.replacements import advise
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
     import keras
-    from hgq.config import QuantizerConfig
 
 # What takes the place of a layer: called with its inputs, it gives its output.
 Call: TypeAlias = Callable[..., Any]
-# The words of a network at fixed widths: ``input``, ``weights`` and ``activations``.
-Words: TypeAlias = Mapping[str, FixedPoint]
 
-# A table over more bits than this costs more than the rest of a network.
-MAX_TABLE_BITS = 10
 MERGED = {
     "Add": "QAdd",
     "Subtract": "QSubtract",
@@ -35,107 +37,99 @@ MERGED = {
     "Maximum": "QMaximum",
     "Minimum": "QMinimum",
 }
-# What a layer of weights keeps of its configuration.
-_KEPT = (
-    "units",
-    "filters",
-    "kernel_size",
-    "strides",
-    "padding",
-    "data_format",
-    "dilation_rate",
-    "groups",
-    "equation",
-    "output_shape",
-    "bias_axes",
-    "use_bias",
-)
+# The layer that cuts the input of a network of plain Keras layers to its word.
+INPUT_WORDS = "events>words"
+# Settings of a dense layer that its quantised form keeps.
+_DENSE = ("units", "equation", "output_shape", "bias_axes")
 
 
 def no_form(
-    operation: keras.Operation, what: str = "has no fixed-width form"
+    operation: keras.Operation, what: str = "has no fixed-width form", fix: str = ""
 ) -> UntranslatableError:
     """Say that a layer cannot be rebuilt, and what to use instead."""
     kind = type(operation).__name__
     return UntranslatableError(
         what,
         where=f"layer {operation.name!r} ({kind})",
-        expected="Dense, Conv, EinsumDense, BatchNormalization, ReLU and sums",
-        fix=advise(kind),
+        expected="a layer that docs/firmware.md lists for networks of plain Keras layers",
+        fix=fix or advise(kind),
     )
 
 
-# --- Layers ---------------------------------------------------------------------------------------
+def added_name(operation: keras.Operation, what: str) -> str:
+    """Return the name of a layer that comes in addition."""
+    return f"{operation.name}>{what}"
+
+
+def built_once(build: Callable[[Any], Call]) -> Call:
+    """Return a call that builds its layers for the first input, and uses them for every other."""
+    made: list[Call] = []
+
+    def call(x: keras.KerasTensor) -> object:
+        if not made:
+            made.append(build(x))
+        return made[0](x)
+
+    return call
+
+
+# --- Layers of weights ----------------------------------------------------------------------------
 
 
 def input_words(words: Words) -> Call:
     """Return the layer that cuts the network's input to its words."""
     from hgq.quantizer import Quantizer
 
-    config = _config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
-    layer: Call = Quantizer(config, name="events>words")
+    config = quantiser_config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
+    layer: Call = Quantizer(config, name=INPUT_WORDS)
     return layer
 
 
 def dense(layer: keras.layers.Layer, words: Words) -> Call:
-    """Return a layer of weights, with its activation as ReLU or as a table after it."""
+    """Return a dense layer without its activation."""
+    config = layer.get_config()
+    settings = {key: config[key] for key in _DENSE if key in config}
+    if "units" in settings:
+        settings["use_bias"] = layer.use_bias
+    weights = [np.asarray(weight) for weight in layer.weights]
+    kind = f"Q{type(layer).__name__}"
+    return weighted(kind, settings, weights, words, name=layer.name)
+
+
+def weighted(
+    kind: str,
+    settings: Mapping[str, object],
+    weights: Sequence[Floats],
+    words: Words,
+    *,
+    name: str,
+    weight_word: FixedPoint | None = None,
+) -> Call:
+    """Return a layer of HGQ2 with a kernel and, where `weights` has a second array, a bias."""
     import hgq.layers
 
-    config = layer.get_config()
-    name = getattr(layer.activation, "__name__", "linear")
-    is_within = name in ("linear", "relu")
-    quantised = getattr(hgq.layers, f"Q{type(layer).__name__}")(
-        **{key: config[key] for key in _KEPT if key in config},
-        activation=name if is_within else None,
-        **_configs(words),
-        name=layer.name,
-    )
-    table = None if is_within else activation(layer, words, name=f"{layer.name}>{name}")
-    weights = [np.asarray(weight) for weight in layer.weights]
+    make = getattr(hgq.layers, kind)
+    quantised = make(**settings, **layer_configs(words, weight_word), name=name)
 
-    def call(inputs: keras.KerasTensor, mask: object = None) -> keras.KerasTensor:  # noqa: ARG001
+    def call(inputs: keras.KerasTensor) -> keras.KerasTensor:
         outputs = quantised(inputs)
-        quantised.kernel.assign(weights[0])
-        if len(weights) > 1:
-            quantised.bias.assign(weights[1])
-        return outputs if table is None else table(outputs)
+        for variable, value in zip((quantised.kernel, quantised.bias), weights, strict=False):
+            variable.assign(value)
+        return outputs
 
     return call
-
-
-def merge(layer: keras.layers.Layer, words: Words) -> Call:
-    """Return a layer that adds, multiplies or compares quantised operands."""
-    return _merging(MERGED[type(layer).__name__], layer, words)
-
-
-def average(layer: keras.layers.Layer, words: Words) -> Call:
-    """Average as HGQ2 does: a sum times a power of two; the order of the scores stays."""
-    return _merging("QAveragePow2", layer, words)
-
-
-def _merging(kind: str, operation: keras.Operation, words: Words) -> Call:
-    import hgq.layers
-
-    layer: Call = getattr(hgq.layers, kind)(
-        iq_confs=_config(words["activations"], "datalane"), enable_ebops=False, name=operation.name
-    )
-    return layer
 
 
 def batch_normalisation(layer: keras.layers.Layer, words: Words) -> Call:
     """Return a batch normalisation with the moments that were learnt."""
     from hgq.layers import QBatchNormalization
 
+    # HGQ2 0.2.0 adds 1 where there is no centre, so the quantised layer always has one.
     quantised = QBatchNormalization(
-        axis=layer.axis,
-        epsilon=layer.epsilon,
-        center=layer.center,
-        scale=layer.scale,
-        **_configs(words),
-        name=layer.name,
+        axis=layer.axis, epsilon=layer.epsilon, **layer_configs(words), name=layer.name
     )
 
-    def call(inputs: keras.KerasTensor, mask: object = None) -> keras.KerasTensor:  # noqa: ARG001
+    def call(inputs: keras.KerasTensor) -> keras.KerasTensor:
         outputs = quantised(inputs)
         if layer.scale:
             quantised.bn_gamma.assign(np.asarray(layer.gamma))
@@ -148,114 +142,97 @@ def batch_normalisation(layer: keras.layers.Layer, words: Words) -> Call:
     return call
 
 
-def activation(layer: keras.layers.Layer, words: Words, *, name: str = "") -> Call:
-    """Return a layer's activation: ReLU as it is, anything else looked up in a table."""
-    import keras
-    from hgq.layers import QUnaryFunctionLUT
-
-    kind, name = getattr(layer.activation, "__name__", ""), name or layer.name
-    made: Call
-    if kind == "linear":
-        made = keras.layers.Identity(name=name)
-    elif kind in ("relu", "relu6"):
-        made = keras.layers.ReLU(max_value=6.0 if kind == "relu6" else None, name=name)
-    else:
-        word = words["activations"]
-        width = min(word.width, MAX_TABLE_BITS)
-        made = QUnaryFunctionLUT(
-            layer.activation,
-            iq_conf=_config(replace(word, width=width), "datalane"),
-            oq_conf=_config(word, "table"),
-            allow_heterogeneous_input=False,
-            allow_heterogeneous_table=False,
-            enable_ebops=False,
-            name=name,
-        )
-    return made
+# --- Layers of constants --------------------------------------------------------------------------
 
 
-# --- Operations of keras.ops ----------------------------------------------------------------------
+def normalisation(layer: keras.layers.Layer, words: Words) -> Call:
+    """Return the subtraction of a mean and the division by a spread."""
+    mean = np.asarray(layer.mean, np.float64)
+    # As Keras does, against a division by zero.
+    spread = np.maximum(np.sqrt(np.asarray(layer.variance, np.float64)), 1e-7)
+    scale, offset = (spread, mean) if layer.invert else (1 / spread, -mean / spread)
+    return scaled(layer, scale, offset, words)
 
 
-def square(operation: keras.Operation, words: Words) -> Call:
-    """Return a square as the product of a tensor with itself."""
-    layer = _merging("QMultiply", operation, words)
-    return lambda x: layer([x, x])
+def rescaling(layer: keras.layers.Layer, words: Words) -> Call:
+    """Return a product with a constant and the sum with another."""
+    return scaled(layer, layer.scale, layer.offset, words)
 
 
-def pair(operation: keras.Operation, words: Words) -> Call:
-    """Return arithmetic of two tensors as a layer of HGQ2, which both translators read."""
-    import keras
+def scaled(
+    layer: keras.layers.Layer, scale: ArrayLike, offset: ArrayLike, words: Words, what: str = ""
+) -> Call:
+    """Multiply by constants of as many significant bits as a weight, and add others.
 
-    layer = merge(operation, words)
-
-    def call(first: object, second: object) -> object:
-        # A constant is no operand that a layer takes; da4ml reads the operation itself.
-        if not (keras.backend.is_keras_tensor(first) and keras.backend.is_keras_tensor(second)):
-            return operation(first, second)
-        return layer([first, second])
-
-    return call
-
-
-def total(operation: keras.Operation, _: Words) -> Call:
-    """Return a sum over the last axis as a layer of ones, which both translators read.
-
-    A mean is divided by the power of two next to the number of terms: the order stays.
+    What comes in is not quantised first: such a layer stands where the values are not yet in the
+    range of the activations.
     """
-    from hgq.layers import QDense
+    import keras
+
+    name = added_name(layer, what) if what else layer.name
+    step = words["activations"].step
+    constants = (
+        nearest(scale, words["weights"].width),
+        np.rint(np.asarray(offset, np.float64) / step) * step,
+    )
+
+    def build(x: keras.KerasTensor) -> Call:
+        shape = x.shape[1:]
+        rows = [np.broadcast_to(part, (1, *shape))[0].reshape(-1, shape[-1]) for part in constants]
+        if all((part == part[0]).all() for part in rows):
+            return _affine(rows[0][0], rows[1][0], name)
+        flat = keras.layers.Flatten(name=added_name(layer, "flat"))
+        product = _affine(rows[0].ravel(), rows[1].ravel(), name)
+        shaped = keras.layers.Reshape(shape, name=added_name(layer, "shape"))
+        return lambda x: shaped(product(flat(x)))
+
+    return built_once(build)
+
+
+def _affine(scale: Floats, offset: Floats, name: str) -> Call:
+    """Multiply by a constant for each place of the last axis, and add another, both exactly."""
+    from hgq.layers import QBatchNormalization
+
+    layer = QBatchNormalization(
+        epsilon=0.0,
+        kq_conf=quantiser_config(word_of(scale), "weight"),
+        bq_conf=quantiser_config(word_of(offset), "bias"),
+        enable_iq=False,
+        enable_ebops=False,
+        name=name,
+    )
 
     def call(x: keras.KerasTensor) -> keras.KerasTensor:
-        axes = operation.axis if isinstance(operation.axis, list | tuple) else (operation.axis,)
-        if len(x.shape) != 2 or tuple(axes) not in ((-1,), (1,)):
-            raise no_form(operation, f"reduces the axes {axes} of {tuple(x.shape)}")
-        n_terms = x.shape[-1]
-        exponent = -round(math.log2(n_terms)) if type(operation).__name__ == "Mean" else 0
-        layer = QDense(
-            1,
-            use_bias=False,
-            kq_conf=_config(FixedPoint(1, exponent + 1, is_signed=False), "weight"),
-            enable_iq=False,
-            name=operation.name,
-        )
-        summed = layer(x)
-        layer.kernel.assign(np.full((n_terms, 1), 2.0**exponent))
-        return summed
+        outputs = layer(x)
+        layer.bn_gamma.assign(scale)
+        layer.bn_beta.assign(offset)
+        return outputs
 
     return call
 
 
-# --- Quantisers -----------------------------------------------------------------------------------
+# --- Layers of several inputs ---------------------------------------------------------------------
 
 
-def _configs(words: Words) -> dict[str, object]:
-    """Return what a layer of weights is given besides its own configuration."""
-    return {
-        "kq_conf": _config(words["weights"], "weight"),
-        "bq_conf": _config(words["activations"], "bias"),
-        "iq_conf": _config(words["activations"], "datalane"),
-        "enable_ebops": False,
-    }
+def merge(layer: keras.layers.Layer, words: Words) -> Call:
+    """Return a layer that adds, multiplies or compares quantised operands."""
+    return merging(MERGED[type(layer).__name__], layer, words)
 
 
-def _config(
-    word: FixedPoint, place: str, *, overflow: str = "SAT", rounding: str = "RND"
-) -> QuantizerConfig:
-    """Return a configuration of HGQ2 of one fixed word for all values.
+def average(layer: keras.layers.Layer, words: Words) -> Call:
+    """Return a sum times a constant, which is exact for two, four or eight inputs."""
+    added = merging("QAdd", layer, words)
+    share = scaled(layer, 1 / len(layer.input), 0.0, words, "share")
+    return lambda inputs: share(added(inputs))
 
-    Modes that the word itself names take the place of `overflow` and `rounding`.
-    """
-    from hgq.config import QuantizerConfig
 
-    return QuantizerConfig(
-        "kif",
-        place,
-        k0=int(word.is_signed),
-        i0=word.magnitude_bits,
-        f0=word.fraction_bits,
-        overflow_mode=word.overflow or overflow,
-        round_mode=word.rounding or rounding,
-        homogeneous_axis=None,
-        heterogeneous_axis=(),
-        trainable=False,
+def merging(kind: str, operation: keras.Operation, words: Words) -> Call:
+    """Return a layer of HGQ2 of several quantised operands, which takes an operation's place."""
+    import hgq.layers
+
+    layer: Call = getattr(hgq.layers, kind)(
+        iq_confs=quantiser_config(words["activations"], "datalane"),
+        enable_ebops=False,
+        name=operation.name,
     )
+    return layer

@@ -158,22 +158,30 @@ def _read_joined(
     outputs: Sequence[keras.KerasTensor],
     *kind: str,
 ) -> object:
-    """Read a layer that joins more than two inputs as layers that join two each."""
-    if type(layer).__name__ != "Concatenate" or len(inputs) < 3:
+    """Read a layer that joins more than two inputs as layers that join two each.
+
+    Its axis is counted from the end: a positive one counts the axis of the events, which the widths
+    do not have.
+    """
+    if type(layer).__name__ != "Concatenate":
         return read(handler, layer, inputs, outputs, *kind)
-    axis = layer.axis - 1 if layer.axis > 0 else layer.axis
+    axis = layer.axis - len(outputs[0].shape) if layer.axis > 0 else layer.axis
+    if len(inputs) < 3:
+        with patch.object(layer, "axis", axis):
+            return read(handler, layer, inputs, outputs, *kind)
     before, shape, row = inputs[0].name, list(inputs[0].shape[1:]), []
     for place, tensor in enumerate(inputs[1:], 1):
         shapes = [list(shape), list(tensor.shape[1:])]
         shape[axis] += tensor.shape[1:][axis]
-        after = outputs[0].name if tensor is inputs[-1] else f"{outputs[0].name}_{place}"
+        is_last = place == len(inputs) - 1
+        after = outputs[0].name if is_last else f"{outputs[0].name}_{place}"
         row.append(
             {
                 **handler.default_config,
                 "name": f"{layer.name}_{place}",
                 "class_name": "Concatenate",
                 "op": f"Concatenate{len(shape)}d",
-                "axis": layer.axis,
+                "axis": axis,
                 "input_shape": shapes,
                 "output_shape": list(shape),
                 "input_keras_tensor_names": [before, tensor.name],

@@ -14,6 +14,7 @@ from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
 from harness.firmware.translate.exact import exact_da4ml
 from harness.firmware.translate.hls4ml_layers import readable_by_hls4ml
+from harness.firmware.translate.hls4ml_widths import attention_in_hls4ml, widths_in_hls4ml
 from harness.firmware.translate.names import OwnNames, plain_names
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def convert_by_hls4ml(
         warnings.catch_warnings(),
         _mended_hls4ml(),
         exact_da4ml(),
+        widths_in_hls4ml(),
+        attention_in_hls4ml(),
         readable_by_hls4ml(),
         plain_names(model),
     ):
@@ -104,7 +107,17 @@ def convert_by_hls4ml(
             },
         )
         project.write()
+    _mend_resizing(folder / "firmware/nnet_utils/nnet_image.h")
     return OwnNames.of(model).restore(printed.getvalue())
+
+
+def _mend_resizing(header: Path) -> None:
+    """Let a layer that repeats values write them as another type, as all other layers do."""
+    text = header.read_text()
+    text = text.replace(
+        "CONFIG_T>\nvoid resize_nearest", "CONFIG_T, class res_T>\nvoid resize_nearest"
+    )
+    header.write_text(text.replace("data_T resized", "res_T resized"))
 
 
 @contextmanager

@@ -10,51 +10,68 @@ the physics.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.errors import Problem
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.tools import Files
-from harness.firmware.translate import fixed_layers
-from harness.firmware.translate.fixed_layers import Call, Words, no_form
+from harness.firmware.translate import (
+    fixed_activations,
+    fixed_images,
+    fixed_layers,
+    fixed_operations,
+)
+from harness.firmware.translate.da4ml_layers import is_wiring
+from harness.firmware.translate.fixed_activations import is_plain_relu
+from harness.firmware.translate.fixed_layers import Call, no_form
+from harness.firmware.translate.fixed_words import Words
+from harness.firmware.translate.inline import NOTHING, inlined, without_other_uses
 from harness.firmware.translate.names import number_tensors
 from harness.submission.words import parse_word
 
 if TYPE_CHECKING:
     import keras
 
-# Layers that compute nothing, or nothing but wiring, comparisons and sums.
+# Layers that compute nothing, or nothing but wiring.
 _UNCHANGED = frozenset(
-    [
-        "InputLayer",
-        "Flatten",
-        "Reshape",
-        "Permute",
-        "RepeatVector",
-        "Dropout",
-        "AlphaDropout",
-        "SpatialDropout1D",
-        "SpatialDropout2D",
-        "GaussianNoise",
-        "GaussianDropout",
-        "ActivityRegularization",
-        "Identity",
-        "Concatenate",
-        "ReLU",
-    ]
+    ["Concatenate", "Flatten", "InputLayer", "RepeatVector", "Reshape", *NOTHING]
 )
-_LAYERS: Mapping[str, Callable[[Any, Words], Call]] = {
-    **dict.fromkeys(("Dense", "Conv1D", "Conv2D", "EinsumDense"), fixed_layers.dense),
+_Make: TypeAlias = Callable[[Any, Words], Call]
+_WITH_ACTIVATION: Mapping[str, _Make] = {
+    **dict.fromkeys(("Dense", "EinsumDense"), fixed_layers.dense),
+    **dict.fromkeys(("Conv1D", "Conv2D"), fixed_images.convolution),
+    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), fixed_images.convolution),
+    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), fixed_images.separable_convolution),
+}
+_LAYERS: Mapping[str, _Make] = {
     **dict.fromkeys(fixed_layers.MERGED, fixed_layers.merge),
     "Average": fixed_layers.average,
     "BatchNormalization": fixed_layers.batch_normalisation,
-    "Activation": fixed_layers.activation,
+    "Normalization": fixed_layers.normalisation,
+    "Rescaling": fixed_layers.rescaling,
+    "Activation": fixed_activations.activation,
+    "ELU": fixed_activations.exponential_unit,
+    **dict.fromkeys(("ReLU", "LeakyReLU"), fixed_activations.rectifier),
+    "PReLU": fixed_activations.parametric_rectifier,
+    **dict.fromkeys(fixed_images.MAX_POOLING, fixed_images.max_pooling),
+    **dict.fromkeys(fixed_images.AVERAGE_POOLING, fixed_images.average_pooling),
 }
 # Operations of `keras.ops`; None for those that are wiring, or that da4ml reads as they are.
-_OPERATIONS: Mapping[str, Callable[[Any, Words], Call] | None] = {
-    "Square": fixed_layers.square,
-    **dict.fromkeys(("Multiply", "Add", "Subtract", "Maximum", "Minimum"), fixed_layers.pair),
-    **dict.fromkeys(("Sum", "Mean"), fixed_layers.total),
-    **dict.fromkeys(("Absolute", "Reshape", "GetItem")),
+_OPERATIONS: Mapping[str, _Make | None] = {
+    "Square": fixed_operations.square,
+    "Power": fixed_operations.power,
+    **dict.fromkeys(("Multiply", "Add", "Subtract", "Maximum", "Minimum"), fixed_operations.pair),
+    **dict.fromkeys(("Divide", "TrueDivide"), fixed_operations.quotient),
+    "Negative": fixed_operations.negative,
+    "Clip": fixed_operations.clip,
+    **dict.fromkeys(("Sum", "Mean"), fixed_operations.total),
+    **dict.fromkeys(fixed_activations.FUNCTIONS, fixed_activations.function),
+    **dict.fromkeys(("Elu", "Celu"), fixed_activations.exponential_unit),
+    "Gelu": fixed_activations.gelu,
+    **dict.fromkeys(("LeakyRelu", "ReLU"), fixed_activations.rectifier),
+    "Reshape": fixed_operations.reshape,
+    "Concatenate": fixed_operations.concatenate,
+    **dict.fromkeys(("Absolute", "GetItem")),
 }
 
 
@@ -77,9 +94,10 @@ def load_fixed_point(precision: Mapping[str, str] | None, inputs: Files) -> kera
     """
     from harness.submission.network import rebuild
 
-    model = rebuild(inputs["graph"], inputs["weights"])
+    model = inlined(rebuild(inputs["graph"], inputs["weights"]))
     if precision and has_plain_layers(model):
         model = to_fixed_width(model, precision)
+    model = without_other_uses(model)
     number_tensors(model)
     return model
 
@@ -88,11 +106,19 @@ def has_plain_layers(model: keras.Model) -> bool:
     """Say whether a network has arithmetic outside of HGQ2's layers."""
     import keras
 
-    return any(
-        not type(layer).__module__.startswith("hgq") and type(layer).__name__ not in _UNCHANGED
-        for layer in model.layers
-        if isinstance(layer, keras.layers.Layer)
-    )
+    layers = (layer for layer in model.layers if isinstance(layer, keras.layers.Layer))
+    return any(not _stays(layer) for layer in layers)
+
+
+def _stays(operation: keras.Operation) -> bool:
+    """Say whether an operation is the same at fixed widths."""
+    kind, module = type(operation).__name__, type(operation).__module__
+    if module.startswith("hgq"):
+        return True
+    if not module.startswith("keras.src.layers"):
+        return False
+    is_plain = kind == "ReLU" and is_plain_relu(operation)
+    return is_plain or kind in _UNCHANGED or is_wiring(operation)
 
 
 def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Model:
@@ -108,7 +134,7 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     Raises
     ------
     UntranslatableError
-        A layer has no quantised form; it is named with what to use instead.
+        Layers have no quantised form; each is named with what to use instead.
     """
     import keras
 
@@ -119,27 +145,65 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     )
     quantised = fixed_layers.input_words(words)(inputs)
     replaced: dict[int, Call] = {}
+    problems: list[Problem] = []
 
     def replace(operation: keras.Operation) -> Call:
         if id(operation) not in replaced:
-            replaced[id(operation)] = _named(operation, _replacement(operation, words))
+            replaced[id(operation)] = _noting(operation, words, problems)
         return replaced[id(operation)]
 
     outputs = model._run_through_graph(quantised, operation_fn=replace)  # noqa: SLF001
+    if problems:
+        raise UntranslatableError(*problems)
     return keras.Model(inputs, outputs, name=model.name)
 
 
-def _replacement(operation: keras.Operation, words: Words) -> Call:
-    kind, module = type(operation).__name__, type(operation).__module__
-    same: Call = operation
-    if module.startswith("hgq") or kind in _UNCHANGED:
+def _noting(operation: keras.Operation, words: Words, problems: list[Problem]) -> Call:
+    """Return what takes the place of an operation, or itself where that fails, and note why.
+
+    So a network is followed to its end, and all that is wrong is said at once.
+    """
+    try:
+        call = _named(operation, _replacement(operation, words))
+    except UntranslatableError as error:
+        problems += error.problems
+        same: Call = operation
         return same
-    if module.startswith("keras.src.ops") and kind in _OPERATIONS:
-        make = _OPERATIONS[kind]
+
+    def noting(*arguments: object, **more: object) -> object:
+        if more.get("mask", more) is None:
+            del more["mask"]  # Keras says so where nothing is masked
+        try:
+            return call(*arguments, **more)
+        except UntranslatableError as error:
+            problems.extend(error.problems)
+            return operation(*arguments, **more)
+
+    return noting
+
+
+def _replacement(operation: keras.Operation, words: Words) -> Call:
+    kind = type(operation).__name__
+    same: Call = operation
+    if _stays(operation):
+        return same
+    if not type(operation).__module__.startswith("keras.src.layers"):
+        make = _OPERATIONS.get(kind)
+        if make is None and kind not in _OPERATIONS:
+            raise no_form(operation)
         return same if make is None else make(operation, words)
-    if module.startswith("keras.src.layers") and kind in _LAYERS:
-        return _LAYERS[kind](operation, words)
-    raise no_form(operation)
+    if kind in _WITH_ACTIVATION:
+        products = _WITH_ACTIVATION[kind](operation, words)
+        return fixed_activations.with_activation(operation, products, words)
+    if kind not in _LAYERS:
+        raise no_form(operation)
+    return _LAYERS[kind](operation, words)
+
+
+def has_fixed_form(operation: keras.Operation) -> bool:
+    """Say whether there is a form at fixed widths of operations of this kind."""
+    kind = type(operation).__name__
+    return kind in {*_WITH_ACTIVATION, *_LAYERS, *_OPERATIONS}
 
 
 def _named(operation: keras.Operation, call: Call) -> Call:

@@ -5,44 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 GENERAL_ADVICE = "use layers of HGQ2 (hgq.layers), or heads from harness.heads"
+SOFTMAX_ADVICE = "use hgq.layers.QSoftmax() as a layer of its own"
+
+_TABLE = "use hgq.layers.QUnaryFunctionLUT, a table"
+_NO_DIVISION = "use hgq.layers.QBatchNormalization: a mean over one event needs a division"
+_SCALE = "use heads.scale, or hgq.layers.QBatchNormalization"
 
 REPLACEMENTS: Mapping[str, str] = {
-    "Dense": "hgq.layers.QDense",
-    "EinsumDense": "hgq.layers.QEinsumDense",
-    "Conv1D": "hgq.layers.QConv1D",
-    "Conv2D": "hgq.layers.QConv2D",
-    "DepthwiseConv1D": "hgq.layers.QConv1D with groups written out",
-    "DepthwiseConv2D": "hgq.layers.QConv2D with groups written out",
-    "SeparableConv1D": "two hgq.layers.QConv1D",
-    "SeparableConv2D": "two hgq.layers.QConv2D",
-    "BatchNormalization": "hgq.layers.QBatchNormalization, or QBatchNormDense",
-    "LayerNormalization": "hgq.layers.QBatchNormalization: a mean over one event needs a division",
-    "UnitNormalization": "no normalisation: it needs a division",
-    "Normalization": "a scale folded into the weights of the first layer",
-    "Rescaling": "a scale folded into the weights of the first layer",
-    "Activation": "hgq.layers.QUnaryFunctionLUT, or activation='relu'",
-    "Softmax": "hgq.layers.QSoftmax",
-    "ELU": "hgq.layers.QUnaryFunctionLUT",
-    "Add": "hgq.layers.QAdd",
-    "Subtract": "hgq.layers.QSubtract",
-    "Multiply": "hgq.layers.QMultiply",
-    "Average": "hgq.layers.QAveragePow2",
-    "Maximum": "hgq.layers.QMaximum",
-    "Minimum": "hgq.layers.QMinimum",
-    "Dot": "hgq.layers.QDot",
-    "AveragePooling1D": "hgq.layers.QAveragePooling1D",
-    "AveragePooling2D": "hgq.layers.QAveragePooling2D",
-    "GlobalAveragePooling1D": "hgq.layers.QGlobalAveragePooling1D",
-    "GlobalAveragePooling2D": "hgq.layers.QGlobalAveragePooling2D",
-    "Lambda": "layers of HGQ2: a Lambda is Python code, not arithmetic",
-    "Square": "hgq.layers.QMultiply()([x, x])",
-    "Mean": "a sum: dividing by a constant does not change the order of the scores",
-    "Exp": "hgq.layers.QUnaryFunctionLUT(activation='exponential')",
-    "Log": "hgq.layers.QUnaryFunctionLUT",
-    "Sqrt": "no root: it does not change the order of the scores",
+    "Dense": "use hgq.layers.QDense",
+    "EinsumDense": "use hgq.layers.QEinsumDense",
+    "Conv1D": "use hgq.layers.QConv1D",
+    "Conv2D": "use hgq.layers.QConv2D",
+    "DepthwiseConv1D": "use hgq.layers.QConv1D(groups=...)",
+    "DepthwiseConv2D": "use hgq.layers.QConv2D(groups=...)",
+    "SeparableConv1D": "use two hgq.layers.QConv1D, the first with groups=...",
+    "SeparableConv2D": "use two hgq.layers.QConv2D, the first with groups=...",
+    "BatchNormalization": "use hgq.layers.QBatchNormalization, or QBatchNormDense",
+    "LayerNormalization": _NO_DIVISION,
+    "UnitNormalization": "leave it out: it needs a division",
+    "Normalization": _SCALE,
+    "Rescaling": _SCALE,
+    "Activation": "use hgq.layers.QUnaryFunctionLUT, or activation='relu'",
+    "Clip": "use keras.layers.ReLU(max_value=...), or heads.limit: its words saturate",
+    "Softmax": SOFTMAX_ADVICE,
+    "LogSoftmax": SOFTMAX_ADVICE + ", and a table of the logarithm",
+    "ELU": _TABLE,
+    "Subtract": "use hgq.layers.QSubtract",
+    "Multiply": "use hgq.layers.QMultiply",
+    "Average": "use hgq.layers.QAveragePow2",
+    "Maximum": "use hgq.layers.QMaximum",
+    "Minimum": "use hgq.layers.QMinimum",
+    "UpSampling2D": "use interpolation='nearest'",
+    "Lambda": "use layers of HGQ2: a Lambda is Python code, not arithmetic",
+    "Square": "use hgq.layers.QMultiply()([x, x])",
+    "Mean": "use a sum: dividing by a constant does not change the order of the scores",
+    "Exp": "use hgq.layers.QUnaryFunctionLUT(activation='exponential')",
+    "Log": _TABLE,
+    **dict.fromkeys(("Relu", "ReLU"), "use the layer keras.layers.ReLU"),
+    **dict.fromkeys(("Sigmoid", "Tanh", "Silu", "Gelu", "Elu", "Selu", "Softplus"), _TABLE),
+    **dict.fromkeys(("Divide", "TrueDivide", "Reciprocal"), "use a table of 1/x: heads.table"),
+    "Sqrt": "leave it out: a root does not change the order of the scores",
 }
 
 
 def advise(kind: str) -> str:
     """Return what to do about a layer or operation of a kind that no translator knows."""
-    return f"use {REPLACEMENTS[kind]}" if kind in REPLACEMENTS else GENERAL_ADVICE
+    return REPLACEMENTS.get(kind, GENERAL_ADVICE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from harness.firmware.backend import UntranslatableError
+from harness.firmware.translate.da4ml_layers import layers_in_da4ml
 from harness.firmware.translate.exact import exact_da4ml
 from harness.firmware.translate.pipeline import operands_of
 from harness.firmware.translate.program import (
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 Formats: TypeAlias = "Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]"
 
 # An input whose first quantiser saturates comes in on a wire that is wider than the quantiser: 13
-# bits before the point hold any transverse momentum of 13.6 TeV collisions in GeV.
+# bits before the point hold any transverse momentum of 13.6 TeV collisions in GeV. Events with
+# larger values get wider wires.
 WIRE_INTEGER_BITS = 13
 
 
@@ -47,11 +49,15 @@ class TracedNetwork:
         From the inputs to the outputs of all layers, one after the other.
     layers : tuple
         Name and number of outputs of each layer, in their order.
+    is_wire_wider : bool
+        Whether the inputs' wires are wider than the words that the network cuts them to, because
+        these saturate.
     """
 
     program: CombLogic
     by_layer: CombLogic
     layers: tuple[tuple[str, int], ...]
+    is_wire_wider: bool
 
 
 def trace_program(model: keras.Model) -> CombLogic:
@@ -65,8 +71,17 @@ def trace_program(model: keras.Model) -> CombLogic:
     return trace_layers(model).program
 
 
-def trace_layers(model: keras.Model) -> TracedNetwork:
+def trace_layers(
+    model: keras.Model, *, wire_integer_bits: int = WIRE_INTEGER_BITS
+) -> TracedNetwork:
     """Trace a quantised network into its program, and into one that gives every layer's output.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Of quantised layers.
+    wire_integer_bits : int
+        Bits before the point, without the sign, of an input whose first quantiser saturates.
 
     Raises
     ------
@@ -78,9 +93,9 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
     from da4ml.trace import comb_trace
 
     _check_input_rounding(model)
-    _mend_concatenation()
-    with _named_layer(), exact_da4ml():
-        traced = _trace(model, wire_format(model) or _words_of_inputs(model))
+    with _named_layer(), layers_in_da4ml(), exact_da4ml():
+        wider = wire_format(model, wire_integer_bits)
+        traced = _trace(model, wider or _words_of_inputs(model))
         inputs = _flatten_arr(traced["inputs"])
         program = comb_trace(inputs, _flatten_arr(traced["final"]))
         layers = {
@@ -95,6 +110,7 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
         program=program,
         by_layer=by_layer,
         layers=tuple((name, len(array)) for name, array in layers.items()),
+        is_wire_wider=wider is not None,
     )
     _check_layers(traced_network)
     return traced_network
@@ -127,18 +143,6 @@ def _words(array: FixedVariableArray) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
     ]
     signs, before, after = (np.reshape(part, array.shape) for part in zip(*bits, strict=True))
     return signs, before, after
-
-
-def _mend_concatenation() -> None:
-    """Let parts of different lengths be joined.
-
-    HGQ2 0.2.0 broadcasts the inputs of the layer `Concatenate` against each other before it joins
-    them. Its handler of the operation of that name does not, and is registered for the layer too.
-    """
-    import keras
-    from hgq._dais_tracer.layers.ops import ReplayConcatenate
-
-    type("ReplayJoined", (ReplayConcatenate,), {"handles": (keras.layers.Concatenate,)})
 
 
 def _check_program(program: CombLogic) -> None:
@@ -182,7 +186,7 @@ def _check_layers(traced: TracedNetwork) -> None:
         first += number
 
 
-def wire_format(model: keras.Model) -> Formats | None:
+def wire_format(model: keras.Model, integer_bits: int = WIRE_INTEGER_BITS) -> Formats | None:
     """Return the bits of the input wires, or None: as the network asks.
 
     A quantiser that wraps needs just its own bits of the wire. One that saturates must see how far
@@ -190,16 +194,16 @@ def wire_format(model: keras.Model) -> Formats | None:
     """
     fractions = []
     saturates = False
-    for quantiser in _input_quantisers(model):
+    for quantiser in input_quantisers(model):
         inner = quantiser.quantizer
         saturates |= inner.overflow_mode != "WRAP"
         fractions.append(int(inner.f.numpy().max()) + inner.round_mode.endswith("RND"))
-    return [(1, WIRE_INTEGER_BITS, max(fractions))] * len(model.inputs) if saturates else None
+    return [(1, integer_bits, max(fractions))] * len(model.inputs) if saturates else None
 
 
 def _check_input_rounding(model: keras.Model) -> None:
     """Refuse an input that is rounded to even: its wire ends before a value next to a half does."""
-    for quantiser in _input_quantisers(model):
+    for quantiser in input_quantisers(model):
         if quantiser.quantizer.round_mode.endswith("CONV"):
             raise UntranslatableError(
                 "rounds the network's input, halves to even",
@@ -209,7 +213,7 @@ def _check_input_rounding(model: keras.Model) -> None:
             )
 
 
-def _input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
+def input_quantisers(model: keras.Model) -> Iterator[Quantizer]:
     """Yield the quantisers that the network's input meets first."""
     from hgq.layers.core.base import MultipleQuantizers
     from hgq.quantizer import Quantizer

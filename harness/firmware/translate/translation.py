@@ -6,9 +6,13 @@ Verilog, and hls4ml, whose compiled C simulation is the second witness.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from harness.card.records import MAX_STAGE_NAME, Count, StageName
 from harness.challenge import Value
@@ -21,8 +25,10 @@ from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
 from harness.firmware.translate.quantise import load_fixed_point
-from harness.firmware.translate.tracing import trace_layers
+from harness.firmware.translate.tables import coarse_tables
+from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, trace_layers
 from harness.sandbox.step import GIB
+from harness.submission.words import FixedPoint, parse_word
 
 Layer = tuple[StageName, Count]
 
@@ -42,6 +48,11 @@ class TraceReport(Value):
         Name and number of outputs of each layer, in order.
     da4ml_layers : tuple of str
         Layers that hls4ml hands to da4ml.
+    is_wire_wider : bool
+        Whether the inputs' wires are wider than the words that the network cuts them to, because
+        these saturate: values beyond the wires are no inputs of this firmware.
+    warnings : tuple of str
+        What is lost in the translation, for the participant.
     """
 
     input_bits: Count
@@ -53,6 +64,8 @@ class TraceReport(Value):
     hls4ml: Text
     layers: tuple[Layer, ...]
     da4ml_layers: tuple[Text, ...] = ()
+    is_wire_wider: bool = False
+    warnings: tuple[Text, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,6 +112,7 @@ def translate(
             "hls_backend": hls_backend,
             "part": find_part(request.target.part).part,
             "clock_period_ns": request.target.clock_period_ns,
+            "wire_integer_bits": wire_integer_bits(request.events),
         },
         inputs={"graph": request.graph, "weights": request.weights},
         outputs={"program": GIB, "layers": GIB, "project": GIB},
@@ -112,6 +126,14 @@ def translate(
     )
 
 
+def wire_integer_bits(events: Path | None) -> int:
+    """Return the bits before the point that hold any input, with one to spare beyond the usual."""
+    values = np.zeros(1) if events is None else np.load(events, mmap_mode="r")
+    largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
+    needed = math.frexp(largest)[1]
+    return WIRE_INTEGER_BITS if needed <= WIRE_INTEGER_BITS else needed + 1
+
+
 # --- The step -------------------------------------------------------------------------------------
 
 
@@ -120,14 +142,16 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 
     Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
-    ``part``, ``clock_period_ns``. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of
-    da4ml); ``layers`` (the same with every layer's outputs); ``project`` (tar), where hls4ml
-    translates the network.
+    ``part``, ``clock_period_ns``, ``wire_integer_bits``. Inputs: ``graph``, ``weights``. Outputs:
+    ``program`` (JSON of da4ml); ``layers`` (the same with every layer's outputs); ``project``
+    (tar), where hls4ml translates the network.
     """
     require_package("da4ml", "hgq")
     model = load_fixed_point(request["precision"], inputs)
     check_translatable(model)
-    traced = trace_layers(model)
+    traced = trace_layers(
+        model, wire_integer_bits=request.get("wire_integer_bits", WIRE_INTEGER_BITS)
+    )
     program = traced.program
     program.save(outputs["program"])
     traced.by_layer.save(outputs["layers"])
@@ -139,8 +163,14 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
         "operations": count_operations(program),
         "cost_lut": program.cost,
         "layers": [[name[:MAX_STAGE_NAME], number] for name, number in traced.layers],
+        "is_wire_wider": traced.is_wire_wider,
         "hls4ml": "",
+        "warnings": list(coarse_tables(model, _activations(request["precision"]))),
     }
     if request["has_hls4ml"]:
         report |= write_project(model, request, outputs["project"])
     return report
+
+
+def _activations(precision: Mapping[str, str] | None) -> FixedPoint | None:
+    return parse_word(precision["activations"]) if precision else None

@@ -86,8 +86,10 @@ def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
     keras_agreement, overflow = compare_graph(request, events)
     csim_agreement = compare_csim(request, translation, events)
     folder = _synthesise(request, translation.project, program, vivado)
-    record = _record(request, folder, flow).model_copy(
+    record = _record(request, folder, flow)
+    record = record.model_copy(
         update={
+            "notes": (*record.notes, *translation.report.warnings),
             "input_bits": translation.report.input_bits,
             "output_bits": translation.report.output_bits,
             "agreements": (keras_agreement, *((csim_agreement,) if csim_agreement else ())),

@@ -46,8 +46,9 @@ class CommonEvents:
         .npy: real events, then those at the edges of the words, then further real ones.
     rows : ndarray of float32, shape (n, n_inputs)
         The same in memory.
-    n_ordinary : int
-        Real events before the edges.
+    stands_for : ndarray of float64, shape (n_ordinary,)
+        For each real event before the edges, how many events of the background it stands for: one
+        that was drawn at random stands for those that were not drawn as well, a signal for none.
     all_scores : ndarray of float64, shape (n,)
         The program's.
     words : ndarray of uint32, shape (n_compared, n_words)
@@ -59,7 +60,7 @@ class CommonEvents:
 
     path: Path
     rows: NDArray[np.float32]
-    n_ordinary: int
+    stands_for: NDArray[np.float64]
     all_scores: NDArray[np.float64]
     words: NDArray[np.uint32]
     form: InterpreterReport
@@ -81,12 +82,15 @@ def choose_common_events(
     """Choose the events that all witnesses see, and score them."""
     settings = request.settings
     extremes = _find_extremes(request, translation)
-    ordinary, further = extremes[:0], extremes[:0]
+    ordinary, further, stands_for = extremes[:0], extremes[:0], np.zeros(0)
     if request.events is not None and scores is not None:
         all_scores = np.fromfile(scores, np.float64)
         events = np.load(request.events, mmap_mode="r").reshape(len(all_scores), -1)
         wanted = wanted_events(request, all_scores)
         chosen = choose_events(all_scores, settings.n_witness_events, wanted)
+        stands_for = numbers_of(all_scores, settings.n_witness_events, wanted)[chosen]
+        if request.background is not None:
+            stands_for *= np.isin(chosen, request.background)
         many = choose_events(all_scores, settings.n_csim_events, chosen)
         ordinary = np.asarray(events[chosen], np.float32)
         further = np.asarray(events[np.setdiff1d(many, chosen)], np.float32)
@@ -101,7 +105,7 @@ def choose_common_events(
     return CommonEvents(
         path=path,
         rows=rows,
-        n_ordinary=len(ordinary),
+        stands_for=stands_for,
         all_scores=np.fromfile(done.outputs["scores"], "<f8"),
         words=words[: len(ordinary) + len(extremes)],
         form=done.report,
@@ -126,6 +130,7 @@ def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArra
         "extremes",
         "witnesses.events:list_extremes",
         ExtremesReport,
+        request={"is_beyond": not translation.report.is_wire_wider},
         inputs={"program": translation.program},
         outputs={"events": 256 * MIB},
     )
@@ -134,13 +139,15 @@ def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArra
 
 
 @disk_faults()
-def list_extremes(_: Request, inputs: Files, outputs: Files) -> Report:
+def list_extremes(request: Request, inputs: Files, outputs: Files) -> Report:
     """Write events at the edges of a program's input words (entry of a step).
 
-    Inputs: ``program``. Outputs: ``events`` (float32, rows of inputs, no header).
+    Request: ``is_beyond``, see `extreme_events`. Inputs: ``program``. Outputs: ``events`` (float32,
+    rows of inputs, no header).
     """
     require_package("da4ml")
-    events = extreme_events(input_formats(load_program(inputs["program"])))
+    formats = input_formats(load_program(inputs["program"]))
+    events = extreme_events(formats, is_beyond=request["is_beyond"])
     np.ascontiguousarray(events, "<f4").tofile(outputs["events"])
     return {"n_events": len(events), "n_inputs": events.shape[1]}
 
@@ -158,7 +165,7 @@ def choose_events(
     scores : ndarray of float64, shape (n,)
         Of all events, in no particular order of processes.
     n_events : int
-        How many to choose; more if `must_include` asks for more.
+        How many to choose; more if `must_include` asks for about as many or more.
     must_include : ndarray of int64, optional
         Events to choose in any case.
 
@@ -167,6 +174,23 @@ def choose_events(
     ndarray of int64
         Rising, without repetition.
     """
+    chosen = _chosen_in_any_case(scores, n_events, must_include)
+    generator = np.random.default_rng(_SEED)
+    others, n_drawn = np.flatnonzero(~chosen), _n_drawn(chosen, n_events)
+    chosen[generator.choice(others, n_drawn, replace=False)] = True
+    return np.flatnonzero(chosen)
+
+
+def _n_drawn(is_certain: NDArray[np.bool_], n_events: int) -> int:
+    """Return how many events are drawn at random: what is missing, a tenth in any case."""
+    n_certain = int(is_certain.sum())
+    return min(max(n_events - n_certain, n_events // 10), len(is_certain) - n_certain)
+
+
+def _chosen_in_any_case(
+    scores: NDArray[np.float64], n_events: int, must_include: NDArray[np.int64] | None
+) -> NDArray[np.bool_]:
+    """Return which events are asked for, or have one of the highest or lowest scores."""
     n_all = len(scores)
     chosen = np.zeros(n_all, bool)
     if must_include is not None:
@@ -175,16 +199,24 @@ def choose_events(
     n_highest = min(max(1, round(HIGHEST_SHARE * n_all)), max(1, n_events // 2))
     chosen[order[n_all - n_highest :]] = True
     chosen[order[: min(round(LOWEST_SHARE * n_all), n_events // 10)]] = True
-    missing = min(n_events, n_all) - int(chosen.sum())
-    if missing > 0:
-        others = np.flatnonzero(~chosen)
-        generator = np.random.default_rng(_SEED)
-        chosen[generator.choice(others, missing, replace=False)] = True
-    return np.flatnonzero(chosen)
+    return chosen
+
+
+def numbers_of(
+    scores: NDArray[np.float64], n_events: int, must_include: NDArray[np.int64] | None = None
+) -> NDArray[np.float64]:
+    """Return for each event how many of all it stands for if `choose_events` chooses it.
+
+    Sums over the chosen events, weighted so, are those over all events but for the chance of the
+    draw (D. G. Horvitz and D. J. Thompson, doi:10.1080/01621459.1952.10483446).
+    """
+    is_certain = _chosen_in_any_case(scores, n_events, must_include)
+    n_others, n_drawn = len(scores) - int(is_certain.sum()), _n_drawn(is_certain, n_events)
+    return np.where(is_certain, 1.0, n_others / max(1, n_drawn))
 
 
 def extreme_events(
-    formats: Sequence[FixedPoint], n_random: int = N_RANDOM_EXTREMES
+    formats: Sequence[FixedPoint], n_random: int = N_RANDOM_EXTREMES, *, is_beyond: bool = True
 ) -> NDArray[np.float32]:
     """Make events at the edges of the input words, and anywhere in and beyond them.
 
@@ -194,6 +226,9 @@ def extreme_events(
         Word of each input; one of no bits is unused.
     n_random : int
         Events with every input anywhere in its word; and as many up to four times outside it.
+    is_beyond : bool
+        Whether there are events outside the words, which wrap into them. A wire that is wider than
+        the word of the network, which saturates, holds every input: nothing is beyond it.
 
     Returns
     -------
@@ -204,12 +239,13 @@ def extreme_events(
     steps = np.array([form.step for form in formats])
     lowest = np.array([form.lowest if form.width else 0.0 for form in formats])
     highest = np.array([form.highest if form.width else 0.0 for form in formats])
-    rows = [np.zeros_like(steps), lowest, highest, highest + steps, lowest - steps, steps / 2]
+    beyond = [highest + steps, lowest - steps] if is_beyond else []
+    rows = [np.zeros_like(steps), lowest, highest, *beyond, steps / 2]
     used = [column for column, form in enumerate(formats) if form.width]
-    rows += list(_one_at_a_time(used, lowest, highest, highest + steps))
+    rows += list(_one_at_a_time(used, lowest, highest, *beyond[:1]))
     generator = np.random.default_rng(_SEED)
     n_steps = np.array([2.0 ** min(form.width, _EXACT_BITS) for form in formats])
-    for reach in (1, 4):
+    for reach in (1, 4) if is_beyond else (1, 1):
         whole = np.floor(generator.random((n_random, len(steps))) * reach * n_steps)
         rows += list(reach * lowest + whole * steps)
     return np.asarray(rows, np.float32)

@@ -7,7 +7,7 @@ either of the two gives it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ _N_QUICK_EVENTS = 2_000
 
 
 class GraphReport(Value):
-    """Which share of the real events overflows where."""
+    """Which share of the background overflows where, by the events that were compared."""
 
     overflow: dict[str, Probability]
 
@@ -59,17 +59,20 @@ def compare_graph(
     request: FirmwareRequest, events: CommonEvents
 ) -> tuple[Agreement, dict[str, float]]:
     """Compare with the quantised Keras graph, and return where its words overflow."""
-    compared = request.folder / "compared.npy"
+    compared, stands_for = request.folder / "compared.npy", request.folder / "stands_for.npy"
     np.save(compared, events.rows[: events.n_compared])
+    np.save(stands_for, events.stands_for)
     done = request.run(
         "reference",
         "witnesses.graph:evaluate_graph",
         GraphReport,
-        request={
-            "precision": request.precision.model_dump() if request.precision else None,
-            "n_ordinary": events.n_ordinary,
+        request={"precision": request.precision.model_dump() if request.precision else None},
+        inputs={
+            "graph": request.graph,
+            "weights": request.weights,
+            "events": compared,
+            "stands_for": stands_for,
         },
-        inputs={"graph": request.graph, "weights": request.weights, "events": compared},
         outputs=dict.fromkeys(("single", "double"), BYTES_PER_SCORE * events.n_compared),
     )
     single, double = (np.fromfile(done.outputs[name], "<f8") for name in ("single", "double"))
@@ -92,13 +95,12 @@ def compare_graph(
 def evaluate_graph(request: Request, inputs: Files, outputs: Files) -> Report:
     """Evaluate the quantised graph, in float32 and in float64 (entry of a step).
 
-    Request: ``precision``; ``n_ordinary``, how many of the first events are real ones, of which
-    overflow is reported. Inputs: ``graph``, ``weights``, ``events``. Outputs: ``single`` and
-    ``double`` (float64, one for each event).
+    Request: ``precision``. Inputs: ``graph``, ``weights``, ``events``; ``stands_for``,
+    see `evaluate_with_overflow`. Outputs: ``single`` and ``double`` (float64, one for each event).
     """
     model = load_fixed_point(request["precision"], inputs)
     events = open_events(inputs["events"])
-    single, overflow = evaluate_with_overflow(model, events, request["n_ordinary"])
+    single, overflow = evaluate_with_overflow(model, events, np.load(inputs["stands_for"]))
     single.tofile(outputs["single"])
     evaluate(in_double_precision(model), events).tofile(outputs["double"])
     return {"overflow": overflow}
@@ -111,33 +113,37 @@ def evaluate(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def evaluate_with_overflow(
-    model: keras.Model, events: NDArray[np.float32], n_ordinary: int
+    model: keras.Model, events: NDArray[np.float32], stands_for: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], dict[str, float]]:
-    """Return the scores of events, and which share of the first `n_ordinary` overflows where.
+    """Return the scores of events, and which share of the background overflows where.
+
+    Parameters
+    ----------
+    model : keras.Model
+    events : ndarray of float32
+        Real ones first, then others, of which overflow does not count.
+    stands_for : ndarray of float64
+        How many events of the background each of the real ones stands for.
 
     Returns
     -------
     ndarray of float64, shape (n,)
     dict of str to float
-        By layer and quantiser, where any event overflows: the share of events of which at least
-        one value lies outside the words' range before it is quantised.
+        By layer and quantiser, where any event overflows: the share of background events of which
+        at least one value lies outside the words' range before it is quantised.
     """
-    counts: dict[str, int] = {}
+    sums: dict[str, float] = {}
     scores = []
     with watched(model) as seen:
         for first, chunk in _chunks(events):
             seen.clear()
             scores.append(_call(model, chunk))
-            n_counted = max(0, min(len(chunk), n_ordinary - first))
+            counted = stands_for[first : first + len(chunk)]
             for name, outside in seen.items():
-                counts[name] = counts.get(name, 0) + int(outside[:n_counted].sum())
-    shares = overflow_shares(counts, n_ordinary)
-    return (np.concatenate(scores) if scores else np.zeros(0)), shares
-
-
-def overflow_shares(counts: Mapping[str, int], n_events: int) -> dict[str, float]:
-    """Turn counts of overflowing events into shares, without the zeros."""
-    return {name: n / n_events for name, n in sorted(counts.items()) if n and n_events}
+                sums[name] = sums.get(name, 0.0) + float(counted[outside[: len(counted)]].sum())
+    n_all = stands_for.sum()
+    overflow = {name: min(1.0, n / n_all) for name, n in sorted(sums.items()) if n}
+    return (np.concatenate(scores) if scores else np.zeros(0)), overflow
 
 
 def _chunks(events: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -157,7 +163,7 @@ def _call(model: keras.Model, chunk: NDArray[np.float32]) -> NDArray[np.float64]
 # --- Double precision -----------------------------------------------------------------------------
 
 # Layers whose tables hold a function evaluated in float32; their inputs are short words.
-_TABLES = ("QUnaryFunctionLUT", "QAffinedUnaryFunctionLUT", "QSoftmax", "QDenseT")
+_TABLES = ("QUnaryFunctionLUT", "QSoftmax", "QDenseT")
 
 
 def in_double_precision(model: keras.Model) -> keras.Model:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.firmware.translate.tables import saturates_freely
+from harness.firmware.translate.tracing import input_quantisers
+
 if TYPE_CHECKING:
     import keras
     from hgq.quantizer import Quantizer
@@ -16,10 +19,19 @@ if TYPE_CHECKING:
 
 @contextmanager
 def watched(model: keras.Model) -> Iterator[dict[str, NDArray[np.bool_]]]:
-    """Note, while the model runs eagerly, which events leave the range of which quantiser."""
+    """Note, while the model runs eagerly, which events leave the range of which quantiser.
+
+    Left out are those that lose nothing: one that wraps as the participant wrote it, and the
+    address of a table whose function is constant beyond.
+    """
     from hgq.quantizer import Quantizer
 
-    names = dict(_data_quantisers(model))
+    first = {id(quantiser) for quantiser in input_quantisers(model)}
+    names = {
+        id(quantiser): name
+        for quantiser, name in _data_quantisers(model)
+        if id(quantiser) in first or not _wraps_on_purpose(quantiser)
+    }
     seen: dict[str, NDArray[np.bool_]] = {}
     original = Quantizer.call
 
@@ -38,14 +50,25 @@ def watched(model: keras.Model) -> Iterator[dict[str, NDArray[np.bool_]]]:
         Quantizer.call = original
 
 
-def _data_quantisers(model: keras.Model) -> Iterator[tuple[int, str]]:
-    """Yield identity and name of every quantiser of data, not of weights."""
+def _wraps_on_purpose(quantiser: Quantizer) -> bool:
+    """Say whether a word has fixed bits and wraps: HGQ2's default wraps, but its bits are trained.
+
+    The words of the network's input wrap as well: there, what lies outside never arrives.
+    """
+    inner = quantiser.quantizer
+    return getattr(inner, "overflow_mode", "") == "WRAP" and not inner.trainable
+
+
+def _data_quantisers(model: keras.Model) -> Iterator[tuple[Quantizer, str]]:
+    """Yield every quantiser of data, not of weights, and its name."""
     from hgq.layers.core.base import MultipleQuantizers
     from hgq.quantizer import Quantizer
 
     for layer in model.layers:
         if isinstance(layer, Quantizer):
-            yield id(layer), layer.name
+            yield layer, layer.name
+            continue
+        if saturates_freely(layer):
             continue
         for role in ("iq", "oq"):
             own = getattr(layer, role, None) if getattr(layer, f"enable_{role}", False) else None
@@ -53,7 +76,7 @@ def _data_quantisers(model: keras.Model) -> Iterator[tuple[int, str]]:
             quantisers: list[Quantizer] = [] if own is None else list(own) if many else [own]
             for index, quantiser in enumerate(quantisers):
                 place = "input" if role == "iq" else "output"
-                yield id(quantiser), f"{layer.name}.{place}{index if many else ''}"
+                yield quantiser, f"{layer.name}.{place}{index if many else ''}"
 
 
 def _outside(quantiser: Quantizer, inputs: object) -> NDArray[np.bool_] | None:

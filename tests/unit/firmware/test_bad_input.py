@@ -98,11 +98,14 @@ def test_words_that_are_too_short_for_ordinary_events_are_named(tmp_path):
     mapped = Mapped(verilog=verilog, report=synthesis, netlist=tmp_path, agreement=None)
     closed = Closed(mapped=mapped, n_attempts=1)
 
-    every = notes(request, trace, closed, {"hidden: input": 0.3, "mu: input": 0.001})
+    shares = {"events>words": 1.0, "hidden.input": 0.3, "mu.input": 0.001}
+    every = notes(request, trace, closed, shares)
 
-    named = [note for note in every if "too short for ordinary events" in note]
-    assert len(named) == 1
-    assert "hidden: input overflows in 30.00%" in named[0]
+    named = [note.split(":")[0] for note in every if "for ordinary events" in note]
+    assert named == [
+        "the network's input overflows in 100 % of the background events",
+        "hidden.input overflows in 30 % of the background events",
+    ]
 
 
 def _pipeline(n_stages: int) -> PipelineReport:

@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "firmware.md").read_text(encoding="
 def test_every_option_is_one_of_the_commands():
     known = {
         option
-        for name in ("synth", "score")
+        for name in ("synth", "score", "validate")
         for parameter in cli.commands[name].params
         for option in parameter.opts
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.submission import layers, network
+from harness.submission import network
 from harness.submission.contract import check_network
 from harness.submission.declaration import Spec, parse_spec
 from harness.submission.digest import MAX_FILES, MAX_FOLDER_BYTES, MIB
@@ -44,13 +44,6 @@ def test_the_example_of_a_precision_is_read():
     (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
     _, problems = parse_spec(example, "team_x")
     assert not any("precision" in problem.where for problem in problems)
-
-
-def test_every_layer_of_hgq2_is_named():
-    for _, name, registered in layers.ALLOWED:
-        is_layer = layers.ALLOWED[(_, name, registered)]
-        if registered == f"hgq>{name}" and is_layer and "Pooling" not in name:
-            assert f"`{name}`" in TEXT
 
 
 def test_the_limits_are_those_of_the_code():

@@ -210,6 +210,24 @@ def test_the_words_of_a_first_layer_count_as_input_words():
     assert found.n_outside == 1
 
 
+def test_the_words_within_an_inner_model_count_as_input_words():
+    outer = keras.Input((57,))
+    inner = keras.Sequential([cut_input(), q.QDense(1)])
+    events = np.zeros((2, 19, 3), np.float32)
+    events[1, 0, 0] = 5000.0
+
+    found = heads.input_overflow(keras.Model(outer, inner(outer)), events)
+
+    assert found is not None
+    assert found.n_outside == 1
+
+
+def cut_input() -> keras.Model:
+    inputs = keras.Input((57,))
+    words = heads.input_words(inputs, ["ufixed<12,10>", "fixed<8,4>", "fixed<8,3>"])
+    return keras.Model(inputs, words)
+
+
 def test_a_float_network_has_no_input_words():
     inputs = keras.Input((57,))
     model = keras.Model(inputs, keras.layers.Dense(1)(inputs))

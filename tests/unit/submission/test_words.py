@@ -44,7 +44,7 @@ def test_words_are_read_as_hls4ml_and_vitis_write_them(text, same):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("ap_fixed<16,6,AP_RND_CONV>", "AP_RND_CONV is not built by this firmware"),
+        ("ap_fixed<16,6,AP_RND_INF>", "AP_RND_INF is not built by this firmware"),
         ("ap_fixed<16,6,AP_RND,AP_SAT_ZERO>", "write AP_WRAP or AP_SAT or AP_SAT_SYM"),
         ("ap_fixed<16,6,AP_SAT>", "AP_SAT is no rounding mode: write AP_TRN or AP_RND"),
         ("ap_fixed<16,6,AP_RND,AP_SAT,2>", "only the number 0 may follow"),

@@ -165,7 +165,7 @@ def test_what_rounds_to_even_into_its_word_does_not_overflow():
     # 14.5 rounds to 14, 15.5 to 16: beyond the word of 0 to 15.
     events = np.array([[14.5], [15.25], [15.5], [16.0]], np.float32)
 
-    assert evaluate_with_overflow(model, events, 4)[1] == {"odd": 0.5}
+    assert evaluate_with_overflow(model, events, np.ones(4))[1] == {"odd": 0.5}
 
 
 # --- Width ----------------------------------------------------------------------------------------

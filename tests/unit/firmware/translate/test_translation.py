@@ -11,7 +11,7 @@ from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate import hls4ml_project
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.tracing import trace_program
-from harness.firmware.translate.translation import trace_network
+from harness.firmware.translate.translation import trace_network, wire_integer_bits
 from harness.firmware.witnesses.graph import evaluate
 from harness.submission.network import load_keras
 from tests.firmware_bench import export, fixed, plain_events, words_in
@@ -88,6 +88,12 @@ def test_a_rounding_that_hardware_lacks_is_refused():
         check_translatable(model)
 
 
+@pytest.mark.parametrize("kind", [QDense, keras.layers.Dense])
+def test_softmax_within_a_layer_is_refused_with_a_layer_of_its_own_instead(kind):
+    with pytest.raises(UntranslatableError, match=r"'softmax'.*(?s:.*)hgq\.layers\.QSoftmax\(\)"):
+        check_translatable(network(kind(3, activation="softmax"), dense()))
+
+
 def test_a_quantiser_that_does_nothing_is_refused():
     layer = QDense(1, iq_conf=QuantizerConfig("dummy", "datalane"), enable_ebops=False, name="no")
 
@@ -155,6 +161,16 @@ def test_a_saturating_input_gets_a_wider_wire_and_the_same_scores():
     # fixed<4,3> rounds to halves, the half up, and saturates at -4 and 3.5.
     rounded = np.clip(np.floor(events.astype(np.float64) * 2 + 0.5) / 2, -4, 3.5)
     np.testing.assert_array_equal(got, rounded @ [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("largest", "n_bits"), [(0.0, 13), (8191.5, 13), (-8192.0, 15), (20_000.0, 16)]
+)
+def test_events_with_larger_inputs_get_wider_wires(tmp_path, largest, n_bits):
+    np.save(tmp_path / "events.npy", np.array([[1.0, largest]], np.float32))
+
+    assert wire_integer_bits(tmp_path / "events.npy") == n_bits
+    assert wire_integer_bits(None) == 13
 
 
 def test_the_step_reports_both_translators(small, tmp_path):

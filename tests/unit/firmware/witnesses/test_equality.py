@@ -9,7 +9,12 @@ from harness.errors import ExitCode, IntegrityError
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.translate.program import quantise_inputs
 from harness.firmware.witnesses.equality import compare
-from harness.firmware.witnesses.events import choose_events, extreme_events, wanted_events
+from harness.firmware.witnesses.events import (
+    choose_events,
+    extreme_events,
+    numbers_of,
+    wanted_events,
+)
 from harness.submission.words import FixedPoint
 from tests.firmware_bench import ask
 
@@ -57,6 +62,24 @@ def test_events_whose_scores_differ_most_are_compared(tmp_path, n_most, wanted):
     assert found.tolist() == wanted
 
 
+@pytest.mark.parametrize("n_wanted", [0, 100, 900])
+def test_the_chosen_events_weighted_are_all_events(n_wanted):
+    """Every tenth event overflows; of high scores, which are chosen more often, all do."""
+    scores = RNG.normal(size=20_000)
+    overflows = (scores > np.quantile(scores, 0.99)) | (np.arange(20_000) % 10 == 0)
+    wanted = np.arange(1, 20_000, 10)[:n_wanted]
+
+    chosen = choose_events(scores, 1_000, wanted)
+    weights = numbers_of(scores, 1_000, wanted)[chosen]
+
+    assert weights.sum() == pytest.approx(20_000)
+    share = weights @ overflows[chosen] / weights.sum()
+    # Six standard deviations of the 100 events or more that were drawn.
+    assert share == pytest.approx(overflows.mean(), abs=6 * (0.1 * 0.9 / 100) ** 0.5)
+    # The plain share is more than twice as large.
+    assert overflows[chosen].mean() > 2 * overflows.mean() or n_wanted == 900
+
+
 @pytest.mark.parametrize("n_all", [1, 2, 7])
 def test_a_handful_of_events_is_chosen_whole(n_all):
     assert choose_events(RNG.normal(size=n_all), 100).tolist() == list(range(n_all))
@@ -83,6 +106,16 @@ def test_extremes_reach_both_ends_of_every_word_and_beyond():
     assert (events[:, 2] < 0).any()
     assert (events == 0).all(axis=1).any()
     assert not integers[:, 1].any()
+
+
+def test_no_extreme_is_beyond_a_wire_that_holds_every_input():
+    words = [FixedPoint(15, 14), FixedPoint(6, 6, is_signed=False)]
+
+    events = extreme_events(words, n_random=50, is_beyond=False)
+
+    for column, word in enumerate(words):
+        assert events[:, column].min() == word.lowest
+        assert events[:, column].max() == word.highest
 
 
 def test_equal_scores_agree():

@@ -1,0 +1,102 @@
+"""Words of fixed width as HGQ2 is told them, and constants that are rounded to such words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from harness.submission.words import FixedPoint
+
+if TYPE_CHECKING:
+    from hgq.config import QuantizerConfig
+
+# The words of a network at fixed widths: ``input``, ``weights`` and ``activations``.
+Words: TypeAlias = Mapping[str, FixedPoint]
+Floats: TypeAlias = NDArray[np.float64]
+# Keras computes constants in float32.
+SIGNIFICANT_BITS = 24
+
+
+def quantiser_config(
+    word: FixedPoint, place: str, *, overflow: str = "SAT", rounding: str = "RND"
+) -> QuantizerConfig:
+    """Return a configuration of HGQ2 of one fixed word for all values.
+
+    Modes that the word itself names take the place of `overflow` and `rounding`.
+    """
+    from hgq.config import QuantizerConfig
+
+    return QuantizerConfig(
+        "kif",
+        place,
+        k0=int(word.is_signed),
+        i0=word.magnitude_bits,
+        f0=word.fraction_bits,
+        overflow_mode=word.overflow or overflow,
+        round_mode=word.rounding or rounding,
+        homogeneous_axis=None,
+        heterogeneous_axis=(),
+        trainable=False,
+    )
+
+
+def layer_configs(words: Words, weight_word: FixedPoint | None = None) -> dict[str, object]:
+    """Return what a layer of weights is given besides its own settings."""
+    return {
+        "kq_conf": quantiser_config(weight_word or words["weights"], "weight"),
+        "bq_conf": quantiser_config(words["activations"], "bias"),
+        "iq_conf": quantiser_config(words["activations"], "datalane"),
+        "enable_ebops": False,
+    }
+
+
+def nearest(values: ArrayLike, n_bits: int) -> Floats:
+    """Round each value to `n_bits` significant bits, whatever its size; to 24 at most, as float32.
+
+    Examples
+    --------
+    >>> nearest([1 / 3, 100.0], 4).tolist()
+    [0.34375, 104.0]
+    """
+    mantissas, exponents = np.frexp(np.asarray(values, np.float64))
+    n_bits = min(n_bits, SIGNIFICANT_BITS)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissas, n_bits)), exponents - n_bits))
+
+
+def rounded(values: ArrayLike, word: FixedPoint) -> Floats:
+    """Round values to a word, and saturate.
+
+    Examples
+    --------
+    >>> rounded([0.3, -5.0], FixedPoint(4, 2)).tolist()
+    [0.25, -2.0]
+    """
+    whole = np.floor(np.asarray(values, np.float64) / word.step + 0.5)
+    return np.clip(whole * word.step, word.lowest, word.highest)
+
+
+def word_of(values: ArrayLike) -> FixedPoint:
+    """Return the word with a sign that holds these values exactly.
+
+    Examples
+    --------
+    >>> str(word_of([0.75, -6.0]))
+    'fixed<6,4>'
+    """
+    numbers = np.asarray(values, np.float64).ravel()
+    numbers = numbers[numbers != 0]
+    if not len(numbers):
+        return FixedPoint(1, 1)
+    n_integer = int(np.frexp(np.abs(numbers))[1].max()) + 1
+    n_fraction = max(_fraction_bits(number) for number in numbers)
+    return FixedPoint(max(n_integer + n_fraction, 1), n_integer)
+
+
+def _fraction_bits(number: float) -> int:
+    """Return how many bits after the point a number has; negative for multiples of two."""
+    numerator, denominator = float(number).as_integer_ratio()
+    n_zeros = (numerator & -numerator).bit_length() - 1
+    return denominator.bit_length() - 1 - n_zeros
