@@ -19,8 +19,10 @@ from harness.data.manifest import load_manifest
 from harness.errors import ExitCode, IntegrityError
 from tests import ci_stand_in
 from tests.cards import make_card, make_challenge
+from tests.integration.conftest import MODEL, CommandLine
 from tests.main_branch import MainBranch
 from tests.outputs import check, harness, json_ranks, printed, refused, site_ranks
+from tests.repositories import GitRepository, submission
 
 CHALLENGE = "secret-2027"
 # Name, title and checksum of the file of the hidden signal; the key of the split.
@@ -32,6 +34,12 @@ WORDS = (
     for word in (file.name, file.title, file.checksum, '"h0"', "tpr_h0")
 )
 SECRETS = tuple(word.encode() for word in (*WORDS, HIDDEN.split_key))
+
+
+@pytest.fixture(name="command_line")
+def _command_line(request: pytest.FixtureRequest) -> CommandLine:
+    """The command line in a process of its own; `harness` is that in this one."""
+    return request.getfixturevalue("harness")
 
 
 @pytest.fixture
@@ -274,3 +282,40 @@ def test_what_the_budget_leaves_waits_and_the_next_run_goes_on(tmp_path, monkeyp
     ended = [team for team, outcome in begun.items() if outcome == "scored again"]
     again = run("rescore-all", "card", "outcome", "--budget-s", "1")
     assert [team for team, outcome in again.items() if outcome == "scored again"] != ended
+
+
+# --- Scored with all signals hidden ---------------------------------------------------------------
+
+
+def test_a_challenge_whose_signals_are_all_hidden_is_published_and_ranked_in_private(
+    command_line, tmp_path
+):
+    document = yaml.safe_load(command_line.manifest.read_text(encoding="utf-8"))
+    for file in document["challenges"][0]["files"]:
+        file["role"] = "hidden" if file["role"] == "signal" else file["role"]
+    path = tmp_path / "all.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    GitRepository.init(
+        tmp_path / "clone", submission("team_a", model=MODEL.encode(), division="trigger")
+    )
+    toy = ("--challenge", "toy", "--manifest", path)
+    done = command_line(
+        *("ci", "publish", "--repository", tmp_path / "clone", "--board", tmp_path / "board"),
+        *(*toy, "--private-results", tmp_path / "private", "--no-firmware", "--json"),
+    )
+    assert done.returncode == 0, done.stderr
+    (scoring,) = json.loads(done.stdout)[0]["scorings"]
+    assert scoring["status"] == "scored"
+
+    def row(results: Path, *more: str) -> dict[str, object]:
+        asked = ("leaderboard", "--results", results, *toy, "--json", *more)
+        return json.loads(harness(*asked))["rows"][0]
+
+    public = row(tmp_path / "board" / "results")
+    assert public["rates"] == {}
+    assert any("no firmware" in reason for reason in public["reasons"])
+    whole = row(tmp_path / "private", "--private")
+    assert set(whole["rates"]) == {"heavy", "alike"}
+    assert 0 < whole["merit"]["value"] <= 1
+    pages = [one for one in (tmp_path / "board").rglob("*.*") if one.name != "table.js"]
+    assert [one for one in pages if one.is_file() and b"alike" in one.read_bytes()] == []
