@@ -11,7 +11,15 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,8 +30,6 @@ NAME_PATTERN = r"[a-z0-9][a-z0-9_+.-]{0,63}"
 Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-# A time in UTC; such strings sort as the times do.
-Utc = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 
 
 def is_name(text: str) -> bool:
@@ -45,7 +51,41 @@ def utc(moment: datetime) -> str:
     >>> utc(datetime(2026, 3, 1, 12, tzinfo=UTC))
     '2026-03-01T12:00:00Z'
     """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def instant(time: str) -> datetime:
+    """Return the instant of a `Utc`: times are compared by it, never as text.
+
+    Raises
+    ------
+    ValueError
+        There is no such time, or its zone is not said.
+
+    Examples
+    --------
+    >>> instant("2026-03-01T13:00:00+01:00") == instant("2026-03-01T12:00:00Z")
+    True
+    """
+    moment = datetime.fromisoformat(time)
+    if moment.tzinfo is None:
+        raise ValueError("its zone is not said")
+    return moment.astimezone(UTC)
+
+
+def _as_utc(value: object) -> str:
+    """Read a time of any zone; YAML makes a datetime of one without quotes."""
+    try:
+        return utc(instant(str(value)))
+    except (ValueError, OverflowError) as error:
+        form = "2026-03-01T12:00:00Z or 2026-03-01T13:00:00+01:00"
+        raise ValueError(f"a time that exists, with its zone, as {form}") from error
+
+
+# A time, kept in UTC to the second.
+Utc = Annotated[
+    str, BeforeValidator(_as_utc), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 
 
 class Value(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,6 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
+
+
+# How pydantic begins what our own checks say, and what it calls a list and a mapping.
+_PREFIX_OF_PYDANTIC = re.compile(r"^(Value error|Assertion failed), ")
+_LIST_OF_PYDANTIC = ("valid tuple", "list")
+_MAPPING_OF_PYDANTIC = re.compile(r"valid dictionary( or (object|instance)\b.*)?")
 
 
 class ExitCode(IntEnum):
@@ -143,27 +150,48 @@ def harness_fault(what: str, *, where: str = "") -> HarnessFaultError:
 
 
 def field_problems(error: ValidationError, source: str) -> tuple[Problem, ...]:
-    """Make each complaint of pydantic a problem with the path of its field and its value."""
-    return tuple(_field_problem(detail, source) for detail in error.errors(include_url=False))
+    """Make each fault that pydantic found a problem with the path of its field and its value."""
+    details = error.errors(include_url=False)
+    return tuple(_field_problem(one, source) for one in details if not _follows(one, details))
+
+
+def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether a complaint only repeats another one.
+
+    pydantic leaves a broken item out of its list, and then finds the list too short.
+    """
+    place = detail["loc"]
+    return detail["type"] == "too_short" and any(
+        len(one["loc"]) > len(place) and one["loc"][: len(place)] == place for one in details
+    )
 
 
 def _field_problem(detail: ErrorDetails, source: str) -> Problem:
     field = ""
     for part in detail["loc"]:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
-    kind, message = str(detail["type"]), str(detail["msg"]).removeprefix("Value error, ")
+    kind, message = str(detail["type"]), complaint(detail)
     where = f"{source}: {field}" if field else source
     if kind == "extra_forbidden":
         return Problem(what="unknown field", where=where, fix="remove it or correct its name")
     if kind == "missing":
         return Problem(what="missing field", where=where, fix="add it")
+    if kind == "value_error" and isinstance(detail.get("input"), dict):
+        # A rule on several fields: what is wrong is said by the rule, not by all of them.
+        return Problem(what=message, where=where)
     given = repr(detail.get("input"))
     shown = given if len(given) <= 60 else f"{given[:57]}..."
     return Problem(what=f"{shown} is not accepted", where=where, expected=message)
+
+
+def complaint(detail: ErrorDetails) -> str:
+    """Return what is wrong with one field, in words that name nothing of Python."""
+    said = _PREFIX_OF_PYDANTIC.sub("", str(detail["msg"]))
+    return _MAPPING_OF_PYDANTIC.sub("mapping of fields to values", said.replace(*_LIST_OF_PYDANTIC))
 
 
 def first_complaint(error: ValidationError) -> str:
     """Return the first complaint of pydantic in one line, without the value that it is about."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])[:200] or "the whole file"
-    return f"{field}: {first['msg']}"[:500]
+    return f"{field}: {complaint(first)}"[:500]

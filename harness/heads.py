@@ -20,7 +20,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.submission.functions import TABLE_FUNCTIONS, register_functions
-from harness.submission.words import FixedPoint, input_overflow, overflow_of_words, parse_word
+from harness.submission.words import (
+    FixedPoint,
+    input_overflow,
+    overflow_of_words,
+    parse_input_word,
+    parse_word,
+)
 
 if TYPE_CHECKING:
     from keras import KerasTensor
@@ -66,6 +72,8 @@ def input_words(inputs: KerasTensor, words: Sequence[str], *, name: str = "words
         its upper bits are missing: choose words that cover every event, and use `limit` to keep
         the numbers small.
     """
+    for word in words:
+        parse_input_word(word)
     return _quantiser(words, inputs.shape, overflow="WRAP", rounding="TRN", name=name)(inputs)
 
 
@@ -422,10 +430,17 @@ def _settings(
     overflow: str = "SAT",
     rounding: str = "RND",
 ) -> KerasTensor:
-    """Return a configuration of HGQ2 for fixed words that training leaves alone."""
+    """Return a configuration of HGQ2 for fixed words that training leaves alone.
+
+    Modes that the words name take the place of `overflow` and `rounding`.
+    """
     from hgq.config import QuantizerConfig
 
     parsed = [parse_word(word) for word in words]
+    modes = {(word.rounding or rounding, word.overflow or overflow) for word in parsed}
+    if len(modes) > 1:
+        raise ValueError(f"{', '.join(words)[:200]}: words of one layer have the same modes")
+    ((rounding, overflow),) = modes
     parts = {
         "k0": [int(word.is_signed) for word in parsed],
         "i0": [word.magnitude_bits for word in parsed],

@@ -8,7 +8,8 @@ from typing import Literal
 
 import streamlit as st
 
-from harness.board.formats import fpr_text
+from harness.board.contest import final_title
+from harness.board.entry import fpr_text
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
 from harness.card.text import visible
@@ -44,15 +45,14 @@ def watch(shelf: Shelf, snapshot: Snapshot) -> None:
 
 def choose_challenge(snapshot: Snapshot) -> str | None:
     """Let the visitor choose a challenge; None where there is nothing to rank, which it says."""
-    names = sorted(
-        snapshot.entries, key=lambda name: max(e.card.created for e in snapshot.entries[name])
-    )[::-1]
+    names = snapshot.by_front
     if not names:
         st.info("No score card yet. Score a submission and this page shows it within seconds:")
         st.code("harness score submissions/team_x", language="bash")
         show_unreadable(snapshot)
         return None
     titles = {name: snapshot.entries[name][-1].card.challenge.title for name in names}
+    titles |= {name: final_title(titles[name]) for name in snapshot.final}
     chosen = choose(
         "Challenge",
         names,

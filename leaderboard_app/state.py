@@ -119,6 +119,11 @@ class Shelf:
         """Find the firmware files kept beside a card."""
         return self._opened.artefacts_of(challenge, entry)
 
+    def moved(self, snapshot: Snapshot, challenge: str) -> dict[str, str]:
+        """Return the present names of teams that were renamed."""
+        teams = self.ranking(snapshot, challenge).contest.teams
+        return teams.moved([entry.card for entry in self.entries(snapshot, challenge)])
+
     def entries(self, snapshot: Snapshot, challenge: str) -> tuple[Entry, ...]:
         """Return every card of a challenge, old ones too."""
         return snapshot.entries.get(challenge, ())

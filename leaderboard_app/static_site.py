@@ -9,7 +9,7 @@ nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,14 +23,13 @@ from harness.board.formats import json_schema, to_csv, to_json
 from harness.board.index import Snapshot
 from harness.board.order import Ranking
 from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
-from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError
-from leaderboard_app.blocks import Block, Note, Picture, Section
+from leaderboard_app.blocks import Block, Note, Picture
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
 from leaderboard_app.views.ranking_table import board_notes, ranking_model
-from leaderboard_app.views.subject import subject_of
+from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
 from leaderboard_app.views.trade_off import COSTS, efficiencies, trade_off_notes, trade_off_picture
 
@@ -89,11 +88,10 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
         folder=folder, templates=_templates(), specs=Shared(), data=Shared(), boards=boards
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
-    newest = max(made, key=lambda name: max(e.card.created for e in snapshot.entries[name]))
     pages = []
     for name in made:
         pages += _write_challenge(writer, snapshot, made, name)
-    pages.append(_write_ranking(writer, made, newest, Path("index.html")))
+    pages.append(_write_ranking(writer, made, snapshot.by_front[0], Path("index.html")))
     _write_assets(writer)
     _write(folder / "schema.json", json.dumps(json_schema(), indent=1))
     return pages
@@ -125,7 +123,9 @@ def _write_challenge(
     entries = snapshot.entries[name]
     for item in made[name].listed:
         subject = subject_of(writer.boards.whole(name, item.entry), made[name], entries)
-        pages.append(_write_entry(writer, board, item.entry.card, submission_sections(subject)))
+        pages.append(_write_entry(writer, board, subject))
+    moved = made[name].contest.teams.moved([entry.card for entry in entries])
+    pages += [_write_moved(writer, board, old, new) for old, new in moved.items()]
     return pages
 
 
@@ -160,8 +160,8 @@ def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, plac
         "ranking.html",
         place,
         board,
-        title=f"Leaderboard: {visible(board.title)}",
-        heading=f"Leaderboard: {visible(board.title)}",
+        title=_heading(board),
+        heading=_heading(board),
         lead=describe_lead(board),
         notes=_notes(board),
         closing=[_safe(note_html(note)) for note in board_notes(board) if isinstance(note, Note)],
@@ -170,8 +170,13 @@ def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, plac
     )
 
 
+def _heading(board: Board) -> str:
+    title = visible(board.title)
+    return title if board.is_final else f"Leaderboard: {title}"
+
+
 def _title(made: Ranking) -> str:
-    return made.listed[0].entry.card.challenge.title
+    return made.contest.title_of(made.listed[0].entry.card.challenge.title)
 
 
 def _notes(board: Board) -> list[Markup]:
@@ -206,9 +211,21 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
     )
 
 
-def _write_entry(
-    writer: _Writer, board: Board, card: ScoreCard, sections: Sequence[Section]
-) -> Path:
+def _write_moved(writer: _Writer, board: Board, old: str, new: str) -> Path:
+    """Write the page of a team that was renamed: it leads to its present one."""
+    folder = Path(board.challenge) / "entries"
+    title = f"{old} is called {new} now"
+    target = (folder / f"{new}.html").as_posix()
+    return _page(
+        *(writer, "moved.html", folder / f"{old}.html", board),
+        title=title,
+        heading=title,
+        target=target,
+        scripts=[],
+    )
+
+
+def _write_entry(writer: _Writer, board: Board, subject: Subject) -> Path:
     data: list[JsonValue] = []
     shown = [
         {
@@ -217,17 +234,17 @@ def _write_entry(
             "is_wide": section.columns > 1,
             "blocks": [_block_html(writer, block, data) for block in section.blocks],
         }
-        for section in sections
+        for section in submission_sections(subject)
     ]
-    said = card.submission
+    said = subject.card.submission
     return _page(
         writer,
         "entry.html",
-        Path(board.challenge) / "entries" / f"{said.team}.html",
+        Path(board.challenge) / "entries" / f"{subject.team}.html",
         board,
-        title=f"{visible(said.title)} ({said.team})",
+        title=f"{visible(said.title)} ({subject.team})",
         heading=visible(said.title),
-        by=f"{said.team}, {said.division} division, scored {card.created}",
+        by=f"{subject.team}, {said.division} division, scored {subject.card.created}",
         sections=shown,
         data=_in_script(packed(shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],

@@ -21,6 +21,7 @@ from harness.card.records import (
     Agreement,
     Auc,
     Check,
+    ComparedScores,
     Cost,
     DataSummary,
     Distribution,
@@ -40,6 +41,7 @@ from harness.card.records import (
     ScoreCard,
     ScoredChallenge,
     ScoredFile,
+    ScoreDifference,
     Share,
     SignalRate,
     SkippedVariation,
@@ -361,8 +363,23 @@ def make_card(
         "accepted": make_accepted(rng, physics),
         "cuts": make_cuts(physics, rng),
         "stress": make_stress(),
+        "compared": not_for_open if is_open else make_compared(),
     }
     return ScoreCard.model_validate(fields | changes)
+
+
+def make_compared() -> ComparedScores:
+    """Every score of the background the same; three of the first signal differ."""
+
+    def difference(n_events: int, n_different: int) -> ScoreDifference:
+        largest = 0.0625 if n_different else 0.0
+        return ScoreDifference(n_events=n_events, n_different=n_different, max_difference=largest)
+
+    signals = {name: difference(N_SIGNAL, 0) for name in SIGNALS}
+    first = {next(iter(SIGNALS)): difference(N_SIGNAL, 3)}
+    return ComparedScores(
+        is_rounded=False, by_process={"background": difference(N_BACKGROUND, 0), **signals, **first}
+    )
 
 
 def make_accepted(rng: np.random.Generator, physics: Physics) -> Accepted:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -171,11 +171,46 @@ def serve_slowly(piece_bytes: int, pause_s: float) -> Behaviour:
     return behave
 
 
+def hold_after(n_bytes: int) -> Behaviour:
+    """Send so much of an answer, and the rest never: the client has to leave."""
+
+    def behave(handler: Handler, content: bytes, number: int) -> None:
+        start = handler.range_start()
+        span = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        handler.begin(206 if start else 200, len(content) - start, Content_Range=span)
+        handler.wfile.write(content[start : start + n_bytes])
+        handler.wfile.flush()
+        handler.close_connection = True
+        # Returns when the client has closed the line.
+        handler.rfile.read(1)
+
+    return behave
+
+
 def serve_without_length(handler: Handler, content: bytes, _: int) -> None:
     """Send the file and close, without saying how long it is."""
     handler.send_response(200)
     handler.end_headers()
     handler.wfile.write(content)
+    handler.close_connection = True
+
+
+def serve_for_ever(handler: Handler, content: bytes, _: int) -> None:
+    """Send more and more, without saying how long it is."""
+    handler.send_response(200)
+    handler.end_headers()
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(content)
+    handler.close_connection = True
+
+
+def go_on_for_ever(handler: Handler, _: bytes, __: int) -> None:
+    """Send interim answers and never a final one."""
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            time.sleep(0.02)
     handler.close_connection = True
 
 

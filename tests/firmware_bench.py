@@ -209,3 +209,84 @@ def simulate_by_hls4ml(
     scores = {"scores": files.pop("scores")}
     simulate_project({"n_processes": 1, "timeout_s": 200.0}, files, scores)
     return np.fromfile(scores["scores"]), printed
+
+
+def rounding_to_even(n_inputs: int = 4):
+    """Return a network whose every quantiser but the input's rounds halves to even.
+
+    It looks at the first four inputs.
+    """
+    load_keras()
+    import keras
+    from hgq.layers import QDense, QUnaryFunctionLUT
+    from hgq.quantizer import Quantizer
+
+    def even(width: int, integer: int, **more):
+        return fixed(width, integer, place="datalane", round_mode="RND_CONV", **more)
+
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((n_inputs,), name="event")
+    x = words_in(inputs, 9, 6, is_signed=True)
+    for units, name in ((5, "hidden"), (3, "mu")):
+        layer = QDense(
+            units,
+            activation="relu" if name == "hidden" else None,
+            kq_conf=fixed(5, 2, is_signed=True, round_mode="RND_CONV"),
+            bq_conf=fixed(5, 3, is_signed=True, place="bias", round_mode="RND_CONV"),
+            iq_conf=even(7, 6, is_signed=name == "hidden"),
+            enable_ebops=False,
+            name=name,
+        )
+        x, n_read = layer(x), x.shape[-1]
+        layer.kernel.assign(
+            np.asarray(layer.kernel) * (np.arange(n_read) < (4 if name == "hidden" else 5))[:, None]
+        )
+    x = Quantizer(even(6, 5, is_signed=True, overflow_mode="WRAP"), name="wrapped")(x)
+    x = QUnaryFunctionLUT(
+        "tanh",
+        iq_conf=even(6, 4, is_signed=True),
+        oq_conf=fixed(5, 1, is_signed=True, place="table", round_mode="RND_CONV"),
+        allow_heterogeneous_input=False,
+        allow_heterogeneous_table=False,
+        enable_ebops=False,
+        name="table",
+    )(x)
+    score = QDense(
+        1, kq_conf=fixed(4, 2, is_signed=True), enable_iq=False, enable_ebops=False, name="sum"
+    )(x)
+    return keras.Model(inputs, Quantizer(even(5, 3, is_signed=True), name="score")(score))
+
+
+def deep(n_inputs: int = 3):
+    """Return a network of six layers of weights in 64ths, whose squared score saturates.
+
+    da4ml holds its values in a scale of 2^-40 and less, where 8191.9375 has 17 bits all the same.
+    The network looks at the first three inputs.
+    """
+    load_keras()
+    import keras
+    from hgq.layers import QDense
+
+    from harness import heads
+
+    rng = np.random.default_rng(1)
+    inputs = keras.Input((n_inputs,), name="event")
+    x = words_in(inputs, 8, 8)
+    for index in range(6):
+        layer = QDense(
+            4,
+            activation="relu",
+            use_bias=False,
+            enable_iq=False,
+            kq_conf=fixed(8, 2, is_signed=True),
+            enable_ebops=False,
+            name=f"layer{index}",
+        )
+        y = layer(x)
+        kernel = np.zeros((x.shape[-1], 4))
+        n_read = 4 if index else 3
+        kernel[:n_read] = rng.integers(-16, 64, (n_read, 4)) / 64
+        layer.kernel.assign(kernel)
+        x = heads.limit(y, ["ufixed<11,7>"], name=f"limit{index}")
+    total = heads.sum_of_squares(x, word="ufixed<11,7>")
+    return keras.Model(inputs, heads.limit(total, ["ufixed<17,13>"], name="saturated"))

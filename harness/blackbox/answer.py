@@ -109,7 +109,9 @@ def export_answer(
         See `harness.errors`: the class says whose fault it was. No file is written.
     """
     check_new(out)
-    entrant = _find_entrant(source, submissions, results / (challenge or DEFAULT_CHALLENGE))
+    entrant = _find_entrant(
+        source, submissions, results / (challenge or DEFAULT_CHALLENGE), progress
+    )
     name = challenge or (entrant.card.challenge.name if entrant.card else DEFAULT_CHALLENGE)
     rules = load_manifest(*manifests).challenge(name)
     box = find_box(rules, blackbox, cache)
@@ -202,14 +204,16 @@ def declare(card: ScoreCard | None) -> DeclaredFigures:
 # --- which submission, which card ---------------------------------------------------------------
 
 
-def _find_entrant(source: Path, submissions: Path, cards: Path) -> _Entrant:
+def _find_entrant(
+    source: Path, submissions: Path, cards: Path, progress: Callable[[str], None]
+) -> _Entrant:
     if source.is_dir():
-        submission = read_submission(source)
+        submission = read_submission(source, progress)
         path = _newest_card(submission, cards)
         card = None if path is None else read_card(path)
         return _Entrant(submission=submission, card=card, card_path=path)
     card = read_card(source)
-    submission = read_submission(submissions / card.submission.team)
+    submission = read_submission(submissions / card.submission.team, progress)
     if submission.digest != card.submission.digest:
         raise IntegrityError(
             f"the submission's digest is {submission.digest}",
@@ -290,7 +294,7 @@ def _score(
     if is_open:
         scorer = Scorer.of_open(staged)
     else:
-        scorer = Scorer.of_network(extract_network(workspace, staged, rules))
+        scorer = Scorer.of_network(extract_network(workspace, staged, rules, progress))
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
     (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
     return ("open" if is_open else "float"), scores

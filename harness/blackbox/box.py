@@ -76,7 +76,7 @@ def find_box(rules: Challenge, path: Path | None, cache: Path | None) -> Box:
             f"{rules.name} has no black box", fix="name the file of the box: --blackbox FILE.h5"
         )
     root = cache_root(cache)
-    found = find_cached(rules, file, root)
+    found = find_cached(rules, file, root, is_read=True)
     if not isinstance(found, str):
         ids = open_ids(rules, file.process, root)
         events = process_folder(rules, file.process, root) / EVENTS_NAME

@@ -19,6 +19,7 @@ from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES, MAX_IDS, RESULT, ResultReport
 from harness.card.records import IsolationKind
 from harness.data.hdf5_writer import replacing_hdf5
+from harness.data.locks import sharing
 from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.files import check_new
@@ -140,17 +141,20 @@ def read_result_file(path: Path, workspace: Workspace) -> ResultFile:
         It is too large, no regular file, or holds no list of ids.
     UsageError
         There is no such file.
+    DataError
+        Another program has it open for writing.
     """
     _check_file(path)
     try:
-        found = workspace.run(
-            "read-result",
-            "harness.blackbox.reading:read_result",
-            ResultReport,
-            inputs={"result": path},
-            outputs={"ids": 8 * MAX_IDS},
-            limits=_LIMITS,
-        )
+        with sharing(path):
+            found = workspace.run(
+                "read-result",
+                "harness.blackbox.reading:read_result",
+                ResultReport,
+                inputs={"result": path},
+                outputs={"ids": 8 * MAX_IDS},
+                limits=_LIMITS,
+            )
     except InvalidSubmissionError as error:
         problems = (replace(problem, where=str(path)) for problem in error.problems)
         raise InvalidSubmissionError(*problems) from error

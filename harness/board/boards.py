@@ -1,4 +1,8 @@
-"""The boards of a results folder: every challenge in it, ranked as the organiser decided."""
+"""The boards of a results folder: every challenge in it, ranked as the organiser decided.
+
+Whole cards of a challenge that was opened lie beside the results, in a folder called ``opened``.
+There the challenge's final board is made from, in place of the one of the public parts.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from harness.board.entry import Entry
 from harness.board.index import CardIndex, Snapshot
 from harness.board.order import Ranking, rank
 from harness.challenge import Challenge
+
+OPENED = "opened"
 
 
 class Boards:
@@ -31,12 +37,28 @@ class Boards:
     ) -> None:
         self.results = results
         self._index = CardIndex(results, is_private=is_private)
+        self._opened = CardIndex(results.absolute().with_name(OPENED), is_private=is_private)
         self._challenges = {challenge.name: challenge for challenge in challenges}
         self._is_private = is_private
+        self._snapshot = Snapshot(version=0)
 
     def refresh(self) -> Snapshot:
         """Read what is new or changed, and return what is there now."""
-        return self._index.refresh()
+        shown, opened = self._index.refresh(), self._opened.refresh()
+        version = shown.version + opened.version
+        if self._snapshot.version != version:
+            decided = {
+                name: made for name, made in opened.decisions.items() if name in opened.entries
+            }
+            self._snapshot = Snapshot(
+                version=version,
+                entries={**shown.entries, **opened.entries},
+                summaries=shown.summaries,
+                decisions={**shown.decisions, **decided},
+                unreadable=(*shown.unreadable, *opened.unreadable),
+                final=frozenset(opened.entries),
+            )
+        return self._snapshot
 
     def rulebook(self, snapshot: Snapshot, challenge: str) -> Rulebook:
         """Return what rules a challenge, whether it has cards or not.
@@ -50,6 +72,7 @@ class Boards:
             challenge=self._challenges.get(challenge),
             decisions=snapshot.decisions_of(challenge),
             is_private=self._is_private,
+            is_final=challenge in snapshot.final,
         )
 
     def ranking(self, snapshot: Snapshot, challenge: str) -> Ranking:
@@ -66,8 +89,11 @@ class Boards:
 
     def whole(self, challenge: str, entry: Entry) -> Entry:
         """Read all of a card, see `CardIndex.whole`."""
-        return self._index.whole(challenge, entry)
+        return self._index_of(challenge).whole(challenge, entry)
 
     def artefacts_of(self, challenge: str, entry: Entry) -> tuple[Path, ...]:
         """Find the files kept beside a card, see `CardIndex.artefacts_of`."""
-        return self._index.artefacts_of(challenge, entry)
+        return self._index_of(challenge).artefacts_of(challenge, entry)
+
+    def _index_of(self, challenge: str) -> CardIndex:
+        return self._opened if challenge in self._opened.refresh().entries else self._index

@@ -12,10 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from harness.board.decisions import Decisions
-from harness.board.entry import Entry, data_digest, signals_of
+from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
+from harness.board.teams import Teams
 from harness.card.records import ScoreCard
 from harness.challenge import Challenge, RankingRules, Target
+
+
+def final_title(title: str) -> str:
+    """Label the title of a challenge that was opened."""
+    return f"Final: {title}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,9 +33,15 @@ class Contest:
     data : str
         Digest of the challenge's data and split, see `data_digest`.
     working_point : float
-        FPR at which entries are ranked.
+        FPR at which entries are ranked; cards scored at another one are not.
     signals : tuple of str
         Signals that count.
+    teams : Teams
+        Which team each card belongs to.
+    is_final : bool
+        The challenge was opened: every output says so.
+    flaws : tuple of str
+        What is wrong with the organiser's decisions: every board says it.
     """
 
     challenge: str
@@ -39,6 +51,17 @@ class Contest:
     signals: tuple[str, ...]
     target: Target
     rules: RankingRules
+    teams: Teams = field(default_factory=Teams)
+    is_final: bool = False
+    flaws: tuple[str, ...] = ()
+
+    def title_of(self, title: str) -> str:
+        """Return the title of the board of a challenge that is called `title`."""
+        return final_title(title) if self.is_final else title
+
+    def team_of(self, entry: Entry) -> str:
+        """Return the present name of the team that an entry belongs to."""
+        return self.teams.of_card(entry.card).name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,28 +76,47 @@ class Rulebook:
         The organiser's.
     is_private : bool
         Weigh and name hidden signals: for the organiser alone.
+    is_final : bool
+        The challenge was opened: its board is the last one.
     """
 
     challenge: Challenge | None = None
     decisions: Decisions = field(default_factory=Decisions)
     is_private: bool = False
+    is_final: bool = False
 
     def contest_of(self, entries: Sequence[Entry]) -> Contest:
         """Say what is ranked together of `entries`, at least one card of the challenge.
 
-        The newest official card of the highest scorer version sets the data.
+        The manifest sets the working point. Of the cards that fit its data, or of all if none
+        does, the newest official one of the highest scorer version sets the data.
         """
-        newest = _newest(entries)
-        rules = _with_decisions(self._stated_rules(newest), self.decisions)
+        newest = self._newest(entries)
+        rules = _with_decisions(self._stated_rules(newest), self.decisions, entries)
         stated = self.challenge or newest.challenge
         return Contest(
             challenge=newest.challenge.name,
             data=data_digest(newest.challenge),
             scorer_version=newest.scorer_version,
-            working_point=newest.challenge.working_point,
+            working_point=stated.working_point,
             signals=_counting(signals_of(newest), rules),
             target=stated.target,
             rules=rules,
+            teams=Teams.of(self.decisions),
+            is_final=self.is_final,
+            flaws=self.decisions.flaws,
+        )
+
+    def _newest(self, entries: Sequence[Entry]) -> ScoreCard:
+        return max(
+            (entry.card for entry in entries),
+            key=lambda card: (
+                self.challenge is not None and fits(card, self.challenge),
+                card.is_official,
+                card.scorer_version,
+                card.created_at,
+                card.submission.digest,
+            ),
         )
 
     def _stated_rules(self, newest: ScoreCard) -> RankingRules:
@@ -87,18 +129,6 @@ class Rulebook:
         return public_rules(self.challenge.ranking, hidden)
 
 
-def _newest(entries: Sequence[Entry]) -> ScoreCard:
-    return max(
-        (entry.card for entry in entries),
-        key=lambda card: (
-            card.is_official,
-            card.scorer_version,
-            card.created,
-            card.submission.digest,
-        ),
-    )
-
-
 def _counting(signals: tuple[str, ...], rules: RankingRules) -> tuple[str, ...]:
     """Return the signals that count: all, or those with a weight."""
     if not rules.signal_weights:
@@ -107,9 +137,22 @@ def _counting(signals: tuple[str, ...], rules: RankingRules) -> tuple[str, ...]:
     return weighed + tuple(sorted(set(rules.signal_weights) - set(weighed)))
 
 
-def _with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
-    """Apply the organiser's decisions to the rules, in their order."""
-    deadline, retracted = rules.deadline, dict(rules.retracted)
+def _with_decisions(rules: RankingRules, made: Decisions, entries: Sequence[Entry]) -> RankingRules:
+    """Apply the organiser's decisions to the rules, in their order.
+
+    A retraction is of the files that a card was scored from: it holds for every card of them,
+    such as the one that a rescoring makes.
+    """
+    files = {
+        entry.key: (entry.card.submission.team, entry.card.submission.digest) for entry in entries
+    }
+
+    def same(card: str) -> set[str]:
+        return {card, *(key for key in files if files[key] == files.get(card))}
+
+    deadline, retracted = rules.deadline, dict[str, str]()
+    for card, reason in rules.retracted.items():
+        retracted |= dict.fromkeys(same(card), reason)
     for one in made.decisions:
         match one.kind:
             case "freeze":
@@ -117,7 +160,7 @@ def _with_decisions(rules: RankingRules, made: Decisions) -> RankingRules:
             case "thaw":
                 deadline = rules.deadline
             case "retract" if one.card is not None:
-                retracted[one.card] = one.reason
+                retracted |= dict.fromkeys(same(one.card), one.reason)
             case "reinstate" if one.card is not None:
-                retracted.pop(one.card, None)
+                retracted = {key: retracted[key] for key in retracted.keys() - same(one.card)}
     return rules.model_copy(update={"deadline": deadline, "retracted": retracted})

@@ -2,23 +2,44 @@
 
 They lie beside the cards, in ``results/<challenge>/decisions.json``, as a list that only grows: who
 reads it sees each decision with its time and its reason. Every reader of the board applies them.
+
+Harness once wrote times that do not exist, such as 31 November. A list cannot be corrected, so such
+a time is named, and what hangs on it does not hold.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError, model_validator
 
 from harness.challenge import NAME_PATTERN, Name, Utc, Value
-from harness.errors import UsageError, field_problems
+from harness.errors import DataError, UsageError, field_problems
 from harness.files import read_json, write_json
 
 FILE_NAME = "decisions.json"
+_FIX = "correct or restore the file"
+# What each kind of decision is about.
+_SUBJECTS = {
+    "freeze": ("deadline",),
+    "retract": ("card",),
+    "reinstate": ("card",),
+    "reveal": ("signal",),
+    "rename": ("team", "to"),
+    "unrename": ("team", "to"),
+    "withdraw": ("team",),
+    "readmit": ("team",),
+}
 
 Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+DecisionKind = Literal[
+    "freeze", "thaw", "retract", "reinstate", "reveal", "rename", "unrename", "withdraw", "readmit"
+]
 
 
 class Decision(Value):
@@ -30,21 +51,61 @@ class Decision(Value):
         ``freeze``: what is received after `deadline` does not count. ``thaw``: the manifest's
         deadline holds again. ``retract``: `card` does not count. ``reinstate``: it does again.
         ``reveal``: the hidden signal `signal` is shown to everyone; never taken back.
+        ``rename``: `team` is called `to`. ``unrename``: that rename is taken back. ``withdraw``:
+        no card of `team` counts. ``readmit``: they do again.
+    commit : str or None
+        The commit of the main branch that a rename or a withdrawal follows from.
+    decided : str or None
+        None where an old list holds a time that does not exist.
     """
 
-    kind: Literal["freeze", "thaw", "retract", "reinstate", "reveal"]
-    decided: Utc
+    kind: DecisionKind
+    decided: Utc | None
     reason: Reason
     deadline: Utc | None = None
     card: Key | None = None
     signal: Name | None = None
+    team: Name | None = None
+    to: Name | None = None
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40,64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Decision:
+        missing = [name for name in _SUBJECTS.get(self.kind, ()) if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"a decision to {self.kind} does not name its {', '.join(missing)}")
+        return self
 
 
 class Decisions(Value):
-    """All decisions of one board, oldest first."""
+    """All decisions of one board that hold, oldest first."""
 
     schema_version: Literal[1] = 1
     decisions: tuple[Decision, ...] = Field(default=(), max_length=10_000)
+    _flaws: tuple[str, ...] = PrivateAttr(default=())
+
+    @classmethod
+    def of_list(cls, listed: _List, source: str) -> Decisions:
+        """Make the decisions of a file.
+
+        Raises
+        ------
+        DataError
+            One of them cannot be read for another reason than its time.
+        """
+        held, flaws = [], []
+        for number, written in enumerate(listed.decisions, start=1):
+            decision, flaw = _read(written, f"{source}, decision {number}")
+            held += [decision] if decision is not None else []
+            flaws += [f"decision {number}: {flaw}"] if flaw else []
+        made = cls(decisions=tuple(held))
+        made._flaws = tuple(flaws)
+        return made
+
+    @property
+    def flaws(self) -> tuple[str, ...]:
+        """What is wrong with decisions of the file, where, and what to do."""
+        return self._flaws
 
     @property
     def revealed(self) -> frozenset[str]:
@@ -53,26 +114,43 @@ class Decisions(Value):
         return frozenset(one.signal for one in made if one.signal is not None)
 
 
-def make_decision(
-    kind: str,
-    *,
-    reason: str,
-    decided: Utc,
-    deadline: str | None = None,
-    card: str | None = None,
-    signal: str | None = None,
-) -> Decision:
-    """Check what somebody typed, and make a decision of it; see `Decision`.
+class _List(Value):
+    """The file of decisions, each as it was written: adding one changes no other."""
+
+    schema_version: Literal[1] = 1
+    decisions: tuple[dict[str, JsonValue], ...] = Field(default=(), max_length=10_000)
+
+
+def _read(written: dict[str, JsonValue], source: str) -> tuple[Decision | None, str]:
+    """Read one decision, and say what is wrong with its times.
+
+    A freeze whose deadline does not exist is left out. When something was decided is only shown.
+    """
+    try:
+        return Decision.model_validate(written), ""
+    except ValidationError as error:
+        wrong = {".".join(map(str, one["loc"])) for one in error.errors(include_url=False)}
+        if not wrong <= {"deadline", "decided"}:
+            problems = (replace(one, fix=_FIX) for one in field_problems(error, source))
+            raise DataError(*problems) from error
+    what = "; ".join(f"{name} {written.get(name)!r} is no time" for name in sorted(wrong))
+    if "deadline" in wrong:
+        return None, f"{what}, so this {written.get('kind')} does not hold: decide it again"
+    return Decision.model_validate({**written, "decided": None}), what
+
+
+def make_decision(kind: str, *, reason: str, decided: Utc, **subject: str | None) -> Decision:
+    """Check what somebody typed, and make a decision of it; see `Decision` for its subject.
 
     Raises
     ------
     UsageError
         The reason is empty, or a value has the wrong form.
     """
-    stated = {"kind": kind, "reason": reason, "decided": decided}
-    fields = {**stated, "deadline": deadline, "card": card, "signal": signal}
     try:
-        return Decision.model_validate(fields)
+        return Decision.model_validate(
+            {"kind": kind, "reason": reason, "decided": decided, **subject}
+        )
     except ValidationError as error:
         raise UsageError(*field_problems(error, kind)) from error
 
@@ -86,9 +164,13 @@ def read_decisions(results: Path, challenge: str) -> Decisions:
         The file is broken: a board that ignored it would show other ranks.
     """
     path = results / challenge / FILE_NAME
+    return Decisions.of_list(_read_list(path), str(path))
+
+
+def _read_list(path: Path) -> _List:
     if not path.exists():
-        return Decisions()
-    return read_json(path, Decisions, fix="correct or restore the file")
+        return _List()
+    return read_json(path, _List, fix=_FIX)
 
 
 def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
@@ -99,6 +181,6 @@ def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
     EnvironmentFaultError
         The file cannot be written.
     """
-    made = read_decisions(results, challenge).decisions
     path = results / challenge / FILE_NAME
-    return write_json(path, Decisions(decisions=(*made, decision)))
+    added = decision.model_dump(mode="json", exclude_none=True)
+    return write_json(path, _List(decisions=(*_read_list(path).decisions, added)))

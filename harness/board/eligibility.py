@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.board.contest import Contest
-from harness.board.entry import Entry, data_digest
+from harness.board.entry import Entry, data_digest, fpr_text
 from harness.card.records import (
     NO_SECOND_TRANSLATOR,
     SECOND_TRANSLATOR,
@@ -16,7 +16,7 @@ from harness.card.records import (
     ScoreCard,
     UnreachedWorkingPoint,
 )
-from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target
+from harness.challenge import RESOURCE_TITLES, Evidence, RankingRules, Target, instant, utc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,11 +107,10 @@ def _shortfall(name: str, figure: Figure, limit: float, rules: RankingRules, *, 
 def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
     """Every reason why an entry cannot be ranked; empty if it can."""
     card = entry.card
+    found = [*_standing(entry, contest), *_sameness(card, contest)]
     if card.submission.division == "open":
-        return (*_standing(entry, contest), "open division: its physics is shown, never ranked")
-    found = [
-        *_standing(entry, contest),
-        *_sameness(card, contest),
+        return (*found, "open division: its physics is shown, never ranked")
+    found += [
         *_physics_reasons(card, contest),
         *_firmware_reasons(card, contest),
         *_integrity_reasons(card),
@@ -122,10 +121,12 @@ def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
 
 def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
     card, rules = entry.card, contest.rules
+    if withdrawal := contest.teams.of_card(card).withdrawal:
+        yield f"the team was withdrawn: {withdrawal.reason}"
     if entry.key in rules.retracted:
         yield f"taken back by the organiser: {rules.retracted[entry.key]}"
     if _is_late(card, rules):
-        yield f"received {_received(card)}, after the deadline of {rules.deadline}"
+        yield f"received {utc(card.received_at)}, after the deadline of {rules.deadline}"
     if card.submission.is_supervised:
         yield "declared as trained on the signals"
     if card.isolation.kind != "bwrap":
@@ -135,23 +136,20 @@ def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
         yield f"unofficial: {why}"
 
 
-def _received(card: ScoreCard) -> str:
-    return card.submission.received or card.created
-
-
 def _is_late(card: ScoreCard, rules: RankingRules) -> bool:
-    return rules.deadline is not None and _received(card) > rules.deadline
+    return rules.deadline is not None and card.received_at > instant(rules.deadline)
 
 
 def is_valid(entry: Entry, contest: Contest) -> bool:
-    """Whether a card is official, in time and not taken back."""
+    """Whether a card is official, in time, not taken back, and its team not withdrawn."""
     rules = contest.rules
-    is_retracted = entry.key in rules.retracted
-    return entry.card.is_official and not is_retracted and not _is_late(entry.card, rules)
+    is_withdrawn = contest.teams.of_card(entry.card).withdrawal is not None
+    is_out = is_withdrawn or entry.key in rules.retracted
+    return entry.card.is_official and not is_out and not _is_late(entry.card, rules)
 
 
 def is_comparable(card: ScoreCard, contest: Contest) -> bool:
-    """Whether a card is of the same data and scorer version as the others."""
+    """Whether a card is of the same data, working point and scorer version as the others."""
     return not any(_sameness(card, contest))
 
 
@@ -160,6 +158,11 @@ def _sameness(card: ScoreCard, contest: Contest) -> Iterator[str]:
         yield (
             f"scored on other data ({card.challenge.name} {card.challenge.version}): "
             "score it again with `harness score`"
+        )
+    if card.challenge.working_point != contest.working_point:
+        yield (
+            f"scored at FPR {fpr_text(card.challenge.working_point)}; this board ranks "
+            f"{fpr_text(contest.working_point)}: run `harness ci rescore-all`"
         )
     if card.scorer_version != contest.scorer_version:
         yield (
@@ -176,15 +179,16 @@ def _physics_reasons(card: ScoreCard, contest: Contest) -> Iterator[str]:
     try:
         point = physics.at(contest.working_point)
     except KeyError:
-        yield f"no working point at FPR {contest.working_point:.0e}"
+        if card.challenge.working_point == contest.working_point:
+            yield f"no working point at FPR {fpr_text(contest.working_point)}"
         return
     if isinstance(point, UnreachedWorkingPoint):
-        yield f"FPR {point.fpr:.0e} was not measured: {point.not_measured}"
+        yield f"FPR {fpr_text(point.fpr)} was not measured: {point.not_measured}"
         return
     if point.is_low_statistics:
         yield (
             f"low statistics: only {point.n_allowed} background events may pass at FPR "
-            f"{point.fpr:.0e}"
+            f"{fpr_text(point.fpr)}"
         )
     for name in contest.signals:
         if name not in point.rates or name not in physics.auc:

@@ -14,6 +14,7 @@ from harness.card.records import (
     UnreachedWorkingPoint,
     WorkingPoint,
 )
+from harness.challenge import Challenge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +25,48 @@ class Entry:
     card: ScoreCard
 
 
+def is_same_scoring(first: ScoreCard, second: ScoreCard) -> bool:
+    """Tell whether two cards are of one scoring: a whole card and its public part are."""
+    return _scoring(first) == _scoring(second)
+
+
+def _scoring(card: ScoreCard) -> tuple[object, ...]:
+    said = card.submission
+    return card.challenge.name, said.team, said.digest, card.created_at, card.scorer_version
+
+
+def fpr_text(value: float) -> str:
+    """Write a false positive rate as a power of ten.
+
+    Examples
+    --------
+    >>> fpr_text(1e-5), fpr_text(3e-4), fpr_text(2.5e-5)
+    ('1e-5', '3e-4', '2.5e-5')
+    """
+    mantissa, exponent = f"{value:.5e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def fits(card: ScoreCard, rules: Challenge) -> bool:
+    """Tell whether a card was made with the data, split and seed that a manifest names.
+
+    At which working point is another question: every card has several, and one counts.
+    """
+    scored = card.challenge
+    checksums = {file.process: file.checksum for file in rules.files if file.checksum}
+    return (scored.name, scored.version, scored.split_key, scored.seed) == (
+        *(rules.name, rules.version, rules.split.key, rules.seed),
+    ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
+
+
+def may_be_paired(first: ScoreCard, second: ScoreCard) -> bool:
+    """Tell whether the replicates of two cards weigh the same events at the same rate."""
+    one, other = first.challenge, second.challenge
+    return data_digest(one) == data_digest(other) and one.working_point == other.working_point
+
+
 def data_digest(challenge: ScoredChallenge) -> str:
-    """Digest what must be equal for two cards to be compared: data, split, seed, working point.
+    """Digest what must be equal for two cards to be of the same events: data, split and seed.
 
     Hidden signals are left out: they change no figure of the others.
     """
@@ -38,7 +79,6 @@ def data_digest(challenge: ScoredChallenge) -> str:
         challenge.seed,
         challenge.split_key,
         challenge.split_fractions,
-        challenge.working_point,
         files,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -70,7 +110,7 @@ def point_at(physics: Physics | None, fpr: float) -> WorkingPoint | NotMeasured:
     try:
         point = physics.at(fpr)
     except KeyError:
-        return NotMeasured(not_measured=f"no working point at FPR {fpr:.0e}")
+        return NotMeasured(not_measured=f"no working point at FPR {fpr_text(fpr)}")
     if isinstance(point, UnreachedWorkingPoint):
         return NotMeasured(not_measured=point.not_measured)
     return point

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from harness.board.entry import fpr_text
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, describe_lead
 from harness.card.records import NotMeasured
 from harness.card.text import markdown_text, spreadsheet_text, visible
@@ -51,18 +52,6 @@ def amount(value: float) -> str:
     ('394,080', '2.5', '40.38')
     """
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}"
-
-
-def fpr_text(value: float) -> str:
-    """Write a false positive rate as a power of ten.
-
-    Examples
-    --------
-    >>> fpr_text(1e-5), fpr_text(3e-4)
-    ('1e-5', '3e-4')
-    """
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
 
 
 def rank_text(row: BoardRow) -> str:

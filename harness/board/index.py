@@ -21,7 +21,7 @@ from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
 from harness.errors import DataError
-from harness.files import read_json
+from harness.files import read_bounded, read_json
 
 SUMMARY_NAME = "summary.json"
 
@@ -48,6 +48,8 @@ class Snapshot:
         What the events of a challenge are.
     decisions : mapping of challenge to Decisions or DataError
         What the organiser decided, or why it cannot be read.
+    final : frozenset of challenge
+        Those that were opened: their boards are final.
     """
 
     version: int
@@ -55,6 +57,13 @@ class Snapshot:
     summaries: Mapping[str, DataSummary] = field(default_factory=dict)
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
+    final: frozenset[str] = frozenset()
+
+    @property
+    def by_front(self) -> list[str]:
+        """Challenges with cards: final ones first, then by their newest cards."""
+        newest = {name: max(e.card.created_at for e in self.entries[name]) for name in self.entries}
+        return sorted(newest, key=lambda name: (name in self.final, newest[name]), reverse=True)
 
     def decisions_of(self, challenge: str) -> Decisions:
         """Return what was decided of a challenge.
@@ -173,9 +182,12 @@ class CardIndex:
         summaries: dict[str, DataSummary] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
+            name = f"{challenge}/{FILE_NAME}"
             if isinstance(made, DataError):
-                name = f"{challenge}/{FILE_NAME}"
-                unreadable.append(Unreadable(name=name, reason=made.problems[0].what))
+                told = tuple(one.what for one in made.problems)
+            else:
+                told = made.flaws
+            unreadable += [Unreadable(name=name, reason=reason) for reason in told]
         for path, found in sorted(self._known.found.items()):
             if isinstance(found, Unreadable):
                 unreadable.append(found)
@@ -337,8 +349,8 @@ def _read_summary(path: Path) -> DataSummary:
 def _newer_schema(path: Path) -> str:
     """Say if a file that could not be read was written by a later harness; empty if not."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        content = json.loads(read_bounded(path, MAX_CARD_BYTES))
+    except (DataError, ValueError, RecursionError):
         return ""
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

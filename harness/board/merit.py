@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from harness.board.comparison import TAILS, PairedComparison, Span, compare, rate_replicates, tpr_of
 from harness.board.contest import Contest
-from harness.board.entry import point_at
-from harness.card.records import NotMeasured, Physics
+from harness.board.entry import point_at, shown_physics
+from harness.card.records import NotMeasured, Physics, ScoreCard
 
 
 def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None = None) -> float:
@@ -43,11 +43,16 @@ def merit_of(tpr: Mapping[str, float], contest: Contest, *, floor: float | None 
     match contest.rules.metric:
         case "geometric_mean_tpr":
             logs = (w * math.log(value) for w, value in zip(weights, floored, strict=True))
-            return math.exp(math.fsum(logs) / total)
+            return _without_last_digits(math.exp(math.fsum(logs) / total))
         case "mean_tpr":
             return math.fsum(w * value for w, value in zip(weights, floored, strict=True)) / total
         case "lowest_tpr":
             return min(floored)
+
+
+def _without_last_digits(value: float) -> float:
+    """Round to 12 digits: the last of 17 hang on the processor's logarithms and exponentials."""
+    return float(f"{value:.12g}")
 
 
 def merit_at(
@@ -82,12 +87,16 @@ def merit_replicates(physics: Physics, contest: Contest) -> NDArray[np.float64]:
 
 def span_of(log_replicates: NDArray[np.float64], merit: float) -> Span:
     """Return the interval of one merit by itself, from its `merit_replicates`."""
-    lower, upper = (float(edge) for edge in np.exp(np.quantile(log_replicates, TAILS)))
+    edges = np.exp(np.quantile(log_replicates, TAILS)).tolist()
+    lower, upper = (_without_last_digits(edge) for edge in edges)
     return Span(lower=min(lower, merit), upper=max(upper, merit))
 
 
-def merit_span(physics: Physics, merit: float, contest: Contest) -> Span | None:
-    """Return the interval of a merit at the contest's working point; None without replicates."""
+def merit_span(card: ScoreCard, merit: float, contest: Contest) -> Span | None:
+    """Return the interval of a card's merit; None without replicates at the contest's rate."""
+    physics = shown_physics(card)
+    if physics is None or card.challenge.working_point != contest.working_point:
+        return None
     if not all(physics.replicates.get(name) for name in contest.signals):
         return None
     return span_of(merit_replicates(physics, contest), merit)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,10 @@ class Unranked:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
-    """A board: one card of each team, ranked or not, and the cards that no longer count."""
+    """A board: one card of each team, ranked or not, and the cards that no longer count.
+
+    A team that was renamed is one team, see `Contest.team_of`.
+    """
 
     contest: Contest
     ranked: tuple[Ranked, ...]
@@ -106,20 +110,20 @@ def _one_per_team(
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     teams: dict[str, list[Entry]] = {}
     for entry in entries:
-        teams.setdefault(entry.card.submission.team, []).append(entry)
+        teams.setdefault(contest.team_of(entry), []).append(entry)
     counting, superseded = [], []
     for cards in teams.values():
         *older, latest = sorted(cards, key=lambda entry: _standing_order(entry, contest))
         counting.append(latest)
         superseded.extend(older)
-    superseded.sort(key=lambda entry: (entry.card.created, entry.key), reverse=True)
+    superseded.sort(key=lambda entry: (entry.card.created_at, entry.key), reverse=True)
     return tuple(counting), tuple(superseded)
 
 
-def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, str, str]:
+def _standing_order(entry: Entry, contest: Contest) -> tuple[bool, bool, datetime, str]:
     """Sort a team's cards so that the one that counts comes last."""
     card, counts = entry.card, is_valid(entry, contest)
-    return counts and is_comparable(card, contest), counts, card.created, entry.key
+    return counts and is_comparable(card, contest), counts, card.created_at, entry.key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +166,9 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
     if not eligible:
         return ()
     judged = [_judge(entry, contest) for entry in eligible]
-    judged.sort(key=lambda one: (one.key, one.entry.card.created, one.entry.card.submission.digest))
+    judged.sort(
+        key=lambda one: (one.key, one.entry.card.created_at, one.entry.card.submission.digest)
+    )
     better = resolved_better(
         np.array([one.log_replicates for one in judged]), np.log([one.merit for one in judged])
     )
@@ -190,9 +196,9 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
     )
 
 
-def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, str, str]:
+def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, datetime, str]:
     """Trigger entries before open ones, then by the figure of merit that is there."""
     card = item.entry.card
     merit = merit_at(shown_physics(card), contest)
     known = 0.0 if isinstance(merit, NotMeasured) else merit
-    return card.submission.division == "open", -known, card.created, item.entry.key
+    return card.submission.division == "open", -known, card.created_at, item.entry.key

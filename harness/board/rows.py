@@ -75,6 +75,8 @@ class BoardRow(Value):
     ----------
     rank, best_rank, worst_rank : int or None
         None for an entry that is not ranked; `reasons` then says why.
+    scored_as : str
+        Name of the team on the card: another one where the team was renamed since.
     card : str
         Name of the card's file without its ending.
     arithmetic : str or None
@@ -90,6 +92,7 @@ class BoardRow(Value):
     class_rank: int | None
     is_pareto: bool
     team: str
+    scored_as: str = ""
     title: str
     card: str
     division: Literal["trigger", "open"]
@@ -123,6 +126,8 @@ class Board(Value):
         FPR of the ranking; `shown_point` is that of the TPRs shown.
     signals : mapping of signal to str
         How each is printed, in the challenge's order.
+    is_final : bool
+        It was opened, with its hidden signals: the title says so.
     n_superseded : int
         Older cards of the same teams, which no longer count.
     """
@@ -130,6 +135,7 @@ class Board(Value):
     schema_version: Literal[1] = 1
     challenge: Name
     title: str
+    is_final: bool = False
     version: str
     synthetic: bool
     data: str
@@ -153,14 +159,16 @@ def board_of(made: Ranking, *, shown_point: float | None = None) -> Board:
     contest = made.contest
     point = contest.working_point if shown_point is None else shown_point
     listed = made.listed
-    newest = max((item.entry.card for item in listed), key=lambda card: card.created)
+    newest = max((item.entry.card for item in listed), key=lambda card: card.created_at)
     reference = _reference_card(listed, contest, newest)
-    notes = [RANK_NOTE, RATE_NOTE]
+    notes = [*(f"A decision of the organiser: {flaw}." for flaw in contest.flaws)]
+    notes += [RANK_NOTE, RATE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(
         challenge=contest.challenge,
-        title=reference.challenge.title,
+        title=contest.title_of(reference.challenge.title),
+        is_final=contest.is_final,
         version=reference.challenge.version,
         synthetic=reference.challenge.synthetic,
         data=contest.data,
@@ -214,13 +222,14 @@ def _row(item: Ranked | Unranked, contest: Contest, point: float) -> BoardRow:
         resource_class=place.resource_class if place else None,
         class_rank=place.class_rank if place else None,
         is_pareto=place.is_pareto if place else False,
-        team=card.submission.team,
+        team=contest.team_of(item.entry),
+        scored_as=card.submission.team,
         title=card.submission.title,
         card=item.entry.key.partition("/")[2],
         division=card.submission.division,
         created=card.created,
         arithmetic=physics.arithmetic if physics else None,
-        merit=_merit(physics, contest, point, place),
+        merit=_merit(card, contest, point, place),
         rates={name: _rate(physics, name, point) for name in contest.signals},
         mean_auc=_mean_auc(physics, contest.signals),
         latency_ns=_amount(firmware, "latency_ns"),
@@ -257,16 +266,16 @@ def _rate(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMea
 
 
 def _merit(
-    physics: Physics | None, contest: Contest, fpr: float, place: Ranked | None
+    card: ScoreCard, contest: Contest, fpr: float, place: Ranked | None
 ) -> MeritCell | NotMeasured:
     if fpr == contest.working_point and place is not None:
         return _merit_cell(place.merit, place.merit_span)
-    value = merit_at(physics, contest, fpr=fpr)
+    value = merit_at(shown_physics(card), contest, fpr=fpr)
     if isinstance(value, NotMeasured):
         return value
-    if fpr != contest.working_point or physics is None:
+    if fpr != contest.working_point:
         return _merit_cell(value, None)
-    return _merit_cell(value, merit_span(physics, value, contest))
+    return _merit_cell(value, merit_span(card, value, contest))
 
 
 def _merit_cell(value: float, span: Span | None) -> MeritCell:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from harness.board.contest import Rulebook
 from harness.board.eligibility import reasons_against
-from harness.board.entry import Entry, shown_physics
+from harness.board.entry import Entry, fpr_text, shown_physics
 from harness.board.merit import merit_at
 from harness.card.records import NotMeasured, ScoreCard
 from harness.card.terminal import rate_text
@@ -36,7 +36,7 @@ def _standing_lines(card: ScoreCard) -> Iterator[Text]:
         yield Text.assemble(
             (f"merit {rate_text(merit)}", "bold"),
             f": {_METRICS[contest.rules.metric]} of the TPR ({physics.arithmetic}) at FPR "
-            f"{contest.working_point:.0e}, each counted as at least that",
+            f"{fpr_text(contest.working_point)}, each counted as at least that",
         )
     reasons = reasons_against(entry, contest)
     why = "; ".join(reasons) if reasons else "no rule is broken"

@@ -27,6 +27,7 @@ from harness.errors import DataError, EnvironmentFaultError
 from harness.files import (
     disk_fault,
     file_checksum,
+    open_regular,
     parse_json,
     read_json,
     remove,
@@ -42,6 +43,10 @@ SCORES_SUFFIX = ".scores.zst"
 _MADE = re.compile(rf"(?P<stem>\d{{8}}T\d{{6}}Z-[0-9a-f]{{8}})({re.escape(SCORES_SUFFIX)})?\Z")
 # A card of one challenge with four signals takes about 60 kB; one hundred signals fit.
 MAX_CARD_BYTES = 4 * 1024**2
+# Scores of a card: 2^28 of them are 2 GiB, thirty times as many as ADC2021 has.
+MAX_SCORES = 2**28
+# Largest part of what was unpacked that a scores file may refer to, bytes; level 3 uses 2 MiB.
+_ZSTD_WINDOW = 8 * 1024**2
 # Level 3 of zstd packs float64 scores at about 300 MB/s; higher ones gain a few per cent.
 _ZSTD_LEVEL = 3
 _EXPECTED = "a score card of a schema version that this harness knows"
@@ -86,8 +91,15 @@ def unpack_scores(packed: bytes, card: ScoreCard) -> KeptScores:
     counts = {file.process: file.n_scored for file in card.challenge.files}
     has_firmware = not isinstance(card.firmware_physics, NotMeasured)
     n_expected = sum(counts.values()) * (2 if has_firmware else 1)
+    if n_expected > MAX_SCORES:
+        what = f"the card says that it has {n_expected:,} scores"
+        raise DataError(what, expected=f"at most {MAX_SCORES:,}")
     try:
-        raw = zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+        # One more score than there may be is never unpacked, whatever the file holds.
+        with zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(
+            packed
+        ) as stream:
+            raw = stream.read(8 * (n_expected + 1))
         values = np.frombuffer(raw, dtype="<f8")
     except (zstandard.ZstdError, ValueError) as error:
         raise DataError(f"the scores file is broken: {error}") from error
@@ -230,7 +242,8 @@ def read_scores(path: Path) -> KeptScores:
     if isinstance(card.scores, NotMeasured):
         raise DataError(f"no scores were kept: {card.scores.not_measured}")
     try:
-        packed = scores_path.read_bytes()
+        with open_regular(scores_path) as stream:
+            packed = stream.read(8 * MAX_SCORES)
     except OSError as error:
         raise DataError(
             "the scores of this card are not here",

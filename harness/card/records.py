@@ -6,11 +6,12 @@ carries what is needed to judge it: an interval, an evidence, or the reason why 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value
+from harness.challenge import Evidence, Name, RankingRules, Target, Utc, Value, instant
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -221,6 +222,48 @@ class Agreement(Value):
     note: Text = ""
 
 
+class ScoreDifference(Value):
+    """Scores of the same events in two arithmetics.
+
+    Attributes
+    ----------
+    max_difference : float
+        Largest difference of an event's two scores, in the units of the score.
+    """
+
+    n_events: Count
+    n_different: Count
+    max_difference: float = Field(ge=0)
+
+
+class ComparedScores(Value):
+    """The network's scores compared with the firmware's, over all events that were scored.
+
+    Attributes
+    ----------
+    is_rounded : bool
+        Whether the firmware is of a float network that was rounded to its declared precision. Then
+        the scores differ by this rounding; otherwise the float32 of Keras is all that may differ.
+    by_process : mapping of str to ScoreDifference
+        ``background``, and each signal.
+    """
+
+    is_rounded: bool
+    by_process: dict[Name, ScoreDifference]
+
+    @property
+    def explanation(self) -> str:
+        """Why scores differ; empty if none does."""
+        if not any(one.n_different for one in self.by_process.values()):
+            return ""
+        if self.is_rounded:
+            return "the firmware is of the network rounded to its declared precision"
+        return (
+            "Keras rounds in float32: in float64 the events that differ most have the firmware's "
+            "score"
+        )
+
+
 # Longer names of layers are cut.
 MAX_STAGE_NAME = 200
 StageName = Annotated[str, Field(max_length=MAX_STAGE_NAME)]
@@ -272,6 +315,20 @@ class Firmware(Value):
         return bool(self.verdicts) and all(verdict.is_passed for verdict in self.verdicts)
 
 
+class ChangedRate(Value):
+    """TPR of the same signal events before and after they were changed.
+
+    Attributes
+    ----------
+    difference : Interval
+        Of after minus before; the events are the same, so it is paired.
+    """
+
+    before: Probability
+    after: Probability
+    difference: Interval
+
+
 class Check(Value):
     """One integrity check of the scores.
 
@@ -281,8 +338,10 @@ class Check(Value):
         ``same`` (bit for bit), ``noise`` (within the arithmetic's tolerance), ``leak`` (a score
         depends on more than its own event) or ``diagnostic`` (no verdict is drawn).
     max_difference : float
-        Largest difference, in units of the spread of the scores, or of an event's own score where
-        that is larger.
+        Largest difference, in units of the spread of the scores, or of an event's distance from
+        their median where that is larger.
+    rates : mapping of signal to ChangedRate
+        Of a diagnostic, at the challenge's working point if that was reached.
     """
 
     name: Name
@@ -290,6 +349,7 @@ class Check(Value):
     n_events: Count
     max_difference: float
     detail: Text = ""
+    rates: dict[Name, ChangedRate] = Field(default_factory=dict)
 
 
 class Distribution(Value):
@@ -475,6 +535,16 @@ class ScoredFile(Value):
     n_scored: Count
 
 
+def _without_impossible_deadline(rules: object) -> object:
+    """Leave out a deadline that is no time: harness once wrote such, and cards load for ever."""
+    if isinstance(rules, dict) and isinstance(deadline := rules.get("deadline"), str):
+        try:
+            instant(deadline)
+        except ValueError:
+            return {**rules, "deadline": None}
+    return rules
+
+
 class ScoredChallenge(Value):
     """The data and the rules that the scores were made with.
 
@@ -496,7 +566,9 @@ class ScoredChallenge(Value):
     seed: int
     working_point: Probability
     target: Target
-    ranking: RankingRules = Field(default_factory=RankingRules)
+    ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
+        default_factory=RankingRules
+    )
     collision_rate_hz: float | None = Field(default=None, gt=0)
 
 
@@ -559,7 +631,20 @@ class ScoreCard(Value):
     accepted: Accepted | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     cuts: TriggerCuts | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
     stress: Stress | NotMeasured = NotMeasured(not_measured="not recorded by this scoring")
+    compared: ComparedScores | NotMeasured = NotMeasured(
+        not_measured="not recorded by this scoring"
+    )
     warnings: tuple[Text, ...] = ()
+
+    @property
+    def created_at(self) -> datetime:
+        """The instant of `created`."""
+        return instant(self.created)
+
+    @property
+    def received_at(self) -> datetime:
+        """When it was handed in, which counts for the deadline; else when it was scored."""
+        return instant(self.submission.received or self.created)
 
 
 class ProcessSummary(Value):

@@ -18,6 +18,10 @@ _UNSHOWN_IN_LOGS = _UNSHOWN | {"Cn"}
 # Format characters that belong to ordinary writing: zero-width joiners of scripts and emoji.
 _JOINERS = frozenset("\u200c\u200d")
 _REPLACEMENT = "\ufffd"
+# Letters and symbols that show nothing: fillers of Hangul, the empty pattern of Braille.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+# Marks on one letter; Vietnamese takes two, vowelled Hebrew and Arabic three.
+_MAX_MARKS = 4
 # ECMA-48: control sequences; strings (OSC, DCS, SOS, PM, APC) up to their end; other escapes.
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
@@ -46,6 +50,22 @@ def plain(text: str) -> str:
         for sign in text
         if sign in "\n\t" or unicodedata.category(sign) not in _UNSHOWN_IN_LOGS
     )
+
+
+def is_readable(text: str) -> bool:
+    r"""Return whether a reader sees something, and no letter carries a pile of marks.
+
+    An empty text is readable: that something must be there is another rule.
+
+    Examples
+    --------
+    >>> is_readable("Réseau, \u03bc\u00b2"), is_readable("\u3164"), is_readable("e" + 9 * "\u0301")
+    (True, False, False)
+    """
+    kinds = [unicodedata.category(sign) for sign in text if not sign.isspace()]
+    seen = [kind for sign, kind in zip("".join(text.split()), kinds) if sign not in _BLANKS]
+    piles = re.search(f"M{{{_MAX_MARKS + 1},}}", "".join(kind[0] for kind in kinds))
+    return piles is None and (not text or any(kind[0] in "LNPS" for kind in seen))
 
 
 def quoted(text: str) -> str:

@@ -45,7 +45,8 @@ def card_view(card: ScoreCard) -> RenderableType:
         parts.append(_network_view(card, network))
     if isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(not_measured("firmware scores", firmware))
-    parts += [_cost_view(card.cost), firmware_view(card.firmware), _checks_view(card)]
+    parts += [_cost_view(card.cost), firmware_view(card.firmware), *_compared_view(card)]
+    parts.append(_checks_view(card))
     parts += _stress_view(card)
     parts += [remark("warning", warning) for warning in card.warnings]
     return Group(*parts)
@@ -175,6 +176,19 @@ def _verdict_line(verdict: Verdict) -> Text:
         f"({share:.1%}, {verdict.evidence}) "
     )
     return Text.assemble(plain(text), (mark, style))
+
+
+def _compared_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw how many scores of network and firmware differ; nothing if there is no firmware."""
+    if isinstance(card.compared, NotMeasured):
+        return []
+    rows = [
+        (name, f"{one.n_events:,}", f"{one.n_different:,}", f"{one.max_difference:.4g}")
+        for name, one in card.compared.by_process.items()
+    ]
+    header = ("", "events", "different", "largest difference")
+    title, caption = "every score: network and firmware", card.compared.explanation
+    return [table(title, header, rows, caption=caption)]
 
 
 def _checks_view(card: ScoreCard) -> RenderableType:

@@ -6,8 +6,8 @@
   `process` scores one, `staging` copies its files, `ledger` lists the attempts.
 * Comment: `artefact` is what a run leaves, `judgement` compares its card with the board, `comment`
   writes the Markdown, `announce` posts it by `github`, the only module that knows a forge.
-* Publish: `publish` scores the main branch, `rescore` makes cards again, `private` reaches the
-  organiser's own data.
+* Publish: `publish` scores the main branch, `following` writes down what it did to teams, `rescore`
+  makes cards again, `private` reaches the organiser's own data, `secrecy` keeps whole cards apart.
 * Session: `session` brings the board's branch and publishes its pages, `history` guards it,
   `organise` writes decisions, `opening` opens a private challenge.
 

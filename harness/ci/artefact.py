@@ -134,12 +134,19 @@ def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
     strangers = {one.team for one in summary.scorings} | set(artefact.cards)
     if summary.plan is not None:
         strangers |= {one.team for one in summary.plan.submissions}
+        strangers |= {one.renamed_from for one in summary.plan.submissions if one.renamed_from}
     strangers -= set(teams)
     if not strangers:
         return artefact
     plan = summary.plan
     if plan is not None:
-        kept = tuple(one for one in plan.submissions if one.team in teams)
+        kept = tuple(
+            one
+            if one.renamed_from in {None, *teams}
+            else one.model_copy(update={"renamed_from": None})
+            for one in plan.submissions
+            if one.team in teams
+        )
         plan = plan.model_copy(update={"submissions": kept})
     remark = (
         f"The run reported on {len(strangers)} submissions that this pull request does not change: "

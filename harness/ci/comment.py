@@ -15,9 +15,10 @@ from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
 from harness.board.contest import Rulebook
 from harness.board.eligibility import requirements
-from harness.board.entry import Entry, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
+from harness.board.entry import Entry, fits, fpr_text, shown_physics
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.board.order import Ranked
+from harness.board.public import public_part
 from harness.board.rows import SYNTHETIC_NOTE, titles_of
 from harness.card.records import Figure, NotMeasured, ScoreCard, SignalRate, WorkingPoint
 from harness.card.text import markdown_text
@@ -25,7 +26,6 @@ from harness.challenge import Challenge
 from harness.ci.artefact import read_folder
 from harness.ci.documents import Plan, Scoring, Summary, ToldProblem, cut
 from harness.ci.judgement import Judgement, Opponent, flaw_of, judge
-from harness.ci.queue import is_same_data
 
 MARKER = "<!-- harness: score card -->"
 # GitHub's limit is 65,536 characters; bytes are counted to be safe.
@@ -152,7 +152,7 @@ def make_comment(
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
             continue
-        brief, details = _card_parts(card, rivals, is_known=scoring.status == "known")
+        brief, details = _card_parts(card, rivals, scoring, summary.plan)
         parts.append(brief)
         optional.append((len(parts), details))
         parts.append("")
@@ -197,12 +197,12 @@ def _plan_parts(plan: Plan) -> list[str]:
             return ["## Not scored", "\n".join(listed)]
     lines = [f"- {comment_text(note)}" for note in plan.notes]
     lines += [
-        f"- `{one.team}` is deleted: its cards stay in the history."
+        f"- `{one.team}` is deleted: its cards stay listed, without a rank."
         for one in plan.submissions
         if one.change == "deleted"
     ]
     lines += [
-        f"- `{one.team}` was `{one.renamed_from}`."
+        f"- `{one.team}` was `{one.renamed_from}`: it takes its cards along."
         for one in plan.submissions
         if one.renamed_from is not None
     ]
@@ -219,7 +219,9 @@ def _problem(problem: ToldProblem) -> str:
 
 def _failure(scoring: Scoring) -> str:
     reason, hint = _FAULTS.get(scoring.exit_code, ("it failed", ""))
-    if scoring.status != "failed":
+    if scoring.status == "waiting":
+        reason, hint = "it waits", "Nothing was counted; the next push tries it again."
+    elif scoring.status != "failed":
         reason, hint = "its card cannot be shown", "See the remarks above."
     return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
 
@@ -231,21 +233,26 @@ def _log(scoring: Scoring) -> str:
     return f"{summary}\n\n<pre>\n{shown}\n</pre>\n</details>"
 
 
-def _card_parts(card: ScoreCard, rivals: Rivals, *, is_known: bool) -> tuple[str, str]:
+def _card_parts(
+    card: ScoreCard, rivals: Rivals, scoring: Scoring, plan: Plan | None
+) -> tuple[str, str]:
     """Write what everybody reads, and what is folded away."""
+    card = public_part(card, rivals.rulebook.decisions.revealed)
     said = card.submission
     lines = [f"## `{said.team}`: {comment_text(said.title)}", _heading(card)]
-    if is_known:
+    if scoring.status == "known":
         lines.append("These files were scored before: this is their card.")
     lines += [f"> {comment_text(reason)}" for reason in card.unofficial_because[:5]]
     challenge = rivals.rulebook.challenge
-    if challenge is not None and not is_same_data(card, challenge):
+    if challenge is not None and not fits(card, challenge):
         lines.append("The card is not shown: it was scored on other data than the board's.")
         return "\n\n".join(lines), ""
     if reason := flaw_of(card, rivals.entries):
         lines.append(f"The card is not shown: {comment_text(reason)}.")
         return "\n\n".join(lines), ""
-    found = judge(card, rivals.entries, rulebook=rivals.rulebook)
+    planned = () if plan is None else plan.submissions
+    former = next((one.renamed_from for one in planned if one.team == said.team), None)
+    found = judge(card, rivals.entries, rulebook=rivals.rulebook, renamed_from=former)
     lines += [_standing(found), _signals(found), _verdict(found)]
     return "\n\n".join(line for line in lines if line), _details(card)
 
@@ -308,7 +315,7 @@ def _opponents(found: Judgement) -> dict[str, Opponent]:
     if found.last is not None:
         opponents["against your last entry"] = found.last
     if found.best is not None:
-        team = found.best.entry.card.submission.team
+        team = found.contest.team_of(found.best.entry)
         opponents[f"against the best, `{team}`"] = found.best
     return opponents
 

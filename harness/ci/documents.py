@@ -96,8 +96,8 @@ class Scoring(Value):
     ----------
     status : str
         ``scored``: now. ``known``: the same files had a card of this challenge already.
-        ``failed``: `message` says why, and `exit_code` whose fault it was. ``waiting``: the team
-        has used up its scorings of today.
+        ``failed``: `message` says why, and `exit_code` whose fault it was. ``waiting``: a later
+        run scores it, because the team has used up its scorings of today, or this run its budget.
     attempts : int
         Runs that it took; one that failed by the platform's fault is tried again.
     card : str or None
@@ -134,11 +134,10 @@ class Summary(Value):
 
     @property
     def exit_code(self) -> int:
-        """One exit code for all: 0 only if nothing failed and nothing was refused."""
+        """One exit code for all: 0 only if all was scored that could be scored."""
         if self.plan is not None and self.plan.kind == "refused":
             return ExitCode.INVALID
-        failed = (one.exit_code for one in self.scorings if one.status == "failed")
-        return next(failed, ExitCode.SCORED)
+        return next((one.exit_code for one in self.scorings if one.exit_code), ExitCode.SCORED)
 
 
 def cut(text: str, max_characters: int) -> str:

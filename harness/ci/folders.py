@@ -6,13 +6,14 @@ Its files are checked as git has them, before any of them is written to a disk.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.challenge import IntakeRules
 from harness.ci.documents import cut
 from harness.ci.git import MODE_TITLES, Repository, TreeEntry
-from harness.errors import Problem
+from harness.errors import InvalidSubmissionError, Problem
 from harness.submission import digest
 from harness.submission.declaration import FILE_NAME, MAX_BYTES, owners_of, parse_spec
 
@@ -53,17 +54,24 @@ class TeamFolder:
 
 def read_folder(repository: Repository, team: str, *, base: str, merged: str) -> TeamFolder:
     """Read the folder of a team from the two sides of a comparison."""
-    trees = []
+    trees: list[str | None] = []
     for side in (base, merged):
         found = [
             entry.object
             for entry in repository.entries(f"{side}:{SUBMISSIONS}")
             if entry.path == team and entry.is_folder
         ]
+        if len(found) > 1:
+            raise InvalidSubmissionError(_twice(f"{SUBMISSIONS}/{team}"))
         trees.append(found[0] if found else None)
     new = trees[1]
     entries = () if new is None else tuple(repository.entries(new, is_deep=True))
     return TeamFolder(name=team, base_tree=trees[0], new_tree=new, entries=entries)
+
+
+def _twice(where: str) -> Problem:
+    what = "is there twice: no honest git writes such a tree"
+    return Problem(what=what, where=where, fix="add the files to a new commit of a fresh clone")
 
 
 def folded(name: str) -> str:
@@ -85,7 +93,11 @@ def folder_problems(repository: Repository, folder: TeamFolder) -> Iterator[Prob
             yield digest.irregular(f"is {title}", folder.where(entry.path))
         elif (reason := _bad_path(entry.path)) is not None:
             yield Problem(what=reason, where=folder.where(entry.path), fix="rename or leave it out")
-    for first, second in _twins([entry.path for entry in folder.entries]):
+    paths = [entry.path for entry in folder.entries]
+    for path, count in Counter(paths).items():
+        if count > 1:
+            yield _twice(folder.where(path))
+    for first, second in _twins(paths):
         yield Problem(
             what=f"{cut(first, 120)!r} and {cut(second, 120)!r} are one file on some disks",
             where=folder.place,

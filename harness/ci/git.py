@@ -7,8 +7,10 @@ with those that are no UTF-8 as surrogates.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import resource
 import subprocess
 import tempfile
 import threading
@@ -23,6 +25,10 @@ MIB = 1024**2
 # Listings of a repository with some ten thousand changed files fit.
 MAX_LISTING_BYTES = 8 * MIB
 _TIMEOUT_S = 120.0
+# A tree is listed up to here before anything else is done with it: some 500,000 files.
+MAX_TREE_BYTES = 64 * MIB
+# Memory of one command of git; listing and merging need a tenth of it.
+_MEMORY_BYTES = 2048 * MIB
 # What git ends with where it does not know an option.
 _USAGE = 129
 _OID = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
@@ -38,6 +44,7 @@ _SETTINGS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.attributesFile=/dev/null"),
+    *("-c", "core.bigFileThreshold=16m"),
     *("-c", "merge.renames=false"),
     *("-c", "diff.renames=false"),
     *("-c", "protocol.ext.allow=never"),
@@ -205,6 +212,19 @@ class Repository:
             )
         return found
 
+    def check_tree(self, commit: str) -> None:
+        """List all of a commit's tree, folders too, up to `MAX_TREE_BYTES`.
+
+        A few small objects can stand for a tree of millions of files or folders, which git reads
+        one by one as soon as it merges or compares.
+
+        Raises
+        ------
+        TooLargeError
+            It is larger.
+        """
+        self.run("ls-tree", "-r", "-t", "-z", "--full-tree", commit, max_bytes=MAX_TREE_BYTES)
+
     def merge(self, base: str, head: str) -> Merge:
         """Merge two commits in memory, as a forge would; no work tree or branch is touched."""
         code, answer = self.run(
@@ -300,6 +320,8 @@ def _run_bounded(
         )
     except OSError as error:
         raise GitError(f"git could not be run: {error}", fix="install git") from error
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(process.pid, resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     clock = threading.Timer(_TIMEOUT_S, process.kill)
     clock.start()
     try:

@@ -2,26 +2,29 @@
 
 The branch `board` of the repository holds ``results/`` (cards, attempts, decisions) and ``docs/``
 (the pages, which a forge can serve from there). It is never forced, and no commit of it changes or
-removes a card: `commit_board` refuses to make one.
+removes a card, or brings a figure of a hidden signal: `commit_board` refuses to make one.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.board import decisions
+from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
-from harness.card.files import SCORES_SUFFIX
+from harness.board.public import hidden_signals
+from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX, parse_card
 from harness.ci import ledger
 from harness.ci.git import MIB, Repository, identity
-from harness.errors import IntegrityError, Problem
+from harness.errors import DataError, IntegrityError, Problem
 
 BRANCH = "board"
 _MAX_FILE_BYTES = 64 * MIB
+_MAX_NAMED = 20
 # Never committed: raw scores are large, the rest is temporary.
 _LEFT_OUT = (f"*{SCORES_SUFFIX}", ".lock", "*.lock", "*.part")
 
@@ -40,7 +43,7 @@ class BoardFolder:
     @property
     def opened(self) -> Path:
         """Whole cards of a private challenge, once the organiser opened them."""
-        return self.folder / "opened"
+        return self.folder / OPENED
 
     @property
     def site(self) -> Path:
@@ -108,26 +111,24 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
     Raises
     ------
     IntegrityError
-        A card of the history was changed or removed; nothing is committed.
+        A card of the history was changed or removed, or one has figures of a signal that is
+        hidden; nothing is committed.
     """
     repository = own_repository(board.folder)
     paths = [path.name for path in (board.results, board.opened, board.site) if path.exists()]
     if not paths:
         return None
     repository.run("add", "--all", "--", *paths)
-    broken = sorted(_broken(repository))
-    if broken:
-        raise IntegrityError(
-            *(
-                Problem(
-                    what="was changed or removed, and the history of a board only grows",
-                    where=path,
-                    fix="restore it with `git checkout`; to make a card not count: "
-                    "`harness ci retract`",
-                )
-                for path in broken[:20]
-            )
-        )
+    _refuse(
+        _secret(repository, board),
+        "holds figures of a hidden signal, and a board is public",
+        fix="move it to the organiser's own results, see docs/secrecy.md",
+    )
+    _refuse(
+        _broken(repository),
+        "was changed or removed, and the history of a board only grows",
+        fix="restore it with `git checkout`; to make a card not count: `harness ci retract`",
+    )
     code, _ = repository.run("diff", "--cached", "--quiet", allowed=(0, 1))
     if code == 0:
         return None
@@ -136,6 +137,13 @@ def commit_board(board: BoardFolder, message: str) -> str | None:
         variables=identity("harness"),
     )
     return repository.resolve("HEAD")
+
+
+def _refuse(paths: Iterable[str], what: str, *, fix: str) -> None:
+    """Raise an error that names the first of `paths`, if there are any."""
+    problems = [Problem(what=what, where=path, fix=fix) for path in sorted(paths)[:_MAX_NAMED]]
+    if problems:
+        raise IntegrityError(*problems)
 
 
 def _broken(repository: Repository) -> Iterator[str]:
@@ -150,6 +158,34 @@ def _broken(repository: Repository) -> Iterator[str]:
             repository, change.path, change.old_object, change.new_object
         ):
             yield change.path
+
+
+def _secret(repository: Repository, board: BoardFolder) -> Iterator[str]:
+    """Name the new cards that have figures of a signal that is not opened."""
+    opened = {path.name: path for path in (board.results, board.opened)}
+    for path, name in _new_files(repository):
+        folder, *way = path.split("/")
+        if folder not in opened or len(way) != 3 or not path.endswith(CARD_SUFFIX):
+            continue
+        try:
+            card = parse_card(repository.blob(name, MAX_CARD_BYTES), source=path)
+        except DataError:
+            # Nobody shows what cannot be read.
+            continue
+        revealed = decisions.read_decisions(opened[folder], way[0]).revealed
+        if hidden_signals(card.challenge) - revealed:
+            yield path
+
+
+def _new_files(repository: Repository) -> Iterator[tuple[str, str]]:
+    """List the files that the index adds or changes, with their objects."""
+    index = repository.text("write-tree")
+    if repository.find("HEAD") is None:
+        yield from ((entry.path, entry.object) for entry in repository.entries(index, is_deep=True))
+        return
+    for change in repository.changes("HEAD^{tree}", index):
+        if not change.is_deleted:
+            yield change.path, change.new_object
 
 
 def _is_grown(repository: Repository, path: str, old: str, new: str) -> bool:

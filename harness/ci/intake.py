@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.card.files import CARD_SUFFIX
+from harness.board.public import public_part
+from harness.card.files import CARD_SUFFIX, read_card
 from harness.challenge import Challenge
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut
@@ -37,8 +36,15 @@ class ScoringSettings:
         Where cards are looked for and written.
     jobs, cluster
         See `queue.score_all`.
-    limit_s, budget_s : float
-        What one scoring, and what all of them may take; None: no limit for all.
+    public : Path or None
+        The board's results, where whole cards are kept apart from them in `results`: they get the
+        public parts.
+    limit_s : float
+        What one scoring may take.
+    deadline : float or None
+        When the budget of the whole run is used up [s since 1970]; None: there is none.
+    is_retrying : bool
+        Score what was given up because the platform failed too often, too.
     """
 
     rules: Challenge
@@ -48,9 +54,11 @@ class ScoringSettings:
     jobs: int = 1
     cluster: str | None = None
     limit_s: float = DEFAULT_LIMIT_S
-    budget_s: float | None = None
+    deadline: float | None = None
     has_firmware: bool = True
     is_forced: bool = False
+    is_retrying: bool = False
+    public: Path | None = None
     progress: Callable[[str], None] = lambda _: None
 
 
@@ -109,8 +117,7 @@ def _read_folder(folder: Path) -> SubmittedFiles:
 
 def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
     """Score submissions; one that is not valid fails without being run."""
-    deadline = None if settings.budget_s is None else time.time() + settings.budget_s
-    prepared = [prepare(one, settings, deadline=deadline) for one in handed]
+    prepared = [prepare(one, settings) for one in handed]
     requests = [one for one in prepared if isinstance(one, ScoringRequest)]
     scored = iter(score_requests(requests, settings))
     return [one if isinstance(one, Scoring) else next(scored) for one in prepared]
@@ -129,9 +136,7 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
     )
 
 
-def prepare(
-    handed: SubmittedFiles, settings: ScoringSettings, *, deadline: float | None = None
-) -> ScoringRequest | Scoring:
+def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest | Scoring:
     """Check a submission and make a request of it, or say what is wrong."""
     if handed.problem is not None:
         return _refused(handed.team, settings, handed.problem)
@@ -150,7 +155,7 @@ def prepare(
             received=handed.received,
             has_firmware=settings.has_firmware,
             limit_s=settings.limit_s,
-            deadline=deadline,
+            deadline=settings.deadline,
         )
 
 
@@ -166,11 +171,10 @@ def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scori
 
 
 def write_artefact(summary: Summary, results: Path, folder: Path) -> Path:
-    """Write a summary and its cards into a folder, for the comment."""
+    """Write a summary and the public parts of its cards into a folder, for the comment."""
     write_json(folder / SUMMARY_NAME, summary)
     for scoring in summary.scorings:
         if scoring.card is not None:
-            target = folder / CARDS_FOLDER / f"{scoring.team}.json"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}", target)
+            card = read_card(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}")
+            write_json(folder / CARDS_FOLDER / f"{scoring.team}.json", public_part(card))
     return folder

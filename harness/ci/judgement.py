@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.board.comparison import PairedComparison, compare_rate
 from harness.board.contest import Contest, Rulebook
-from harness.board.entry import Entry, data_digest, shown_physics
+from harness.board.entry import Entry, may_be_paired, shown_physics
 from harness.board.merit import compare_merit
 from harness.board.order import Ranked, Unranked, rank
 from harness.card.records import NotMeasured, Physics, ScoreCard, WorkingPoint
@@ -63,7 +63,11 @@ class Judgement:
 
 
 def judge(
-    card: ScoreCard, board: Sequence[Entry], *, rulebook: Rulebook | None = None
+    card: ScoreCard,
+    board: Sequence[Entry],
+    *,
+    rulebook: Rulebook | None = None,
+    renamed_from: str | None = None,
 ) -> Judgement:
     """Rank `card` among the entries of `board` in place of the cards of its team.
 
@@ -75,15 +79,18 @@ def judge(
         Cards of the challenge; may be empty.
     rulebook : Rulebook, optional
         The board's; without it the rules in its newest card hold.
+    renamed_from : str, optional
+        Name of the team on the board, if the card brings it another one.
     """
     team = card.submission.team
-    others = [entry for entry in board if entry.card.submission.team != team]
+    names = {team, renamed_from}
     candidate = Entry(key=f"{team}/{CANDIDATE}", card=card)
     contest = (rulebook or Rulebook()).contest_of(board or [candidate])
+    others = [entry for entry in board if contest.team_of(entry) not in names]
     made = rank([*others, candidate], contest)
     place = next(item for item in made.listed if item.entry.key == candidate.key)
     now = rank(board, contest).listed if board else ()
-    own = [item.entry for item in now if item.entry.card.submission.team == team]
+    own = [item.entry for item in now if contest.team_of(item.entry) in names]
     rivals = [item.entry for item in made.ranked if item.entry.key != candidate.key]
     return Judgement(
         card=card,
@@ -100,7 +107,7 @@ def _opponent(card: ScoreCard, other: Entry, contest: Contest) -> Opponent | Non
     first, second = shown_physics(card), shown_physics(other.card)
     if first is None or second is None or first.arithmetic != second.arithmetic:
         return None
-    if data_digest(card.challenge) != data_digest(other.card.challenge):
+    if card.challenge.working_point != contest.working_point or not may_be_paired(card, other.card):
         return None
     common = [
         name

@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from harness.board.teams import Teams
 from harness.card.records import SCORER_VERSION, Digest
-from harness.challenge import Name, Utc, Value, utc
+from harness.challenge import Name, Utc, Value, instant, utc
 from harness.ci.documents import Scoring
 from harness.files import parse_json
 
 FILE_NAME = "attempts.jsonl"
+# Runs in which the platform may fail for the same files before they are given up; each tries twice.
+MAX_FAULTS = 3
 
 
 class Attempt(Value):
@@ -75,24 +78,20 @@ def add_attempts(results: Path, challenge: str, scorings: Iterable[Scoring], now
         file.write("".join(f"{line}\n" for line in lines))
 
 
-def n_counted(attempts: Sequence[Attempt], team: str, now: datetime) -> int:
-    """Count a team's scorings of the day of `now` in UTC; the platform's faults do not count."""
-    today = utc(now)[:10]
+def n_counted(attempts: Sequence[Attempt], team: str, now: datetime, teams: Teams) -> int:
+    """Count a team's scorings of the day of `now` in UTC, under whatever name it had.
+
+    The platform's faults do not count.
+    """
+    counted = [one for one in attempts if not one.is_fault_of_platform]
+    moments = [(one.team, instant(one.made)) for one in counted]
+    today = now.astimezone(UTC).date()
     return sum(
-        one.team == team and one.made[:10] == today and not one.is_fault_of_platform
-        for one in attempts
+        made.date() == today and teams.standing(name, made).name == team for name, made in moments
     )
 
 
-def failed_before(attempts: Sequence[Attempt], team: str, digest: str | None) -> Attempt | None:
-    """Return the attempt in which these files failed by their own fault with this scorer."""
-    return next(
-        (
-            one
-            for one in reversed(attempts)
-            if (one.team, one.digest, one.scorer_version) == (team, digest, SCORER_VERSION)
-            and one.status == "failed"
-            and not one.is_fault_of_platform
-        ),
-        None,
-    )
+def attempts_at(attempts: Sequence[Attempt], team: str, digest: str | None) -> list[Attempt]:
+    """Return the attempts at these files with this scorer, oldest first."""
+    wanted = (team, digest, SCORER_VERSION)
+    return [one for one in attempts if (one.team, one.digest, one.scorer_version) == wanted]

@@ -18,7 +18,7 @@ from harness.ci.git import Repository, identity
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, read_tree, score_plan, write_artefact
 from harness.ci.plan import make_plan
-from harness.ci.publish import publish_public
+from harness.ci.publish import publish_challenge
 from harness.ci.session import write_site
 from harness.errors import UsageError
 from harness.files import write_whole
@@ -84,7 +84,7 @@ def rehearse(
         write_whole(out / "comment.md", f"{comment}\n".encode())
         if plan.kind != "submissions":
             return Rehearsal(summary=summary, comment=comment)
-        published = publish_public(_merged(upstream, summary, plan), settings)
+        published = publish_challenge(_merged(upstream, summary, plan), settings)
         board = BoardFolder(out / "board")
         is_new = bool(published.scorings)
         site = write_site(settings.results, settings.manifests, board.site) if is_new else None

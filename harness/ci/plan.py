@@ -95,10 +95,11 @@ def _merge(repository: Repository, base: str, head: str) -> tuple[str, list[Path
     InvalidSubmissionError
         The commits conflict, or too many files change.
     """
-    merge = repository.merge(base, head)
-    if merge.conflicts:
-        raise InvalidSubmissionError(_conflict(merge.conflicts))
     try:
+        repository.check_tree(head)
+        merge = repository.merge(base, head)
+        if merge.conflicts:
+            raise InvalidSubmissionError(_conflict(merge.conflicts))
         return merge.tree, list(repository.changes(f"{base}^{{tree}}", merge.tree))
     except TooLargeError as error:
         problem = Problem(what="changes more files than can be listed", fix=FEWER_FILES)
@@ -106,7 +107,7 @@ def _merge(repository: Repository, base: str, head: str) -> tuple[str, list[Path
 
 
 def _account(name: str | None) -> str | None:
-    if not name:
+    if name is None:
         return None
     try:
         account: str = TypeAdapter(Account).validate_python(name)
@@ -200,13 +201,25 @@ def _team_problems(
             )
 
 
-def _planned(repository: Repository, teams: Sequence[TeamFolder]) -> tuple[PlannedSubmission, ...]:
-    gone = {
+def find_renames(repository: Repository, before: str, after: str) -> dict[str, str]:
+    """Return the earlier names of the teams whose folders were renamed between two commits."""
+    changes = repository.changes(f"{before}^{{tree}}", f"{after}^{{tree}}")
+    names = [name for name in _sort(changes)[1] if is_name(name)]
+    folders = [read_folder(repository, name, base=before, merged=after) for name in names]
+    return _renames(folders, _gone(repository, folders))
+
+
+def _gone(repository: Repository, teams: Sequence[TeamFolder]) -> dict[str, set[str]]:
+    """Return the files of the folders that are removed."""
+    return {
         team.name: {entry.object for entry in repository.entries(tree, is_deep=True)}
         for team in teams
         if team.new_tree is None and (tree := team.base_tree) is not None
     }
-    sources = _renames(teams, gone)
+
+
+def _planned(repository: Repository, teams: Sequence[TeamFolder]) -> tuple[PlannedSubmission, ...]:
+    sources = _renames(teams, _gone(repository, teams))
     planned = []
     for team in teams:
         if team.name in sources.values():

@@ -22,6 +22,7 @@ from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
 
 _MAX_MANIFEST_BYTES = 1024**2
+_GIVE_RESULTS = "give the results that `harness ci publish` wrote by --private-results"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,13 +47,15 @@ class PrivatePlace:
 
     Attributes
     ----------
-    manifest, results : str
-        Path or address of its manifest, and of the organiser's whole cards.
+    manifest : str or None
+        Path or address of its manifest; None: the public challenge alone keeps whole cards here.
+    results : str
+        Path or address of the organiser's whole cards.
     challenge : str or None
         Which one of the manifest.
     """
 
-    manifest: str
+    manifest: str | None
     results: str
     challenge: str | None = None
 
@@ -60,18 +63,18 @@ class PrivatePlace:
 def private_place(
     manifest: str | None, results: str | None, challenge: str | None = None
 ) -> PrivatePlace | None:
-    """Return the place of a private challenge; None where neither location is given.
+    """Return the place of what is private; None where no location is given.
 
     Raises
     ------
     UsageError
-        Only one of the two locations is given.
+        There is no place for the results of a private challenge, or no manifest that names it.
     """
-    if not manifest and not results:
-        return None
-    if not manifest or not results:
+    if (manifest and not results) or (challenge and not manifest):
         raise UsageError("a private challenge takes --private-manifest and --private-results")
-    return PrivatePlace(manifest=manifest, results=results, challenge=challenge)
+    if not results:
+        return None
+    return PrivatePlace(manifest=manifest or None, results=results, challenge=challenge)
 
 
 def is_address(location: str) -> bool:
@@ -181,14 +184,26 @@ def _reaching_store() -> Iterator[None]:
 
 
 @contextmanager
-def open_results(location: str) -> Iterator[Path]:
+def open_results(location: str, *, is_read: bool = False) -> Iterator[Path]:
     """Give a folder of this disk with the private results; what is new goes back to the store.
 
     Cards in the store are never overwritten; the list of attempts and the decisions are, with
     their longer selves.
+
+    Parameters
+    ----------
+    is_read : bool
+        They are only read, so they have to be there.
+
+    Raises
+    ------
+    UsageError
+        They are not there.
     """
     if not is_address(location):
         folder = Path(location)
+        if is_read and not folder.is_dir():
+            raise UsageError("there is no such folder", where=location, fix=_GIVE_RESULTS)
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return

@@ -6,6 +6,7 @@ scores and its artefacts. It writes no results: the queue that sent the work doe
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,8 @@ class ScoringOutcome:
 
     Attributes
     ----------
+    is_cut : bool
+        The budget of the whole run ended it, or left no time for it: it failed in nothing.
     card : bytes or None
         The card's file; None if there is none, and then `message` says why.
     scores : bytes or None
@@ -84,6 +87,7 @@ class ScoringOutcome:
     exit_code: int
     message: str
     wall_s: float
+    is_cut: bool = False
     card: bytes | None = None
     scores: bytes | None = None
     artefacts: Mapping[str, bytes] = field(default_factory=dict)
@@ -95,12 +99,10 @@ def score_request(request: ScoringRequest) -> ScoringOutcome:
     Whatever the submission does, this returns: a run past its limit is killed with all that it
     started.
     """
-    limit_s = request.limit_s
-    if request.deadline is not None:
-        limit_s = min(limit_s, request.deadline - time.time())
-    if limit_s <= 0:
+    left_s = math.inf if request.deadline is None else request.deadline - time.time()
+    if left_s <= 0:
         message = "not started: the submissions before it used up the budget of the whole run"
-        return ScoringOutcome(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0)
+        return ScoringOutcome(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0, is_cut=True)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
         place = Path(scratch)
@@ -108,8 +110,12 @@ def score_request(request: ScoringRequest) -> ScoringOutcome:
             folder = write_files(request.files, place / "submissions" / request.team)
         except InvalidSubmissionError as error:
             return ScoringOutcome(exit_code=error.exit_code, message=str(error), wall_s=0.0)
+        limit_s = min(request.limit_s, left_s)
         code, message = _run(_command(request, folder, place), place, limit_s)
         run = ScoringOutcome(exit_code=code, message=message, wall_s=time.monotonic() - started)
+        if code == ExitCode.LIMIT and left_s < request.limit_s and run.wall_s >= left_s:
+            message = f"not finished: the budget of the whole run left {left_s:,.0f} s for it"
+            return replace(run, message=message, is_cut=True)
         if code != ExitCode.SCORED:
             return run
         return _with_results(run, place / "results" / request.challenge / request.team)

@@ -1,29 +1,36 @@
 """On the main branch: what is new is scored, on the public challenge and on the private one.
 
 Only this counts. The submissions are read from the main branch's commit; new cards are written
-beside the old ones, which never change. The public sees only the public part of cards of a private
-challenge. The output of a run on private data is not kept.
+beside the old ones, which never change. Of a challenge that keeps something secret the public sees
+the public parts of cards alone, and the output of its runs is not kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
+from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
-from harness.board.public import public_part
-from harness.card.files import read_card, write_card
+from harness.board.teams import Teams
 from harness.challenge import is_name, utc
 from harness.ci.documents import Scoring, Summary
 from harness.ci.folders import SUBMISSIONS
+from harness.ci.following import follow_main
 from harness.ci.git import Repository
-from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
-from harness.ci.ledger import Attempt, add_attempts, failed_before, n_counted, read_attempts
-from harness.ci.private import PrivatePlace, open_contest, open_results
+from harness.ci.ledger import (
+    MAX_FAULTS,
+    Attempt,
+    add_attempts,
+    attempts_at,
+    n_counted,
+    read_attempts,
+)
+from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
+from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import EnvironmentFaultError, ExitCode
 
@@ -38,34 +45,21 @@ def publish(
     settings : ScoringSettings
         Of the public challenge; its `results` are those of the board.
     private : PrivatePlace, optional
-        A private challenge that is scored as well.
+        Where whole cards are kept that the public may not see; a private challenge.
 
     Returns
     -------
     list of Summary
         Of the public challenge, then of the private one.
     """
-    with open_session(work) as clone:
-        handed = read_branch(clone, clone.resolve(commit))
-        summaries = [publish_public(handed, settings)]
-        if private is not None:
-            summaries.append(_publish_at(private, handed, settings, work.board))
+    with open_session(work) as clone, open_challenges(settings, private) as challenges:
+        head = clone.resolve(commit)
+        handed = read_branch(clone, head)
+        summaries = []
+        for own in challenges:
+            follow_main(clone, head, work.board.results, own.rules.name)
+            summaries.append(publish_challenge(handed, own))
     return summaries
-
-
-def _publish_at(
-    place: PrivatePlace,
-    handed: Sequence[SubmittedFiles],
-    settings: ScoringSettings,
-    board: BoardFolder,
-) -> Summary:
-    with (
-        open_contest(place.manifest, place.challenge, None) as contest,
-        open_results(place.results) as results,
-    ):
-        manifests = (*settings.manifests, contest.manifest)
-        own = replace(settings, rules=contest.rules, manifests=manifests, results=results)
-        return publish_private(handed, own, board)
 
 
 def published_exit_code(summaries: Sequence[Summary]) -> int:
@@ -98,72 +92,64 @@ def read_branch(repository: Repository, commit: str) -> list[SubmittedFiles]:
     return handed
 
 
-def publish_public(
+def publish_challenge(
     handed: Sequence[SubmittedFiles], settings: ScoringSettings, *, now: datetime | None = None
 ) -> Summary:
-    """Score what is new on the public challenge; cards go below ``settings.results``."""
-    return _publish(handed, settings, now or datetime.now(UTC), quota=None)
+    """Score what is new on one challenge; cards go below ``settings.results``.
 
-
-def publish_private(
-    handed: Sequence[SubmittedFiles],
-    settings: ScoringSettings,
-    board: BoardFolder,
-    *,
-    now: datetime | None = None,
-) -> Summary:
-    """Score what is new on the private challenge.
-
-    Parameters
-    ----------
-    settings : ScoringSettings
-        Its `results` are the organiser's.
-    board : BoardFolder
-        Where the public parts of the cards go.
-
-    Returns
-    -------
-    Summary
-        Without any text that a run printed.
+    Where whole cards are kept apart from the board, the board gets their public parts, a quota
+    holds, and the summary has no text that a run printed.
     """
-    quota = settings.rules.intake.max_private_per_day
-    summary = _publish(handed, settings, now or datetime.now(UTC), quota=quota)
-    for scoring in summary.scorings:
-        if scoring.status == "scored" and scoring.card is not None:
-            path = settings.results / scoring.challenge / f"{scoring.card}.json"
-            write_card(public_part(read_card(path)), board.results)
-    silent = tuple(one.model_copy(update={"message": ""}) for one in summary.scorings)
-    return summary.model_copy(update={"scorings": silent})
-
-
-def _publish(
-    handed: Sequence[SubmittedFiles], settings: ScoringSettings, now: datetime, *, quota: int | None
-) -> Summary:
+    now = now or datetime.now(UTC)
     challenge = settings.rules.name
     attempts = read_attempts(settings.results, challenge)
-    prepared = [_unless_failed(prepare(one, settings), attempts, settings) for one in handed]
-    if quota is not None:
-        spent = {one.team for one in handed if n_counted(attempts, one.team, now) >= quota}
-        prepared = _within_quota(prepared, spent, settings)
+    prepared = [_unless_given_up(prepare(one, settings), attempts, settings) for one in handed]
+    if settings.public is not None:
+        prepared = _within_quota(prepared, _spent(handed, attempts, settings, now), settings)
     requests = [one for one in prepared if isinstance(one, ScoringRequest)]
     decided = [one for one in prepared if isinstance(one, Scoring)]
     scored = score_requests(requests, settings)
     add_attempts(settings.results, challenge, scored, now)
-    scorings = tuple(sorted((*decided, *scored), key=lambda one: one.team))
-    return Summary(challenge=challenge, plan=None, scorings=scorings)
+    scorings = sorted((*decided, *scored), key=lambda one: one.team)
+    show_public_parts(settings, [one.card for one in scorings])
+    if settings.public is not None:
+        scorings = [one.model_copy(update={"message": ""}) for one in scorings]
+    return Summary(challenge=challenge, plan=None, scorings=tuple(scorings))
 
 
-def _unless_failed(
+def _spent(
+    handed: Sequence[SubmittedFiles],
+    attempts: Sequence[Attempt],
+    settings: ScoringSettings,
+    now: datetime,
+) -> frozenset[str]:
+    """Return the teams that have used up their scorings of today."""
+    assert settings.public is not None
+    teams = Teams.of(read_decisions(settings.public, settings.rules.name))
+    quota = settings.rules.intake.max_private_per_day
+    names = {one.team for one in handed}
+    return frozenset(name for name in names if n_counted(attempts, name, now, teams) >= quota)
+
+
+def _unless_given_up(
     request: ScoringRequest | Scoring, attempts: Sequence[Attempt], settings: ScoringSettings
 ) -> ScoringRequest | Scoring:
-    """Return the request, or the failure of files that this scorer has rejected before."""
+    """Return the request, or the failure of files that this scorer does not try any more."""
     if isinstance(request, Scoring) or settings.is_forced:
         return request
-    before = failed_before(attempts, request.team, request.digest)
-    if before is None:
+    before = attempts_at(attempts, request.team, request.digest)
+    own = [one for one in before if one.status == "failed" and not one.is_fault_of_platform]
+    if own:
+        message = "these files failed before, by the same scorer: see attempts.jsonl"
+        return not_run(request, "failed", message, exit_code=own[-1].exit_code)
+    n_faults = sum(one.is_fault_of_platform for one in before)
+    if n_faults < MAX_FAULTS or settings.is_retrying:
         return request
-    message = "these files failed before, by the same scorer: see attempts.jsonl"
-    return not_run(request, "failed", message, exit_code=before.exit_code)
+    message = (
+        f"given up: the platform failed in {n_faults} runs. The submission is not to blame: mend "
+        "the machine, then `harness ci publish --retry`"
+    )
+    return not_run(request, "failed", message, exit_code=before[-1].exit_code)
 
 
 def _within_quota(

@@ -25,11 +25,10 @@ from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock
 
-from harness.board.entry import Entry
+from harness.board.entry import Entry, fits
 from harness.board.index import CardIndex
 from harness.card import files as cards
 from harness.card.records import SCORER_VERSION, ScoreCard
-from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
@@ -93,7 +92,8 @@ def score_all(
                 progress(f"{request.team}: scored already, {known.key}")
                 done[number] = not_run(request, "known", card=known.key)
         with _workers(jobs, cluster) as workers:
-            for number, scoring in _scored(waiting, results, score, workers, patience_s):
+            scored = _scored(waiting, results, score, workers, patience_s, progress)
+            for number, scoring in scored:
                 progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
                 done[number] = scoring
     return [done[number] for number in range(len(requests))]
@@ -116,19 +116,10 @@ def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None
         and entry.card.submission.team == request.team
         and entry.card.scorer_version == SCORER_VERSION
         and (entry.card.is_official or not request.has_firmware)
-        and is_same_data(entry.card, request.rules)
+        and fits(entry.card, request.rules)
+        and entry.card.challenge.working_point == request.rules.working_point
     )
-    return max(fitting, key=lambda entry: (entry.card.created, entry.key), default=None)
-
-
-def is_same_data(card: ScoreCard, rules: Challenge) -> bool:
-    """Tell whether a card was made with the data and the split that a manifest names."""
-    scored = card.challenge
-    checksums = {file.process: file.checksum for file in rules.files if file.checksum}
-    return (scored.name, scored.version, scored.split_key, scored.seed, scored.working_point) == (
-        *(rules.name, rules.version, rules.split.key, rules.seed),
-        rules.working_point,
-    ) and all(file.checksum == checksums.get(file.process, file.checksum) for file in scored.files)
+    return max(fitting, key=lambda entry: (entry.card.created_at, entry.key), default=None)
 
 
 def not_run(
@@ -198,6 +189,7 @@ def _scored(
     score: Score,
     workers: _Workers,
     patience_s: float,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[int, Scoring]]:
     """Score what waits and keep what comes; faults of the platform are tried once more."""
     attempts = dict.fromkeys(waiting, 0)
@@ -212,6 +204,7 @@ def _scored(
             scoring = _keep(waiting[number], _result(future), results, attempts[number])
             if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
                 again[number] = waiting[number]
+                progress(f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again")
             else:
                 yield number, scoring
         waiting = again
@@ -256,7 +249,7 @@ def _keep(request: ScoringRequest, run: ScoringOutcome, results: Path, attempts:
         team=request.team,
         challenge=request.challenge,
         digest=request.digest,
-        status="failed",
+        status="waiting" if run.is_cut else "failed",
         exit_code=run.exit_code,
         message=cut(run.message, MAX_MESSAGE_CHARACTERS),
         attempts=attempts,

@@ -13,6 +13,7 @@ from harness.ci.git import Repository
 from harness.ci.history import BoardFolder, commit_board, credentials_of, open_board, push_board
 from harness.ci.opening import carry_decisions
 from harness.data.manifest import load_manifest
+from harness.files import remove
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,10 +66,11 @@ def own_clone(folder: Path) -> Repository:
 
 
 def _write_pages(board: BoardFolder, manifests: Sequence[Path]) -> None:
-    """Write the pages of a board, and below ``final/`` those of what was opened."""
+    """Write the pages of a board."""
     carry_decisions(board)
+    # Earlier versions wrote the pages of opened challenges there, beside those of the public parts.
+    remove(board.site / "final")
     write_site(board.results, manifests, board.site)
-    write_site(board.opened, manifests, board.site / "final")
 
 
 def write_site(results: Path, manifests: Sequence[Path], site: Path) -> Path | None:

@@ -37,5 +37,5 @@ def summaries_view(summaries: Sequence[Summary]) -> RenderableType:
 
 def redone_view(redone: Sequence[Redone]) -> Table:
     """Draw what `harness ci rescore-all` did."""
-    rows = [(one.card, one.outcome, one.detail) for one in redone]
-    return table("cards scored again", ("card", "outcome", "detail"), rows)
+    rows = [(one.challenge, one.card, one.outcome, one.detail) for one in redone]
+    return table("cards scored again", ("challenge", "card", "outcome", "detail"), rows)

@@ -34,8 +34,25 @@ from harness.errors import (
 _INTERRUPTED = 130
 
 
+def _print_version(context: click.Context, _option: click.Parameter, is_asked: bool) -> None:
+    if not is_asked:
+        return
+    from harness.submission.packages import list_installed
+
+    click.echo(f"harness, version {__version__}")
+    click.echo(f"packages that model.py may import: {list_installed()}")
+    context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="harness")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version, and the packages that model.py may import.",
+)
 def cli() -> None:
     """Benchmark of real-time anomaly detection at the LHC.
 

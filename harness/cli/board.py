@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @results_option
 @manifest_option
-@click.option("--challenge", default="sample", show_default=True, help="Whose board.")
+@click.option("--challenge", help="Whose board. [default: one that was opened, or else sample]")
 @click.option("--json", "forms", flag_value="json", multiple=True, help="Print JSON.")
 @click.option("--csv", "forms", flag_value="csv", multiple=True, help="Print CSV.")
 @click.option("--markdown", "forms", flag_value="markdown", multiple=True, help="Print Markdown.")
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def leaderboard(
     results: Path,
     manifests: tuple[Path, ...],
-    challenge: str,
+    challenge: str | None,
     forms: tuple[str, ...],
     serve: bool,
     port: int,
@@ -79,13 +79,17 @@ def _write_site(boards: Boards, site: Path) -> None:
     click.echo(f"{len(pages)} pages; begin with {site / 'index.html'}", err=True)
 
 
-def _print_board(boards: Boards, manifest: Manifest, challenge: str, *, form: str | None) -> None:
+def _print_board(
+    boards: Boards, manifest: Manifest, challenge: str | None, *, form: str | None
+) -> None:
     from harness.board import formats
     from harness.board.rows import board_of
 
     snapshot = boards.refresh()
     for file in snapshot.unreadable:
         click.echo(f"{visible(file.name)} could not be read: {visible(file.reason)}", err=True)
+    if challenge is None:
+        challenge = snapshot.by_front[0] if snapshot.final else "sample"
     if challenge not in snapshot.entries:
         manifest.challenge(challenge)
         raise UsageError(

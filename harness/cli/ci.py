@@ -24,9 +24,10 @@ from harness.cli.output import console, print_json, print_result, progress
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.board.decisions import DecisionKind
     from harness.challenge import Challenge
     from harness.ci.intake import ScoringSettings
-    from harness.ci.organise import DecisionKind
+    from harness.ci.private import PrivatePlace
     from harness.ci.session import BoardWork
 
 _repository_option = click.option(
@@ -54,6 +55,33 @@ def _private_results_option(*, required: bool = False) -> Callable[[FC], FC]:
         metavar="LOCATION",
         help="Where the organiser's whole cards are kept: a path, or an fsspec address.",
     )
+
+
+def _private_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of what is private; the command gets them as one, `private`."""
+
+    @click.option(
+        "--private-manifest",
+        envvar="HARNESS_PRIVATE_MANIFEST",
+        metavar="LOCATION",
+        help="Manifest of the private challenge, its data beside it: a path, or an fsspec address.",
+    )
+    @click.option("--private-challenge", help="Which one of it.")
+    @_private_results_option()
+    @wraps(command)
+    def gathered(
+        *,
+        private_manifest: str | None,
+        private_challenge: str | None,
+        private_results: str | None,
+        **values: object,
+    ) -> None:
+        from harness.ci.private import private_place
+
+        private = private_place(private_manifest, private_results, private_challenge)
+        command(private=private, **values)
+
+    return gathered
 
 
 def _board_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -103,7 +131,11 @@ _SCORING_OPTIONS = (
         show_default=True,
         help="Seconds that one scoring may take.",
     ),
-    click.option("--budget-s", type=click.FloatRange(1), help="Seconds for all of them."),
+    click.option(
+        "--budget-s",
+        type=click.FloatRange(1),
+        help="Seconds for the whole run; what is not scored by then waits for the next one.",
+    ),
     click.option("--no-firmware", is_flag=True, help="Leave the firmware out: unofficial."),
     click.option("--force", "is_forced", is_flag=True, help="Score what has a card, too."),
 )
@@ -130,6 +162,8 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
         results: Path = Path("results"),
         **values: object,
     ) -> None:
+        import time
+
         from harness.ci.intake import ScoringSettings
 
         if work is not None:
@@ -142,7 +176,7 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
             jobs=jobs,
             cluster=cluster,
             limit_s=limit_s,
-            budget_s=budget_s,
+            deadline=None if budget_s is None else time.time() + budget_s,
             has_firmware=not no_firmware,
             is_forced=is_forced,
             progress=progress(),
@@ -325,31 +359,25 @@ def local(
 @ci.command()
 @click.option("--commit", default="HEAD", show_default=True, help="Of the main branch.")
 @_board_options
-@click.option(
-    "--private-manifest",
-    envvar="HARNESS_PRIVATE_MANIFEST",
-    metavar="LOCATION",
-    help="Manifest of the private challenge, its data beside it: a path, or an fsspec address.",
-)
-@click.option("--private-challenge", help="Which one of it.")
-@_private_results_option()
+@_private_options
 @_scoring_options
+@click.option("--retry", is_flag=True, help="Try again what was given up: the platform failed.")
 @json_option
 def publish(
     commit: str,
-    private_manifest: str | None,
-    private_challenge: str | None,
-    private_results: str | None,
+    private: PrivatePlace | None,
+    retry: bool,
     as_json: bool,
     work: BoardWork,
     settings: ScoringSettings,
 ) -> None:
     """Score what is new on the main branch, write cards, export the pages: what counts."""
-    from harness.ci.private import private_place
+    from dataclasses import replace
+
     from harness.ci.publish import publish, published_exit_code
     from harness.ci.view import summaries_view
 
-    private = private_place(private_manifest, private_results, private_challenge)
+    settings = replace(settings, is_retrying=retry)
     summaries = publish(work, commit, settings, private=private)
     print_result(summaries, summaries_view(summaries), as_json=as_json)
     sys.exit(published_exit_code(summaries))
@@ -376,7 +404,10 @@ def open_private(work: BoardWork, challenge: str, private_results: str, as_json:
 @ci.command()
 @_board_options
 @challenge_option
-@click.option("--deadline", help="UTC, as 2026-03-01T12:00:00Z. [default: now]")
+@click.option(
+    "--deadline",
+    help="With its zone, as 2026-03-01T12:00:00Z or 2026-03-01T13:00:00+01:00. [default: now]",
+)
 @_reason_option
 def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -> None:
     """Freeze the board: what is received after the deadline does not count."""
@@ -411,17 +442,65 @@ def retract(card: str, work: BoardWork, challenge: str, reason: str, undo: bool)
     click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, card=card)}", err=True)
 
 
+@ci.command()
+@click.argument("old")
+@click.argument("new")
+@_board_options
+@challenge_option
+@_reason_option
+@click.option("--same-team", "is_same_team", is_flag=True, help="NEW has cards: it is OLD's team.")
+@click.option("--undo", is_flag=True, help="Take this rename back.")
+def rename(
+    old: str, new: str, work: BoardWork, challenge: str, reason: str, is_same_team: bool, undo: bool
+) -> None:
+    """Give the team OLD the name NEW on every page; its cards and its history come along.
+
+    A folder that a pull request renames needs no such decision: publishing writes it.
+    """
+    from harness.ci.organise import decide
+
+    kind: DecisionKind = "unrename" if undo else "rename"
+    path = decide(
+        *(work, challenge, kind), reason=reason, is_same_team=is_same_team, team=old, to=new
+    )
+    click.echo(f"{kind}: {path}", err=True)
+
+
+@ci.command()
+@click.argument("team")
+@_board_options
+@challenge_option
+@_reason_option
+@click.option("--undo", is_flag=True, help="Let its cards count again.")
+def withdraw(team: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
+    """Take TEAM out of the ranking; it stays listed, with the reason.
+
+    A folder that a pull request deletes needs no such decision: publishing writes it.
+    """
+    from harness.ci.organise import decide
+
+    kind: DecisionKind = "readmit" if undo else "withdraw"
+    click.echo(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}", err=True)
+
+
 @ci.command("rescore-all")
 @click.option("--commit", default="HEAD", show_default=True, help="Whose submissions run again.")
 @_board_options
+@_private_options
 @_scoring_options
 @json_option
-def rescore_all(commit: str, as_json: bool, work: BoardWork, settings: ScoringSettings) -> None:
+def rescore_all(
+    commit: str,
+    private: PrivatePlace | None,
+    as_json: bool,
+    work: BoardWork,
+    settings: ScoringSettings,
+) -> None:
     """Make each team's newest card again after a fix of the harness; old cards stay."""
     from harness.ci.rescore import redone_exit_code, rescore_board
     from harness.ci.view import redone_view
 
-    redone = rescore_board(work, commit, settings)
+    redone = rescore_board(work, commit, settings, private=private)
     print_result(redone, redone_view(redone), as_json=as_json)
     sys.exit(redone_exit_code(redone))
 

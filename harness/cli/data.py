@@ -18,6 +18,13 @@ from harness.cli.output import print_result
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
 @click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True),
+    default=24.0,
+    show_default=True,
+    help="Longest time for one file.",
+)
 @json_option
 def fetch(
     challenge: str,
@@ -27,10 +34,12 @@ def fetch(
     dry_run: bool,
     trust_first_use: bool,
     with_blackbox: bool,
+    hours: float,
     as_json: bool,
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
     from harness.cli.progress import progress_bars
+    from harness.data.download import Patience
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
     from harness.data.view import fetch_view
@@ -44,6 +53,7 @@ def fetch(
             trust_first_use=trust_first_use,
             with_blackbox=with_blackbox,
             progress=progress,
+            patience=Patience(total_s=3600.0 * hours),
         )
     print_result(report, fetch_view(report), as_json=as_json)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from harness.card.text import plain
+
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+    from rich.segment import Segment
 
     from harness.card.records import ScoreCard
     from harness.errors import HarnessError
@@ -19,14 +23,41 @@ def console(*, is_error: bool = False) -> Console:
     """Return a console as wide as its terminal, or wide enough for a card."""
     from rich.console import Console
 
-    console = Console(stderr=is_error, highlight=False)
-    # A card is a table: a pipe or a log file has no width of its own.
-    return console if console.is_terminal else Console(stderr=is_error, highlight=False, width=120)
+    found = Console(stderr=is_error, highlight=False)
+    if not found.is_terminal:
+        # A card is a table: a pipe or a log file has no width of its own.
+        found = Console(stderr=is_error, highlight=False, width=120)
+    found.push_render_hook(cast("RenderHook", _Harmless()))
+    return found
+
+
+class _Harmless:
+    """Takes out of all that a console prints what others could have put there to steer it."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Wrap what is to be printed."""
+        return [_Cleaned(one) for one in renderables]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cleaned:
+    """What is drawn as it was, with its text made harmless; its colours are the console's own."""
+
+    drawn: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self.drawn, options):
+            yield segment if segment.control else segment._replace(text=plain(segment.text))
 
 
 def progress() -> Callable[[str], None]:
     """Return a function that prints one line of progress to standard error."""
-    return lambda line: click.echo(line, err=True)
+    return tell
+
+
+def tell(text: str, *, is_error: bool = True) -> None:
+    """Print text to standard error, or output: harmless, whoever wrote it."""
+    click.echo(plain(text), err=is_error)
 
 
 def print_result(value: object, view: RenderableType, *, as_json: bool) -> None:
@@ -44,7 +75,7 @@ def print_json(value: object) -> None:
     from pydantic import BaseModel
 
     if isinstance(value, BaseModel):
-        click.echo(value.model_dump_json(indent=1))
+        click.echo(value.model_dump_json(indent=1, ensure_ascii=True))
     else:
         click.echo(json.dumps(value, indent=1, default=_plain_value))
 
@@ -82,7 +113,7 @@ def print_card(card: ScoreCard, *, results: Path, as_json: bool, is_private: boo
         card = public_part(card, revealed)
         n_hidden = len(hidden - revealed)
         if n_hidden:
-            click.echo(f"{n_hidden} hidden: --private shows them, to the organiser", err=True)
+            tell(f"{n_hidden} hidden: --private shows them, to the organiser")
     print_result(card, Group(card_view(card), standing_view(card)), as_json=as_json)
 
 

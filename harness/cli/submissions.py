@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from harness.cli.options import (
     unsafe_option,
 )
 from harness.cli.output import print_card, print_result, progress
+from harness.errors import ExitCode
 
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
@@ -76,7 +78,12 @@ def synth(
     isolation: IsolationKind,
     as_json: bool,
 ) -> None:
-    """Make the firmware of the submission in FOLDER: timing, resources, verdict."""
+    """Make the firmware of the submission in FOLDER: timing, resources, verdict.
+
+    A network that misses a limit is a result: exit code 0. If the network has no firmware, nothing
+    is measured: the message names each layer in the way, and the exit code is 3.
+    """
+    from harness.card.records import NotMeasured
     from harness.card.view import firmware_view
     from harness.scoring.synthesis import synthesise_submission
 
@@ -95,15 +102,41 @@ def synth(
         progress=progress(),
     )
     print_result(firmware, firmware_view(firmware), as_json=as_json)
+    if isinstance(firmware, NotMeasured):
+        sys.exit(ExitCode.INVALID)
 
 
 @click.command()
 @folder_argument
-def validate(folder: Path) -> None:
-    """List all that is wrong with the submission in FOLDER, without running it."""
+@click.option(
+    "--deep", is_flag=True, help="Run it on made-up events too, in a sandbox, firmware included."
+)
+@challenge_option
+@manifest_option
+@unsafe_option()
+def validate(
+    folder: Path,
+    *,
+    deep: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    isolation: IsolationKind,
+) -> None:
+    """List all that is wrong with the submission in FOLDER; without --deep none of it is run."""
     from harness.submission import read_submission
 
-    submission = read_submission(folder)
+    if deep:
+        from harness.scoring.trial import try_submission
+
+        submission = try_submission(
+            folder,
+            challenge=challenge,
+            manifests=manifests,
+            isolation=isolation,
+            progress=progress(),
+        )
+    else:
+        submission = read_submission(folder, progress())
     click.echo(f"{submission.spec.team}: nothing wrong found; {submission.digest}")
 
 
@@ -135,7 +168,10 @@ def score(
     private: bool,
     as_json: bool,
 ) -> None:
-    """Score the submission in FOLDER and write its score card."""
+    """Score the submission in FOLDER and write its score card.
+
+    If the network has no firmware, the card says why and is not ranked; the exit code is 0.
+    """
     from harness import score as score_folder
     from harness.card.files import card_path
 

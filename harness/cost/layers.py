@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness.submission.calls import nodes_of
+
 if TYPE_CHECKING:
     import keras
     from keras.src.ops.node import Node
@@ -18,14 +20,11 @@ def calls(model: keras.Model) -> Iterator[Node]:
 
     A nested model's own calls are yielded once for each time that it is called.
     """
-    functional = getattr(model, "_functional", None) or model
-    by_depth = functional._nodes_by_depth  # noqa: SLF001 - Keras 3 has no public access to it
-    for depth in sorted(by_depth, reverse=True):
-        for node in by_depth[depth]:
-            if hasattr(node.operation, "_nodes_by_depth") or hasattr(node.operation, "_functional"):
-                yield from calls(node.operation)
-            elif not node.is_input:
-                yield node
+    for node in nodes_of(model):
+        if hasattr(node.operation, "_nodes_by_depth") or hasattr(node.operation, "_functional"):
+            yield from calls(node.operation)
+        elif not node.is_input:
+            yield node
 
 
 def all_layers(model: keras.Model) -> list[keras.layers.Layer]:

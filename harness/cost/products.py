@@ -10,9 +10,11 @@ Widths are those of the HGQ2 quantisers, each value's and each weight's own, the
 included. What no quantiser has rounded is float32 and counts 32 bits, so a plain float network
 costs 32 x 32 = 1,024 BOPs per MAC.
 
-What counts no MAC: additions, comparisons, activations and tables, sums, means and pooling,
-scaling by a power of two (a shift), and the taps of a convolution that fall on its padding. A
-division by a constant counts as the multiplication that it is; one by a value has no rule.
+What counts no MAC: additions, comparisons, logic, sorting and counting, activations, tables and
+other functions of one value (sines, logarithms, ...), sums, means and pooling, scaling by a power
+of two (a shift), and the taps of a convolution that fall on its padding. A division by a constant
+counts as the multiplication that it is, a remainder as two (x - c floor(x / c)); by a value neither
+has a rule.
 
 References
 ----------
@@ -23,6 +25,7 @@ own effective bit operations (EBOPs): C. Sun et al., arXiv:2405.00645.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -257,6 +260,30 @@ def _divide(node: Node, operands: Sequence[Widths]) -> Products | None:
     return _by_constant(_widened(node, operands[0]), constants[0])
 
 
+def _remainder(node: Node, operands: Sequence[Widths]) -> Products | None:
+    """Divide by a constant, and multiply the whole part by it."""
+    divided = _divide(node, operands)
+    return None if divided is None else divided + divided
+
+
+def _by_degrees(node: Node, operands: Sequence[Widths]) -> Products:
+    """Multiply by the constant between degrees and radians."""
+    del node
+    return _by_constant(operands[0], math.pi / 180)
+
+
+def _hypotenuse(node: Node, operands: Sequence[Widths]) -> Products:
+    """Square each of two values."""
+    shape = (1, *node.output_tensors[0].shape[1:])
+    squares = (_square(node, [np.broadcast_to(one, shape)]) for one in operands)
+    return sum(squares, Products())
+
+
+def _norm(node: Node, operands: Sequence[Widths]) -> Products | None:
+    """Square each value; there is no rule for another norm."""
+    return _square(node, operands) if node.operation.ord in (None, 2) else None
+
+
 def _power(node: Node, operands: Sequence[Widths]) -> Products | None:
     """Square a value; there is no rule for another power."""
     constants = _constants(node)
@@ -301,6 +328,13 @@ _FUNCTIONS_WITHOUT_PRODUCTS = """
     Clip Where Equal Greater GreaterEqual Less LessEqual Round Floor Ceil Relu Relu6 LeakyRelu Elu
     Selu Celu Gelu Silu Sigmoid HardSigmoid HardSilu HardTanh LogSigmoid Softplus Softsign Tanh
     Erf Exp Exp2 Expm1 Log Log10 Log1p Log2 Sqrt Rsqrt Reciprocal
+    NotEqual LogicalAnd LogicalNot LogicalOr LogicalXor Isfinite Isinf Isnan Isneginf Isposinf
+    Signbit Select Digitize Trunc Fabs Fmax Fmin Heaviside NanToNum ZerosLike OnesLike FullLike
+    All Any CountNonzero Argmax Argmin Argsort Sort TopK Median Percentile Quantile Ptp Cumsum Diff
+    Flip Roll Split TakeAlongAxis Unstack SaturateCast StopGradient
+    Sin Cos Tan Arcsin Arccos Arctan Arctan2 Sinh Cosh Arcsinh Arccosh Arctanh Sinc Cbrt Erfc Erfinv
+    Logaddexp Logaddexp2 HardShrink SoftShrink TanhShrink Threshold Squareplus SparsePlus
+    SparseSigmoid
 """
 RULES: Final[Mapping[str, Rule]] = {
     **dict.fromkeys(_MOVING.split(), _none),
@@ -317,7 +351,11 @@ RULES: Final[Mapping[str, Rule]] = {
     "ops.Multiply": _multiply,
     "ops.Square": _square,
     "ops.Power": _power,
-    **dict.fromkeys(("ops.Divide", "ops.TrueDivide"), _divide),
+    **dict.fromkeys(("ops.Divide", "ops.TrueDivide", "ops.FloorDivide"), _divide),
+    **dict.fromkeys(("ops.Mod", "ops.Fmod"), _remainder),
+    **dict.fromkeys(("ops.Deg2rad", "ops.Rad2deg"), _by_degrees),
+    "ops.Hypot": _hypotenuse,
+    "ops.Norm": _norm,
     "Rescaling": _rescaling,
     **dict.fromkeys(("BatchNormalization", "QBatchNormalization", "Normalization"), _normalisation),
 }

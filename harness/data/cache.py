@@ -7,7 +7,8 @@
 - ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
 - ``about.json``: what they were made from, written last: where it is, the others are whole.
 
-All are written under another name and moved into place; a lock keeps two processes apart.
+Beside each array its BLAKE3 digest is kept, and compared when a process opens the cache: 0.1 s for
+each GB. All are written under another name and moved into place; a lock keeps two processes apart.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -31,12 +33,24 @@ from harness.data.npy import CHUNK_EVENTS, map_npy, npy_bytes, read_npy, writing
 from harness.data.split import chunks, event_hashes
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
-from harness.files import Progress, check_space, make_folder, no_progress, read_json, write_json
+from harness.files import (
+    Progress,
+    check_space,
+    disk_fault,
+    fast_digest,
+    make_folder,
+    no_progress,
+    read_json,
+    write_json,
+    write_whole,
+)
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 IDS_NAME = "ids.npy"
 ABOUT_NAME = "about.json"
+_SEAL_SUFFIX = ".blake3"
+_OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
 
 
 class CacheRecord(Value):
@@ -101,8 +115,15 @@ def process_folder(challenge: Challenge, process: str, root: Path) -> Path:
     return root / challenge.name / process
 
 
-def find_cached(challenge: Challenge, file: DataFile, root: Path) -> CacheRecord | str:
+def find_cached(
+    challenge: Challenge, file: DataFile, root: Path, *, is_read: bool = False
+) -> CacheRecord | str:
     """Look for a sound cache of `file`.
+
+    Parameters
+    ----------
+    is_read : bool
+        Whether its arrays are read and compared with their digests; see `_seal`.
 
     Returns
     -------
@@ -117,7 +138,11 @@ def find_cached(challenge: Challenge, file: DataFile, root: Path) -> CacheRecord
         record = read_json(about, CacheRecord)
     except DataError as error:
         return f"{about} is not readable: {error.problems[0].what}"
-    return _difference(challenge, file, folder, record) or record
+    differs = _difference(challenge, file, folder, record)
+    if differs is None and is_read:
+        names = (EVENTS_NAME, IDS_NAME, _hashes_name(challenge.split.key))
+        differs = next(filter(None, (_damage(folder / name) for name in names)), None)
+    return differs or record
 
 
 def _difference(
@@ -134,6 +159,43 @@ def _difference(
     if _size(folder / EVENTS_NAME) != expected:
         return f"{folder / EVENTS_NAME} is not the {expected:,} bytes that were written"
     return None
+
+
+def _seal(path: Path) -> str:
+    """Write the digest of an array beside it, by which a damaged disk or file is noticed."""
+    digest = fast_digest(path)
+    write_whole(path.with_name(path.name + _SEAL_SUFFIX), f"{digest}\n".encode())
+    return digest
+
+
+def _damage(path: Path) -> str | None:
+    """Say if an array is no longer what was written; one of an older harness is sealed now."""
+    if not path.exists():
+        return None
+    seal = path.with_name(path.name + _SEAL_SUFFIX)
+    try:
+        written = seal.read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError:
+        written = _seal(path)
+    status = path.stat()
+    state = _State(path, status.st_ino, status.st_size, status.st_mtime_ns)
+    if _digest_of(state) != written:
+        return f"the cache is damaged: {path} is no longer what was written"
+    return None
+
+
+class _State(NamedTuple):
+    """By which a file that was read in this process is known not to have changed since."""
+
+    path: Path
+    inode: int
+    n_bytes: int
+    mtime_ns: int
+
+
+@lru_cache
+def _digest_of(state: _State) -> str:
+    return fast_digest(state.path)
 
 
 def store_events(
@@ -176,6 +238,8 @@ def store_events(
         if done != source.n_events:
             raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
         (folder / ABOUT_NAME).unlink(missing_ok=True)
+    _seal(folder / EVENTS_NAME)
+    _seal(folder / _hashes_name(key))
     _store_ids(folder, source.ids)
     record = CacheRecord(
         process=file.process,
@@ -195,6 +259,7 @@ def _store_ids(folder: Path, ids: NDArray[np.int64] | None) -> None:
         return
     with writing_npy(folder / IDS_NAME, ids.shape, "<i8") as stream:
         stream.write(ids.astype("<i8", copy=False).data)
+    _seal(folder / IDS_NAME)
 
 
 def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64] | None:
@@ -224,7 +289,7 @@ def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.ui
     events = open_events(challenge, process, root)
     expected = npy_bytes((len(events),), "<u8")
     if _size(path) != expected:
-        with lock_process(challenge, process, root):
+        with holding(lock_process(challenge, process, root), process, no_progress):
             if _size(path) != expected:
                 _write_hashes(path, events, challenge.split.key)
     return map_npy(path)
@@ -239,12 +304,20 @@ def lock_process(challenge: Challenge, process: str, root: Path) -> FileLock:
 
 @contextmanager
 def holding(lock: FileLock, what: str, progress: Progress) -> Iterator[None]:
-    """Hold `lock`; if another process holds it, say so and wait."""
+    """Hold `lock`; if another process holds it, say so and wait.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The disk keeps no locks.
+    """
     try:
         lock.acquire(timeout=0)
     except Timeout:
         progress(f"waiting for another process that works on {what}", 0, None, "events")
         lock.acquire()
+    except OSError as error:
+        raise disk_fault(Path(lock.lock_file), error, fix=_OTHER_DISK) from error
     try:
         yield
     finally:
@@ -266,6 +339,7 @@ def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
     with writing_npy(path, (len(events),), "<u8") as stream:
         for chunk in chunks(len(events), CHUNK_EVENTS):
             stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
+    _seal(path)
 
 
 def _hashes_name(key: str) -> str:

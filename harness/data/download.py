@@ -6,7 +6,10 @@ Ctrl-C, kill -9), the next download continues from there. Checksum and the final
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,10 @@ _MAX_ATTEMPTS = 5
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 _PIECE_BYTES = 65_536
+# Of a file whose size nobody states: forty times the largest of ADC2021.
+_MOST_BYTES = 100 * 1024**3
+# The speed of a line is measured over this many seconds.
+_SPEED_S = 60.0
 
 
 class PassingFaultError(Exception):
@@ -46,10 +53,27 @@ class PassingFaultError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
-    """How often a download is tried again, and after how long."""
+    """How long a download may take, and how often it is tried again.
+
+    Attributes
+    ----------
+    max_attempts : int
+        Attempts one after the other that bring nothing.
+    first_wait_s : float
+        Wait before the second attempt; twice as long before each further one.
+    answer_s : float
+        Longest time from a request to the first byte of the file.
+    least_bytes_per_s : float
+        Slowest line, over a minute: a server that sends a byte a minute never times out.
+    total_s : float
+        Longest time of a file, all attempts together.
+    """
 
     max_attempts: int = _MAX_ATTEMPTS
     first_wait_s: float = _FIRST_WAIT_S
+    answer_s: float = 120.0
+    least_bytes_per_s: float = 1024.0
+    total_s: float = 24 * 3600.0
 
 
 def download(
@@ -208,6 +232,7 @@ class _Downloader:
         self._n_bytes = n_bytes
         self._progress = progress
         self._patience = patience
+        self._ends = time.monotonic() + patience.total_s
         self.is_resumed = False
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
@@ -225,7 +250,7 @@ class _Downloader:
         if held and held == self._n_bytes:
             return
         headers = {"Range": f"bytes={held}-"} if held else {}
-        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        with self._ask(session, url, headers) as response:
             if response.status_code == 416 and held:
                 # The part is longer than the file: it belongs to another one.
                 self._part.unlink()
@@ -242,6 +267,46 @@ class _Downloader:
                 f"the line was cut after {_size(self._part):,} of {total:,} bytes"
             )
 
+    def _ask(
+        self, session: requests.Session, url: str, headers: Mapping[str, str]
+    ) -> requests.Response:
+        """Send a request and wait for its answer, but not for ever.
+
+        A server can go on with interim answers or with a byte of a header now and then, so that
+        no wait for a single piece is long. The thread that waits for it ends with the process.
+        """
+        answer: Future[requests.Response] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S))
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
+                answer.set_exception(error)
+
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            return answer.result(min(self._patience.answer_s, self._left_s()))
+        except TimeoutError as error:
+            raise PassingFaultError(
+                f"the server gave no answer in {self._patience.answer_s:g} s"
+            ) from error
+
+    def _left_s(self) -> float:
+        """Return the time that is left for the file.
+
+        Raises
+        ------
+        DataError
+            None is left.
+        """
+        left_s = self._ends - time.monotonic()
+        if left_s <= 0:
+            raise DataError(
+                f"{self._label}: not whole after {self._patience.total_s / 3600:g} h",
+                fix="run the same command again: it continues from what came; or try a --mirror",
+            )
+        return left_s
+
     def _announced(self, response: requests.Response, start: int) -> int | None:
         """Return the size that the server announces, compared with the one that is known."""
         length = response.headers.get("Content-Length", "")
@@ -256,15 +321,25 @@ class _Downloader:
         )
 
     def _append(self, pieces: Iterable[bytes], start: int, total: int | None) -> None:
-        done = start
+        done = seen = start
+        limit = _MOST_BYTES if total is None else total
+        checked = time.monotonic()
         with self._part.open("ab" if start else "wb") as stream:
             self._progress(self._label, done, total, "bytes")
             for piece in pieces:
                 stream.write(piece)
                 done += len(piece)
                 self._progress(self._label, done, total, "bytes")
-                if total is not None and done > total:
-                    raise DataError(f"{self._label}: the server sends more than {total:,} bytes")
+                if done > limit:
+                    self._part.unlink()
+                    raise DataError(f"{self._label}: the server sends more than {limit:,} bytes")
+                self._left_s()
+                elapsed_s = time.monotonic() - checked
+                if elapsed_s >= _SPEED_S:
+                    if done - seen < self._patience.least_bytes_per_s * elapsed_s:
+                        speed = (done - seen) / elapsed_s
+                        raise PassingFaultError(f"the line is too slow: {speed:,.0f} bytes/s")
+                    checked, seen = time.monotonic(), done
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:

@@ -264,7 +264,7 @@ def open_store(
     records: dict[str, CacheRecord] = {}
     problems: list[Problem] = []
     for file in challenge.files:
-        found = find_cached(challenge, file, root)
+        found = find_cached(challenge, file, root, is_read=True)
         if isinstance(found, str) and is_packaged(file):
             found = decode_packaged(challenge, file, root, progress)
         if isinstance(found, CacheRecord):
@@ -349,7 +349,7 @@ def decode_packaged(
         The packaged file is broken or does not fit the manifest.
     """
     with holding(lock_process(challenge, file.process, root), file.name, progress):
-        found = find_cached(challenge, file, root)
+        found = find_cached(challenge, file, root, is_read=True)
         if isinstance(found, CacheRecord):
             return found
         source = _packaged_source(challenge, file)

@@ -28,6 +28,7 @@ from harness.data.cache import (
 )
 from harness.data.download import Patience, download
 from harness.data.events import decode_packaged, is_packaged
+from harness.data.locks import disk_failed, sharing
 from harness.data.pins import Pin, read_pins, write_pin
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem, UsageError
@@ -227,7 +228,7 @@ def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> li
 
 def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     """Find out where `file` comes from and what its checksum should be."""
-    cached = find_cached(plan.challenge, file, plan.root)
+    cached = find_cached(plan.challenge, file, plan.root, is_read=True)
     if isinstance(cached, CacheRecord):
         return _cached(plan, file, cached)
     if is_packaged(file):
@@ -354,45 +355,58 @@ def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress
         return _done(planned, record)
     lock = lock_process(plan.challenge, file.process, plan.root)
     with holding(lock, file.name, progress):
-        cached = find_cached(plan.challenge, file, plan.root)
+        cached = find_cached(plan.challenge, file, plan.root, is_read=True)
         if isinstance(cached, CacheRecord):
             return _cached(plan, file, cached)
-        path, checksum = _obtain(plan, planned, progress)
-        n_events = hdf5.count_events(path, plan.challenge.layout)
-        chunks = hdf5.read_chunks(path, plan.challenge.layout)
-        ids = hdf5.read_ids(path, n_events)
-        source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum, ids=ids)
-        record = store_events(plan.challenge, file, source, plan.root, progress=progress)
+        path = _obtain(plan, planned, progress)
+        # From the checksum to the last event: what was checked is what is read.
+        with sharing(path):
+            checksum = _checked(planned, path, progress)
+            n_events = hdf5.count_events(path, plan.challenge.layout)
+            chunks = hdf5.read_chunks(path, plan.challenge.layout)
+            ids = hdf5.read_ids(path, n_events)
+            source = EventSource(chunks=chunks, n_events=n_events, checksum=checksum, ids=ids)
+            record = store_events(plan.challenge, file, source, plan.root, progress=progress)
+            if planned.checksum is None:
+                # Only now: a file that could not be read is not to be expected the next time.
+                n_bytes = path.stat().st_size
+                pin = Pin(checksum=checksum, n_bytes=n_bytes, origin="first use", url=None)
+                write_pin(plan.pins_path, planned.name, pin)
     return _done(planned, record)
 
 
-def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> tuple[Path, str]:
-    """Bring the whole file to this machine; return its path and its checked checksum."""
+def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> Path:
+    """Bring the whole file to this machine; return its path."""
     if planned.action == "folder":
-        path = Path(planned.source)
-    else:
-        path = plan.download_path(planned.name)
-        make_folder(path.parent)
-        download(
-            planned.source,
-            path,
-            checksum=planned.checksum,
-            n_bytes=planned.n_bytes,
-            progress=progress,
-            patience=plan.patience,
-        )
-        if planned.checksum is not None:
-            return path, planned.checksum
+        return Path(planned.source)
+    path = plan.download_path(planned.name)
+    make_folder(path.parent)
+    download(
+        planned.source,
+        path,
+        checksum=planned.checksum,
+        n_bytes=planned.n_bytes,
+        progress=progress,
+        patience=plan.patience,
+    )
+    return path
+
+
+def _checked(planned: FetchedFile, path: Path, progress: Progress) -> str:
+    """Return the checksum of a file, compared with the one that is known; a download's was."""
+    if planned.action == "download" and planned.checksum is not None:
+        return planned.checksum
     algorithm = (planned.checksum or "sha256:").partition(":")[0]
-    checksum = file_checksum(path, algorithm, progress)
-    if planned.checksum is None:
-        pin = Pin(checksum=checksum, n_bytes=path.stat().st_size, origin="first use", url=None)
-        write_pin(plan.pins_path, planned.name, pin)
-    elif checksum != planned.checksum:
+    try:
+        checksum = file_checksum(path, algorithm, progress)
+    except OSError as error:
+        raise disk_failed(path, error) from error
+    if planned.checksum not in {None, checksum}:
         raise DataError(
             f"its checksum is {checksum}",
             where=str(path),
             expected=f"{planned.checksum} ({planned.checksum_origin})",
-            fix="replace the file, or fetch it from its publisher without --from",
+            fix="name the folder of the right file, or leave --from out to download it; a file "
+            "that was once opened for writing by HDF5 has another checksum",
         )
-    return path, checksum
+    return checksum

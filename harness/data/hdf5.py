@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout
-from harness.errors import DataError, Problem
+from harness.data.locks import disk_failed, sharing
+from harness.errors import DataError
 
 if TYPE_CHECKING:
     import h5py
@@ -25,6 +27,9 @@ CHUNK_EVENTS = 65_536
 MAX_CHUNK_EVENTS = 524_288
 # HDF5's own cache of decompressed chunks; one row of chunks must fit.
 _CHUNK_CACHE_BYTES = 256 * 1024**2
+_TRUNCATED = re.compile(r"truncated file: eof = (\d+), .*stored_eof = (\d+)")
+# The file may be the only copy: nobody is told to delete it.
+_GET_ANOTHER = "get a whole copy from where it came from, and keep this one until you have it"
 
 EventChunk = tuple[NDArray[np.float32], NDArray[np.float64]]
 
@@ -104,12 +109,12 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     DataError
         They are not one integer for each event, or one is there twice.
     """
-    with _open(path) as dataset:
-        ids = dataset.file.get(IDS)
+    with opened(path) as file:
+        ids = own_dataset(file, IDS)
         if ids is None:
             return None
-        if tuple(getattr(ids, "shape", ())) != (n_events,) or ids.dtype.kind not in "iu":
-            what = f"{IDS} has the shape {getattr(ids, 'shape', None)}"
+        if ids.shape != (n_events,) or ids.dtype.kind not in "iu":
+            what = f"{IDS} has the shape {ids.shape}"
             raise _wrong(path, what, f"one integer for each of {n_events:,} events")
         found: NDArray[np.int64] = ids[()].astype(np.int64)
     # Sorted, not np.unique: its table of millions of numbers takes seconds.
@@ -127,28 +132,95 @@ def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int) -> int:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[h5py.Dataset]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading; nothing is read while another program writes it.
+
+    Raises
+    ------
+    DataError
+        See `harness.data.locks.sharing`; or HDF5 cannot read it, now or in the midst of it.
+    """
     import h5py
 
-    try:
-        with h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES) as file:
-            dataset = file.get(DATASET)
-            if not isinstance(dataset, h5py.Dataset):
-                held = ", ".join(sorted(map(str, file))[:10]) or "nothing"
-                raise _wrong(path, f"it has no dataset {DATASET}; it holds {held}", DATASET)
-            yield dataset
-    except FileNotFoundError as error:
-        raise DataError("there is no such file", where=str(path)) from error
-    except (OSError, RuntimeError, KeyError) as error:
-        # h5py raises OSError for a truncated file and for a chunk that does not decompress.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        problem = Problem(
-            what=f"HDF5 cannot read it: {reason}",
-            where=str(path),
-            expected="a whole HDF5 file",
-            fix="delete it and get it again",
-        )
-        raise DataError(problem) from error
+    with sharing(path):
+        try:
+            # `sharing` holds the lock: HDF5's own would fail on a disk without locks.
+            with h5py.File(path, "r", rdcc_nbytes=_CHUNK_CACHE_BYTES, locking=False) as file:
+                yield file
+        except (OSError, RuntimeError, KeyError) as error:
+            # h5py raises OSError for a truncated file and for a chunk that does not decompress.
+            raise _unreadable(path, error) from error
+
+
+def own_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
+    """Return a dataset of `file` whose numbers are in this file; None if there is no dataset.
+
+    Raises
+    ------
+    DataError
+        It lies in another file, whose bytes the checksum of this one does not cover: by an
+        external link, as raw storage outside, or as a virtual dataset.
+    """
+    import h5py
+
+    link = file.get(name, getlink=True)
+    if isinstance(link, h5py.ExternalLink):
+        raise _elsewhere(file, f"{name} is a link to {link.filename}")
+    if isinstance(link, h5py.SoftLink):
+        raise _elsewhere(file, f"{name} is a link to {link.path}")
+    found = file.get(name)
+    if not isinstance(found, h5py.Dataset):
+        return None
+    if found.external:
+        raise _elsewhere(file, f"the numbers of {name} are in {found.external[0][0]}")
+    if found.is_virtual:
+        sources = ", ".join(sorted({source.file_name for source in found.virtual_sources()})[:5])
+        raise _elsewhere(file, f"{name} is put together from {sources}")
+    return found
+
+
+def _elsewhere(file: h5py.File, what: str) -> DataError:
+    return DataError(
+        what,
+        where=str(file.filename),
+        expected="numbers that are in the file itself, which its checksum covers",
+        fix="copy the dataset into one file, for example with h5repack",
+    )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[h5py.Dataset]:
+    with opened(path) as file:
+        dataset = own_dataset(file, DATASET)
+        if dataset is None:
+            held = ", ".join(sorted(map(str, file))[:10]) or "nothing"
+            raise _wrong(path, f"it has no dataset {DATASET}; it holds {held}", DATASET)
+        yield dataset
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    """Tell a disk that fails from a file that is truncated, damaged or something else."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return disk_failed(path, error)
+    text = str(error).partition("\n")[0] or type(error).__name__
+    reason, expected, fix = f"it is damaged: {text}", "a whole HDF5 file", _GET_ANOTHER
+    if sizes := _TRUNCATED.search(text):
+        there, whole = (int(size) for size in sizes.groups())
+        reason = f"it is truncated: {there:,} of {whole:,} bytes are there"
+    elif "signature not found" in text:
+        reason = _no_hdf5(path)
+    elif "already open for write" in text:
+        reason = "its writer has not closed it, or was killed"
+        expected = "a file that was closed"
+        fix = "close it there; if its writer was killed, copy the file and run `h5clear -s` on it"
+    what = f"HDF5 cannot read it: {reason}"
+    return DataError(what, where=str(path), expected=expected, fix=fix)
+
+
+def _no_hdf5(path: Path) -> str:
+    with path.open("rb") as stream:
+        begin = stream.read(12)
+    return f"it is no HDF5 file: it begins with {begin!r}" if begin else "it is empty"
 
 
 def _wrong(path: Path, what: str, expected: str) -> DataError:

@@ -53,7 +53,7 @@ def read_pins(path: Path) -> dict[str, Pin]:
     """
     if not path.exists():
         return {}
-    fix = "correct or delete it; the checksums are then asked for again"
+    fix = "correct it or move it away; the checksums are then asked for again"
     return read_json(path, _Pins, fix=fix).files
 
 

@@ -124,6 +124,9 @@ class FirmwareRequest:
         Words by which a network of plain Keras layers is quantised.
     must_include : ndarray of int64 or None
         Rows of `events` that every witness must see, beside those that the backend chooses.
+    network_scores : ndarray of float64 or None
+        What the network itself gives for each of `events`: every witness sees the events whose
+        score the firmware computes otherwise. None if the firmware is of a rounded network.
     settings : FirmwareSettings
         Limits of time, memory and effort.
     has_implementation : bool
@@ -139,6 +142,7 @@ class FirmwareRequest:
     workspace: Workspace
     precision: Precision | None = None
     must_include: NDArray[np.int64] | None = None
+    network_scores: NDArray[np.float64] | None = None
     settings: FirmwareSettings = field(default_factory=FirmwareSettings)
     has_implementation: bool = False
     progress: Callable[[str], None] = _no_progress

@@ -14,6 +14,7 @@ from harness.firmware.interpret import interpret_all
 from harness.firmware.record import Timing, make_record
 from harness.firmware.translate.translation import TraceReport, translate
 from harness.firmware.translate.verilog import PipelineReport, write_verilog
+from harness.firmware.witnesses.graph import compare_quickly
 
 _COST_SOURCE = "da4ml's cost model: bits of adders and multiplexers"
 _PLAN_SOURCE = "a pipeline planned by the widths of the operations, not synthesised"
@@ -21,13 +22,23 @@ _NO_PLAN = NotMeasured(not_measured="no pipeline was planned")
 
 
 def build_estimate(request: FirmwareRequest) -> FirmwareResult:
-    """Estimate a network's firmware, and score the events if there are any."""
+    """Estimate a network's firmware, and score the events if there are any.
+
+    Raises
+    ------
+    UntranslatableError
+        da4ml cannot translate the network.
+    IntegrityError
+        da4ml's program and Keras differ in the score of an event.
+    """
     translation = translate(request, has_hls4ml=False)
     budget_ns = logic_budget_ns(request.target.clock_period_ns, request.settings.routing_share)
     verilog = write_verilog(request, translation, budget_ns)
     scores = interpret_all(request, translation.program)
+    agreement, overflow = compare_quickly(request, translation, scores)
+    report = estimate_figures(request, translation.report, pipeline=verilog.report)
     return FirmwareResult(
-        report=estimate_figures(request, translation.report, pipeline=verilog.report),
+        report=report.model_copy(update={"agreements": (agreement,), "overflow": overflow}),
         scores=scores,
         artefacts=keep({PROGRAM: translation.program}, request.folder / "artefacts"),
     )

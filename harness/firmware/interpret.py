@@ -17,6 +17,7 @@ from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
 from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.program import (
+    check_widths,
     input_formats,
     load_program,
     output_format,
@@ -136,6 +137,7 @@ def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
     """
     require_package("da4ml")
     program = load_program(inputs["program"])
+    check_widths(program)
     events = open_events(inputs["events"])
     started = time.monotonic()
     with outputs["scores"].open("wb") as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,6 +29,7 @@ EXTRA = "pip install 'harness[firmware]'"
 # Signals by which the kernel or a person ends a program that uses too much.
 _KILLED = (-9, 137)
 _LOG_TAIL = 1500
+_SAFE_PATH = re.compile(r"[A-Za-z0-9_./+@=-]+\Z")
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Folders that hold a C++ compiler, make and perl on Linux; their links point within them.
@@ -86,13 +88,35 @@ def require_package(*names: str) -> None:
 def build_folder(name: str) -> Iterator[Path]:
     """Give a folder to build in, below the step's scratch folder, and remove it afterwards.
 
-    ABC and make fail below a path with spaces; then it lies in the system's own folder.
+    ABC and make fail below a path with spaces and the like; then it lies in the system's own
+    folder.
     """
     scratch = os.environ.get("TMPDIR", tempfile.gettempdir())
-    has_space = any(character.isspace() for character in scratch)
-    parent = "/tmp" if has_space else scratch  # noqa: S108 the folder in it is a new one
+    parent = scratch if _SAFE_PATH.match(scratch) else "/tmp"  # noqa: S108 the folder in it is new
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=parent) as folder:
         yield Path(folder)
+
+
+def safe_path(path: str | Path, folder: Path) -> str:
+    """Return a path that shells and makefiles read as it stands: itself, or a link to it.
+
+    Parameters
+    ----------
+    path : str or Path
+        Such as a folder of packages in a clone below ``/home/ada/My code (2)``.
+    folder : Path
+        The build folder, in which a link is laid.
+
+    Examples
+    --------
+    >>> safe_path("/usr/bin/g++", Path("/tmp"))
+    '/usr/bin/g++'
+    """
+    if _SAFE_PATH.match(str(path)):
+        return str(path)
+    link = Path(tempfile.mkdtemp(prefix="link-", dir=folder)) / "it"
+    link.symlink_to(path)
+    return str(link)
 
 
 def compiler() -> str:

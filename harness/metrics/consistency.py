@@ -4,10 +4,13 @@ A score may depend on its own event only. Two runs over the same events in other
 order or a fresh process may differ by the rounding of 32-bit arithmetic, whose sums a library adds
 up in an order that depends on the size of a batch; anything more shows that the score of an event
 depends on something else: its batch, its position, a state, a random number, the clock.
+
+A constant that is added to every score changes nothing here, or it would hide a leak.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +19,7 @@ from scipy.stats import rankdata, spearmanr
 
 from harness.card import records
 from harness.errors import InvalidSubmissionError
+from harness.metrics.accepted import passing
 from harness.metrics.scores import check_scores
 
 # Rounding of a sum of n float32 terms is at most n 2^-24 of their size (N. J. Higham, "Accuracy
@@ -25,6 +29,8 @@ FLOAT32_TOLERANCE = 2.0**-13
 # A difference this small that goes with the company an event keeps is no rounding: one false
 # alarm in a million checks.
 _LEAK_P_VALUE = 1e-6
+# Compared events that may cross a cut by their rounding: the event that sets it, and this share.
+_CROSSING_SHARE = 0.01
 # With fewer batches one odd batch, such as the last and shorter one, can look like a trend.
 _MIN_BATCHES = 20
 
@@ -45,7 +51,13 @@ class Batches:
 
 
 def compare_scores(
-    name: str, reference: ArrayLike, other: ArrayLike, *, batches: Batches | None = None
+    name: str,
+    reference: ArrayLike,
+    other: ArrayLike,
+    *,
+    among: NDArray[np.float64] | None = None,
+    batches: Batches | None = None,
+    points: Sequence[records.WorkingPoint] = (),
 ) -> records.Check:
     """Say whether two runs scored the same events alike.
 
@@ -55,22 +67,27 @@ def compare_scores(
         Name of the check, such as ``another_order``.
     reference, other : array_like, shape (n,)
         Scores of the same events, in the same order of events.
+    among : float64 array, optional
+        Scores of more events, whose spread is the unit; by default `reference`.
     batches : Batches, optional
         Who was scored with whom; with it, a leak smaller than the tolerance is found as well.
+    points : sequence of WorkingPoint, optional
+        Cuts that the same events must pass in both runs, whatever the spread of all scores.
 
     Returns
     -------
     records.Check
         ``same`` if all scores are equal. ``noise`` if no event's scores differ by more than
-        `FLOAT32_TOLERANCE` of the spread of the scores, or of the score itself where that is
-        larger, and the differences do not go with the composition of the batches. Else ``leak``.
+        `FLOAT32_TOLERANCE` of the spread of the scores, or of its distance from their median
+        where that is larger, the differences do not go with the composition of the batches, and
+        no more than one event and 1 % of those that pass a cut cross it. Else ``leak``.
 
     Raises
     ------
     InvalidSubmissionError
         Scores are NaN or infinite, or the two runs returned different numbers of them.
     """
-    change = _change(name, reference, other)
+    change = _change(name, reference, other, among)
     n_events = len(change)
     largest = float(np.abs(change).max())
     if largest == 0.0:
@@ -79,13 +96,62 @@ def compare_scores(
         change, np.asarray(reference, dtype=np.float64), batches
     )
     n_beyond = int((np.abs(change) > FLOAT32_TOLERANCE).sum())
+    crossing = next(_crossings(np.asarray(reference), np.asarray(other), points), "")
     return records.Check(
         name=name,
-        outcome="leak" if n_beyond or goes_with_batch else "noise",
+        outcome="leak" if n_beyond or goes_with_batch or crossing else "noise",
         n_events=n_events,
         max_difference=largest,
-        detail=_explain(change, n_beyond, goes_with_batch=goes_with_batch),
+        detail=_explain(change, n_beyond, crossing, goes_with_batch=goes_with_batch),
     )
+
+
+def check_resolution(scores: NDArray[np.float64]) -> None:
+    """Refuse scores whose constant part has swallowed the differences between events.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        A step of the scores' number type, at the size of most scores, is more than the
+        `FLOAT32_TOLERANCE` of their spread within which scores are compared.
+
+    Examples
+    --------
+    >>> check_resolution(np.random.default_rng(1).normal(size=1000))
+    >>> check_resolution(np.random.default_rng(1).normal(size=1000) + 1e13)
+    Traceback (most recent call last):
+    ...
+    harness.errors.InvalidSubmissionError: scores: most are about 1e+13, ...
+    """
+    usual = float(np.abs(np.quantile(scores, [0.16, 0.84])).max())
+    spread = spread_of(scores)
+    with np.errstate(over="ignore"):
+        narrow = scores.astype(np.float32)
+        is_narrow = np.array_equal(narrow, scores)
+        step = float(np.spacing(np.float32(usual) if is_narrow else np.float64(usual)))
+    if step > FLOAT32_TOLERANCE * spread:
+        raise InvalidSubmissionError(
+            f"most are about {usual:.3g}, where a float{32 if is_narrow else 64} has steps of "
+            f"{step:.2g}, and they spread over {spread:.2g} only",
+            where="scores",
+            expected=f"steps below {FLOAT32_TOLERANCE:.2g} of the spread of the scores",
+            fix="subtract the constant",
+        )
+
+
+def _crossings(
+    before: NDArray[np.float64], after: NDArray[np.float64], points: Sequence[records.WorkingPoint]
+) -> Iterator[str]:
+    """Name the cuts that too many events cross from one run to the other."""
+    for point in points:
+        passed, passes = passing(before, point), passing(after, point)
+        n_crossing = int((passed != passes).sum())
+        if n_crossing > 1 + _CROSSING_SHARE * int(passed.sum()):
+            yield (
+                f"{n_crossing:,} events cross the cut at FPR {point.fpr:g}, which {passed.sum():,} "
+                "pass: the scores near it hang on other events or on rounding; if on rounding, "
+                "round the scores"
+            )
 
 
 def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> records.Check:
@@ -105,8 +171,10 @@ def describe_change(name: str, reference: ArrayLike, other: ArrayLike) -> record
     )
 
 
-def _change(name: str, reference: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
-    """Return other - reference in units of the spread, or of the score where that is larger."""
+def _change(
+    name: str, reference: ArrayLike, other: ArrayLike, among: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return other - reference in units of the spread, or of the distance from the median."""
     before = check_scores(reference, name=f"{name} (first run)")
     after = check_scores(other, name=f"{name} (second run)")
     if len(before) != len(after):
@@ -121,7 +189,9 @@ def _change(name: str, reference: ArrayLike, other: ArrayLike) -> NDArray[np.flo
     if largest == 0.0:
         return np.zeros(len(before))
     before, after = before / largest, after / largest
-    return (after - before) / np.maximum(spread_of(before), np.abs(before))
+    known = before if among is None else among / largest
+    distance = np.abs(before - np.median(known))
+    return (after - before) / np.maximum(spread_of(known), distance)
 
 
 def spread_of(scores: NDArray[np.float64]) -> float:
@@ -185,15 +255,19 @@ def _rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     return float(spearmanr(before, after).statistic)
 
 
-def _explain(change: NDArray[np.float64], n_beyond: int, *, goes_with_batch: bool) -> str:
+def _explain(
+    change: NDArray[np.float64], n_beyond: int, crossing: str, *, goes_with_batch: bool
+) -> str:
     n_different = int(np.count_nonzero(change))
     size = f"{n_different:,} of {len(change):,} events differ"
     if goes_with_batch:
         return f"{size}, and the differences go with the other events of the batch"
     if n_beyond:
         return (
-            f"{size}, {n_beyond:,} of them by more than {FLOAT32_TOLERANCE:.2g} of the spread or "
-            "of the score, which 32-bit rounding does not explain: a state, a random number, the "
-            "position or the batch; or a step of the network that lies on a rounding edge"
+            f"{size}, {n_beyond:,} of them by more than {FLOAT32_TOLERANCE:.2g} of the spread, "
+            "which 32-bit rounding does not explain: a state, a random number, the position or "
+            "the batch; or a step of the network that lies on a rounding edge"
         )
+    if crossing:
+        return f"{size}, and {crossing}"
     return f"{size}, within the rounding of 32-bit arithmetic ({FLOAT32_TOLERANCE:.2g})"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtri
 from scipy.stats import binom
 
 from harness.card import records
@@ -48,6 +48,42 @@ def clopper_pearson(
     upper = betaincinv(n_passing + 1, n_failing, 1.0 - tail) if n_failing > 0 else 1.0
     return records.Interval(
         lower=float(lower), upper=float(upper), level=level, method="Clopper-Pearson"
+    )
+
+
+def paired_difference(
+    n_lost: int, n_gained: int, n_pairs: int, *, level: float = CONFIDENCE_LEVEL
+) -> records.Interval:
+    """Return an interval of the change of a proportion, measured twice on the same events.
+
+    Parameters
+    ----------
+    n_lost, n_gained : int
+        Events that pass before alone, and after alone.
+    n_pairs : int
+        All events.
+
+    References
+    ----------
+    A. Agresti, Y. Min, "Simple improved confidence intervals for comparing matched proportions",
+    Stat. Med. 24 (2005) 729, doi:10.1002/sim.1781: Wald's interval with half an event added to
+    each of the four cells.
+
+    Examples
+    --------
+    >>> interval = paired_difference(40, 10, 100)
+    >>> round(interval.lower, 3), round(interval.upper, 3)
+    (-0.419, -0.169)
+    """
+    n = n_pairs + 2
+    difference = (n_gained - n_lost) / n
+    variance = ((n_lost + n_gained + 1) / n - difference**2) / n
+    half = float(ndtri(0.5 + level / 2.0)) * variance**0.5
+    return records.Interval(
+        lower=max(-1.0, difference - half),
+        upper=min(1.0, difference + half),
+        level=level,
+        method="Agresti-Min, paired",
     )
 
 

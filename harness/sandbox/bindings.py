@@ -1,17 +1,22 @@
-"""What a sandbox can see: the one table of host paths, environment and devices.
+"""What a sandbox can see: the one table of places, environment and devices.
 
 Everything else of the host does not exist in a sandbox: its root is an empty, read-only file
-system into which these paths, the step's inputs and its tools are bound.
+system into which these paths, the step's inputs and its tools are bound. `layout` is the list of
+all places, from which `harness.sandbox.bubblewrap` makes its command and with which `harness
+doctor` compares what it finds.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import harness
 
@@ -27,9 +32,12 @@ SYSTEM_LIBRARIES = (
     "/usr/lib64",
     "/lib/{multiarch}",
     "/lib64",
+    # AArch64 has its loader here; that of x86-64 lies in /lib64.
+    "/lib/ld-linux-aarch64.so.1",
     "/etc/ld.so.cache",
 )
-DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
+# No /dev/zero: a shared map of it is memory that outlives the map, and then no process's.
+DEVICES = ("/dev/null", "/dev/urandom")
 
 # Folders of the package that nothing in a sandbox needs: events and the parent's own code.
 COVERED = ("data",)
@@ -58,6 +66,11 @@ CPU_FIELDS = (
     "CPU revision",
     "Features",
 )
+
+# Libraries use this package where it can be imported. Without a procfs it would fail in the middle
+# of their work (joblib's worker processes, Keras's loader of weights), so it cannot be imported.
+NEEDS_PROC = "psutil"
+REFUSAL = b"raise ImportError('it reads /proc, which a sandbox does not have')\n"
 
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -141,6 +154,15 @@ def host_paths(tools: Sequence[Path]) -> tuple[Path, ...]:
     return outermost((*system_libraries(), *interpreter(), *tools))
 
 
+def refused(bound: Iterable[Path]) -> tuple[str, ...]:
+    """Return the file that `REFUSAL` must replace in one of the `bound` folders, if it is there."""
+    spec = importlib.util.find_spec(NEEDS_PROC)
+    origin = Path(spec.origin) if spec is not None and spec.origin else None
+    if origin is None or not any(origin.is_relative_to(folder) for folder in bound):
+        return ()
+    return (str(origin),)
+
+
 def covered(bound: Iterable[Path]) -> tuple[str, ...]:
     """Return the places at which the sandbox must hide what a bound folder would show.
 
@@ -151,3 +173,86 @@ def covered(bound: Iterable[Path]) -> tuple[str, ...]:
     own = [f"{PACKAGE_ROOT}/harness/{name}" for name in COVERED if (package / name).is_dir()]
     twice = [str(package)] if any(package.is_relative_to(path) for path in bound) else []
     return (*own, *twice)
+
+
+# --- The list of all places -----------------------------------------------------------------------
+
+PlaceKind = Literal[
+    "scratch", "folder", "read-only", "writable", "device", "hidden", "contents", "link"
+]
+# The stand-ins of a procfs: those that are files, by the name of their contents, and the link.
+CONTENTS = {"cmdline": "/proc/self/cmdline", "cpuinfo": "/proc/cpuinfo"}
+LINKS = {"/proc/self/exe": sys.executable, "/dev/shm": SCRATCH}  # noqa: S108 the sandbox's own
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """One place in a sandbox.
+
+    Attributes
+    ----------
+    path : str
+        Where it is in the sandbox.
+    kind : str
+        ``folder``: of the sandbox's own, holds other places only; ``scratch``: the one that a step
+        can fill; ``hidden``: an empty folder over what a bound one would show; ``read-only``,
+        ``writable``, ``device``: a path of the host; ``contents``: a file that the parent writes;
+        ``link``: a symbolic link.
+    source : str
+        The host's path, the name of the contents, or what the link says.
+    """
+
+    path: str
+    kind: PlaceKind
+    source: str = ""
+
+
+def layout(
+    host: Sequence[Path], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
+) -> tuple[Place, ...]:
+    """Return every place of a sandbox, in the order in which they are made.
+
+    Parameters
+    ----------
+    host : sequence of Path
+        Host paths that are seen at their own place: `host_paths`.
+    inputs, outputs : mapping of str to Path
+        Host paths to be bound at /in/NAME, read-only, and /out/NAME.
+    """
+    host = outermost(host)
+    package = f"{PACKAGE_ROOT}/harness"
+    bound = [
+        *(Place(path=str(path), kind="read-only", source=str(path)) for path in host),
+        Place(path=package, kind="read-only", source=str(package_folder())),
+        *(Place(path=device, kind="device", source=device) for device in DEVICES),
+        *(
+            Place(path=f"{INPUTS}/{name}", kind="read-only", source=str(path))
+            for name, path in inputs.items()
+        ),
+        *(
+            Place(path=f"{OUTPUTS}/{name}", kind="writable", source=str(path))
+            for name, path in outputs.items()
+        ),
+    ]
+    made = [
+        *(Place(path=path, kind="link", source=target) for path, target in LINKS.items()),
+        *(Place(path=path, kind="contents", source=name) for name, path in CONTENTS.items()),
+    ]
+    replaced = [Place(path=path, kind="contents", source="refusal") for path in refused(host)]
+    # The scratch folder first, because bound paths may lie below it.
+    return (
+        Place(path=SCRATCH, kind="scratch"),
+        *(Place(path=path, kind="folder") for path in _parents([*bound, *made])),
+        *bound,
+        *(Place(path=path, kind="hidden") for path in covered(host)),
+        *replaced,
+        *made,
+    )
+
+
+def _parents(places: Iterable[Place]) -> list[str]:
+    """Return the folders that hold the `places`, outer ones first, but the root and the scratch."""
+    parents = {parent for place in places for parent in Path(place.path).parents if parent.name}
+    parents |= {Path(INPUTS), Path(OUTPUTS)}
+    wanted = parents - {Path(SCRATCH)}
+    return [str(path) for path in sorted(wanted, key=lambda path: (len(path.parts), str(path)))]

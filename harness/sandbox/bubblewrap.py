@@ -6,12 +6,12 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import EnvironmentFaultError
 from harness.sandbox import bindings
+from harness.sandbox.bindings import Place
 from harness.sandbox.step import Step
 
 # Started as root, each step runs as a user of its own, above the numbers that systems hand out:
@@ -27,6 +27,7 @@ NAMESPACES = (
     "--unshare-uts",
     "--unshare-cgroup-try",
 )
+BIND = {"read-only": "--ro-bind", "writable": "--bind", "device": "--dev-bind"}
 ALWAYS = ("--die-with-parent", "--new-session", "--hostname", "sandbox")
 
 
@@ -114,32 +115,28 @@ def command(
     uid : int or None
         The user to become, if we are root.
     fds : mapping of str to int
-        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, and of the contents of
-        /proc/``cmdline`` and /proc/``cpuinfo``.
+        Descriptors of the ``seccomp`` filter, of the ``info`` pipe, of the contents of
+        /proc/``cmdline`` and /proc/``cpuinfo``, and of the ``refusal`` of a package.
     """
-    host = list(bindings.host_paths(step.tools))
-    if uid is not None:
-        host = [*host, find_setpriv()]
-    host = list(bindings.outermost(host))
-    places = _places(host, inputs, outputs)
+    places = bindings.layout(host_paths(step, uid), inputs, outputs)
     return [
         str(bwrap),
         *NAMESPACES,
         *ALWAYS,
         *_privileges(uid),
-        # First, because bound paths may lie below it.
-        *("--perms", "1777", "--size", str(step.limits.scratch_bytes)),
-        *("--tmpfs", bindings.SCRATCH),
-        *_folders(destination for _, _, destination in places),
-        *(argument for place in places for argument in place),
-        *_hidden(host),
-        *_stand_ins(fds),
+        *(word for place in places for word in _words(place, step, fds)),
         *("--remount-ro", "/", "--chdir", bindings.SCRATCH),
         *("--seccomp", str(fds["seccomp"]), "--info-fd", str(fds["info"])),
         "--",
         *_become(uid),
         *arguments,
     ]
+
+
+def host_paths(step: Step, uid: int | None) -> list[Path]:
+    """Return the host paths that `step` sees at their own place, run as the user `uid`."""
+    own = [] if uid is None else [find_setpriv()]
+    return [*bindings.host_paths(step.tools), *own]
 
 
 def _privileges(uid: int | None) -> list[str]:
@@ -159,46 +156,21 @@ def _become(uid: int | None) -> list[str]:
     return [str(find_setpriv()), *user, *nothing, "--"]
 
 
-def _places(
-    host: Iterable[Path], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
-) -> list[tuple[str, str, str]]:
-    """Return every bind as (option, host path, path in the sandbox), outer ones first."""
-    package = str(bindings.package_folder())
-    devices = [("--dev-bind", device, device) for device in bindings.DEVICES]
-    return [
-        *(("--ro-bind", str(path), str(path)) for path in host),
-        ("--ro-bind", package, f"{bindings.PACKAGE_ROOT}/harness"),
-        *devices,
-        *(("--ro-bind", str(path), f"{bindings.INPUTS}/{name}") for name, path in inputs.items()),
-        *(("--bind", str(path), f"{bindings.OUTPUTS}/{name}") for name, path in outputs.items()),
-    ]
-
-
-def _folders(destinations: Iterable[str]) -> list[str]:
-    """Make the parents of all `destinations`; bubblewrap alone would make them 0700."""
-    parents = {
-        str(parent) for place in destinations for parent in Path(place).parents if parent.name
-    }
-    parents |= {bindings.INPUTS, bindings.OUTPUTS}
-    wanted = sorted(parents - {bindings.SCRATCH}, key=lambda place: (place.count("/"), place))
-    return [word for place in wanted for word in ("--perms", "0755", "--dir", place)]
-
-
-def _hidden(host: Iterable[Path]) -> list[str]:
-    """Put an empty read-only folder over what bound folders must not show."""
-    return [
-        word
-        for place in bindings.covered(host)
-        for word in ("--perms", "0755", "--tmpfs", place, "--remount-ro", place)
-    ]
-
-
-def _stand_ins(fds: Mapping[str, int]) -> list[str]:
-    """Put the few files in the place of /proc and /dev/shm that libraries need."""
-    return [
-        *("--perms", "0755", "--dir", "/proc", "--perms", "0755", "--dir", "/proc/self"),
-        *("--symlink", sys.executable, "/proc/self/exe"),
-        *("--perms", "0444", "--ro-bind-data", str(fds["cmdline"]), "/proc/self/cmdline"),
-        *("--perms", "0444", "--ro-bind-data", str(fds["cpuinfo"]), "/proc/cpuinfo"),
-        *("--symlink", bindings.SCRATCH, "/dev/shm"),  # noqa: S108 the sandbox's own
-    ]
+def _words(place: Place, step: Step, fds: Mapping[str, int]) -> list[str]:
+    """Return the words that make one place of the sandbox."""
+    path, source = place.path, place.source
+    match place.kind:
+        case "scratch":
+            size = str(step.limits.scratch_bytes)
+            return ["--perms", "1777", "--size", size, "--tmpfs", path]
+        case "folder":
+            # Made by bubblewrap on the way to a file that is bound, it would be closed to others.
+            return ["--dir", path]
+        case "hidden":
+            return ["--tmpfs", path, "--remount-ro", path]
+        case "contents":
+            return ["--perms", "0444", "--ro-bind-data", str(fds[source]), path]
+        case "link":
+            return ["--symlink", source, path]
+        case "read-only" | "writable" | "device":
+            return [BIND[place.kind], source, path]

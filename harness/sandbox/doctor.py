@@ -19,7 +19,7 @@ LOOKED_FOR = {
     "user": "a step is not root",
     "files": "the host's files are not there",
     "writes": "nothing but the outputs and a scratch folder can be written",
-    "devices": "no devices but null, zero and urandom",
+    "devices": "no devices but null and urandom",
     "processes": "no processes but its own",
     "network": "no sockets",
     "calls": "ptrace, unshare, mount and chroot are denied",

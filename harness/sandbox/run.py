@@ -31,6 +31,7 @@ from harness.errors import (
 from harness.sandbox import bindings, bubblewrap, outputs
 from harness.sandbox.advice import advise
 from harness.sandbox.child import Child
+from harness.sandbox.control_group import ControlGroup, control_group, find_base, settings
 from harness.sandbox.inputs import find_inputs
 from harness.sandbox.outputs import OutputFile
 from harness.sandbox.report import read_answer
@@ -38,10 +39,16 @@ from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.seccomp import filter_program
 from harness.sandbox.start import start_plain, start_sandboxed
 from harness.sandbox.step import MIB, Limits, Step, StepResult
-from harness.sandbox.usage import Watch
+from harness.sandbox.usage import Watch, check_procfs
 
 LEAST_FREE_BYTES = 16 * MIB
 MAX_LOCKED_BYTES = 64 * 1024
+# Timers and signals that wait for their receiver; by default, a machine allows as many as it has
+# room for.
+MAX_SIGNALS = 1024
+# Who counts the memory of all processes of a step.
+COUNTED = "counted by the kernel, in a control group for each step"
+MEASURED = "measured from outside: this machine gives no control group"
 ENTRY_PREFIX = "harness."
 
 
@@ -55,10 +62,13 @@ class Sandbox:
         ``bwrap``, or ``none``: no isolation at all.
     detail : mapping
         How steps are isolated, for the score card.
+    groups : Path or None
+        The control group in which each step gets one of its own, where this machine gives any.
     """
 
     kind: IsolationKind
     detail: Mapping[str, JsonValue] = field(default_factory=dict)
+    groups: Path | None = None
 
     @property
     def record(self) -> IsolationRecord:
@@ -99,7 +109,8 @@ class Sandbox:
             files = outputs.create(folder, step.outputs, uid)
             stack.callback(outputs.close, files)
             if self.kind == "bwrap":
-                child = start_sandboxed(step, inputs, files, uid)
+                group = stack.enter_context(_group(self.groups, step.limits))
+                child = start_sandboxed(step, inputs, files, uid, group)
             else:
                 child = start_plain(step, scratch)
             stack.callback(child.pipes.close)
@@ -140,7 +151,9 @@ def _finish(
     finally:
         # Also on Ctrl-C: from here on nothing of the step is alive to change its outputs.
         child.kill()
-    log = child.finish_log()
+        log = child.finish_log()
+        if step.printed is not None and log.strip():
+            step.printed(log)
     report = read_answer(line, step.name, step.may_raise)
     return StepResult(
         report=report, outputs=outputs.collect(files, step.name), usage=usage, log=log
@@ -176,19 +189,28 @@ def open_sandbox(kind: IsolationKind) -> Sandbox:
             fix="use the container image (see docs/security.md), or --unsafe for code that "
             "you trust",
         )
+    check_procfs()
     bwrap = bubblewrap.find_bwrap()
-    sandbox = Sandbox(kind="bwrap", detail=_detail(bwrap))
+    groups = find_base()
+    sandbox = Sandbox(kind="bwrap", detail=_detail(bwrap, groups), groups=groups)
     _try(sandbox)
     return sandbox
 
 
-def _detail(bwrap: Path) -> dict[str, JsonValue]:
+def _group(
+    base: Path | None, limits: Limits
+) -> contextlib.AbstractContextManager[ControlGroup | None]:
+    return contextlib.nullcontext() if base is None else control_group(base, settings(limits))
+
+
+def _detail(bwrap: Path, groups: Path | None) -> dict[str, JsonValue]:
     is_root = os.geteuid() == 0
     return {
         "program": bubblewrap.version(bwrap),
         "user": "one of its own for each step" if is_root else "in a user namespace",
         "network": "none",
         "system_call_filter": f"{len(filter_program()) // 8} instructions",
+        "memory": MEASURED if groups is None else COUNTED,
         "kernel": platform.release(),
     }
 
@@ -262,6 +284,7 @@ def _resource_limits(kind: IsolationKind, step: Step) -> dict[str, tuple[int, in
         "RLIMIT_MSGQUEUE": (0, 0),
         "RLIMIT_MEMLOCK": (MAX_LOCKED_BYTES, MAX_LOCKED_BYTES),
         "RLIMIT_RTPRIO": (0, 0),
+        "RLIMIT_SIGPENDING": (MAX_SIGNALS, MAX_SIGNALS),
     }
     if kind == "bwrap":
         # Without a user of its own, a step would be counted together with all else of that user.

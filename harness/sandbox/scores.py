@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InvalidSubmissionError
+from harness.files import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,15 +51,13 @@ def read_scores(path: Path, n_events: int) -> NDArray[np.float64]:
 
 def _read_exactly(path: Path, n_bytes: int) -> bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        file = open_regular(path, may_be_link=False)
     except OSError as error:
         raise _invalid(path, f"cannot be opened: {error.strerror}", "a regular file") from error
-    with os.fdopen(fd, "rb") as file:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise _invalid(path, "is no regular file", "a regular file")
-        if found.st_size != n_bytes:
-            raise _invalid(path, f"has {found.st_size:,} bytes", f"{n_bytes:,} bytes")
+    with file:
+        there = os.fstat(file.fileno()).st_size
+        if there != n_bytes:
+            raise _invalid(path, f"has {there:,} bytes", f"{n_bytes:,} bytes")
         data = file.read(n_bytes)
     if len(data) != n_bytes:
         raise _invalid(path, f"ended after {len(data):,} bytes", f"{n_bytes:,} bytes")

@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 PREFIX = "harness-scratch-"
@@ -28,18 +28,18 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
     """
     parent = Path(tempfile.gettempdir()) if parent is None else parent
     remove_abandoned(parent)
-    folder, lock = _make(parent)
+    folder, lock = make_locked(lambda: Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os.close(lock)
 
 
-def _make(parent: Path) -> tuple[Path, int]:
+def make_locked(make: Callable[[], Path]) -> tuple[Path, int]:
     """Make and lock a folder; one that another run took for abandoned is made again."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        folder = make()
         try:
             lock = os.open(folder, _OPEN_FOLDER)
         except FileNotFoundError:
@@ -50,28 +50,40 @@ def _make(parent: Path) -> tuple[Path, int]:
         os.close(lock)
 
 
+@contextlib.contextmanager
+def lock_abandoned(folder: Path) -> Iterator[bool]:
+    """Lock a folder of this user's that is in nobody's use; yield whether that was possible."""
+    try:
+        lock = os.open(folder, _OPEN_FOLDER)
+    except OSError:
+        # Another user's, no folder, or removed by another run in this moment.
+        yield False
+        return
+    try:
+        yield os.fstat(lock).st_uid == os.geteuid() and _can_lock(lock)
+    finally:
+        os.close(lock)
+
+
+def _can_lock(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
 def remove_abandoned(parent: Path) -> list[Path]:
     """Remove our scratch folders in `parent` whose process is dead; return what was removed."""
     return [folder for folder in parent.glob(f"{PREFIX}*") if _remove_if_free(folder)]
 
 
 def _remove_if_free(folder: Path) -> bool:
-    try:
-        lock = os.open(folder, _OPEN_FOLDER)
-    except OSError:
-        # Another user's, no folder, or removed by another run in this moment.
-        return False
-    try:
-        if os.fstat(lock).st_uid != os.geteuid():
-            return False
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _end_strays(folder)
-        shutil.rmtree(folder, ignore_errors=True)
-    except OSError:
-        return False
-    finally:
-        os.close(lock)
-    return True
+    with lock_abandoned(folder) as is_free:
+        if is_free:
+            _end_strays(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        return is_free
 
 
 def _end_strays(folder: Path) -> None:
@@ -90,3 +102,12 @@ def _end_strays(folder: Path) -> None:
         if seen["name"] == "bwrap" and is_ours and names_folder:
             with contextlib.suppress(psutil.Error):
                 process.kill()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, also if Ctrl-C falls just into its removal."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -10,6 +10,8 @@ from __future__ import annotations
 import errno
 import functools
 import tempfile
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from harness.errors import EnvironmentFaultError
 
@@ -25,6 +27,10 @@ DENIED = (
     *("iopl", "ioperm", "reboot", "swapon", "swapoff", "quotactl", "quotactl_fd", "nfsservctl"),
     *("move_pages", "migrate_pages", "vhangup", "ustat", "sysfs"),
     *("settimeofday", "clock_settime", "adjtimex", "clock_adjtime", "stime"),
+    # They write out what everyone on the machine has not yet written.
+    *("sync", "syncfs"),
+    # Kernel memory without end that no limit counts: lists of access rights, policies of pages.
+    *("setxattr", "lsetxattr", "fsetxattr", "mbind"),
     # Mounts and namespaces.
     *("mount", "umount", "umount2", "pivot_root", "chroot", "open_tree", "move_mount", "fsopen"),
     *("fsconfig", "fsmount", "fspick", "mount_setattr", "unshare", "setns"),
@@ -41,21 +47,56 @@ MISSING = (
     *("memfd_create", "memfd_secret"),
     *("shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl"),
     *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink", "mq_notify"),
+    # Kernel memory likewise: lists of watched files, of rules and of waiting reads.
+    *("epoll_create", "epoll_create1", "inotify_init", "inotify_init1", "io_setup"),
+    *("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self", "seccomp"),
 )
-# statmount, listmount and lsm_*; then all that is younger than mseal (Linux 6.10). These numbers
-# are the same on every architecture.
-MISSING_NUMBERS = (*range(457, 462), *range(463, 600))
+# "Done", without being done: a flood of them keeps the disks from everyone else. Nothing that a
+# step writes has to outlive the machine.
+IGNORED = ("fsync", "fdatasync", "msync", "sync_file_range")
+# set_mempolicy_home_node; statmount, listmount and lsm_*; then all that is younger than mseal, of
+# Linux 6.10. These numbers are the same on every architecture.
+MISSING_NUMBERS = (450, *range(457, 462), *range(463, 600))
 # From include/uapi/linux/sched.h: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET and
 # NEWTIME.
 NAMESPACE_FLAGS = (
     *(0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000),
     0x00000080,
 )
-# TIOCSTI and TIOCLINUX type into, or paste from, a terminal.
-TERMINAL_REQUESTS = (0x5412, 0x541C)
+LOW_32_BITS = 0xFFFFFFFF
+
+
+class Denied(NamedTuple):
+    """A call that is denied if one of its arguments, under a mask, has this value."""
+
+    call: str
+    errno: int
+    argument: int
+    mask: int
+    value: int
+
+
+# From include/uapi: linux/sched.h, linux/prctl.h, asm-generic/{ioctls,mman,mman-common,fcntl}.h.
+DENIED_ARGUMENTS = (
+    *(Denied("clone", errno.EPERM, 0, flag, flag) for flag in NAMESPACE_FLAGS),
+    # A thread (0x10000) with descriptors of its own (no 0x400) would hide them from the parent.
+    Denied("clone", errno.EPERM, 0, 0x00010400, 0x00010000),
+    # TIOCSTI and TIOCLINUX type into, or paste from, a terminal.
+    Denied("ioctl", errno.EPERM, 1, LOW_32_BITS, 0x5412),
+    Denied("ioctl", errno.EPERM, 1, LOW_32_BITS, 0x541C),
+    # MAP_SHARED with MAP_ANONYMOUS: its pages outlive their map, and then are no process's.
+    Denied("mmap", errno.EPERM, 3, 0x2F, 0x21),
+    # MAP_GROWSDOWN and MAP_HUGETLB: RLIMIT_DATA does not count the first, VmRSS not the second.
+    Denied("mmap", errno.EPERM, 3, 0x00100, 0x00100),
+    Denied("mmap", errno.EPERM, 3, 0x40000, 0x40000),
+    # F_OFD_SETLK and F_OFD_SETLKW: /proc/locks does not say whose they are.
+    Denied("fcntl", errno.EINVAL, 1, LOW_32_BITS, 37),
+    Denied("fcntl", errno.EINVAL, 1, LOW_32_BITS, 38),
+    # PR_SET_SECCOMP: filters, too, are kernel memory.
+    Denied("prctl", errno.EPERM, 0, LOW_32_BITS, 22),
+)
 # libseccomp's __NR_SCMP_ERROR; lower numbers stand for calls of other architectures.
 NO_SUCH_NAME = -1
-LOW_32_BITS = 0xFFFFFFFF
 
 
 @functools.cache
@@ -77,28 +118,34 @@ def filter_program() -> bytes:
             "`dnf install libseccomp` (Fedora, RHEL)",
         ) from error
     rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
-    for number in _numbers(DENIED):
-        rules.add_rule(pyseccomp.ERRNO(errno.EPERM), number)
-    for number in (*_numbers(MISSING), *MISSING_NUMBERS):
-        rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), number)
-    for flag in NAMESPACE_FLAGS:
-        rules.add_rule(
-            pyseccomp.ERRNO(errno.EPERM), "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag)
-        )
-    for request in TERMINAL_REQUESTS:
-        rules.add_rule(
-            pyseccomp.ERRNO(errno.EPERM),
-            "ioctl",
-            pyseccomp.Arg(1, pyseccomp.MASKED_EQ, LOW_32_BITS, request),
-        )
+    for _, number, answer in answers():
+        rules.add_rule(pyseccomp.ERRNO(answer), number)
+    for rule in DENIED_ARGUMENTS:
+        condition = pyseccomp.Arg(rule.argument, pyseccomp.MASKED_EQ, rule.mask, rule.value)
+        rules.add_rule(pyseccomp.ERRNO(rule.errno), rule.call, condition)
     with tempfile.TemporaryFile() as file:
         rules.export_bpf(file)
         file.seek(0)
         return file.read()
 
 
-def _numbers(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Return the numbers of those system calls that this architecture has."""
+def answers() -> Iterator[tuple[str, int, int]]:
+    """Yield name, number and errno of each call that is denied whatever its arguments."""
+    for names, answer in ((DENIED, errno.EPERM), (MISSING, errno.ENOSYS), (IGNORED, 0)):
+        for name, number in numbers(names).items():
+            yield name, number, answer
+    for number in MISSING_NUMBERS:
+        yield f"call {number}", number, errno.ENOSYS
+
+
+def numbers(names: tuple[str, ...]) -> dict[str, int]:
+    """Return the numbers of those system calls that this architecture has.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        libseccomp does not know one of them.
+    """
     import pyseccomp
 
     found = {name: pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name) for name in names}
@@ -109,4 +156,4 @@ def _numbers(names: tuple[str, ...]) -> tuple[int, ...]:
             expected="libseccomp 2.5.3 or later",
             fix="install a later libseccomp2",
         )
-    return tuple(number for number in found.values() if number >= 0)
+    return {name: number for name, number in found.items() if number >= 0}

@@ -13,6 +13,7 @@ from harness.errors import EnvironmentFaultError
 from harness.sandbox import bindings, bubblewrap
 from harness.sandbox.advice import read_text
 from harness.sandbox.child import Child, Pipes
+from harness.sandbox.control_group import ControlGroup
 from harness.sandbox.outputs import OutputFile
 from harness.sandbox.seccomp import filter_program
 from harness.sandbox.step import Step
@@ -35,17 +36,32 @@ def _worker_command(package_root: str, ends: Pipes) -> list[str]:
     return [*options, str(ends.report), str(ends.request)]
 
 
+def stand_ins() -> dict[str, bytes]:
+    """Return the contents of the files that stand for a procfs, and for what needs one."""
+    processors = bindings.cpu_description(read_text(Path("/proc/cpuinfo")))
+    return {"cmdline": b"python\0", "cpuinfo": processors.encode(), "refusal": bindings.REFUSAL}
+
+
 def start_sandboxed(
-    step: Step, inputs: Mapping[str, Path], files: list[OutputFile], uid: int | None
+    step: Step,
+    inputs: Mapping[str, Path],
+    files: list[OutputFile],
+    uid: int | None,
+    group: ControlGroup | None = None,
+    before: Sequence[str] = (),
 ) -> Child:
-    """Start the worker of `step` in a sandbox of bubblewrap, as the user `uid`."""
+    """Start the worker of `step` in a sandbox of bubblewrap, as the user `uid`.
+
+    Parameters
+    ----------
+    group : ControlGroup, optional
+        Where it begins.
+    before : sequence of str
+        Words before the command: a program that runs the rest of it.
+    """
     pipes, ends = _open_pipes()
     pipes.info, info_end = os.pipe2(os.O_CLOEXEC)
-    contents = {
-        "seccomp": filter_program(),
-        "cmdline": b"python\0",
-        "cpuinfo": bindings.cpu_description(read_text(Path("/proc/cpuinfo"))).encode(),
-    }
+    contents = {"seccomp": filter_program(), **stand_ins()}
     with contextlib.ExitStack() as stack:
         stack.callback(ends.close)
         stack.callback(os.close, info_end)
@@ -60,8 +76,10 @@ def start_sandboxed(
             arguments=_worker_command(bindings.PACKAGE_ROOT, ends),
         )
         inherited = (ends.report, ends.request, info_end, *fds.values())
-        process = _popen(command, ends.log, inherited, bindings.SCRATCH, Path("/"))
-    return Child(name=step.name, process=process, pipes=pipes, limits=step.limits)
+        entering = [] if group is None else group.entering()
+        words = [*before, *entering, *command]
+        process = _popen(words, ends.log, inherited, bindings.SCRATCH, Path("/"))
+    return Child(name=step.name, process=process, pipes=pipes, limits=step.limits, group=group)
 
 
 def start_plain(step: Step, scratch: Path) -> Child:

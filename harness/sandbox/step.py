@@ -34,8 +34,8 @@ class Limits:
     wall_s, cpu_s : float
         Wall-clock and processor seconds (all processes of the step together count for the first).
     memory_bytes : int
-        Private data memory of each process, and resident anonymous memory of all of them together
-        (memory maps of input files do not count).
+        Private data memory of each process, and anonymous memory of all of them together, with
+        page tables (memory maps of input files do not count).
     n_processes, n_open_files : int
         Processes and threads; file descriptors of each process.
     scratch_bytes : int
@@ -81,6 +81,8 @@ class Step:
         such a step fails of without saying so is a fault of the harness.
     progress : callable, optional
         Receives how many bytes of the outputs are written, several times a second.
+    printed : callable, optional
+        Receives what the step printed, if anything, when it has ended in whatever way.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Step:
     limits: Limits = field(default_factory=Limits)
     may_raise: tuple[type[HarnessError], ...] = ()
     progress: Callable[[int], None] | None = None
+    printed: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-DEVICES = {"null", "zero", "urandom", "shm"}
+DEVICES = {"null", "urandom", "shm"}
 TRIED_PIDS = range(2, 4096)
 
 

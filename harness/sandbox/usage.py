@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import LimitError
+from harness.errors import EnvironmentFaultError, LimitError
 from harness.sandbox.step import MIB, Limits, Usage
 
 PROC = Path("/proc")
@@ -17,6 +19,17 @@ KIB = 1024
 CPU_FIELDS = slice(11, 15)
 # A file takes about 1 KiB of the kernel's memory that no size limit of a tmpfs counts.
 MAX_SCRATCH_FILES = 100_000
+# A locked range of a file takes some 200 bytes of it.
+MAX_FILE_LOCKS = 10_000
+# A line of /proc/locks, such as "1: POSIX  ADVISORY  WRITE 4711 fe:00:2491040 0 EOF"; one that is
+# waited for has an arrow before its kind. Twice the locks that are allowed fit into the text.
+OWNER_OF_LOCK = re.compile(r"^\d+: \w+ +\w+ +\w+ (\d+) ", re.MULTILINE)
+MAX_LOCKS_TEXT = 200 * MAX_FILE_LOCKS
+# A descriptor can be of a pipe that is full: of a user with many pipes each holds two pages.
+DESCRIPTOR_BYTES = 8 * KIB
+MOUNT_A_PROCFS = (
+    "mount one: `mount -t proc proc /proc`; `unshare --mount-proc` and `bwrap --proc /proc` do it"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,14 +41,17 @@ class Sample:
     cpu_s : float
         Processor time of all processes, with that of ended ones.
     memory_bytes : int
-        Anonymous and shared memory, resident or swapped, of all processes. Files on a tmpfs that
-        are mapped count too, unless that would exceed the limit.
+        Anonymous memory of all processes, resident or swapped, their page tables, and what their
+        descriptors can hold. What processes share counts for each, unless that would exceed the
+        limit: then it is divided among them.
     resident_bytes : int
         Resident memory of all processes, with mapped files; pages shared by two count twice.
     largest_data_bytes : int
         Largest private data memory of one process: what RLIMIT_DATA limits.
     n_processes : int
         Processes alive.
+    n_file_locks : int
+        Ranges of files that they hold locked, those of threads as well.
     """
 
     cpu_s: float = 0.0
@@ -43,6 +59,7 @@ class Sample:
     resident_bytes: int = 0
     largest_data_bytes: int = 0
     n_processes: int = 0
+    n_file_locks: int = 0
 
 
 def process_tree(root: int) -> Iterator[int]:
@@ -66,6 +83,53 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+def check_procfs() -> None:
+    """Check that /proc shows the processes of this namespace.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        What a step uses would be looked up under the numbers of other processes.
+    """
+    try:
+        shown = (PROC / "self").readlink()
+    except OSError:
+        shown = Path("nothing")
+    if str(shown) != str(os.getpid()):
+        raise EnvironmentFaultError(
+            f"/proc does not show this process: its number is {os.getpid()}, there it is {shown}",
+            where="/proc",
+            expected="the procfs of this process namespace",
+            fix=MOUNT_A_PROCFS,
+        )
+
+
+def check_descent(pid: int, ancestor: int) -> None:
+    """Check that the process `pid` descends from `ancestor`.
+
+    Raises
+    ------
+    ProcessLookupError
+        It has ended.
+    EnvironmentFaultError
+        It does not, so it is none of ours.
+    """
+    found = pid
+    while found > 1 and found != ancestor:
+        try:
+            status = (PROC / str(found) / "status").read_text()
+        except FileNotFoundError as error:
+            raise ProcessLookupError from error
+        found = int(status.partition("PPid:")[2].split(maxsplit=1)[0])
+    if found != ancestor:
+        raise EnvironmentFaultError(
+            f"the process {pid}, which bubblewrap says that it started, is none of its own",
+            where="/proc",
+            expected="a bubblewrap and a /proc of this process namespace",
+            fix=MOUNT_A_PROCFS,
+        )
+
+
 def take_sample(root: int, max_memory_bytes: float = math.inf) -> Sample:
     """Measure `root` and its descendants; a process that ends meanwhile is left out.
 
@@ -79,75 +143,101 @@ def take_sample(root: int, max_memory_bytes: float = math.inf) -> Sample:
     processes = [found for pid in process_tree(root) if (found := _read_process(pid))]
     memory = sum(process.memory_bytes for process in processes)
     if memory > max_memory_bytes:
-        memory = sum(process.without_mapped_files() for process in processes)
+        memory = sum(process.memory_of_its_own() for process in processes)
     return Sample(
         cpu_s=sum(process.cpu_s for process in processes),
         memory_bytes=memory,
         resident_bytes=sum(process.resident_bytes for process in processes),
         largest_data_bytes=max((process.data_bytes for process in processes), default=0),
         n_processes=len(processes),
+        n_file_locks=_count_locks({process.pid for process in processes}),
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Process:
-    """What one process uses."""
+    """What one process uses.
+
+    Attributes
+    ----------
+    place : Path
+        The folder in /proc of a thread that is alive.
+    kernel_bytes : int
+        Page tables, and what its descriptors can hold.
+    """
 
     pid: int
+    place: Path
     cpu_s: float
     private_bytes: int
-    shared_bytes: int
+    kernel_bytes: int
     resident_bytes: int
     data_bytes: int
 
     @property
     def memory_bytes(self) -> int:
-        return self.private_bytes + self.shared_bytes
+        return self.private_bytes + self.kernel_bytes
 
-    def without_mapped_files(self) -> int:
-        """Return the memory without what lies in files: inputs on a tmpfs are nobody's memory."""
-        if not self.shared_bytes:
-            return self.private_bytes
+    def memory_of_its_own(self) -> int:
+        """Return the memory with each page divided among the processes that share it."""
         try:
-            smaps = (PROC / str(self.pid) / "smaps").read_text()
-        except OSError:
+            sizes = _sizes((self.place / "smaps_rollup").read_text())
+            return sizes["Pss_Anon"] + sizes["SwapPss"] + self.kernel_bytes
+        except (OSError, KeyError):
             return self.memory_bytes
-        return self.private_bytes + shared_anonymous_bytes(smaps)
-
-
-def shared_anonymous_bytes(smaps: str) -> int:
-    """Return the shared memory in a /proc/PID/smaps that is in no file.
-
-    The kernel names it ``/dev/zero (deleted)``. Memory that several processes share is divided
-    among them.
-    """
-    n_bytes, is_counted = 0, False
-    for line in smaps.splitlines():
-        name, _, value = line.partition(":")
-        if " " in name:
-            # The head of a mapping: addresses, permissions, offset, device, inode, path.
-            is_counted = line.endswith(" /dev/zero (deleted)")
-        elif is_counted and name in ("Pss", "SwapPss"):
-            n_bytes += int(value.split()[0]) * KIB
-    return n_bytes
 
 
 def _read_process(pid: int) -> _Process | None:
     try:
         stat = (PROC / str(pid) / "stat").read_text()
-        status = (PROC / str(pid) / "status").read_text()
+        place, status = _living_thread(PROC / str(pid))
     except OSError:
         return None
     sizes = _sizes(status)
     ticks = sum(int(value) for value in stat.rpartition(")")[2].split()[CPU_FIELDS])
     return _Process(
         pid=pid,
+        place=place,
         cpu_s=ticks / os.sysconf("SC_CLK_TCK"),
         private_bytes=sizes.get("RssAnon", 0) + sizes.get("VmSwap", 0),
-        shared_bytes=sizes.get("RssShmem", 0),
+        kernel_bytes=sizes.get("VmPTE", 0) + DESCRIPTOR_BYTES * _n_descriptors(status),
         resident_bytes=sizes.get("VmRSS", 0),
         data_bytes=sizes.get("VmData", 0),
     )
+
+
+def _living_thread(process: Path) -> tuple[Path, str]:
+    """Return the folder and the status of a process, or of a thread that goes on without it.
+
+    A process whose first thread has ended shows no memory, though its other threads have it.
+    """
+    status = (process / "status").read_text()
+    if "VmRSS:" in status:
+        return process, status
+    for thread in (process / "task").iterdir():
+        found = (thread / "status").read_text()
+        if "VmRSS:" in found:
+            return thread, found
+    return process, status
+
+
+def _n_descriptors(status: str) -> int:
+    r"""Return for how many descriptors a process has room: as many as it ever had, or up to twice.
+
+    Examples
+    --------
+    >>> _n_descriptors("Name: python\nFDSize: 64\n")
+    64
+    """
+    _, _, rest = status.partition("FDSize:")
+    return int(rest.split(maxsplit=1)[0]) if rest else 0
+
+
+def _count_locks(pids: Collection[int]) -> int:
+    """Return how many ranges of files these processes hold locked."""
+    with contextlib.suppress(OSError), (PROC / "locks").open() as file:
+        return sum(int(owner) in pids for owner in OWNER_OF_LOCK.findall(file.read(MAX_LOCKS_TEXT)))
+    return 0
 
 
 def _sizes(status: str) -> dict[str, int]:
@@ -211,6 +301,8 @@ class Watch:
         if sample.memory_bytes > limits.memory_bytes:
             used = f"{sample.memory_bytes / MIB:,.0f} MiB"
             self._raise("memory", f"{limits.memory_bytes / MIB:,.0f} MiB", used, now_s)
+        if sample.n_file_locks > MAX_FILE_LOCKS:
+            self._raise("file locks", f"{MAX_FILE_LOCKS:,}", f"{sample.n_file_locks:,}", now_s)
         if n_log_bytes > limits.log_bytes:
             used = f"{n_log_bytes / MIB:,.0f} MiB"
             self._raise("printed output", f"{limits.log_bytes / MIB:,.0f} MiB", used, now_s)

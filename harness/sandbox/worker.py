@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import json
 import os
 import resource
@@ -166,6 +167,8 @@ def main(report_fd: int, request_fd: int) -> None:
     if message["is_plain"]:
         die_with_parent()
     set_limits(message["rlimits"])
+    # A line reaches the parent when it is printed, also if this process is killed later.
+    cast("io.TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)
     _write(report_fd, READY)
     answer = encode(call(message))
     _flush()

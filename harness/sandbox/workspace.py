@@ -53,6 +53,7 @@ class Workspace:
         tools: tuple[Path, ...] = (),
         may_raise: tuple[type[HarnessError], ...] = (),
         progress: Callable[[int], None] | None = None,
+        printed: Callable[[str], None] | None = None,
     ) -> StepResult[Report]:
         """Run one step and check its report.
 
@@ -60,7 +61,7 @@ class Workspace:
         ----------
         model : type
             The pydantic model of the report; unknown types and fields are refused.
-        name, entry, request, inputs, outputs, limits, tools, may_raise, progress
+        name, entry, request, inputs, outputs, limits, tools, may_raise, progress, printed
             See `harness.sandbox.step.Step`.
 
         Raises
@@ -82,6 +83,7 @@ class Workspace:
             tools=tools,
             may_raise=may_raise,
             progress=progress,
+            printed=printed,
         )
         with _own_faults(step):
             result = self.run_step(step, self.new_folder(name))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.card import files as cards
 from harness.card.records import (
+    ComparedScores,
     Cost,
     Firmware,
     IsolationRecord,
@@ -62,6 +63,7 @@ class Measurements:
     firmware: Firmware | NotMeasured
     firmware_scores: Scores = field(default_factory=dict)
     firmware_physics: Physics | NotMeasured = _NO_FIRMWARE
+    compared: ComparedScores | NotMeasured = _NO_FIRMWARE
     artefacts: tuple[Path, ...] = ()
     stress: Stress | NotMeasured = _NO_STRESS
 
@@ -102,6 +104,7 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         accepted=acceptance.accepted,
         cuts=acceptance.cuts,
         stress=measured.stress,
+        compared=measured.compared,
         warnings=(*measured.scored.warnings, *_tie_warnings(run, measured)),
     )
     return card, packed

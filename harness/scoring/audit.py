@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +14,19 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.card import files as cards
-from harness.card.records import SCORER_VERSION, NotMeasured, Physics, ScoreCard
-from harness.challenge import Challenge, utc
+from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, ScoreCard
+from harness.challenge import Challenge, Value, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, Problem
-from harness.scoring.evaluation import evaluate_scores
+from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.submission.digest import folder_digest, scan
 
 Outcome = Literal["same", "different", "not checked"]
+# Another processor or mathematical library gives sinh, log or a quantile of a distribution another
+# last digit: the edges of a histogram were seen to differ by 1e-14 of themselves, all other figures
+# not at all. One event more or less among ten million changes a rate by more than this.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,32 +78,64 @@ def rescore_card(
     kept = cards.read_scores(path)
     challenge = load_manifest(*manifests).challenge(card.challenge.name)
     store = open_store(challenge, cache)
-    _refuse_other_data(card, store, path)
+    _refuse_other_data(card, challenge, store, path)
     hashes = _scored_hashes(card, store)
     float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float")
-    firmware_physics = card.firmware_physics
+    firmware_physics, compared = card.firmware_physics, card.compared
     if kept.firmware_scores:
         firmware_physics = evaluate_scores(challenge, kept.firmware_scores, hashes, "firmware")
+        compared = _compare_again(challenge, kept, compared)
+    scored = card.challenge.model_copy(
+        update={name: getattr(challenge, name) for name in ("version", "seed", "working_point")}
+    )
     changes = [
+        *_changes("challenge", card.challenge, scored),
         *_changes("float_physics", card.float_physics, float_physics),
         *_changes("firmware_physics", card.firmware_physics, firmware_physics),
+        *_changes("compared", card.compared, compared),
     ]
     rescored = card.model_copy(
         update={
             "scorer_version": SCORER_VERSION,
             "created": utc(datetime.now(UTC)),
-            "submission": card.submission.model_copy(
-                update={"received": card.submission.received or card.created}
-            ),
+            "submission": card.submission.model_copy(update={"received": utc(card.received_at)}),
+            "challenge": scored,
             "float_physics": float_physics,
             "firmware_physics": firmware_physics,
+            **_at_another_point(card, challenge),
+            "compared": compared,
         }
     )
     return Rescored(card=rescored, changes=tuple(changes))
 
 
-def _refuse_other_data(card: ScoreCard, store: EventStore, path: Path) -> None:
-    different = [found for found in _compare_data(card, store) if found.outcome == "different"]
+def _compare_again(
+    challenge: Challenge, kept: cards.KeptScores, compared: ComparedScores | NotMeasured
+) -> ComparedScores | NotMeasured:
+    """Compare the kept scores of both arithmetics; a card that did not stays without."""
+    if isinstance(compared, NotMeasured):
+        return compared
+    return compare_arithmetics(
+        challenge, kept.float_scores, kept.firmware_scores, is_rounded=compared.is_rounded
+    )
+
+
+def _at_another_point(card: ScoreCard, challenge: Challenge) -> dict[str, NotMeasured]:
+    """Drop what was measured at the working point alone, if that is another one now."""
+    if card.challenge.working_point == challenge.working_point:
+        return {}
+    why = (
+        f"the working point was FPR {card.challenge.working_point:g} when the events were read, "
+        f"it is {challenge.working_point:g} now: score the submission again"
+    )
+    return dict.fromkeys(("accepted", "cuts"), NotMeasured(not_measured=why))
+
+
+def _refuse_other_data(
+    card: ScoreCard, challenge: Challenge, store: EventStore, path: Path
+) -> None:
+    compared = (_compare_split(card, challenge, has_seed=False), *_compare_data(card, store))
+    different = [found for found in compared if found.outcome == "different"]
     if different:
         raise DataError(
             *(
@@ -177,11 +214,13 @@ def _compare_artefacts(card: ScoreCard, path: Path) -> Iterator[Finding]:
             yield _compare(f"artefact {artefact.name}", found, artefact.sha256)
 
 
-def _compare_split(card: ScoreCard, challenge: Challenge) -> Finding:
-    split = challenge.split
+def _compare_split(card: ScoreCard, challenge: Challenge, *, has_seed: bool = True) -> Finding:
+    """Compare what decides which events are scored, and the seed of what is drawn from them."""
+    split, scored = challenge.split, card.challenge
     found = (split.key, (split.train, split.validation, split.test), challenge.seed)
-    stated = (card.challenge.split_key, card.challenge.split_fractions, card.challenge.seed)
-    return _compare("split", str(found), str(stated))
+    stated = (scored.split_key, scored.split_fractions, scored.seed)
+    n = 3 if has_seed else 2
+    return _compare("split", str(found[:n]), str(stated[:n]))
 
 
 def _compare_data(card: ScoreCard, store: EventStore) -> Iterator[Finding]:
@@ -227,9 +266,7 @@ def _scored_hashes(card: ScoreCard, store: EventStore) -> Mapping[str, NDArray[n
     return hashes
 
 
-def _changes(
-    name: str, before: Physics | NotMeasured, after: Physics | NotMeasured
-) -> Iterator[ChangedFigure]:
+def _changes(name: str, before: Value, after: Value) -> Iterator[ChangedFigure]:
     yield from _differences(name, before.model_dump(mode="json"), after.model_dump(mode="json"))
 
 
@@ -240,5 +277,12 @@ def _differences(field: str, before: JsonValue, after: JsonValue) -> Iterator[Ch
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _differences(f"{field}[{index}]", old, new)
-    elif before != after:
+    elif not _is_same(before, after):
         yield ChangedFigure(field=field, before=before, after=after)
+
+
+def _is_same(before: JsonValue, after: JsonValue) -> bool:
+    """Compare counts and texts exactly, and figures but for `ROUNDING`."""
+    if isinstance(before, float) and isinstance(after, float):
+        return math.isclose(before, after, rel_tol=ROUNDING)
+    return before == after

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Physics
+from harness.card.records import ComparedScores, Physics, ScoreDifference
 from harness.challenge import Challenge
 from harness.metrics.evaluate import BACKGROUND, evaluate
 
@@ -58,6 +58,41 @@ def evaluate_merged(
         working_point=challenge.working_point,
         seed=challenge.seed,
         arithmetic=arithmetic,
+    )
+
+
+def compare_arithmetics(
+    challenge: Challenge,
+    network: Mapping[str, NDArray[np.float64]],
+    firmware: Mapping[str, NDArray[np.float64]],
+    *,
+    is_rounded: bool,
+) -> ComparedScores:
+    """Compare what the network and its firmware give for every event.
+
+    Parameters
+    ----------
+    network, firmware : mapping of process to float64 array, shape (n,)
+        Their scores of the same events.
+    is_rounded : bool
+        Whether the firmware is of a float network that was rounded to its declared precision.
+    """
+    others = merge_backgrounds(challenge, firmware)
+    return ComparedScores(
+        is_rounded=is_rounded,
+        by_process={
+            name: _difference(scores, others[name])
+            for name, scores in merge_backgrounds(challenge, network).items()
+        },
+    )
+
+
+def _difference(scores: NDArray[np.float64], others: NDArray[np.float64]) -> ScoreDifference:
+    difference = np.abs(scores - others)
+    return ScoreDifference(
+        n_events=len(scores),
+        n_different=int(np.count_nonzero(difference)),
+        max_difference=float(difference.max(initial=0.0)),
     )
 
 

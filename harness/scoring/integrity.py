@@ -1,10 +1,11 @@
-"""Integrity of the scores: each depends on its own event, and on nothing else.
+"""Integrity of a network's scores: each depends on its own event, and on nothing else.
 
-A sample of the scored events is scored again in one fresh process, in several ways: in batches of
-another size, once more, in another order, a half of it, background alone, and each event by itself.
-Every score must come out as it did among all events. Two symmetries of the detector follow as
-diagnostics: events turned in phi and mirrored in eta are new to a model that has memorised the
-test events, and mean the same physics.
+A network is data, and its graph shows that no operation mixes events; see
+`harness.submission.independence`. This is the test of it: a sample of the scored events is scored
+again in one fresh process, in several ways: in batches of another size, once more, in another
+order, a half of it, background alone, and each event by itself. Every score must come out as it did
+among all events. What is code, in the open division, is scored in shards instead
+(`harness.scoring.shards`). The variants of `harness.scoring.symmetry` follow as diagnostics.
 
 The events of the sample are drawn at random, together with those of the highest scores, which
 alone decide the TPR at small rates, and the one of the lowest.
@@ -12,28 +13,27 @@ alone decide the TPR at small rates, and the one of the lowest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from blake3 import blake3
 from numpy.typing import NDArray
 
 from harness.card.records import Check, WorkingPoint
 from harness.challenge import EventLayout
-from harness.data.mix import Mixture, flip_eta, rotate_phi
+from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError, SubmissionError
-from harness.metrics.accepted import passing
-from harness.metrics.consistency import Batches, compare_scores, describe_change
+from harness.files import fast_digest
+from harness.metrics.consistency import Batches, compare_scores
+from harness.scoring.symmetry import describe_variant, not_scored, symmetric_variants
 
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25
 # Events at once in the comparisons: another batch size than any scoring's, and one that makes
 # twenty batches of the compared events, the least from which a leak below the rounding shows.
 OTHER_BATCH = 997
-_BLOCK_BYTES = 8 * 1024**2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,18 +91,18 @@ class Sizes:
     ) -> Sizes:
         """Return the sizes that a scorer of this speed does in about `seconds`.
 
-        Never more than the default sizes, never fewer than 500 compared events.
+        Never more than the default sizes, never fewer than 5,000 compared events.
 
         Examples
         --------
         >>> Sizes.within(2.0, events_per_s=1e6) == Sizes()
         True
-        >>> Sizes.within(2.0, events_per_s=16_800.0).compared
-        1600
+        >>> Sizes.within(2.0, events_per_s=116_000.0).compared
+        8000
         """
-        # Five comparisons, and two symmetries of four signals with twice as many events each.
-        share = round(seconds * events_per_s / (5 + 2 * 4 * 2))
-        compared = max(500, min(cls().compared, share))
+        # Five comparisons, and three symmetries of four signals with twice as many events each.
+        share = round(seconds * events_per_s / (5 + 3 * 4 * 2))
+        compared = max(5_000, min(cls().compared, share))
         return cls(compared=compared, turned=2 * compared, turned_at_once=turned_at_once)
 
 
@@ -127,21 +127,6 @@ class Scored:
     background: tuple[str, ...]
     at_once: int
 
-    @classmethod
-    def gather(
-        cls,
-        mixture: Mixture,
-        scores: Mapping[str, NDArray[np.float64]],
-        *,
-        background: Sequence[str],
-        at_once: int,
-    ) -> Scored:
-        """Bring the scores of the processes back to the rows of the mixture."""
-        by_row = np.empty(mixture.n_events)
-        for process, rows in mixture.rows.items():
-            by_row[rows] = scores[process]
-        return cls(mixture=mixture, scores=by_row, background=tuple(background), at_once=at_once)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Variant:
@@ -152,23 +137,12 @@ class _Variant:
     batch: Batch
 
 
-def digest_events(path: Path) -> str:
-    """Return the BLAKE3 digest of a file of events, in hexadecimal."""
-    # Read, not mapped: a map that is read through counts as resident memory to its end.
-    digest = blake3(max_threads=blake3.AUTO)
-    block = memoryview(bytearray(_BLOCK_BYTES))
-    with path.open("rb", buffering=0) as file:
-        while n_bytes := file.readinto(block):
-            digest.update(block[:n_bytes])
-    return digest.hexdigest()
-
-
 def check_integrity(
     scored: Scored,
     *,
     digest: str,
     layout: EventLayout,
-    working_point: WorkingPoint | None,
+    points: Sequence[WorkingPoint],
     score: ScoreBatches,
     folder: Path,
     generator: np.random.Generator,
@@ -181,11 +155,12 @@ def check_integrity(
     scored : Scored
         The events and their scores.
     digest : str
-        `digest_events` of the mixture, made before it was scored.
+        `harness.files.fast_digest` of the mixture, made before it was scored.
     layout : EventLayout
         Which features are phi and eta; a symmetry of a missing one is left out.
-    working_point : WorkingPoint or None
-        The cut at which the symmetric variants' TPR is reported; None if it was not reached.
+    points : sequence of WorkingPoint
+        The cuts that were reached, which the same events must pass again; at the first the TPR of
+        the symmetric variants is reported.
     score : ScoreBatches
         Scores batches in one fresh sandboxed process; called once, or twice if the symmetric
         variants make it fail.
@@ -200,8 +175,9 @@ def check_integrity(
     -------
     tuple of Check
         ``input``, ``batch_size``, ``repeat``, ``order``, ``subset``, ``background_alone``,
-        ``alone`` and the diagnostics ``phi_rotation`` and ``eta_flip``; one that cannot be made
-        is missing. An outcome ``leak`` disqualifies the entry: that is the caller's to decide.
+        ``alone`` and the diagnostics ``phi_rotation``, ``eta_flip`` and ``pt_shift``; one that
+        cannot be made is missing. An outcome ``leak`` disqualifies the entry: that is the
+        caller's to decide.
 
     Raises
     ------
@@ -210,15 +186,23 @@ def check_integrity(
     """
     sizes = sizes or Sizes()
     again = list(_rescorings(scored, folder, generator, sizes))
-    turned = list(_symmetries(scored, folder, generator, sizes, layout.features))
-    answers, reason = _score_all(score, again, turned)
-    same = [_compare(scored, variant, answer) for variant, answer in zip(again, answers)]
-    diagnostics = [
-        _diagnose(scored, variant, answer, working_point)
-        for variant, answer in zip(turned, answers[len(again) :])
+    changed = list(
+        symmetric_variants(
+            scored.mixture, scored.background, generator, sizes.turned, features=layout.features
+        )
+    )
+    turned = [
+        _write(folder, one.name, one.events, one.rows, sizes.turned_at_once) for one in changed
     ]
-    failed = [] if reason is None else [_not_scored(variant, reason) for variant in turned]
-    return (_check_input(scored.mixture, digest), *same, *diagnostics, *failed)
+    answers, reason = _score_all(score, again, turned)
+    same = [_compare(scored, variant, answer, points) for variant, answer in zip(again, answers)]
+    diagnostics = [
+        describe_variant(one, scored.mixture, scored.scores, answer, points)
+        for one, answer in zip(changed, answers[len(again) :])
+    ]
+    failed = [] if reason is None else [not_scored(one.name, reason) for one in changed]
+    is_same = fast_digest(scored.mixture.path) == digest
+    return (check_input(scored.mixture.n_events, is_same=is_same), *same, *diagnostics, *failed)
 
 
 def _score_all(
@@ -258,31 +242,6 @@ def _rescorings(
     yield _write(folder, "alone", scored.mixture.gather(few), few, 1)
 
 
-def _symmetries(
-    scored: Scored,
-    folder: Path,
-    generator: np.random.Generator,
-    sizes: Sizes,
-    features: tuple[str, ...],
-) -> Iterator[_Variant]:
-    """Make the symmetric variants of signal events, drawn at random."""
-    signals = [name for name in scored.mixture.processes if name not in scored.background]
-    if not signals:
-        return
-    rows = np.sort(
-        np.concatenate(
-            [generator.permutation(scored.mixture.rows[name])[: sizes.turned] for name in signals]
-        )
-    )
-    given = scored.mixture.gather(rows)
-    if {"pt", "phi"} <= set(features):
-        turned = rotate_phi(given, generator, features=features)
-        yield _write(folder, "phi_rotation", turned, rows, sizes.turned_at_once)
-    if "eta" in features:
-        flipped = flip_eta(given, features=features)
-        yield _write(folder, "eta_flip", flipped, rows, sizes.turned_at_once)
-
-
 def _draw(
     scored: Scored, among: NDArray[np.int64], n_events: int, generator: np.random.Generator
 ) -> NDArray[np.int64]:
@@ -311,69 +270,26 @@ def _write(
 # --- what came of it ---------------------------------------------------------------------------
 
 
-def _check_input(mixture: Mixture, digest: str) -> Check:
+def check_input(n_events: int, *, is_same: bool) -> Check:
     """Say whether the events are still what they were before they were scored."""
-    is_same = digest_events(mixture.path) == digest
     return Check(
         name="input",
         outcome="same" if is_same else "leak",
-        n_events=mixture.n_events,
+        n_events=n_events,
         max_difference=0.0,
         detail="" if is_same else "the file of events was changed while it was scored",
     )
 
 
-def _compare(scored: Scored, variant: _Variant, scores: NDArray[np.float64]) -> Check:
+def _compare(
+    scored: Scored, variant: _Variant, scores: NDArray[np.float64], points: Sequence[WorkingPoint]
+) -> Check:
     """Compare scores with those of the same events among all events."""
     batches = Batches(
         reference=variant.rows // scored.at_once,
         other=np.arange(len(variant.rows)) // variant.batch.at_once,
     )
     before = scored.scores[variant.rows]
-    return compare_scores(variant.name, before, scores, batches=batches)
-
-
-def _diagnose(
-    scored: Scored,
-    variant: _Variant,
-    scores: NDArray[np.float64],
-    working_point: WorkingPoint | None,
-) -> Check:
-    """Say how far a symmetry changes the scores, and the TPR of each signal."""
-    before = scored.scores[variant.rows]
-    change = describe_change(variant.name, before, scores)
-    rates = _rates(scored, variant, before, scores, working_point)
-    return change.model_copy(update={"detail": f"{rates}; {change.detail}"})
-
-
-def _rates(
-    scored: Scored,
-    variant: _Variant,
-    before: NDArray[np.float64],
-    after: NDArray[np.float64],
-    working_point: WorkingPoint | None,
-) -> str:
-    """Give the TPR of each signal before and after, on the same events."""
-    if working_point is None:
-        return "TPR: the working point was not reached"
-    labels = scored.mixture.labels()[variant.rows]
-    rates_of = []
-    for code, name in enumerate(scored.mixture.processes):
-        is_its = labels == code
-        if is_its.any():
-            rates = [
-                100 * np.mean(passing(scores[is_its], working_point)) for scores in (before, after)
-            ]
-            rates_of.append(f"{name} {rates[0]:.3g} -> {rates[1]:.3g} %")
-    return f"TPR at FPR {working_point.fpr:g}, before -> after: {', '.join(rates_of)}"
-
-
-def _not_scored(variant: _Variant, reason: str) -> Check:
-    """Stand for a diagnostic that could not be made."""
-    return Check(
-        name=variant.name,
-        outcome="diagnostic",
-        n_events=0,
-        max_difference=0.0,
-        detail=f"these events could not be scored: {reason}"[:1000],
+    return compare_scores(
+        variant.name, before, scores, among=scored.scores, batches=batches, points=points
     )

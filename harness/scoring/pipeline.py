@@ -32,7 +32,7 @@ from harness.firmware.synthesise import synthesise
 from harness.sandbox import Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
-from harness.scoring.evaluation import evaluate_scores
+from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, score_mixture, secret_generator
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
@@ -95,7 +95,7 @@ def score(
     HarnessError
         See `harness.errors`: the class says whose fault it was. No card is written.
     """
-    submission = read_submission(Path(folder))
+    submission = read_submission(Path(folder), progress)
     rules = load_manifest(*map(Path, manifests)).challenge(challenge)
     if not is_quick:
         cards.check_results(Path(results), 0)
@@ -166,7 +166,7 @@ def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
 def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
     with run.stage("export", "network() of model.py") as workspace:
-        network = extract_network(workspace, staged, run.challenge)
+        network = extract_network(workspace, staged, run.challenge, run.clock.tell)
     vendor = _read_vendor(run, network) if run.has_firmware else None
     scorer = Scorer.of_network(network)
     # The cost looks at no event, so it is counted while the events are scored.
@@ -219,6 +219,7 @@ def _with_firmware(
     run: SubmissionRun, network: ExportedNetwork, measured: Measurements, vendor: _Vendor | None
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
+    is_rounded = run.submission.spec.precision is not None
     with run.stage("firmware", "translate, simulate and synthesise") as workspace:
         request = FirmwareRequest(
             graph=network.graph,
@@ -228,6 +229,7 @@ def _with_firmware(
             workspace=workspace,
             precision=run.submission.spec.precision,
             must_include=_witness_rows(run, measured.scored),
+            network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
             settings=run.settings or FirmwareSettings(),
             progress=run.clock.tell,
         )
@@ -242,7 +244,10 @@ def _with_firmware(
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
         physics = evaluate_scores(run.challenge, scores, run.mixture.hashes, "firmware")
-    return replace(measured, firmware_scores=scores, firmware_physics=physics)
+    compared = compare_arithmetics(
+        run.challenge, measured.scored.scores, scores, is_rounded=is_rounded
+    )
+    return replace(measured, firmware_scores=scores, firmware_physics=physics, compared=compared)
 
 
 def _witness_rows(run: SubmissionRun, scored: ScoredEvents) -> NDArray[np.int64]:
@@ -272,7 +277,7 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
             score_file: ScoreFile = partial(_score_by_program, workspace, program)
         else:
             scores, physics = measured.scored.scores, measured.scored.physics
-            score_file = partial(_score_by_scorer, workspace, scorer)
+            score_file = partial(_score_by_scorer, workspace, scorer, run.clock.tell)
         stress = measure_stress(
             run.store,
             run.mixture,
@@ -285,10 +290,10 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
 
 
 def _score_by_scorer(
-    workspace: Workspace, scorer: Scorer, events: Path, n_events: int
+    workspace: Workspace, scorer: Scorer, tell: Callable[[str], None], events: Path, n_events: int
 ) -> NDArray[np.float64]:
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
-    (scores,), _ = score_batches(workspace, scorer, [batch], "stress")
+    (scores,), _ = score_batches(workspace, scorer, [batch], "stress", tell)
     return scores
 
 

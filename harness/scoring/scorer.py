@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from harness.challenge import Challenge
 from harness.sandbox import Workspace
+from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import OTHER_BATCH, Batch
@@ -27,7 +28,7 @@ from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreR
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
-_SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
+SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 # A line of progress this often.
 PROGRESS_SECONDS = 10.0
 
@@ -68,6 +69,11 @@ class Scorer:
         return cls(function="score_open", inputs=inputs, at_once=OPEN_CHUNK_EVENTS)
 
     @property
+    def is_plugin(self) -> bool:
+        """Whether the code of the submission sees the events that it scores."""
+        return self.function == "score_open"
+
+    @property
     def turned_at_once(self) -> int:
         """Events at once of the symmetric variants.
 
@@ -77,8 +83,18 @@ class Scorer:
         return OTHER_BATCH if self.function == "score_network" else self.at_once
 
 
-def extract_network(workspace: Workspace, staged: Path, challenge: Challenge) -> ExportedNetwork:
+def extract_network(
+    workspace: Workspace,
+    staged: Path,
+    challenge: Challenge,
+    tell: Callable[[str], None] = lambda _: None,
+) -> ExportedNetwork:
     """Sandbox A: turn the plugin of a staged submission into a graph and weights.
+
+    Parameters
+    ----------
+    tell : callable
+        Receives what the plugin printed, line by line.
 
     Raises
     ------
@@ -93,6 +109,7 @@ def extract_network(workspace: Workspace, staged: Path, challenge: Challenge) ->
         inputs={"submission": staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,
+        printed=show_printed(tell, "model.py"),
     )
     graph, weights = made.outputs["graph"], made.outputs["weights"]
     return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
@@ -102,8 +119,9 @@ def score_batches(
     workspace: Workspace,
     scorer: Scorer,
     batches: Sequence[Batch],
-    name: Literal["score", "checks", "stress"],
+    name: Literal["score", "checks", "stress", "shard"],
     tell: Callable[[str], None] = lambda _: None,
+    show: Callable[[str], None] | None = None,
 ) -> tuple[list[NDArray[np.float64]], StepResult[ScoreReport]]:
     """Sandbox B: score batches one after the other in one fresh process.
 
@@ -114,6 +132,8 @@ def score_batches(
     ----------
     tell : callable
         Receives a line of text now and then: how many events are scored.
+    show : callable, optional
+        Receives what a plugin printed, at the end, line by line; by default `tell` does.
 
     Returns
     -------
@@ -131,8 +151,9 @@ def score_batches(
             **{f"events{index}": batch.events for index, batch in enumerate(batches)},
         },
         outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
-        limits=_SCORE_LIMITS,
+        limits=SCORE_LIMITS,
         progress=count_events(tell, sum(batch.n_events for batch in batches)),
+        printed=show_printed(show or tell, "model.py") if scorer.is_plugin else None,
     )
     scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
     return scores, result

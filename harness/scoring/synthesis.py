@@ -67,13 +67,13 @@ def synthesise_submission(
     HarnessError
         See `harness.errors`: the class says whose fault it was.
     """
-    submission = read_submission(folder)
+    submission = read_submission(folder, progress)
     _check_request(submission, backend, has_implementation=has_implementation)
     rules = load_manifest(*manifests).challenge(challenge)
     target = _target(rules.target, part, clock_period_ns)
     with open_workspace(isolation) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
-        network = extract_network(workspace, staged, rules)
+        network = extract_network(workspace, staged, rules, progress)
         if reports is not None:
             return read_reports(
                 reports,
@@ -95,7 +95,7 @@ def synthesise_submission(
             progress=progress,
         )
         made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
-        if export_folder is not None:
+        if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
         return made.report
 

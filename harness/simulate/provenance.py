@@ -9,7 +9,7 @@ from pydantic import Field
 
 import harness
 from harness.challenge import Name, Value
-from harness.errors import DataError
+from harness.data.hdf5 import opened
 from harness.files import package_version, parse_json
 from harness.simulate.generator import COMMON
 from harness.simulate.plan import SimulationPlan
@@ -73,19 +73,10 @@ def read_provenance(path: Path) -> Provenance | None:
     Raises
     ------
     DataError
-        The file cannot be read, or its provenance is not readable.
+        The file cannot be read, another program writes it, or its provenance is not readable.
     """
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            text = file.attrs.get(ATTRIBUTE)
-    except OSError as error:
-        raise DataError(
-            f"HDF5 cannot read it: {str(error).splitlines()[0]}",
-            where=str(path),
-            expected="a file of `harness simulate`",
-        ) from error
+    with opened(path) as file:
+        text = file.attrs.get(ATTRIBUTE)
     if text is None:
         return None
     return parse_json(

@@ -117,7 +117,7 @@ def _already_there(plan: SimulationPlan, out: Path) -> Simulated | None:
             "there is a file already, and it holds something else",
             where=str(out),
             expected="no file, or one of the same process, number, seed and version",
-            fix="name another file, or delete it",
+            fix="name another file, or move this one away",
         )
     return Simulated(path=out, provenance=provenance, n_resumed=plan.n_events)
 
@@ -136,7 +136,7 @@ def _claim(plan: SimulationPlan, parts: Path) -> None:
                 "parts of another run are here",
                 where=str(parts),
                 expected="none, or those of the same process, number, seed and version",
-                fix="name another file, or delete that folder",
+                fix="name another file, or move that folder away",
             )
         return
     write_json(path, plan)

@@ -1,12 +1,18 @@
-"""The contract of a network: one input that holds an event, one output that is its score."""
+"""The contract of a network: one input that holds an event, one output that is its score.
+
+Nothing in the graph mixes events, or computes in more than float32.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import Problem
+from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.graph import first_problems
+from harness.submission.independence import declaration_problems, mixing_problems
 from harness.submission.layers import FLOAT_TYPES
+from harness.submission.number_types import type_problems
 
 if TYPE_CHECKING:
     import keras
@@ -37,8 +43,9 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
     Returns
     -------
     list of Problem
-        Empty for a Keras model with one float input of one of `input_shapes` and one real
-        floating output of shape ``(n,)`` or ``(n, 1)``.
+        Empty for a Keras model with one float input of one of `input_shapes`, one real floating
+        output of shape ``(n,)`` or ``(n, 1)``, and a graph that scores each event alone. All that
+        is wrong, up to a limit.
     """
     import keras
 
@@ -71,7 +78,28 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
                 fix="begin a Sequential with keras.Input(shape)",
             )
         ]
-    return [*_input_problems(network, event_shape), *_output_problems(network)]
+    return first_problems(
+        [
+            *_input_problems(network, event_shape),
+            *_output_problems(network),
+            *mixing_problems(network, where),
+            *type_problems(network, where),
+        ]
+    )
+
+
+def check_rebuilt(network: keras.Model) -> None:
+    """Check that a network which was built from an exported graph scores each event alone.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        Its graph mixes events, computes in more than float32, or is not what it declares.
+    """
+    problems = [*mixing_problems(network, "graph"), *type_problems(network, "graph")]
+    problems = first_problems(problems or declaration_problems(network, "graph"))
+    if problems:
+        raise InvalidSubmissionError(*problems)
 
 
 def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
@@ -84,13 +112,6 @@ def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Itera
         return
     tensor = network.inputs[0]
     shape = tuple(tensor.shape[1:])
-    if tensor.shape[0] is not None:
-        yield Problem(
-            what=f"the batch size is fixed to {tensor.shape[0]}",
-            where=where,
-            expected="any batch size",
-            fix="leave batch_size out of keras.Input",
-        )
     if None in shape:
         yield Problem(what=f"the shape {shape} is open", where=where, expected=expected, fix=fix)
     elif shape not in allowed:
@@ -117,13 +138,6 @@ def _output_problems(network: keras.Model) -> Iterator[Problem]:
             where=where,
             expected=expected,
             fix="reduce the output to one number, for instance by harness.heads",
-        )
-    elif len(tensor.shape) == 0 or tensor.shape[0] is not None:
-        yield Problem(
-            what=f"the shape is {tuple(tensor.shape)}: events are mixed",
-            where=where,
-            expected=expected,
-            fix="never reduce over axis 0; use axis=-1",
         )
     if str(tensor.dtype) not in FLOAT_TYPES:
         yield Problem(

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from harness.card.text import is_readable
 from harness.challenge import Account, Name, Value
-from harness.errors import DataError, Problem
+from harness.errors import DataError, Problem, complaint
 from harness.files import decode_text, load_yaml, read_bounded
-from harness.submission.words import parse_word
+from harness.submission.words import parse_input_word, parse_word
 
 FILE_NAME = "submission.yaml"
 MAX_BYTES = 64 * 1024
@@ -36,11 +37,18 @@ _EXAMPLES = {
 def _printable(text: str) -> str:
     if not all(character.isprintable() or character == "\n" for character in text):
         raise ValueError("has characters that are no text")
+    if not is_readable(text):
+        raise ValueError("cannot be read: it is blank, or signs pile up on one letter")
     return text.strip()
 
 
 def _is_word(text: str) -> str:
     parse_word(text)
+    return text
+
+
+def _is_input_word(text: str) -> str:
+    parse_input_word(text)
     return text
 
 
@@ -57,6 +65,7 @@ Text = Annotated[str, AfterValidator(_printable)]
 Line = Annotated[Text, Field(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
 Paragraph = Annotated[Text, Field(min_length=1, max_length=4000)]
 Word = Annotated[str, AfterValidator(_is_word)]
+InputWord = Annotated[str, AfterValidator(_is_input_word)]
 
 
 class Precision(Value):
@@ -67,7 +76,7 @@ class Precision(Value):
     none of these.
     """
 
-    input: Word
+    input: InputWord
     weights: Word
     activations: Word
 
@@ -186,14 +195,15 @@ def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:
         return Problem(what="is missing", where=where, fix=f"add `{_EXAMPLES.get(field, field)}`")
     if detail["type"] == "extra_forbidden":
         return Problem(
-            what="is no field of a submission",
+            what=f"is no field of {'a submission' if len(path) == 1 else field}",
             where=where,
-            expected=", ".join(Spec.model_fields),
+            expected=", ".join((Spec if len(path) == 1 else Precision).model_fields),
             fix="delete it, or correct its spelling",
         )
-    found = str(detail.get("input"))
+    found, said = repr(str(detail.get("input"))[:80]), complaint(detail)
     return Problem(
-        what=f"{found[:80]!r}: {detail['msg']}",
+        # Some of our own complaints name the value themselves.
+        what=said if said.startswith(found[:20]) else f"{found}: {said}",
         where=where,
         expected=f"for example `{_EXAMPLES.get(field, field)}`",
     )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmissionError, Problem
+from harness.files import open_regular
+from harness.submission.leftovers import is_leftover
 
 MIB = 1024**2
 MAX_FILES = 200
@@ -25,9 +27,6 @@ NO_PLAIN_NAME = (
 )
 MAX_FILE_BYTES = 64 * MIB
 MAX_FOLDER_BYTES = 64 * MIB
-# Files of tools; never copied, so the submission's code cannot read them.
-IGNORED_FOLDERS = frozenset({"__pycache__", ".git", ".ipynb_checkpoints", ".mypy_cache"})
-IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db"})
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFIFO: "a named pipe",
@@ -47,10 +46,13 @@ class Scan:
         Relative paths of the files that count, in the order of their names' bytes.
     problems : tuple of Problem
         Everything that is not allowed in a submission; `files` is complete only if this is empty.
+    leftovers : tuple of PurePosixPath
+        What `harness.submission.leftovers` names: it counts for nothing.
     """
 
     files: tuple[PurePosixPath, ...]
     problems: tuple[Problem, ...]
+    leftovers: tuple[PurePosixPath, ...] = ()
 
 
 def scan(folder: Path) -> Scan:
@@ -63,8 +65,9 @@ def scan(folder: Path) -> Scan:
     """
     found: list[PurePosixPath] = []
     problems: list[Problem] = []
+    leftovers: list[PurePosixPath] = []
     total = 0
-    for relative, status in _walk(folder, PurePosixPath(), 0, problems):
+    for relative, status in _walk(folder, PurePosixPath(), problems, leftovers):
         if len(found) == MAX_FILES:
             problems.append(
                 Problem(
@@ -80,15 +83,39 @@ def scan(folder: Path) -> Scan:
         problems.extend(_file_problems(relative, status))
     problems.extend(folder_size_problems(total, str(folder)))
     files = tuple(sorted(found, key=lambda path: os.fsencode(str(path))))
-    return Scan(files=files, problems=tuple(problems))
+    return Scan(files=files, problems=tuple(problems), leftovers=tuple(leftovers))
 
 
 def _walk(
-    root: Path, relative: PurePosixPath, depth: int, problems: list[Problem]
+    root: Path, relative: PurePosixPath, problems: list[Problem], leftovers: list[PurePosixPath]
 ) -> Iterator[tuple[PurePosixPath, os.stat_result]]:
+    """Yield the files below a folder; what is wrong and what is left behind go to the lists."""
+    for entry in _entries(root, relative, problems):
+        path = relative / entry.name
+        if is_leftover(entry.name):
+            leftovers.append(path)
+            continue
+        if not is_plain_name(entry.name):
+            problems.append(
+                Problem(what=NO_PLAIN_NAME, where=repr(str(path)), fix="rename the file")
+            )
+            continue
+        status = entry.stat(follow_symlinks=False)
+        if not stat.S_ISDIR(status.st_mode):
+            yield path, status
+        elif len(path.parts) > MAX_DEPTH:
+            problems.append(Problem(what=f"folders deeper than {MAX_DEPTH}", where=str(path)))
+        else:
+            yield from _walk(root, path, problems, leftovers)
+
+
+def _entries(
+    root: Path, relative: PurePosixPath, problems: list[Problem]
+) -> list[os.DirEntry[str]]:
+    """List a folder in the order of its names' bytes."""
     try:
         with os.scandir(root / relative) as entries:
-            ordered = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+            return sorted(entries, key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
         problems.append(
             Problem(
@@ -97,24 +124,7 @@ def _walk(
                 fix="make it readable",
             )
         )
-        return
-    for entry in ordered:
-        path = relative / entry.name
-        if not is_plain_name(entry.name):
-            problems.append(
-                Problem(what=NO_PLAIN_NAME, where=repr(str(path)), fix="rename the file")
-            )
-            continue
-        status = entry.stat(follow_symlinks=False)
-        if stat.S_ISDIR(status.st_mode):
-            if entry.name in IGNORED_FOLDERS:
-                continue
-            if depth + 1 > MAX_DEPTH:
-                problems.append(Problem(what=f"folders deeper than {MAX_DEPTH}", where=str(path)))
-                continue
-            yield from _walk(root, path, depth + 1, problems)
-        elif entry.name not in IGNORED_FILES:
-            yield path, status
+        return []
 
 
 # --- What a file of a submission may be, on a disk or in git --------------------------------------
@@ -190,7 +200,7 @@ def folder_digest(folder: Path, files: Sequence[PurePosixPath]) -> str:
     """
     digest = hashlib.sha256(b"harness submission 1\0")
     for name, path in sorted((_composed(path), path) for path in files):
-        content = hashlib.sha256((folder / path).read_bytes()).digest()
+        content = hashlib.sha256(read_regular(folder / path)).digest()
         digest.update(len(name).to_bytes(4, "little") + name + content)
     return f"sha256:{digest.hexdigest()}"
 
@@ -226,7 +236,7 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
     for path in files:
         copy = target / path
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(_read_regular(folder / path))
+        copy.write_bytes(read_regular(folder / path))
     if folder_digest(target, files) != digest:
         raise InvalidSubmissionError(
             "changed while it was read", where=str(folder), fix="let training end before you score"
@@ -234,13 +244,18 @@ def stage(folder: Path, files: Sequence[PurePosixPath], target: Path, digest: st
     return target
 
 
-def _read_regular(path: Path) -> bytes:
-    """Read a file, unless a link was put in its place since the scan."""
+def read_regular(path: Path) -> bytes:
+    """Read a file of a submission, unless a link or a pipe was put in its place since the scan.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        It is no regular file, or cannot be read.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        with open_regular(path, may_be_link=False) as file:
+            return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InvalidSubmissionError(
             f"cannot be read: {error.strerror}", where=str(path)
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, cast
 
@@ -111,7 +111,7 @@ def parse_graph(text: str) -> NetworkGraph:
         raise InvalidSubmissionError(*field_problems(error, "graph")[:MAX_PROBLEMS]) from error
     except ValueError as error:
         raise InvalidSubmissionError(str(error), where="graph", fix=_EXPORT_AGAIN) from error
-    if problems := _first(_graph_problems(graph), MAX_PROBLEMS):
+    if problems := first_problems(_graph_problems(graph)):
         raise InvalidSubmissionError(*problems)
     return graph
 
@@ -150,12 +150,13 @@ def _parse_constant(text: str) -> float:
     return float(text)
 
 
-def _first(problems: Iterator[Problem], limit: int) -> list[Problem]:
+def first_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the first `MAX_PROBLEMS` different ones."""
     found: list[Problem] = []
     for problem in problems:
         if problem not in found:
             found.append(problem)
-        if len(found) == limit:
+        if len(found) == MAX_PROBLEMS:
             break
     return found
 
@@ -283,14 +284,11 @@ def _class_problems(value: Mapping[str, JsonValue], place: _Place) -> Iterator[P
         extra = sorted(set(value) - OBJECT_KEYS)
         yield Problem(what=f"{triple[1]} has the keys {extra}"[:200], where=str(place))
     if is_layer is None:
-        yield Problem(
-            what=f"{triple[0]}.{triple[1]} is not allowed"[:300],
-            where=str(place),
-            expected="layers of Keras and HGQ2 of fixed meaning",
-            fix=_ADVICE,
-        )
+        yield not_allowed(f"{triple[0]}.{triple[1]}", str(place))
     elif "inbound_nodes" in value and not is_layer:
         yield Problem(what=f"{triple[1]} is no layer", where=str(place))
+    elif is_layer:
+        yield from _place_problems(f"{triple[1]}", place)
     name = value.get("name", "x")
     if not isinstance(name, str) or not NAME.match(name):
         yield Problem(
@@ -302,6 +300,27 @@ def _class_problems(value: Mapping[str, JsonValue], place: _Place) -> Iterator[P
     shared = value.get("shared_object_id")
     if shared is not None and type(shared) is not int:
         yield Problem(what="shared_object_id is no integer", where=str(place))
+
+
+def not_allowed(name: str, where: str) -> Problem:
+    """Return the problem that a network has a class which is not on the list."""
+    return Problem(
+        what=f"{name} is not allowed"[:300],
+        where=where,
+        expected="layers of Keras and HGQ2 of fixed meaning",
+        fix=_ADVICE,
+    )
+
+
+def _place_problems(name: str, place: _Place) -> Iterator[Problem]:
+    """Refuse a layer within another, as its activation: the check of the graph would not see it."""
+    if place.key not in ("", "layers"):
+        yield Problem(
+            what=f"{name} stands in the place of a setting",
+            where=str(place),
+            expected="layers in the list of layers, and activations by their names",
+            fix=f"call {name} as a layer of its own",
+        )
 
 
 def _are_texts(values: Sequence[JsonValue]) -> bool:

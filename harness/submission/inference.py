@@ -144,7 +144,7 @@ def score_open(
         The participant's code failed.
     """
     folder = inputs["submission"].resolve()
-    function = find_function(load_plugin(folder), "score")
+    function = find_function(load_plugin(folder, "open"), "score")
     start = time.monotonic()
     scorer = _OpenScorer(function, folder)
     n_events = 0
@@ -241,7 +241,7 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
     callable, str
         Function from ``chunk`` float32 events, of whatever shape, to scores of shape
         ``(chunk,)`` or ``(chunk, 1)``; and how it computes: ``xla``, or ``graph`` if XLA does not
-        support one of the operations.
+        support one of the operations, or cannot compile it for this processor.
     """
     import tensorflow as tf
 
@@ -264,7 +264,12 @@ def compile_network(model: keras.Model, chunk: int) -> tuple[Scorer, str]:
 
     try:
         return compiled(jit_compile=True), "xla"
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnimplementedError,
+        # float16 on a processor without the instructions that convert it.
+        tf.errors.InternalError,
+    ):
         return compiled(jit_compile=False), "graph"
 
 
@@ -278,7 +283,7 @@ class _OpenScorer:
 
     def __call__(self, events: NDArray[np.float32]) -> NDArray[np.generic]:
         given = np.array(events)
-        with blamed_on_submission(self.folder, "in score()"):
+        with blamed_on_submission(self.folder, "in score()", "open"):
             scores = np.asarray(self.function(given))
         self.is_input_modified = self.is_input_modified or not np.array_equal(
             given, events, equal_nan=True

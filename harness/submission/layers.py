@@ -29,6 +29,9 @@ _KERAS_LAYERS = {
 }
 
 # What `keras.ops` and the operators of Python leave in a graph, and a network within a network.
+# Each is a fixed function of its arguments. Left out is what draws random numbers, reads or sets
+# whole shapes, needs the values of all events (bincount, unique, isin), or holds a function (cond,
+# scan, map).
 _KERAS_OPERATIONS = {
     "keras.src.ops.numpy": """
         Absolute Add Amax Amin Average Clip Concatenate Divide DivideNoNan Einsum Equal Exp Exp2
@@ -36,13 +39,23 @@ _KERAS_OPERATIONS = {
         Max Maximum Mean Min Minimum Moveaxis Multiply Negative Power Prod Ravel Reciprocal Repeat
         Reshape Round Sign Sqrt Square Squeeze Stack Subtract Sum Swapaxes Tanh Tensordot Transpose
         TrueDivide Var Std Where Floor Ceil
+        NotEqual LogicalAnd LogicalNot LogicalOr LogicalXor Isfinite Isinf Isnan Isneginf Isposinf
+        Signbit Select Digitize
+        Mod Fmod FloorDivide Trunc Fabs Fmax Fmin Heaviside NanToNum Hypot Cbrt Logaddexp Logaddexp2
+        Sin Cos Tan Arcsin Arccos Arctan Arctan2 Sinh Cosh Arcsinh Arccosh Arctanh Sinc Deg2rad
+        Rad2deg ZerosLike OnesLike FullLike
+        All Any CountNonzero Argmax Argmin Argsort Sort Cumsum Cumprod Diff Flip Median Percentile
+        Ptp Quantile Roll Split TakeAlongAxis
     """,
     "keras.src.ops.nn": """
         Celu Elu Gelu HardSigmoid HardSilu HardTanh LeakyRelu LogSigmoid LogSoftmax Relu Relu6 Selu
         Sigmoid Silu Softmax Softplus Softsign
+        HardShrink SoftShrink TanhShrink Threshold Squareplus SparsePlus SparseSigmoid
+        Glu Normalize Sparsemax
     """,
-    "keras.src.ops.math": "Erf Logsumexp Rsqrt",
-    "keras.src.ops.core": "Cast",
+    "keras.src.ops.math": "Erf Erfc Erfinv Logsumexp Rsqrt TopK",
+    "keras.src.ops.core": "Cast SaturateCast StopGradient Unstack",
+    "keras.src.ops.linalg": "Norm",
     "keras.src.activations.activations": "ReLU",
     "keras.src.models.functional": "Functional",
 }
@@ -114,6 +127,8 @@ ALLOWED_FUNCTIONS = frozenset(
 )
 FLOAT_TYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 TENSOR_TYPES = FLOAT_TYPES | {"bool", "int8", "uint8", "int16", "int32", "int64", "uint32"}
+# What a network computes in, see `harness.submission.number_types`.
+NARROW_TYPES = TENSOR_TYPES - {"float64", "int64"}
 NAME = re.compile(r"[A-Za-z0-9_.\-]{1,128}\Z")
 _EQUATION = re.compile(r"[a-zA-Z.,\->\s]{1,64}\Z")
 
@@ -125,6 +140,7 @@ ALLOWED_STRINGS: Mapping[str, frozenset[str] | re.Pattern[str]] = {
     "padding": frozenset({"valid", "same", "causal", "VALID", "SAME"}),
     "data_format": frozenset({"channels_last", "channels_first"}),
     "interpolation": frozenset({"nearest", "bilinear"}),
+    "method": frozenset({"linear", "lower", "higher", "midpoint", "nearest"}),
     "equation": _EQUATION,
     "subscripts": _EQUATION,
     "bias_axes": _EQUATION,

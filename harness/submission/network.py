@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import InvalidSubmissionError
+from harness.submission.contract import check_rebuilt
 from harness.submission.functions import register_functions
 from harness.submission.graph import (
     MAX_GRAPH_BYTES,
@@ -174,12 +175,14 @@ def rebuild(graph_path: Path, weights_path: Path) -> keras.Model:
     Raises
     ------
     InvalidSubmissionError
-        The files hold anything that is not allowed, or do not fit each other.
+        The files hold anything that is not allowed, or do not fit each other; or the network does
+        not score each event alone.
     """
     graph = _read_graph(graph_path)
     content = _read_weights(weights_path, graph)
     load_keras()
     model = _deserialise(graph.model)
+    check_rebuilt(model)
     _set_weights(model, graph.weights, content)
     return model
 

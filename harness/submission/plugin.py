@@ -14,6 +14,8 @@ from types import ModuleType
 
 from harness.card.text import plain
 from harness.errors import HarnessError, InvalidSubmissionError, SubmissionError
+from harness.submission.advice import advise
+from harness.submission.packages import Division
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
@@ -21,13 +23,15 @@ MAX_TRACEBACK_LINES = 30
 _VALUES = re.compile(r"(<(?:tf\.)?Variable\b[^<>]*?),? (?:value|numpy)=[^>]*>?")
 
 
-def load_plugin(folder: Path) -> ModuleType:
+def load_plugin(folder: Path, division: Division = "trigger") -> ModuleType:
     """Import `model.py` of a submission, with its folder on the path and as working directory.
 
     Parameters
     ----------
     folder : Path
         The submission.
+    division : str
+        For advice about packages.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def load_plugin(folder: Path) -> ModuleType:
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
     os.chdir(folder)
-    with blamed_on_submission(folder, "while model.py was imported"):
+    with blamed_on_submission(folder, "while model.py was imported", division):
         spec.loader.exec_module(module)
     return module
 
@@ -78,7 +82,7 @@ def find_function(module: ModuleType, name: str) -> Callable[..., object]:
 
 
 @contextmanager
-def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
+def blamed_on_submission(folder: Path, when: str, division: Division = "trigger") -> Iterator[None]:
     """Turn whatever a participant's code raises into a failure of the submission.
 
     Parameters
@@ -87,6 +91,8 @@ def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
         The submission; only frames of its files are shown.
     when : str
         What was being done, for the message.
+    division : str
+        For advice about packages.
     """
     try:
         yield
@@ -111,7 +117,7 @@ def blamed_on_submission(folder: Path, when: str) -> Iterator[None]:
         raise SubmissionError(
             f"{type(error).__name__} {when}: {message_of(error)}",
             where=_last_place(error, folder),
-            fix=_own_frames(error, folder),
+            fix="; ".join(filter(None, (advise(error, division), _own_frames(error, folder)))),
         ) from error
 
 

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import importlib.util
 import io
+import struct
 import sys
 import tokenize
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.declaration import Spec, read_spec
-from harness.submission.digest import Scan, folder_digest, scan, stage
+from harness.submission.digest import Scan, folder_digest, read_regular, scan, stage
+from harness.submission.leftovers import describe_leftovers, is_leftover
+from harness.submission.packages import Division, advise_missing
+from harness.submission.reads import files_read
 
 MAX_SOURCE_BYTES = 1024**2
 _FUNCTIONS = {"trigger": ("network", 0), "open": ("score", 1)}
 _WEIGHT_SUFFIXES = frozenset(
     {".h5", ".hdf5", ".keras", ".npz", ".npy", ".onnx", ".pkl", ".joblib", ".skops"}
 )
+_ENCODINGS = frozenset({"utf-8", "utf-8-sig", "ascii"})
+# The list of the files in a zip archive: 4 MiB are some 50,000 files.
+_MAX_ZIP_LIST_BYTES = 4 * 1024**2
 _PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill"})
 _ZIP_SUFFIXES = frozenset({".keras", ".npz", ".skops"})
 _HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
@@ -59,8 +67,15 @@ class Submission:
         return stage(self.folder, self.files, parent / self.spec.team, self.digest)
 
 
-def read_submission(folder: Path) -> Submission:
+def read_submission(folder: Path, tell: Callable[[str], None] = lambda _: None) -> Submission:
     """Read a submission; all static faults are raised at once.
+
+    Parameters
+    ----------
+    folder : Path
+        ``submissions/<team>``.
+    tell : callable
+        Receives a line that names what was ignored, if anything was.
 
     Raises
     ------
@@ -72,6 +87,8 @@ def read_submission(folder: Path) -> Submission:
     if problem := _missing_folder(folder):
         raise UsageError(problem)
     found = scan(folder)
+    if found.leftovers:
+        tell(describe_leftovers(found.leftovers))
     spec, problems = _check(folder, found)
     if problems or spec is None:
         raise InvalidSubmissionError(*problems)
@@ -122,19 +139,19 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
     ]
 
 
-def _guess_division(folder: Path) -> str:
+def _guess_division(folder: Path) -> Division:
     """Return the division of a submission whose declaration has faults."""
-    path = folder / "submission.yaml"
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace")[:100_000].splitlines()
-    except OSError:
+        text = read_regular(folder / "submission.yaml")[:100_000].decode("utf-8", errors="replace")
+    except InvalidSubmissionError:
         return "trigger"
+    lines = text.splitlines()
     is_open = any(line.split("#")[0].replace(" ", "") == "division:open" for line in lines)
     return "open" if is_open else "trigger"
 
 
 def _model_problems(
-    folder: Path, files: tuple[PurePosixPath, ...], division: str
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     path = PurePosixPath("model.py")
     if path not in files:
@@ -150,22 +167,30 @@ def _model_problems(
         yield problem
     if tree is not None:
         yield from _function_problems(tree, division)
-        yield from _import_problems(tree, files)
-        yield from _missing_file_problems(tree, files)
+        yield from _import_problems(tree, files, division)
+        yield from _missing_file_problems(tree, files, division)
 
 
-def _signature(division: str) -> str:
+def _signature(division: Division) -> str:
     return "network()" if division == "trigger" else "score(events)"
 
 
 def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Problem | None]:
-    if (folder / path).stat().st_size > MAX_SOURCE_BYTES:
+    raw = read_regular(folder / path)
+    if len(raw) > MAX_SOURCE_BYTES:
         return None, Problem(
             what="is larger than 1 MiB", where=str(path), fix="keep weights in separate files"
         )
     try:
-        raw = (folder / path).read_bytes()
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        if codecs.lookup(encoding).name not in _ENCODINGS:
+            # Other codecs do work of any size, or return what is no text.
+            return None, Problem(
+                what=f"is written in {encoding[:40]}",
+                where=f"{path}, line 1 or 2",
+                expected="UTF-8",
+                fix="save it as UTF-8, and delete the line that names another encoding",
+            )
         return ast.parse(raw.decode(encoding), filename=str(path)), None
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
@@ -180,7 +205,7 @@ def _parse(folder: Path, path: PurePosixPath) -> tuple[ast.Module | None, Proble
         return None, Problem(what=f"cannot be read as Python: {error}"[:200], where=str(path))
 
 
-def _function_problems(tree: ast.Module, division: str) -> Iterator[Problem]:
+def _function_problems(tree: ast.Module, division: Division) -> Iterator[Problem]:
     name, n_arguments = _FUNCTIONS[division]
     definition = _find_definition(tree, name)
     if definition is None:
@@ -231,7 +256,9 @@ def _binds(tree: ast.Module, name: str) -> bool:
     return False
 
 
-def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+def _import_problems(
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: Division
+) -> Iterator[Problem]:
     """Name what is imported at the top level and is neither here nor in the submission."""
     own = {path.stem for path in files if path.suffix == ".py"} | {path.parts[0] for path in files}
     for node in tree.body:
@@ -247,7 +274,7 @@ def _import_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iter
                     what=f"imports {top}, which is not installed here",
                     where=f"model.py, line {node.lineno}",
                     expected="packages of the harness, or modules in the submission",
-                    fix="export the network without it; train.py may use what it likes",
+                    fix=advise_missing(top, division),
                 )
 
 
@@ -259,21 +286,22 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def _missing_file_problems(tree: ast.Module, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
-    """Name weights that the source mentions and that are missing."""
+def _missing_file_problems(
+    tree: ast.Module, files: tuple[PurePosixPath, ...], division: Division
+) -> Iterator[Problem]:
+    """Name weights that the source reads and that are missing."""
     names = {path.name for path in files}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-            continue
-        path = PurePosixPath(node.value)
-        if path.suffix in _WEIGHT_SUFFIXES and len(path.stem) > 0 and path.name not in names:
-            if any(character.isspace() or character in "*?{}%" for character in node.value):
-                continue
+    for text, line in files_read(tree, _FUNCTIONS[division][0]):
+        name = PurePosixPath(text).name
+        is_plain = not any(sign.isspace() or sign in "*?{}%" for sign in text)
+        if is_plain and PurePosixPath(name).suffix in _WEIGHT_SUFFIXES and name not in names:
             yield Problem(
-                what=f"names {node.value!r}, which is not in the submission",
-                where=f"model.py, line {node.lineno}",
+                what=f"reads {text[:80]!r}, which is not in the submission",
+                where=f"model.py, line {line}",
                 expected="the weights beside model.py",
-                fix="run train.py, or add the file",
+                fix="give it another name: files of this name are ignored"
+                if is_leftover(name)
+                else "run train.py, or add the file",
             )
 
 
@@ -286,7 +314,7 @@ def _other_source_problems(folder: Path, files: tuple[PurePosixPath, ...]) -> It
 
 
 def _weights_problems(
-    folder: Path, files: tuple[PurePosixPath, ...], division: str
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division
 ) -> Iterator[Problem]:
     for path in files:
         if division == "trigger" and path.suffix in _PICKLE_SUFFIXES:
@@ -303,10 +331,16 @@ def _weights_problems(
 
 
 def _zip_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
+    content = read_regular(folder / path)
+    # The record at the end of an archive: 22 bytes, the size of the list of files at the 12th.
+    end = content[content.rfind(b"PK\x05\x06") :][:22]
+    list_bytes = int.from_bytes(end[12:16], "little")
     try:
-        with zipfile.ZipFile(folder / path) as archive:
+        if list_bytes > _MAX_ZIP_LIST_BYTES:
+            raise zipfile.BadZipFile(f"its list of files has {list_bytes:,} bytes")
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
         yield Problem(
             what=f"is no whole {path.suffix} file: {error}",
             where=str(path),
@@ -319,9 +353,8 @@ def _hdf5_problems(folder: Path, path: PurePosixPath) -> Iterator[Problem]:
 
     See https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, section II.A.
     """
-    size = (folder / path).stat().st_size
-    with (folder / path).open("rb") as file:
-        head = file.read(96)
+    content = read_regular(folder / path)
+    size, head = len(content), content[:96]
     if not head.startswith(_HDF5_SIGNATURE):
         yield Problem(
             what="is no HDF5 file",

@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_WIDTH = 32
-_PATTERN = re.compile(r"(?P<unsigned>u?)fixed<(?P<width>\d{1,2}),\s*(?P<integer>-?\d{1,2})>\Z")
+_WORD = re.compile(r"\s*(?:ap_)?(?P<unsigned>u?)(?P<kind>fixed|int)\s*<(?P<arguments>[^<>]*)>\s*\Z")
+_NUMBER = re.compile(r"-?\d{1,2}\Z")
+# The modes of ap_fixed (Vitis HLS, UG1399, "Arbitrary Precision Fixed-Point Data Types"), and of
+# these what both translators can build: https://fastmachinelearning.org/hls4ml has the same names.
+ROUNDING_MODES = ("TRN", "RND")
+OVERFLOW_MODES = ("WRAP", "SAT", "SAT_SYM")
+_OTHER_ROUNDING_MODES = ("TRN_ZERO", "RND_ZERO", "RND_INF", "RND_MIN_INF", "RND_CONV")
+_OTHER_OVERFLOW_MODES = ("SAT_ZERO", "WRAP_SM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,16 @@ class FixedPoint:
         Bits before the point, the sign included; negative for words of small values alone.
     is_signed : bool
         Whether the word has a sign.
+    rounding, overflow : str or None
+        One of `ROUNDING_MODES` and one of `OVERFLOW_MODES`; None where the text names none, so
+        that the place of the word decides.
     """
 
     width: int
     integer_bits: int
     is_signed: bool = True
+    rounding: str | None = None
+    overflow: str | None = None
 
     @property
     def fraction_bits(self) -> int:
@@ -62,16 +74,22 @@ class FixedPoint:
 
     def __str__(self) -> str:
         """Write the word as hls4ml does."""
-        return f"{'' if self.is_signed else 'u'}fixed<{self.width},{self.integer_bits}>"
+        modes = [mode for mode in (self.rounding, self.overflow) if mode]
+        arguments = ",".join([str(self.width), str(self.integer_bits), *modes])
+        return f"{'' if self.is_signed else 'u'}fixed<{arguments}>"
 
 
 def parse_word(text: str) -> FixedPoint:
-    """Read ``fixed<W,I>`` or ``ufixed<W,I>``.
+    """Read a fixed-point type as hls4ml and Vitis HLS write it.
+
+    ``fixed<W,I>``, ``ufixed<W,I>``, ``int<W>`` and ``uint<W>``, each also with ``ap_`` before it;
+    after W and I a rounding and an overflow mode may follow: ``ap_fixed<16,6,AP_RND,AP_SAT>``.
 
     Raises
     ------
     ValueError
-        The text is no such word, or one of no bits or of more than `MAX_WIDTH`.
+        The text is no such word, one of no bits or of more than `MAX_WIDTH`, or has a mode that
+        the firmware cannot build.
 
     Examples
     --------
@@ -79,13 +97,64 @@ def parse_word(text: str) -> FixedPoint:
     (-4.0, 3.96875)
     >>> parse_word("ufixed<12,10>").step
     0.25
+    >>> str(parse_word("ap_fixed<16, 6, AP_RND, AP_SAT>")), str(parse_word("ap_uint<8>"))
+    ('fixed<16,6,RND,SAT>', 'ufixed<8,8>')
     """
-    match = _PATTERN.match(text)
-    if match is None or not 1 <= int(match["width"]) <= MAX_WIDTH:
+    match = _WORD.match(text)
+    arguments = [argument.strip() for argument in match["arguments"].split(",")] if match else []
+    # An integer type has one number and no modes.
+    n_numbers, n_most = (2, 5) if match and match["kind"] == "fixed" else (1, 1)
+    numbers = arguments[:n_numbers]
+    is_complete = n_numbers <= len(arguments) <= n_most
+    if not match or not is_complete or not all(map(_NUMBER.match, numbers)):
+        raise _no_word(text)
+    if not 1 <= int(numbers[0]) <= MAX_WIDTH:
+        raise _no_word(text)
+    modes = _parse_modes(text, arguments[n_numbers:])
+    return FixedPoint(int(numbers[0]), int(numbers[-1]), not match["unsigned"], *modes)
+
+
+def _no_word(text: str) -> ValueError:
+    cut = "; put it in quotes, YAML cuts it at its comma" if "<" in text and ">" not in text else ""
+    return ValueError(
+        f"{text[:40]!r} is no fixed-point type such as fixed<16,6> of 1 to {MAX_WIDTH} bits{cut}"
+    )
+
+
+def _parse_modes(text: str, modes: Sequence[str]) -> tuple[str | None, str | None]:
+    """Read what follows W and I: a rounding mode, an overflow mode, and saturation bits of 0."""
+    names = [mode.upper().removeprefix("AP_") for mode in modes]
+    if names[2:] not in ([], ["0"]):
+        raise ValueError(f"{text[:60]!r}: after the two modes only the number 0 may follow")
+    rounding = _mode(text, "rounding", names[:1], ROUNDING_MODES, _OTHER_ROUNDING_MODES)
+    return rounding, _mode(text, "overflow", names[1:2], OVERFLOW_MODES, _OTHER_OVERFLOW_MODES)
+
+
+def _mode(
+    text: str, kind: str, names: Sequence[str], known: Sequence[str], others: Sequence[str]
+) -> str | None:
+    if not names or names[0] in known:
+        return names[0] if names else None
+    possible = " or ".join(f"AP_{name}" for name in known)
+    what = "is not built by this firmware" if names[0] in others else f"is no {kind} mode"
+    raise ValueError(f"{text[:60]!r}: AP_{names[0][:20]} {what}: write {possible}")
+
+
+def parse_input_word(text: str) -> FixedPoint:
+    """Read the word of an input of the chip, which is cut to it: other bits do not arrive.
+
+    Raises
+    ------
+    ValueError
+        As `parse_word`, or the text asks to round or to saturate.
+    """
+    word = parse_word(text)
+    if (word.rounding or "TRN", word.overflow or "WRAP") != ("TRN", "WRAP"):
         raise ValueError(
-            f"{text[:40]!r} is no fixed-point type such as fixed<16,6> of 1 to {MAX_WIDTH} bits"
+            f"{text[:60]!r}: an input is cut to its word and wraps around (AP_TRN, AP_WRAP), "
+            "because its other bits do not reach the chip: leave the modes out"
         )
-    return FixedPoint(int(match["width"]), int(match["integer"]), not match["unsigned"])
+    return word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,7 +25,7 @@ def show() -> None:
         return
     made = shown.ranking(snapshot, challenge)
     listed = [item.entry for item in made.listed]
-    entries = {entry.card.submission.team: entry for entry in listed}
+    entries = {made.contest.team_of(entry): entry for entry in listed}
     with right:
         chosen = page.choose_several(
             "Entries (the first is what the others are compared with)",

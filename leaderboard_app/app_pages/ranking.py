@@ -6,7 +6,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from harness.board.formats import fpr_text, to_csv, to_json
+from harness.board.entry import fpr_text
+from harness.board.formats import to_csv, to_json
 from harness.board.rows import Board, describe_lead
 from leaderboard_app import page
 from leaderboard_app.blocks import Note

@@ -29,7 +29,7 @@ def show() -> None:
         entry = _choose_card(shown, snapshot, challenge, team)
     st.html(
         f"<h2 class='lb-h2 lb-name'>{text_html(entry.card.submission.title)}</h2>"
-        f"<p class='lb-by'>{text_html(entry.card.submission.team)}, "
+        f"<p class='lb-by'>{text_html(team)}, "
         f"{entry.card.submission.division} division, scored {text_html(entry.card.created)}</p>"
     )
     _downloads(shown, challenge, entry)
@@ -43,6 +43,10 @@ def _choose_team(shown: Shelf, snapshot: Snapshot, challenge: str) -> str:
     )
     teams = [row.team for row in board.rows]
     wanted = st.query_params.get("team")
+    moved = shown.moved(snapshot, challenge)
+    if wanted in moved:
+        st.info(f"{wanted} is called {moved[wanted]} now.")
+        wanted = st.query_params["team"] = moved[wanted]
     if wanted is not None and wanted not in teams:
         st.warning("The address names a team that has no card here; the first is shown.")
     return page.choose("Team", teams, key="team")
@@ -50,12 +54,12 @@ def _choose_team(shown: Shelf, snapshot: Snapshot, challenge: str) -> str:
 
 def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) -> Entry:
     """Choose among the team's cards; names from the address are looked up, never opened."""
-    entries = [
-        entry for entry in shown.entries(snapshot, challenge) if entry.card.submission.team == team
-    ]
     made = shown.ranking(snapshot, challenge)
+    entries = [
+        entry for entry in shown.entries(snapshot, challenge) if made.contest.team_of(entry) == team
+    ]
     counting = {item.entry.key for item in made.listed}
-    entries.sort(key=lambda entry: (entry.key in counting, entry.card.created), reverse=True)
+    entries.sort(key=lambda entry: (entry.key in counting, entry.card.created_at), reverse=True)
     cards = {entry.key.partition("/")[2]: entry for entry in entries}
 
     def label_of(name: str) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from harness.challenge import instant
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
     ACCENT,
@@ -165,8 +166,9 @@ def history(moments: Sequence[Moment], *, title: str) -> Picture:
 
 def _date_format(times: Sequence[str]) -> str:
     """Show hours only where all moments lie within a few days."""
-    first, last = (datetime.fromisoformat(edge) for edge in (min(times), max(times)))
-    return "%d %b %H:%M" if last - first < timedelta(days=4) else "%d %b %Y"
+    moments = [instant(time) for time in times]
+    is_short = max(moments) - min(moments) < timedelta(days=4)
+    return "%d %b %H:%M" if is_short else "%d %b %Y"
 
 
 @lru_cache(maxsize=N_SPECS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.board.formats import fpr_text, percent
+from harness.board.entry import fpr_text
+from harness.board.formats import percent
 from harness.board.rows import titles_of
 from harness.card.records import Accepted, Distribution, Gain, NotMeasured, ScoreCard
 from harness.card.text import visible

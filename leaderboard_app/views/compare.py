@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from harness.board.comparison import PairedComparison, Span, compare_rate
 from harness.board.contest import Contest
-from harness.board.entry import data_digest, point_at, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, fpr_text, percent
+from harness.board.entry import fpr_text, may_be_paired, point_at, shown_physics
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
 from harness.board.merit import compare_merit
 from harness.board.rows import titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
@@ -23,7 +23,7 @@ from leaderboard_app.views.subject import Subject
 
 def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
     """Lay two to six entries side by side; differences are to the first of them."""
-    named = [(subject.card.submission.team, subject) for subject in subjects]
+    named = [(subject.team, subject) for subject in subjects]
     names = _distinct([name for name, _ in named])
     palette = Palette(names=tuple(names))
     contest = subjects[0].contest
@@ -40,8 +40,9 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
                 title="",
                 blocks=(
                     Note(
-                        text="These cards were scored on different data or by different scorer "
-                        "versions: their figures stand side by side but are not compared.",
+                        text="These cards were scored on different data, at different working "
+                        "points or by different scorer versions: their figures stand side by side "
+                        "but are not compared.",
                         tone="warn",
                     ),
                 ),
@@ -65,10 +66,11 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 def _comparable(subjects: Sequence[Subject]) -> bool:
-    kinds = {
-        (data_digest(subject.card.challenge), subject.card.scorer_version) for subject in subjects
-    }
-    return len(kinds) == 1
+    first, contest = subjects[0].card, subjects[0].contest
+    return first.challenge.working_point == contest.working_point and all(
+        may_be_paired(first, subject.card) and first.scorer_version == subject.card.scorer_version
+        for subject in subjects
+    )
 
 
 def _difference_section(

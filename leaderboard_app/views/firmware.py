@@ -11,7 +11,7 @@ from harness.challenge import RESOURCE_TITLES
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.charts import PartUse
-from leaderboard_app.views.common import not_measured
+from leaderboard_app.views.common import not_measured, process_titles
 from leaderboard_app.views.subject import Subject
 
 
@@ -35,7 +35,14 @@ def firmware_sections(subject: Subject) -> list[Section]:
             blocks=tuple(blocks),
         ),
         *_stages_section(firmware),
-        Section(title="", blocks=(_figures_table(firmware), *_witnesses(firmware))),
+        Section(
+            title="",
+            blocks=(
+                _figures_table(firmware),
+                *_compared_scores(subject.card),
+                *_witnesses(firmware),
+            ),
+        ),
     ]
 
 
@@ -113,6 +120,27 @@ def _figures_table(firmware: Firmware) -> Table:
         caption="Every figure and what is behind it",
         words=frozenset({2, 3}),
     )
+
+
+def _compared_scores(card: ScoreCard) -> list[Block]:
+    compared, titles = card.compared, process_titles(card)
+    if isinstance(compared, NotMeasured):
+        return []
+    drawn = Table(
+        columns=("Events", "Compared", "Different", "Largest difference"),
+        rows=[
+            [
+                titles.get(name, visible(name)),
+                f"{one.n_events:,}",
+                f"{one.n_different:,}",
+                amount(one.max_difference),
+            ]
+            for name, one in compared.by_process.items()
+        ],
+        caption="Every score: network and firmware",
+    )
+    why = compared.explanation
+    return [drawn, *([Note(text=f"{why[0].upper()}{why[1:]}.")] if why else [])]
 
 
 def _witnesses(firmware: Firmware) -> list[Block]:

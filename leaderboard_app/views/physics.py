@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.board.comparison import compare_rate
-from harness.board.entry import point_at, shown_physics
-from harness.board.formats import DASH, fpr_text
+from harness.board.entry import fpr_text, point_at, shown_physics
+from harness.board.formats import DASH
 from harness.board.rows import titles_of
 from harness.card.records import (
     NotMeasured,

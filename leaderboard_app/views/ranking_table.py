@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from pydantic import JsonValue
 
-from harness.board.formats import DASH, EVIDENCE_TITLES, METRIC_TITLES, amount, fpr_text, percent
+from harness.board.entry import fpr_text
+from harness.board.formats import DASH, EVIDENCE_TITLES, METRIC_TITLES, amount, percent
 from harness.board.rows import SYNTHETIC_NOTE, AmountCell, Board, BoardRow, MeritCell, RateCell
 from harness.card.records import NotMeasured
 from harness.card.text import visible

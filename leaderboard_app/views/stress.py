@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.board.entry import point_at, shown_physics
-from harness.board.formats import DASH, fpr_text
+from harness.board.entry import fpr_text, point_at, shown_physics
+from harness.board.formats import DASH
 from harness.card.records import (
     NotMeasured,
     ScoreCard,

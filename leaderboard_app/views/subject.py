@@ -30,6 +30,11 @@ class Subject:
     earlier: Sequence[Entry]
 
     @property
+    def team(self) -> str:
+        """Present name of its team."""
+        return self.contest.team_of(self.entry)
+
+    @property
     def card(self) -> ScoreCard:
         """The card itself."""
         return self.entry.card
@@ -38,9 +43,9 @@ class Subject:
 def subject_of(entry: Entry, made: Ranking, entries: Sequence[Entry]) -> Subject:
     """Find an entry's place on its board and its team's other cards."""
     place = next((item for item in made.listed if item.entry.key == entry.key), None)
-    team = entry.card.submission.team
-    earlier = [other for other in entries if other.card.submission.team == team]
-    earlier.sort(key=lambda other: (other.card.created, other.key))
+    team_of = made.contest.team_of
+    earlier = [other for other in entries if team_of(other) == team_of(entry)]
+    earlier.sort(key=lambda other: (other.card.created_at, other.key))
     return Subject(
         entry=entry,
         contest=made.contest,

@@ -29,7 +29,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         *firmware_sections(subject),
         cost_section(subject.card),
         *_history_section(subject),
-        _declared_section(subject.card),
+        _declared_section(subject),
         _provenance_section(subject.card),
     ]
     return [section for section in sections if section.blocks or section.lead]
@@ -65,7 +65,7 @@ def _history_section(subject: Subject) -> list[Section]:
         physics = shown_physics(entry.card)
         merit = merit_at(physics, subject.contest)
         if physics is not None and not isinstance(merit, NotMeasured):
-            points.append((entry, merit, merit_span(physics, merit, subject.contest)))
+            points.append((entry, merit, merit_span(entry.card, merit, subject.contest)))
     if len(points) < 2:
         return []
     return [
@@ -90,10 +90,11 @@ def _history_section(subject: Subject) -> list[Section]:
     ]
 
 
-def _declared_section(card: ScoreCard) -> Section:
-    said = card.submission
+def _declared_section(subject: Subject) -> Section:
+    said = subject.card.submission
+    former = "" if said.team == subject.team else f", scored as {said.team}"
     rows = [
-        ("Team", said.team),
+        ("Team", f"{subject.team}{former}"),
         ("Authors", ", ".join(said.authors)),
         ("Description", said.description),
         ("Trained on", said.training_data),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.board.formats import METRIC_TITLES, amount, figure_of, fpr_text
+from harness.board.entry import fpr_text
+from harness.board.formats import METRIC_TITLES, amount, figure_of
 from harness.board.rows import Board, BoardRow, MeritCell
 from harness.card.records import NotMeasured
 from harness.card.text import visible

@@ -110,7 +110,7 @@ def free_port() -> int:
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while time.monotonic() < end:
         if process.poll() is not None:
             raise RuntimeError(f"the leaderboard ended: {log.read_text()}")
@@ -120,7 +120,7 @@ def wait_until_healthy(url: str, process: subprocess.Popen, log: Path) -> None:
                     return
         except OSError:
             time.sleep(0.1)
-    raise RuntimeError(f"the leaderboard did not start within a minute: {log.read_text()}")
+    raise RuntimeError(f"the leaderboard did not start within two minutes: {log.read_text()}")
 
 
 @pytest.fixture(scope="session")

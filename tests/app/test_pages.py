@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from harness.board.decisions import Decision, add_decision
 from harness.card.records import NotMeasured
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
@@ -99,6 +100,35 @@ def test_a_broken_card_is_listed_and_the_page_lives_on(open_page, tmp_path, page
     assert not app.exception
     if page in {"ranking", "trade_off"}:
         assert "newer harness" in html(app)
+
+
+def test_a_renamed_team_is_found_by_its_old_name_and_has_all_of_its_cards(open_page, tmp_path):
+    cards = [make_card("old", seed=seed, created=f"2026-03-0{seed}T12:00:00Z") for seed in (1, 2)]
+    write_board([*cards, make_card("other")], tmp_path)
+    renamed = {"kind": "rename", "reason": "x", "decided": "2026-04-01T12:00:00Z"}
+    add_decision(tmp_path, "sample", Decision(**renamed, team="old", to="fresh"))
+
+    app = open_page(tmp_path, "submission", query={"challenge": "sample", "team": "old"})
+    assert not app.exception
+    assert "old is called fresh now" in app.info[0].value
+    assert tell(app, "Team").value == "fresh"
+    assert len(tell(app, "Card").options) == 2
+    assert "History of the team" in html(app)
+    compared = open_page(tmp_path, "compare")
+    assert not compared.exception
+    assert set(compared.multiselect[0].value) == {"fresh", "other"}
+
+
+def test_an_opened_challenge_is_chosen_first_and_labelled(open_page, tmp_path):
+    final = make_challenge(name="final")
+    write_board([make_card("a", challenge=final)], tmp_path / "opened")
+    write_board([make_card("b", created="2026-04-01T12:00:00Z")], tmp_path / "results")
+    app = open_page(tmp_path / "results")
+    assert not app.exception
+    assert tell(app, "Challenge").value == "final"
+    assert tell(app, "Challenge").options[0] == "Final: Embedded sample (synthetic) (final)"
+    assert "Final: Embedded sample" in table_model(app)["caption"]
+    assert not open_page(tmp_path / "results", "submission").exception
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -232,6 +262,16 @@ def test_a_bar_for_each_variation_stands_beside_the_nominal_rate(open_page, tmp_
         "electron efficiency −10 %",
     ]
     assert picture.datasets["references"][0]["nominal"] == 10 / 1_090_000
+
+
+def test_a_submission_shows_how_many_scores_of_its_firmware_differ(open_page, tmp_path):
+    write_board([make_card()], tmp_path)
+    text = html(open_page(tmp_path, "submission"))
+
+    assert "Every score: network and firmware" in text
+    # Three events of the first signal.
+    assert "0.0625" in text
+    assert "in float64 the events that differ most" in text
 
 
 def test_without_a_stress_run_there_is_no_section_of_it(open_page, tmp_path):

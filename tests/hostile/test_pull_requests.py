@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import zipfile
 import zlib
 from pathlib import Path
@@ -24,7 +25,7 @@ from harness.ci.github import FinishedRun, Forge
 from harness.ci.plan import make_plan
 from harness.ci.staging import read_files, write_files
 from harness.ci.view import scorings_view
-from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError
+from harness.errors import DataError, EnvironmentFaultError, InvalidSubmissionError, UsageError
 from tests.cards import make_card
 from tests.ci_stand_in import RULES
 from tests.forge import REPOSITORY, TOKEN, PullRequestRecord, stand_in
@@ -594,3 +595,63 @@ def test_a_log_gives_no_orders_to_the_runner_that_shows_it(command):
     assert command[-1] in shown
     assert not any(line.lstrip().startswith("::") for line in shown.splitlines())
     assert "##[" not in shown
+
+
+def _raw_tree(repository: GitRepository, entries: list[tuple[str, str, str]]) -> str:
+    """Write a tree as it is given, whatever git thinks of it."""
+    content = b"".join(
+        f"{mode} {name}\0".encode() + bytes.fromhex(oid) for mode, name, oid in entries
+    )
+    arguments = ("hash-object", "-t", "tree", "-w", "--literally", "--stdin")
+    return repository.git(*arguments, content=content)
+
+
+def _commit_tree(repository: GitRepository, folder: str) -> None:
+    """Commit on `pr` what main has, with `folder` as submissions/mine."""
+    top = repository.git("ls-tree", "main").splitlines()
+    kept = [line for line in top if not line.endswith("\tsubmissions")]
+    teams = repository.git("ls-tree", "main:submissions")
+    submissions = repository.git(
+        "mktree", content=f"{teams}\n040000 tree {folder}\tmine\n".encode()
+    )
+    tree = repository.git(
+        "mktree", content="\n".join([*kept, f"040000 tree {submissions}\tsubmissions\n"]).encode()
+    )
+    commit = repository.git("commit-tree", tree, "-p", "main", "-m", "x")
+    repository.git("update-ref", "refs/heads/pr", commit)
+
+
+@pytest.mark.parametrize("leaf", ["file", "nothing"])
+def test_a_few_objects_that_stand_for_millions_of_files_or_folders(repository, leaf):
+    """Ten entries of one tree, eight deep: 10^8 paths from nine objects."""
+    blob = repository.blob(b"x")
+    tree = _raw_tree(repository, [("100644", "f", blob)] if leaf == "file" else [])
+    for _ in range(8):
+        tree = _raw_tree(repository, [("40000", f"d{number}", tree) for number in range(10)])
+    _commit_tree(repository, tree)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    plan = judge(repository)
+
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert_refused(plan, "more files than can be listed")
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20.0
+
+
+def test_the_same_name_twice_in_a_raw_tree(repository):
+    files = {name: repository.blob(content) for name, content in MINE.items()}
+    evil = repository.blob(b"def score(events): ...\n")
+    entries = [
+        ("100644", "model.py", files["submissions/mine/model.py"]),
+        ("100644", "model.py", evil),
+        ("100644", "submission.yaml", files["submissions/mine/submission.yaml"]),
+    ]
+    _commit_tree(repository, _raw_tree(repository, entries))
+
+    assert_refused(judge(repository), "is there twice")
+
+
+def test_an_empty_name_is_no_account(repository):
+    repository.commit("pr", MINE)
+    with pytest.raises(UsageError, match="'' is no account"):
+        judge(repository, author="")

@@ -44,7 +44,7 @@ def folder(harness: CommandLine, request: pytest.FixtureRequest) -> Path:
 @pytest.mark.parametrize("command", ["score", "validate"])
 def test_all_static_faults_are_told_at_once_and_nothing_is_run(harness, folder, command):
     (folder / "submission.yaml").write_text("team: other\ntitle: x\nsurplus: 1\n")
-    (folder / "model.py").write_text("import nowhere_to_be_found\nx = 'gone.weights.h5'\n")
+    (folder / "model.py").write_text("import nowhere_to_be_found\nload('gone.weights.h5')\n")
     (folder / "train.py").write_text("def (:\n")
     (folder / "cut.weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
     (folder / "link").symlink_to("/etc/passwd")
@@ -57,7 +57,7 @@ def test_all_static_faults_are_told_at_once_and_nothing_is_run(harness, folder, 
         "the team is 'other'",
         "model.py: defines no network()",
         "imports nowhere_to_be_found",
-        "names 'gone.weights.h5'",
+        "reads 'gone.weights.h5'",
         "train.py, line 1: syntax error",
         "cut.weights.h5: is truncated",
         "link: is a symbolic link",
@@ -163,7 +163,7 @@ RUN_FAULTS = {
     "infinite": (
         network("return keras.Model(x, 1.0 / (score(x) * 0.0))"),
         INVALID,
-        "events is infinite",
+        "events is +inf",
     ),
     "constant": (network("return keras.Model(x, score(x) * 0.0)"), INVALID, "have the score 0"),
     "float16": (
@@ -171,9 +171,19 @@ RUN_FAULTS = {
         INVALID,
         "float16, which ends at 65,504",
     ),
+    "mean over the batch": (
+        network("y = score(x)\nreturn keras.Model(x, y - keras.ops.mean(y, axis=0))"),
+        INVALID,
+        "layer 'mean': Mean with axis=0 mixes events: axis 0 numbers them",
+    ),
+    "float64": (
+        network("return keras.Model(x, keras.ops.cast(score(x), 'float64') + 1e8)"),
+        INVALID,
+        "layer 'cast': Cast gives float64 expected: float32 or narrower",
+    ),
     "memory": ("x = bytearray(16 * 2**30)\n" + MODEL, SUBMISSION_FAILED, "MemoryError"),
 }
-QUICK_FAULTS = ("import fails", "custom layer", "NaN")
+QUICK_FAULTS = ("import fails", "custom layer", "mean over the batch", "NaN")
 
 
 @pytest.mark.parametrize(

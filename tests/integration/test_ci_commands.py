@@ -65,6 +65,11 @@ def test_a_retracted_card_is_listed_with_its_reason_until_it_is_reinstated(harne
         (("retract", "nobody/20260301T120000Z-00000000", "--reason", "x"), "there is no card"),
         (("retract", "../../etc/passwd", "--reason", "x"), "card"),
         (("freeze", "--deadline", "tomorrow", "--reason", "x"), "deadline"),
+        (("freeze", "--deadline", "2026-11-31T23:59:59Z", "--reason", "x"), "a time that exists"),
+        (("freeze", "--deadline", "2026-11-30T25:61:61Z", "--reason", "x"), "a time that exists"),
+        (("freeze", "--deadline", "2026-11-30", "--reason", "x"), "with its zone"),
+        (("freeze", "--deadline", "2026-11-30T12:00:00", "--reason", "x"), "with its zone"),
+        (("freeze", "--deadline", "", "--reason", "x"), "deadline"),
         (("freeze", "--reason", ""), "reason"),
     ],
 )

@@ -7,14 +7,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from harness.cli import cli
+from harness.errors import DataError
 from tests.events import make_challenge, make_events, toy_file, with_classes, write_hdf5
 
 COMMAND = "from harness.cli import main; main()"
@@ -45,9 +49,11 @@ class Site:
     def checksum(self, name: str) -> str:
         return f"sha256:{hashlib.sha256((self.folder / name).read_bytes()).hexdigest()}"
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *arguments: str, before: str = "", **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-c", COMMAND, *arguments],
+            [sys.executable, "-c", before + COMMAND, *arguments],
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -103,6 +109,125 @@ def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+NO_LOCKS = """
+import errno, fcntl, pyseccomp, sys
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+# A reader's lock, as HDF5 asks for it; the cache, which asks for a writer's, is on another disk.
+reader = pyseccomp.Arg(1, pyseccomp.EQ, fcntl.LOCK_SH | fcntl.LOCK_NB)
+rules.add_rule(pyseccomp.ERRNO(errno.ENOLCK), "flock", reader)
+rules.load()
+"""
+BAD_DISK = """
+import errno, pyseccomp
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+# The first eight bytes, as HDF5 reads them; Python reads by another call.
+rules.add_rule(pyseccomp.ERRNO(errno.EIO), "pread64", pyseccomp.Arg(2, pyseccomp.EQ, 8))
+rules.load()
+"""
+HOLD = """
+import h5py, sys, time
+file = h5py.File(*sys.argv[1:3])
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def held(path: Path, mode: str, *, name: str = "") -> Iterator[int]:
+    """A program that has a file open, as a notebook does; gives its process number."""
+    command = [sys.executable, "-c", HOLD, str(path), mode, name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+class TestHeldFiles:
+    """A file that is whole is never called broken, and nobody is told to delete a file."""
+
+    def told(self, done: subprocess.CompletedProcess[str], *words: str) -> None:
+        assert done.returncode == 5, done.stderr
+        text = " ".join(done.stderr.split())
+        for one in words:
+            assert one in text
+        for one in ("delete", "replace", "Traceback"):
+            assert one not in text
+
+    def test_a_file_that_a_notebook_may_write_names_the_notebook(self, site: Site) -> None:
+        path = site.folder / "signal.h5"
+        with held(path, "r+", name="ipykernel_launcher") as pid:
+            done = site.fetch()
+        self.told(done, f"{path}: another program has it open for writing: process {pid}")
+        assert "the kernel of a notebook" in done.stderr
+        # HDF5 changes a file when it opens it for writing.
+        self.told(site.fetch(), "its checksum is", "opened for writing by HDF5")
+        site.state()
+        assert site.fetch().returncode == 0
+
+    def test_a_file_that_a_notebook_reads_is_read(self, site: Site) -> None:
+        with held(site.folder / "signal.h5", "r"):
+            assert site.fetch().returncode == 0
+
+    def test_a_file_that_is_being_written_is_not_called_truncated(self, site: Site) -> None:
+        with held(site.folder / "signal.h5", "w"):
+            self.told(site.fetch(), "another program has it open for writing")
+
+    def test_a_disk_without_locks_is_read(self, site: Site) -> None:
+        own = ("--manifest", str(site.manifest), "--from", str(site.folder))
+        done = site.run("fetch", "adc2021", *own, before=NO_LOCKS)
+        assert done.returncode == 0, done.stderr
+
+    def test_a_disk_that_fails_is_not_a_broken_file(self, site: Site) -> None:
+        own = ("--manifest", str(site.manifest), "--from", str(site.folder))
+        done = site.run("fetch", "adc2021", *own, before=BAD_DISK)
+        self.told(done, "the disk cannot read it: Input/output error", "copy the file to another")
+
+    def test_a_killed_writer_is_named(self, site: Site) -> None:
+        path = site.folder / "signal.h5"
+        with h5py.File(path, "r+", libver="latest"):
+            content = bytearray(path.read_bytes())
+        # HDF5 marks files of its newer formats while they are written.
+        with h5py.File(path, "w", libver="latest") as file:
+            file["Particles"] = with_classes(make_events(100))
+            file.flush()
+            content = path.read_bytes()
+        path.write_bytes(content)
+        site.state()
+        self.told(site.fetch(), "its writer has not closed it, or was killed")
+
+    def test_a_broken_file_is_not_expected_once_a_whole_one_is_there(self, site: Site) -> None:
+        document = yaml.safe_load(site.manifest.read_text("utf-8"))
+        for file in document["challenges"][0]["files"]:
+            del file["checksum"]
+        site.manifest.write_text(yaml.safe_dump(document), "utf-8")
+        path = site.folder / "signal.h5"
+        content = path.read_bytes()
+        truncate(path)
+        self.told(site.fetch("--trust-first-use"), "it is truncated", "keep this one until")
+        path.write_bytes(content)
+        assert site.fetch("--trust-first-use").returncode == 0
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("simulate", "check", "{}"),
+            ("simulate", "manifest", "{}"),
+            ("import", "result.h5", "--blackbox", "{}"),
+            ("import", "{}", "--blackbox", "files on our disk/background_for_training.h5"),
+        ],
+    )
+    def test_every_command_that_reads_such_a_file_names_who_holds_it(
+        self, site: Site, command: tuple[str, ...]
+    ) -> None:
+        path = site.folder / "signal.h5"
+        with held(path, "r+") as pid:
+            done = site.run(*(part.format(path) for part in command))
+        self.told(done, f"{path}: another program has it open for writing: process {pid}")
+
+
 def put_nan(path: Path) -> None:
     events = make_events(600)
     events[417, 9, 2] = np.nan
@@ -121,8 +246,9 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("spoil", "told"),
         [
-            (truncate, "HDF5 cannot read it"),
-            (lambda path: path.write_bytes(b""), "HDF5 cannot read it"),
+            (truncate, "HDF5 cannot read it: it is truncated"),
+            (lambda path: path.write_bytes(b""), "HDF5 cannot read it: it is empty"),
+            (lambda path: path.write_bytes(b"<html>"), "it is no HDF5 file: it begins with"),
             (put(np.zeros((5, 57))), "Particles has the shape (5, 57)"),
             (put(np.zeros((0, 19, 4))), "it holds no events"),
             (
@@ -157,6 +283,36 @@ class TestBadInput:
         done = site.run("fetch", "adc2020")
         assert done.returncode == 2
         assert "did you mean adc2021" in done.stderr
+
+    @pytest.mark.parametrize(
+        ("place", "value", "told"),
+        [
+            (("split", "train"), -0.5, "challenges[0].split.train: -0.5 is not accepted"),
+            (("split", "key"), None, "challenges[0].split.key: missing field"),
+            (("files", 0, "checksum"), "sha1:x", "files[0].checksum: 'sha1:x' is not accepted"),
+            (("files", 0, "roll"), "signal", "challenges[0].files[0].roll: unknown field"),
+            (("working_point",), 0.5, "challenges[0]: working_point is not among"),
+            (("false_positive_rates",), [0.5, 0.1], "false_positive_rates: [0.5, 0.1] is not"),
+            (("files",), [], "challenges[0].files: [] is not accepted"),
+        ],
+    )
+    def test_one_fault_of_a_manifest_is_one_problem(
+        self, site: Site, place: tuple[str | int, ...], value: object, told: str
+    ) -> None:
+        document = yaml.safe_load(site.manifest.read_text("utf-8"))
+        *way, last = place
+        part = document["challenges"][0]
+        for step in way:
+            part = part[step]
+        part[last] = value
+        if value is None:
+            del part[last]
+        site.manifest.write_text(yaml.safe_dump(document), "utf-8")
+        done = CliRunner().invoke(cli, ["data", "--manifest", str(site.manifest)])
+        assert isinstance(done.exception, DataError)
+        (problem,) = done.exception.problems
+        assert told in str(problem)
+        assert "{'" not in str(problem)
 
     def test_a_manifest_with_an_alias_bomb(self, site: Site) -> None:
         site.manifest.write_text("a: &a [x]\nb: [*a, *a]\n")

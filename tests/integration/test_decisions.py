@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
+import html
 import json
-import re
-import zlib
 from pathlib import Path
 
 import pytest
@@ -20,14 +16,13 @@ from harness.card.records import ScoreCard
 from harness.cli import cli
 from harness.data.manifest import load_manifest
 from tests.cards import make_card, make_challenge
+from tests.outputs import check, harness, json_ranks, printed, site_ranks, terminal_ranks
 
 CHALLENGE = "finals"
 REASON = "trained on the test events"
 DEADLINE = "2026-03-02T23:59:59Z"
 # The card of the team whose retraction is tested would be the first without it.
 TEAMS = {"first": 2e-2, "second": 1e-3, "third": 1e-4}
-
-Ranks = dict[str, int | None]
 
 
 def card_of(team: str, day: int) -> ScoreCard:
@@ -56,77 +51,9 @@ def key_of(board: Path, team: str) -> str:
     return f"{team}/{path.stem}"
 
 
-def harness(*arguments: str | Path) -> str:
-    """Run the command line in this process; return what it prints."""
-    done = CliRunner().invoke(
-        cli, [str(argument) for argument in arguments], catch_exceptions=False
-    )
-    assert done.exit_code == 0, done.output
-    return done.stdout
-
-
 def decide(board: Path, command: str, *arguments: str | Path) -> None:
     where = ("--challenge", CHALLENGE, "--board", board)
     harness("ci", command, *arguments, *where, "--reason", REASON)
-
-
-def printed(results: Path, *arguments: str | Path) -> dict[str, Ranks]:
-    """The ranks in each form of `harness leaderboard` and in the site that it writes."""
-    asked = ("leaderboard", "--results", results, "--challenge", CHALLENGE, *arguments)
-    site = results.parent / "exported"
-    harness(*asked, "--export", site)
-    found = {f"exported {name}": ranks for name, ranks in site_ranks(site).items()}
-    return found | {
-        "terminal": terminal_ranks(harness(*asked)),
-        "csv": csv_ranks(harness(*asked, "--csv")),
-        "json": json_ranks(harness(*asked, "--json")),
-    }
-
-
-def site_ranks(site: Path) -> dict[str, Ranks]:
-    """The ranks in the files and pages of a static site."""
-    folder = site / CHALLENGE
-    pages = [(team, folder / "entries" / f"{team}.html") for team in TEAMS]
-    return {
-        "board.json": json_ranks((folder / "board.json").read_text(encoding="utf-8")),
-        "board.csv": csv_ranks((folder / "board.csv").read_text(encoding="utf-8")),
-        "table": table_ranks((folder / "model.js").read_text(encoding="utf-8")),
-        "entries": {team: entry_rank(page.read_text(encoding="utf-8")) for team, page in pages},
-    }
-
-
-def terminal_ranks(text: str) -> Ranks:
-    rows = re.findall(r"^ *(?:(\d+) \(\d+–\d+\)|–) +(\w+) ", text, re.MULTILINE)
-    return {team: int(rank) if rank else None for rank, team in rows}
-
-
-def csv_ranks(text: str) -> Ranks:
-    rows = csv.DictReader(io.StringIO(text))
-    return {row["team"]: int(row["rank"]) if row["rank"] else None for row in rows}
-
-
-def json_ranks(text: str) -> Ranks:
-    return {row["team"]: row["rank"] for row in json.loads(text)["rows"]}
-
-
-def table_ranks(script: str) -> Ranks:
-    """The ranks in the table of a page, which its script unpacks."""
-    model = json.loads(zlib.decompress(base64.b85decode(script.split('"')[1])))
-    return {
-        row["cells"]["team"]["v"]: row["cells"]["rank"]["v"] if row["ranked"] else None
-        for row in model["rows"]
-    }
-
-
-def entry_rank(page: str) -> int | None:
-    """The rank on the page of one entry."""
-    found = re.search(r"Rank (\d+) of |Not ranked\.", page)
-    assert found is not None
-    return int(found[1]) if found[1] else None
-
-
-def check(found: dict[str, Ranks], ranks: Ranks) -> None:
-    assert found == dict.fromkeys(found, ranks)
 
 
 RETRACTED = {"first": None, "second": 1, "third": 2}
@@ -153,33 +80,84 @@ def test_a_decision_holds_on_every_output_whatever_manifest_is_given(
     given = ("--manifest", manifest) if is_known else ()
     arguments = [key_of(board, one) if one in TEAMS else one for one in command]
     decide(board, *arguments, *given)
-    check(site_ranks(board / "docs"), ranks)
-    check(printed(board / "results", *given), ranks)
-    check(printed(board / "results"), ranks)
+    check(site_ranks(board / "docs", CHALLENGE), ranks)
+    check(printed(board / "results", CHALLENGE, *given), ranks)
+    check(printed(board / "results", CHALLENGE), ranks)
 
 
 def test_a_card_retracted_before_or_after_the_opening_is_unranked_on_all_of_it(organiser):
     board = organiser / "board"
-    final = board / "docs" / "final"
+    final = board / "docs"
     opening = ("ci", "open", "--challenge", CHALLENGE, "--board", board)
     opening += ("--private-results", organiser / "private")
 
     decide(board, "retract", key_of(board, "first"))
     check({"terminal": terminal_ranks(harness(*opening))}, RETRACTED)
-    check(site_ranks(final), RETRACTED)
-    check(site_ranks(board / "docs"), RETRACTED)
-    check(printed(board / "opened", "--private"), RETRACTED)
+    check(site_ranks(final, CHALLENGE), RETRACTED)
+    check(printed(board / "results", CHALLENGE), RETRACTED)
+    check(printed(board / "opened", CHALLENGE, "--private"), RETRACTED)
 
     decide(board, "retract", key_of(board, "second"))
     only = {"first": None, "second": None, "third": 1}
-    check(site_ranks(final), only)
-    check(printed(board / "opened", "--private"), only)
+    check(site_ranks(final, CHALLENGE), only)
+    check(printed(board / "opened", CHALLENGE, "--private"), only)
 
     decide(board, "retract", key_of(board, "first"), "--undo")
     back = {"first": 1, "second": None, "third": 2}
     before = contents(board)
-    check({"json": json_ranks(harness(*opening, "--json"))} | site_ranks(final), back)
+    check({"json": json_ranks(harness(*opening, "--json"))} | site_ranks(final, CHALLENGE), back)
     assert contents(board) == before
+
+
+def test_a_deadline_of_another_zone_is_the_same_instant_on_every_output(board):
+    # 13:00 in Geneva is noon in UTC, when the third card was received; as text it is later.
+    for deadline, ranks in (
+        ("2026-03-03T12:59:59+01:00", FROZEN),
+        ("2026-03-03T13:00:00+01:00", {"first": 1, "second": 2, "third": 3}),
+        ("2026-03-02T23:00:00-12:59", FROZEN),
+    ):
+        decide(board, "freeze", "--deadline", deadline)
+        check(site_ranks(board / "docs", CHALLENGE), ranks)
+        check(printed(board / "results", CHALLENGE), ranks)
+
+
+def test_an_impossible_time_in_an_old_list_is_named_and_the_board_stays(board):
+    path = board / "results" / CHALLENGE / "decisions.json"
+    decide(board, "freeze", "--deadline", DEADLINE)
+    old = json.loads(path.read_text(encoding="utf-8"))
+    frozen = {"kind": "freeze", "decided": DEADLINE, "reason": REASON, "card": None}
+    retracted = {**frozen, "kind": "retract", "card": key_of(board, "first")}
+    old["decisions"] += [
+        {**frozen, "deadline": "2026-02-31T00:00:00Z"},
+        {**retracted, "decided": "2026-03-01T25:61:61Z", "deadline": None},
+    ]
+    path.write_text(json.dumps(old), encoding="utf-8")
+
+    told = "decision 2: deadline '2026-02-31T00:00:00Z' is no time"
+    decided = "decision 3: decided '2026-03-01T25:61:61Z' is no time"
+    ranks = {"first": None, "second": 1, "third": None}
+    asked = ("leaderboard", "--results", board / "results", "--challenge", CHALLENGE)
+    done = CliRunner().invoke(cli, [str(one) for one in asked], catch_exceptions=False)
+    check(printed(board / "results", CHALLENGE), ranks)
+    written = [harness(*asked, form) for form in ("--json", "--markdown")]
+    for text in (done.stdout, done.stderr, *written):
+        plain = " ".join(html.unescape(text).split())
+        assert told in plain
+        assert decided in plain
+    assert told in html.unescape((board / "exported" / "index.html").read_text(encoding="utf-8"))
+
+    # Deciding it once more is all that there is to do; what was written stays as it was.
+    decide(board, "freeze", "--deadline", "2026-03-01T12:00:00Z")
+    check(site_ranks(board / "docs", CHALLENGE), {"first": None, "second": None, "third": None})
+    assert json.loads(path.read_text(encoding="utf-8"))["decisions"][:3] == old["decisions"]
+
+
+def test_a_card_with_an_impossible_deadline_in_its_rules_is_still_read(board):
+    (path,) = (board / "results" / CHALLENGE / "third").glob("*.json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    card["challenge"]["ranking"]["deadline"] = "2026-02-31T00:00:00Z"
+    path.write_text(json.dumps(card), encoding="utf-8")
+    check(printed(board / "results", CHALLENGE), {"first": 1, "second": 2, "third": 3})
 
 
 def contents(folder: Path) -> dict[Path, bytes]:

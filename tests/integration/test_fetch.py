@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from harness.challenge import Challenge
+from harness.data import download
 from harness.data.cache import lock_process
 from harness.data.download import Patience
 from harness.data.events import open_store
@@ -29,8 +30,11 @@ from tests.file_server import (
     cut_after,
     fail_first,
     file_server,
+    go_on_for_ever,
+    hold_after,
     ignore_ranges,
     say_length,
+    serve_for_ever,
     serve_slowly,
     serve_well,
     serve_without_length,
@@ -66,10 +70,12 @@ def md5(content: bytes) -> str:
     return f"md5:{hashlib.md5(content, usedforsecurity=False).hexdigest()}"
 
 
-def challenge_at(server: Served, content: bytes, behaviour: Behaviour = serve_well) -> Challenge:
+def challenge_at(
+    server: Served, content: bytes, behaviour: Behaviour = serve_well, **fields: object
+) -> Challenge:
     """Make a challenge of one file that the server holds, with its checksum."""
     url = server.add(NAME, content, behaviour)
-    return make_challenge([toy_file(url=url, checksum=sha256(content), n_events=600)])
+    return make_challenge([toy_file(url=url, checksum=sha256(content), n_events=600, **fields)])
 
 
 def is_here(challenge: Challenge, root: Path) -> bool:
@@ -509,6 +515,76 @@ class TestDisk:
             fetch(challenge_at(server, content), root=Path("/proc/cache"))
 
 
+class TestServersWithoutEnd:
+    """Each would go on for ever, or fill the disk."""
+
+    def test_a_body_without_end(
+        self, server: Served, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(download, "_MOST_BYTES", 3_000_000)
+        challenge = challenge_at(server, content, serve_for_ever)
+        with pytest.raises(DataError, match="more than 3,000,000 bytes"):
+            fetch(challenge, root=tmp_path, patience=IMPATIENT)
+        assert not list(tmp_path.rglob("*.part"))
+
+    def test_a_body_longer_than_its_declared_size(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content, serve_for_ever, n_bytes=len(content))
+        with pytest.raises(DataError, match=f"more than {len(content):,} bytes"):
+            fetch(challenge, root=tmp_path, patience=IMPATIENT)
+        assert not list(tmp_path.rglob("*.part"))
+
+    def test_interim_answers_without_end(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content, go_on_for_ever)
+        patience = Patience(max_attempts=2, first_wait_s=0.01, answer_s=0.3)
+        with pytest.raises(DataError, match=r"the server gave no answer in 0\.3 s"):
+            fetch(challenge, root=tmp_path, patience=patience)
+
+    def test_a_line_that_drips(
+        self, server: Served, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(download, "_SPEED_S", 0.2)
+        challenge = challenge_at(server, content, serve_slowly(1, 0.02))
+        patience = Patience(max_attempts=2, first_wait_s=0.01, total_s=2.0)
+        with pytest.raises(DataError, match="not whole after"):
+            fetch(challenge, root=tmp_path, patience=patience)
+        assert len(server.asked(NAME)) > 2
+
+    def test_the_time_of_a_file_ends_though_each_attempt_brings_something(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content, cut_after(10))
+        patience = Patience(max_attempts=2, first_wait_s=0.01, total_s=1.0)
+        with pytest.raises(DataError, match="not whole after"):
+            fetch(challenge, root=tmp_path, patience=patience)
+
+
+class TestDamage:
+    def test_a_flipped_byte_is_noticed_and_fetched_again(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content)
+        fetch(challenge, root=tmp_path)
+        events = tmp_path / "toy" / "background" / "events.npy"
+        whole = events.read_bytes()
+        for name in ("events.npy", next(events.parent.glob("hashes-*.npy")).name):
+            path = events.with_name(name)
+            damaged = bytearray(path.read_bytes())
+            damaged[len(damaged) // 2] ^= 1
+            path.write_bytes(damaged)
+
+            with pytest.raises(DataError, match=f"the cache is damaged: .*{name}") as caught:
+                open_store(challenge, tmp_path)
+
+            assert "harness fetch toy" in str(caught.value)
+            assert fetch(challenge, root=tmp_path).files[0].action == "download"
+            assert events.read_bytes() == whole
+            open_store(challenge, tmp_path)
+
+
 class TestBlackBox:
     def test_it_is_fetched_only_when_asked_for(
         self, server: Served, content: bytes, tmp_path: Path
@@ -556,14 +632,14 @@ class TestProcesses:
     def test_an_interrupted_download_goes_on_where_it_stopped(
         self, server: Served, content: bytes, tmp_path: Path, kill: signal.Signals, code: int
     ) -> None:
-        challenge = challenge_at(server, content, serve_slowly(2000, 0.02))
+        challenge = challenge_at(server, content, hold_after(len(content) // 2))
         part = tmp_path / "toy" / "downloads" / f"{NAME}.part"
         running = start_fetch(challenge, tmp_path)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (part.exists() and part.stat().st_size > 0) and time.monotonic() < deadline:
             time.sleep(0.01)
         running.send_signal(kill)
-        assert running.wait(30) == code
+        assert running.wait(60) == code
         held = part.stat().st_size
         assert 0 < held < len(content)
         server.add(NAME, content, serve_well)

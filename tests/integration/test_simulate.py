@@ -138,7 +138,7 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(runs, first):
     workers = psutil.Process(run.pid).children(recursive=True)
     run.send_signal(signal.SIGKILL)
     run.wait()
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
     assert not out.exists()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -71,7 +71,7 @@ def test_a_larger_training_part_holds_the_smaller_one(
     assert not (parts[0] & ~parts[1]).any()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(0, 60), st.floats(0.01, 30.0))
 def test_the_sample_holds_any_events_of_the_layout_exactly(
     seed: int, n_events: int, scale: float
@@ -85,7 +85,7 @@ def test_the_sample_holds_any_events_of_the_layout_exactly(
     assert (np.abs(kept[..., 2]) <= np.pi).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_symmetric_variants_keep_pt_and_padding(seed: int, n_events: int) -> None:
     events = make_events(n_events, seed=seed)
@@ -97,7 +97,6 @@ def test_symmetric_variants_keep_pt_and_padding(seed: int, n_events: int) -> Non
     assert np.array_equal(rotated[..., 1], events[..., 1])
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=200))
 def test_any_text_is_refused_with_problems_that_name_the_file(text: str) -> None:
     with pytest.raises(DataError) as caught:

@@ -54,7 +54,7 @@ def monotone_maps():
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     background=st.lists(levels, min_size=1, max_size=200),
     signal=st.lists(levels, min_size=1, max_size=60),
@@ -77,7 +77,7 @@ def test_a_strictly_monotone_rescaling_changes_nothing_but_the_thresholds(
         assert after == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     background=st.lists(st.one_of(finite, levels.map(float)), min_size=1, max_size=80),
     fpr=st.floats(1e-3, 0.999),
@@ -96,7 +96,7 @@ def test_at_most_the_allowed_background_passes_and_no_looser_score_would_do(back
         assert sample.n_at_least(max(lower)) > k
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     background=st.lists(levels, min_size=1, max_size=150),
     signal=st.lists(levels, min_size=1, max_size=60),
@@ -120,7 +120,7 @@ def test_every_record_is_consistent(background, signal):
     assert Physics.model_validate_json(physics.model_dump_json()) == physics
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     background=st.lists(finite, min_size=1, max_size=50),
     signal=st.lists(finite, min_size=1, max_size=50),
@@ -134,7 +134,7 @@ def test_every_finite_score_has_its_bin(background, signal):
     assert np.isfinite(histogram.edges).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(scores=st.lists(finite, min_size=1, max_size=50), factor=st.floats(0.5, 2.0))
 def test_any_two_finite_runs_are_compared(scores, factor):
     first = np.array(scores)
@@ -146,7 +146,7 @@ def test_any_two_finite_runs_are_compared(scores, factor):
     assert np.isfinite(check.max_difference)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     keys=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=20),
     seed=st.integers(0, 2**63 - 1),

@@ -40,7 +40,7 @@ sketches = st.builds(
     day=st.integers(1, 28),
 )
 boards = st.lists(sketches, min_size=1, max_size=9)
-relaxed = settings(max_examples=60, deadline=None)
+relaxed = settings(max_examples=60)
 
 
 def card_of(team: str, sketch: Sketch) -> ScoreCard:

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -118,7 +118,7 @@ def test_every_record_survives_its_own_json(record):
     assert again.model_dump_json() == text
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+@settings(max_examples=50)
 @given(
     measured=st.one_of(physics, reasons),
     cost=st.one_of(costs, reasons),

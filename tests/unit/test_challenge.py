@@ -1,6 +1,7 @@
 """What a challenge may be: the manifest's values refuse what makes no sense."""
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -127,10 +128,31 @@ def test_good_names_are_taken(name):
     assert TypeAdapter(Name).validate_python(name) == name
 
 
-@pytest.mark.parametrize("time", ["2026-03-01", "2026-03-01T12:00:00+01:00", "soon", ""])
-def test_times_are_utc_and_sortable(time):
-    with pytest.raises(ValidationError):
+@pytest.mark.parametrize(
+    "time",
+    [
+        *("2026-03-01", "soon", "", "2026-03-01T12:00:00", "2026-11-31T23:59:59Z"),
+        *("2026-03-01T25:61:61Z", "2026-02-29T00:00:00Z", "0001-01-01T00:00:00+05:00"),
+        *(1, datetime(2026, 3, 1, 12)),  # noqa: DTZ001 - a time without zone
+    ],
+)
+def test_a_time_exists_and_has_a_zone(time):
+    with pytest.raises(ValidationError, match="a time that exists, with its zone"):
         TypeAdapter(Utc).validate_python(time)
+
+
+@pytest.mark.parametrize(
+    ("time", "kept"),
+    [
+        ("2026-03-01T12:00:00+01:00", "2026-03-01T11:00:00Z"),
+        ("2026-02-28T23:30:00-05:00", "2026-03-01T04:30:00Z"),
+        ("2026-03-01T12:00:00.9Z", "2026-03-01T12:00:00Z"),
+        ("0101-03-01T12:00Z", "0101-03-01T12:00:00Z"),
+        (datetime(2026, 3, 1, 12, tzinfo=UTC), "2026-03-01T12:00:00Z"),
+    ],
+)
+def test_a_time_is_kept_in_utc(time, kept):
+    assert TypeAdapter(Utc).validate_python(time) == kept
 
 
 def test_a_split_tolerates_decimal_fractions():

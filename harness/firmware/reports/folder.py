@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import yaml
-
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
+from harness.files import decode_text, load_yaml, open_regular, read_bounded
 from harness.firmware.reports.csynth import Csynth, parse_csynth_rpt, parse_csynth_xml
 from harness.firmware.reports.routed import (
     RoutedTiming,
@@ -80,13 +79,12 @@ def find_reports(folder: Path) -> VendorReports:
 
 def _read_config(path: Path) -> dict[object, object]:
     """Read hls4ml's configuration as text alone; its tags, such as !keras_model, have no effect."""
-    if path.stat().st_size > _MAX_CONFIG_BYTES:
-        raise Source(path.name).refusal("it is too large", f"at most {_MAX_CONFIG_BYTES:,} bytes")
     try:
-        # S506: this loader makes text, lists and mappings alone.
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise Source(path.name).refusal(f"it is no readable YAML: {str(error)[:200]}") from error
+        text = decode_text(read_bounded(path, _MAX_CONFIG_BYTES), source=path.name)
+        content = load_yaml(text, source=path.name, as_text=True).content
+    except DataError as error:
+        why = error.problems[0].what
+        raise Source(path.name).refusal(f"it is no readable YAML: {why[:200]}") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -142,7 +140,8 @@ def _read(path: Path, folder: Path) -> Csynth:
 def _content(path: Path) -> bytes:
     if path.stat().st_size > MAX_REPORT_BYTES:
         raise Source(path.name).refusal("it is too large", f"at most {MAX_REPORT_BYTES:,} bytes")
-    return path.read_bytes()
+    with open_regular(path) as stream:
+        return stream.read(MAX_REPORT_BYTES)
 
 
 def _only(

@@ -23,11 +23,11 @@ from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl.closing import Closed, close_timing
 from harness.firmware.rtl.report import report_design
 from harness.firmware.rtl.simulation import SimulatedVerilog, simulate_verilog
-from harness.firmware.translate.translation import TraceReport, Translation, translate
+from harness.firmware.translate.translation import Translation, translate
 from harness.firmware.translate.verilog import write_verilog
 from harness.firmware.witnesses.csim import compare_csim
 from harness.firmware.witnesses.events import CommonEvents, choose_common_events
-from harness.firmware.witnesses.graph import compare_graph
+from harness.firmware.witnesses.graph import compare_graph, compare_quickly
 
 
 def build_rtl(request: FirmwareRequest) -> FirmwareResult:
@@ -45,7 +45,7 @@ def build_rtl(request: FirmwareRequest) -> FirmwareResult:
     translation = translate(request, has_hls4ml=request.settings.has_hls4ml)
     scores = interpret_all(request, translation.program)
     if translation.report.cost_lut > request.settings.max_lut:
-        return FirmwareResult(report=_too_large(request, translation.report), scores=scores)
+        return FirmwareResult(report=_too_large(request, translation, scores), scores=scores)
     events = choose_common_events(request, translation, scores)
     return replace(_build(request, translation, events), scores=scores)
 
@@ -85,14 +85,18 @@ def _finish(jobs: Sequence[Future[Any]]) -> None:
             job.result()
 
 
-def _too_large(request: FirmwareRequest, trace: TraceReport) -> Firmware:
+def _too_large(request: FirmwareRequest, translation: Translation, scores: Path | None) -> Firmware:
     """Report a network that is not synthesised, as its estimate is far beyond any budget."""
+    agreement, overflow = compare_quickly(request, translation, scores)
+    trace = translation.report
     report = estimate_figures(request, trace, backend="rtl")
     note = (
         f"not synthesised: da4ml's cost model puts it at {trace.cost_lut:,.0f} LUTs, more than "
         f"the {request.settings.max_lut:,} that the settings allow"
     )
-    return report.model_copy(update={"notes": (note, *report.notes)})
+    return report.model_copy(
+        update={"notes": (note, *report.notes), "agreements": (agreement,), "overflow": overflow}
+    )
 
 
 def _keep(

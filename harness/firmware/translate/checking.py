@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import keras
 
 _MAX_PROBLEMS = 10
+# To the nearest with halves up or to even, and down; S_ rounds at random, in training only.
+_ROUNDINGS = ("RND", "RND_CONV", "TRN", "S_RND", "S_RND_CONV")
 
 
 def check_translatable(model: keras.Model) -> None:
@@ -89,12 +91,12 @@ def _quantiser_problems(operation: keras.Operation, where: str) -> Iterator[Prob
                 expected="a fixed-point quantiser (kif or kbi)",
                 fix="give it a QuantizerConfig('kif', ...) or 'kbi'",
             )
-        elif inner.round_mode not in ("TRN", "RND") and not inner._is_weight:  # noqa: SLF001
+        elif inner.round_mode not in _ROUNDINGS and not inner._is_weight:  # noqa: SLF001
             yield Problem(
                 what=f"its quantiser rounds by {inner.round_mode}",
                 where=where,
-                expected="RND or TRN, which the translators know",
-                fix="set round_mode='RND'",
+                expected=f"a rounding that the translators know: {', '.join(_ROUNDINGS)}",
+                fix="train with one of these: another rounding gives other scores",
             )
 
 

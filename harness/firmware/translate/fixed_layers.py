@@ -238,7 +238,10 @@ def _configs(words: Words) -> dict[str, object]:
 def _config(
     word: FixedPoint, place: str, *, overflow: str = "SAT", rounding: str = "RND"
 ) -> QuantizerConfig:
-    """Return a configuration of HGQ2 of one fixed word for all values."""
+    """Return a configuration of HGQ2 of one fixed word for all values.
+
+    Modes that the word itself names take the place of `overflow` and `rounding`.
+    """
     from hgq.config import QuantizerConfig
 
     return QuantizerConfig(
@@ -247,8 +250,8 @@ def _config(
         k0=int(word.is_signed),
         i0=word.magnitude_bits,
         f0=word.fraction_bits,
-        overflow_mode=overflow,
-        round_mode=rounding,
+        overflow_mode=word.overflow or overflow,
+        round_mode=word.rounding or rounding,
         homogeneous_axis=None,
         heterogeneous_axis=(),
         trainable=False,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
+from harness.firmware.translate.exact import exact_da4ml
 from harness.firmware.translate.hls4ml_layers import readable_by_hls4ml
 from harness.firmware.translate.names import OwnNames, plain_names
 
@@ -84,6 +85,7 @@ def convert_by_hls4ml(
         redirect_stdout(printed),
         warnings.catch_warnings(),
         _mended_hls4ml(),
+        exact_da4ml(),
         readable_by_hls4ml(),
         plain_names(model),
     ):

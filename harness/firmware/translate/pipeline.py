@@ -68,7 +68,7 @@ def plan_stages(program: CombLogic, logic_ns: float) -> StagePlan:
     low: list[float] = []
     high: list[float] = []
     for op in program.ops:
-        operands = _operands(op)
+        operands = operands_of(op)
         stage = max((stages[index] for index in operands), default=0)
         here = [index for index in operands if stages[index] == stage]
         start = (
@@ -146,7 +146,8 @@ def make_pipeline(program: CombLogic, plan: StagePlan) -> Pipeline:
     return to_pipeline(program._replace(ops=ops), 1.0, retiming=False, verbose=False)
 
 
-def _operands(op: Op) -> list[int]:
+def operands_of(op: Op) -> list[int]:
+    """Return the operations whose results an operation reads."""
     if op.opcode == _INPUT:
         return []
     operands = [index for index in (op.id0, op.id1) if index >= 0]

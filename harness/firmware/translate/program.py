@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.firmware.backend import UntranslatableError
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 # A score is kept as a float64, whose integers are exact up to here.
 MAX_OUTPUT_BITS = 53
 WORD_BITS = 32
+# da4ml's interpreter holds a value in 64 bits with a sign. To cut, to saturate or to compare it
+# takes 62 bits without a sign, and 32 with one, as it computes the lowest value in 32 bits.
+MAX_OPERATION_BITS = 64
+_MAX_CUT_BITS = 62
+MAX_SIGNED_CUT_BITS = 32
+# Its codes for an input, ReLU, a cut and a choice between two values.
+_CUTS = frozenset({-1, 2, -2, 3, -3, 6, -6})
 
 
 def load_program(path: Path) -> CombLogic:
@@ -51,6 +59,51 @@ def _formats(intervals: Sequence[object]) -> tuple[FixedPoint, ...]:
 
     kifs = [minimal_kif(interval) for interval in intervals]
     return tuple(FixedPoint(int(k + i + f), int(k + i), bool(k)) for k, i, f in kifs)
+
+
+def check_widths(program: CombLogic) -> None:
+    """Make sure that the interpreter computes every operation of a program exactly.
+
+    Raises
+    ------
+    UntranslatableError
+        An operation has more bits than the interpreter takes.
+    """
+    wide = wide_operations(program)
+    if wide:
+        raise too_wide("the program", *max(wide.values()))
+
+
+def too_wide(where: str, bits: int, most: int) -> UntranslatableError:
+    """Say that the interpreter does not compute with so many bits exactly."""
+    return UntranslatableError(
+        f"computes with {bits} bits",
+        where=where,
+        expected=f"at most {most} bits here: beyond them da4ml's interpreter is not exact",
+        fix="quantise its inputs to fewer bits, by heads.limit or by a quantiser of the layer",
+    )
+
+
+def wide_operations(program: CombLogic) -> dict[int, tuple[int, int]]:
+    """Return the operations that are too wide for the interpreter.
+
+    Returns
+    -------
+    dict of int to tuple of int
+        By the operation's place in the program: its bits, and how many the interpreter takes.
+    """
+    forms = _formats([op.qint for op in program.ops])
+    widths = {
+        index: (form.width, _most_bits(op.opcode, is_signed=form.is_signed))
+        for index, (op, form) in enumerate(zip(program.ops, forms, strict=True))
+    }
+    return {index: (bits, most) for index, (bits, most) in widths.items() if bits > most}
+
+
+def _most_bits(opcode: int, *, is_signed: bool) -> int:
+    if opcode not in _CUTS:
+        return MAX_OPERATION_BITS if is_signed else MAX_OPERATION_BITS - 1
+    return MAX_SIGNED_CUT_BITS if is_signed else _MAX_CUT_BITS
 
 
 def quantise_inputs(

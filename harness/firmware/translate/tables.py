@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -35,7 +36,7 @@ def address_word(function: Function, word: FixedPoint, output: FixedPoint) -> Fi
     word : FixedPoint
         Of the values that are looked up.
     output : FixedPoint
-        Of the entries, which saturate.
+        Of the entries.
     """
     shortest = min(word.integer_bits, int(word.is_signed))
     ranges = (_address(word, bits) for bits in range(shortest, word.integer_bits))
@@ -45,7 +46,10 @@ def address_word(function: Function, word: FixedPoint, output: FixedPoint) -> Fi
 
 def _address(word: FixedPoint, integer_bits: int) -> FixedPoint:
     width = max(1, min(MAX_TABLE_BITS, integer_bits + word.fraction_bits))
-    return FixedPoint(width, integer_bits, word.is_signed)
+    # A word that wraps may do so at its own ends only.
+    is_shorter = integer_bits < word.integer_bits
+    overflow = "SAT" if is_shorter and word.overflow == "WRAP" else word.overflow
+    return replace(word, width=width, integer_bits=integer_bits, overflow=overflow)
 
 
 def _is_constant_beyond(
@@ -62,7 +66,10 @@ def _entries(
     import keras
 
     exact = np.asarray(function(keras.ops.convert_to_tensor(values, "float64")), np.float64)
-    return np.clip(exact, output.lowest, output.highest)
+    # Entries that wrap are never taken for constant, but they have to be finite.
+    is_wrapping = output.overflow == "WRAP"
+    low, high = (-1e30, 1e30) if is_wrapping else (output.lowest, output.highest)
+    return np.clip(exact, low, high)
 
 
 def coarse_tables(model: keras.Model, declared: FixedPoint | None) -> Iterator[str]:
@@ -122,4 +129,6 @@ def _word_of(quantiser: Any) -> FixedPoint | None:  # noqa: ANN401 no types ther
     if [len(value) for value in values] != [1, 1, 1]:
         return None
     k, i, f = (int(value[0]) for value in values)
-    return FixedPoint(k + i + f, k + i, bool(k)) if 0 < k + i + f <= 2 * MAX_TABLE_BITS else None
+    overflow = "WRAP" if quantiser.quantizer.overflow_mode == "WRAP" else None
+    word = FixedPoint(k + i + f, k + i, bool(k), overflow=overflow)
+    return word if 0 < word.width <= 2 * MAX_TABLE_BITS else None

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from harness.firmware.backend import UntranslatableError
-from harness.firmware.translate.program import MAX_OUTPUT_BITS, output_format
+from harness.firmware.translate.exact import exact_da4ml
+from harness.firmware.translate.pipeline import operands_of
+from harness.firmware.translate.program import (
+    MAX_OUTPUT_BITS,
+    output_format,
+    too_wide,
+    wide_operations,
+)
 from harness.firmware.translate.replacements import GENERAL_ADVICE
 
 if TYPE_CHECKING:
@@ -64,13 +71,15 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
     Raises
     ------
     UntranslatableError
-        A layer cannot be traced, the program is empty, or the score has too many bits.
+        A layer cannot be traced or needs too many bits, the program is empty, or the score has too
+        many bits.
     """
     from da4ml.converter.plugin import _flatten_arr
     from da4ml.trace import comb_trace
 
+    _check_input_rounding(model)
     _mend_concatenation()
-    with _named_layer():
+    with _named_layer(), exact_da4ml():
         traced = _trace(model, wire_format(model) or _words_of_inputs(model))
         inputs = _flatten_arr(traced["inputs"])
         program = comb_trace(inputs, _flatten_arr(traced["final"]))
@@ -82,11 +91,13 @@ def trace_layers(model: keras.Model) -> TracedNetwork:
         outputs = [variable for array in layers.values() for variable in array]
         by_layer = comb_trace(inputs, outputs)
     _check_program(program)
-    return TracedNetwork(
+    traced_network = TracedNetwork(
         program=program,
         by_layer=by_layer,
         layers=tuple((name, len(array)) for name, array in layers.items()),
     )
+    _check_layers(traced_network)
+    return traced_network
 
 
 def _trace(model: keras.Model, formats: Formats | None) -> dict[str, Any]:
@@ -154,6 +165,23 @@ def _check_program(program: CombLogic) -> None:
         )
 
 
+def _check_layers(traced: TracedNetwork) -> None:
+    """Refuse a program with an operation of too many bits, and name the first layer of one."""
+    if not wide_operations(traced.program):
+        return
+    by_layer, wide = traced.by_layer, wide_operations(traced.by_layer)
+    for index, op in enumerate(by_layer.ops):
+        found = [wide[operand] for operand in operands_of(op) if operand in wide]
+        if found:
+            wide[index] = max([*found, wide.get(index, found[0])])
+    first = 0
+    for name, number in traced.layers:
+        found = [wide[i] for i in by_layer.out_idxs[first : first + number] if i in wide]
+        if found:
+            raise too_wide(f"layer {name!r}", *max(found))
+        first += number
+
+
 def wire_format(model: keras.Model) -> Formats | None:
     """Return the bits of the input wires, or None: as the network asks.
 
@@ -165,8 +193,20 @@ def wire_format(model: keras.Model) -> Formats | None:
     for quantiser in _input_quantisers(model):
         inner = quantiser.quantizer
         saturates |= inner.overflow_mode != "WRAP"
-        fractions.append(int(inner.f.numpy().max()) + (inner.round_mode == "RND"))
+        fractions.append(int(inner.f.numpy().max()) + inner.round_mode.endswith("RND"))
     return [(1, WIRE_INTEGER_BITS, max(fractions))] * len(model.inputs) if saturates else None
+
+
+def _check_input_rounding(model: keras.Model) -> None:
+    """Refuse an input that is rounded to even: its wire ends before a value next to a half does."""
+    for quantiser in _input_quantisers(model):
+        if quantiser.quantizer.round_mode.endswith("CONV"):
+            raise UntranslatableError(
+                "rounds the network's input, halves to even",
+                where=f"quantiser {quantiser.name!r}",
+                expected="an input that is cut to fixed-point words before",
+                fix="put heads.input_words(inputs, [...]) first",
+            )
 
 
 def _input_quantisers(model: keras.Model) -> Iterator[Quantizer]:

@@ -85,7 +85,8 @@ def choose_common_events(
     if request.events is not None and scores is not None:
         all_scores = np.fromfile(scores, np.float64)
         events = np.load(request.events, mmap_mode="r").reshape(len(all_scores), -1)
-        chosen = choose_events(all_scores, settings.n_witness_events, request.must_include)
+        wanted = wanted_events(request, all_scores)
+        chosen = choose_events(all_scores, settings.n_witness_events, wanted)
         many = choose_events(all_scores, settings.n_csim_events, chosen)
         ordinary = np.asarray(events[chosen], np.float32)
         further = np.asarray(events[np.setdiff1d(many, chosen)], np.float32)
@@ -105,6 +106,19 @@ def choose_common_events(
         words=words[: len(ordinary) + len(extremes)],
         form=done.report,
     )
+
+
+def wanted_events(
+    request: FirmwareRequest, scores: NDArray[np.float64]
+) -> NDArray[np.int64] | None:
+    """Return the events that must be compared: those asked for, and those that differ most."""
+    if request.network_scores is None:
+        return request.must_include
+    difference = np.abs(request.network_scores - scores)
+    n_different = min(int((difference > 0).sum()), request.settings.n_witness_events)
+    most = np.argsort(difference)[len(difference) - n_different :]
+    asked = most[:0] if request.must_include is None else request.must_include
+    return np.union1d(asked, most)
 
 
 def _find_extremes(request: FirmwareRequest, translation: Translation) -> NDArray[np.float32]:

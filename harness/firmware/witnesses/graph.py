@@ -8,6 +8,8 @@ either of the two gives it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +21,9 @@ from harness.firmware.backend import FirmwareRequest
 from harness.firmware.interpret import BYTES_PER_SCORE, open_events
 from harness.firmware.tools import Files, Report, Request, disk_faults
 from harness.firmware.translate.quantise import load_fixed_point
+from harness.firmware.translate.translation import Translation
 from harness.firmware.witnesses.equality import INTERPRETER, compare
-from harness.firmware.witnesses.events import CommonEvents
+from harness.firmware.witnesses.events import CommonEvents, choose_common_events
 from harness.firmware.witnesses.overflow import watched
 
 if TYPE_CHECKING:
@@ -28,12 +31,28 @@ if TYPE_CHECKING:
 
 KERAS = "the quantised Keras graph"
 CHUNK_EVENTS = 8_192
+# Real events of a quick comparison, the highest scores among them.
+_N_QUICK_EVENTS = 2_000
 
 
 class GraphReport(Value):
     """Which share of the real events overflows where."""
 
     overflow: dict[str, Probability]
+
+
+def compare_quickly(
+    request: FirmwareRequest, translation: Translation, scores: Path | None
+) -> tuple[Agreement, dict[str, float]]:
+    """Compare with Keras alone, on some of the events, if there are any, and on the edges.
+
+    See `compare_graph`.
+    """
+    settings = replace(
+        request.settings, n_witness_events=_N_QUICK_EVENTS, n_csim_events=_N_QUICK_EVENTS
+    )
+    request = replace(request, settings=settings)
+    return compare_graph(request, choose_common_events(request, translation, scores))
 
 
 def compare_graph(

@@ -70,7 +70,13 @@ def _outside(quantiser: Quantizer, inputs: object) -> NDArray[np.bool_] | None:
         np.asarray(inner.bw_mapper.bw_to_x(part, shape), np.float64) for part in inner.kif
     )
     step = 2.0**-fraction
-    rounded = np.floor(values / step + (0.5 if inner.round_mode != "TRN" else 0.0)) * step
+    rounded = _round(values / step, inner.round_mode) * step
     is_kept = sign + integer + fraction > 0
     outside = ((rounded < -sign * 2.0**integer) | (rounded >= 2.0**integer)) & is_kept
     return cast("NDArray[np.bool_]", outside.reshape(len(values), -1).any(axis=1))
+
+
+def _round(values: NDArray[np.float64], round_mode: str) -> NDArray[np.float64]:
+    if round_mode.endswith("CONV"):
+        return np.rint(values)
+    return np.floor(values + 0.5 if round_mode.endswith("RND") else values)

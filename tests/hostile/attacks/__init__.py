@@ -4,6 +4,7 @@ from tests.hostile.attacks import (  # noqa: F401 each adds its attacks
     files,
     graph,
     kernel,
+    mixing,
     names,
     network,
     output,

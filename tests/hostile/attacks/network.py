@@ -136,7 +136,7 @@ attack(
     import mmap
     if platform.machine() == 'x86_64':
         # socketcall(SYS_SOCKET, arguments) lies elsewhere on i386: getpid is enough to get in.
-        page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        page = mmap.mmap(-1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, 7)  # RWX
         page.write(b'\\xb8\\x14\\0\\0\\0\\xcd\\x80\\xc3')
         address = ctypes.addressof(ctypes.c_char.from_buffer(page))
         found = ctypes.CFUNCTYPE(ctypes.c_int)(address)() == os.getpid()

@@ -65,7 +65,6 @@ attack(
     kind="report",
     claim=REFUSED + ": a scan that never looks back",
     code=SAY.format(payload="b'{\"a\": \"' + b'\\\\\"' * 2_000_000 + b'\\n'"),
-    limits=dataclasses.replace(LIMITS, wall_s=5.0),
     ends=InvalidSubmissionError,
     says="not JSON",
     control=NotTried(because="a regular expression that looks back takes hours"),
@@ -202,7 +201,8 @@ def _at_exit_runs(attack_: Attack, world: World, folder) -> bool:
 for name, hook in {
     "at-exit": "import atexit; atexit.register(late)",
     "destructor": "class Late:\n    def __del__(self, late=late): late()\nkept = Late()",
-    "thread": "import threading; threading.Timer(0.3, late).start()",
+    # Long after the report, also where the parent is slow to read it.
+    "thread": "import threading; threading.Timer(3.0, late).start()",
 }.items():
     attack(
         f"write-{name}",

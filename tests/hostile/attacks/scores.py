@@ -19,7 +19,10 @@ from tests.hostile import bench
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.world import World
 
-OWN_EVENT = "a score depends on its own event alone: a sample is scored in five other ways"
+OWN_EVENT = (
+    "a score depends on its own event alone: it comes from a shard of random events, and what is "
+    "scored in several shards comes out alike"
+)
 HONEST = """
 import numpy as np
 
@@ -64,7 +67,8 @@ def _cheats(attack_: Attack, world: World, folder: Path) -> bool:
     return together.shape == (4000,) and not np.array_equal(together, apart)
 
 
-for name, code in {
+DECIDED = NotTried(because="a single process never shows what was decided once in it")
+LEAKS = {
     "counts-its-calls": """
         calls = [0]
         def score(events):
@@ -98,16 +102,6 @@ for name, code in {
         def score(events):
             return honest(events) * len(events)
     """,
-    "remembers-events": """
-        seen = {}
-        def score(events):
-            extra = []
-            for event in events:
-                key = event.tobytes()
-                seen[key] = seen.get(key, 0) + 1
-                extra.append(seen[key])
-            return honest(events) + 50.0 * np.array(extra)
-    """,
     "trains-at-test-time": """
         state = {'mean': None}
         def score(events):
@@ -133,15 +127,80 @@ for name, code in {
             dice = np.random.default_rng().normal(0, 5, len(events))
             return np.where(sums > np.quantile(sums, 0.99), sums + dice, sums)
     """,
-}.items():
+    "decides-once-a-process": """
+        choice = None
+        def score(events):
+            global choice
+            if choice is None:
+                choice = np.mean(honest(events) > 420) > 0.2
+            return honest(events) if choice else events[:, 0, 0].astype(np.float64)
+    """,
+    "trains-on-its-first-batch": """
+        mean = None
+        def score(events):
+            global mean
+            flat = events.reshape(len(events), -1).astype(np.float64)
+            if mean is None:
+                mean = flat.mean(axis=0)
+            return ((flat - mean) ** 2).sum(axis=1)
+    """,
+    "throws-dice-in-a-narrow-tail": """
+        def score(events):
+            sums = honest(events)
+            wide = np.abs(events[:, 1, 1].astype(np.float64) * 1e7) % 1e6
+            return np.where(sums > 420, 1e6 + np.random.default_rng().random(len(sums)), wide)
+    """,
+}
+for name, code in LEAKS.items():
     attack(
         f"score-{name}",
         kind="scores",
         claim=OWN_EVENT,
         code=code,
         run=_scored(code, LEAK),
-        control=_cheats,
+        control=DECIDED if "global" in code else _cheats,
     )
+for name in (
+    "counts-its-calls", "normalises-the-batch", "ranks-within-the-batch", "scores-by-position",
+    "throws-dice", "decides-once-a-process", "trains-on-its-first-batch",
+):  # fmt: skip
+    attack(
+        f"score-{name}-under-a-constant",
+        kind="scores",
+        claim=OWN_EVENT + ", whatever constant is added to it",
+        run=_scored(
+            f"{textwrap.dedent(LEAKS[name])}\nleaking = score\n"
+            "def score(events):\n    return leaking(events) + 1e10\n",
+            LEAK,
+        ),
+        control=NotTried(because="it is the same attack without the constant"),
+    )
+
+
+def _changes_by_memory(world: World, folder: Path) -> bool:
+    """Whether an event that comes again gets another score: none comes again in a process."""
+    code = """
+        seen = {}
+        def score(events):
+            extra = []
+            for event in events:
+                key = event.tobytes()
+                seen[key] = seen.get(key, 0) + 1
+                extra.append(seen[key] - 1)
+            return honest(events) + 50.0 * np.array(extra)
+    """
+    scored = bench.score_open(open_sandbox("bwrap"), _source(code), folder)
+    honest = bench.mixture().separate(_sums())
+    return any(not np.array_equal(scored.scores[name], honest[name]) for name in honest)
+
+
+attack(
+    "score-remembers-events",
+    kind="scores",
+    claim="no process scores an event twice, so that none is known as one that is compared",
+    run=_changes_by_memory,
+    control=NotTried(because="it is honest where every event comes once"),
+)
 attack(
     "score-keeps-a-file",
     kind="scores",

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from harness.board.comparison import rate_replicates
-from harness.board.merit import merit_of, merit_replicates
+from harness.board.comparison import Span, rate_replicates
+from harness.board.merit import merit_at, merit_of, merit_replicates, merit_span
 from harness.challenge import RankingRules
 from tests.boards import contest, entry
 from tests.cards import N_SIGNAL, SIGNALS, make_card, make_rulebook
@@ -64,6 +64,30 @@ def test_replicates_of_the_merit_follow_the_same_formula(metric):
     ]
 
     np.testing.assert_allclose(fast, slow, rtol=1e-12)
+
+
+def test_a_board_has_the_same_digits_with_every_mathematical_library(monkeypatch):
+    """Another processor's logarithm and exponential differ by a unit in the last place."""
+    card = make_card(seed=3)
+    chosen = make_rulebook().contest_of([entry(card)])
+    physics = card.firmware_physics
+
+    def printed() -> tuple[float, Span | None]:
+        merit = merit_at(physics, chosen)
+        return merit, merit_span(card, merit, chosen)
+
+    before = printed()
+    for library in (math, np):
+        for name, towards in (("exp", math.inf), ("log", -math.inf)):
+            exact = getattr(library, name)
+            monkeypatch.setattr(
+                library,
+                name,
+                lambda value, exact=exact, towards=towards: np.nextafter(exact(value), towards),
+            )
+
+    assert math.exp(1.0) != np.e
+    assert printed() == before
 
 
 def test_a_replicated_count_of_zero_still_has_an_upper_limit():

@@ -102,7 +102,7 @@ def test_another_working_point_changes_the_rates_and_not_the_ranks():
 
 def test_a_missing_working_point_is_told_in_the_cell():
     (row,) = make_board(entries(make_card()), shown_point=1e-2).rows
-    assert row.rates["lq"] == NotMeasured(not_measured="no working point at FPR 1e-02")
+    assert row.rates["lq"] == NotMeasured(not_measured="no working point at FPR 1e-2")
 
 
 def test_all_working_points_of_the_cards_can_be_chosen():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,36 @@ def test_a_card_that_is_too_large_is_not_parsed(tmp_path):
 
     with pytest.raises(DataError, match="larger than"):
         cards.read_card(path)
+
+
+def test_a_scores_file_that_unpacks_to_more_than_the_card_says_is_not_unpacked(card):
+    kept = _kept(card, np.random.default_rng(1))
+    bomb = cards.pack_scores(
+        cards.KeptScores(
+            float_scores={"x": np.zeros(200 * 2**20 // 8)}, firmware_scores=kept.firmware_scores
+        )
+    )
+    tracemalloc.start()
+
+    with pytest.raises(DataError, match="scores"):
+        cards.unpack_scores(bomb, card)
+
+    assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    tracemalloc.stop()
+
+
+def test_a_card_cannot_ask_for_any_memory(card):
+    files = tuple(file.model_copy(update={"n_scored": 2**50}) for file in card.challenge.files)
+    forged = card.model_copy(
+        update={"challenge": card.challenge.model_copy(update={"files": files})}
+    )
+
+    with pytest.raises(DataError, match="the card says that it has"):
+        cards.unpack_scores(b"", forged)
+
+
+def test_a_pipe_in_the_results_is_no_card_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "card.json")
+
+    with pytest.raises(DataError, match="is no regular file"):
+        cards.read_card(tmp_path / "card.json")

@@ -7,6 +7,7 @@ import pytest
 from harness.board.entry import Entry
 from harness.board.order import Ranked, Unranked
 from harness.challenge import Budget, RankingRules
+from harness.ci.artefact import RunArtefact, only_teams
 from harness.ci.comment import Rivals, make_comment, readable
 from harness.ci.documents import Plan, PlannedSubmission, Scoring, Summary, ToldProblem
 from harness.ci.judgement import judge
@@ -54,6 +55,33 @@ def test_a_teams_own_earlier_entry_makes_room_and_is_compared_with():
     text = comment(card)
     assert "against your last entry" in text
     assert "against the best, `middling`" in text
+
+
+def renaming(team: str, renamed_from: str) -> Plan:
+    change = PlannedSubmission(
+        team=team, change="renamed", renamed_from=renamed_from, tree="0" * 40, n_files=2, n_bytes=9
+    )
+    return Plan(
+        kind="submissions", base="0" * 40, head="1" * 40, author="ada", submissions=(change,)
+    )
+
+
+def test_a_renamed_team_takes_the_place_of_its_old_name():
+    card = make_card("stronger", rates=rates(4e-2), seed=77, created="2026-04-01T12:00:00Z")
+    text = comment(card, plan=renaming("stronger", "strong"))
+    assert "Expected rank 1 (1–1) of 3" in text
+    assert "against your last entry" in text
+    assert "against the best, `middling`" in text
+    assert "`stronger` was `strong`: it takes its cards along" in text
+
+
+def test_a_run_cannot_put_a_card_in_the_place_of_another_team():
+    card = make_card("mine", rates=rates(5e-3), seed=9)
+    summary = Summary(challenge="sample", plan=renaming("mine", "strong"))
+    left = only_teams(RunArtefact(summary=summary, cards={"mine": card}), {"mine"})
+    assert left.summary.plan.submissions[0].renamed_from is None
+    kept = only_teams(RunArtefact(summary=summary, cards={"mine": card}), {"mine", "strong"})
+    assert kept.summary.plan.submissions[0].renamed_from == "strong"
 
 
 def test_differences_say_whether_they_are_resolved():

@@ -119,7 +119,7 @@ def test_opening_shows_the_whole_cards_and_keeps_the_decisions(tmp_path):
     (entry,) = CardIndex(board.opened).refresh().entries["sample"]
     assert "hplus" in entry.card.firmware_physics.auc
     assert (board.opened / "sample" / "team_a" / whole.name).read_bytes() == whole.read_bytes()
-    revealed, retracted = read_decisions(board.opened, "sample").decisions
+    retracted, revealed = read_decisions(board.opened, "sample").decisions
     assert (revealed.kind, revealed.signal) == ("reveal", "hplus")
     assert (retracted.kind, retracted.card) == ("retract", f"team_a/{whole.stem}")
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from harness.board.decisions import add_decision, make_decision
 from harness.card.files import write_card
-from harness.ci.history import BoardFolder
+from harness.challenge import utc
+from harness.ci.documents import Scoring
 from harness.ci.intake import SubmittedFiles
 from harness.ci.ledger import read_attempts
-from harness.ci.publish import publish_private, publish_public, read_branch
+from harness.ci.process import ScoringOutcome, ScoringRequest
+from harness.ci.publish import publish_challenge, read_branch
 from harness.ci.rescore import rescore_all
 from harness.errors import DataError, EnvironmentFaultError
+from tests import ci_stand_in
 from tests.cards import make_card
 from tests.ci_stand_in import handed
 from tests.repositories import GitRepository, submission
@@ -26,13 +30,13 @@ def statuses(summary):
 
 
 def private(settings, tmp_path, *submissions: SubmittedFiles, now=DAY):
-    own = replace(settings, results=tmp_path / "private")
-    return publish_private(submissions, own, BoardFolder(tmp_path / "board"), now=now)
+    own = replace(settings, results=tmp_path / "private", public=tmp_path / "board" / "results")
+    return publish_challenge(submissions, own, now=now)
 
 
 def test_each_attempt_is_written_down_once(settings):
-    publish_public([handed("a"), handed("b", note=b"fail")], settings, now=DAY)
-    publish_public([handed("a"), handed("b", note=b"fail")], settings, now=DAY)
+    publish_challenge([handed("a"), handed("b", note=b"fail")], settings, now=DAY)
+    publish_challenge([handed("a"), handed("b", note=b"fail")], settings, now=DAY)
 
     attempts = read_attempts(settings.results, "sample")
     assert [(one.team, one.status, one.made) for one in attempts] == [
@@ -42,18 +46,49 @@ def test_each_attempt_is_written_down_once(settings):
 
 
 def test_files_that_failed_are_not_run_again_but_changed_ones_are(settings, tmp_path):
-    publish_public([handed("a", note=b"fail")], settings, now=DAY)
-    again = publish_public([handed("a", note=b"fail")], settings, now=DAY)
-    mended = publish_public([handed("a", note=b"mended")], settings, now=DAY)
+    publish_challenge([handed("a", note=b"fail")], settings, now=DAY)
+    again = publish_challenge([handed("a", note=b"fail")], settings, now=DAY)
+    mended = publish_challenge([handed("a", note=b"mended")], settings, now=DAY)
 
     assert "failed before" in again.scorings[0].message
     assert statuses(mended) == {"a": "scored"}
 
 
-def test_a_fault_of_the_platform_is_run_again(settings):
-    publish_public([handed("a", note=b"platform")], settings, now=DAY)
-    publish_public([handed("a", note=b"platform")], settings, now=DAY)
-    assert len(read_attempts(settings.results, "sample")) == 2
+def test_a_fault_of_the_platform_is_run_again_until_it_is_given_up(settings):
+    def run(**changes) -> Scoring:
+        own = replace(settings, **changes)
+        return publish_challenge([handed("a", note=b"platform")], own, now=DAY).scorings[0]
+
+    assert [run().attempts for _ in range(4)] == [2, 2, 2, 0]
+    given_up = run()
+    assert "given up: the platform failed in 3 runs" in given_up.message
+    assert given_up.is_fault_of_platform
+    assert len(read_attempts(settings.results, "sample")) == 3
+    assert run(is_retrying=True).attempts == 2
+
+
+def test_what_the_budget_leaves_waits_for_the_next_run_and_counts_for_nothing(settings):
+    def score(request: ScoringRequest) -> ScoringOutcome:
+        is_late = request.deadline is not None and request.team != "a"
+        cut = ScoringOutcome(exit_code=4, message="no time", wall_s=0.0, is_cut=True)
+        return cut if is_late else ci_stand_in.score(request)
+
+    teams = [handed(team) for team in "abc"]
+    own = replace(settings, score=score, deadline=1.0)
+    first = publish_challenge(teams, own, now=DAY)
+    assert statuses(first) == {"a": "scored", "b": "waiting", "c": "waiting"}
+    assert [one.team for one in read_attempts(settings.results, "sample")] == ["a"]
+    second = publish_challenge(teams, replace(own, deadline=None), now=DAY)
+    assert statuses(second) == {"a": "known", "b": "scored", "c": "scored"}
+
+
+def test_a_public_part_that_a_killed_run_did_not_write_is_written_by_the_next(settings, tmp_path):
+    private(settings, tmp_path, handed("a"))
+    (path,) = (tmp_path / "board/results/sample/a").glob("*.json")
+    path.unlink()
+    assert statuses(private(settings, tmp_path, handed("a"))) == {"a": "known"}
+    assert path.exists()
+    assert len(list(path.parent.glob("*.json"))) == 1
 
 
 def test_the_quota_of_a_day_is_held_and_begins_anew_the_next_day(settings, tmp_path):
@@ -65,6 +100,18 @@ def test_the_quota_of_a_day_is_held_and_begins_anew_the_next_day(settings, tmp_p
     assert statuses(private(settings, tmp_path, handed("a", note=b"v3"), now=tomorrow)) == {
         "a": "scored"
     }
+
+
+def test_a_new_name_gives_no_new_quota(settings, tmp_path):
+    for number in range(2):
+        private(settings, tmp_path, handed("a", note=b"v%d" % number))
+    moved = make_decision("rename", reason="x", decided=utc(DAY), team="a", to="b")
+    add_decision(tmp_path / "board" / "results", "sample", moved)
+    assert statuses(private(settings, tmp_path, handed("b", note=b"v3"))) == {"b": "waiting"}
+    # Whoever takes the free name is another team.
+    later = DAY + timedelta(hours=1)
+    made = private(settings, tmp_path, handed("a", note=b"v4"), now=later)
+    assert statuses(made) == {"a": "scored"}
 
 
 def test_what_failed_by_its_own_fault_counts_and_the_platforms_fault_does_not(settings, tmp_path):
@@ -89,11 +136,11 @@ def test_what_a_private_run_printed_is_told_to_nobody(settings, tmp_path):
 
 
 def test_a_broken_list_of_attempts_stops_the_run(settings):
-    publish_public([handed("a")], settings, now=DAY)
+    publish_challenge([handed("a")], settings, now=DAY)
     path = settings.results / "sample" / "attempts.jsonl"
     path.write_text(path.read_text()[:-20], encoding="utf-8")
     with pytest.raises(DataError, match=r"attempts\.jsonl, line 1: .*Invalid JSON"):
-        publish_public([handed("b")], settings, now=DAY)
+        publish_challenge([handed("b")], settings, now=DAY)
 
 
 def test_the_branch_tells_the_submissions_and_when_they_came(tmp_path):
@@ -119,7 +166,7 @@ def test_a_shallow_clone_does_not_know_when_and_says_so(tmp_path):
 
 def test_rescoring_all_runs_what_kept_no_scores_and_keeps_when_it_was_received(settings):
     one = handed("a", received="2026-01-01T00:00:00Z")
-    publish_public([one], settings, now=DAY)
+    publish_challenge([one], settings, now=DAY)
     (before,) = (settings.results / "sample" / "a").glob("*.json")
     made = rescore_all([handed("a")], settings)
 

@@ -120,16 +120,28 @@ def test_the_card_says_when_it_was_received(settings):
 def test_what_the_budget_is_used_up_for_is_not_begun(settings):
     from harness.ci.process import score_request
 
-    request = prepare(handed("team_a"), settings, deadline=0.0)
+    request = prepare(handed("team_a"), replace(settings, deadline=0.0))
     made = score_request(request)
-    assert made.exit_code == 4
+    assert made.is_cut
     assert "budget" in made.message
+
+
+def test_what_the_budget_ends_waits_and_what_its_own_limit_ends_failed(settings, monkeypatch):
+    from harness.ci import process as scoring
+
+    monkeypatch.setattr(scoring, "_command", lambda *_: ["sleep", "1000"])
+    real = {"score": scoring.score_request}
+    (cut,) = run(settings, handed("a"), deadline=time.time() + 0.5, **real)
+    (failed,) = run(settings, handed("a"), deadline=time.time() + 60, limit_s=0.2, **real)
+
+    assert (cut.status, failed.status) == ("waiting", "failed")
+    assert "the budget of the whole run" in cut.message
 
 
 def test_a_scoring_past_its_limit_is_ended_with_all_that_it_started(settings, tmp_path):
     from harness.ci import process as scoring
 
-    request = prepare(handed("team_a"), replace(settings, limit_s=1.0))
+    request = prepare(handed("team_a"), replace(settings, limit_s=3.0))
     code, told = scoring._run(
         ["sh", "-c", "sleep 1000 & echo $! > child; sleep 1000"], _folder(tmp_path), request.limit_s
     )

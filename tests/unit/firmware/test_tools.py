@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,7 +12,15 @@ import pytest
 from harness.errors import EnvironmentFaultError, LimitError
 from harness.firmware import tools
 from harness.firmware.rtl import verilator, yosys
-from harness.firmware.tools import disk_faults, require_package, run_tool
+from harness.firmware.tools import build_folder, disk_faults, require_package, run_tool, safe_path
+from harness.firmware.translate.verilog import TOP
+
+ODD = "My code (2) é it's & $x"
+ADDER = f"""
+module {TOP} (input clk, input [5:0] model_inp, output reg [3:0] model_out);
+  always @(posedge clk) model_out <= model_inp[2:0] + model_inp[5:3];
+endmodule
+"""
 
 
 def run(code: str, folder: Path, timeout_s: float = 30.0) -> str:
@@ -106,3 +115,44 @@ def test_another_fault_of_a_file_stays_what_it_is():
 
     with pytest.raises(OSError, match="other"):
         entry({}, {}, {})
+
+
+@pytest.mark.parametrize("name", ["a b", "(2)", "it's", "é", "a&b", "$x", "a:b"])
+def test_nothing_is_built_below_a_path_that_make_reads_otherwise(tmp_path, monkeypatch, name):
+    (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / name))
+
+    with build_folder("test") as folder:
+        assert name not in str(folder)
+        assert safe_path(folder, folder) == str(folder)
+
+
+def test_an_odd_path_is_reached_by_a_link(tmp_path):
+    odd = tmp_path / ODD
+    odd.mkdir()
+    (odd / "file").write_text("found")
+
+    link = safe_path(odd, tmp_path)
+
+    assert ODD not in link
+    assert (Path(link) / "file").read_text() == "found"
+
+
+def test_the_tools_of_a_clone_with_an_odd_path_work(tmp_path, monkeypatch):
+    """The packages of Verilator and Yosys lie there."""
+    odd, design, folder = tmp_path / ODD, tmp_path / "adder.v", tmp_path / "build"
+    odd.mkdir()
+    folder.mkdir()
+    (odd / "packages").symlink_to(Path(pytest.__file__).parents[1])
+    monkeypatch.syspath_prepend(str(odd / "packages"))
+    which = shutil.which
+    monkeypatch.setattr(
+        "shutil.which", lambda name: None if name in ("yosys", "verilator") else which(name)
+    )
+    design.write_text(ADDER)
+
+    program = verilator.compile_design(design, folder, 6, 120.0)
+    yosys.run_yosys(design, folder, has_dsp=False, timeout_s=120.0)
+
+    assert program.stat().st_size > 0
+    assert "anomaly_score" in (folder / "netlist.json").read_text()

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from struct import unpack_from
 
 from harness.sandbox import bindings
 from harness.sandbox.bubblewrap import FIRST_UID, UID_BITS, command, find_bwrap, unprivileged_uid
 from harness.sandbox.seccomp import DENIED, MISSING, filter_program
 from harness.sandbox.step import Step
 
-FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13}
+FDS = {"seccomp": 10, "info": 11, "cmdline": 12, "cpuinfo": 13, "refusal": 14}
 
 
 def _command(uid: int | None) -> list[str]:
@@ -59,6 +60,15 @@ def test_the_events_of_the_package_are_covered():
 
     place = words.index("--tmpfs", words.index("--ro-bind"))
     assert words[place + 1] == "/opt/harness/harness/data"
+
+
+def test_a_package_that_needs_a_procfs_is_replaced_where_it_is_bound():
+    (place,) = bindings.refused(bindings.interpreter())
+    words = _command(None)
+
+    assert place.endswith("site-packages/psutil/__init__.py")
+    assert words[words.index(place) - 2 : words.index(place)] == ["--ro-bind-data", "14"]
+    assert bindings.refused([Path("/usr/share")]) == ()
 
 
 def test_a_package_within_the_bound_packages_is_covered_there_too(monkeypatch):
@@ -133,6 +143,26 @@ def test_no_call_is_listed_twice():
     names = (*DENIED, *MISSING)
 
     assert len(names) == len(set(names))
+
+
+def loader_of(program: Path) -> Path:
+    """Return what a 64-bit ELF program names in its segment PT_INTERP, which has the type 3."""
+    content = program.read_bytes()
+    (start,) = unpack_from("<Q", content, 32)
+    size, n_segments = unpack_from("<HH", content, 54)
+    for place in range(start, start + n_segments * size, size):
+        kind, _, offset, _, _, n_bytes = unpack_from("<IIQQQQ", content, place)
+        if kind == 3:
+            return Path(content[offset : offset + n_bytes - 1].decode())
+    raise AssertionError(f"{program} names no loader")
+
+
+def test_the_loader_of_the_interpreter_is_bound():
+    loader = loader_of(Path(os.path.realpath(sys.executable)))
+
+    assert any(loader.is_relative_to(path) for path in bindings.host_paths(()))
+    # The one of AArch64 lies outside of the folders of libraries.
+    assert "/lib/ld-linux-aarch64.so.1" in bindings.SYSTEM_LIBRARIES
 
 
 def test_bubblewrap_comes_from_pip_first():

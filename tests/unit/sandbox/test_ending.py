@@ -10,11 +10,13 @@ import psutil
 
 from harness.sandbox.ending import interrupt, kill_tree
 
-# Starts a child in a session of its own, says so, and waits.
+# Starts a child in a session of its own, says so, and waits. What a shell runs in its background
+# ignores Ctrl-C, and so would its children, if they did not say what they do with it.
 PARENT = """
 import signal, subprocess, sys, time
-sys.argv[1] == "deaf" and signal.signal(signal.SIGINT, signal.SIG_IGN)
-child = subprocess.Popen(["sleep", "1000"], start_new_session=sys.argv[1] == "deaf")
+is_deaf = sys.argv[1] == "deaf"
+signal.signal(signal.SIGINT, signal.SIG_IGN if is_deaf else signal.default_int_handler)
+child = subprocess.Popen(["sleep", "1000"], start_new_session=is_deaf)
 try:
     print(child.pid, flush=True)
     time.sleep(1000)

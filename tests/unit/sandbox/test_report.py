@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import time
 
 import pytest
 from hypothesis import example, given, settings
@@ -30,6 +29,7 @@ from harness.sandbox.report import (
     read_report,
 )
 from harness.sandbox.step import MalformedError
+from tests.effort import processor_s
 
 PLAIN = st.recursive(
     st.none()
@@ -127,25 +127,26 @@ def test_pairs_of_surrogates_are_text():
     assert parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from([b'\\"', b'"', b"[", b'{"a":', b'"\\', b"\\u0000", b"9", b"1.", b"[],"]))
 def test_the_worst_of_documents_take_a_second(piece):
     data = b'{"a": "' + piece * (MAX_REPORT_BYTES // len(piece) - 8)
-    started_s = time.monotonic()
 
-    with pytest.raises(ReportError):
-        parse_json(data)
+    def refuse():
+        with pytest.raises(ReportError):
+            parse_json(data)
 
-    assert time.monotonic() - started_s < 5.0
+    # 0.3 s of it; a scan that looks back takes hours.
+    assert processor_s(refuse) < 5.0
 
 
 def test_the_largest_allowed_report_is_read_in_bounded_time():
     data = b'{"a": [' + b"1.5," * (MAX_NODES - 10) + b"1]}"
-    started_s = time.monotonic()
 
     assert len(parse_json(data)["a"]) == MAX_NODES - 9
 
-    assert time.monotonic() - started_s < 5.0
+    # 0.3 s of it.
+    assert processor_s(lambda: parse_json(data)) < 5.0
 
 
 def test_problems_come_back_as_the_class_that_was_raised():

@@ -22,9 +22,10 @@ from harness.errors import (
     SubmissionError,
     UsageError,
 )
-from harness.sandbox import bindings, open_sandbox
+from harness.sandbox import bindings, open_sandbox, usage
 from harness.sandbox import run as run_module
 from harness.sandbox.step import MIB, Limits, Step
+from tests.broken_bwrap import write_bwrap
 
 FDS = "/proc/self/fd"
 
@@ -102,13 +103,13 @@ def test_a_report_that_is_no_json_is_a_failure(sandbox, execute):
 
 
 def test_the_wall_clock_limit_says_limit_and_use(sandbox, execute):
-    with pytest.raises(LimitError, match=r"wall time: 0\.\d s used, 0.3 s allowed"):
+    with pytest.raises(LimitError, match=r"wall time: \d+\.\d s used, 0.3 s allowed"):
         execute(sandbox, "import time; time.sleep(20)", limits=Limits(wall_s=0.3))
 
 
 def test_the_memory_limit_is_no_limit_on_address_space(sandbox, execute):
     """TensorFlow reserves far more addresses than it uses."""
-    code = "import mmap; found = len(mmap.mmap(-1, 8 * 2**30, mmap.MAP_SHARED))"
+    code = "import mmap; found = len(mmap.mmap(-1, 8 * 2**30, mmap.MAP_PRIVATE, mmap.PROT_READ))"
 
     result = execute(sandbox, code, limits=Limits(memory_bytes=256 * MIB))
 
@@ -333,3 +334,37 @@ def _wait_until(is_done):
             return found
         time.sleep(0.01)
     raise TimeoutError
+
+
+def test_a_bubblewrap_that_does_not_say_what_it_started_is_a_fault_of_the_environment(
+    monkeypatch, tmp_path
+):
+    """Nothing that the step uses could be measured: it would run without a limit."""
+    silent = write_bwrap(tmp_path, "drop('--info-fd')")
+    monkeypatch.setattr(run_module.bubblewrap, "find_bwrap", lambda: silent)
+
+    with pytest.raises(EnvironmentFaultError, match="did not say which process it started"):
+        open_sandbox("bwrap")
+
+
+def test_a_process_that_is_not_ours_is_neither_measured_nor_killed(monkeypatch, tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        said = f'{{"child-pid": {stranger.pid}}}'
+        change = f"os.write(int(words[find('--info-fd')][1]), {said!r}.encode())"
+        lying = write_bwrap(tmp_path, change)
+        monkeypatch.setattr(run_module.bubblewrap, "find_bwrap", lambda: lying)
+
+        with pytest.raises(EnvironmentFaultError, match="none of its own"):
+            open_sandbox("bwrap")
+
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_procfs_of_other_processes_is_a_fault_of_the_environment(monkeypatch, tmp_path):
+    """What another process uses would end the step, and the team would be blamed."""
+    (tmp_path / "self").symlink_to("4711")
+    monkeypatch.setattr(usage, "PROC", tmp_path)
+
+    with pytest.raises(EnvironmentFaultError, match="there it is 4711"):
+        open_sandbox("bwrap")

@@ -114,20 +114,33 @@ def test_a_folder_that_cannot_be_made_is_the_machine_s_fault(bwrap, tmp_path):
         workspace.run("try", "harness.sandbox.trial:nothing", Found)
 
 
-def test_progress_is_how_much_of_the_outputs_is_written_at_most_all_of_it(workspace, code):
+def test_progress_is_how_much_of_the_outputs_is_written_at_most_all_of_it(
+    workspace, code, tmp_path
+):
+    """The step holds each size until it was told: no moment of it can be missed."""
     seen: list[int] = []
+    told = tmp_path / "told"
+    told.mkdir()
+    # Else root's step gets a copy of it.
+    told.chmod(0o755)
+
+    def note(n_bytes: int) -> None:
+        seen.append(n_bytes)
+        (told / str(len(seen))).touch()
+
     hostile = """
 import time
 place = outputs['scores'].open('wb')
-for n_bytes in (500, 10**12, 0, 10**5):
-    place.truncate(min(n_bytes, 10**7))
-    place.flush()
-    time.sleep(0.3)
+for n_bytes in (500, 10**7, 0, 10**5):
+    place.truncate(n_bytes)
+    # The first of these may have been measured before.
+    second = inputs['told'] / str(len(list(inputs['told'].iterdir())) + 2)
+    while not second.exists():
+        time.sleep(0.01)
 place.truncate(1000)
 found = 1
 """
-    workspace.run(
-        "try", EXECUTE, Found, inputs=code(hostile), outputs={"scores": 1000}, progress=seen.append
-    )
+    inputs = {**code(hostile), "told": told}
+    workspace.run("try", EXECUTE, Found, inputs=inputs, outputs={"scores": 1000}, progress=note)
 
     assert {0, 500, 1000} <= set(seen) <= set(range(1001))

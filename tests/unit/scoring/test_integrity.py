@@ -6,62 +6,16 @@ import numpy as np
 import pytest
 
 from harness.card.records import WorkingPoint
-from harness.challenge import EventLayout, ObjectGroup
-from harness.data.mix import Mixture
+from harness.challenge import EventLayout
 from harness.errors import InvalidSubmissionError, Problem, SubmissionError
-from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity, digest_events
+from harness.files import fast_digest
+from harness.scoring.integrity import OTHER_BATCH, Scored, Sizes, check_integrity
+from harness.scoring.symmetry import recall_warnings
+from tests.unit.scoring.toy import LAYOUT, N_BACKGROUND, N_SIGNAL, Process, sum_of_pt
 
-LAYOUT = EventLayout(
-    objects=(ObjectGroup(name="met", n_slots=1), ObjectGroup(name="jet", n_slots=3))
-)
-N_BACKGROUND, N_SIGNAL = 30_000, 4_000
 SIZES = Sizes(compared=20_000, alone=40, turned=2_000)
 SAME = ("batch_size", "repeat", "order", "subset", "background_alone", "alone")
 AT_ONCE = 512
-
-
-def make_events(n_events, rng, *, scale):
-    """Events of four objects: pt falling, eta and phi uniform, some slots empty."""
-    pt = -np.sort(-rng.exponential(scale, size=(n_events, 4)), axis=1)
-    pt[rng.random((n_events, 4)) < 0.3] = 0.0
-    eta = rng.uniform(-2.0, 2.0, size=(n_events, 4)) * (pt > 0)
-    phi = rng.uniform(-3.1, 3.1, size=(n_events, 4)) * (pt > 0)
-    return np.stack([pt, eta, phi], axis=-1).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def mixture(tmp_path_factory):
-    """Background and signal mixed: signal has three times the background's pT."""
-    rng = np.random.default_rng(11)
-    background = make_events(N_BACKGROUND, rng, scale=20.0)
-    signal = make_events(N_SIGNAL, rng, scale=60.0)
-    rows = rng.permutation(N_BACKGROUND + N_SIGNAL)
-    events = np.empty((len(rows), 4, 3), np.float32)
-    events[rows] = np.concatenate([background, signal])
-    path = tmp_path_factory.mktemp("mixture") / "events.npy"
-    np.save(path, events)
-    of = {"background": rows[:N_BACKGROUND], "signal": rows[N_BACKGROUND:]}
-    return Mixture(
-        path=path,
-        rows=of,
-        indices={name: np.arange(len(found)) for name, found in of.items()},
-        hashes={name: np.arange(len(found), dtype=np.uint64) for name, found in of.items()},
-    )
-
-
-class Process:
-    """Scores files in chunks, as the sandbox does; a new object is a fresh process."""
-
-    def __init__(self, scorer):
-        self.scorer = scorer
-
-    def __call__(self, batches):
-        return [self.score(batch.events, batch.at_once) for batch in batches]
-
-    def score(self, path, at_once):
-        events = np.load(path)
-        chunks = [events[start : start + at_once] for start in range(0, len(events), at_once)]
-        return np.concatenate([np.asarray(self.scorer(chunk), np.float64) for chunk in chunks])
 
 
 class Harness:
@@ -78,17 +32,16 @@ class Harness:
         return Process(self.make_scorer())(batches)
 
     def checks(self, *, point=None, sizes=SIZES, layout=LAYOUT, digest=None):
-        before = digest or digest_events(self.mixture.path)
+        before = digest or fast_digest(self.mixture.path)
         scores = Process(self.make_scorer()).score(self.mixture.path, AT_ONCE)
-        scored = Scored.gather(
-            self.mixture, self.mixture.separate(scores), background=("background",), at_once=AT_ONCE
+        scored = Scored(
+            mixture=self.mixture, scores=scores, background=("background",), at_once=AT_ONCE
         )
-        np.testing.assert_array_equal(scored.scores, scores)
         found = check_integrity(
             scored,
             digest=before,
             layout=layout,
-            working_point=point,
+            points=() if point is None else (point,),
             score=self.score_batches,
             folder=self.folder,
             generator=np.random.default_rng(5),
@@ -100,10 +53,6 @@ class Harness:
 @pytest.fixture
 def harness(mixture, tmp_path):
     return lambda make_scorer: Harness(mixture, tmp_path, make_scorer)
-
-
-def sum_of_pt(events):
-    return events[:, :, 0].sum(axis=1, dtype=np.float64)
 
 
 def outcomes(checks):
@@ -290,7 +239,7 @@ def test_batches_are_of_the_sizes_that_they_say(mixture, tmp_path):
         Scored(mixture=mixture, scores=scores, background=("background",), at_once=AT_ONCE),
         digest="",
         layout=LAYOUT,
-        working_point=None,
+        points=(),
         score=watch,
         folder=tmp_path,
         generator=np.random.default_rng(1),
@@ -304,6 +253,7 @@ def test_batches_are_of_the_sizes_that_they_say(mixture, tmp_path):
         "alone": [1],
         "phi_rotation": [4_096],
         "eta_flip": [4_096],
+        "pt_shift": [4_096],
     }
     order = np.load(tmp_path / "order.npy")
     batches = np.load(tmp_path / "batch_size.npy")
@@ -337,8 +287,10 @@ def test_a_symmetric_score_keeps_its_rates(harness):
 
 
 def rates_of(check, process):
-    told = check.detail.partition(f"{process} ")[2].partition(" %")[0]
-    return [float(number) for number in told.split(" -> ")]
+    rate = check.rates[process]
+    assert f"{process} {100 * rate.before:.3g} -> {100 * rate.after:.3g} %" in check.detail
+    assert rate.difference.lower <= rate.after - rate.before <= rate.difference.upper
+    return [100 * rate.before, 100 * rate.after]
 
 
 def test_a_memory_of_the_test_events_shows_as_a_lost_rate(harness, mixture):
@@ -350,10 +302,38 @@ def test_a_memory_of_the_test_events_shows_as_a_lost_rate(harness, mixture):
 
     checks = harness(lambda: scorer).checks(point=working_point(0.5))
     assert outcomes(checks)["subset"] == "same"
-    for name in ("phi_rotation", "eta_flip"):
+    for name in ("phi_rotation", "eta_flip", "pt_shift"):
         before, after = rates_of(checks[name], "signal")
         assert before == 100.0
         assert after < 10.0
+    (warning,) = recall_warnings(tuple(checks.values()))
+    assert "the TPR of signal falls from 100 to" in warning
+
+
+def test_a_memory_of_rounded_momenta_shows_where_they_are_moved(harness, mixture):
+    """Knows the pT of every signal event to 1 %; angles are not looked at."""
+
+    def rounded(events):
+        pt = np.round(np.log(np.maximum(events[:, :, 0], 1e-3)) * 500).astype(int)
+        return [row.tobytes() for row in pt]
+
+    known = set(rounded(np.load(mixture.path)[mixture.rows["signal"]]))
+
+    def scorer(events):
+        return np.array([float(key in known) for key in rounded(events)])
+
+    checks = harness(lambda: scorer).checks(point=working_point(0.5))
+
+    assert rates_of(checks["phi_rotation"], "signal") == [100.0, 100.0]
+    assert rates_of(checks["eta_flip"], "signal") == [100.0, 100.0]
+    assert rates_of(checks["pt_shift"], "signal")[1] < 50.0
+    assert len(list(recall_warnings(tuple(checks.values())))) == 1
+
+
+def test_an_honest_score_gives_no_warning(harness):
+    for point in (working_point(150.0), working_point(10.0)):
+        checks = harness(lambda: sum_of_pt).checks(point=point)
+        assert list(recall_warnings(tuple(checks.values()))) == []
 
 
 def test_a_strict_cut_is_passed_from_above(harness):
@@ -371,7 +351,7 @@ def test_without_a_working_point_the_diagnostics_say_so(harness):
 
 
 def test_a_layout_without_angles_has_no_symmetries(harness):
-    layout = EventLayout(objects=LAYOUT.objects, features=("pt", "mass", "charge"))
+    layout = EventLayout(objects=LAYOUT.objects, features=("energy", "mass", "charge"))
     assert set(harness(lambda: sum_of_pt).checks(layout=layout)) == {"input", *SAME}
 
 
@@ -403,8 +383,8 @@ def test_a_failure_on_the_same_events_is_the_submissions(harness):
         run.checks()
 
 
-def test_sizes_shrink_for_a_slow_scorer_and_never_vanish():
+def test_sizes_shrink_for_a_slow_scorer_and_never_below_five_thousand():
     assert Sizes.within(2.0, events_per_s=1e9) == Sizes()
-    slow = Sizes.within(2.0, events_per_s=21_000)
-    assert (slow.compared, slow.turned) == (2_000, 4_000)
-    assert Sizes.within(2.0, events_per_s=1.0).compared == 500
+    slow = Sizes.within(2.0, events_per_s=116_000.0)
+    assert (slow.compared, slow.turned) == (8_000, 16_000)
+    assert Sizes.within(2.0, events_per_s=1.0).compared == 5_000

@@ -50,20 +50,30 @@ def score_by(tmp_path, monkeypatch):
     def score(code: str) -> list[str]:
         (tmp_path / "submission" / "model.py").write_text(code)
         lines: list[str] = []
+
+        def tell(line: str) -> None:
+            lines.append(line)
+            (tmp_path / "submission" / f"told {line.split(maxsplit=1)[0]}").touch()
+
         workspace = Workspace(run_step=open_sandbox("bwrap").run, folder=tmp_path / "steps")
         staged = Scorer.of_open(tmp_path / "submission")
         batch = Batch(events=tmp_path / "events.npy", n_events=N_EVENTS, at_once=1_000)
-        score_batches(workspace, staged, [batch], "score", lines.append)
+        score_batches(workspace, staged, [batch], "score", tell)
         return lines
 
     return score
 
 
 def test_long_scoring_shows_how_many_events_are_scored(score_by):
+    """The entry waits for each line, so that none can be missed."""
     lines = score_by("""
-import time
+import pathlib, time
+n_scored = 0
 def score(events):
-    time.sleep(0.4)
+    global n_scored
+    while n_scored and not pathlib.Path(__file__).with_name(f"told {n_scored:,}").exists():
+        time.sleep(0.01)
+    n_scored += len(events)
     return events[:, 0, 0]
 """)
 
@@ -113,4 +123,5 @@ def test_a_plugin_that_answers_for_its_step_blames_nobody_else(answer, fault, sa
     with pytest.raises(HarnessError, match=says) as caught:
         score_by(f"{FORGE}\nsay({answer!r})\n")
 
-    assert type(caught.value) is fault
+    assert isinstance(caught.value, fault)
+    assert caught.value.exit_code == fault.exit_code

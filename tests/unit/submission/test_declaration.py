@@ -86,6 +86,23 @@ def test_a_precision_that_is_no_fixed_point_type_is_told(word):
     assert "field precision.input" in told(text)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('precision: {input: "x", weights: "fixed<8,2>", activations: "fixed<8,2>"}', "'x' is no"),
+        ('precision: "fixed<8,2>"', "'fixed<8,2>': Input should be a mapping of fields to values"),
+        ("authors: Ada", "'Ada': Input should be a list"),
+        ("precision: {inputs: x}", "precision.inputs: is no field of precision"),
+    ],
+)
+def test_nothing_of_pydantic_or_python_shows(line, said):
+    name = line.partition(":")[0]
+    kept = "".join(kept for kept in GOOD.splitlines(keepends=True) if not kept.startswith(name))
+    text = told(kept + line)
+    assert said in text
+    assert not any(word in text for word in ("Value error", "tuple", "dictionary", "instance of"))
+
+
 def test_everything_wrong_is_told_at_once_with_its_line():
     text = told(
         """\
@@ -182,3 +199,8 @@ def test_a_declaration_saved_by_windows_is_read(tmp_path):
     content = b"\xef\xbb\xbf" + GOOD.encode().replace(b"\n", b"\r\n")
     (folder / "submission.yaml").write_bytes(content)
     assert read_spec(folder)[1] == []
+
+
+@pytest.mark.parametrize("title", ["\u3164", "\u2800\u2800", "e" + "\u0301" * 198, "\u0301"])
+def test_a_title_that_nobody_can_read_is_refused(title):
+    assert "cannot be read" in told(GOOD.replace("Variational autoencoder: sum of mu^2", title))

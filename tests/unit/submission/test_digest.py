@@ -51,6 +51,35 @@ def test_what_tools_leave_behind_does_not_count(folder):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("._model.py", "__MACOSX", ".ipynb_checkpoints", "desktop.ini", "THUMBS.DB", "Icon\r"),
+        *(
+            "model.py~",
+            ".model.py.swp",
+            "#model.py#",
+            "~$notes.docx",
+            "parts/.nfs0001",
+            ".ruff_cache",
+        ),
+    ],
+)
+def test_what_systems_and_editors_leave_behind_does_not_count(folder, tmp_path, name):
+    before = digest_of(folder)
+    (folder / name).write_bytes(b"\0")
+    found = scan(folder)
+    assert [str(path) for path in found.leftovers] == [name]
+    assert (found.problems, digest_of(folder)) == ((), before)
+    copy = stage(folder, found.files, tmp_path / "copy" / "team_a", before)
+    assert not (copy / name).exists()
+
+
+def test_a_lock_of_an_editor_is_no_link_of_the_submission(folder):
+    (folder / ".#model.py").symlink_to("somebody@somewhere.1234")
+    assert told(folder) == ""
+
+
+@pytest.mark.parametrize(
     "change",
     [
         lambda f: (f / "model.py").write_text("def network():  ...\n"),
@@ -156,3 +185,17 @@ def test_a_link_put_in_place_of_a_file_is_not_followed(folder, tmp_path):
     (folder / "weights.h5").symlink_to("/etc/hostname")
     with pytest.raises(InvalidSubmissionError, match=r"weights\.h5"):
         stage(folder, found.files, tmp_path / "copy", before)
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_refused_and_never_waited_for(folder, tmp_path):
+    files = scan(folder).files
+    known = digest_of(folder)
+    (folder / "weights.h5").unlink()
+    os.mkfifo(folder / "weights.h5")
+
+    for read in (
+        lambda: stage(folder, files, tmp_path / "copy", known),
+        lambda: folder_digest(folder, files),
+    ):
+        with pytest.raises(InvalidSubmissionError, match="is no regular file"):
+            read()

@@ -240,7 +240,7 @@ def test_two_inputs_are_refused():
     ("text", "told"),
     [
         ("{", "not JSON"),
-        ("[]", "valid dictionary"),
+        ("[]", "should be a mapping of fields to values"),
         ('{"a": 1, "a": 2}', "same key twice"),
         ('{"a": NaN}', "NaN"),
         ("[" * 100_000, "nested too deeply"),

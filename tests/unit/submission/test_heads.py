@@ -272,3 +272,14 @@ def test_combine_refuses_constants_that_no_short_word_holds():
 
     with pytest.raises(ValueError, match="third: the constants are not exact in 24 bits"):
         heads.combine(inputs, [[1 / 3], [1.0]], name="third")
+
+
+def test_the_modes_of_a_word_take_the_place_of_those_of_a_head():
+    inputs = keras.Input((2,))
+    cut = heads.quantise(inputs, "ap_fixed<4,4,AP_TRN,AP_WRAP>")
+    found = np.asarray(keras.Model(inputs, cut)(np.float32([[1.75, 9.0]])))
+    np.testing.assert_array_equal(found, [[1, -7]])
+    with pytest.raises(ValueError, match="words of one layer have the same modes"):
+        heads.limit(inputs, ["fixed<8,3,RND>", "fixed<8,3>"])
+    with pytest.raises(ValueError, match="do not reach the chip"):
+        heads.input_words(inputs, ["fixed<8,3,RND>"])

@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.submission import inference, network
+from tests.rounding import assert_same_but_for_rounding
 
 network.load_keras()
 
@@ -55,9 +56,29 @@ def test_scores_are_what_the_network_says(files, events):
     report = inference.score_network({}, files, files)
     scores = np.fromfile(files["scores"], "<f8")
     expected = events.reshape(-1, 57).astype(np.float64) @ np.arange(57.0)
-    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-2)
+    assert_same_but_for_rounding(scores, expected, n_terms=57)
     assert report["n_events"] == len(scores) == 3_000
     assert report["arithmetic"] == "xla"
+
+
+def test_a_network_that_xla_cannot_compile_for_this_processor_is_scored_as_a_graph(
+    files, events, monkeypatch
+):
+    import tensorflow as tf
+
+    function = tf.function
+
+    def without_instructions(*arguments, jit_compile, **more):
+        if jit_compile:
+            raise tf.errors.InternalError(None, None, "Failed to materialize symbols")
+        return function(*arguments, jit_compile=False, **more)
+
+    monkeypatch.setattr(tf, "function", without_instructions)
+    export(weighted(), files)
+
+    assert inference.score_network({}, files, files)["arithmetic"] == "graph"
+    expected = events.reshape(-1, 57).astype(np.float64) @ np.arange(57.0)
+    assert_same_but_for_rounding(np.fromfile(files["scores"], "<f8"), expected, n_terms=57)
 
 
 @pytest.mark.parametrize("n_events", [1, 9, 10, 11, 20])
@@ -66,8 +87,8 @@ def test_there_is_one_score_for_each_event_whatever_the_chunk(files, events, n_e
     export(weighted(), files)
     inference.score_network({"jobs": [{"chunk": 10}]}, files, files)
     scores = np.fromfile(files["scores"], "<f8")
-    expected = events[:n_events].reshape(-1, 57) @ np.arange(57.0)
-    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-2)
+    expected = events[:n_events].reshape(-1, 57).astype(np.float64) @ np.arange(57.0)
+    assert_same_but_for_rounding(scores, expected, n_terms=57)
 
 
 def test_quantised_scores_are_the_same_bits_in_every_chunk_order_and_mode(
@@ -120,8 +141,8 @@ def reciprocal_of_zero(score):
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        (lambda: weighted(change=log_of_negative), "score of 3000 of 3000 events is NaN"),
-        (lambda: weighted(change=reciprocal_of_zero), "events is infinite"),
+        (lambda: weighted(change=log_of_negative), "score of 3,000 of 3,000 events is NaN"),
+        (lambda: weighted(change=reciprocal_of_zero), r"events is \+inf"),
         (lambda: weighted(change=lambda s: s * 0.0), "all 3000 events have the score 0"),
         (
             lambda: weighted(change=lambda s: keras.ops.cast(s * 1e3, "float16")),
@@ -143,7 +164,7 @@ def test_the_first_bad_event_is_described(files, events):
     export(weighted(change=lambda s: keras.ops.log(s + 10.0)), files)
     with pytest.raises(
         InvalidSubmissionError,
-        match=r"score of 1 of 3000 events is NaN; the first is event 17 \(19 objects, largest v",
+        match=r"score of 1 of 3,000 events is NaN: event 17; the first has 19 objects and the la",
     ):
         inference.score_network({"jobs": [{"chunk": 16}]}, files, files)
 
@@ -184,7 +205,7 @@ def test_an_open_entry_is_scored_in_chunks(files, events, submission):
     folder = submission("def score(events):\n    return events[..., 0].sum(axis=1)\n")
     report = run_open(files, folder, jobs=[{"chunk": 999}])
     scores = np.fromfile(files["scores"], "<f8")
-    np.testing.assert_allclose(scores, events[..., 0].sum(axis=1), rtol=1e-6)
+    assert_same_but_for_rounding(scores, events[..., 0].sum(axis=1), n_terms=19)
     assert report["n_events"] == 3_000
     assert not report["is_input_modified"]
 
@@ -205,7 +226,7 @@ def test_an_open_entry_that_writes_into_its_input_is_noted(files, events, submis
         ("return None", r"returned shape \(\)"),
         ("return events[:, 0, 0] * 1j", "numbers of type complex64"),
         ("return [str(v) for v in events[:, 0, 0]]", "numbers of type <U"),
-        ("return events[:, 0, 0] * float('nan')", "3000 of 3000 events is NaN"),
+        ("return events[:, 0, 0] * float('nan')", "3,000 of 3,000 events is NaN"),
         ("return events[:, 0, 0] * 0 + 4", "have the score 4"),
     ],
 )
@@ -221,20 +242,30 @@ def test_an_open_entry_that_fails_is_told_with_its_line(files, submission):
         run_open(files, folder)
 
 
-def _resident_bytes() -> int:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(next(line for line in status.splitlines() if "RssFile" in line).split()[1])
+def _resident_bytes(path: Path) -> int:
+    """Return how much of a mapped file is resident, page by page: the sums in `status` are rough.
+
+    With many cores the kernel leaves up to megabytes out of these for a while.
+    """
+    n_kib, is_its = 0, False
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if " " in name:
+            is_its = line.endswith(f" {path}")
+        elif is_its and name == "Rss":
+            n_kib += int(value.split()[0])
+    return 1024 * n_kib
 
 
 def test_events_that_were_read_take_no_memory_any_more(tmp_path):
-    np.save(tmp_path / "events.npy", np.ones((200_000, 19, 3), np.float32))
-    events = inference.open_events(tmp_path / "events.npy")
-    before = _resident_bytes()
+    path = tmp_path / "events.npy"
+    np.save(path, np.ones((200_000, 19, 3), np.float32))
+    events = inference.open_events(path)
     assert events.sum() == events.size
-    assert _resident_bytes() - before > 40e6
+    assert _resident_bytes(path) > 40e6
 
     inference.forget_read(events)
 
-    assert _resident_bytes() - before < 1e6
+    assert _resident_bytes(path) == 0
     assert events[-1].sum() == 57
     inference.forget_read(np.ones((2, 19, 3), np.float32))

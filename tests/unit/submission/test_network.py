@@ -228,7 +228,7 @@ def broken(case: str) -> object:
         ("batch", "batch size is fixed to 8"),
         ("two outputs", "2 outputs"),
         ("(n, 2)", "the shape is (n, 2)"),
-        ("mixed", "events are mixed"),
+        ("mixed", "Sum with axis=None mixes events"),
         ("complex", "the type is complex64"),
         ("class", "the type is int32"),
     ],

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from harness.errors import EnvironmentFaultError, UsageError
+from harness.submission.contract import check_network
 from harness.submission.export import export_submission
 from harness.submission.inference import score_network, score_open
+from harness.submission.network import load_keras
 from harness.submission.skeleton import new_submission
 from harness.submission.validate import validate
 
@@ -95,3 +97,16 @@ def test_an_open_skeleton_scores_after_training(tmp_path, events, monkeypatch):
     np.save(tmp_path / "events.npy", events)
     inputs = {"submission": folder, "events": tmp_path / "events.npy"}
     assert score_open({}, inputs, {"scores": tmp_path / "scores"})["n_events"] == len(events)
+
+
+def test_the_network_of_a_skeleton_keeps_the_contract(tmp_path, monkeypatch):
+    """Its weights are missing until `train.py` has run; its graph is complete."""
+    load_keras()
+    import keras
+
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
+    source = (new_submission("team_a", tmp_path) / "model.py").read_text("utf-8")
+    names: dict = {"__name__": "model", "__file__": str(tmp_path / "team_a" / "model.py")}
+    exec(source, names)
+
+    assert check_network(names["network"](), (19, 3)) == []

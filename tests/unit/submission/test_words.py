@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.submission.words import FixedPoint, overflow_of_words, parse_word
+from harness.submission.words import FixedPoint, overflow_of_words, parse_input_word, parse_word
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,47 @@ def test_the_range_of_a_word(text, lowest, highest, step):
 
 
 @pytest.mark.parametrize(
-    "text", ["fixed<0,0>", "fixed<33,1>", "fixed<8>", "int8", "fixed<8,3>;", ""]
+    ("text", "same"),
+    [
+        ("ap_fixed<16,6>", "fixed<16,6>"),
+        (" ap_ufixed< 16, -2 > ", "ufixed<16,-2>"),
+        ("ap_int<8>", "fixed<8,8>"),
+        ("uint<8>", "ufixed<8,8>"),
+        ("ap_fixed<16,6,AP_TRN>", "fixed<16,6,TRN>"),
+        ("ap_fixed<16, 6, AP_RND, AP_SAT_SYM>", "fixed<16,6,RND,SAT_SYM>"),
+        ("ufixed<16,6,rnd,wrap,0>", "ufixed<16,6,RND,WRAP>"),
+    ],
+)
+def test_words_are_read_as_hls4ml_and_vitis_write_them(text, same):
+    assert str(parse_word(text)) == same
+    assert parse_word(same) == parse_word(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("ap_fixed<16,6,AP_RND_CONV>", "AP_RND_CONV is not built by this firmware"),
+        ("ap_fixed<16,6,AP_RND,AP_SAT_ZERO>", "write AP_WRAP or AP_SAT or AP_SAT_SYM"),
+        ("ap_fixed<16,6,AP_SAT>", "AP_SAT is no rounding mode: write AP_TRN or AP_RND"),
+        ("ap_fixed<16,6,AP_RND,AP_SAT,2>", "only the number 0 may follow"),
+        ("ap_fixed<16", "YAML cuts it at its comma"),
+    ],
+)
+def test_what_the_firmware_cannot_build_is_refused_in_words(text, told):
+    with pytest.raises(ValueError, match=told):
+        parse_word(text)
+
+
+@pytest.mark.parametrize("modes", ["AP_RND", "AP_TRN,AP_SAT"])
+def test_an_input_is_cut_and_wraps_around(modes):
+    assert parse_input_word("ap_fixed<8,3,AP_TRN,AP_WRAP>").lowest == -4.0
+    with pytest.raises(ValueError, match="do not reach the chip"):
+        parse_input_word(f"ap_fixed<8,3,{modes}>")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["fixed<0,0>", "fixed<33,1>", "fixed<8>", "int8", "fixed<8,3>;", "", "int<8,8>", "fixed<,>"],
 )
 def test_what_is_no_word_is_refused(text):
     with pytest.raises(ValueError, match="no fixed-point type"):

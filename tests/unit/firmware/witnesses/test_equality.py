@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from harness.errors import ExitCode, IntegrityError
+from harness.firmware.backend import FirmwareSettings
 from harness.firmware.translate.program import quantise_inputs
 from harness.firmware.witnesses.equality import compare
-from harness.firmware.witnesses.events import choose_events, extreme_events
+from harness.firmware.witnesses.events import choose_events, extreme_events, wanted_events
 from harness.submission.words import FixedPoint
+from tests.firmware_bench import ask
 
 RNG = np.random.default_rng(5)
 PAIR = ("one", "other")
@@ -33,6 +35,26 @@ def test_what_must_be_included_is_included_beyond_the_number():
     chosen = choose_events(scores, 50, wanted)
 
     assert set(wanted) <= set(chosen)
+
+
+@pytest.mark.parametrize(("n_most", "wanted"), [(10, [3, 7, 500]), (1, [3, 500])])
+def test_events_whose_scores_differ_most_are_compared(tmp_path, n_most, wanted):
+    scores = RNG.normal(size=1_000)
+    network = scores.copy()
+    network[[7, 500]] += (0.5, -2.0)
+    request = ask(
+        (tmp_path, tmp_path),
+        None,
+        tmp_path,
+        network_scores=network,
+        must_include=np.array([3]),
+        settings=FirmwareSettings(n_witness_events=n_most),
+    )
+
+    found = wanted_events(request, scores)
+
+    assert found is not None
+    assert found.tolist() == wanted
 
 
 @pytest.mark.parametrize("n_all", [1, 2, 7])

@@ -1,0 +1,99 @@
+"""A submission tried on made-up events: what ``harness validate --deep`` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.card.records import IsolationKind
+from harness.challenge import Challenge
+from harness.data.manifest import load_manifest
+from harness.errors import InvalidSubmissionError, Problem
+from harness.firmware.backend import FirmwareRequest, UntranslatableError
+from harness.firmware.translate.translation import translate
+from harness.sandbox import Workspace, open_workspace
+from harness.scoring.integrity import Batch
+from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
+from harness.submission import Submission, read_submission
+from harness.submission.export import N_PROBES, probe_events
+
+_NO_FIRMWARE = Problem(
+    what="this network can be scored, but has no firmware: the entry would not be ranked",
+    fix="change the layers above, or hand in to the open division",
+)
+
+
+def try_submission(
+    folder: Path,
+    *,
+    challenge: str = "sample",
+    manifests: Sequence[Path] = (),
+    isolation: IsolationKind = "bwrap",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Submission:
+    """Run the submission in `folder` on a few made-up events; no data are needed.
+
+    A network is exported, scored and translated into firmware, but not synthesised. An entry of
+    the open division scores the events.
+
+    Parameters
+    ----------
+    challenge : str
+        Whose events the made-up ones look like, and whose target the firmware is for.
+
+    Other parameters are those of `harness.scoring.pipeline.score`.
+
+    Raises
+    ------
+    HarnessError
+        What is wrong; see `harness.errors`: the class says whose fault it is.
+    """
+    submission = read_submission(folder, progress)
+    rules = load_manifest(*manifests).challenge(challenge)
+    with open_workspace(isolation) as workspace:
+        staged = submission.stage(workspace.new_folder("submission"))
+        if submission.spec.division == "open":
+            _score(workspace, Scorer.of_open(staged), rules, progress)
+            return submission
+        progress("export: network() of model.py")
+        network = extract_network(workspace, staged, rules, progress)
+        _score(workspace, Scorer.of_network(network), rules, progress)
+        _translate(workspace, network, submission, rules, progress)
+    return submission
+
+
+def _score(
+    workspace: Workspace, scorer: Scorer, rules: Challenge, progress: Callable[[str], None]
+) -> None:
+    """Score the made-up events; that their scores are all the same is no fault."""
+    progress(f"score: {N_PROBES} made-up events")
+    events = workspace.new_folder("events") / "events.npy"
+    np.save(events, probe_events(rules.layout.shape), allow_pickle=False)
+    batch = Batch(events=events, n_events=N_PROBES, at_once=N_PROBES)
+    score_batches(workspace, scorer, [batch], "checks", progress)
+
+
+def _translate(
+    workspace: Workspace,
+    network: ExportedNetwork,
+    submission: Submission,
+    rules: Challenge,
+    progress: Callable[[str], None],
+) -> None:
+    """Translate a network into the program from which its firmware would be made."""
+    request = FirmwareRequest(
+        graph=network.graph,
+        weights=network.weights,
+        target=rules.target,
+        events=None,
+        workspace=replace(workspace, folder=workspace.new_folder("firmware")),
+        precision=submission.spec.precision,
+        progress=lambda line: progress(f"firmware: {line}"),
+    )
+    try:
+        translate(request, has_hls4ml=False)
+    except UntranslatableError as error:
+        raise InvalidSubmissionError(*error.problems, _NO_FIRMWARE) from error

@@ -1,0 +1,233 @@
+"""That the firmware computes what the network does, as `harness synth --quick` says it.
+
+The command runs in this process and its steps without a sandbox, so that a test takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.card.records import IsolationRecord, NotMeasured
+from harness.cli import cli
+from harness.errors import ExitCode, IntegrityError
+from harness.firmware.synthesise import synthesise
+from harness.firmware.translate import tracing
+from harness.sandbox.step import Usage
+from harness.sandbox.workspace import Workspace
+from harness.scoring import pipeline, synthesis
+from harness.scoring.scorer import ExportedNetwork
+from harness.submission.network import load_keras
+from tests.firmware_bench import deep, direct_step, export, fixed, rounding_to_even
+from tests.integration.conftest import CommandLine, write_submission
+
+N_INPUTS = 57
+Synth = Callable[..., Result]
+Score = Callable[..., Result]
+
+
+@pytest.fixture
+def synth(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Synth:
+    """`harness synth --quick` of a network on the toy challenge."""
+
+    @contextmanager
+    def opened(_):
+        yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
+
+    monkeypatch.setattr(synthesis, "open_workspace", opened)
+    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
+
+    def run(network, *options: str) -> Result:
+        graph, weights = export(network, tmp_path / "network")
+        exported = ExportedNetwork(graph=graph, weights=weights, digest="")
+        monkeypatch.setattr(synthesis, "extract_network", lambda *_: exported)
+        folder = write_submission(tmp_path / "team_exact")
+        toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
+        return CliRunner().invoke(cli, ["synth", str(folder), *toy, "--quick", *options])
+
+    return run
+
+
+@pytest.fixture
+def score(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
+    """`harness score` of a network on the toy challenge, with firmware by estimate alone."""
+
+    def timed(step, folder):
+        # The speed of the scoring decides how many events the integrity checks take.
+        return replace(
+            direct_step(step, folder), usage=Usage(wall_s=1.0, cpu_s=1.0, peak_memory_bytes=1)
+        )
+
+    sandbox = SimpleNamespace(run=timed, record=IsolationRecord(kind="bwrap"))
+    # It runs beside the scoring, which two steps in one process cannot.
+    monkeypatch.setattr(pipeline, "_count_cost", lambda *_: NotMeasured(not_measured="left out"))
+    monkeypatch.setattr(pipeline, "open_sandbox", lambda _: sandbox)
+    monkeypatch.setattr(
+        pipeline,
+        "synthesise",
+        lambda request, cache_root: synthesise(request, backend="estimate", cache_root=None),
+    )
+    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
+
+    def run(network, *options: str, **declared: object) -> Result:
+        graph, weights = export(network, tmp_path / "network")
+        exported = ExportedNetwork(graph=graph, weights=weights, digest=f"sha256:{'0' * 64}")
+        monkeypatch.setattr(pipeline, "extract_network", lambda *_: exported)
+        folder = write_submission(tmp_path / "team_compared", **declared)
+        toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
+        results = ("--results", str(tmp_path / "results"))
+        return CliRunner().invoke(cli, ["score", str(folder), *toy, *results, *options])
+
+    return run
+
+
+def agreement(result: Result) -> dict:
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    (found,) = json.loads(result.stdout)["agreements"]
+    return found
+
+
+def test_a_deep_network_is_compared_with_keras_and_agrees(synth):
+    found = agreement(synth(deep(N_INPUTS), "--json"))
+
+    # 2,000 real events, and 6 + 3 x 3 + 2 x 1,000 at the edges of the words that are read.
+    assert found["n_events"] >= 4_000
+    assert found["n_different"] == 0
+
+
+def test_a_program_that_loses_a_constant_is_an_integrity_fault(synth, monkeypatch):
+    """The guard of the test above: da4ml alone computes another score, and harness says so."""
+    from contextlib import nullcontext
+
+    monkeypatch.setattr(tracing, "exact_da4ml", nullcontext)
+    # Another clock, so that nothing comes out of the cache.
+    result = synth(deep(N_INPUTS), "--clock", "6")
+
+    assert isinstance(result.exception, IntegrityError)
+    assert "the quantised Keras graph" in str(result.exception)
+
+
+def test_a_network_that_rounds_to_even_has_firmware(synth):
+    assert agreement(synth(rounding_to_even(N_INPUTS), "--json"))["n_different"] == 0
+
+
+def test_a_layer_that_needs_too_many_bits_ends_with_its_name_and_what_to_do(synth):
+    load_keras()
+    import keras
+    from hgq.layers import QMultiply
+
+    from harness import heads
+
+    inputs = keras.Input((N_INPUTS,), name="event")
+    x = heads.input_words(inputs, ["ufixed<20,13>"])[:, :1]
+    square = QMultiply(enable_iq=False, name="square")([x, x])
+    fourth = QMultiply(enable_iq=False, name="fourth")([square, square])
+    score = QMultiply(enable_iq=False, name="fifth")([fourth, x])
+
+    result = synth(keras.Model(inputs, heads.limit(score, ["ufixed<16,16>"])))
+
+    assert result.exit_code == ExitCode.INVALID
+    told = " ".join(result.stdout.split())
+    assert "layer 'fourth': computes with 80 bits" in told
+    assert "by heads.limit" in told
+
+
+def test_an_input_rounded_to_even_ends_with_what_to_write(synth):
+    load_keras()
+    import keras
+    from hgq.layers import QDense
+
+    inputs = keras.Input((N_INPUTS,), name="event")
+    config = fixed(8, 6, is_signed=True, place="datalane", round_mode="RND_CONV")
+    layer = QDense(1, iq_conf=config, kq_conf=fixed(3, 2), enable_ebops=False, name="first")
+
+    result = synth(keras.Model(inputs, layer(inputs)))
+
+    assert result.exit_code == ExitCode.INVALID
+    assert "heads.input_words(inputs, [...])" in " ".join(result.stdout.split())
+
+
+# --- Every score ----------------------------------------------------------------------------------
+
+
+def two_momenta():
+    """Return 2^19 a + b of two transverse momenta in GeV, of which float32 rounds the larger."""
+    load_keras()
+    import keras
+    import numpy as np
+    from hgq.layers import QDense
+
+    from harness import heads
+
+    inputs = keras.Input((N_INPUTS,), name="event")
+    layer = QDense(
+        1, use_bias=False, enable_iq=False, kq_conf=fixed(20, 20), enable_ebops=False, name="sum"
+    )
+    score = layer(heads.input_words(inputs, ["ufixed<13,13>"]))
+    kernel = np.zeros((N_INPUTS, 1))
+    kernel[[0, 27], 0] = 2**19, 1
+    layer.kernel.assign(kernel)
+    return keras.Model(inputs, score)
+
+
+def test_a_card_tells_how_many_scores_differ_and_by_how_much(score):
+    result = score(two_momenta(), "--json")
+
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    card = json.loads(result.stdout)
+    compared = card["compared"]
+    assert not compared["is_rounded"]
+    # Every event of the challenge that is scored: the test part of the background, all signals.
+    n_events = {name: row["n_events"] for name, row in compared["by_process"].items()}
+    n_scored = {row["process"]: row["n_scored"] for row in card["challenge"]["files"]}
+    assert n_events == n_scored
+    assert n_events["heavy"] == 500
+    # A float32 of 2^25 to 2^26 has steps of four: it is wrong by two at most, below 128 GeV.
+    for row in compared["by_process"].values():
+        assert 0 < row["n_different"] < row["n_events"]
+        assert 0 < row["max_difference"] <= 32
+    # All of them were compared in float64, too: there they are the firmware's.
+    n_different = sum(row["n_different"] for row in compared["by_process"].values())
+    (found,) = card["firmware"]["agreements"]
+    assert found["n_different"] == 0
+    assert int(found["note"].split("float32 rounds ")[1].split()[0]) >= n_different
+
+
+def test_the_terminal_shows_how_many_scores_differ(score):
+    words = {"input": "fixed<16,13>", "weights": "fixed<8,2>", "activations": "fixed<18,14>"}
+    load_keras()
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((N_INPUTS,), name="event")
+    network = keras.Model(inputs, keras.layers.Dense(1)(inputs))
+
+    result = score(network, precision=words)
+
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    assert "every score: network and firmware" in result.stdout
+    assert "rounded to its declared precision" in " ".join(result.stdout.split())
+    (row,) = (line for line in result.stdout.splitlines() if "│ alike" in line and " 400 " in line)
+    assert row.count("400") == 2
+
+
+def test_the_compared_scores_of_a_card_are_verified(harness, score, tmp_path):
+    assert score(two_momenta()).exit_code == ExitCode.SCORED
+    (path,) = (tmp_path / "results").glob("toy/team_compared/*.json")
+    verify = ["verify", str(path), "--manifest", str(harness.manifest)]
+    assert CliRunner().invoke(cli, verify).exit_code == ExitCode.SCORED
+
+    card = json.loads(path.read_text())
+    card["compared"]["by_process"]["heavy"]["n_different"] = 0
+    path.write_text(json.dumps(card))
+
+    result = CliRunner().invoke(cli, verify)
+    assert isinstance(result.exception, IntegrityError)
+    assert "compared.by_process.heavy.n_different" in str(result.exception)

@@ -1,0 +1,182 @@
+"""The manifest in force says at which rate a board ranks; a card of another one says what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.card.files import read_card, write_card
+from harness.card.records import NotMeasured
+from harness.data.manifest import load_manifest
+from tests.cards import make_card, make_challenge
+from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
+from tests.outputs import check, printed
+from tests.outputs import harness as command_line
+from tests.repositories import GitRepository
+
+CHALLENGE = "finals"
+RATES = {"first": 2e-2, "second": 1e-3, "odd": 1e-1}
+
+
+def manifest(folder: Path, working_point: float, **changes: object) -> Path:
+    """A manifest of the data that made-up cards are of."""
+    document = load_manifest().challenge("sample").model_dump(mode="json", exclude_defaults=True)
+    for file in document["files"]:
+        file.pop("checksum", None)
+    document |= {"name": CHALLENGE, "version": "1", "seed": 20211, "working_point": working_point}
+    document["split"] = {"key": "sample-1", "train": 0.4, "validation": 0.1, "test": 0.5}
+    path = folder / f"{working_point}.yaml"
+    document |= changes
+    path.write_text(yaml.safe_dump({"schema": 1, "challenges": [document]}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Three cards, the newest of which was scored at another working point."""
+    for day, (team, rate) in enumerate(RATES.items(), start=1):
+        challenge = make_challenge(name=CHALLENGE)
+        if team == "odd":
+            challenge = challenge.model_copy(update={"working_point": 1e-4})
+        rates = dict.fromkeys(("ato4l", "lq", "h0", "hplus"), rate)
+        made = {"rates": rates, "created": f"2026-03-0{day}T12:00:00Z", "challenge": challenge}
+        write_card(make_card(team, **made), tmp_path / "results")
+    return tmp_path / "results"
+
+
+def rows(results: Path, manifest: Path) -> dict[str, dict]:
+    asked = ("leaderboard", "--results", results, "--challenge", CHALLENGE, "--json")
+    board = json.loads(command_line(*asked, "--manifest", manifest))
+    return {row["team"]: row for row in board["rows"]}
+
+
+def test_one_card_of_another_working_point_takes_no_rank_from_the_others(results, tmp_path):
+    in_force = manifest(tmp_path, 1e-5)
+    given = ("--manifest", in_force)
+    check(printed(results, CHALLENGE, *given), {"first": 1, "second": 2, "odd": None})
+    found = rows(results, in_force)
+    told = "scored at FPR 1e-4; this board ranks 1e-5: run `harness ci rescore-all`"
+    assert found["odd"]["reasons"] == [told]
+    # Its replicates are of another rate: they give no interval here.
+    assert found["odd"]["merit"]["lower"] is None
+    assert found["first"]["merit"]["lower"] < found["first"]["merit"]["value"]
+
+
+def test_the_manifest_in_force_ranks_even_where_most_cards_are_of_another_point(results, tmp_path):
+    in_force = manifest(tmp_path, 1e-4)
+    found = rows(results, in_force)
+    assert {team: row["rank"] for team, row in found.items()} == {
+        "first": None,
+        "second": None,
+        "odd": 1,
+    }
+    assert "scored at FPR 1e-5; this board ranks 1e-4" in found["first"]["reasons"][0]
+
+
+def test_the_newest_card_of_other_data_takes_no_rank_from_those_of_the_manifest(results, tmp_path):
+    other = make_challenge(name=CHALLENGE, version="0")
+    write_card(make_card("late", created="2026-03-09T12:00:00Z", challenge=other), results)
+    given = ("--manifest", manifest(tmp_path, 1e-5))
+    ranks = {"first": 1, "second": 2, "odd": None, "late": None}
+    check(printed(results, CHALLENGE, *given), ranks)
+
+
+# --- Rescored -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scored(harness: CommandLine) -> Path:
+    """Results with one official card of the challenge ``toy``."""
+    folder = write_submission(
+        harness.folder / "points" / "team_sum", model=OPEN_MODEL, division="open"
+    )
+    where = ("--results", harness.folder / "points" / "results")
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+    done = harness("score", folder, *toy, *where)
+    assert done.returncode == 0, done.stderr
+    return harness.folder / "points" / "results"
+
+
+@pytest.fixture
+def board(scored: Path, tmp_path: Path) -> Path:
+    shutil.copytree(scored, tmp_path / "board" / "results")
+    GitRepository.init(tmp_path / "clone", {"README.md": b"x"})
+    return tmp_path / "board"
+
+
+def changed(harness: CommandLine, folder: Path, **changes: object) -> Path:
+    document = yaml.safe_load(harness.manifest.read_text(encoding="utf-8"))
+    document["challenges"][0] |= changes
+    path = folder / "changed.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def rescore(harness: CommandLine, board: Path, manifest: Path) -> list[dict[str, str]]:
+    done = harness(
+        *("ci", "rescore-all", "--repository", board.parent / "clone", "--commit", "main"),
+        *("--board", board, "--challenge", "toy", "--manifest", manifest, "--json"),
+    )
+    return json.loads(done.stdout)
+
+
+def ranking(harness: CommandLine, board: Path, manifest: Path) -> dict:
+    asked = ("--results", board / "results", "--challenge", "toy", "--manifest", manifest)
+    done = harness("leaderboard", *asked, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_rescoring_changes_all_that_hangs_on_the_working_point_together(harness, board, tmp_path):
+    (old,) = (board / "results" / "toy" / "team_sum").glob("*.json")
+    before, new_rules = read_card(old), changed(harness, tmp_path, working_point=1e-1)
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert any("scored at FPR 1e-2; this board ranks 1e-1" in one for one in row["reasons"])
+
+    (redone,) = rescore(harness, board, new_rules)
+    assert redone["outcome"] == "rescored"
+    card = read_card(board / "results" / "toy" / f"{redone['made']}.json")
+    assert card.challenge.working_point == 1e-1
+    assert card.float_physics.replicates != before.float_physics.replicates
+    assert isinstance(card.accepted, NotMeasured)
+    assert card.submission.received == before.created
+
+    made = ranking(harness, board, new_rules)
+    (row,) = made["rows"]
+    assert made["working_point"] == 1e-1
+    assert not any("this board ranks" in one for one in row["reasons"])
+    assert row["merit"]["lower"] <= row["merit"]["value"] <= row["merit"]["upper"]
+    assert row["merit"]["value"] > 0.1
+    # It is as the manifest says now: once more changes nothing.
+    assert [one["outcome"] for one in rescore(harness, board, new_rules)] == ["unchanged"]
+
+
+def test_other_events_are_not_rescored_from_old_scores(harness, board, tmp_path):
+    split = {"key": "another", "train": 0.5, "validation": 0.1, "test": 0.4}
+    (redone,) = rescore(harness, board, changed(harness, tmp_path, split=split))
+    assert redone["outcome"] == "failed"
+    assert "split" in redone["detail"]
+
+
+def test_a_retraction_follows_the_rescored_card(harness, board, tmp_path):
+    (old,) = (board / "results" / "toy" / "team_sum").glob("*.json")
+    toy = ("--challenge", "toy", "--manifest", harness.manifest, "--board", board)
+    key = f"team_sum/{old.stem}"
+    assert harness("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
+
+    new_rules = changed(harness, tmp_path, working_point=1e-1)
+    (redone,) = rescore(harness, board, new_rules)
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert f"team_sum/{row['card']}" == redone["made"] != key
+    assert "taken back by the organiser: a bug" in row["reasons"]
+    page = board / "docs" / "toy" / "entries" / "team_sum.html"
+    assert "taken back by the organiser: a bug" in page.read_text(encoding="utf-8")
+
+    undo = ("ci", "retract", redone["made"], "--undo", *toy, "--reason", "it was none")
+    assert harness(*undo).returncode == 0
+    (row,) = ranking(harness, board, new_rules)["rows"]
+    assert not any("taken back" in one for one in row["reasons"])
