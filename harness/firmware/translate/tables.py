@@ -21,6 +21,8 @@ Function: TypeAlias = Callable[..., Any]
 MAX_TABLE_BITS = 10
 # Neighbouring entries of a table may lie this many steps of its output apart.
 MAX_JUMP = 4
+# In place of infinity, which no difference can be taken of.
+_FINITE = 1e30
 _TAIL = np.linspace(0.0, 1.0, 1025) ** 3
 
 
@@ -56,8 +58,10 @@ def _is_constant_beyond(
     function: Function, address: FixedPoint, word: FixedPoint, output: FixedPoint
 ) -> bool:
     ends = [(address.highest, word.highest), (address.lowest, word.lowest)]
-    tails = (_entries(function, near + (far - near) * _TAIL, output) for near, far in ends)
-    return all(np.abs(tail - tail[0]).max() <= output.step / 2 for tail in tails)
+    tails = [_entries(function, near + (far - near) * _TAIL, output) for near, far in ends]
+    # Entries that wrap are not constant: where they lie outside of their word, they are anything.
+    fits = output.overflow != "WRAP" or max(np.abs(tail).max() for tail in tails) <= output.highest
+    return fits and all(np.abs(tail - tail[0]).max() <= output.step / 2 for tail in tails)
 
 
 def _entries(
@@ -66,10 +70,9 @@ def _entries(
     import keras
 
     exact = np.asarray(function(keras.ops.convert_to_tensor(values, "float64")), np.float64)
-    # Entries that wrap are never taken for constant, but they have to be finite.
     is_wrapping = output.overflow == "WRAP"
-    low, high = (-1e30, 1e30) if is_wrapping else (output.lowest, output.highest)
-    return np.clip(exact, low, high)
+    ends = (-_FINITE, _FINITE) if is_wrapping else (output.lowest, output.highest)
+    return np.clip(exact, *ends)
 
 
 def coarse_tables(model: keras.Model, declared: FixedPoint | None) -> Iterator[str]:
