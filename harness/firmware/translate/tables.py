@@ -23,6 +23,8 @@ MAX_TABLE_BITS = 10
 MAX_JUMP = 4
 # What lies beyond an address is looked at up to this many times two.
 _FAR_BITS = 10
+# In place of infinity, which no difference can be taken of.
+_FINITE = 1e30
 _TAIL = np.linspace(0.0, 1.0, 1025) ** 3
 
 
@@ -39,7 +41,7 @@ def address_word(function: Function, word: FixedPoint, output: FixedPoint) -> Fi
     word : FixedPoint
         Of the values that are looked up.
     output : FixedPoint
-        Of the entries, which saturate.
+        Of the entries.
     """
     shortest = min(word.integer_bits, int(word.is_signed))
     if word.overflow == "WRAP":
@@ -58,8 +60,10 @@ def _is_constant_beyond(
     function: Function, address: FixedPoint, word: FixedPoint, output: FixedPoint
 ) -> bool:
     ends = [(address.highest, word.highest), (address.lowest, word.lowest)]
-    tails = (_entries(function, near + (far - near) * _TAIL, output) for near, far in ends)
-    return all(np.abs(tail - tail[0]).max() <= output.step / 2 for tail in tails)
+    tails = [_entries(function, near + (far - near) * _TAIL, output) for near, far in ends]
+    # Entries that wrap are not constant: where they lie outside of their word, they are anything.
+    fits = output.overflow != "WRAP" or max(np.abs(tail).max() for tail in tails) <= output.highest
+    return fits and all(np.abs(tail - tail[0]).max() <= output.step / 2 for tail in tails)
 
 
 def _entries(
@@ -68,7 +72,9 @@ def _entries(
     import keras
 
     exact = np.asarray(function(keras.ops.convert_to_tensor(values, "float64")), np.float64)
-    return np.clip(exact, output.lowest, output.highest)
+    is_wrapping = output.overflow == "WRAP"
+    ends = (-_FINITE, _FINITE) if is_wrapping else (output.lowest, output.highest)
+    return np.clip(exact, *ends)
 
 
 def saturates_freely(layer: keras.layers.Layer) -> bool:
@@ -142,4 +148,6 @@ def _word_of(quantiser: Any) -> FixedPoint | None:  # noqa: ANN401 no types ther
     if [len(value) for value in values] != [1, 1, 1]:
         return None
     k, i, f = (int(value[0]) for value in values)
-    return FixedPoint(k + i + f, k + i, bool(k)) if 0 < k + i + f <= 2 * MAX_TABLE_BITS else None
+    overflow = "WRAP" if quantiser.quantizer.overflow_mode == "WRAP" else None
+    word = FixedPoint(k + i + f, k + i, bool(k), overflow=overflow)
+    return word if 0 < word.width <= 2 * MAX_TABLE_BITS else None
