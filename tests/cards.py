@@ -56,7 +56,7 @@ from harness.card.records import (
     Verdict,
     WorkingPoint,
 )
-from harness.challenge import Budget, Evidence, RankingRules, Target
+from harness.challenge import Budget, Evidence, RankingRules, StatedTarget, Target
 from harness.data.manifest import load_manifest
 
 N_BACKGROUND = 1_090_000
@@ -130,7 +130,8 @@ def make_challenge(
 def make_rulebook(*, target: Target = TARGET, **rules: object) -> Rulebook:
     """Make the rulebook of a manifest that gives the sample these ranking rules."""
     sample = load_manifest().challenge("sample")
-    ruled = {"ranking": RankingRules.model_validate(rules), "target": target}
+    targets = (StatedTarget(name="fpga", gate=True, limits=target),)
+    ruled = {"ranking": RankingRules.model_validate(rules), "targets": targets}
     return Rulebook(challenge=sample.model_copy(update=ruled))
 
 

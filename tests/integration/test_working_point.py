@@ -31,6 +31,8 @@ def manifest(folder: Path, working_point: float, **changes: object) -> Path:
     document |= {"name": CHALLENGE, "version": "1", "seed": 20211, "working_point": working_point}
     document["split"] = {"key": "sample-1", "train": 0.4, "validation": 0.1, "test": 0.5}
     path = folder / f"{working_point}.yaml"
+    if "target" in changes:
+        del document["targets"]
     document |= changes
     path.write_text(yaml.safe_dump({"schema": 1, "challenges": [document]}), encoding="utf-8")
     return path
