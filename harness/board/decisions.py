@@ -198,6 +198,19 @@ def listed(content: bytes, *, source: str) -> tuple[dict[str, JsonValue], ...]:
     return parse_json(content, _List, source=source, fix=_FIX).decisions
 
 
+def joined(theirs: bytes, own: bytes, *, source: str) -> bytes:
+    """Return the content of a file with the decisions of one, and what another has beside them.
+
+    Raises
+    ------
+    DataError
+        One of them is no list of decisions.
+    """
+    there, more = (listed(content, source=source) for content in (theirs, own))
+    both = _List(decisions=(*there, *(one for one in more if one not in there)))
+    return both.model_dump_json(indent=1).encode() + b"\n"
+
+
 def add_decision(results: Path, challenge: str, decision: Decision) -> Path:
     """Write one more decision down; return the file.
 

@@ -7,7 +7,6 @@ folder's own commits are not merged: what they added is committed again on top o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,9 +97,6 @@ def _added(board: Repository, own: str, target: str) -> Iterator[tuple[str, str]
 def _merged(path: str, theirs: bytes, own: bytes) -> bytes:
     """Add to a list of the branch what the folder's own has beside it."""
     if path.endswith(decisions.FILE_NAME):
-        lists = [json.loads(content) for content in (theirs, own)]
-        there, more = (one["decisions"] for one in lists)
-        there += [one for one in more if one not in there]
-        return json.dumps(lists[0], indent=1, ensure_ascii=False).encode() + b"\n"
+        return decisions.joined(theirs, own, source=path)
     lines, more_lines = (content.splitlines(keepends=True) for content in (theirs, own))
     return b"".join([*lines, *(line for line in more_lines if line not in lines)])

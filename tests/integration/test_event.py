@@ -178,20 +178,22 @@ def test_a_whole_event_is_ranked_as_its_rules_and_decisions_say(tmp_path, monkey
     ranks = event.expected(1e-4)
     # Of these two only late cards are of the new point.
     assert ranks["dora"] is ranks["carla"] is None
-    assert {rank for rank in ranks.values() if rank} == {1, 2, 3, 4}
+    # Nothing is received before the commit below it, whatever date it says: hugo is late.
+    assert ranks["hugo"] is None
+    assert {rank for rank in ranks.values() if rank} == {1, 2, 3}
     event.check_all(ranks)
     assert not [word for word in SECRETS if word in event.history()]
 
     final = json_ranks(event.open())
     assert final == event.expected(1e-4, is_open=True)
-    assert [team for team, rank in final.items() if rank == 1] == ["hugo"]
+    (winner,) = [team for team, rank in final.items() if rank == 1]
     event.check_all(final)
     before = event.history()
     assert json_ranks(event.open()) == final
     assert event.history() == before
-    event.decide("retract", event.card_of("hugo"))
+    event.decide("retract", event.card_of(winner))
     again = event.expected(1e-4, is_open=True)
-    assert again["hugo"] is None
+    assert again[winner] is None
     event.check_all(again)
 
 

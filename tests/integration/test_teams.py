@@ -325,6 +325,9 @@ def test_a_team_that_comes_back_to_earlier_files_is_ranked_by_them(main, monkeyp
         return row["merit"]["value"]
 
     main.score, main.challenge = score, RULED
+    # Nothing is received before the commit below it.
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "2026-03-01T08:00:00Z")
+    main.repository.git("commit", "--quiet", "--amend", "--no-edit")
     for hour, (note, expected) in enumerate([(b"", 1e-2), (b"worse", 1e-4), (b"", 1e-2)], start=9):
         monkeypatch.setenv("GIT_COMMITTER_DATE", f"2026-03-01T{hour:02}:00:00Z")
         main.repository.commit("main", main.files("team", note))

@@ -46,8 +46,8 @@ def tracks(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     generator = np.random.default_rng(1)
     for name, (n_events, seed, scale) in {
         "background.h5": (4000, 1, 1),
-        "heavy.h5": (600, 2, 3),
-        "alike.h5": (600, 3, 1.5),
+        "heavy.h5": (600, 2, 1.6),
+        "alike.h5": (600, 3, 1.3),
     }.items():
         events = make_events(n_events, seed=seed) * np.float32([scale, 1, 1])
         write_hdf5(files / name, events)
@@ -130,7 +130,8 @@ def test_a_processor_is_measured_and_an_fpga_judged_beside_it(scored):
     assert isinstance(found.processor, ProcessorUse)
     assert found.processor.time_ms > 0
     assert found.processor.lowest_ms <= found.processor.time_ms <= found.processor.highest_ms
-    assert board(scored, "mistag")["rows"][0]["processor_ms"] == found.processor.time_ms
+    rows = {row["team"]: row for row in board(scored, "mistag")["rows"]}
+    assert rows["sums"]["processor_ms"] == found.processor.time_ms
     merit = found.float_physics.merit.signals["heavy"]
     assert isinstance(merit, SignalMerit)
 
