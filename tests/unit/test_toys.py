@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from tools import merit_toys
 from tools.toys import (
     FULL_GRID,
     Coverage,
@@ -84,3 +85,18 @@ def test_toy_signal_passes_the_true_threshold_as_often_as_expected():
 
     assert np.mean(counts) == pytest.approx(30.0, abs=4 * math.sqrt(30 / 2000))
     assert np.var(counts) == pytest.approx(30.0, rel=4 * math.sqrt(2 / 2000))
+
+
+@pytest.mark.parametrize("setting", merit_toys.GRID[:3:2], ids=str)
+def test_intervals_of_other_merits_cover(setting):
+    found = merit_toys.measure_coverage(setting, n_toys=60, seed=1)
+    assert found.covered >= BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, found.n_toys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", merit_toys.GRID, ids=str)
+def test_intervals_of_other_merits_cover_everywhere(setting):
+    found = merit_toys.measure_coverage(setting, n_toys=300, seed=1)
+    assert found.covered >= BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, found.n_toys)
+    # The figures themselves are not off by more than their intervals say.
+    assert found.mean == pytest.approx(setting.truth, rel=0.1)
