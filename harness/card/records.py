@@ -384,12 +384,12 @@ class Firmware(Value):
 
 
 class ChangedRate(Value):
-    """TPR of the same signal events before and after they were changed.
+    """TPR of signal events before and after they were changed, or of published and fresh ones.
 
     Attributes
     ----------
     difference : Interval
-        Of after minus before; the events are the same, so it is paired.
+        Of after minus before: paired where the events are the same, else of two samples.
     """
 
     before: Probability

@@ -153,6 +153,11 @@ def validate(
 @reports_option
 @limit_options
 @click.option("--stress", is_flag=True, help="Measure how stable the rate is, too.")
+@click.option(
+    "--fresh",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of fresh events, SIGNAL.h5, by harness simulate: compare their TPR, too.",
+)
 @unsafe_option()
 @private_option
 @json_option
@@ -167,6 +172,7 @@ def score(
     reports: Path | None,
     settings: FirmwareSettings,
     stress: bool,
+    fresh: Path | None,
     isolation: IsolationKind,
     private: bool,
     as_json: bool,
@@ -188,6 +194,7 @@ def score(
         reports=reports,
         settings=settings,
         has_stress=stress,
+        fresh=fresh,
         isolation=isolation,
         progress=progress(),
     )

@@ -6,12 +6,13 @@ the TPR above it is known, so an interval must hold both uncertainties.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, ndtri
-from scipy.stats import binom
+from scipy.stats import binom, binomtest
 
 from harness.card import records
 from harness.metrics.roc import CONFIDENCE_LEVEL
@@ -84,6 +85,43 @@ def paired_difference(
         upper=min(1.0, difference + half),
         level=level,
         method="Agresti-Min, paired",
+    )
+
+
+def difference_of_shares(
+    n_passing: int,
+    n_events: int,
+    n_passing_after: int,
+    n_after: int,
+    *,
+    level: float = CONFIDENCE_LEVEL,
+) -> records.Interval:
+    """Return an interval of the change of a proportion between two independent samples.
+
+    References
+    ----------
+    R. G. Newcombe, "Interval estimation for the difference between independent proportions", Stat.
+    Med. 17 (1998) 873, method 10: of two Wilson intervals.
+
+    Examples
+    --------
+    >>> interval = difference_of_shares(56, 70, 48, 80)
+    >>> round(interval.lower, 4), round(interval.upper, 4)
+    (-0.3339, -0.0524)
+    """
+    shares, ends = [], []
+    for passing, events in ((n_passing, n_events), (n_passing_after, n_after)):
+        shares.append(passing / events)
+        found = binomtest(passing, events).proportion_ci(level, method="wilson")
+        ends.append((float(found.low), float(found.high)))
+    difference = shares[1] - shares[0]
+    down = math.hypot(shares[1] - ends[1][0], ends[0][1] - shares[0])
+    up = math.hypot(ends[1][1] - shares[1], shares[0] - ends[0][0])
+    return records.Interval(
+        lower=max(-1.0, difference - down),
+        upper=min(1.0, difference + up),
+        level=level,
+        method="Newcombe, independent",
     )
 
 

@@ -17,7 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card import files as cards
-from harness.card.records import Cost, Firmware, IsolationKind, NotMeasured, ScoreCard
+from harness.card.records import (
+    Cost,
+    Firmware,
+    IsolationKind,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    WorkingPoint,
+)
 from harness.challenge import Challenge, CpuTarget, Target
 from harness.cost.flops import count_cost
 from harness.data.cache import cache_root
@@ -34,8 +42,9 @@ from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.tried import tried_isolation
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
+from harness.scoring.fresh import compare_fresh, find_fresh
 from harness.scoring.integrity import Batch
-from harness.scoring.measure import ScoredEvents, score_mixture, secret_generator
+from harness.scoring.measure import ScoredEvents, Scores, score_mixture, secret_generator
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
@@ -61,6 +70,7 @@ def score(
     reports: str | PathLike[str] | None = None,
     settings: FirmwareSettings | None = None,
     has_stress: bool = False,
+    fresh: str | PathLike[str] | None = None,
     isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
 ) -> ScoreCard:
@@ -88,6 +98,9 @@ def score(
         Limits of time, memory and size of the firmware.
     has_stress : bool
         Whether to measure how stable the rate is on varied background.
+    fresh : path, optional
+        A folder with events of the signals that were simulated anew, ``<process>.h5``: their TPR is
+        compared with that of the published events.
     isolation : str
         ``bwrap``, or ``none`` for code that is trusted: the card is unofficial.
     progress : callable
@@ -130,6 +143,7 @@ def score(
             reports=None if reports is None else Path(reports),
             settings=settings,
             has_stress=has_stress,
+            fresh={} if fresh is None else find_fresh(rules, Path(fresh)),
         )
         measured = _measure(run)
         card, packed = assemble_card(run, measured)
@@ -167,7 +181,13 @@ def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
     scorer = Scorer.of_open(staged)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
-    return _with_stress(run, _with_processor(run, measured, scorer), scorer)
+    return _with_others(run, measured, scorer)
+
+
+def _with_others(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
+    """Measure what needs the scores that count: processor time, fresh events, varied background."""
+    measured = _with_processor(run, measured, scorer)
+    return _with_stress(run, _with_fresh(run, measured, scorer), scorer)
 
 
 def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
@@ -187,7 +207,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     )
     if fpga is not None:
         measured = _with_firmware(run, network, fpga, measured, vendor)
-    return _with_stress(run, _with_processor(run, measured, scorer), scorer)
+    return _with_others(run, measured, scorer)
 
 
 def _no_firmware(run: SubmissionRun) -> NotMeasured:
@@ -299,13 +319,7 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
     if not run.has_stress:
         return measured
     with run.stage("stress", "background as other detectors would see it") as workspace:
-        scores, physics = measured.that_count
-        program = next((path for path in measured.artefacts if path.name == PROGRAM), None)
-        if program is not None and physics.arithmetic == "firmware":
-            score_file: ScoreFile = partial(_score_by_program, workspace, program)
-        else:
-            scores, physics = measured.scored.scores, measured.scored.physics
-            score_file = partial(_score_by_scorer, workspace, scorer, run.clock.tell)
+        scores, physics, score_file = _scores_of_files(run, workspace, measured, scorer)
         stress = measure_stress(
             run.store,
             run.mixture,
@@ -315,6 +329,39 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
             folder=workspace.new_folder("varied"),
         )
     return replace(measured, stress=stress)
+
+
+def _with_fresh(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
+    """Score fresh events of the signals, where there are any, at the challenge's threshold."""
+    if not run.fresh or isinstance(measured.scored.checks, NotMeasured):
+        return measured
+    with run.stage("fresh", "events that nobody has seen") as workspace:
+        _, physics, score_file = _scores_of_files(run, workspace, measured, scorer)
+        point = physics.at(run.challenge.working_point)
+        if not isinstance(point, WorkingPoint):
+            return measured
+        folder = workspace.new_folder("fresh")
+        check, warnings = compare_fresh(
+            run.challenge, run.fresh, point, score=score_file, folder=folder
+        )
+    scored = replace(
+        measured.scored,
+        checks=(*measured.scored.checks, check),
+        warnings=(*measured.scored.warnings, *warnings),
+    )
+    return replace(measured, scored=scored)
+
+
+def _scores_of_files(
+    run: SubmissionRun, workspace: Workspace, measured: Measurements, scorer: Scorer
+) -> tuple[Scores, Physics, ScoreFile]:
+    """Return the scores that count, their physics, and what scores other files alike."""
+    scores, physics = measured.that_count
+    program = next((path for path in measured.artefacts if path.name == PROGRAM), None)
+    if program is not None and physics.arithmetic == "firmware":
+        return scores, physics, partial(_score_by_program, workspace, program)
+    score_file = partial(_score_by_scorer, workspace, scorer, run.clock.tell)
+    return measured.scored.scores, measured.scored.physics, score_file
 
 
 def _score_by_scorer(
