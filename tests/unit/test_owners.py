@@ -50,6 +50,7 @@ OWNERS: dict[str, str] = {
     "harness/firmware/cache.py": "the list of an entry of the cache: damaged is as not there",
     "harness/firmware/synthesise.py": "events of this run; an entry of the cache by its digests",
     "harness/firmware/interpret.py": "events of this run",
+    "harness/firmware/translate/translation.py": "events of this run",
     "harness/firmware/witnesses/events.py": "events of this run; outputs of a step, by their size",
     "harness/firmware/witnesses/graph.py": "outputs of a step, by their size",
     "harness/firmware/witnesses/csim.py": "outputs of a step, by their size",
@@ -84,6 +85,7 @@ PRINTING: dict[str, str] = {
     "harness/cli/progress.py": "bars, whose label is made visible",
     "harness/sandbox/worker.py": "the report of a step, to its pipe",
     "harness/sandbox/start.py": "a number, to a pipe",
+    "harness/sandbox/inside_calls.py": "numbers and an error of the kernel, to a pipe, in a step",
     "harness/sandbox/child.py": "the request, to the pipe of a step",
     "leaderboard_app/log.py": "a filter of the log",
 }

@@ -32,8 +32,8 @@ from hgq.layers import QUnaryFunctionLUT  # noqa: E402
         # A word that is short already stays.
         ("softplus", "fixed<8,4>", "fixed<8,4>"),
         ("elu", "fixed<8,0>", "fixed<8,0>"),
-        # A shorter word saturates; entries that wrap never stop to rise.
-        ("sigmoid", "fixed<16,12,RND,WRAP>", "fixed<7,3,RND,SAT>"),
+        # A word that wraps keeps its range: what lies beyond a shorter one would come back in.
+        ("sigmoid", "fixed<16,12,RND,WRAP>", "fixed<10,12,RND,WRAP>"),
         ("exponential", "fixed<16,12,TRN,WRAP>", "fixed<10,12,TRN,WRAP>"),
     ],
 )
