@@ -47,6 +47,7 @@ SYNTHETIC_NOTE = (
     "prediction for the ADC2021 data."
 )
 RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
+FIGURE_NOTE = "Intervals of single figures are 95 % each."
 
 
 class RateCell(Value):
@@ -215,7 +216,7 @@ def board_of(
         for item in listed
         for flag in clock_flags(item.entry.card, now or datetime.now(UTC))
     ]
-    notes += [RANK_NOTE, RATE_NOTE]
+    notes += [RANK_NOTE, RATE_NOTE if contest.merit.at_working_point else FIGURE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, SYNTHETIC_NOTE)
     return Board(
