@@ -22,7 +22,17 @@ from harness.card.records import (
     ScoreCard,
     SignalMerit,
 )
-from harness.challenge import EVIDENCE_LADDER, Evidence, Merit, Name, Target, TprAtFpr, Value
+from harness.challenge import (
+    EVIDENCE_LADDER,
+    Evidence,
+    Learning,
+    Merit,
+    Method,
+    Name,
+    Target,
+    TprAtFpr,
+    Value,
+)
 
 SCHEMA_VERSION = 1
 # What the intervals of ranks promise; shown wherever ranks are shown.
@@ -94,6 +104,8 @@ class BoardRow(Value):
         Whose scores the physics is of; None where there is none.
     merits : mapping of signal to SignalCell or NotMeasured
         Empty where `rates` are what is ranked.
+    learning, method : str or None
+        As the team declares them; None: not stated.
     same_network : tuple of str
         Other teams that handed in the very same network.
     evidence : str or None
@@ -111,6 +123,8 @@ class BoardRow(Value):
     title: str
     card: str
     division: Literal["trigger", "open"]
+    learning: Learning | None = Field(default=None, exclude_if=lambda kind: kind is None)
+    method: Method | None = Field(default=None, exclude_if=lambda method: method is None)
     created: str
     arithmetic: Literal["float", "firmware"] | None
     merit: MeritCell | NotMeasured
@@ -268,6 +282,8 @@ def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         title=card.submission.title,
         card=item.entry.key.partition("/")[2],
         division=card.submission.division,
+        learning=card.submission.learning,
+        method=card.submission.method,
         created=card.created,
         arithmetic=physics.arithmetic if physics else None,
         merit=_merit(card, contest, point, place),

@@ -11,7 +11,19 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Merit, Name, RankingRules, Target, Utc, Value, instant
+from harness.challenge import (
+    Evidence,
+    Learning,
+    Merit,
+    Method,
+    Name,
+    RankingRules,
+    SignalsSeen,
+    Target,
+    Utc,
+    Value,
+    instant,
+)
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -533,6 +545,10 @@ class Submitted(Value):
 
     Attributes
     ----------
+    learning, signals_seen, method : str or None
+        None: not stated, as on all cards that were made before they could be.
+    trained_on : tuple of str
+        Kinds of data that the weights were made from; empty: not stated.
     received : str or None
         When the organiser received it, which counts for the deadline; None: when it was scored.
     """
@@ -542,12 +558,22 @@ class Submitted(Value):
     authors: tuple[Text, ...]
     division: Literal["trigger", "open"]
     description: Text
+    method: Method | None = None
+    method_detail: Text | None = None
     training_data: Text
+    trained_on: tuple[Text, ...] = ()
+    learning: Learning | None = None
     is_supervised: bool
+    signals_seen: SignalsSeen | None = None
     references: tuple[Text, ...]
     licence: Text
     digest: Digest
     received: Utc | None = None
+
+    @property
+    def stated_learning(self) -> Learning | None:
+        """The kind of learning; None where all that was said is that it is not supervised."""
+        return "supervised" if self.is_supervised else self.learning
 
 
 class ScoredFile(Value):

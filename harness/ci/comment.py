@@ -29,6 +29,7 @@ from harness.board.rows import (
     titles_of,
 )
 from harness.board.teams import Teams
+from harness.card.declared import declared_facts
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import markdown_text
 from harness.challenge import Challenge, Merit
@@ -393,7 +394,8 @@ def _verdict(found: Judgement) -> str:
 
 
 def _details(card: ScoreCard) -> str:
-    rows = [("files", card.submission.digest), ("scorer version", str(card.scorer_version))]
+    rows = [*declared_facts(card.submission).items()]
+    rows += [("files", card.submission.digest), ("scorer version", str(card.scorer_version))]
     rows.append(("isolation", card.isolation.kind))
     cost = card.cost
     if not isinstance(cost, NotMeasured):
@@ -420,6 +422,6 @@ def _details(card: ScoreCard) -> str:
     rows += [("warning", warning) for warning in card.warnings[:10]]
     table = "".join(f"\n{_row(map(comment_text, pair))}" for pair in rows)
     return (
-        f"<details><summary>Cost, firmware, checks</summary>\n\n| | |\n| --- | --- |{table}\n\n"
-        "</details>"
+        "<details><summary>Declaration, cost, firmware, checks</summary>\n\n"
+        f"| | |\n| --- | --- |{table}\n\n</details>"
     )
