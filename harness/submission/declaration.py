@@ -40,6 +40,7 @@ _EXAMPLES = {
     "learning": "learning: unsupervised (or weak, semi, supervised)",
     "is_supervised": "is_supervised: false (or in its place `learning`)",
     "signals_seen": "signals_seen: none (or evaluated, tuned)",
+    "challenges": "challenges: [sample]",
     "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
@@ -73,6 +74,12 @@ def _nothing_if_empty(value: object) -> object:
 
 def _none_given(value: object) -> object:
     return () if value == "" else value
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names one twice")
+    return names
 
 
 Text = Annotated[str, AfterValidator(_printable)]
@@ -118,6 +125,8 @@ class Spec(Value):
     signals_seen : str or None
         What was done with signal events beside that: ``none``, ``evaluated`` (a figure was
         computed), or ``tuned`` (something was chosen by such a figure).
+    challenges : tuple of str
+        What it is scored on, where nobody states a challenge; the first is the main one.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
     precision : Precision or None
@@ -146,6 +155,9 @@ class Spec(Value):
         tuple[Line, ...], BeforeValidator(_none_given), Field(max_length=100)
     ] = ()
     licence: Line
+    challenges: Annotated[
+        tuple[Name, ...], AfterValidator(_each_once), Field(min_length=1, max_length=10)
+    ] = ("sample",)
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
     precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
 
