@@ -105,6 +105,7 @@ def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
         raise DataError(f"the artefact holds no {SUMMARY_NAME}")
     summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
     cards: dict[str, ScoreCard] = {}
+    expected = {(one.team, one.challenge) for one in summary.scorings}
     for name, content in members.items():
         match = _CARD_NAME.match(name)
         assert match is not None
@@ -113,7 +114,11 @@ def _artefact(members: dict[str, bytes], remarks: list[str]) -> RunArtefact:
         except DataError as error:
             remarks.append(f"the card of {match['team']} was not read: {error.problems[0].what}")
             continue
-        if card.submission.team != match["team"] or card.challenge.name != summary.challenge:
+        found = card.submission.team, card.challenge.name
+        if (
+            found not in {(match["team"], summary.challenge), *expected}
+            or found[0] != match["team"]
+        ):
             remarks.append(f"the card of {match['team']} is not what its name says")
             continue
         cards[match["team"]] = card
