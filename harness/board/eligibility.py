@@ -17,9 +17,12 @@ from harness.card.records import (
     Physics,
     ProcessorUse,
     ScoreCard,
+    Submitted,
     UnreachedWorkingPoint,
 )
 from harness.challenge import (
+    LEARNING_TITLES,
+    NOT_SUPERVISED,
     RESOURCE_TITLES,
     AnyTarget,
     CpuTarget,
@@ -143,13 +146,31 @@ def _standing(entry: Entry, contest: Contest) -> Iterator[str]:
         yield f"taken back by the organiser: {rules.retracted[entry.key]}"
     if _is_late(card, rules):
         yield f"received {utc(card.received_at)}, after the deadline of {rules.deadline}"
-    if card.submission.is_supervised:
-        yield "declared as trained on the signals"
+    yield from _declared_reasons(card.submission, rules)
     if card.isolation.kind != "bwrap":
         yield f"scored without isolation ({card.isolation.kind})"
     if not card.is_official:
         why = "; ".join(card.unofficial_because) or "no reason recorded"
         yield f"unofficial: {why}"
+
+
+def _declared_reasons(said: Submitted, rules: RankingRules) -> Iterator[str]:
+    """Compare what the team declares with the kinds of learning and methods that are ranked."""
+    possible = NOT_SUPERVISED if said.stated_learning is None else (said.stated_learning,)
+    accepted = ", ".join(LEARNING_TITLES[kind] for kind in rules.learning)
+    if not set(possible) <= set(rules.learning):
+        match said.stated_learning:
+            case None:
+                yield (
+                    f"its kind of learning is not stated; this contest ranks {accepted}: state it "
+                    "by `learning` in submission.yaml"
+                )
+            case "supervised":
+                yield "declared as trained on the signals"
+            case kind:
+                yield f"declared as {LEARNING_TITLES[kind]}; this contest ranks {accepted}"
+    if said.method in rules.reference_methods:
+        yield "a reference of this contest, not ranked"
 
 
 def _is_late(card: ScoreCard, rules: RankingRules) -> bool:

@@ -251,12 +251,14 @@ def to_csv(board: Board) -> str:
         for edge in ("lower", "upper")
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
+    extra += ["learning", "method"]
     writer.writerow([*(column.name for column in shown), *extra])
     for row in board.rows:
         values: list[str | float | int | None] = [column.value(row) for column in shown]
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
+        values += [row.learning, row.method]
         writer.writerow([_csv_cell(value) for value in values])
     return out.getvalue()
 

@@ -30,7 +30,9 @@ from harness.challenge import (
     AnyTarget,
     CpuTarget,
     Evidence,
+    Learning,
     Merit,
+    Method,
     Name,
     TprAtFpr,
     Value,
@@ -107,6 +109,8 @@ class BoardRow(Value):
         Whose scores the physics is of; None where there is none.
     merits : mapping of signal to SignalCell or NotMeasured
         Empty where `rates` are what is ranked.
+    learning, method : str or None
+        As the team declares them; None: not stated.
     same_network : tuple of str
         Other teams that handed in the very same network.
     processor_ms : float, NotMeasured or None
@@ -126,6 +130,8 @@ class BoardRow(Value):
     title: str
     card: str
     division: Literal["trigger", "open"]
+    learning: Learning | None = Field(default=None, exclude_if=lambda kind: kind is None)
+    method: Method | None = Field(default=None, exclude_if=lambda method: method is None)
     created: str
     arithmetic: Literal["float", "firmware"] | None
     merit: MeritCell | NotMeasured
@@ -303,6 +309,8 @@ def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         title=card.submission.title,
         card=item.entry.key.partition("/")[2],
         division=card.submission.division,
+        learning=card.submission.learning,
+        method=card.submission.method,
         created=card.created,
         arithmetic=physics.arithmetic if physics else None,
         merit=_merit(card, contest, point, place),

@@ -14,9 +14,12 @@ from pydantic import BeforeValidator, Field, JsonValue
 from harness.challenge import (
     AnyTarget,
     Evidence,
+    Learning,
     Merit,
+    Method,
     Name,
     RankingRules,
+    SignalsSeen,
     StatedTarget,
     Target,
     Utc,
@@ -566,6 +569,10 @@ class Submitted(Value):
 
     Attributes
     ----------
+    learning, signals_seen, method : str or None
+        None: not stated, as on all cards that were made before they could be.
+    trained_on : tuple of str
+        Kinds of data that the weights were made from; empty: not stated.
     received : str or None
         When the organiser received it, which counts for the deadline; None: when it was scored.
     """
@@ -575,12 +582,22 @@ class Submitted(Value):
     authors: tuple[Text, ...]
     division: Literal["trigger", "open"]
     description: Text
+    method: Method | None = None
+    method_detail: Text | None = None
     training_data: Text
+    trained_on: tuple[Text, ...] = ()
+    learning: Learning | None = None
     is_supervised: bool
+    signals_seen: SignalsSeen | None = None
     references: tuple[Text, ...]
     licence: Text
     digest: Digest
     received: Utc | None = None
+
+    @property
+    def stated_learning(self) -> Learning | None:
+        """The kind of learning; None where all that was said is that it is not supervised."""
+        return "supervised" if self.is_supervised else self.learning
 
 
 class ScoredFile(Value):

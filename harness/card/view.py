@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from harness.card.declared import declared_facts
 from harness.card.records import (
     Cost,
     Figure,
@@ -62,6 +63,8 @@ def _heading(card: ScoreCard) -> Panel:
         f"{submission.title} · team {submission.team} · {submission.division} division",
         f"{challenge.title} · {challenge.name}, version {challenge.version}",
     ]
+    declared = declared_facts(submission).items()
+    lines.append(" · ".join(f"{title.lower()}: {value}" for title, value in declared))
     if challenge.synthetic:
         lines.append("synthetic events: no prediction for the real data")
     if not card.is_official:

@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from harness.challenge.declared import (
+    LEARNING_TITLES,
+    NOT_SUPERVISED,
+    Learning,
+    Method,
+    SignalsSeen,
+)
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -56,8 +63,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
+    "LEARNING_TITLES",
     "MERIT_KINDS",
     "NAME_PATTERN",
+    "NOT_SUPERVISED",
     "RESOURCE_TITLES",
     "SPLITMIX_STEP",
     "Account",
@@ -74,8 +83,10 @@ __all__ = [
     "Evidence",
     "Fraction",
     "IntakeRules",
+    "Learning",
     "MaxSic",
     "Merit",
+    "Method",
     "MistagAtTpr",
     "Name",
     "NoTarget",
@@ -84,6 +95,7 @@ __all__ = [
     "Preselection",
     "RankingRules",
     "RejectionAtTpr",
+    "SignalsSeen",
     "Split",
     "StatedTarget",
     "Target",
@@ -265,6 +277,11 @@ class RankingRules(Value):
         signals named in it count.
     require_second_translator : bool
         Whether a second translator must have checked the scores of every layer on its own.
+    learning : tuple of str
+        Kinds of learning that are ranked. An entry that does not state its kind is ranked where
+        every kind but ``supervised`` is.
+    reference_methods : tuple of str
+        Methods whose entries are references of the contest: shown, never ranked.
     tie_break : str
         What ranks entries that are equal in merit, mean AUC, latency and LUT. ``shared``: they
         share the rank. ``received``: the one that was received first is before the others.
@@ -281,6 +298,8 @@ class RankingRules(Value):
     accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
     accept_handed_in: bool = False
     require_second_translator: bool = False
+    learning: Annotated[tuple[Learning, ...], Field(min_length=1)] = NOT_SUPERVISED
+    reference_methods: tuple[Method, ...] = ()
     tie_break: Literal["shared", "received"] = "shared"
     resource_classes_lut: Annotated[tuple[int, ...], AfterValidator(_ascending)] = (
         1_000,

@@ -121,11 +121,14 @@ def _artefact(members: dict[str, bytes], unread: dict[str, str], remarks: list[s
         raise DataError(f"the artefact holds no {SUMMARY_NAME}")
     summary = parse_json(members.pop(SUMMARY_NAME), Summary, source=SUMMARY_NAME)
     cards: dict[str, ScoreCard] = {}
+    expected = {(one.team, one.challenge) for one in summary.scorings}
     for name, content in members.items():
         if (match := _CARD_NAME.match(name)) is None:
             continue
         try:
-            cards[match["team"]] = _card(content, match["team"], summary.challenge)
+            cards[match["team"]] = _card(
+                content, match["team"], {(match["team"], summary.challenge), *expected}
+            )
         except DataError as error:
             unread[match["team"]] = error.problems[0].what
     for one in summary.scorings:
@@ -134,9 +137,10 @@ def _artefact(members: dict[str, bytes], unread: dict[str, str], remarks: list[s
     return RunArtefact(summary=summary, cards=cards, unread=unread, remarks=tuple(remarks))
 
 
-def _card(content: bytes, team: str, challenge: str) -> ScoreCard:
+def _card(content: bytes, team: str, expected: Collection[tuple[str, str]]) -> ScoreCard:
     card = parse_card(content, source=team)
-    if (card.submission.team, card.challenge.name) != (team, challenge):
+    found = card.submission.team, card.challenge.name
+    if found[0] != team or found not in expected:
         raise DataError("is not what its name says: it is of another team or challenge")
     return card
 

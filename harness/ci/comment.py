@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from harness.board.rows import (
     titles_of,
 )
 from harness.board.teams import Teams
+from harness.card.declared import declared_facts
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import markdown_text
 from harness.challenge import Challenge, Merit, Target
@@ -75,19 +76,40 @@ _FAULTS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rivals:
-    """What a card is compared with: the cards on its board, and the rules that hold there."""
+    """What a card is compared with: the cards on its board, and the rules that hold there.
+
+    Attributes
+    ----------
+    others : mapping of challenge to Rivals
+        Those of the other challenges that cards may be of.
+    """
 
     entries: Sequence[Entry] = ()
     rulebook: Rulebook = field(default_factory=Rulebook)
+    others: Mapping[str, Rivals] = field(default_factory=dict)
+
+    def of(self, challenge: str) -> Rivals:
+        """Return what a card of this challenge is compared with."""
+        return self.others.get(challenge, self)
 
 
-def read_rivals(results: Path, rules: Challenge) -> Rivals:
-    """Read the cards of a challenge below `results`, and the rules that hold for them."""
-    boards = Boards(results, [rules])
+def read_rivals(results: Path, rules: Challenge, others: Sequence[Challenge] = ()) -> Rivals:
+    """Read the cards of a challenge below `results`, and the rules that hold for them.
+
+    Parameters
+    ----------
+    others : sequence of Challenge
+        Further challenges that cards may be of.
+    """
+    boards = Boards(results, [rules, *(one for one in others if one.name != rules.name)])
     snapshot = boards.refresh()
-    return Rivals(
-        entries=snapshot.entries.get(rules.name, ()), rulebook=boards.rulebook(snapshot, rules.name)
-    )
+
+    def of(name: str) -> Rivals:
+        entries = snapshot.entries.get(name, ())
+        return Rivals(entries=entries, rulebook=boards.rulebook(snapshot, name))
+
+    apart = {one.name: of(one.name) for one in others if one.name != rules.name}
+    return replace(of(rules.name), others=apart)
 
 
 def comment_on_folder(folder: Path, rivals: Rivals) -> str:
@@ -165,13 +187,14 @@ def make_comment(
         parts += _disqualified(summary.plan, rivals)
     for scoring in summary.scorings:
         card = cards.get(scoring.team)
-        if scoring.status == "failed" or card is None:
+        is_shown = card is not None and card.challenge.name == scoring.challenge
+        if scoring.status == "failed" or card is None or not is_shown:
             parts.append(_failure(scoring, unread.get(scoring.team, "")))
             if scoring.message:
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
             continue
-        brief, details = _card_parts(card, rivals, scoring, summary.plan)
+        brief, details = _card_parts(card, rivals.of(card.challenge.name), scoring, summary.plan)
         parts.append(brief)
         optional.append((len(parts), details))
         parts.append("")
@@ -230,7 +253,11 @@ def _plan_parts(plan: Plan) -> list[str]:
 
 def _disqualified(plan: Plan, rivals: Rivals) -> list[str]:
     """Say which of the teams may not take part any more, also under a new name."""
-    found = Teams.of(rivals.rulebook.decisions).disqualified
+    found = {
+        name: decision
+        for one in (*rivals.others.values(), rivals)
+        for name, decision in Teams.of(one.rulebook.decisions).disqualified.items()
+    }
     return [
         f"**`{one.team}` is disqualified: {comment_text(found[name].reason)}** No card of it is "
         "ranked. If that is a mistake, write to the organiser."
@@ -405,7 +432,8 @@ def _verdict(found: Judgement) -> str:
 
 
 def _details(card: ScoreCard) -> str:
-    rows = [("files", card.submission.digest), ("scorer version", str(card.scorer_version))]
+    rows = [*declared_facts(card.submission).items()]
+    rows += [("files", card.submission.digest), ("scorer version", str(card.scorer_version))]
     rows.append(("isolation", card.isolation.kind))
     cost = card.cost
     if not isinstance(cost, NotMeasured):
@@ -432,6 +460,6 @@ def _details(card: ScoreCard) -> str:
     rows += [("warning", warning) for warning in card.warnings[:10]]
     table = "".join(f"\n{_row(map(comment_text, pair))}" for pair in rows)
     return (
-        f"<details><summary>Cost, firmware, checks</summary>\n\n| | |\n| --- | --- |{table}\n\n"
-        "</details>"
+        "<details><summary>Declaration, cost, firmware, checks</summary>\n\n"
+        f"| | |\n| --- | --- |{table}\n\n</details>"
     )

@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from harness.challenge import IntakeRules
 from harness.ci.documents import cut
 from harness.ci.git import MODE_TITLES, Repository, TreeEntry
+from harness.data.manifest import Manifest
 from harness.errors import InvalidSubmissionError, Problem
+from harness.scoring.chosen import unknown_challenges
 from harness.submission import digest
 from harness.submission.declaration import FILE_NAME, MAX_BYTES, owners_of, parse_spec
 
@@ -82,7 +84,9 @@ def folded(name: str) -> str:
 # --- Files ----------------------------------------------------------------------------------------
 
 
-def folder_problems(repository: Repository, folder: TeamFolder) -> Iterator[Problem]:
+def folder_problems(
+    repository: Repository, folder: TeamFolder, challenges: Manifest | None = None
+) -> Iterator[Problem]:
     """Say what is wrong with the files of a folder as the merge would leave it."""
     if folder.new_tree is None:
         return
@@ -105,7 +109,7 @@ def folder_problems(repository: Repository, folder: TeamFolder) -> Iterator[Prob
         )
     if len(folder.entries) <= digest.MAX_FILES:
         yield from _pointer_problems(repository, folder)
-        yield from _declaration_problems(repository, folder)
+        yield from _declaration_problems(repository, folder, challenges)
 
 
 def _size_problems(folder: TeamFolder) -> Iterator[Problem]:
@@ -175,7 +179,9 @@ def _declaration(repository: Repository, entries: Iterable[TreeEntry]) -> str | 
     return None
 
 
-def _declaration_problems(repository: Repository, folder: TeamFolder) -> Iterator[Problem]:
+def _declaration_problems(
+    repository: Repository, folder: TeamFolder, challenges: Manifest | None
+) -> Iterator[Problem]:
     text = _declaration(repository, folder.entries)
     if text is None:
         yield Problem(
@@ -185,7 +191,9 @@ def _declaration_problems(repository: Repository, folder: TeamFolder) -> Iterato
             fix="run `harness new` for a skeleton, or copy it from submissions/team_x",
         )
         return
-    _, problems = parse_spec(text, folder.name)
+    spec, problems = parse_spec(text, folder.name)
+    if spec is not None and challenges is not None:
+        problems = [*unknown_challenges(spec, challenges)]
     for problem in problems:
         yield replace(problem, where=f"{folder.place}/{problem.where}")
 

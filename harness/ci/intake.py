@@ -18,9 +18,12 @@ from harness.ci.inbox import receive
 from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
 from harness.ci.queue import Score, score_all
 from harness.ci.staging import read_files, write_files
+from harness.data.manifest import Manifest
 from harness.errors import HarnessError, InvalidSubmissionError, attempt
 from harness.files import write_json
+from harness.scoring.chosen import chosen_challenges
 from harness.submission import Submission, read_submission
+from harness.submission.declaration import FILE_NAME, parse_spec
 from harness.submission.digest import read_regular, scan
 
 
@@ -31,7 +34,10 @@ class ScoringSettings:
     Attributes
     ----------
     rules : Challenge
-        What they are scored on.
+        What they are scored on, unless they say so themselves.
+    declared : Manifest or None
+        Score each submission on the challenges of this manifest that it declares; None: all of
+        them on `rules`.
     manifests : sequence of Path
         Manifests beside the shipped one.
     results : Path
@@ -52,6 +58,7 @@ class ScoringSettings:
     rules: Challenge
     results: Path
     manifests: Sequence[Path] = ()
+    declared: Manifest | None = None
     score: Score = score_request
     jobs: int = 1
     cluster: str | None = None
@@ -85,11 +92,14 @@ class SubmittedFiles:
 
 
 def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) -> Summary:
-    """Score the submissions of a plan, read from git's objects."""
+    """Score the submissions of a plan, read from git's objects, each on one challenge.
+
+    That is the first one that it declares: the main branch scores it on the others, too.
+    """
     if plan.kind != "submissions":
         return Summary(challenge=settings.rules.name, plan=plan)
     handed = [read_tree(repository, one.team, one.tree) for one in plan.to_score if one.tree]
-    scorings = score_handed(handed, settings)
+    scorings = score_handed(handed, settings, n_challenges=1)
     return Summary(challenge=settings.rules.name, plan=plan, scorings=tuple(scorings))
 
 
@@ -172,9 +182,36 @@ def _submitted(
     return SubmittedFiles(team=team, files=read, received=received)
 
 
-def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
-    """Score submissions; one that is not valid fails without being run."""
-    prepared = [prepare(one, settings) for one in handed]
+def challenges_of(handed: SubmittedFiles, settings: ScoringSettings) -> tuple[Challenge, ...]:
+    """Return what a submission is scored on.
+
+    What is wrong with one that is not valid is told once: on the challenge of the settings.
+    """
+    text = handed.files.get(FILE_NAME, b"").decode("utf-8-sig", errors="replace")
+    spec = None if settings.declared is None else parse_spec(text, handed.team)[0]
+    if settings.declared is None or spec is None:
+        return (settings.rules,)
+    try:
+        return chosen_challenges(spec, settings.declared)
+    except InvalidSubmissionError:
+        return (settings.rules,)
+
+
+def score_handed(
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings, *, n_challenges: int | None = None
+) -> list[Scoring]:
+    """Score submissions; one that is not valid fails without being run.
+
+    Parameters
+    ----------
+    n_challenges : int, optional
+        Of each submission's challenges, take the first ones only.
+    """
+    prepared = [
+        prepare(one, replace(settings, rules=rules))
+        for one in handed
+        for rules in challenges_of(one, settings)[:n_challenges]
+    ]
     requests = [one for one in prepared if isinstance(one, ScoringRequest)]
     scored = iter(score_requests(requests, settings))
     return [one if isinstance(one, Scoring) else next(scored) for one in prepared]
@@ -195,7 +232,7 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
 
 def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest | Scoring:
     """Check a submission and make a request of it, or say what is wrong."""
-    submission = attempt(lambda: check_files(handed))
+    submission = attempt(lambda: _checked(handed, settings))
     if isinstance(submission, HarnessError):
         return _refused(handed.team, settings, submission)
     return ScoringRequest(
@@ -209,6 +246,13 @@ def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest
         limit_s=settings.limit_s,
         deadline=settings.deadline,
     )
+
+
+def _checked(handed: SubmittedFiles, settings: ScoringSettings) -> Submission:
+    submission = check_files(handed)
+    if settings.declared is not None:
+        chosen_challenges(submission.spec, settings.declared)
+    return submission
 
 
 def check_files(handed: SubmittedFiles) -> Submission:
@@ -239,6 +283,8 @@ def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scori
 def write_artefact(summary: Summary, results: Path, folder: Path) -> Summary:
     """Write a summary and the public parts of its cards into a folder, for the comment.
 
+    Of a team with several challenges it is the card of the first one.
+
     Returns
     -------
     Summary
@@ -248,8 +294,8 @@ def write_artefact(summary: Summary, results: Path, folder: Path) -> Summary:
         failed(one, made)
         if isinstance(made := attempt(partial(_lay, one, results, folder)), HarnessError)
         else one
-        for one in summary.scorings
-    ]
+        for one in reversed(summary.scorings)
+    ][::-1]
     summary = summary.model_copy(update={"scorings": tuple(laid)})
     write_json(folder / SUMMARY_NAME, summary)
     return summary

@@ -8,6 +8,7 @@ branch, index or file of the clone changes, and no network is used.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from harness.ci.git import Repository, identity
 from harness.ci.history import BoardFolder
 from harness.ci.intake import ScoringSettings, SubmittedFiles, read_tree, score_plan, write_artefact
 from harness.ci.plan import make_plan
-from harness.ci.publish import publish_challenge
+from harness.ci.publish import publish_declared
 from harness.ci.session import write_site
 from harness.errors import UsageError
 from harness.files import write_whole
@@ -73,10 +74,16 @@ def rehearse(
         Account that would open it.
     """
     with tempfile.TemporaryDirectory(prefix="harness-local-") as scratch:
-        rivals = read_rivals(settings.results, settings.rules)
+        others = () if settings.declared is None else settings.declared.challenges
+        rivals = read_rivals(settings.results, settings.rules, others)
         upstream, start, head = _open(clone, Path(scratch) / "upstream.git", base)
         plan = make_plan(
-            upstream, base=start, head=head, intake=settings.rules.intake, author=author
+            upstream,
+            base=start,
+            head=head,
+            intake=settings.rules.intake,
+            author=author,
+            challenges=settings.declared,
         )
         summary = score_plan(upstream, plan, settings)
         summary = write_artefact(summary, settings.results, out / "artefact")
@@ -84,11 +91,18 @@ def rehearse(
         write_whole(out / "comment.md", f"{comment}\n".encode())
         if plan.kind != "submissions":
             return Rehearsal(summary=summary, comment=comment)
-        published = publish_challenge(_merged(upstream, summary, plan), settings)
+        published = _published(_merged(upstream, summary, plan), settings)
         board = BoardFolder(out / "board")
         is_new = bool(published.scorings)
         site = write_site(settings.results, settings.manifests, board.site) if is_new else None
         return Rehearsal(summary=summary, comment=comment, published=published, site=site)
+
+
+def _published(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> Summary:
+    """Score what a merge would bring as the main branch does, on every challenge."""
+    made = publish_declared(handed, settings)
+    scorings = tuple(one for summary in made for one in summary.scorings)
+    return Summary(challenge=settings.rules.name, plan=None, scorings=scorings)
 
 
 def _merged(upstream: Repository, summary: Summary, plan: Plan) -> list[SubmittedFiles]:

@@ -23,6 +23,7 @@ from harness.ci.folders import (
     read_folder,
 )
 from harness.ci.git import MODE_TITLES, PathChange, Repository, TooLargeError
+from harness.data.manifest import Manifest
 from harness.errors import InvalidSubmissionError, Problem, UsageError
 from harness.submission.digest import irregular
 
@@ -32,7 +33,13 @@ _MAX_PROBLEMS = 100
 
 
 def make_plan(
-    repository: Repository, *, base: str, head: str, intake: IntakeRules, author: str | None = None
+    repository: Repository,
+    *,
+    base: str,
+    head: str,
+    intake: IntakeRules,
+    author: str | None = None,
+    challenges: Manifest | None = None,
 ) -> Plan:
     """Compare two commits and plan what is scored.
 
@@ -46,6 +53,8 @@ def make_plan(
         The organiser's rules: of the base, never of the head.
     author : str, optional
         Account that opened the pull request; without it ownership is not checked.
+    challenges : Manifest, optional
+        Where the challenges must be that submissions declare; without it they do not matter.
 
     Raises
     ------
@@ -69,7 +78,11 @@ def make_plan(
         # Nothing of a pull request with such a problem is read any further.
         folders = [read_folder(repository, team, base=base, merged=merged) for team in teams]
         _raise_any(
-            *(problem for folder in folders for problem in folder_problems(repository, folder)),
+            *(
+                problem
+                for folder in folders
+                for problem in folder_problems(repository, folder, challenges)
+            ),
             *ownership_problems(repository, folders, intake, author),
         )
     except InvalidSubmissionError as error:

@@ -8,6 +8,7 @@ the public parts of cards alone, and the output of its runs is not kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from harness.board.decisions import read_decisions
@@ -18,7 +19,14 @@ from harness.ci.documents import Scoring, Summary, failed
 from harness.ci.folders import SUBMISSIONS
 from harness.ci.following import follow_main
 from harness.ci.git import Repository
-from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, read_tree, score_requests
+from harness.ci.intake import (
+    ScoringSettings,
+    SubmittedFiles,
+    challenges_of,
+    prepare,
+    read_tree,
+    score_requests,
+)
 from harness.ci.ledger import (
     MAX_FAULTS,
     Attempt,
@@ -30,7 +38,7 @@ from harness.ci.ledger import (
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
-from harness.ci.secrecy import open_challenges, show_public_parts
+from harness.ci.secrecy import cannot_be_scored, open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import EnvironmentFaultError, ExitCode
 
@@ -50,16 +58,62 @@ def publish(
     Returns
     -------
     list of Summary
-        Of the public challenge, then of the private one.
+        Of the public challenge, of the private one, then of the others that submissions declare.
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
         head = clone.resolve(commit)
         handed = read_branch(clone, head)
+        shares = share_out(handed, settings)
         summaries = []
         for own in challenges:
             follow_main(clone, head, own.decided, own.rules.name)
-            summaries.append(publish_challenge(handed, own))
+            # A private challenge is everybody's.
+            summaries.append(publish_challenge(shares.get(own.rules.name, handed), own))
+        for own in declared_beside(shares, settings):
+            follow_main(clone, head, own.decided, own.rules.name)
+            summaries.append(_publish_beside(shares[own.rules.name], own))
     return summaries
+
+
+def publish_declared(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Summary]:
+    """Score what is new on the public challenges, each submission on those that it declares."""
+    shares = share_out(handed, settings)
+    main = publish_challenge(shares[settings.rules.name], settings)
+    beside = declared_beside(shares, settings)
+    return [main, *(_publish_beside(shares[own.rules.name], own) for own in beside)]
+
+
+def share_out(
+    handed: Sequence[SubmittedFiles], settings: ScoringSettings
+) -> dict[str, list[SubmittedFiles]]:
+    """Return the submissions of each challenge: that of the settings, and those declared."""
+    shares: dict[str, list[SubmittedFiles]] = {settings.rules.name: []}
+    for one in handed:
+        for rules in challenges_of(one, settings):
+            shares.setdefault(rules.name, []).append(one)
+    return shares
+
+
+def declared_beside(shares: Collection[str], settings: ScoringSettings) -> list[ScoringSettings]:
+    """Return the settings of the declared challenges beside that of `settings`."""
+    return [
+        replace(settings, rules=settings.declared.challenge(name))
+        for name in shares
+        if settings.declared is not None and name != settings.rules.name
+    ]
+
+
+def _publish_beside(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> Summary:
+    """Publish a challenge that teams declare; where it cannot be scored here, all of it waits."""
+    reason = cannot_be_scored(settings.rules)
+    if not reason:
+        return publish_challenge(handed, settings)
+    name = settings.rules.name
+    waiting = (
+        Scoring(team=one.team, challenge=name, status="waiting", attempts=0, message=reason)
+        for one in handed
+    )
+    return Summary(challenge=name, plan=None, scorings=tuple(waiting))
 
 
 def published_exit_code(summaries: Sequence[Summary]) -> int:

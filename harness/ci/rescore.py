@@ -19,8 +19,8 @@ from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
-from harness.ci.publish import read_branch
-from harness.ci.secrecy import open_challenges, show_public_parts
+from harness.ci.publish import declared_beside, read_branch, share_out
+from harness.ci.secrecy import cannot_be_scored, open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import DataError, ExitCode, HarnessError, attempt
 from harness.scoring.audit import rescore_card
@@ -58,7 +58,9 @@ def rescore_board(
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
         handed = read_branch(clone, clone.resolve(commit))
-        return [one for own in challenges for one in rescore_all(handed, own)]
+        others = declared_beside(share_out(handed, settings), settings)
+        every = (*challenges, *(own for own in others if not cannot_be_scored(own.rules)))
+        return [one for own in every for one in rescore_all(handed, own)]
 
 
 def redone_exit_code(redone: Sequence[Redone]) -> int:

@@ -22,7 +22,7 @@ from harness.ci.intake import ScoringSettings
 from harness.ci.opening import carry_to_whole_cards
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.errors import EnvironmentFaultError, HarnessError, UsageError, attempt
-from harness.scoring.readiness import refuse_unrankable
+from harness.scoring.readiness import check_challenge, refuse_unrankable
 
 
 @contextmanager
@@ -89,6 +89,20 @@ def _refuse_unrankable(settings: ScoringSettings) -> None:
             fix=f"where nobody else reads it: harness data check {settings.rules.name} --manifest "
             "FILE",
         ) from None
+
+
+def cannot_be_scored(rules: Challenge) -> str:
+    """Say why a challenge that teams declare cannot be scored here in public; empty if it can."""
+    if secret := _secret_of(rules):
+        return f"{rules.name} {secret}: the organiser scores it by `--challenge {rules.name}`"
+    found = check_challenge(rules)
+    if not found.is_here:
+        return f"the data of {rules.name} are not on this machine: run `harness fetch {rules.name}`"
+    try:
+        refuse_unrankable(rules)
+    except UsageError as error:
+        return f"nobody would be ranked: {error.problems[0]}"
+    return ""
 
 
 def _secret_of(rules: Challenge) -> str:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from harness.ci.intake import ScoringSettings
     from harness.ci.private import PrivatePlace
     from harness.ci.session import BoardWork
+    from harness.data.manifest import Manifest
 
 _repository_option = click.option(
     "--repository", type=FOLDER, default=Path(), show_default=True, help="A clone."
@@ -121,8 +122,15 @@ _received_option = click.option(
     help="When new submissions of a shared folder were received, with its zone. [default: now]",
 )
 
+# A repository's variable of this name holds for every submission, whatever it declares.
+_declared_option = click.option(
+    "--challenge",
+    envvar="HARNESS_CHALLENGE",
+    help="Data set to score all on. [default: `challenges` of each submission.yaml]",
+)
+
 _SCORING_OPTIONS = (
-    challenge_option,
+    _declared_option,
     click.option(
         "--jobs",
         type=click.IntRange(1, 1024),
@@ -157,7 +165,7 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def gathered(
         *,
-        challenge: str,
+        challenge: str | None,
         jobs: int,
         cluster: str | None,
         limit_s: float,
@@ -176,8 +184,10 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
         if work is not None:
             manifests, results = tuple(work.manifests), work.board.results
             values["work"] = work
+        rules, declared = _challenges(challenge, manifests)
         settings = ScoringSettings(
-            rules=_rules(challenge, manifests),
+            rules=rules,
+            declared=declared,
             manifests=manifests,
             results=results,
             jobs=jobs,
@@ -195,10 +205,14 @@ def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     return gathered
 
 
-def _rules(challenge: str, manifests: tuple[Path, ...]) -> Challenge:
+def _challenges(
+    stated: str | None, manifests: tuple[Path, ...]
+) -> tuple[Challenge, Manifest | None]:
+    """Return the challenge for all, or the main one and those that submissions may declare."""
     from harness.data.manifest import load_manifest
 
-    return load_manifest(*manifests).challenge(challenge)
+    manifest = load_manifest(*manifests)
+    return manifest.challenge(stated or "sample"), None if stated else manifest
 
 
 @click.group()
@@ -211,7 +225,7 @@ def ci() -> None:
 @click.option("--base", required=True, help="Where the pull request goes to.")
 @click.option("--head", required=True, help="What it brings.")
 @click.option("--author", help="Account that opened it; without it owners are not checked.")
-@challenge_option
+@_declared_option
 @manifest_option
 @click.option("--out", type=FILE, help="Write the plan here, too.")
 def plan(
@@ -219,7 +233,7 @@ def plan(
     base: str,
     head: str,
     author: str | None,
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     out: Path | None,
 ) -> None:
@@ -229,8 +243,15 @@ def plan(
     from harness.errors import ExitCode
     from harness.files import write_json
 
-    clone, intake = Repository(repository), _rules(challenge, manifests).intake
-    made = make_plan(clone, base=base, head=head, intake=intake, author=author)
+    rules, declared = _challenges(challenge, manifests)
+    made = make_plan(
+        Repository(repository),
+        base=base,
+        head=head,
+        intake=rules.intake,
+        author=author,
+        challenges=declared,
+    )
     if out is not None:
         write_json(out, made)
     print_json(made)
@@ -303,7 +324,7 @@ def receive(submissions: Path, results: Path, received: str | None, as_json: boo
     required=True,
     help="Folder that `harness ci score --out` wrote; with --post the artefact's name.",
 )
-@challenge_option
+@_declared_option
 @manifest_option
 @results_option
 @click.option("--out", type=FILE, help="Write the comment here, too.")
@@ -319,7 +340,7 @@ def receive(submissions: Path, results: Path, received: str | None, as_json: boo
 )
 def comment(
     artefact: str,
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     results: Path,
     out: Path | None,
@@ -336,7 +357,8 @@ def comment(
     from harness.ci.comment import comment_on_folder, read_rivals
     from harness.files import write_whole
 
-    rivals = read_rivals(results, _rules(challenge, manifests))
+    rules, declared = _challenges(challenge, manifests)
+    rivals = read_rivals(results, rules, () if declared is None else declared.challenges)
     if post:
         made = post_comment(
             rivals, artefact=artefact, event=event, repository=forge_repository, api=api

@@ -21,6 +21,9 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 challenge_option = click.option(
     "--challenge", default="sample", show_default=True, help="Data set to score on."
 )
+declared_option = click.option(
+    "--challenge", help="Data set to score on. [default: `challenges` of submission.yaml]"
+)
 manifest_option = click.option(
     "--manifest",
     "manifests",

@@ -10,7 +10,7 @@ import click
 
 from harness.cli.options import (
     FOLDER,
-    challenge_option,
+    declared_option,
     folder_argument,
     json_option,
     limit_options,
@@ -46,7 +46,7 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 
 @click.command()
 @folder_argument
-@challenge_option
+@declared_option
 @manifest_option
 @click.option("--backend", default="rtl", show_default=True, help="rtl, estimate, vitis, vivado.")
 @click.option("--quick", is_flag=True, help="An estimate in seconds: the backend estimate.")
@@ -68,7 +68,7 @@ def new(team: str, is_open: bool, submissions: Path) -> None:
 def synth(
     folder: Path,
     *,
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     backend: str,
     quick: bool,
@@ -114,38 +114,41 @@ def synth(
 @click.option(
     "--deep", is_flag=True, help="Run it on made-up events too, in a sandbox, firmware included."
 )
-@challenge_option
+@declared_option
 @manifest_option
 @unsafe_option()
 def validate(
     folder: Path,
     *,
     deep: bool,
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     isolation: IsolationKind,
 ) -> None:
     """List all that is wrong with the submission in FOLDER; without --deep none of it is run."""
+    from harness.data.manifest import load_manifest
+    from harness.scoring.chosen import chosen_challenges
     from harness.submission import read_submission
 
+    submission = read_submission(folder, progress())
+    chosen = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)
     if deep:
         from harness.scoring.trial import try_submission
 
-        submission = try_submission(
-            folder,
-            challenge=challenge,
-            manifests=manifests,
-            isolation=isolation,
-            progress=progress(),
-        )
-    else:
-        submission = read_submission(folder, progress())
+        for rules in chosen:
+            try_submission(
+                folder,
+                challenge=rules.name,
+                manifests=manifests,
+                isolation=isolation,
+                progress=progress(),
+            )
     tell(f"{submission.spec.team}: nothing wrong found; {submission.digest}", is_error=False)
 
 
 @click.command()
 @folder_argument
-@challenge_option
+@declared_option
 @manifest_option
 @results_option
 @click.option("--quick", is_flag=True, help="A subset, no firmware: for trying, unofficial.")
@@ -164,7 +167,7 @@ def validate(
 def score(
     folder: Path,
     *,
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     results: Path,
     quick: bool,
@@ -177,27 +180,29 @@ def score(
     private: bool,
     as_json: bool,
 ) -> None:
-    """Score the submission in FOLDER and write its score card.
+    """Score the submission in FOLDER on each of its challenges and write its score cards.
 
     If the network has no firmware, the card says why and is not ranked; the exit code is 0.
     """
     from harness import score as score_folder
     from harness.card.files import card_path
+    from harness.scoring.chosen import challenges_of_folder
 
-    card = score_folder(
-        folder,
-        challenge,
-        manifests=manifests,
-        results=results,
-        is_quick=quick,
-        has_firmware=not (quick or no_firmware),
-        reports=reports,
-        settings=settings,
-        has_stress=stress,
-        fresh=fresh,
-        isolation=isolation,
-        progress=progress(),
-    )
-    print_card(card, results=results, as_json=as_json, is_private=private)
-    if not quick:
-        tell(f"score card: {card_path(card, results)}")
+    for name in challenges_of_folder(folder, challenge, manifests):
+        card = score_folder(
+            folder,
+            name,
+            manifests=manifests,
+            results=results,
+            is_quick=quick,
+            has_firmware=not (quick or no_firmware),
+            reports=reports,
+            settings=settings,
+            has_stress=stress,
+            fresh=fresh,
+            isolation=isolation,
+            progress=progress(),
+        )
+        print_card(card, results=results, as_json=as_json, is_private=private)
+        if not quick:
+            tell(f"score card: {card_path(card, results)}")

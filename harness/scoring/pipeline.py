@@ -41,6 +41,7 @@ from harness.sandbox import Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.tried import tried_isolation
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
+from harness.scoring.chosen import chosen_challenges
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.fresh import compare_fresh, find_fresh
 from harness.scoring.integrity import Batch
@@ -60,7 +61,7 @@ _WITNESSES_OF_SIGNAL = 1_000
 
 def score(
     folder: str | PathLike[str],
-    challenge: str = "sample",
+    challenge: str | None = None,
     *,
     manifests: Sequence[str | PathLike[str]] = (),
     results: str | PathLike[str] = "results",
@@ -80,8 +81,8 @@ def score(
     ----------
     folder : path
         ``submissions/<team>``.
-    challenge : str
-        Name of a challenge of the manifest.
+    challenge : str, optional
+        Name of a challenge of the manifest; without it the first one that the submission declares.
     manifests : sequence of path
         Manifests beside the shipped one.
     results : path
@@ -112,14 +113,15 @@ def score(
         See `harness.errors`: the class says whose fault it was. No card is written.
     """
     submission = read_submission(Path(folder), progress)
-    rules = load_manifest(*map(Path, manifests)).challenge(challenge)
+    manifest = load_manifest(*map(Path, manifests))
+    rules = chosen_challenges(submission.spec, manifest, challenge)[0]
     refuse_wrong_rules(rules)
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))
     root.mkdir(parents=True, exist_ok=True)
     extent = "quick" if is_quick else "firmware" if has_firmware else "no-firmware"
-    kind = f"{challenge} {submission.spec.division} {extent}"
+    kind = f"{rules.name} {submission.spec.division} {extent}"
     clock = StageClock(progress=progress, history=root / "timings.json", kind=kind)
     with scratch_folder() as scratch:
         with clock.stage("data", f"open {rules.title}"):

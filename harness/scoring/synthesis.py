@@ -17,6 +17,7 @@ from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_tried_workspace
+from harness.scoring.chosen import chosen_challenges
 from harness.scoring.pipeline import mix_events
 from harness.scoring.scorer import extract_network
 from harness.submission import Submission, read_submission
@@ -28,7 +29,7 @@ _IMPLEMENTING = ("vitis", "vivado")
 def synthesise_submission(
     folder: Path,
     *,
-    challenge: str = "sample",
+    challenge: str | None = None,
     manifests: Sequence[Path] = (),
     cache: Path | None = None,
     backend: str = "rtl",
@@ -69,7 +70,7 @@ def synthesise_submission(
     """
     submission = read_submission(folder, progress)
     _check_request(submission, backend, has_implementation=has_implementation)
-    rules = load_manifest(*manifests).challenge(challenge)
+    rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     target = _target(fpga_of(rules), part, clock_period_ns)
     with open_tried_workspace(isolation, cache_root(cache)) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))

@@ -17,6 +17,7 @@ from harness.firmware.backend import FirmwareRequest, UntranslatableError
 from harness.firmware.translate.translation import translate
 from harness.firmware.witnesses.graph import compare_quickly
 from harness.sandbox import Workspace, open_tried_workspace
+from harness.scoring.chosen import chosen_challenges
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
@@ -31,7 +32,7 @@ _NO_FIRMWARE = Problem(
 def try_submission(
     folder: Path,
     *,
-    challenge: str = "sample",
+    challenge: str | None = None,
     manifests: Sequence[Path] = (),
     isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
@@ -43,8 +44,9 @@ def try_submission(
 
     Parameters
     ----------
-    challenge : str
-        Whose events the made-up ones look like, and whose target the firmware is for.
+    challenge : str, optional
+        Whose events the made-up ones look like, and whose target the firmware is for; without
+        it the first one that the submission declares.
 
     Other parameters are those of `harness.scoring.pipeline.score`.
 
@@ -54,7 +56,7 @@ def try_submission(
         What is wrong; see `harness.errors`: the class says whose fault it is.
     """
     submission = read_submission(folder, progress)
-    rules = load_manifest(*manifests).challenge(challenge)
+    rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     with open_tried_workspace(isolation, cache_root()) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
         if submission.spec.division == "open":

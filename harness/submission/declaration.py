@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 
 from harness.card.text import is_readable
-from harness.challenge import Account, Name, Value
+from harness.challenge import Account, Learning, Method, Name, SignalsSeen, Value
 from harness.errors import DataError, Problem, complaint
 from harness.files import decode_text, load_yaml, read_bounded
 from harness.submission.words import parse_input_word, parse_word
@@ -24,8 +33,14 @@ _EXAMPLES = {
     "authors": "authors: [Ada Lovelace]",
     "division": "division: trigger (or open)",
     "description": "description: One paragraph on the method.",
+    "method": "method: autoencoder",
+    "method_detail": "method_detail: Dense, with a squared error weighted by pT",
     "training_data": "training_data: training part of the background",
-    "is_supervised": "is_supervised: false (true if any signal was used in training)",
+    "trained_on": "trained_on: [background]",
+    "learning": "learning: unsupervised (or weak, semi, supervised)",
+    "is_supervised": "is_supervised: false (or in its place `learning`)",
+    "signals_seen": "signals_seen: none (or evaluated, tuned)",
+    "challenges": "challenges: [sample]",
     "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
@@ -61,8 +76,15 @@ def _none_given(value: object) -> object:
     return () if value == "" else value
 
 
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names one twice")
+    return names
+
+
 Text = Annotated[str, AfterValidator(_printable)]
 Line = Annotated[Text, Field(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
+ShortLine = Annotated[Line, Field(max_length=40)]
 Paragraph = Annotated[Text, Field(min_length=1, max_length=4000)]
 Word = Annotated[str, AfterValidator(_is_word)]
 InputWord = Annotated[str, AfterValidator(_is_input_word)]
@@ -90,29 +112,69 @@ class Spec(Value):
         Name of the folder: lower case letters, digits and ``_+.-``.
     division : str
         ``trigger``: a network, ranked by its firmware. ``open``: any Python, physics only.
+    method, method_detail : str or None
+        Family of the method, which rules can name, and free text beside it.
     training_data : str
         What the weights were made from.
+    trained_on : tuple of str
+        The same in a few words, such as ``background``, ``simulation`` or ``data``.
+    learning : str or None
+        Which labels the weights were fitted with. Older files give `is_supervised` only.
     is_supervised : bool
-        Whether any signal, simulated or real, was used in training or tuning.
+        Whether `learning` is ``supervised``.
+    signals_seen : str or None
+        What was done with signal events beside that: ``none``, ``evaluated`` (a figure was
+        computed), or ``tuned`` (something was chosen by such a figure).
+    challenges : tuple of str
+        What it is scored on, where nobody states a challenge; the first is the main one.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
     precision : Precision or None
         Needed for a network of plain Keras layers in the trigger division.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": ["learning"]}, {"required": ["is_supervised"]}]}
+    )
+
     team: Name
     title: Line
     authors: tuple[Line, ...] = Field(min_length=1, max_length=200)
     division: Literal["trigger", "open"]
     description: Paragraph
+    method: Method | None = None
+    method_detail: Line | None = None
     training_data: Paragraph
-    is_supervised: bool
+    trained_on: Annotated[
+        tuple[ShortLine, ...], BeforeValidator(_none_given), Field(max_length=8)
+    ] = ()
+    learning: Learning | None = None
+    is_supervised: bool = Field(default_factory=lambda said: said.get("learning") == "supervised")
+    signals_seen: SignalsSeen | None = None
     references: Annotated[
         tuple[Line, ...], BeforeValidator(_none_given), Field(max_length=100)
     ] = ()
     licence: Line
+    challenges: Annotated[
+        tuple[Name, ...], AfterValidator(_each_once), Field(min_length=1, max_length=10)
+    ] = ("sample",)
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
     precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
+
+    @field_validator("is_supervised")
+    @classmethod
+    def _agrees_with_learning(cls, value: object, info: ValidationInfo) -> object:
+        learning = info.data.get("learning")
+        if learning is not None and value != (learning == "supervised"):
+            raise ValueError(f"contradicts `learning: {learning}`: delete it, or correct one")
+        return value
+
+    @field_validator("signals_seen")
+    @classmethod
+    def _agrees_with_supervision(cls, value: SignalsSeen, info: ValidationInfo) -> SignalsSeen:
+        if value == "none" and info.data.get("is_supervised"):
+            raise ValueError("contradicts a supervised training, which sees signals")
+        return value
 
 
 def read_spec(folder: Path) -> tuple[Spec | None, list[Problem]]:
@@ -160,10 +222,15 @@ def parse_spec(text: str, team: str) -> tuple[Spec | None, list[Problem]]:
                 fix="rename one of them",
             )
         )
+    if not {"learning", "is_supervised"} & content.keys():
+        fix = f"add `{_EXAMPLES['learning']}`"
+        problems.append(Problem(what="is missing", where=f"{FILE_NAME}, field learning", fix=fix))
     try:
         spec = Spec.model_validate(content)
     except ValidationError as error:
-        wrong = [_field_problem(detail, document.lines) for detail in error.errors()]
+        # Where another field is wrong, pydantic also complains that it did not derive the default.
+        details = [one for one in error.errors() if one["type"] != "default_factory_not_called"]
+        wrong = [_field_problem(detail, document.lines) for detail in details]
         return None, [*wrong, *problems]
     return (None if problems else spec), problems
 

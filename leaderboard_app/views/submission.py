@@ -7,6 +7,7 @@ from harness.board.entry import shown_on
 from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import SYNTHETIC_NOTE, twin_text
+from harness.card.declared import declared_facts
 from harness.card.records import NotMeasured, ScoreCard
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
@@ -109,6 +110,7 @@ def _declared_section(subject: Subject) -> Section:
         ("Authors", ", ".join(said.authors)),
         ("Description", said.description),
         ("Trained on", said.training_data),
+        *declared_facts(said).items(),
         ("Uses signals in training", "yes" if said.is_supervised else "no"),
         ("References", "; ".join(said.references) or "none"),
         ("Licence", said.licence),

@@ -37,6 +37,9 @@ def hostile_card() -> ScoreCard:
             "description": HOSTILE_TEXT,
             "authors": (HOSTILE_TEXT, "Müller, שלום"),
             "training_data": HOSTILE_TEXT,
+            "method": "other",
+            "method_detail": HOSTILE_TEXT,
+            "trained_on": (HOSTILE_TEXT,),
             "references": ("javascript:window.pwned=1", "https://evil.example/ref"),
             "licence": HOSTILE_TEXT,
         }

@@ -66,3 +66,7 @@ def test_a_declaration_keeps_the_published_schema():
     jsonschema.validate(declaration, published("submission"))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(declaration | {"division": "both"}, published("submission"))
+    del declaration["is_supervised"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(declaration, published("submission"))
+    jsonschema.validate(declaration | {"learning": "weak"}, published("submission"))

@@ -109,6 +109,42 @@ def test_the_rules_decide_on_supervision_evidence_and_handed_in_reports():
     assert reasons(make_card(firmware=handed_in), accept_handed_in=True) == ()
 
 
+def declaring(**said: object):
+    card = make_card()
+    return card.model_copy(update={"submission": card.submission.model_copy(update=said)})
+
+
+@pytest.mark.parametrize(
+    ("said", "ranks", "reason"),
+    [
+        ({}, ("unsupervised", "weak", "semi"), None),
+        ({"learning": "weak"}, ("unsupervised", "weak", "semi"), None),
+        ({"learning": "weak"}, ("unsupervised",), "declared as weakly supervised; this contest"),
+        ({"learning": "unsupervised"}, ("unsupervised",), None),
+        (
+            {},
+            ("unsupervised", "weak"),
+            "not stated; this contest ranks unsupervised, weakly supervi",
+        ),
+        ({"is_supervised": True}, ("unsupervised",), "declared as trained on the signals"),
+        ({"learning": "supervised"}, ("unsupervised",), "declared as trained on the signals"),
+        ({"is_supervised": True}, ("supervised",), None),
+        ({}, ("supervised",), "not stated"),
+    ],
+)
+def test_the_rules_say_which_kinds_of_learning_are_ranked(said, ranks, reason):
+    found = reasons(declaring(**said), learning=ranks)
+    assert [reason in one for one in found] == [True] if reason else found == ()
+
+
+def test_a_reference_method_is_shown_and_not_ranked_where_the_rules_say_so():
+    vanilla = declaring(method="vanilla_autoencoder", learning="unsupervised")
+    assert reasons(vanilla) == ()
+    rule = {"reference_methods": ("vanilla_autoencoder",)}
+    assert reasons(vanilla, **rule) == ("a reference of this contest, not ranked",)
+    assert reasons(declaring(method="autoencoder"), **rule) == reasons(declaring(), **rule) == ()
+
+
 def test_a_contest_may_ask_for_a_second_translator():
     def checked(*agreements: Agreement, notes: tuple[str, ...] = ()):
         update = {"agreements": agreements, "notes": notes}

@@ -48,6 +48,69 @@ def test_truth_is_read_as_yaml_reads_it(word):
     assert spec.is_supervised is True
 
 
+DECLARED = GOOD.replace("is_supervised: false", "learning: unsupervised")
+
+
+@pytest.mark.parametrize("learning", ["unsupervised", "weak", "semi", "supervised"])
+def test_the_kind_of_learning_says_whether_an_entry_is_supervised(learning):
+    spec, problems = parse_spec(DECLARED.replace("unsupervised", learning), "team_x")
+    assert problems == []
+    assert spec is not None
+    assert (spec.learning, spec.is_supervised) == (learning, learning == "supervised")
+
+
+def test_method_signals_seen_and_kinds_of_data_are_read_and_may_be_left_out():
+    more = "method: flow\nmethod_detail: Masked\ntrained_on: [background]\nsignals_seen: tuned\n"
+    spec, problems = parse_spec(DECLARED + more, "team_x")
+    assert problems == []
+    assert spec is not None
+    assert (spec.method, spec.method_detail) == ("flow", "Masked")
+    assert (spec.trained_on, spec.signals_seen) == (("background",), "tuned")
+    bare, _ = parse_spec(GOOD, "team_x")
+    assert bare is not None
+    assert (bare.learning, bare.method, bare.signals_seen, bare.trained_on) == (
+        None,
+        None,
+        None,
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        (
+            DECLARED.replace("unsupervised", "self"),
+            "line 9, field learning: 'self': Input should be",
+        ),
+        (
+            GOOD + "learning: supervised\n",
+            "line 9, field is_supervised: 'false': contradicts `learning: supervised`",
+        ),
+        (DECLARED + "is_supervised: yes\n", "'yes': contradicts `learning: unsupervised`"),
+        (
+            DECLARED + "method: autoencodr\n",
+            "field method: 'autoencodr': Input should be 'vanilla_",
+        ),
+        (DECLARED + "signals_seen: some\n", "field signals_seen: 'some': Input should be 'none'"),
+        (
+            DECLARED.replace("unsupervised", "supervised") + "signals_seen: none\n",
+            "'none': contradicts a supervised training",
+        ),
+        (GOOD.replace("is_supervised: false\n", ""), "field learning: is missing"),
+        (
+            DECLARED + "trained_on: background\n",
+            "field trained_on: 'background': Input should be a",
+        ),
+        (DECLARED + f"trained_on: [{'x' * 41}]\n", "field trained_on.0"),
+        (DECLARED + f"trained_on: [{', '.join('abcdefghi')}]\n", "field trained_on: "),
+    ],
+)
+def test_a_declaration_that_says_nothing_or_contradicts_itself_is_told(text, part):
+    (line,) = [line for line in told(text).splitlines() if line.startswith("submission.yaml")]
+    assert part in line
+
+
 def test_a_number_may_stand_as_text():
     spec, _ = parse_spec(GOOD.replace("Apache-2.0", "2.0"), "team_x")
     assert spec is not None
