@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from harness.challenge import Evidence, Merit, Name, RankingRules, Target, Utc, Value, instant
+from harness.challenge import (
+    Evidence,
+    Merit,
+    Name,
+    Preselection,
+    RankingRules,
+    Target,
+    Utc,
+    Value,
+    instant,
+)
 
 SCHEMA_VERSION = 1
 # Raised whenever the same scores would give other figures; only cards of one version are ranked
@@ -591,6 +601,8 @@ class ScoredChallenge(Value):
         What is ranked; None: the TPR at the working point.
     split_key : str
         Digest of the split's key, see `harness.challenge.digest_of_key`; old cards hold the key.
+    preselection : Preselection or None
+        What every event passed; old cards do not say it.
     collision_rate_hz : float or None
         Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
     """
@@ -609,6 +621,7 @@ class ScoredChallenge(Value):
     ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
         default_factory=RankingRules
     )
+    preselection: Preselection | None = Field(default=None, exclude_if=lambda one: one is None)
     collision_rate_hz: float | None = Field(default=None, gt=0)
 
 

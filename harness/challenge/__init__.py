@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from harness.challenge.layout import EventLayout, FeatureUnits, ObjectGroup, in_turn
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -61,6 +61,7 @@ __all__ = [
     "EfficiencyAtRate",
     "EventLayout",
     "Evidence",
+    "FeatureUnits",
     "Fraction",
     "IntakeRules",
     "MaxSic",
@@ -79,58 +80,13 @@ __all__ = [
     "Value",
     "digest_of_key",
     "fpr_text",
+    "in_turn",
     "instant",
     "is_name",
     "mix64",
     "utc",
     "without_last_digits",
 ]
-
-
-class ObjectGroup(Value):
-    """Consecutive rows of an event that hold one kind of object, by falling pT."""
-
-    name: Name
-    n_slots: int = Field(ge=1, le=1000)
-
-
-class EventLayout(Value):
-    """How an event is laid out: rows of objects, columns of features.
-
-    `events` are float32 of shape ``(n, n_objects, n_features)``.
-    """
-
-    objects: tuple[ObjectGroup, ...] = Field(min_length=1)
-    features: tuple[Name, ...] = ("pt", "eta", "phi")
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> EventLayout:
-        if len(self.slots) != len(self.objects):
-            raise ValueError("two kinds of object share a name")
-        return self
-
-    @property
-    def n_objects(self) -> int:
-        """Rows of an event."""
-        return sum(group.n_slots for group in self.objects)
-
-    @property
-    def slots(self) -> dict[str, slice]:
-        """Rows of each kind of object, by its name."""
-        ends = accumulate(group.n_slots for group in self.objects)
-        return {
-            group.name: slice(end - group.n_slots, end)
-            for group, end in zip(self.objects, ends, strict=True)
-        }
-
-    def columns(self, *features: str) -> list[int]:
-        """Columns of the features of these names."""
-        return [self.features.index(name) for name in features]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of one event."""
-        return self.n_objects, len(self.features)
 
 
 class DataFile(Value):
@@ -404,15 +360,25 @@ class Challenge(Value):
                 "which events the menu of the trigger accepts"
             )
         if self.preselection is not None:
-            known = {group.name for group in self.layout.objects}
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
-            if not named <= known:
-                raise ValueError(f"preselection names {', '.join(sorted(named - known))}")
+            if unknown := named - set(self.layout.slots):
+                raise ValueError(f"preselection names {', '.join(sorted(unknown))}")
+            if lacking := self.layout.lacks("pt"):
+                raise ValueError(f"preselection is by pT; {lacking}")
         return self
 
     def processes(self, *roles: str) -> tuple[str, ...]:
         """Names of the processes whose files have one of `roles`, in the manifest's order."""
         return tuple(file.process for file in self.files if file.role in roles)
+
+    @property
+    def crossing_rate_hz(self) -> float | None:
+        """Collisions that the trigger sees; None where nothing says that the events are these.
+
+        The 40 MHz of the LHC stand for events of objects with pT alone.
+        """
+        is_stated = "collision_rate_hz" in self.model_fields_set
+        return self.collision_rate_hz if is_stated or not self.layout.lacks("pt") else None
 
     @property
     def signals(self) -> tuple[str, ...]:

@@ -64,7 +64,6 @@ def write_events(
     """
     shape = (n_events, layout.n_objects, len(layout.features) + 1)
     rows = min(CHUNK_EVENTS, n_events)
-    classes = slot_classes(layout)
     make_folder(path.parent)
     check_space(path.parent, int(np.prod(shape) * 8 * _PACKED_SHARE))
     with replacing_hdf5(path, fix=fix) as file:
@@ -74,7 +73,7 @@ def write_events(
         )
         done = 0
         for block in _blocks(chunks, rows):
-            dataset[done : done + len(block)] = _with_classes(block, classes)
+            dataset[done : done + len(block)] = _with_classes(block, layout)
             done += len(block)
             progress(f"write {path.name}", done, n_events, "events")
         if done != n_events:
@@ -99,9 +98,9 @@ def class_names(layout: EventLayout) -> list[str]:
     ]
 
 
-def _with_classes(events: NDArray[np.float32], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _with_classes(events: NDArray[np.float32], layout: EventLayout) -> NDArray[np.float64]:
     """Append the class column, which is zero in an empty slot as all else is."""
-    column = classes * (events[..., 0] > 0)
+    column = slot_classes(layout) * layout.is_filled(events)
     return np.concatenate([events.astype(np.float64), column[..., None]], axis=-1)
 
 

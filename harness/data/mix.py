@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge
+from harness.challenge import Challenge, EventLayout, in_turn
 from harness.data.events import EventStore
 from harness.data.npy import writing_npy
 from harness.data.split import chunks
@@ -180,7 +180,7 @@ def read_rows(
 
 
 def rotate_phi(
-    events: NDArray[np.float32], generator: np.random.Generator, *, features: tuple[str, ...]
+    events: NDArray[np.float32], generator: np.random.Generator, *, layout: EventLayout
 ) -> NDArray[np.float32]:
     """Turn each event about the beam by an angle of its own, uniform in [0, 2 pi).
 
@@ -190,45 +190,45 @@ def rotate_phi(
         Not modified.
     generator : numpy.random.Generator
         Draws the angles.
-    features : tuple of str
-        Names of the features, ``pt`` and ``phi`` among them.
+    layout : EventLayout
+        Has the features ``pt`` and ``phi``. Angles in steps are turned by whole steps.
 
     Returns
     -------
     ndarray of float32, of the same shape
         |phi| <= pi; empty slots stay zero.
     """
-    phi_index = features.index("phi")
+    (column,) = layout.columns("phi")
     angles = generator.uniform(0.0, 2 * np.pi, size=len(events))
-    phi = events[..., phi_index].astype(np.float64) + angles[:, None]
-    wrapped = np.remainder(phi + np.pi, 2 * np.pi) - np.pi
+    phi = events[..., column].astype(np.float64)
+    wrapped = np.remainder(phi + angles[:, None] + np.pi, 2 * np.pi) - np.pi
     # The float32 next to pi lies above it.
     limit = np.nextafter(np.float32(np.pi), np.float32(0))
-    is_filled = events[..., features.index("pt")] > 0
+    turned = np.clip(wrapped, -limit, limit)
+    for slots, units in layout.scaled("phi"):
+        steps = np.rint(angles[:, None] / (2 * np.pi) * units.turn)
+        turned[:, slots] = in_turn(phi[:, slots] + steps, units, like=events[:, slots, column])
     rotated = events.copy()
-    rotated[..., phi_index] = np.where(is_filled, np.clip(wrapped, -limit, limit), 0.0)
+    rotated[..., column] = np.where(layout.is_filled(events), turned, 0.0)
     return rotated
 
 
-def flip_eta(events: NDArray[np.float32], *, features: tuple[str, ...]) -> NDArray[np.float32]:
+def flip_eta(events: NDArray[np.float32], *, layout: EventLayout) -> NDArray[np.float32]:
     """Mirror each event along the beam: eta becomes -eta.
 
     Parameters
     ----------
     events : ndarray of float32, shape (n, n_objects, n_features)
         Not modified.
-    features : tuple of str
-        Names of the features, ``eta`` among them.
+    layout : EventLayout
+        Has the feature ``eta``.
     """
-    eta_index = features.index("eta")
-    flipped = events.copy()
     # A difference, not a negation: the eta of an empty slot stays 0.0 and never becomes -0.0.
-    flipped[..., eta_index] = np.float32(0.0) - events[..., eta_index]
-    return flipped
+    return layout.put(events, "eta", np.float32(0.0) - layout.values(events, "eta"))
 
 
 def move_pt(
-    events: NDArray[np.float32], generator: np.random.Generator, *, features: tuple[str, ...]
+    events: NDArray[np.float32], generator: np.random.Generator, *, layout: EventLayout
 ) -> NDArray[np.float32]:
     """Move the pT of each object by a Gaussian of `PT_SHIFT` of it; the order of objects stays.
 
@@ -238,14 +238,12 @@ def move_pt(
         Not modified.
     generator : numpy.random.Generator
         Draws the shifts.
-    features : tuple of str
-        Names of the features, ``pt`` among them.
+    layout : EventLayout
+        Has the feature ``pt``. A pT in steps moves by whole steps, often by none.
     """
-    index = features.index("pt")
-    moved = events.copy()
     shift = 1.0 + PT_SHIFT * generator.standard_normal(events.shape[:2])
-    moved[..., index] = (events[..., index] * np.maximum(shift, 0.0)).astype(np.float32)
-    return moved
+    moved = layout.values(events, "pt") * np.maximum(shift, 0.0)
+    return layout.put(events, "pt", moved)
 
 
 def _choose(

@@ -170,5 +170,6 @@ def _describe_challenge(run: SubmissionRun) -> ScoredChallenge:
         merit=challenge.merit,
         target=challenge.target,
         ranking=challenge.ranking,
-        collision_rate_hz=challenge.collision_rate_hz,
+        preselection=challenge.preselection,
+        collision_rate_hz=challenge.crossing_rate_hz,
     )

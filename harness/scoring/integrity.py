@@ -27,7 +27,12 @@ from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.files import fast_digest
 from harness.metrics.consistency import Batches, Unit, compare_scores
-from harness.scoring.symmetry import describe_variant, not_scored, symmetric_variants
+from harness.scoring.symmetry import (
+    describe_variant,
+    not_scored,
+    symmetric_variants,
+    unmade_variants,
+)
 
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25
@@ -176,7 +181,7 @@ def check_integrity(
     tuple of Check
         ``input``, ``batch_size``, ``repeat``, ``order``, ``subset``, ``background_alone``,
         ``alone`` and the diagnostics ``phi_rotation``, ``eta_flip`` and ``pt_shift``; one that
-        cannot be made is missing. An outcome ``leak`` disqualifies the entry: that is the
+        cannot be made says why. An outcome ``leak`` disqualifies the entry: that is the
         caller's to decide.
 
     Raises
@@ -188,7 +193,7 @@ def check_integrity(
     again = list(_rescorings(scored, folder, generator, sizes))
     changed = list(
         symmetric_variants(
-            scored.mixture, scored.background, generator, sizes.turned, features=layout.features
+            scored.mixture, scored.background, generator, sizes.turned, layout=layout
         )
     )
     turned = [
@@ -204,6 +209,7 @@ def check_integrity(
         for one, answer in zip(changed, answers[len(again) :])
     ]
     failed = [] if reason is None else [not_scored(one.name, reason) for one in changed]
+    failed += unmade_variants(layout)
     is_same = fast_digest(scored.mixture.path) == digest
     return (check_input(scored.mixture.n_events, is_same=is_same), *same, *diagnostics, *failed)
 

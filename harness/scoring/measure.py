@@ -32,6 +32,7 @@ from harness.scoring.symmetry import (
     not_scored,
     recall_warnings,
     symmetric_variants,
+    unmade_variants,
 )
 from harness.submission.inference import ScoreReport
 
@@ -115,7 +116,8 @@ def _score_in_shards(run: ScoringRun, scorer: Scorer) -> ScoredEvents:
     with run.stage("checks", "the highest scores once more") as workspace:
         shard_step.workspace = workspace
         diagnostics = _score_variants(run, shards, by_row, points)
-    checks = (*shards.compare(by_row, points), *diagnostics)
+    unmade = unmade_variants(run.challenge.layout)
+    checks = (*shards.compare(by_row, points), *diagnostics, *unmade)
     _refuse_leaks(checks)
     return ScoredEvents(
         scores=mixture.separate(by_row),
@@ -135,7 +137,7 @@ def _score_variants(
             shards.background,
             shards.generator,
             TURNED_EVENTS,
-            features=run.challenge.layout.features,
+            layout=run.challenge.layout,
         )
     )
     try:
