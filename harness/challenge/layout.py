@@ -91,8 +91,8 @@ class EventLayout(Value):
         if units.unit and units.unit != fixed:
             wanted = fixed or "no unit"
             raise ValueError(f"{feature} of {kind} is in {units.unit}; {feature} is in {wanted}")
-        if feature == PHI and units.turn < 2:
-            raise ValueError(f"phi of {kind} has a step of half a turn or more")
+        if feature == PHI and units.step > math.pi:
+            raise ValueError(f"phi of {kind} has a step of {units.step:g} rad, over half a turn")
 
     @property
     def n_objects(self) -> int:

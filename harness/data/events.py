@@ -325,6 +325,34 @@ def validation_events(
     return _background(challenge, "validation", root, manifest, on_access)
 
 
+def physical_units(
+    events: NDArray[np.float32],
+    challenge: str | Challenge = "sample",
+    *,
+    manifest: Path | None = None,
+) -> NDArray[np.float32]:
+    """Return events in the units that the layout of a challenge states: pT in GeV, phi in rad.
+
+    Networks are given the numbers of the files; pictures and cuts are in these units.
+
+    Parameters
+    ----------
+    events : float32 array, shape (n, n_objects, n_features)
+        As `training_events` gives them.
+    challenge, manifest
+        As for `training_events`.
+
+    Returns
+    -------
+    float32 array of the same shape
+        `events` itself where the layout states no units. Empty slots are zero; angles in steps
+        come out between -pi and pi.
+    """
+    if isinstance(challenge, str):
+        challenge = load_manifest(manifest).challenge(challenge)
+    return challenge.layout.physical(events)
+
+
 def is_packaged(file: DataFile) -> bool:
     """Whether `file` comes with the harness."""
     return (file.url or "").startswith(PACKAGE_SCHEME)

@@ -33,6 +33,12 @@ def score(events):
 """
 
 
+def units_of_hits(**units: object) -> dict[str, object]:
+    """Give the hits of the layout these units."""
+    trigger, hit = HITS["objects"]
+    return {"layout": {**HITS, "objects": [trigger, {**hit, "units": units}]}}
+
+
 def make_hits(n_events: int, *, seed: int, scale: float = 1.0) -> np.ndarray:
     """Draw signed amplitudes, places and times; shape (n_events, 7, 4), the last slots empty."""
     generator = np.random.default_rng(seed)
@@ -105,6 +111,27 @@ def test_described_by_magnitudes_and_numbers(site: Site) -> None:
     assert {path.stem for path in (site.folder / "plots").iterdir()} == set(names)
 
 
+def test_described_in_the_units_that_the_manifest_states(site: Site, tmp_path: Path) -> None:
+    there = Site(tmp_path)
+    (tmp_path / "files").symlink_to(site.folder / "files")
+    there.state(**units_of_hits(amplitude={"step": 10.0, "unit": "mV"}))
+    assert there.fetch().returncode == 0
+    for each in (site, there):
+        done = each("data", "describe", "hits", "--manifest", each.manifest)
+        assert done.returncode == 0, done.stderr
+    shown = [
+        next(one for one in json.loads(text)["distributions"] if one["name"] == "hit_amplitude")
+        for text in (
+            (each.folder / "results" / "hits" / "summary.json").read_text("utf-8")
+            for each in (site, there)
+        )
+    ]
+    assert [one["unit"] for one in shown] == ["", "mV"]
+    # Six bins make a decade.
+    raw, scaled = (np.array(one["counts"]["loud"]) for one in shown)
+    assert np.array_equal(scaled[6:], raw[:-6])
+
+
 @pytest.fixture(scope="module")
 def card(site: Site):
     """The card of an open entry, scored whole with its stress."""
@@ -154,6 +181,8 @@ def test_its_board_and_its_page_speak_of_no_collisions(site: Site, card) -> None
         ({"preselection": {"leading": ["jet"], "leading_pt_gev": 20.0}}, "preselection names jet"),
         ({"layout": {**HITS, "features": ["x", "x"]}}, "two features share a name"),
         ({"layout": {**HITS, "features": []}}, "layout.features"),
+        (units_of_hits(pt={"step": 1.0}), "hit has units of pt; the features are amplitude, x, y"),
+        (units_of_hits(x={"step": 0}), "units.x.step: 0 is not accepted"),
     ],
 )
 def test_a_wrong_layout_is_one_line_before_any_event_is_read(
