@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from harness.challenge.layout import EventLayout, FeatureUnits, ObjectGroup, in_turn
+from harness.challenge.layout import (
+    ADC2021_BYTES,
+    EventLayout,
+    FeatureUnits,
+    ObjectGroup,
+    events_within,
+    in_turn,
+)
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "ADC2021_BYTES",
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
     "MERIT_KINDS",
@@ -79,6 +87,7 @@ __all__ = [
     "Utc",
     "Value",
     "digest_of_key",
+    "events_within",
     "fpr_text",
     "in_turn",
     "instant",

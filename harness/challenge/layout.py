@@ -7,7 +7,7 @@ for the features that it needs, and leaves itself out where they are not there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,21 @@ if TYPE_CHECKING:
 PT, ETA, PHI = "pt", "eta", "phi"
 # What cuts, rotations and pages take these features to be in.
 FIXED_UNITS = {PT: "GeV", ETA: "", PHI: "rad"}
+
+
+# An event of ADC2021: 19 objects of 3 float32.
+ADC2021_BYTES = 19 * 3 * 4
+
+
+def events_within(n_bytes: int, shape: Sequence[int]) -> int:
+    """Count the events of `shape`, in float32, that take at most `n_bytes`; at least one.
+
+    Examples
+    --------
+    >>> events_within(65_536 * ADC2021_BYTES, (19, 3)), events_within(1_000, (1000, 4))
+    (65536, 1)
+    """
+    return max(1, n_bytes // (4 * math.prod(shape)))
 
 
 class FeatureUnits(Value):

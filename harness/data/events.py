@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, DataFile
+from harness.challenge import Challenge, DataFile, events_within
 from harness.data import sample as sample_file
 from harness.data.cache import (
     EVENTS_NAME,
@@ -31,6 +31,7 @@ from harness.data.cache import (
     store_events,
 )
 from harness.data.manifest import load_manifest
+from harness.data.npy import CHUNK_BYTES
 from harness.data.split import Part, chunks, is_in_part
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
@@ -125,9 +126,9 @@ class EventSelection:
             )
         return self[:].astype(dtype or self.dtype, copy=False)
 
-    def chunks(self, n_events: int = 65_536) -> Iterator[NDArray[np.float32]]:
-        """Give the selected events in order, at most `n_events` at a time."""
-        for chunk in chunks(len(self), n_events):
+    def chunks(self, n_events: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Give the selected events in order, at most `n_events` (or 15 MB) at a time."""
+        for chunk in chunks(len(self), n_events or events_within(CHUNK_BYTES, self.shape[1:])):
             yield self[chunk]
 
 

@@ -16,13 +16,13 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, EventLayout, in_turn
+from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within, in_turn
 from harness.data.events import EventStore
 from harness.data.npy import writing_npy
 from harness.data.split import chunks
 
-# 120 MB of float32 (57 values): the most of the mixture that is in memory at a time, twice.
-STRETCH_EVENTS = 2**19
+# 120 MB, 524,288 events of ADC2021: the most of the mixture that is in memory at a time, twice.
+STRETCH_BYTES = 2**19 * ADC2021_BYTES
 # About a tenth of the resolution of a jet's transverse momentum, which is 10 % at 100 GeV (CMS,
 # arXiv:1607.03663): far below what a detector tells apart.
 PT_SHIFT = 0.01
@@ -291,15 +291,16 @@ def scatter_events(
     start = stream.tell()
     event_bytes = int(np.prod(shape)) * 4
     # Where the next event of each stretch is appended, and which place it is for.
-    stretches = list(chunks(len(places), STRETCH_EVENTS))
+    n_each = events_within(STRETCH_BYTES, shape)
+    stretches = list(chunks(len(places), n_each))
     cursors = [stretch.start for stretch in stretches]
     arrived = np.empty(len(places), np.int64)
     position = 0
     for given in events:
         going = places[position : position + len(given)]
         position += len(given)
-        order = np.argsort(going // STRETCH_EVENTS, kind="stable")
-        ends = np.searchsorted(going[order] // STRETCH_EVENTS, range(len(stretches)), "right")
+        order = np.argsort(going // n_each, kind="stable")
+        ends = np.searchsorted(going[order] // n_each, range(len(stretches)), "right")
         chunk, going = given[order], going[order]
         first = 0
         for index, end in enumerate(ends.tolist()):

@@ -92,7 +92,12 @@ class Sizes:
 
     @classmethod
     def within(
-        cls, seconds: float, *, events_per_s: float, turned_at_once: int = OTHER_BATCH
+        cls,
+        seconds: float,
+        *,
+        events_per_s: float,
+        turned_at_once: int = OTHER_BATCH,
+        most_turned: int = 40_000,
     ) -> Sizes:
         """Return the sizes that a scorer of this speed does in about `seconds`.
 
@@ -108,7 +113,9 @@ class Sizes:
         # Five comparisons, and three symmetries of four signals with twice as many events each.
         share = round(seconds * events_per_s / (5 + 3 * 4 * 2))
         compared = max(5_000, min(cls().compared, share))
-        return cls(compared=compared, turned=2 * compared, turned_at_once=turned_at_once)
+        return cls(
+            compared=compared, turned=min(2 * compared, most_turned), turned_at_once=turned_at_once
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
+from harness.challenge import ADC2021_BYTES, events_within
 from harness.errors import (
     HarnessError,
     IntegrityError,
@@ -38,6 +39,9 @@ from harness.submission.inference import ScoreReport
 
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
+
+# Most of each signal whose symmetric variants are scored: 40,000 events of ADC2021.
+_TURNED_BYTES = 40_000 * ADC2021_BYTES
 
 # Most events of each signal whose symmetric variants an open entry scores, as part of its shards.
 TURNED_EVENTS = 10_000
@@ -136,7 +140,7 @@ def _score_variants(
             run.mixture,
             shards.background,
             shards.generator,
-            TURNED_EVENTS,
+            min(TURNED_EVENTS, events_within(_TURNED_BYTES, run.challenge.layout.shape)),
             layout=run.challenge.layout,
         )
     )
@@ -251,7 +255,10 @@ def _check(
         folder=workspace.new_folder("variants"),
         generator=secret_generator(),
         sizes=Sizes.within(
-            _CHECK_SECONDS, events_per_s=events_per_s, turned_at_once=scorer.turned_at_once
+            _CHECK_SECONDS,
+            events_per_s=events_per_s,
+            turned_at_once=scorer.turned_at_once,
+            most_turned=events_within(_TURNED_BYTES, challenge.layout.shape),
         ),
     )
     _refuse_leaks(checks)

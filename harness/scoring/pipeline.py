@@ -159,7 +159,7 @@ def _measure(run: SubmissionRun) -> Measurements:
 def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
-    scorer = Scorer.of_open(staged)
+    scorer = Scorer.of_open(staged, run.challenge.layout)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
     return _with_stress(run, measured, scorer)
@@ -170,7 +170,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     with run.stage("export", "network() of model.py") as workspace:
         network = extract_network(workspace, staged, run.challenge, run.clock.tell)
     vendor = _read_vendor(run, network) if run.has_firmware else None
-    scorer = Scorer.of_network(network)
+    scorer = Scorer.of_network(network, run.challenge.layout)
     # The cost looks at no event, so it is counted while the events are scored.
     with ThreadPoolExecutor(max_workers=1) as pool:
         counting = pool.submit(_count_cost, run, network)

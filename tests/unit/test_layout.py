@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from harness.challenge import EventLayout, Preselection
-from harness.data import physical_units
+from harness.challenge import EventLayout, Preselection, events_within
+from harness.data import hdf5, hdf5_writer, mix, npy, physical_units, split
 from harness.data.mix import flip_eta, move_pt, rotate_phi
 from harness.data.observables import observables_of
 from harness.data.structure import StructureCheck
 from harness.data.variations import event_variations, vary_events
 from harness.metrics.accepted import cut_values
+from harness.scoring.scorer import Scorer
 from tests.events import LAYOUT, make_challenge, make_events, toy_file
 
 TURN = 144
@@ -54,6 +57,36 @@ def by_hand(codes: np.ndarray) -> np.ndarray:
             signed = phi if phi < TURN / 2 else phi - TURN
             found[place] = (pt - 1) * 0.5, eta * 0.125, signed * 2 * np.pi / TURN
     return found
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "n_events"),
+    [
+        (npy.CHUNK_BYTES, 65_536),
+        (hdf5.MAX_CHUNK_BYTES, 524_288),
+        (hdf5_writer.CHUNK_BYTES, 4_096),
+        (mix.STRETCH_BYTES, 524_288),
+        (split._BLOCK_BYTES, 2_048),
+    ],
+)
+def test_budgets_are_the_numbers_of_events_that_adc2021_always_had(
+    n_bytes: int, n_events: int
+) -> None:
+    assert events_within(n_bytes, LAYOUT.shape) == n_events
+
+
+def test_large_events_are_read_and_scored_by_fewer(tmp_path: Path) -> None:
+    large = EventLayout.model_validate(
+        {"objects": [{"name": "part", "n_slots": 1000}], "features": ["pt", "eta", "phi"]}
+    )
+    assert Scorer.of_open(tmp_path, LAYOUT).at_once == 65_536
+    assert Scorer.of_open(tmp_path, large).at_once == 65_536 * 57 // 3000
+    small = large.model_copy(update={"features": ("pt",), "objects": LAYOUT.objects[:1]})
+    assert Scorer.of_open(tmp_path, small).at_once == 65_536
+    events = np.zeros((2000, *large.shape), np.float32)
+    np.save(tmp_path / "events.npy", events)
+    sizes = [len(chunk) for _, chunk in npy.read_npy(tmp_path / "events.npy")]
+    assert sizes == [1245, 755]
 
 
 def test_numbers_become_gev_and_radians() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from harness.challenge import ADC2021_BYTES
 from harness.data import mix
 from harness.data.mix import Mixture, flip_eta, rotate_phi, write_mixture
 from harness.data.split import event_hashes
@@ -26,7 +27,7 @@ class TestMixture:
     def test_every_test_event_is_there_once_and_found_again(
         self, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_events: int
     ) -> None:
-        monkeypatch.setattr(mix, "STRETCH_EVENTS", stretch_events)
+        monkeypatch.setattr(mix, "STRETCH_BYTES", stretch_events * ADC2021_BYTES)
         mixture = mixed(toy, tmp_path / "mix.npy")
         events = np.load(mixture.path, mmap_mode="r")
         store = toy.store()
