@@ -291,7 +291,7 @@ def training_events(
     challenge: str | Challenge = "sample",
     *,
     root: Path | None = None,
-    manifest: Path | None = None,
+    manifest: str | Path | None = None,
     on_access: AccessRecord | None = None,
 ) -> EventSelection:
     """Return the background events to train on; no signal and no test event is among them.
@@ -302,7 +302,7 @@ def training_events(
         A challenge or its name.
     root : Path, optional
         The cache; by default the one that all commands use.
-    manifest : Path, optional
+    manifest : str or Path, optional
         A manifest of your own that holds the challenge.
     on_access : callable, optional
         Called with the process and the positions of the events that are gathered.
@@ -319,7 +319,7 @@ def validation_events(
     challenge: str | Challenge = "sample",
     *,
     root: Path | None = None,
-    manifest: Path | None = None,
+    manifest: str | Path | None = None,
     on_access: AccessRecord | None = None,
 ) -> EventSelection:
     """Return the background events to validate on; as `training_events`, of another part."""
@@ -330,7 +330,7 @@ def physical_units(
     events: NDArray[np.float32],
     challenge: str | Challenge = "sample",
     *,
-    manifest: Path | None = None,
+    manifest: str | Path | None = None,
 ) -> NDArray[np.float32]:
     """Return events in the units that the layout of a challenge states: pT in GeV, phi in rad.
 
@@ -349,8 +349,7 @@ def physical_units(
         `events` itself where the layout states no units. Empty slots are zero; angles in steps
         come out between -pi and pi.
     """
-    if isinstance(challenge, str):
-        challenge = load_manifest(manifest).challenge(challenge)
+    challenge = _challenge_of(challenge, manifest)
     return challenge.layout.physical(events)
 
 
@@ -359,15 +358,21 @@ def is_packaged(file: DataFile) -> bool:
     return (file.url or "").startswith(PACKAGE_SCHEME)
 
 
+def _challenge_of(challenge: str | Challenge, manifest: str | Path | None) -> Challenge:
+    if isinstance(challenge, Challenge):
+        return challenge
+    own = None if manifest is None else Path(manifest)
+    return load_manifest(own).challenge(challenge)
+
+
 def _background(
     challenge: str | Challenge,
     part: Part,
     root: Path | None,
-    manifest: Path | None,
+    manifest: str | Path | None,
     on_access: AccessRecord | None,
 ) -> EventSelection:
-    if isinstance(challenge, str):
-        challenge = load_manifest(manifest).challenge(challenge)
+    challenge = _challenge_of(challenge, manifest)
     store = open_store(challenge, root, on_access=on_access)
     backgrounds = challenge.processes("background")
     if len(backgrounds) != 1:
