@@ -21,13 +21,13 @@ import numpy as np
 from _table import Cell, Goal, Options, Report, publish, read_options
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, DataFile, Split
+from harness.challenge import Challenge, DataFile, Split, events_within
 from harness.data import hdf5
 from harness.data.cache import EventSource, lock_process, store_events
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
-from harness.data.npy import CHUNK_EVENTS
+from harness.data.npy import CHUNK_BYTES
 from harness.data.sample import dequantise, quantise
 from harness.data.split import event_hashes
 
@@ -222,5 +222,5 @@ def _run_and_send(
 
 
 if __name__ == "__main__":
-    assert CHUNK_EVENTS == TILE_EVENTS
+    assert events_within(CHUNK_BYTES, (19, 3)) == TILE_EVENTS
     sys.exit(main())

@@ -282,9 +282,10 @@ def _score(
     staged = entrant.submission.stage(workspace.new_folder("submission"))
     is_open = entrant.submission.spec.division == "open"
     if is_open:
-        scorer = Scorer.of_open(staged)
+        scorer = Scorer.of_open(staged, rules.layout)
     else:
-        scorer = Scorer.of_network(extract_network(workspace, staged, rules, progress))
+        network = extract_network(workspace, staged, rules, progress)
+        scorer = Scorer.of_network(network, rules.layout)
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
     (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
     return ("open" if is_open else "float"), scores

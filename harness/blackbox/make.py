@@ -23,7 +23,7 @@ import harness
 from harness.blackbox.box import count_named, latency_limit_us
 from harness.blackbox.seal import BoxKey, KeySignal, Secret, check_secret, seal_key
 from harness.blackbox.sources import BoxSource, find_sources
-from harness.challenge import Challenge, utc
+from harness.challenge import Challenge, EventLayout, utc
 from harness.data.hdf5_writer import write_events
 from harness.data.manifest import load_manifest
 from harness.data.mix import scatter_events
@@ -271,7 +271,7 @@ def write_box(
             for name, part in zip(counts, parts, strict=True)
             if name != background.process
         },
-        warnings=tuple(_warnings(background, signals)),
+        warnings=tuple(_warnings(background, signals, challenge.layout)),
     )
 
 
@@ -325,14 +325,18 @@ def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[BoxSource]) -> 
     )
 
 
-def _warnings(background: BoxSource, signals: Sequence[BoxSource]) -> Iterator[str]:
+def _warnings(
+    background: BoxSource, signals: Sequence[BoxSource], layout: EventLayout
+) -> Iterator[str]:
     public = [source.process for source in (background, *signals) if source.is_public]
     if public:
         yield (
             f"{', '.join(public)}: the events come from public files; a comparison with these "
             "shows which events of the box are signal. Use fresh events for a contest"
         )
-    steps = {source.process: _finest_step(source) for source in (background, *signals)}
+    if layout.lacks("pt"):
+        return
+    steps = {source.process: _finest_step(source, layout) for source in (background, *signals)}
     if len(set(steps.values())) > 1:
         found = ", ".join(f"{name} {step}" for name, step in steps.items())
         yield (
@@ -341,10 +345,10 @@ def _warnings(background: BoxSource, signals: Sequence[BoxSource]) -> Iterator[s
         )
 
 
-def _finest_step(source: BoxSource) -> str:
+def _finest_step(source: BoxSource, layout: EventLayout) -> str:
     """Return the coarsest binary step of which the first values of pT are multiples."""
     rows = np.arange(min(source.n_events, _LOOKED_AT))
-    pt = np.concatenate([events[..., 0].ravel() for events in source.read(rows)])
+    pt = np.concatenate([layout.values(events, "pt").ravel() for events in source.read(rows)])
     for power in range(_FINEST_STEP):
         scaled = pt.astype(np.float64) * 2.0**power
         if np.array_equal(scaled, np.round(scaled)):

@@ -18,6 +18,7 @@ from harness.challenge import (
     Merit,
     Method,
     Name,
+    Preselection,
     RankingRules,
     SignalsSeen,
     StatedTarget,
@@ -643,6 +644,8 @@ class ScoredChallenge(Value):
         The gate: what does not keep its limits is not ranked.
     split_key : str
         Digest of the split's key, see `harness.challenge.digest_of_key`; old cards hold the key.
+    preselection : Preselection or None
+        What every event passed; old cards do not say it.
     collision_rate_hz : float or None
         Collisions that the trigger sees; turns a false positive rate into a rate in Hz.
     """
@@ -662,6 +665,7 @@ class ScoredChallenge(Value):
     ranking: Annotated[RankingRules, BeforeValidator(_without_impossible_deadline)] = Field(
         default_factory=RankingRules
     )
+    preselection: Preselection | None = Field(default=None, exclude_if=lambda one: one is None)
     collision_rate_hz: float | None = Field(default=None, gt=0)
 
 

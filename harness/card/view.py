@@ -218,7 +218,12 @@ def _checks_view(card: ScoreCard) -> RenderableType:
     if isinstance(card.checks, NotMeasured):
         return not_measured("integrity checks", card.checks)
     rows = [
-        (check.name, check.outcome, f"{check.n_events:,}", f"{check.max_difference:.2g}")
+        (
+            check.name,
+            check.outcome,
+            f"{check.n_events:,}",
+            f"{check.max_difference:.2g}" if check.n_events else check.detail,
+        )
         for check in card.checks
     ]
     return table("integrity checks", ("check", "outcome", "events", "largest difference"), rows)

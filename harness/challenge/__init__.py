@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from itertools import accumulate
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -19,6 +18,14 @@ from harness.challenge.declared import (
     Learning,
     Method,
     SignalsSeen,
+)
+from harness.challenge.layout import (
+    ADC2021_BYTES,
+    EventLayout,
+    FeatureUnits,
+    ObjectGroup,
+    events_within,
+    in_turn,
 )
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
@@ -61,6 +68,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "ADC2021_BYTES",
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
     "LEARNING_TITLES",
@@ -81,6 +89,7 @@ __all__ = [
     "EfficiencyAtRate",
     "EventLayout",
     "Evidence",
+    "FeatureUnits",
     "Fraction",
     "IntakeRules",
     "Learning",
@@ -103,59 +112,15 @@ __all__ = [
     "Utc",
     "Value",
     "digest_of_key",
+    "events_within",
     "fpr_text",
+    "in_turn",
     "instant",
     "is_name",
     "mix64",
     "utc",
     "without_last_digits",
 ]
-
-
-class ObjectGroup(Value):
-    """Consecutive rows of an event that hold one kind of object, by falling pT."""
-
-    name: Name
-    n_slots: int = Field(ge=1, le=1000)
-
-
-class EventLayout(Value):
-    """How an event is laid out: rows of objects, columns of features.
-
-    `events` are float32 of shape ``(n, n_objects, n_features)``.
-    """
-
-    objects: tuple[ObjectGroup, ...] = Field(min_length=1)
-    features: tuple[Name, ...] = ("pt", "eta", "phi")
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> EventLayout:
-        if len(self.slots) != len(self.objects):
-            raise ValueError("two kinds of object share a name")
-        return self
-
-    @property
-    def n_objects(self) -> int:
-        """Rows of an event."""
-        return sum(group.n_slots for group in self.objects)
-
-    @property
-    def slots(self) -> dict[str, slice]:
-        """Rows of each kind of object, by its name."""
-        ends = accumulate(group.n_slots for group in self.objects)
-        return {
-            group.name: slice(end - group.n_slots, end)
-            for group, end in zip(self.objects, ends, strict=True)
-        }
-
-    def columns(self, *features: str) -> list[int]:
-        """Columns of the features of these names."""
-        return [self.features.index(name) for name in features]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Shape of one event."""
-        return self.n_objects, len(self.features)
 
 
 class DataFile(Value):
@@ -455,10 +420,11 @@ class Challenge(Value):
                 "which events the menu of the trigger accepts"
             )
         if self.preselection is not None:
-            known = {group.name for group in self.layout.objects}
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
-            if not named <= known:
-                raise ValueError(f"preselection names {', '.join(sorted(named - known))}")
+            if unknown := named - set(self.layout.slots):
+                raise ValueError(f"preselection names {', '.join(sorted(unknown))}")
+            if lacking := self.layout.lacks("pt"):
+                raise ValueError(f"preselection is by pT; {lacking}")
         return self
 
     @property
@@ -480,6 +446,15 @@ class Challenge(Value):
     def processes(self, *roles: str) -> tuple[str, ...]:
         """Names of the processes whose files have one of `roles`, in the manifest's order."""
         return tuple(file.process for file in self.files if file.role in roles)
+
+    @property
+    def crossing_rate_hz(self) -> float | None:
+        """Collisions that the trigger sees; None where nothing says that the events are these.
+
+        The 40 MHz of the LHC stand for events of objects with pT alone.
+        """
+        is_stated = "collision_rate_hz" in self.model_fields_set
+        return self.collision_rate_hz if is_stated or not self.layout.lacks("pt") else None
 
     @property
     def signals(self) -> tuple[str, ...]:

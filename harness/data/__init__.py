@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harness.data.events import EventSelection as EventSelection
     from harness.data.events import EventStore as EventStore
     from harness.data.events import open_store as open_store
+    from harness.data.events import physical_units as physical_units
     from harness.data.events import training_events as training_events
     from harness.data.events import validation_events as validation_events
     from harness.data.manifest import Manifest as Manifest
@@ -22,6 +23,7 @@ _HOMES = {
     "EventSelection": "harness.data.events",
     "EventStore": "harness.data.events",
     "open_store": "harness.data.events",
+    "physical_units": "harness.data.events",
     "training_events": "harness.data.events",
     "validation_events": "harness.data.events",
     "Manifest": "harness.data.manifest",
@@ -34,6 +36,7 @@ __all__ = [
     "Manifest",
     "load_manifest",
     "open_store",
+    "physical_units",
     "training_events",
     "validation_events",
 ]

@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import harness
-from harness.challenge import Challenge, DataFile, Value
-from harness.data.npy import CHUNK_EVENTS, map_npy, npy_bytes, read_npy, writing_npy
+from harness.challenge import Challenge, DataFile, Value, events_within
+from harness.data.npy import CHUNK_BYTES, map_npy, npy_bytes, read_npy, writing_npy
 from harness.data.split import chunks, event_hashes
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
@@ -351,7 +351,7 @@ def _check_count(file: DataFile, n_events: int) -> None:
 
 def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
     with writing_npy(path, (len(events),), "<u8") as stream:
-        for chunk in chunks(len(events), CHUNK_EVENTS):
+        for chunk in chunks(len(events), events_within(CHUNK_BYTES, events.shape[1:])):
             stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
     _seal(path)
 

@@ -64,7 +64,7 @@ class Description:
     summary : DataSummary
         What a page shows; hidden signals are not in it.
     leading_pt : mapping of process to mapping of object to PtSummary or None
-        None where no event has such an object.
+        None where no event has such an object; no process where objects have no pT.
     remarks : mapping of process to tuple of str
         What is unusual about the file.
     """
@@ -80,18 +80,21 @@ class _Survey:
     def __init__(self, store: EventStore, process: str) -> None:
         self._store = store
         self._process = process
-        self._slots = store.challenge.layout.slots
+        self._layout = store.challenge.layout
         self.n_events = store.n_events(process)
-        self.n_filled = np.zeros(store.challenge.layout.n_objects, np.int64)
-        self.leading_pt = {name: np.empty(self.n_events, np.float32) for name in self._slots}
+        self.n_filled = np.zeros(self._layout.n_objects, np.int64)
+        self.leading_pt: dict[str, NDArray[np.float32]] = {}
+        if not self._layout.lacks("pt"):
+            names = self._layout.slots
+            self.leading_pt = {name: np.empty(self.n_events, np.float32) for name in names}
 
     def read(self, progress: Progress) -> Iterator[NDArray[np.float32]]:
         """Give the events chunk by chunk, counting them."""
         for start, events in self._store.read_chunks(self._process):
-            self.n_filled += np.count_nonzero(events[..., 0] > 0, axis=0)
-            for name, slots in self._slots.items():
-                leading = events[:, slots, 0].max(axis=1)
-                self.leading_pt[name][start : start + len(events)] = leading
+            self.n_filled += np.count_nonzero(self._layout.is_filled(events), axis=0)
+            for name, leading in self.leading_pt.items():
+                pt = self._layout.values(events, "pt")[:, self._layout.slots[name]]
+                leading[start : start + len(events)] = pt.max(axis=1)
             progress(f"describe {self._process}", start + len(events), self.n_events, "events")
             yield events
 
@@ -99,7 +102,7 @@ class _Survey:
     def occupancy(self) -> dict[str, tuple[float, ...]]:
         """Share of the events that fill each slot, by kind of object."""
         shares = (self.n_filled / self.n_events).tolist()
-        return {name: tuple(shares[slots]) for name, slots in self._slots.items()}
+        return {name: tuple(shares[slots]) for name, slots in self._layout.slots.items()}
 
 
 def describe(store: EventStore, *, progress: Progress = no_progress) -> Description:
@@ -132,6 +135,7 @@ def describe(store: EventStore, *, progress: Progress = no_progress) -> Descript
         leading_pt={
             process: {name: summarise_pt(pt) for name, pt in survey.leading_pt.items()}
             for process, survey in surveys.items()
+            if survey.leading_pt
         },
         remarks={file.process: store.record(file.process).structure.remarks for file in files},
     )
@@ -188,23 +192,30 @@ def _process_summary(file: DataFile, survey: _Survey) -> ProcessSummary:
 
 
 def _examples(store: EventStore, file: DataFile) -> list[ExampleEvent]:
-    """Take the events with the most objects among a few; background never from the test part."""
+    """Take the events with the most objects among a few; background never from the test part.
+
+    None where the layout has not what the picture of an event shows.
+    """
+    layout = store.challenge.layout
+    if layout.lacks("pt", "eta", "phi"):
+        return []
     part: Part = "train" if file.role == "background" else "test"
     some = store.select(file.process, part)[:1000]
-    n_objects = np.count_nonzero(some[..., 0] > 0, axis=1)
+    n_objects = np.count_nonzero(layout.is_filled(some), axis=1)
     richest = np.argsort(-n_objects, kind="stable")[:N_EXAMPLES]
-    return [_example(file.process, some[index], store.challenge.layout) for index in richest]
+    return [_example(file.process, some[[index]], layout) for index in richest]
 
 
 def _example(process: str, event: NDArray[np.float32], layout: EventLayout) -> ExampleEvent:
     kinds = [group.name for group in layout.objects for _ in range(group.n_slots)]
-    values = event[:, layout.columns("pt", "eta", "phi")].tolist()
+    (is_filled,) = layout.is_filled(event).tolist()
+    (values,) = layout.physical(event)[..., layout.columns("pt", "eta", "phi")].tolist()
     return ExampleEvent(
         process=process,
         objects=tuple(
             EventObject(kind=kind, pt=pt, eta=eta, phi=phi)
-            for kind, (pt, eta, phi) in zip(kinds, values, strict=True)
-            if pt > 0
+            for kind, (pt, eta, phi), is_there in zip(kinds, values, is_filled, strict=True)
+            if is_there
         ),
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, DataFile
+from harness.challenge import Challenge, DataFile, events_within
 from harness.data import sample as sample_file
 from harness.data.cache import (
     EVENTS_NAME,
@@ -31,6 +31,7 @@ from harness.data.cache import (
     store_events,
 )
 from harness.data.manifest import load_manifest
+from harness.data.npy import CHUNK_BYTES
 from harness.data.split import Part, chunks, is_in_part
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
@@ -125,9 +126,9 @@ class EventSelection:
             )
         return self[:].astype(dtype or self.dtype, copy=False)
 
-    def chunks(self, n_events: int = 65_536) -> Iterator[NDArray[np.float32]]:
-        """Give the selected events in order, at most `n_events` at a time."""
-        for chunk in chunks(len(self), n_events):
+    def chunks(self, n_events: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Give the selected events in order, at most `n_events` (or 15 MB) at a time."""
+        for chunk in chunks(len(self), n_events or events_within(CHUNK_BYTES, self.shape[1:])):
             yield self[chunk]
 
 
@@ -290,7 +291,7 @@ def training_events(
     challenge: str | Challenge = "sample",
     *,
     root: Path | None = None,
-    manifest: Path | None = None,
+    manifest: str | Path | None = None,
     on_access: AccessRecord | None = None,
 ) -> EventSelection:
     """Return the background events to train on; no signal and no test event is among them.
@@ -301,7 +302,7 @@ def training_events(
         A challenge or its name.
     root : Path, optional
         The cache; by default the one that all commands use.
-    manifest : Path, optional
+    manifest : str or Path, optional
         A manifest of your own that holds the challenge.
     on_access : callable, optional
         Called with the process and the positions of the events that are gathered.
@@ -318,11 +319,38 @@ def validation_events(
     challenge: str | Challenge = "sample",
     *,
     root: Path | None = None,
-    manifest: Path | None = None,
+    manifest: str | Path | None = None,
     on_access: AccessRecord | None = None,
 ) -> EventSelection:
     """Return the background events to validate on; as `training_events`, of another part."""
     return _background(challenge, "validation", root, manifest, on_access)
+
+
+def physical_units(
+    events: NDArray[np.float32],
+    challenge: str | Challenge = "sample",
+    *,
+    manifest: str | Path | None = None,
+) -> NDArray[np.float32]:
+    """Return events in the units that the layout of a challenge states: pT in GeV, phi in rad.
+
+    Networks are given the numbers of the files; pictures and cuts are in these units.
+
+    Parameters
+    ----------
+    events : float32 array, shape (n, n_objects, n_features)
+        As `training_events` gives them.
+    challenge, manifest
+        As for `training_events`.
+
+    Returns
+    -------
+    float32 array of the same shape
+        `events` itself where the layout states no units. Empty slots are zero; angles in steps
+        come out between -pi and pi.
+    """
+    challenge = _challenge_of(challenge, manifest)
+    return challenge.layout.physical(events)
 
 
 def is_packaged(file: DataFile) -> bool:
@@ -330,15 +358,21 @@ def is_packaged(file: DataFile) -> bool:
     return (file.url or "").startswith(PACKAGE_SCHEME)
 
 
+def _challenge_of(challenge: str | Challenge, manifest: str | Path | None) -> Challenge:
+    if isinstance(challenge, Challenge):
+        return challenge
+    own = None if manifest is None else Path(manifest)
+    return load_manifest(own).challenge(challenge)
+
+
 def _background(
     challenge: str | Challenge,
     part: Part,
     root: Path | None,
-    manifest: Path | None,
+    manifest: str | Path | None,
     on_access: AccessRecord | None,
 ) -> EventSelection:
-    if isinstance(challenge, str):
-        challenge = load_manifest(manifest).challenge(challenge)
+    challenge = _challenge_of(challenge, manifest)
     store = open_store(challenge, root, on_access=on_access)
     backgrounds = challenge.processes("background")
     if len(backgrounds) != 1:

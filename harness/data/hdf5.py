@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import EventLayout
+from harness.challenge import ADC2021_BYTES, EventLayout, events_within
 from harness.data.locks import disk_failed, sharing
+from harness.data.npy import CHUNK_BYTES
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
 DATASET = "Particles"
 # Of black boxes only: a number for each event, by which a result names it.
 IDS = "EvtId"
-# 65,536 events of 19 x 4 float64 are 40 MB.
-CHUNK_EVENTS = 65_536
-# Whole HDF5 chunks are read at a time as long as they hold no more events than this (320 MB).
-MAX_CHUNK_EVENTS = 524_288
+# Whole HDF5 chunks are read at a time as long as they are no larger than this in float32: 524,288
+# events of ADC2021, which are 320 MB in the float64 of the file.
+MAX_CHUNK_BYTES = 524_288 * ADC2021_BYTES
 # HDF5's own cache of decompressed chunks; one row of chunks must fit.
 _CHUNK_CACHE_BYTES = 256 * 1024**2
 _TRUNCATED = re.compile(r"truncated file: eof = (\d+), .*stored_eof = (\d+)")
@@ -69,7 +69,7 @@ def count_events(path: Path, layout: EventLayout) -> int:
 
 
 def read_chunks(
-    path: Path, layout: EventLayout, *, chunk_events: int = CHUNK_EVENTS
+    path: Path, layout: EventLayout, *, chunk_events: int | None = None
 ) -> Iterator[EventChunk]:
     """Read events and classes chunk by chunk.
 
@@ -77,8 +77,8 @@ def read_chunks(
     ----------
     path, layout
         As for `count_events`.
-    chunk_events : int
-        Least number of events to read at a time.
+    chunk_events : int, optional
+        Least number of events to read at a time; as many as fit into `npy.CHUNK_BYTES`.
 
     Yields
     ------
@@ -92,7 +92,8 @@ def read_chunks(
     """
     n_features = len(layout.features)
     with _open(path) as dataset:
-        step = _step(dataset.chunks, chunk_events)
+        least = chunk_events or events_within(CHUNK_BYTES, layout.shape)
+        step = _step(dataset.chunks, least, events_within(MAX_CHUNK_BYTES, layout.shape))
         for start in range(0, len(dataset), step):
             block = dataset[start : start + step]
             # A value too large for float32 becomes inf and is then refused as not finite.
@@ -145,10 +146,10 @@ def read_menu(path: Path, name: str, n_events: int) -> NDArray[np.bool_]:
     return np.asarray(values, dtype=np.bool_)
 
 
-def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int) -> int:
+def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int, most: int) -> int:
     """Read whole rows of HDF5 chunks, so that none is decompressed twice."""
     rows = hdf5_chunks[0] if hdf5_chunks else 1
-    if rows > MAX_CHUNK_EVENTS:
+    if rows > most:
         return chunk_events
     return rows * max(1, -(-chunk_events // rows))
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import EventLayout
+from harness.challenge import ADC2021_BYTES, EventLayout, events_within
 from harness.data.hdf5 import DATASET, IDS, slot_classes
 from harness.files import Progress, check_space, make_folder, no_progress, replacing
 
 if TYPE_CHECKING:
     import h5py
 
-# Events of a compressed HDF5 chunk: 2.5 MB of float64 (19 x 4).
-CHUNK_EVENTS = 4096
+# A compressed HDF5 chunk: 4,096 events of ADC2021, which are 2.5 MB in float64 (19 x 4).
+CHUNK_BYTES = 4096 * ADC2021_BYTES
 # Packed events of the challenge's kind take 32 to 52 bytes of the 608 that they are.
 _PACKED_SHARE = 0.15
 _COUNTS = {1: "", 2: "Two_", 3: "Three_", 4: "Four_", 10: "Ten_"}
@@ -63,8 +63,7 @@ def write_events(
         The folder cannot be written, or the disk is full; nothing is left behind.
     """
     shape = (n_events, layout.n_objects, len(layout.features) + 1)
-    rows = min(CHUNK_EVENTS, n_events)
-    classes = slot_classes(layout)
+    rows = min(events_within(CHUNK_BYTES, layout.shape), n_events)
     make_folder(path.parent)
     check_space(path.parent, int(np.prod(shape) * 8 * _PACKED_SHARE))
     with replacing_hdf5(path, fix=fix) as file:
@@ -74,7 +73,7 @@ def write_events(
         )
         done = 0
         for block in _blocks(chunks, rows):
-            dataset[done : done + len(block)] = _with_classes(block, classes)
+            dataset[done : done + len(block)] = _with_classes(block, layout)
             done += len(block)
             progress(f"write {path.name}", done, n_events, "events")
         if done != n_events:
@@ -99,9 +98,9 @@ def class_names(layout: EventLayout) -> list[str]:
     ]
 
 
-def _with_classes(events: NDArray[np.float32], classes: NDArray[np.int64]) -> NDArray[np.float64]:
+def _with_classes(events: NDArray[np.float32], layout: EventLayout) -> NDArray[np.float64]:
     """Append the class column, which is zero in an empty slot as all else is."""
-    column = classes * (events[..., 0] > 0)
+    column = slot_classes(layout) * layout.is_filled(events)
     return np.concatenate([events.astype(np.float64), column[..., None]], axis=-1)
 
 

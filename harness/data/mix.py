@@ -16,13 +16,13 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge
+from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within, in_turn
 from harness.data.events import EventStore
 from harness.data.npy import writing_npy
 from harness.data.split import chunks
 
-# 120 MB of float32 (57 values): the most of the mixture that is in memory at a time, twice.
-STRETCH_EVENTS = 2**19
+# 120 MB, 524,288 events of ADC2021: the most of the mixture that is in memory at a time, twice.
+STRETCH_BYTES = 2**19 * ADC2021_BYTES
 # About a tenth of the resolution of a jet's transverse momentum, which is 10 % at 100 GeV (CMS,
 # arXiv:1607.03663): far below what a detector tells apart.
 PT_SHIFT = 0.01
@@ -185,7 +185,7 @@ def read_rows(
 
 
 def rotate_phi(
-    events: NDArray[np.float32], generator: np.random.Generator, *, features: tuple[str, ...]
+    events: NDArray[np.float32], generator: np.random.Generator, *, layout: EventLayout
 ) -> NDArray[np.float32]:
     """Turn each event about the beam by an angle of its own, uniform in [0, 2 pi).
 
@@ -195,45 +195,45 @@ def rotate_phi(
         Not modified.
     generator : numpy.random.Generator
         Draws the angles.
-    features : tuple of str
-        Names of the features, ``pt`` and ``phi`` among them.
+    layout : EventLayout
+        Has the features ``pt`` and ``phi``. Angles in steps are turned by whole steps.
 
     Returns
     -------
     ndarray of float32, of the same shape
         |phi| <= pi; empty slots stay zero.
     """
-    phi_index = features.index("phi")
+    (column,) = layout.columns("phi")
     angles = generator.uniform(0.0, 2 * np.pi, size=len(events))
-    phi = events[..., phi_index].astype(np.float64) + angles[:, None]
-    wrapped = np.remainder(phi + np.pi, 2 * np.pi) - np.pi
+    phi = events[..., column].astype(np.float64)
+    wrapped = np.remainder(phi + angles[:, None] + np.pi, 2 * np.pi) - np.pi
     # The float32 next to pi lies above it.
     limit = np.nextafter(np.float32(np.pi), np.float32(0))
-    is_filled = events[..., features.index("pt")] > 0
+    turned = np.clip(wrapped, -limit, limit)
+    for slots, units in layout.scaled("phi"):
+        steps = np.rint(angles[:, None] / (2 * np.pi) * units.turn)
+        turned[:, slots] = in_turn(phi[:, slots] + steps, units, like=events[:, slots, column])
     rotated = events.copy()
-    rotated[..., phi_index] = np.where(is_filled, np.clip(wrapped, -limit, limit), 0.0)
+    rotated[..., column] = np.where(layout.is_filled(events), turned, 0.0)
     return rotated
 
 
-def flip_eta(events: NDArray[np.float32], *, features: tuple[str, ...]) -> NDArray[np.float32]:
+def flip_eta(events: NDArray[np.float32], *, layout: EventLayout) -> NDArray[np.float32]:
     """Mirror each event along the beam: eta becomes -eta.
 
     Parameters
     ----------
     events : ndarray of float32, shape (n, n_objects, n_features)
         Not modified.
-    features : tuple of str
-        Names of the features, ``eta`` among them.
+    layout : EventLayout
+        Has the feature ``eta``.
     """
-    eta_index = features.index("eta")
-    flipped = events.copy()
     # A difference, not a negation: the eta of an empty slot stays 0.0 and never becomes -0.0.
-    flipped[..., eta_index] = np.float32(0.0) - events[..., eta_index]
-    return flipped
+    return layout.put(events, "eta", np.float32(0.0) - layout.values(events, "eta"))
 
 
 def move_pt(
-    events: NDArray[np.float32], generator: np.random.Generator, *, features: tuple[str, ...]
+    events: NDArray[np.float32], generator: np.random.Generator, *, layout: EventLayout
 ) -> NDArray[np.float32]:
     """Move the pT of each object by a Gaussian of `PT_SHIFT` of it; the order of objects stays.
 
@@ -243,14 +243,12 @@ def move_pt(
         Not modified.
     generator : numpy.random.Generator
         Draws the shifts.
-    features : tuple of str
-        Names of the features, ``pt`` among them.
+    layout : EventLayout
+        Has the feature ``pt``. A pT in steps moves by whole steps, often by none.
     """
-    index = features.index("pt")
-    moved = events.copy()
     shift = 1.0 + PT_SHIFT * generator.standard_normal(events.shape[:2])
-    moved[..., index] = (events[..., index] * np.maximum(shift, 0.0)).astype(np.float32)
-    return moved
+    moved = layout.values(events, "pt") * np.maximum(shift, 0.0)
+    return layout.put(events, "pt", moved)
 
 
 def _choose(
@@ -298,15 +296,16 @@ def scatter_events(
     start = stream.tell()
     event_bytes = int(np.prod(shape)) * 4
     # Where the next event of each stretch is appended, and which place it is for.
-    stretches = list(chunks(len(places), STRETCH_EVENTS))
+    n_each = events_within(STRETCH_BYTES, shape)
+    stretches = list(chunks(len(places), n_each))
     cursors = [stretch.start for stretch in stretches]
     arrived = np.empty(len(places), np.int64)
     position = 0
     for given in events:
         going = places[position : position + len(given)]
         position += len(given)
-        order = np.argsort(going // STRETCH_EVENTS, kind="stable")
-        ends = np.searchsorted(going[order] // STRETCH_EVENTS, range(len(stretches)), "right")
+        order = np.argsort(going // n_each, kind="stable")
+        ends = np.searchsorted(going[order] // n_each, range(len(stretches)), "right")
         chunk, going = given[order], going[order]
         first = 0
         for index, end in enumerate(ends.tolist()):

@@ -13,14 +13,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.challenge import ADC2021_BYTES, events_within
 from harness.data.split import chunks
 from harness.errors import DataError
 from harness.files import check_space, writing
 
 # numpy evaluates a header as Python would.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, TokenError, EOFError)
-# Chunks of this many events are 15 MB of float32 (57 values).
-CHUNK_EVENTS = 65_536
+# What is read of an array at a time: 15 MB, 65,536 events of ADC2021.
+CHUNK_BYTES = 65_536 * ADC2021_BYTES
 
 
 def write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> None:
@@ -84,6 +85,6 @@ def read_npy(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
     n_values = math.prod(shape[1:])
     with path.open("rb") as stream:
         stream.seek(npy_bytes(shape, "<f4") - math.prod(shape) * 4)
-        for chunk in chunks(shape[0], CHUNK_EVENTS):
+        for chunk in chunks(shape[0], events_within(CHUNK_BYTES, shape[1:])):
             values = np.fromfile(stream, "<f4", (chunk.stop - chunk.start) * n_values)
             yield chunk.start, values.astype(np.float32, copy=False).reshape(-1, *shape[1:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ def geometric_edges(first: float, last: float, n_bins: int) -> tuple[float, ...]
 
 PT_EDGES = geometric_edges(4.0, 4000.0, 45)
 SUM_PT_EDGES = geometric_edges(10.0, 10_000.0, 45)
+# Of features whose range nobody knows: seven decades.
+MAGNITUDE_EDGES = geometric_edges(1e-3, 1e4, 42)
 _JETS = frozenset({"jet", "jets"})
 
 # How the objects of ADC2021 are printed; others by their own names.
@@ -63,21 +66,25 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
     For each kind of object the pT of the leading one (of events that have one) and, where an
     event may have several, their number; HT, the sum of the jets' pT (of events that have one);
     the scalar sum of all pT; the number of all such objects.
+
+    Where the objects have no pT, the largest magnitude of each feature takes its place.
     """
+    has_pt = layout.lacks("pt") is None
     found: list[Observable] = []
     every = np.arange(layout.n_objects)
     several = []
-    for name, rows in layout.slots.items():
-        slots = every[rows]
-        found.append(_leading_pt(name, slots))
-        if len(slots) > 1:
-            several.append(slots)
-            found.append(_multiplicity(f"n_{name}", f"Number of {name}s", slots))
-        if name in _JETS:
-            found.append(_scalar_sum("ht", "HT: sum of the jets' pT", slots))
-    found.append(_scalar_sum("sum_pt", "Scalar sum of all pT", every))
+    for name, slots in layout.slots.items():
+        found += [_leading_pt(layout, name, slots)] if has_pt else _largest(layout, name, slots)
+        if len(every[slots]) > 1:
+            several.append(every[slots])
+            found.append(_multiplicity(layout, f"n_{name}", f"Number of {name}s", slots))
+        if has_pt and name in _JETS:
+            found.append(_scalar_sum(layout, "ht", "HT: sum of the jets' pT", slots))
+    if has_pt:
+        found.append(_scalar_sum(layout, "sum_pt", "Scalar sum of all pT", slice(None)))
     if several:
-        found.append(_multiplicity("n_objects", "Number of objects", np.concatenate(several)))
+        every = np.concatenate(several)
+        found.append(_multiplicity(layout, "n_objects", "Number of objects", every))
     return tuple(found)
 
 
@@ -127,13 +134,12 @@ def count_in_bins(observable: Observable, events: NDArray[np.float32]) -> NDArra
     return np.bincount(bins, minlength=len(observable.edges) - 1).astype(np.int64)
 
 
-def _leading_pt(name: str, slots: NDArray[np.intp]) -> Observable:
+def _leading_pt(layout: EventLayout, name: str, slots: slice) -> Observable:
     def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
-        pt: NDArray[np.float64] = events[:, slots, 0].max(axis=1).astype(np.float64)
-        pt[pt == 0] = np.nan
-        return pt
+        pt = layout.values(events, "pt")[:, slots].max(axis=1).astype(np.float64)
+        return _of_filled(pt, layout, events[:, slots])
 
-    is_single = len(slots) == 1
+    is_single = slots.stop - slots.start == 1
     title = _TITLES.get(name, name)
     return Observable(
         name=name if is_single else f"{name}_pt",
@@ -144,20 +150,49 @@ def _leading_pt(name: str, slots: NDArray[np.intp]) -> Observable:
     )
 
 
-def _multiplicity(name: str, title: str, slots: NDArray[np.intp]) -> Observable:
-    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
-        counts: NDArray[np.int64] = np.count_nonzero(events[:, slots, 0] > 0, axis=1)
-        return counts.astype(np.float64)
+def _largest(layout: EventLayout, name: str, slots: slice) -> list[Observable]:
+    """Make the largest magnitude of each feature of one kind of object."""
 
-    n_slots = len(slots)
+    def compute(feature: str, events: NDArray[np.float32]) -> NDArray[np.float64]:
+        values = np.abs(layout.values(events, feature)[:, slots]).max(axis=1).astype(np.float64)
+        return _of_filled(values, layout, events[:, slots])
+
+    of = name if slots.stop - slots.start == 1 else f"all {name}s"
+    return [
+        Observable(
+            name=f"{name}_{feature}"[:64],
+            title=f"Largest |{feature}| of {of}"[:80],
+            unit=layout.unit(name, feature),
+            edges=MAGNITUDE_EDGES,
+            compute=partial(compute, feature),
+        )
+        for feature in layout.features
+    ]
+
+
+def _multiplicity(
+    layout: EventLayout, name: str, title: str, slots: slice | NDArray[np.intp]
+) -> Observable:
+    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+        is_filled = layout.is_filled(events)[:, slots]
+        return np.asarray(np.count_nonzero(is_filled, axis=1), np.float64)
+
+    n_slots = len(np.arange(layout.n_objects)[slots])
     edges = tuple(count - 0.5 for count in range(n_slots + 2))
-    return Observable(name=name, title=title, unit="", edges=edges, compute=compute)
+    return Observable(name=name[:64], title=title[:80], unit="", edges=edges, compute=compute)
 
 
-def _scalar_sum(name: str, title: str, slots: NDArray[np.intp]) -> Observable:
+def _scalar_sum(layout: EventLayout, name: str, title: str, slots: slice) -> Observable:
     def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = events[:, slots, 0].sum(axis=1, dtype=np.float64)
-        total[total == 0] = np.nan
-        return total
+        total = layout.values(events, "pt")[:, slots].sum(axis=1, dtype=np.float64)
+        return _of_filled(total, layout, events[:, slots])
 
     return Observable(name=name, title=title, unit="GeV", edges=SUM_PT_EDGES, compute=compute)
+
+
+def _of_filled(
+    values: NDArray[np.float64], layout: EventLayout, events: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Leave out the events that have no such object."""
+    values[~layout.is_filled(events).any(axis=1)] = np.nan
+    return values

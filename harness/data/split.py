@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Split, mix64
+from harness.challenge import ADC2021_BYTES, Split, events_within, mix64
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = ("train", "validation", "test")
@@ -31,8 +31,8 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 # The domain of the key's expansion; a change of the construction needs another name.
 _DOMAIN = b"harness event hash 1\x00"
 _MASK = 2**64 - 1
-# 29 words x 2,048 events x 8 bytes = 464 kB: stays in the second-level cache.
-_BLOCK_EVENTS = 2048
+# 2,048 events of ADC2021, which are 464 kB with their padding: stays in the second-level cache.
+_BLOCK_BYTES = 2048 * ADC2021_BYTES
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ def hash_constants(key: str, n_values: int) -> HashConstants:
 
 
 def event_hashes(
-    events: NDArray[np.float32], key: str, *, block_events: int = _BLOCK_EVENTS
+    events: NDArray[np.float32], key: str, *, block_events: int | None = None
 ) -> NDArray[np.uint64]:
     """Hash each event's content under `key`.
 
@@ -76,7 +76,7 @@ def event_hashes(
         Finite values; negative zeros must have been made positive.
     key : str
         The split's key.
-    block_events : int
+    block_events : int, optional
         Events hashed at a time; has no influence on the hashes.
 
     Returns
@@ -94,8 +94,9 @@ def event_hashes(
     n_values = int(np.prod(events.shape[1:]))
     constants = hash_constants(key, n_values)
     hashes = np.empty(n_events, np.uint64)
-    for start in range(0, n_events, block_events):
-        block = np.asarray(events[start : start + block_events])
+    step = block_events or events_within(_BLOCK_BYTES, events.shape[1:])
+    for start in range(0, n_events, step):
+        block = np.asarray(events[start : start + step])
         hashes[start : start + len(block)] = _hash_block(_words(block, n_values), constants)
     return hashes
 

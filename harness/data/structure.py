@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +44,7 @@ class StructureReport(Value):
     n_class_differs : int
         Events in which the class column does not just repeat slot and padding.
     max_pt, max_abs_eta, max_abs_phi : float
-        Extremes [GeV, 1, rad].
+        Extremes [GeV, 1, rad]; 0 where the layout has no such feature.
     n_filled : tuple of int
         Events that fill each slot.
     """
@@ -82,7 +82,9 @@ class StructureCheck:
     source: str
     layout: EventLayout
     _counts: Counter[str] = field(default_factory=Counter)
-    _extremes: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    _extremes: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("pt", "eta", "phi"), 0.0)
+    )
     _filled: NDArray[np.int64] | None = None
     _n_events: int = 0
 
@@ -102,23 +104,23 @@ class StructureCheck:
             A value is not finite, or a pT is negative.
         """
         # Columns in one piece: reductions over rows of three numbers are ten times slower.
-        columns = [np.ascontiguousarray(column) for column in np.moveaxis(events, -1, 0)]
-        pt = columns[0]
-        self._refuse(columns, [~np.isfinite(column) for column in columns], "is not finite")
-        self._refuse(columns, [pt < 0], "is a negative pT")
-        is_filled = pt > 0
-        self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours())
+        pieces = [np.ascontiguousarray(column) for column in np.moveaxis(events, -1, 0)]
+        columns = dict(zip(self.layout.features, pieces, strict=True))
+        self._refuse(columns, {name: ~np.isfinite(each) for name, each in columns.items()})
+        is_filled = self.layout.is_filled(events)
+        if (pt := columns.get("pt")) is not None:
+            self._refuse(columns, {"pt": pt < 0}, "is a negative pT")
+            self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours())
+            others = [each != 0 for name, each in columns.items() if name != "pt"]
+            self._count("n_padding", np.logical_or.reduce(others) & ~is_filled)
         self._count("n_gaps", (is_filled[:, 1:] & ~is_filled[:, :-1]) & self._neighbours())
-        has_angle = np.logical_or.reduce([column != 0 for column in columns[1:]])
-        self._count("n_padding", has_angle & ~is_filled)
         if classes is not None:
             self._count("n_class_differs", classes != slot_classes(self.layout) * is_filled)
-        if "phi" in self.layout.features:
-            phi = columns[self.layout.features.index("phi")]
-            self._count("n_phi_out_of_range", np.abs(phi) > np.pi + PHI_TOLERANCE)
-        if len(events):
-            extremes = [float(np.abs(column).max()) for column in columns[:3]]
-            self._extremes[: len(extremes)] = np.maximum(self._extremes[: len(extremes)], extremes)
+        if "phi" in columns:
+            self._count("n_phi_out_of_range", self._is_out_of_turn(columns["phi"]))
+        for name in set(self._extremes) & set(columns) if len(events) else ():
+            largest = float(np.abs(self.layout.values(events, name)).max())
+            self._extremes[name] = max(self._extremes[name], largest)
         filled = np.count_nonzero(is_filled, axis=0)
         self._filled = filled if self._filled is None else self._filled + filled
         self._n_events += len(events)
@@ -129,9 +131,9 @@ class StructureCheck:
         return StructureReport(
             n_events=self._n_events,
             **{name: self._counts[name] for name in _REMARKS},
-            max_pt=float(self._extremes[0]),
-            max_abs_eta=float(self._extremes[1]),
-            max_abs_phi=float(self._extremes[2]),
+            max_pt=self._extremes["pt"],
+            max_abs_eta=self._extremes["eta"],
+            max_abs_phi=self._extremes["phi"],
             n_filled=tuple(filled),
         )
 
@@ -145,19 +147,26 @@ class StructureCheck:
         is_same: NDArray[np.bool_] = np.diff(slot_classes(self.layout)) == 0
         return is_same
 
+    def _is_out_of_turn(self, phi: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which angles are beyond pi, or, in steps, a turn or more away from zero."""
+        is_out = np.abs(phi) > np.pi + PHI_TOLERANCE
+        for slots, units in self.layout.scaled("phi"):
+            is_out[:, slots] = np.abs(phi[:, slots]) >= units.turn
+        return is_out
+
     def _refuse(
         self,
-        columns: Sequence[NDArray[np.float32]],
-        is_bad: Sequence[NDArray[np.bool_]],
-        complaint: str,
+        columns: Mapping[str, NDArray[np.float32]],
+        is_bad: Mapping[str, NDArray[np.bool_]],
+        complaint: str = "is not finite",
     ) -> None:
-        for name, column, bad in zip(self.layout.features, columns, is_bad, strict=False):
+        for name, bad in is_bad.items():
             if not bad.any():
                 continue
             event, slot = (int(index[0]) for index in np.nonzero(bad))
             raise DataError(
-                f"{name} = {column[event, slot]} {complaint}",
+                f"{name} = {columns[name][event, slot]} {complaint}",
                 where=f"{self.source}, event {self._n_events + event}, slot {slot}",
-                expected="finite values, pT >= 0",
+                expected="finite values, pT >= 0" if "pt" in columns else "finite values",
                 fix="get the file again, or ask its publisher to correct it",
             )

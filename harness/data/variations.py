@@ -136,8 +136,10 @@ def why_not(variation: EventVariation, challenge: Challenge) -> str | None:
     missing = [name for name in variation.needs if name not in kinds]
     if missing:
         return f"the events have no {' or '.join(missing)}"
-    if set(layout.features) != {"pt", "eta", "phi"}:
-        return "the features of an object are others than pT, eta and phi"
+    if lacking := layout.lacks("pt", "eta", "phi"):
+        return lacking
+    if len(layout.features) != 3:
+        return "the objects have other features beside pT, eta and phi"
     return None
 
 
@@ -289,7 +291,7 @@ def _in_order(objects: Floats) -> Floats:
 
 
 def _objects(events: NDArray[np.float32], layout: EventLayout) -> EventObjects:
-    values = events[..., layout.columns("pt", "eta", "phi")].astype(np.float64)
+    values = layout.physical(events)[..., layout.columns("pt", "eta", "phi")].astype(np.float64)
     return {name: values[:, slots] for name, slots in layout.slots.items()}
 
 
@@ -297,8 +299,12 @@ def _events(
     events: NDArray[np.float32], objects: EventObjects, layout: EventLayout
 ) -> NDArray[np.float32]:
     """Put objects back into a copy of the events."""
-    varied = events.copy()
     joined = np.concatenate([objects[name] for name in layout.slots], axis=1, dtype=np.float32)
     np.clip(joined[..., PHI], -_LARGEST_PHI, _LARGEST_PHI, out=joined[..., PHI])
-    varied[..., layout.columns("pt", "eta", "phi")] = joined
+    varied = events
+    for column, name in enumerate(("pt", "eta", "phi")):
+        varied = layout.put(varied, name, joined[..., column])
+    # An object of no pT, such as one that was dropped, is an empty slot.
+    was_there = layout.values(events, "pt") > 0
+    varied[was_there & (joined[..., PT] == 0)] = 0.0
     return varied

@@ -11,7 +11,7 @@ from rich.text import Text
 from harness.card.records import ProcessSummary
 from harness.card.terminal import DASH, bytes_text, rate_text, table
 from harness.card.text import plain
-from harness.data.describe import Description
+from harness.data.describe import Description, PtSummary
 from harness.data.fetch import FetchedFile, FetchReport
 from harness.data.inventory import ChallengeStatus, FileStatus
 
@@ -78,26 +78,27 @@ def description_view(description: Description) -> RenderableType:
 
 
 def _process_table(description: Description, process: ProcessSummary) -> Table:
-    rows = []
-    for kind, occupancy in process.occupancy.items():
-        pt = description.leading_pt[process.process][kind]
-        quantiles = () if pt is None else pt.quantiles_gev.values()
-        rows.append(
+    leading = description.leading_pt.get(process.process)
+    header: tuple[str, ...] = ("object", "occupancy of its slots")
+    if leading is not None:
+        header += ("leading pT [GeV], mean ± s.d.", "10, 50, 90, 99 % quantiles")
+    return table(
+        f"{process.title}: {process.n_events:,} events",
+        header,
+        [
             (
                 kind,
                 " ".join(rate_text(share) for share in occupancy),
-                DASH if pt is None else f"{pt.mean_gev:.1f} ± {pt.sd_gev:.1f}",
-                DASH if pt is None else " ".join(f"{value:.1f}" for value in quantiles),
+                *(() if leading is None else _pt_cells(leading[kind])),
             )
-        )
-    return table(
-        f"{process.title}: {process.n_events:,} events",
-        (
-            "object",
-            "occupancy of its slots",
-            "leading pT [GeV], mean ± s.d.",
-            "10, 50, 90, 99 % quantiles",
-        ),
-        rows,
+            for kind, occupancy in process.occupancy.items()
+        ],
         caption="\n".join(description.remarks[process.process]),
     )
+
+
+def _pt_cells(pt: PtSummary | None) -> tuple[str, str]:
+    if pt is None:
+        return DASH, DASH
+    quantiles = " ".join(f"{value:.1f}" for value in pt.quantiles_gev.values())
+    return f"{pt.mean_gev:.1f} ± {pt.sd_gev:.1f}", quantiles

@@ -38,14 +38,14 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
     Parameters
     ----------
     events : float32 array of shape (n, n_objects, n_features)
-        Empty slots have a pT of 0.
+        Empty slots have a pT of 0, which is among the features.
 
     Returns
     -------
     dict of str to float64 array of shape (n,)
         ``lepton_pt``, ``met`` and ``ht`` [GeV], those whose objects the layout has.
     """
-    pt = events[..., layout.features.index("pt")]
+    pt = layout.values(events, "pt")
     rows = np.arange(layout.n_objects)
     leptons, missing, jets = (
         [row for name in names for row in rows[layout.slots.get(name, slice(0))]]

@@ -82,6 +82,8 @@ def _accepted(
 
 
 def _cuts(store: EventStore, mixture: Mixture, physics: Physics) -> TriggerCuts | NotMeasured:
+    if lacking := store.challenge.layout.lacks("pt"):
+        return NotMeasured(not_measured=lacking)
     # Cuts are compared by their TPRs alone.
     challenge = store.challenge.model_copy(update={"merit": None})
     hashes = merge_backgrounds(challenge, mixture.hashes)

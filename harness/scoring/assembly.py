@@ -181,5 +181,6 @@ def _describe_challenge(run: SubmissionRun) -> ScoredChallenge:
         target=challenge.target,
         other_targets=challenge.other_targets,
         ranking=challenge.ranking,
-        collision_rate_hz=challenge.collision_rate_hz,
+        preselection=challenge.preselection,
+        collision_rate_hz=challenge.crossing_rate_hz,
     )

@@ -27,7 +27,12 @@ from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.files import fast_digest
 from harness.metrics.consistency import Batches, Unit, compare_scores
-from harness.scoring.symmetry import describe_variant, not_scored, symmetric_variants
+from harness.scoring.symmetry import (
+    describe_variant,
+    not_scored,
+    symmetric_variants,
+    unmade_variants,
+)
 
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25
@@ -87,7 +92,12 @@ class Sizes:
 
     @classmethod
     def within(
-        cls, seconds: float, *, events_per_s: float, turned_at_once: int = OTHER_BATCH
+        cls,
+        seconds: float,
+        *,
+        events_per_s: float,
+        turned_at_once: int = OTHER_BATCH,
+        most_turned: int = 40_000,
     ) -> Sizes:
         """Return the sizes that a scorer of this speed does in about `seconds`.
 
@@ -103,7 +113,9 @@ class Sizes:
         # Five comparisons, and three symmetries of four signals with twice as many events each.
         share = round(seconds * events_per_s / (5 + 3 * 4 * 2))
         compared = max(5_000, min(cls().compared, share))
-        return cls(compared=compared, turned=2 * compared, turned_at_once=turned_at_once)
+        return cls(
+            compared=compared, turned=min(2 * compared, most_turned), turned_at_once=turned_at_once
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,7 +188,7 @@ def check_integrity(
     tuple of Check
         ``input``, ``batch_size``, ``repeat``, ``order``, ``subset``, ``background_alone``,
         ``alone`` and the diagnostics ``phi_rotation``, ``eta_flip`` and ``pt_shift``; one that
-        cannot be made is missing. An outcome ``leak`` disqualifies the entry: that is the
+        cannot be made says why. An outcome ``leak`` disqualifies the entry: that is the
         caller's to decide.
 
     Raises
@@ -188,7 +200,7 @@ def check_integrity(
     again = list(_rescorings(scored, folder, generator, sizes))
     changed = list(
         symmetric_variants(
-            scored.mixture, scored.background, generator, sizes.turned, features=layout.features
+            scored.mixture, scored.background, generator, sizes.turned, layout=layout
         )
     )
     turned = [
@@ -204,6 +216,7 @@ def check_integrity(
         for one, answer in zip(changed, answers[len(again) :])
     ]
     failed = [] if reason is None else [not_scored(one.name, reason) for one in changed]
+    failed += unmade_variants(layout)
     is_same = fast_digest(scored.mixture.path) == digest
     return (check_input(scored.mixture.n_events, is_same=is_same), *same, *diagnostics, *failed)
 

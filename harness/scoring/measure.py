@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Check, NotMeasured, Physics, WorkingPoint
+from harness.challenge import ADC2021_BYTES, events_within
 from harness.errors import (
     HarnessError,
     IntegrityError,
@@ -32,11 +33,15 @@ from harness.scoring.symmetry import (
     not_scored,
     recall_warnings,
     symmetric_variants,
+    unmade_variants,
 )
 from harness.submission.inference import ScoreReport
 
 # Seconds that the integrity checks may take beside the start of their process.
 _CHECK_SECONDS = 3.0
+
+# Most of each signal whose symmetric variants are scored: 40,000 events of ADC2021.
+_TURNED_BYTES = 40_000 * ADC2021_BYTES
 
 # Most events of each signal whose symmetric variants an open entry scores, as part of its shards.
 TURNED_EVENTS = 10_000
@@ -115,7 +120,8 @@ def _score_in_shards(run: ScoringRun, scorer: Scorer) -> ScoredEvents:
     with run.stage("checks", "the highest scores once more") as workspace:
         shard_step.workspace = workspace
         diagnostics = _score_variants(run, shards, by_row, points)
-    checks = (*shards.compare(by_row, points), *diagnostics)
+    unmade = unmade_variants(run.challenge.layout)
+    checks = (*shards.compare(by_row, points), *diagnostics, *unmade)
     _refuse_leaks(checks)
     return ScoredEvents(
         scores=mixture.separate(by_row),
@@ -134,8 +140,8 @@ def _score_variants(
             run.mixture,
             shards.background,
             shards.generator,
-            TURNED_EVENTS,
-            features=run.challenge.layout.features,
+            min(TURNED_EVENTS, events_within(_TURNED_BYTES, run.challenge.layout.shape)),
+            layout=run.challenge.layout,
         )
     )
     try:
@@ -249,7 +255,10 @@ def _check(
         folder=workspace.new_folder("variants"),
         generator=secret_generator(),
         sizes=Sizes.within(
-            _CHECK_SECONDS, events_per_s=events_per_s, turned_at_once=scorer.turned_at_once
+            _CHECK_SECONDS,
+            events_per_s=events_per_s,
+            turned_at_once=scorer.turned_at_once,
+            most_turned=events_within(_TURNED_BYTES, challenge.layout.shape),
         ),
     )
     _refuse_leaks(checks)

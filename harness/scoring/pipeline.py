@@ -180,7 +180,7 @@ def _measure(run: SubmissionRun) -> Measurements:
 def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
-    scorer = Scorer.of_open(staged)
+    scorer = Scorer.of_open(staged, run.challenge.layout)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
     return _with_others(run, measured, scorer)
@@ -198,7 +198,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         network = extract_network(workspace, staged, run.challenge, run.clock.tell)
     fpga = run.challenge.fpga if run.has_firmware else None
     vendor = None if fpga is None else _read_vendor(run, network, fpga)
-    scorer = Scorer.of_network(network)
+    scorer = Scorer.of_network(network, run.challenge.layout)
     # The cost looks at no event, so it is counted while the events are scored.
     with ThreadPoolExecutor(max_workers=1) as pool:
         counting = pool.submit(_count_cost, run, network)

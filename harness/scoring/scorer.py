@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.challenge import Challenge
+from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within
 from harness.sandbox import Workspace
 from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
@@ -49,7 +49,7 @@ class Scorer:
     Attributes
     ----------
     at_once : int
-        Events that it is given at once.
+        Events that it is given at once; fewer where they are larger than those of ADC2021.
     """
 
     function: Literal["score_network", "score_open"]
@@ -57,16 +57,19 @@ class Scorer:
     at_once: int
 
     @classmethod
-    def of_network(cls, network: ExportedNetwork) -> Scorer:
+    def of_network(cls, network: ExportedNetwork, layout: EventLayout) -> Scorer:
         """Return what scores by an exported network."""
+        most = min(CHUNK_EVENTS, events_within(CHUNK_EVENTS * ADC2021_BYTES, layout.shape))
         inputs = {"graph": network.graph, "weights": network.weights}
-        return cls(function="score_network", inputs=inputs, at_once=CHUNK_EVENTS)
+        return cls(function="score_network", inputs=inputs, at_once=most)
 
     @classmethod
-    def of_open(cls, staged: Path) -> Scorer:
+    def of_open(cls, staged: Path, layout: EventLayout) -> Scorer:
         """Return what scores by ``score(events)`` of a submission of the open division."""
+        within = events_within(OPEN_CHUNK_EVENTS * ADC2021_BYTES, layout.shape)
+        most = min(OPEN_CHUNK_EVENTS, within)
         inputs = {"submission": staged}
-        return cls(function="score_open", inputs=inputs, at_once=OPEN_CHUNK_EVENTS)
+        return cls(function="score_open", inputs=inputs, at_once=most)
 
     @property
     def is_plugin(self) -> bool:

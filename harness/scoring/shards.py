@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Check, WorkingPoint
+from harness.challenge import ADC2021_BYTES, events_within
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError
 from harness.files import fast_digest
@@ -222,9 +223,9 @@ class Shards:
         order = self.generator.permutation(len(together))
         path = self.folder / "shard.npy"
         np.save(path, np.ascontiguousarray(together[order], "<f4"), allow_pickle=False)
-        at_once = round(
-            2 ** self.generator.uniform(np.log2(_LEAST_AT_ONCE), np.log2(_MOST_AT_ONCE))
-        )
+        within = events_within(_MOST_AT_ONCE * ADC2021_BYTES, events.shape[1:])
+        most = max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, within))
+        at_once = round(2 ** self.generator.uniform(np.log2(_LEAST_AT_ONCE), np.log2(most)))
         digest = fast_digest(path)
         scores = np.empty(len(together))
         scores[order] = self.score(path, len(together), at_once)

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import ChangedRate, Check, WorkingPoint
+from harness.challenge import EventLayout
 from harness.data.mix import PT_SHIFT, Mixture, flip_eta, move_pt, rotate_phi
 from harness.metrics.accepted import passing
 from harness.metrics.consistency import describe_change
 from harness.metrics.intervals import paired_difference
 
-MOVED = "pt_shift"
+TURNED, FLIPPED, MOVED = "phi_rotation", "eta_flip", "pt_shift"
+_NEEDS = {TURNED: ("pt", "phi"), FLIPPED: ("eta",), MOVED: ("pt",)}
 # Share of its rate that a signal must lose for a warning.
 _MATERIAL = 0.25
 _NO_POINT = "TPR: the working point was not reached"
@@ -38,11 +40,11 @@ def symmetric_variants(
     generator: np.random.Generator,
     n_each: int,
     *,
-    features: tuple[str, ...],
+    layout: EventLayout,
 ) -> Iterator[Variant]:
     """Make the variants of at most `n_each` random events of each signal; the rows rise.
 
-    A variant whose features the layout has not is left out.
+    A variant whose features the layout has not is left out; see `unmade_variants`.
     """
     signals = [name for name in mixture.processes if name not in background]
     if not signals:
@@ -51,14 +53,23 @@ def symmetric_variants(
         np.concatenate([generator.permutation(mixture.rows[name])[:n_each] for name in signals])
     )
     given = mixture.gather(rows)
-    if {"pt", "phi"} <= set(features):
-        turned = rotate_phi(given, generator, features=features)
-        yield Variant(name="phi_rotation", rows=rows, events=turned)
-    if "eta" in features:
-        yield Variant(name="eta_flip", rows=rows, events=flip_eta(given, features=features))
-    if "pt" in features:
-        moved = move_pt(given, generator, features=features)
+    if not layout.lacks(*_NEEDS[TURNED]):
+        turned = rotate_phi(given, generator, layout=layout)
+        yield Variant(name=TURNED, rows=rows, events=turned)
+    if not layout.lacks(*_NEEDS[FLIPPED]):
+        yield Variant(name=FLIPPED, rows=rows, events=flip_eta(given, layout=layout))
+    if not layout.lacks(*_NEEDS[MOVED]):
+        moved = move_pt(given, generator, layout=layout)
         yield Variant(name=MOVED, rows=rows, events=moved)
+
+
+def unmade_variants(layout: EventLayout) -> list[Check]:
+    """Stand for the diagnostics that a layout does not allow."""
+    return [
+        _unmade(name, f"not measured: {lacking}")
+        for name, features in _NEEDS.items()
+        if (lacking := layout.lacks(*features))
+    ]
 
 
 def describe_variant(
@@ -110,13 +121,11 @@ def recall_warnings(checks: Sequence[Check]) -> Iterator[str]:
 
 def not_scored(name: str, reason: str) -> Check:
     """Stand for a diagnostic that could not be made."""
-    return Check(
-        name=name,
-        outcome="diagnostic",
-        n_events=0,
-        max_difference=0.0,
-        detail=f"these events could not be scored: {reason}"[:1000],
-    )
+    return _unmade(name, f"these events could not be scored: {reason}"[:1000])
+
+
+def _unmade(name: str, detail: str) -> Check:
+    return Check(name=name, outcome="diagnostic", n_events=0, max_difference=0.0, detail=detail)
 
 
 def _rates(

@@ -60,11 +60,11 @@ def try_submission(
     with open_tried_workspace(isolation, cache_root()) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
         if submission.spec.division == "open":
-            _score(workspace, Scorer.of_open(staged), rules, progress)
+            _score(workspace, Scorer.of_open(staged, rules.layout), rules, progress)
             return submission
         progress("export: network() of model.py")
         network = extract_network(workspace, staged, rules, progress)
-        _score(workspace, Scorer.of_network(network), rules, progress)
+        _score(workspace, Scorer.of_network(network, rules.layout), rules, progress)
         if rules.fpga is not None:
             _translate(workspace, network, submission, rules.fpga, progress)
     return submission

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.challenge import is_name
+from harness.challenge import Challenge, is_name
 from harness.errors import UsageError
 from harness.files import replacing_folder
 
 TEMPLATES = Path(__file__).parent / "templates"
-TEAM_PLACEHOLDER = "TEAM_NAME"
+DEFAULT_CHALLENGE = "sample"
+# Of the features of ADC2021: the word at the input, the word that the network uses, the exponent of
+# the normalisation. pT saturates at 256 GeV.
+_WORDS = {
+    "pt": ("ufixed<15,13>", "ufixed<8,8>", -5),
+    "eta": ("fixed<8,4>", "fixed<6,4>", -2),
+    "phi": ("fixed<8,3>", "fixed<6,3>", -2),
+}
+# Of any other feature, and of integers: wide enough to begin with.
+_OTHER_WORDS = ("fixed<20,14>", "fixed<10,6>", -3)
 
 
-def new_submission(team: str, folder: Path, *, open_division: bool = False) -> Path:
+def new_submission(
+    team: str,
+    folder: Path,
+    challenge: Challenge,
+    *,
+    manifest: Path | None = None,
+    open_division: bool = False,
+) -> Path:
     """Write the skeleton of a submission.
 
     Parameters
@@ -21,6 +40,10 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
         Lower case letters, digits and ``_+.-``: the name of the new folder.
     folder : Path
         Folder of the submissions; made if it is not there.
+    challenge : Challenge
+        For which: it gives the shape of the events, and the name of the training part.
+    manifest : Path, optional
+        The manifest of your own that holds the challenge.
     open_division : bool
         A ``score(events)`` in Python in place of a network.
 
@@ -50,14 +73,54 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
             where=str(target),
             fix="choose another name, or work on the submission that is there",
         )
-    _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
+    template = TEMPLATES / ("open" if open_division else "trigger")
+    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
     return target
 
 
-def _write(team: str, target: Path, template: Path) -> None:
+def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]:
+    """Return what stands in a template for the shape of the events."""
+    layout = challenge.layout
+    n_objects, n_features = layout.shape
+    is_plain = not any(group.units for group in layout.objects)
+    words = [
+        _WORDS.get(name, _OTHER_WORDS) if is_plain else _OTHER_WORDS for name in layout.features
+    ]
+    inputs, limits, exponents = zip(*words, strict=True)
+    is_default = challenge.name == DEFAULT_CHALLENGE and manifest is None
+    options = "" if is_default else f" --challenge {challenge.name}"
+    stated = ""
+    if manifest is not None:
+        options += f" --manifest {shlex.quote(str(manifest))}"
+        stated = f", manifest={json.dumps(str(manifest), ensure_ascii=False)}"
+    titles = {"pt": "pT [GeV]", "phi": "phi [rad]"} if is_plain else {}
+    return {
+        "CHALLENGE_ARGUMENTS": f'"{challenge.name}"{stated}',
+        "SCORE_OPTIONS": options,
+        "CHALLENGE_NAME": challenge.name,
+        "N_INPUTS": str(n_objects * n_features),
+        "N_OBJECTS": str(n_objects),
+        "N_FEATURES": str(n_features),
+        "FIRST_FEATURE": layout.features[0],
+        "FEATURE_TEXT": ", ".join(titles.get(name, name) for name in layout.features),
+        "FEATURE_WORDS": _tuple(inputs),
+        "FEATURE_LIMITS": _tuple(limits),
+        "FEATURE_EXPONENTS": _tuple(exponents),
+    }
+
+
+def _tuple(values: Sequence[object]) -> str:
+    """Write a tuple as Python does, with double quotes."""
+    listed = ", ".join(f'"{one}"' if isinstance(one, str) else str(one) for one in values)
+    return f"({listed},)" if len(values) == 1 else f"({listed})"
+
+
+def _write(target: Path, template: Path, placeholders: Mapping[str, str]) -> None:
     with replacing_folder(target) as folder:
         for source in sorted(template.iterdir()):
             if source.is_file():
-                text = source.read_text(encoding="utf-8").replace(TEAM_PLACEHOLDER, team)
+                text = source.read_text(encoding="utf-8")
+                for name, value in placeholders.items():
+                    text = text.replace(name, value)
                 # `model.py.txt` is no module of the harness; `model.py` would be one.
                 (folder / source.stem).write_text(text, encoding="utf-8", newline="\n")

@@ -28,7 +28,7 @@ def data_sections(summary: DataSummary) -> list[Section]:
     ]
     if summary.synthetic:
         blocks.append(Note(text=SYNTHETIC_NOTE, tone="warn"))
-    return [
+    sections = [
         Section(title="", blocks=tuple(blocks)),
         Section(
             title="Observables",
@@ -44,6 +44,7 @@ def data_sections(summary: DataSummary) -> list[Section]:
             blocks=tuple(_occupancies(shown, titles, palette)),
         ),
     ]
+    return [section for section in sections if section.blocks]
 
 
 def _distributions(

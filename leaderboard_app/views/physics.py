@@ -202,12 +202,21 @@ def rate_section(card: ScoreCard) -> Section:
         blocks=(
             Note(
                 text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
-                f"pass: {point.fpr_realised:.3g} per preselected event. The preselection of the "
-                "ADC2021 data asks for a lepton of 23 GeV; the share of collisions that has one "
-                "is not known here: multiply by it. Pile-up and detector are those of the data."
+                f"pass: {point.fpr_realised:.3g} per preselected event. {_asked_for(card)}The "
+                "share of collisions that passes the preselection is not known here: multiply by "
+                "it. Pile-up and detector are those of the data."
             ),
         ),
     )
+
+
+def _asked_for(card: ScoreCard) -> str:
+    """Say what the preselection asks for, if the card says it."""
+    asked = card.challenge.preselection
+    if asked is None:
+        return ""
+    kinds = " or ".join(map(visible, asked.leading))
+    return f"The preselection asks for one {kinds} of {asked.leading_pt_gev:g} GeV. "
 
 
 def fpr_span(n_passing: int, n_background: int) -> tuple[float, float]:

@@ -40,13 +40,15 @@ def stress_section(card: ScoreCard) -> Section:
                 nominal=point.fpr_realised,
             )
         )
-    blocks.append(_table(made))
+    if made:
+        blocks.append(_table(made))
     blocks += [
         Note(text=f"{one.title}: not measured: {one.not_measured}", tone="warn")
         for one in card.stress.variations
         if isinstance(one, SkippedVariation)
     ]
-    blocks.append(Note(text=_what(card.stress, made)))
+    if made:
+        blocks.append(Note(text=_what(card.stress, made)))
     return Section(
         title="Rate stability",
         lead="The thresholds are those of nominal background; what passes is other background. "

@@ -9,6 +9,7 @@ from harness.board.order import Ranked, Unranked
 from harness.board.rows import SYNTHETIC_NOTE, twin_text
 from harness.card.declared import declared_facts
 from harness.card.records import NotMeasured, ScoreCard
+from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
@@ -155,7 +156,7 @@ def _provenance_section(card: ScoreCard) -> Section:
                         check.name,
                         check.outcome,
                         f"{check.n_events:,}",
-                        f"{check.max_difference:.2g}",
+                        f"{check.max_difference:.2g}" if check.n_events else visible(check.detail),
                     ]
                     for check in card.checks
                 ],

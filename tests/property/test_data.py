@@ -19,7 +19,6 @@ from harness.errors import DataError
 from harness.files import parse_yaml
 from tests.events import LAYOUT, make_events
 
-FEATURES = ("pt", "eta", "phi")
 words = hnp.arrays(np.uint32, st.tuples(st.integers(0, 20), st.integers(1, 60)))
 thousandths = st.integers(0, 1000)
 
@@ -89,8 +88,8 @@ def test_the_sample_holds_any_events_of_the_layout_exactly(
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_symmetric_variants_keep_pt_and_padding(seed: int, n_events: int) -> None:
     events = make_events(n_events, seed=seed)
-    rotated = rotate_phi(events, np.random.default_rng(seed), features=FEATURES)
-    for variant in (rotated, flip_eta(events, features=FEATURES)):
+    rotated = rotate_phi(events, np.random.default_rng(seed), layout=LAYOUT)
+    for variant in (rotated, flip_eta(events, layout=LAYOUT)):
         assert np.array_equal(variant[..., 0], events[..., 0])
         assert not variant[events[..., 0] == 0].any()
         assert (np.abs(variant[..., 2]) <= np.pi).all()

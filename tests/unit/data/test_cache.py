@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.challenge import ADC2021_BYTES
 from harness.data import cache, npy
 from harness.data.cache import (
     CacheRecord,
@@ -71,7 +72,7 @@ class TestRoundTrip:
     def test_reading_in_chunks_gives_the_same_events(
         self, cached: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(npy, "CHUNK_EVENTS", 64)
+        monkeypatch.setattr(npy, "CHUNK_BYTES", 64 * ADC2021_BYTES)
         starts, chunks = zip(*read_events(TOY, "background", cached), strict=True)
         assert starts == tuple(range(0, 500, 64))
         assert np.array_equal(np.concatenate(chunks), make_events(500))

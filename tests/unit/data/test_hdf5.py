@@ -9,7 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from harness.data.hdf5 import MAX_CHUNK_EVENTS, count_events, read_chunks, read_ids
+from harness.challenge import ADC2021_BYTES
+from harness.data.hdf5 import MAX_CHUNK_BYTES, count_events, read_chunks, read_ids
 from harness.errors import DataError, ExitCode
 from tests.events import LAYOUT, make_events, with_classes, write_hdf5
 
@@ -48,7 +49,7 @@ class TestSound:
                 "Particles",
                 shape=(300, 19, 4),
                 maxshape=(None, 19, 4),
-                chunks=(MAX_CHUNK_EVENTS + 1, 1, 1),
+                chunks=(MAX_CHUNK_BYTES // ADC2021_BYTES + 1, 1, 1),
                 dtype="f8",
             )
         sizes = [len(events) for events, _ in read_chunks(path, LAYOUT, chunk_events=100)]

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from harness.challenge import ADC2021_BYTES
 from harness.data import mix
 from harness.data.mix import Mixture, flip_eta, rotate_phi, write_mixture
 from harness.data.split import event_hashes
 from harness.errors import EnvironmentFaultError
-from tests.events import make_events
+from tests.events import LAYOUT, make_events
 from tests.unit.data.conftest import Toy
-
-FEATURES = ("pt", "eta", "phi")
 
 
 def mixed(toy: Toy, path: Path, *, seed: int = 1, limit: int | None = None) -> Mixture:
@@ -28,7 +27,7 @@ class TestMixture:
     def test_every_test_event_is_there_once_and_found_again(
         self, toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch_events: int
     ) -> None:
-        monkeypatch.setattr(mix, "STRETCH_EVENTS", stretch_events)
+        monkeypatch.setattr(mix, "STRETCH_BYTES", stretch_events * ADC2021_BYTES)
         mixture = mixed(toy, tmp_path / "mix.npy")
         events = np.load(mixture.path, mmap_mode="r")
         store = toy.store()
@@ -118,7 +117,7 @@ class TestLimit:
 class TestSymmetries:
     def test_rotation_turns_all_objects_of_an_event_alike(self) -> None:
         events = make_events(300)
-        rotated = rotate_phi(events, np.random.default_rng(1), features=FEATURES)
+        rotated = rotate_phi(events, np.random.default_rng(1), layout=LAYOUT)
         is_filled = events[..., 0] > 0
         turned = (rotated[..., 2] - events[..., 2]).astype(np.float64) % (2 * np.pi)
         angle = turned[:, :1]
@@ -131,21 +130,21 @@ class TestSymmetries:
 
     def test_flip_mirrors_eta_and_nothing_else(self) -> None:
         events = make_events(100)
-        flipped = flip_eta(events, features=FEATURES)
+        flipped = flip_eta(events, layout=LAYOUT)
         assert np.array_equal(flipped[..., 1], -events[..., 1])
         assert np.array_equal(flipped[..., ::2], events[..., ::2])
         assert not np.signbit(flipped[events == 0]).any()
-        assert np.array_equal(flip_eta(flipped, features=FEATURES), events)
+        assert np.array_equal(flip_eta(flipped, layout=LAYOUT), events)
 
     def test_the_input_is_not_modified(self) -> None:
         events = make_events(20)
-        rotate_phi(events, np.random.default_rng(1), features=FEATURES)
-        flip_eta(events, features=FEATURES)
+        rotate_phi(events, np.random.default_rng(1), layout=LAYOUT)
+        flip_eta(events, layout=LAYOUT)
         assert np.array_equal(events, make_events(20))
 
     def test_features_may_stand_in_another_order(self) -> None:
         events = make_events(20)[..., ::-1].copy()
-        features = FEATURES[::-1]
-        assert np.array_equal(flip_eta(events, features=features)[..., 1], -events[..., 1])
-        rotated = rotate_phi(events, np.random.default_rng(1), features=features)
+        layout = LAYOUT.model_copy(update={"features": LAYOUT.features[::-1]})
+        assert np.array_equal(flip_eta(events, layout=layout)[..., 1], -events[..., 1])
+        rotated = rotate_phi(events, np.random.default_rng(1), layout=layout)
         assert np.array_equal(rotated[..., 1:], events[..., 1:])

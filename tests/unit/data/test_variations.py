@@ -230,7 +230,7 @@ def test_objects_that_are_not_there_are_a_reason():
     assert why_not(VARIATIONS["electron_loss"], challenge) == "the events have no electron"
     assert why_not(VARIATIONS["met_smearing"], challenge) is None
     images = TOY.model_copy(update={"layout": layout.model_copy(update={"features": ("e",)})})
-    assert "pT, eta and phi" in why_not(VARIATIONS["met_smearing"], images)
+    assert "pt, eta and phi" in why_not(VARIATIONS["met_smearing"], images)
 
 
 def test_events_of_another_layout_are_varied_too():

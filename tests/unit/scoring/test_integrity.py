@@ -338,7 +338,10 @@ def test_without_a_working_point_the_diagnostics_say_so(harness):
 
 def test_a_layout_without_angles_has_no_symmetries(harness):
     layout = EventLayout(objects=LAYOUT.objects, features=("energy", "mass", "charge"))
-    assert set(harness(lambda: sum_of_pt).checks(layout=layout)) == {"input", *SAME}
+    checks = harness(lambda: sum_of_pt).checks(layout=layout)
+    assert set(checks) == {"input", *SAME, "phi_rotation", "eta_flip", "pt_shift"}
+    assert checks["phi_rotation"].detail == "not measured: the layout has no pt and phi"
+    assert checks["eta_flip"].n_events == 0
 
 
 @pytest.mark.parametrize("kind", [InvalidSubmissionError, SubmissionError])

@@ -10,7 +10,7 @@ from harness.sandbox import Workspace, open_sandbox
 from harness.scoring import scorer as module
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import PROGRESS_SECONDS, Scorer, count_events, score_batches
-from tests.events import make_events
+from tests.events import LAYOUT, make_events
 
 N_EVENTS = 3_000
 
@@ -56,7 +56,7 @@ def score_by(tmp_path, monkeypatch):
             (tmp_path / "submission" / f"told {line.split(maxsplit=1)[0]}").touch()
 
         workspace = Workspace(run_step=open_sandbox("bwrap").run, folder=tmp_path / "steps")
-        staged = Scorer.of_open(tmp_path / "submission")
+        staged = Scorer.of_open(tmp_path / "submission", LAYOUT)
         batch = Batch(events=tmp_path / "events.npy", n_events=N_EVENTS, at_once=1_000)
         score_batches(workspace, staged, [batch], "score", tell)
         return lines

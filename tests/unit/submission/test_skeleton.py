@@ -9,7 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from harness.challenge import EventLayout
+from harness.cli import cli
+from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
 from harness.submission.contract import check_network
 from harness.submission.export import export_submission
@@ -18,12 +22,13 @@ from harness.submission.network import load_keras
 from harness.submission.skeleton import new_submission
 from harness.submission.validate import validate
 
+SAMPLE = load_manifest().challenge("sample")
 FILES = ["README.md", "model.py", "submission.yaml", "train.py"]
 
 
 @pytest.mark.parametrize("is_open", [False, True])
 def test_a_skeleton_lacks_its_weights_alone(tmp_path, is_open):
-    folder = new_submission("team_a", tmp_path / "mémoire de thèse", open_division=is_open)
+    folder = new_submission("team_a", tmp_path / "mémoire de thèse", SAMPLE, open_division=is_open)
     assert folder == tmp_path / "mémoire de thèse" / "team_a"
     assert sorted(path.name for path in folder.iterdir()) == FILES
     assert "TEAM_NAME" not in "".join(path.read_text("utf-8") for path in folder.iterdir())
@@ -35,7 +40,7 @@ def test_a_skeleton_lacks_its_weights_alone(tmp_path, is_open):
 @pytest.mark.parametrize("team", ["", "Team", "a b", "../a", ".a", "a/b", "a" * 65, "é", "a\n"])
 def test_a_name_that_is_no_folder_for_everybody_is_refused(tmp_path, team):
     with pytest.raises(UsageError, match="is no name for a team"):
-        new_submission(team, tmp_path / "submissions")
+        new_submission(team, tmp_path / "submissions", SAMPLE)
     assert not (tmp_path / "submissions").exists()
 
 
@@ -43,23 +48,23 @@ def test_what_is_there_is_left_alone(tmp_path):
     (tmp_path / "team_a").mkdir()
     (tmp_path / "team_a" / "model.py").write_text("mine")
     with pytest.raises(UsageError, match="is there already"):
-        new_submission("team_a", tmp_path)
+        new_submission("team_a", tmp_path, SAMPLE)
     (tmp_path / "team_b").symlink_to("nowhere")
     with pytest.raises(UsageError, match="is there already"):
-        new_submission("team_b", tmp_path)
+        new_submission("team_b", tmp_path, SAMPLE)
     assert (tmp_path / "team_a" / "model.py").read_text() == "mine"
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFaultError, match="cannot be written"):
-        new_submission("team_a", tmp_path / "file")
+        new_submission("team_a", tmp_path / "file", SAMPLE)
 
 
 def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
     with pytest.raises(EnvironmentFaultError, match="No space"):
-        new_submission("team_a", tmp_path)
+        new_submission("team_a", tmp_path, SAMPLE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -77,7 +82,7 @@ def train(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_trigger_skeleton_scores_after_training(tmp_path, events, monkeypatch):
-    folder = new_submission("team_a", tmp_path)
+    folder = new_submission("team_a", tmp_path, SAMPLE)
     train(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
@@ -90,7 +95,7 @@ def test_a_trigger_skeleton_scores_after_training(tmp_path, events, monkeypatch)
 
 @pytest.mark.slow
 def test_an_open_skeleton_scores_after_training(tmp_path, events, monkeypatch):
-    folder = new_submission("team_a", tmp_path, open_division=True)
+    folder = new_submission("team_a", tmp_path, SAMPLE, open_division=True)
     train(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.chdir(tmp_path)
@@ -105,8 +110,38 @@ def test_the_network_of_a_skeleton_keeps_the_contract(tmp_path, monkeypatch):
     import keras
 
     monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
-    source = (new_submission("team_a", tmp_path) / "model.py").read_text("utf-8")
+    source = (new_submission("team_a", tmp_path, SAMPLE) / "model.py").read_text("utf-8")
     names: dict = {"__name__": "model", "__file__": str(tmp_path / "team_a" / "model.py")}
     exec(source, names)
 
     assert check_network(names["network"](), (19, 3)) == []
+
+
+def test_the_shape_is_that_of_the_challenge(tmp_path, monkeypatch):
+    load_keras()
+    import keras
+
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: None)
+    layout = EventLayout.model_validate(
+        {"objects": [{"name": "hit", "n_slots": 6}], "features": ["amplitude", "x", "y", "time"]}
+    )
+    hits = SAMPLE.model_copy(update={"name": "hits", "layout": layout})
+    manifest = tmp_path / "mine.yaml"
+    folder = new_submission("team_a", tmp_path, hits, manifest=manifest)
+    text = "".join(path.read_text("utf-8") for path in sorted(folder.iterdir()))
+    assert f'training_events("hits", manifest="{manifest}")' in text
+    assert "19" not in text
+    assert "57" not in text
+    assert "pT" not in text
+    names: dict = {"__name__": "model", "__file__": str(folder / "model.py")}
+    exec((folder / "model.py").read_text("utf-8"), names)
+    assert check_network(names["network"](), (6, 4)) == []
+    assert len(validate(folder)) == 1
+
+
+def test_an_unknown_challenge_leaves_nothing(tmp_path):
+    done = CliRunner().invoke(
+        cli, ["new", "team_a", "--challenge", "none", "--submissions", str(tmp_path)]
+    )
+    assert isinstance(done.exception, UsageError)
+    assert list(tmp_path.iterdir()) == []
