@@ -10,6 +10,7 @@ import click
 
 from harness.cli.options import (
     FOLDER,
+    challenge_option,
     declared_option,
     folder_argument,
     json_option,
@@ -32,12 +33,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("team")
 @click.option("--open", "is_open", is_flag=True, help="For the open division.")
+@challenge_option
+@manifest_option
 @submissions_option()
-def new(team: str, is_open: bool, submissions: Path) -> None:
+def new(
+    team: str, is_open: bool, challenge: str, manifests: tuple[Path, ...], submissions: Path
+) -> None:
     """Write a skeleton of a submission for TEAM."""
+    from harness.data.manifest import load_manifest
     from harness.submission.skeleton import new_submission
 
-    folder = new_submission(team, submissions, open_division=is_open)
+    name = load_manifest(*manifests).challenge(challenge).name
+    folder = new_submission(team, submissions, open_division=is_open, challenge=name)
     click.echo(f"{folder}: read its README.md, run its train.py, then `harness score {folder}`")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.challenge import is_name
@@ -10,9 +11,12 @@ from harness.files import replacing_folder
 
 TEMPLATES = Path(__file__).parent / "templates"
 TEAM_PLACEHOLDER = "TEAM_NAME"
+CHALLENGE_PLACEHOLDER = "CHALLENGE_NAME"
 
 
-def new_submission(team: str, folder: Path, *, open_division: bool = False) -> Path:
+def new_submission(
+    team: str, folder: Path, *, open_division: bool = False, challenge: str = "sample"
+) -> Path:
     """Write the skeleton of a submission.
 
     Parameters
@@ -23,6 +27,8 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
         Folder of the submissions; made if it is not there.
     open_division : bool
         A ``score(events)`` in Python in place of a network.
+    challenge : str
+        What it is trained and scored on.
 
     Returns
     -------
@@ -50,14 +56,17 @@ def new_submission(team: str, folder: Path, *, open_division: bool = False) -> P
             where=str(target),
             fix="choose another name, or work on the submission that is there",
         )
-    _write(team, target, TEMPLATES / ("open" if open_division else "trigger"))
+    names = {TEAM_PLACEHOLDER: team, CHALLENGE_PLACEHOLDER: challenge}
+    _write(names, target, TEMPLATES / ("open" if open_division else "trigger"))
     return target
 
 
-def _write(team: str, target: Path, template: Path) -> None:
+def _write(names: Mapping[str, str], target: Path, template: Path) -> None:
     with replacing_folder(target) as folder:
         for source in sorted(template.iterdir()):
             if source.is_file():
-                text = source.read_text(encoding="utf-8").replace(TEAM_PLACEHOLDER, team)
+                text = source.read_text(encoding="utf-8")
+                for placeholder, name in names.items():
+                    text = text.replace(placeholder, name)
                 # `model.py.txt` is no module of the harness; `model.py` would be one.
                 (folder / source.stem).write_text(text, encoding="utf-8", newline="\n")
