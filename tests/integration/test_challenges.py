@@ -13,7 +13,6 @@ from harness.card.files import read_card
 from harness.cli import cli
 from harness.data.events import is_packaged
 from harness.data.manifest import load_manifest
-from harness.submission.skeleton import new_submission
 from harness.submission.validate import validate
 from tests.cards import make_card, make_challenge
 from tests.integration.conftest import OPEN_MODEL, write_submission
@@ -89,10 +88,20 @@ def test_a_list_of_challenges_that_is_none_is_told(tmp_path, challenges):
 
 
 @pytest.mark.parametrize("is_open", [False, True])
-def test_a_new_submission_says_what_it_is_scored_on(tmp_path, is_open):
-    folder = new_submission("team", tmp_path, open_division=is_open)
-    declared = yaml.safe_load((folder / "submission.yaml").read_text(encoding="utf-8"))
-    assert declared["challenges"] == ["sample"]
+@pytest.mark.parametrize("challenge", ["sample", "adc2021"])
+def test_a_new_submission_says_what_it_is_scored_on(tmp_path, is_open, challenge):
+    given = ("--submissions", tmp_path, "--challenge", challenge, *["--open"][:is_open])
+    command_line("new", "team", *given)
+    declared = yaml.safe_load((tmp_path / "team" / "submission.yaml").read_text(encoding="utf-8"))
+    assert declared["challenges"] == [challenge]
+    assert f'training_events("{challenge}")' in (tmp_path / "team" / "train.py").read_text("utf-8")
+
+
+def test_a_new_submission_for_a_challenge_that_is_not_there_is_not_written(tmp_path):
+    error = refused("new", "team", "--submissions", tmp_path, "--challenge", "adc2012")
+    assert error.exit_code == 2
+    assert "did you mean adc2021?" in error.problems[0].fix
+    assert not (tmp_path / "team").exists()
 
 
 DECLARED = {
