@@ -75,6 +75,7 @@ __all__ = [
     "MERIT_KINDS",
     "NAME_PATTERN",
     "NOT_SUPERVISED",
+    "PARTS",
     "RESOURCE_TITLES",
     "SPLITMIX_STEP",
     "Account",
@@ -100,6 +101,7 @@ __all__ = [
     "Name",
     "NoTarget",
     "ObjectGroup",
+    "Part",
     "Positive",
     "Preselection",
     "RankingRules",
@@ -121,6 +123,12 @@ __all__ = [
     "utc",
     "without_last_digits",
 ]
+
+
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+# A dataset beside the events that holds one number for each of them.
+Column = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
 class DataFile(Value):
@@ -145,6 +153,8 @@ class DataFile(Value):
         ``algorithm:hex`` or None where none was published.
     n_events : int or None
         Events that the file is known to hold.
+    part : str or None
+        Of a published split: the part that all events of the file are in.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")
@@ -156,6 +166,7 @@ class DataFile(Value):
     checksum: str | None = Field(default=None, pattern=r"^(md5|sha256):[0-9a-f]{32,64}$")
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
 
 
 class Preselection(Value):
@@ -175,15 +186,37 @@ class Preselection(Value):
 
 
 class Split(Value):
-    """How background events are shared out, by a keyed hash of each event's content."""
+    """How background events are shared out.
 
+    Attributes
+    ----------
+    kind : str
+        ``hashed``: by a keyed hash of each event's content, into three fractions. ``published``: as
+        the files say, each by its `part` or all by `index`.
+    key : str
+        Of the hash, which also orders the events of a published split.
+    index : str or None
+        Of a published split: the dataset that says the part of each event, 0, 1 or 2 for training,
+        validation and test.
+    """
+
+    kind: Literal["hashed", "published"] = Field(
+        default="hashed", exclude_if=lambda kind: kind == "hashed"
+    )
     key: str = Field(min_length=1, max_length=64)
-    train: Fraction
-    validation: Fraction
-    test: Fraction
+    train: Fraction = 0.0
+    validation: Fraction = 0.0
+    test: Fraction = 0.0
+    index: Column | None = Field(default=None, exclude_if=lambda index: index is None)
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Split:
+        if self.kind == "published":
+            if self.train or self.validation or self.test:
+                raise ValueError("a published split has no fractions: the files say their parts")
+            return self
+        if self.index is not None:
+            raise ValueError("index belongs to a split of the kind published")
         if abs(self.train + self.validation + self.test - 1.0) > 1e-9:
             total = self.train + self.validation + self.test
             raise ValueError(f"train + validation + test is {total:g}, not 1")
@@ -346,6 +379,8 @@ class Challenge(Value):
         The dataset beside the events that says which of them the menu of the trigger accepts.
     targets : tuple of StatedTarget
         What an entry is judged on; one is the gate. A manifest with one target may write `target`.
+    training_signals : bool
+        Whether signals may have a training part, which `harness.data.training_events` gives.
     private : str
         What everybody sees before a private challenge is opened. ``public_parts``: the cards
         without hidden signals. ``until_open``: nothing.
@@ -367,7 +402,8 @@ class Challenge(Value):
     false_positive_rates: Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
     working_point: Positive
     merit: Merit | None = None
-    menu: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    menu: Column | None = None
+    training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     collision_rate_hz: Positive = 40e6
     targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
     # Stands in the manifest where there is one target; it becomes the first of `targets`.
@@ -419,6 +455,7 @@ class Challenge(Value):
                 "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
                 "which events the menu of the trigger accepts"
             )
+        self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
             if unknown := named - set(self.layout.slots):
@@ -443,6 +480,27 @@ class Challenge(Value):
         limits = (self.target, *(target.limits for target in self.other_targets))
         return next((one for one in limits if isinstance(one, Target)), None)
 
+    def _check_parts(self) -> None:
+        """Refuse files whose parts do not fit the split."""
+        split, stated = self.split, [file for file in self.files if file.part is not None]
+        if split.kind == "hashed" and stated:
+            raise ValueError(f"{stated[0].name} has a part, but the split is hashed")
+        if split.kind == "hashed":
+            return
+        background = [file for file in self.files if file.role == "background"]
+        without = [file.name for file in background if file.part is None]
+        if split.index is None and without:
+            raise ValueError(f"split published: {without[0]} has no part and the split no index")
+        if not without and all(file.part != "test" for file in background):
+            raise ValueError("split published: no background file has the part test")
+        training = [file.process for file in stated if file.role in {"signal", "hidden"}]
+        training = [name for name in training if name not in self.signals]
+        if training and not self.training_signals:
+            raise ValueError(
+                f"{training[0]} is a signal's training part in an unsupervised challenge; "
+                "`training_signals: true` allows it"
+            )
+
     def processes(self, *roles: str) -> tuple[str, ...]:
         """Names of the processes whose files have one of `roles`, in the manifest's order."""
         return tuple(file.process for file in self.files if file.role in roles)
@@ -458,8 +516,12 @@ class Challenge(Value):
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Names of the scored signals."""
-        return self.processes("signal", "hidden")
+        """Names of the scored signals; training parts are none."""
+        return tuple(
+            file.process
+            for file in self.files
+            if file.role in {"signal", "hidden"} and file.part in {None, "test"}
+        )
 
 
 # SplitMix64: the step of its counter and the two multipliers of its finaliser.

@@ -5,6 +5,7 @@
 - ``events.npy``: float32, shape (n, n_objects, n_features);
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
 - ``menu.npy``: bool, which events the menu of the trigger accepts, where the challenge has one;
+- ``parts.npy``: int8, the part of each event, where a dataset of the file says it;
 - ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
 - ``about.json``: what they were made from, written last: where it is, the others are whole.
 
@@ -50,6 +51,7 @@ CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
 IDS_NAME = "ids.npy"
 MENU_NAME = "menu.npy"
+PARTS_NAME = "parts.npy"
 ABOUT_NAME = "about.json"
 _SEAL_SUFFIX = ".blake3"
 _OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
@@ -94,6 +96,8 @@ class EventSource:
         The number of each event, where the file has one.
     menu : bool array of shape (n_events,), or None
         Which events the menu of the trigger accepts, where the challenge has one.
+    parts : int8 array of shape (n_events,), or None
+        Index in `PARTS` of the part of each event, where a dataset of the file says it.
     """
 
     chunks: Iterable[tuple[NDArray[np.float32], NDArray[np.floating] | None]]
@@ -101,6 +105,14 @@ class EventSource:
     checksum: str
     ids: NDArray[np.int64] | None = None
     menu: NDArray[np.bool_] | None = None
+    parts: NDArray[np.int8] | None = None
+
+
+def index_of(challenge: Challenge, file: DataFile) -> str | None:
+    """Return the dataset that says the part of each event of a file; None if none does."""
+    roles = {"background", "signal", "hidden"} if challenge.training_signals else {"background"}
+    is_split = file.role in roles and file.part is None
+    return challenge.split.index if is_split else None
 
 
 def cache_root(root: Path | None = None) -> Path:
@@ -145,7 +157,7 @@ def find_cached(
         return f"{about} is not readable: {error.problems[0].what}"
     differs = _difference(challenge, file, folder, record)
     if differs is None and is_read:
-        names = (EVENTS_NAME, IDS_NAME, MENU_NAME, _hashes_name(challenge.split.key))
+        names = (EVENTS_NAME, IDS_NAME, MENU_NAME, PARTS_NAME, _hashes_name(challenge.split.key))
         differs = next(filter(None, (_damage(folder / name) for name in names)), None)
     return differs or record
 
@@ -160,8 +172,13 @@ def _difference(
         return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
-    if challenge.menu is not None and not (folder / MENU_NAME).exists():
-        return "the cache holds no decisions of the menu"
+    wanted = {
+        MENU_NAME: (challenge.menu, "decisions of the menu"),
+        PARTS_NAME: (index_of(challenge, file), "parts of the events"),
+    }
+    for name, (dataset, what) in wanted.items():
+        if dataset is not None and not (folder / name).exists():
+            return f"the cache holds no {what}"
     expected = npy_bytes(record.shape, "<f4")
     if _size(folder / EVENTS_NAME) != expected:
         return f"{folder / EVENTS_NAME} is not the {expected:,} bytes that were written"
@@ -249,6 +266,7 @@ def store_events(
     _seal(folder / _hashes_name(key))
     _store_column(folder / IDS_NAME, source.ids, "<i8")
     _store_column(folder / MENU_NAME, source.menu, "|b1")
+    _store_column(folder / PARTS_NAME, source.parts, "|i1")
     record = CacheRecord(
         process=file.process,
         source=file.name,
@@ -282,6 +300,11 @@ def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64
 def open_menu(challenge: Challenge, process: str, root: Path) -> NDArray[np.bool_]:
     """Map which of the cached events of `process` the menu of the trigger accepts."""
     return map_npy(process_folder(challenge, process, root) / MENU_NAME)
+
+
+def open_parts(challenge: Challenge, process: str, root: Path) -> NDArray[np.int8]:
+    """Map the part of each cached event of `process`, its index in `PARTS`."""
+    return map_npy(process_folder(challenge, process, root) / PARTS_NAME)
 
 
 def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.float32]:

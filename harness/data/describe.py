@@ -18,10 +18,9 @@ from harness.card.records import (
     ExampleEvent,
     ProcessSummary,
 )
-from harness.challenge import DataFile, EventLayout
+from harness.challenge import DataFile, EventLayout, Part
 from harness.data.events import EventStore
 from harness.data.observables import distributions, observables_of
-from harness.data.split import Part
 from harness.errors import EnvironmentFaultError
 from harness.files import Progress, make_folder, no_progress, writing
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, DataFile, events_within
+from harness.challenge import PARTS, Challenge, DataFile, Part, events_within
 from harness.data import sample as sample_file
 from harness.data.cache import (
     EVENTS_NAME,
@@ -22,17 +22,19 @@ from harness.data.cache import (
     cache_root,
     find_cached,
     holding,
+    index_of,
     lock_process,
     open_events,
     open_hashes,
     open_menu,
+    open_parts,
     process_folder,
     read_events,
     store_events,
 )
 from harness.data.manifest import load_manifest
 from harness.data.npy import CHUNK_BYTES
-from harness.data.split import Part, chunks, is_in_part
+from harness.data.split import chunks, is_in_part
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
 
@@ -220,19 +222,27 @@ class EventStore:
     def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
         """Return the positions of the events of `process` that are in `part`, rising.
 
-        Background is split by its hashes. All events of every other process are test events.
+        Background is split by its hashes, or as the files say. All events of every other process
+        are test events, but those of a signal's published training part.
 
         Raises
         ------
         UsageError
             A part other than ``test`` of a process that is no background.
         """
+        every = np.arange(self.n_events(process), dtype=np.int64)
+        file = next(one for one in self.challenge.files if one.process == process)
+        if file.part is not None:
+            return every if file.part == part else every[:0]
+        if index_of(self.challenge, file) is not None:
+            parts = open_parts(self.challenge, process, self.root)
+            return np.flatnonzero(parts == PARTS.index(part)).astype(np.int64, copy=False)
         if self._is_background(process):
             is_chosen = is_in_part(self.hashes(process), self.challenge.split, part)
             return np.flatnonzero(is_chosen).astype(np.int64, copy=False)
         if part != "test":
             raise UsageError(f"only background has a {part} part; {process} is for testing")
-        return np.arange(self.n_events(process), dtype=np.int64)
+        return every
 
     def select(self, process: str, part: Part) -> EventSelection:
         """Return the events of `process` in `part`, gathered when they are asked for."""
@@ -293,8 +303,9 @@ def training_events(
     root: Path | None = None,
     manifest: str | Path | None = None,
     on_access: AccessRecord | None = None,
+    signal: str | None = None,
 ) -> EventSelection:
-    """Return the background events to train on; no signal and no test event is among them.
+    """Return the background events to train on; no test event is among them.
 
     Parameters
     ----------
@@ -306,13 +317,15 @@ def training_events(
         A manifest of your own that holds the challenge.
     on_access : callable, optional
         Called with the process and the positions of the events that are gathered.
+    signal : str, optional
+        A signal, to get its training part; only where the challenge allows it.
 
     Returns
     -------
     EventSelection
         float32, shape (n, n_objects, n_features): pT [GeV], eta, phi [rad].
     """
-    return _background(challenge, "train", root, manifest, on_access)
+    return _part_of(challenge, "train", root, manifest, on_access, signal)
 
 
 def validation_events(
@@ -321,9 +334,10 @@ def validation_events(
     root: Path | None = None,
     manifest: str | Path | None = None,
     on_access: AccessRecord | None = None,
+    signal: str | None = None,
 ) -> EventSelection:
     """Return the background events to validate on; as `training_events`, of another part."""
-    return _background(challenge, "validation", root, manifest, on_access)
+    return _part_of(challenge, "validation", root, manifest, on_access, signal)
 
 
 def physical_units(
@@ -365,19 +379,40 @@ def _challenge_of(challenge: str | Challenge, manifest: str | Path | None) -> Ch
     return load_manifest(own).challenge(challenge)
 
 
-def _background(
+def _part_of(
     challenge: str | Challenge,
     part: Part,
     root: Path | None,
     manifest: str | Path | None,
     on_access: AccessRecord | None,
+    signal: str | None,
 ) -> EventSelection:
     challenge = _challenge_of(challenge, manifest)
     store = open_store(challenge, root, on_access=on_access)
-    backgrounds = challenge.processes("background")
-    if len(backgrounds) != 1:
-        raise UsageError(f"{challenge.name} has {len(backgrounds)} background files, expected one")
-    return store.select(backgrounds[0], part)
+    if signal is not None:
+        _refuse_signal(challenge, signal)
+    names = challenge.processes("background") if signal is None else (signal,)
+    if challenge.split.kind == "published":
+        names = tuple(name for name in names if len(store.indices(name, part)))
+    if len(names) != 1:
+        whose = "background files" if signal is None else f"files of {signal}"
+        raise UsageError(
+            f"{challenge.name} has {len(names)} {whose} with a {part} part, expected one"
+        )
+    return store.select(names[0], part)
+
+
+def _refuse_signal(challenge: Challenge, signal: str) -> None:
+    """Refuse a signal where its events are no training events, before any is read."""
+    if not challenge.training_signals:
+        raise UsageError(
+            f"{challenge.name} is unsupervised: {signal} has no training part",
+            fix="train on background alone",
+        )
+    known = challenge.processes("signal")
+    if signal not in known:
+        listed = ", ".join(known)
+        raise UsageError(f"{challenge.name} has no signal {signal!r}", expected=f"one of {listed}")
 
 
 def decode_packaged(

@@ -22,6 +22,7 @@ from harness.data.cache import (
     cache_root,
     find_cached,
     holding,
+    index_of,
     lock_process,
     process_folder,
     store_events,
@@ -365,13 +366,14 @@ def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress
             n_events = hdf5.count_events(path, plan.challenge.layout)
             chunks = hdf5.read_chunks(path, plan.challenge.layout)
             ids = hdf5.read_ids(path, n_events)
-            name = plan.challenge.menu
+            name, index = plan.challenge.menu, index_of(plan.challenge, file)
             source = EventSource(
                 chunks=chunks,
                 n_events=n_events,
                 checksum=checksum,
                 ids=ids,
                 menu=None if name is None else hdf5.read_menu(path, name, n_events),
+                parts=None if index is None else hdf5.read_parts(path, index, n_events),
             )
             record = store_events(plan.challenge, file, source, plan.root, progress=progress)
             if planned.checksum is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import ADC2021_BYTES, EventLayout, events_within
+from harness.challenge import ADC2021_BYTES, PARTS, EventLayout, events_within
 from harness.data.locks import disk_failed, sharing
 from harness.data.npy import CHUNK_BYTES
 from harness.errors import DataError
@@ -122,6 +122,30 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     if (np.diff(np.sort(found)) == 0).any():
         raise _wrong(path, f"a number in {IDS} is there twice", "another number for each event")
     return found
+
+
+def read_parts(path: Path, name: str, n_events: int) -> NDArray[np.int8]:
+    """Read the part of each event, its index in `PARTS`, from the dataset `name`.
+
+    Raises
+    ------
+    DataError
+        There is no such dataset, or it is not one part for each event, or no event is for testing.
+    """
+    expected = f"0 (training), 1 (validation) or 2 (test) for each of {n_events:,} events"
+    with opened(path) as file:
+        found = own_dataset(file, name)
+        if found is None:
+            raise _wrong(path, f"it has no dataset {name}", expected)
+        if found.shape != (n_events,) or found.dtype.kind not in "iu":
+            what = f"{name} has the shape {found.shape} and the type {found.dtype}"
+            raise _wrong(path, what, expected)
+        values = found[()]
+    if not np.isin(values, range(len(PARTS))).all():
+        raise _wrong(path, f"{name} holds other numbers than 0, 1 and 2", expected)
+    if not (values == PARTS.index("test")).any():
+        raise _wrong(path, f"by {name} no event is in the test part", expected)
+    return np.asarray(values, dtype=np.int8)
 
 
 def read_menu(path: Path, name: str, n_events: int) -> NDArray[np.bool_]:

@@ -18,15 +18,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import ADC2021_BYTES, Split, events_within, mix64
-
-Part = Literal["train", "validation", "test"]
-PARTS: tuple[Part, ...] = ("train", "validation", "test")
+from harness.challenge import ADC2021_BYTES, Part, Split, events_within, mix64
 
 # The domain of the key's expansion; a change of the construction needs another name.
 _DOMAIN = b"harness event hash 1\x00"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -59,7 +59,7 @@ def check_challenge(
     """
     manifest = Manifest(schema=1, challenges=(challenge,))
     (status,) = take_inventory(manifest, cache)
-    counts = [file.n_events for file in status.files if file.role == "background"]
+    counts = {file.name: file.n_events for file in status.files if file.role == "background"}
     n_test = _expected_test(challenge, counts)
     cuts = tuple(
         ExpectedCut(
@@ -115,10 +115,17 @@ def _refuse(problems: Iterator[Problem] | Sequence[Problem]) -> None:
         raise UsageError(*found)
 
 
-def _expected_test(challenge: Challenge, counts: Sequence[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
+def _expected_test(challenge: Challenge, counts: Mapping[str, int | None]) -> int | None:
+    if challenge.split.kind == "published":
+        parts = {file.name: file.part for file in challenge.files}
+        if any(parts[name] is None for name in counts):
+            return None
+        counts = {name: count for name, count in counts.items() if parts[name] == "test"}
+    known = [count for count in counts.values() if count is not None]
     if len(known) < len(counts):
         return None
+    if challenge.split.kind == "published":
+        return sum(known)
     # As a decimal number: 0.29 of 100 is 29.
     return int(sum(known) * Fraction(repr(challenge.split.test)))
 

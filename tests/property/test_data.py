@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from harness.challenge import Split
+from harness.challenge import PARTS, Split
 from harness.data.manifest import Manifest
 from harness.data.mix import flip_eta, rotate_phi
 from harness.data.sample import decode_chunk, dequantise, encode_chunk, quantise
-from harness.data.split import PARTS, event_hashes, is_in_part
+from harness.data.split import event_hashes, is_in_part
 from harness.errors import DataError
 from harness.files import parse_yaml
 from tests.events import LAYOUT, make_events

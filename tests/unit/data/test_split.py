@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, chisquare
 
-from harness.challenge import Split
-from harness.data.split import PARTS, chunks, event_hashes, is_in_part
+from harness.challenge import PARTS, Split
+from harness.data.split import chunks, event_hashes, is_in_part
 from tests.events import make_events
 
 MASK = 2**64 - 1
