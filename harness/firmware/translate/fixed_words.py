@@ -58,7 +58,7 @@ def nearest(values: ArrayLike, n_bits: int) -> Floats:
 
     Examples
     --------
-    >>> nearest([1 / 3, 100.0], 4).tolist()
+    >>> nearest([1 / 3, 101.0], 4).tolist()
     [0.34375, 104.0]
     """
     mantissas, exponents = np.frexp(np.asarray(values, np.float64))
