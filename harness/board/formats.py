@@ -284,7 +284,7 @@ def to_markdown(board: Board) -> str:
     """Write the board as a Markdown table with the reasons of the unranked below it."""
     shown = columns(board)
     lines = [
-        f"**{markdown_text(board.title)}**, {markdown_text(figures_text(board))}. "
+        f"**{markdown_text(board.title)}**, {figures_text(board)}. "
         + markdown_text(describe_lead(board)),
         "",
         "| " + " | ".join(markdown_text(column.title) for column in shown) + " |",

@@ -43,6 +43,8 @@ class Ranked:
         Hold the true rank between them, for all entries of the board together at 95 %.
     merit : float
         Figure of merit of the contest.
+    costs : tuple of float
+        On the gate: latency [ns] and LUT of an FPGA, processor time [ms], or nothing.
     resource_class : str
         ``lut<=10000`` or ``budget``, or empty where the gate is no FPGA; `class_rank` is the place
         among the class's entries.
@@ -58,6 +60,7 @@ class Ranked:
     merit: float
     merit_span: Span
     mean_auc: float
+    costs: tuple[float, ...]
     resource_class: str
     class_rank: int
     is_pareto: bool
@@ -236,6 +239,7 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
             merit=one.merit,
             merit_span=span_of(one.log_replicates, one.merit),
             mean_auc=one.mean_auc,
+            costs=one.costs,
             resource_class=classes[i],
             class_rank=class_ranks[i],
             is_pareto=fronts[i],

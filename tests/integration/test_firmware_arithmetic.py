@@ -102,10 +102,10 @@ def validate(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """`harness validate --deep` of a network on the toy challenge."""
 
     @contextmanager
-    def opened(_):
+    def opened(*_):
         yield Workspace(run_step=direct_step, folder=tmp_path / "steps")
 
-    monkeypatch.setattr(trial, "open_workspace", opened)
+    monkeypatch.setattr(trial, "open_tried_workspace", opened)
 
     def run(network) -> Result:
         graph, weights = export(network, tmp_path / "network")

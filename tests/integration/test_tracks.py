@@ -147,7 +147,7 @@ def test_tables_and_pages_show_what_a_track_measures_and_nothing_else(scored):
         assert not {"latency_ns", "lut", "evidence"} & set(header)
         (terminal, markdown) = (scored(*asked, *form).stdout for form in ((), ("--markdown",)))
         assert "LUT" not in terminal + markdown
-        assert {"mistag": "Mistag at TPR 0", "auc": "AUC"}[name] in markdown
+        assert {"mistag": "Mistag at TPR 0.4", "auc": "AUC"}[name] in markdown
     pages = {
         name: "".join(path.read_text() for path in (site / name).rglob("*.html"))
         for name in ("mistag", "auc")

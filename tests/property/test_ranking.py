@@ -168,9 +168,7 @@ def test_adding_a_dominated_entry_never_changes_the_order_of_the_others(board, e
 @given(boards)
 def test_equal_entries_share_a_rank_and_better_ones_come_first(board):
     made = rank(entries_of(board))
-    places = [
-        (-item.merit, -item.mean_auc, item.latency_ns, item.lut, item.rank) for item in made.ranked
-    ]
+    places = [(-item.merit, -item.mean_auc, *item.costs, item.rank) for item in made.ranked]
     assert places == sorted(places)
     for i, place in enumerate(places):
         n_better = sum(other[:4] < place[:4] for other in places)
@@ -191,16 +189,14 @@ def test_the_first_of_each_kind_is_on_the_pareto_front(board):
     made = rank(entries_of(board))
     if made.ranked:
         # Of entries of equal merit the AUC decides the rank; it has no say on the front.
-        assert min(made.ranked, key=lambda item: (-item.merit, item.latency_ns, item.lut)).is_pareto
-        assert min(made.ranked, key=lambda item: (item.lut, item.latency_ns, -item.merit)).is_pareto
+        assert min(made.ranked, key=lambda item: (-item.merit, *item.costs)).is_pareto
+        assert min(made.ranked, key=lambda item: (*item.costs[::-1], -item.merit)).is_pareto
         for item in made.ranked:
             dominating = [
                 other
                 for other in made.ranked
                 if other.merit >= item.merit
-                and other.latency_ns <= item.latency_ns
-                and other.lut <= item.lut
-                and (other.merit, other.latency_ns, other.lut)
-                != (item.merit, item.latency_ns, item.lut)
+                and all(a <= b for a, b in zip(other.costs, item.costs, strict=True))
+                and (other.merit, other.costs) != (item.merit, item.costs)
             ]
             assert item.is_pareto == (not dominating)

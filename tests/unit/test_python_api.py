@@ -51,6 +51,7 @@ def test_the_parameters_of_score_stay():
         "reports",
         "settings",
         "has_stress",
+        "fresh",
         "isolation",
         "progress",
     ]
