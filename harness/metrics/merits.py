@@ -309,7 +309,8 @@ def _sic_interval(
     ends = bootstrap_interval(chosen, tpr=value), bootstrap_interval(largest, tpr=value)
     return records.Interval(
         lower=ends[0].lower,
-        upper=ends[1].upper,
+        # The largest is at least that of a cut which everything passes.
+        upper=max(ends[1].upper, 1.0),
         level=CONFIDENCE_LEVEL,
         method="Poisson bootstrap; upper end: of the largest SIC",
     )
