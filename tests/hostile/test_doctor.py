@@ -183,7 +183,10 @@ def test_each_change_is_seen_in_the_sandbox_itself(user):
     alike = {"a capability"} if is_root else set()  # setpriv takes it away again
 
     assert {name for name, guards in found.items() if not guards} == alike
-    assert {name for name, guards in found.items() if "start" in guards} == set()
+    # A checkout below the folder that is the scratch cannot be reached through a closed one.
+    is_below = Path(sys.prefix).resolve().is_relative_to("/tmp")
+    unreachable = {"a closed scratch folder"} if is_below else set()
+    assert {name for name, guards in found.items() if "start" in guards} <= unreachable
 
 
 @every_user
