@@ -248,10 +248,12 @@ def test_every_chart_has_words_and_its_figures_for_those_who_cannot_see_it(visit
     page = visit(f"{server.url}submission?challenge=sample&team=team_004").page
     settled(page, "Submission")
     charts_drawn(page, 10)
+    tables = page.locator(".lb-figures")
+    charts_drawn(page, tables.count())
     drawn = page.locator("[data-testid=stVegaLiteChart]")
+    expect(drawn).to_have_count(tables.count())
     names = drawn.evaluate_all("charts => charts.map(c => c.getAttribute('aria-label') || '')")
     assert all(len(name) > 20 for name in names)
-    tables = page.locator(".lb-figures")
     assert tables.count() == len(names)
     first = tables.first
     first.locator("summary").focus()
