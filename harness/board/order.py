@@ -182,7 +182,7 @@ def _judge(entry: Entry, contest: Contest) -> _Judged:
         entry=entry,
         merit=merit,
         log_replicates=merit_replicates(physics, contest),
-        sign=-1 if contest.merit.smaller_is_better else 1,
+        sign=contest.merit.sign,
         mean_auc=mean_auc(physics, contest.signals),
         costs=_costs(entry.card, contest),
         received=_time_of(entry, contest),
@@ -252,6 +252,5 @@ def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, date
     """Trigger entries before open ones, then by the figure of merit that is there."""
     card = item.entry.card
     merit = merit_at(shown_on(card, contest.target), contest)
-    sign = -1 if contest.merit.smaller_is_better else 1
-    known = -math.inf if isinstance(merit, NotMeasured) else sign * merit
+    known = -math.inf if isinstance(merit, NotMeasured) else contest.merit.sign * merit
     return card.submission.division == "open", -known, card.created_at, item.entry.key

@@ -58,10 +58,10 @@ class _Kind(Value):
         """What a score that knows nothing earns: no signal counts for less."""
         raise NotImplementedError
 
-    def floored(self, value: float) -> float:
-        """Return `value`, or what chance gives where that is better."""
-        better = min if self.smaller_is_better else max
-        return better(value, self.by_chance)
+    @property
+    def sign(self) -> int:
+        """What makes larger better of a figure: -1 where smaller is better."""
+        return -1 if self.smaller_is_better else 1
 
 
 class TprAtFpr(_Kind):

@@ -185,7 +185,7 @@ def _submitted(
 def challenges_of(handed: SubmittedFiles, settings: ScoringSettings) -> tuple[Challenge, ...]:
     """Return what a submission is scored on.
 
-    What is wrong with one that is not valid is told once: on the challenge of the settings.
+    What is wrong with one that is not valid is said once: on the challenge of the settings.
     """
     text = handed.files.get(FILE_NAME, b"").decode("utf-8-sig", errors="replace")
     spec = None if settings.declared is None else parse_spec(text, handed.team)[0]

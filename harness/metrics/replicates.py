@@ -32,6 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,14 +226,21 @@ def _last_group(
 
 def bucket_weights(seed: int) -> NDArray[np.uint8]:
     """Return the weight of each bucket in each replicate, shape (N_REPLICATES, N_BUCKETS)."""
-    numbers = np.arange(N_BUCKETS, dtype=np.uint64)
-    return poisson_weights(numbers, range(N_REPLICATES), seed=seed, stream=_BUCKETS)
+    return _weights_of_buckets(seed, _BUCKETS, N_BUCKETS)
 
 
 def background_bucket_weights(seed: int) -> NDArray[np.uint8]:
     """Return the weights of the background's buckets, drawn apart from those of the signals."""
-    numbers = np.arange(N_BUCKETS, dtype=np.uint64)
-    return poisson_weights(numbers, range(N_REPLICATES), seed=seed, stream=_BACKGROUND_BUCKETS)
+    return _weights_of_buckets(seed, _BACKGROUND_BUCKETS, N_BUCKETS)
+
+
+@lru_cache(maxsize=2)
+def _weights_of_buckets(seed: int, stream: int, n_buckets: int) -> NDArray[np.uint8]:
+    """Draw the weights of one stream once for all signals of a run; read-only."""
+    numbers = np.arange(n_buckets, dtype=np.uint64)
+    weights = poisson_weights(numbers, range(N_REPLICATES), seed=seed, stream=stream)
+    weights.setflags(write=False)
+    return weights
 
 
 def deal(hashes: NDArray[np.uint64], seed: int) -> NDArray[np.uint16]:

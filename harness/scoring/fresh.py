@@ -1,4 +1,4 @@
-"""Events that nobody has seen: simulated anew for this scoring, at the thresholds of the others.
+"""Events that nobody has seen: simulated for this scoring, at the thresholds of the others.
 
 The published test events are public. A network that knows them by heart passes every check that
 scores them again; it has no answer to events of the same recipe with another seed.
@@ -6,24 +6,24 @@ scores them again; it has no answer to events of the same recipe with another se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.card.records import ChangedRate, Check, WorkingPoint
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.npy import writing_npy
+from harness.data.structure import StructureCheck
 from harness.errors import DataError
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import difference_of_shares
+from harness.scoring.stress import ScoreFile
 
 NAME = "fresh_events"
 # Warned of: a difference that four signals of one honest entry show once in a thousand scorings.
 _LEVEL = 0.9995
-ScoreFile = Callable[[Path, int], NDArray[np.float64]]
 
 
 def find_fresh(challenge: Challenge, folder: Path) -> dict[str, Path]:
@@ -112,9 +112,9 @@ def _warn(name: str, rate: ChangedRate, highest: float) -> Iterator[str]:
 def _write(challenge: Challenge, path: Path, target: Path) -> tuple[Path, int]:
     """Write the events of an HDF5 file as the sandbox reads them."""
     n_events = hdf5.count_events(path, challenge.layout)
+    check = StructureCheck(source=path.name, layout=challenge.layout)
     with writing_npy(target, (n_events, *challenge.layout.shape), is_kept=False) as stream:
         for events, _ in hdf5.read_chunks(path, challenge.layout):
-            if not np.isfinite(events).all():
-                raise DataError("a value is not finite", where=str(path), expected="numbers")
+            check.add(events)
             stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)
     return target, n_events

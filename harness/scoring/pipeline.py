@@ -100,7 +100,7 @@ def score(
     has_stress : bool
         Whether to measure how stable the rate is on varied background.
     fresh : path, optional
-        A folder with events of the signals that were simulated anew, ``<process>.h5``: their TPR is
+        A folder with events of the signals of another seed, ``<process>.h5``: their TPR is
         compared with that of the published events.
     isolation : str
         ``bwrap``, or ``none`` for code that is trusted: the card is unofficial.
