@@ -24,6 +24,7 @@ from harness.metrics.replicates import (
     weigh,
 )
 from harness.metrics.roc import Placement
+from harness.metrics.scores import Sample
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,23 +93,19 @@ class Dealt:
         return np.asarray(scores[last - 1 - np.minimum(at, len(falling) - 1)], dtype=np.float64)
 
 
-def deal_background(
-    scores: NDArray[np.float64], hashes: NDArray[np.uint64], *, seed: int, lowest: float
-) -> Dealt:
+def deal_background(background: Sample, *, seed: int, lowest: float = -math.inf) -> Dealt:
     """Deal the background, of which only scores of `lowest` or more are kept."""
-    weights = background_bucket_weights(seed)
-    return Dealt(
-        sample=deal_signal(scores, hashes, weights, seed=seed, lowest=lowest), weights=weights
-    )
+    return _deal(background, background_bucket_weights(seed), seed, lowest)
 
 
-def deal_whole_signal(
-    scores: NDArray[np.float64], hashes: NDArray[np.uint64], *, seed: int
-) -> Dealt:
+def deal_whole_signal(signal: Sample, *, seed: int) -> Dealt:
     """Deal all events of a signal."""
-    weights = bucket_weights(seed)
-    sample = deal_signal(scores, hashes, weights, seed=seed, lowest=-math.inf)
-    return Dealt(sample=sample, weights=weights)
+    return _deal(signal, bucket_weights(seed), seed, -math.inf)
+
+
+def _deal(sample: Sample, weights: NDArray[np.uint8], seed: int, lowest: float) -> Dealt:
+    dealt = deal_signal(sample.scores, sample.hashes, weights, seed=seed, lowest=lowest)
+    return Dealt(sample=dealt, weights=weights)
 
 
 def area_replicates(

@@ -137,12 +137,10 @@ def _mistag(merit: MistagAtTpr, background: Sample, signal: Sample, seed: int) -
     n_kept = math.ceil(round(merit.tpr * n_signal, 9))
     threshold = signal.ranked.from_top(n_kept)
     n_passing = background.ranked.n_at_least(threshold)
-    dealt = deal_whole_signal(signal.scores, signal.hashes, seed=seed)
+    dealt = deal_whole_signal(signal, seed=seed)
     thresholds = dealt.thresholds(merit.tpr)
     lowest = min(float(thresholds.min()), threshold)
-    rates = deal_background(background.scores, background.hashes, seed=seed, lowest=lowest).rates(
-        thresholds
-    )
+    rates = deal_background(background, seed=seed, lowest=lowest).rates(thresholds)
     n_rarer = min(n_kept, n_signal - n_kept)
     if n_passing >= _MIN_PASSING and n_rarer >= _MIN_SIGNAL:
         interval = bootstrap_interval(rates, tpr=n_passing / n_background)
@@ -281,9 +279,9 @@ def _sic_replicates(
 ) -> NDArray[np.float64]:
     """Return TPR / sqrt(FPR) at a cut in each replicate."""
     cuts = np.full(N_REPLICATES, cut)
-    dealt = deal_background(background.scores, background.hashes, seed=seed, lowest=cut)
+    dealt = deal_background(background, seed=seed, lowest=cut)
     fprs = np.maximum(dealt.rates(cuts), 0.5 / background.n_events)
-    tprs = deal_whole_signal(signal.scores, signal.hashes, seed=seed).rates(cuts)
+    tprs = deal_whole_signal(signal, seed=seed).rates(cuts)
     return np.asarray(tprs / np.sqrt(fprs), dtype=np.float64)
 
 
@@ -297,8 +295,8 @@ def _largest_sics(
     ranks = np.geomspace(merit.min_background, n_events, n_steps).round().astype(int)
     cuts = np.unique([background.ranked.from_top(rank) for rank in ranks.tolist()])[::-1]
     least = float(cuts[-1])
-    dealt = deal_background(background.scores, background.hashes, seed=seed, lowest=least)
-    tprs = deal_whole_signal(signal.scores, signal.hashes, seed=seed).shares(cuts)
+    dealt = deal_background(background, seed=seed, lowest=least)
+    tprs = deal_whole_signal(signal, seed=seed).shares(cuts)
     fprs = np.maximum(dealt.shares(cuts), 0.5 / n_events)
     return np.asarray((tprs / np.sqrt(fprs)).max(axis=1), dtype=np.float64)
 
@@ -321,8 +319,8 @@ def _area(_: AreaUnderCurve, background: Sample, signal: Sample, seed: int) -> _
     placement = place(background.ranked, signal.ranked)
     found = measure_auc(placement)
     dealt: tuple[Dealt, Dealt] = (
-        deal_background(background.scores, background.hashes, seed=seed, lowest=-math.inf),
-        deal_whole_signal(signal.scores, signal.hashes, seed=seed),
+        deal_background(background, seed=seed),
+        deal_whole_signal(signal, seed=seed),
     )
     counts = background.n_events, signal.n_events
     return _Found(

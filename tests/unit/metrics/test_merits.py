@@ -88,7 +88,7 @@ def test_replicates_of_a_mistag_are_those_of_weighted_events():
     fast = replicates(MistagAtTpr(tpr=0.4), samples)
     signal, background = samples["s"], samples["background"]
     weights = bucket_weights(SEED)[:, deal(signal.hashes, SEED)]
-    dealt = deal_whole_signal(signal.scores, signal.hashes, seed=SEED)
+    dealt = deal_whole_signal(signal, seed=SEED)
     order = np.argsort(-signal.scores)
     for row in range(0, 500, 50):
         reached = np.cumsum(weights[row][order])
