@@ -275,6 +275,7 @@ class _Downloader:
         A server can go on with interim answers or with a byte of a header now and then, so that
         no wait for a single piece is long. The thread that waits for it ends with the process.
         """
+        longest_s = min(self._patience.answer_s, self._left_s())
         answer: Future[requests.Response] = Future()
 
         def ask() -> None:
@@ -285,13 +286,16 @@ class _Downloader:
 
         threading.Thread(target=ask, daemon=True).start()
         try:
-            return answer.result(min(self._patience.answer_s, self._left_s()))
+            return answer.result(longest_s)
         except TimeoutError as error:
             answer.add_done_callback(_close)
             self._left_s()
             raise PassingFaultError(
                 f"the server gave no answer in {self._patience.answer_s:g} s"
             ) from error
+        except KeyboardInterrupt:
+            answer.add_done_callback(_close)
+            raise
 
     def _left_s(self) -> float:
         """Return the time that is left for the file.

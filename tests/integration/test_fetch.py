@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -569,6 +570,18 @@ class TestServersWithoutEnd:
         patience = Patience(max_attempts=2, first_wait_s=0.01, total_s=1.0)
         with pytest.raises(DataError, match="not whole after"):
             fetch(challenge, root=tmp_path, patience=patience)
+
+    def test_nothing_is_asked_for_when_the_time_of_a_file_is_over(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        # An answer that nobody waits for would stay open.
+        challenge = challenge_at(server, content)
+        before = set(threading.enumerate())
+        with pytest.raises(DataError, match="not whole after"):
+            fetch(challenge, root=tmp_path, patience=Patience(total_s=0.0))
+        for thread in set(threading.enumerate()) - before:
+            thread.join()
+        assert server.asked(NAME) == []
 
 
 class TestDamage:
