@@ -164,6 +164,7 @@ def main(report_fd: int, request_fd: int) -> None:
         message = json.loads(stream.readline())
     sys.path.insert(0, message["package_root"])
     importlib.import_module("harness.errors")
+    importlib.import_module("harness.sandbox.lean_imports").import_lean_keras()
     if message["is_plain"]:
         die_with_parent()
     set_limits(message["rlimits"])

@@ -14,6 +14,7 @@ from types import ModuleType
 
 from harness.card.text import plain
 from harness.errors import HarnessError, InvalidSubmissionError, SubmissionError
+from harness.sandbox.lean_imports import import_whole_keras
 from harness.submission.advice import advise
 from harness.submission.packages import Division
 
@@ -51,6 +52,8 @@ def load_plugin(folder: Path, division: Division = "trigger") -> ModuleType:
         raise InvalidSubmissionError(
             "no such file", where="model.py", fix="run `harness new` for a skeleton"
         )
+    if division == "open":
+        import_whole_keras()
     module = importlib.util.module_from_spec(spec)
     sys.modules["model"] = module
     sys.path.insert(0, str(folder))

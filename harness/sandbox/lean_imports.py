@@ -1,0 +1,70 @@
+"""Keras without what it imports for other purposes: a third of its start.
+
+Keras looks whether matplotlib, pandas, scikit-learn and IPython are there, to draw models and to
+wrap estimators; importing them takes seconds, in every step that holds a network. While Keras is
+imported they are said to be missing; afterwards they can be imported as always. No figure depends
+on them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+KERAS = "keras"
+OPTIONAL = ("matplotlib", "pandas", "sklearn", "IPython")
+
+
+class LeanKeras(MetaPathFinder):
+    """Finds Keras once, and lets it be imported without `OPTIONAL`."""
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None = None,  # noqa: ARG002 - the contract of a finder
+        target: ModuleType | None = None,  # noqa: ARG002
+    ) -> ModuleSpec | None:
+        """Return how Keras is imported; None for anything else."""
+        if fullname != KERAS:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(KERAS)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_without_optional(module: ModuleType) -> None:
+            with missing(OPTIONAL):
+                execute(module)
+
+        spec.loader.exec_module = execute_without_optional  # type: ignore[method-assign]
+        return spec
+
+
+@contextmanager
+def missing(names: Sequence[str]) -> Iterator[None]:
+    """Let imports of `names` fail for a while, as if they were not installed."""
+    hidden = [name for name in names if name not in sys.modules]
+    # None is what Python itself takes for "known to be missing".
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            if sys.modules.get(name) is None:
+                sys.modules.pop(name, None)
+
+
+def import_lean_keras() -> None:
+    """Let Keras, when it is imported in this process, leave out what it does not need."""
+    sys.meta_path.insert(0, LeanKeras())
+
+
+def import_whole_keras() -> None:
+    """Let Keras be imported as always: code that gives it tables of pandas may need that."""
+    sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, LeanKeras)]
