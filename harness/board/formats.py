@@ -244,6 +244,15 @@ def to_csv(board: Board) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
+    header, rows = table_values(board)
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_csv_cell(value) for value in row])
+    return out.getvalue()
+
+
+def table_values(board: Board) -> tuple[list[str], list[list[str | float | int | None]]]:
+    """Return the names of all columns, and each row's values: plain numbers, None, raw text."""
     shown = columns(board)
     intervals = [
         f"{signal_column(board, name)}_{edge}"
@@ -252,15 +261,14 @@ def to_csv(board: Board) -> str:
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
     extra += ["learning", "method"]
-    writer.writerow([*(column.name for column in shown), *extra])
+    rows: list[list[str | float | int | None]] = []
     for row in board.rows:
         values: list[str | float | int | None] = [column.value(row) for column in shown]
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
-        values += [row.learning, row.method]
-        writer.writerow([_csv_cell(value) for value in values])
-    return out.getvalue()
+        rows.append([*values, row.learning, row.method])
+    return [*(column.name for column in shown), *extra], rows
 
 
 def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:

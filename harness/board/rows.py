@@ -239,7 +239,7 @@ def board_of(
         merit=None if isinstance(contest.merit, TprAtFpr) else contest.merit,
         signals=titles_of(reference, contest.signals),
         target=contest.target,
-        rows=tuple(_row(item, made, point) for item in listed),
+        rows=tuple(row_of(item, made, point) for item in listed),
         n_ranked=len(made.ranked),
         n_superseded=len(made.superseded),
         notes=tuple(notes),
@@ -292,7 +292,8 @@ def _twin_notes(made: Ranking) -> list[str]:
     return [twin_text(teams) for teams in sorted(found) if len(teams) > 1]
 
 
-def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
+def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
+    """Return the row of one entry of a ranking, with TPRs at `point`."""
     card, contest = item.entry.card, made.contest
     place = item if isinstance(item, Ranked) else None
     physics = shown_on(card, contest.target)

@@ -8,10 +8,11 @@ import streamlit as st
 
 from harness.board.formats import to_csv, to_json
 from harness.board.rows import Board, describe_lead
+from harness.card.html import text_html
 from harness.challenge import fpr_text
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
-from leaderboard_app.markup import note_html, text_html
+from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
 from leaderboard_app.views.ranking_table import board_notes

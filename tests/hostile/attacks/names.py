@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 from harness.submission import read_submission
 from harness.submission.declaration import parse_spec
 from harness.submission.digest import scan
-from leaderboard_app.markup import text_html
+from harness.card.html import text_html
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.world import World
 
