@@ -38,6 +38,8 @@ from harness.challenge import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from harness.card.terminal import FittingTable
+
 DASH = "–"
 EVIDENCE_TITLES = {
     "estimate": "estimate",
@@ -318,39 +320,39 @@ def _markdown_cell(column: Column, row: BoardRow) -> str:
 
 
 def terminal_view(board: Board) -> RenderableType:
-    """Draw the board for a terminal: one table, the reasons, and what the ranks promise."""
-    from rich import box
+    """Draw the board for a terminal: a table, the reasons, and what the ranks promise."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
-    prefix = f"{board.ranked_merit.title} "
-    table = Table(
-        title=f"{visible(board.title)}: {_in_percent(board)}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    for column in shown:
-        table.add_column(
-            Text(_TERMINAL_TITLES.get(column.name, column.title).removeprefix(prefix)),
-            justify="left" if column.is_text else "right",
-            overflow="fold",
-            no_wrap=column.name in _TERMINAL_WHOLE,
-        )
-    for row in board.rows:
-        style = "" if row.rank is not None else "dim"
-        cells = (column.text(row).removesuffix(" %") for column in shown)
-        table.add_row(*(Text(cell) for cell in cells), style=style)
     reasons = [
         Text(f"{row.team} is not ranked: " + visible("; ".join(row.reasons)), style="dim")
         for row in board.rows
         if row.reasons
     ]
     closing = [Text(describe_lead(board), style="bold"), *(Text(note) for note in board.notes)]
-    return Group(table, *reasons, *closing)
+    return Group(_terminal_table(board), *reasons, *closing)
+
+
+def _terminal_table(board: Board) -> FittingTable:
+    from harness.card.terminal import FittingTable, Heading
+
+    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
+    prefix = f"{board.ranked_merit.title} "
+    return FittingTable(
+        title=f"{visible(board.title)}: {_in_percent(board)}",
+        headings=[
+            Heading(
+                title=_TERMINAL_TITLES.get(column.name, column.title).removeprefix(prefix),
+                rank=_TERMINAL_RANKS.get(column.name, _SIGNAL_RANK),
+                is_text=column.is_text and column.name not in _TERMINAL_WHOLE,
+                justify="left" if column.is_text else "right",
+            )
+            for column in shown
+        ],
+        rows=[[column.text(row).removesuffix(" %") for column in shown] for row in board.rows],
+        styles=["" if row.rank is not None else "dim" for row in board.rows],
+        is_simple=True,
+    )
 
 
 def _in_percent(board: Board) -> str:
@@ -369,3 +371,17 @@ _TERMINAL_TITLES = {
     "latency_ns": "ns",
 }
 _TERMINAL_WHOLE = {"rank", "team", "evidence"}
+# What a narrower one leaves out first has the highest rank; rank, team and merit always stay.
+_TERMINAL_RANKS = {
+    "rank": 0,
+    "team": 0,
+    "merit": 0,
+    "latency_ns": 1,
+    "lut": 2,
+    "mean_auc": 3,
+    "processor_ms": 1,
+    "dsp": 6,
+    "interval_cycles": 7,
+    "evidence": 8,
+}
+_SIGNAL_RANK = 5

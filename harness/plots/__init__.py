@@ -1,0 +1,1 @@
+"""Pictures for a paper, by matplotlib in the style of mplhep."""

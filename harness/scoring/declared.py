@@ -17,7 +17,7 @@ from harness.board.entry import Entry, fits, may_be_paired, shown_on
 from harness.board.formats import merit_text, percent
 from harness.board.merit import has_replicates, merit_at, merit_replicates, span_of
 from harness.board.pair import Comparison, Side, compare_sides
-from harness.board.public import public_part
+from harness.board.public import public_challenge, public_part
 from harness.board.reveal import revealed_signals
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.card.html import table_html
@@ -107,6 +107,17 @@ class Evaluation:
             else f" [{merit_text(what, span.lower)}, {merit_text(what, span.upper)}]"
         )
         return f"merit {merit_text(what, merit)}{edges}: {what.describe()}"
+
+    def merit_rows(self) -> list[tuple[str, str, str]]:
+        """Return the merit of each signal with its interval, where it is no rate of the table."""
+        what, rows = self.contest.merit, []
+        for name, one in (self.physics.merit.signals if self.physics.merit else {}).items():
+            if isinstance(one, NotMeasured):
+                rows.append((name, "not measured", one.not_measured))
+                continue
+            lower, upper = (merit_text(what, x) for x in (one.interval.lower, one.interval.upper))
+            rows.append((name, merit_text(what, one.value), f"{lower} to {upper}"))
+        return rows
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row for each signal and figure, with its 95 % interval."""
@@ -207,7 +218,7 @@ def evaluate(
         contest=contest,
         n_events=found.n_events,
         physics=physics,
-        against=tuple(compare_sides(side, _side_of(card), contest) for card in cards),
+        against=tuple(compare_sides(side, _side_of(card, challenge), contest) for card in cards),
         notes=(DECLARED_NOTE, *tie_warnings(background, physics.at(rules.working_point))),
     )
 
@@ -266,22 +277,14 @@ def compare(
     rules = load_manifest(*map(Path, manifests)).challenge(chosen)
     for card in cards:
         _check_card(card, rules)
-    made: list[Side] = []
-    for number, one in enumerate(sides, start=1):
-        if isinstance(one, ScoreCard):
-            made.append(_side_of(one))
-            continue
-        found = (
-            one
-            if isinstance(one, Evaluation)
-            else evaluate(one, chosen, manifests=manifests, cache=cache, isolation=isolation)
-        )
-        if found.challenge != chosen:
-            raise UsageError(f"{found.name} is of {found.challenge}, not of {chosen}")
-        called = f"{_ARRAY} {number}" if found.name == _ARRAY else found.name
-        made.append(Side(name=called, physics=found.physics))
-        contest = found.contest
-    return compare_sides(made[0], made[1], contest)
+    measured = [
+        one
+        if isinstance(one, ScoreCard | Evaluation)
+        else evaluate(one, chosen, manifests=manifests, cache=cache, isolation=isolation)
+        for one in sides
+    ]
+    made = [_side_of(one, chosen, number) for number, one in enumerate(measured, start=1)]
+    return compare_sides(made[0], made[1], contest_of_challenge(public_challenge(rules)))
 
 
 def _as_card(one: ScoresOrCard) -> ArrayLike | Files | ScoreCard | Evaluation:
@@ -299,7 +302,12 @@ def _whole_card(card: Files | ScoreCard) -> ScoreCard:
     return public_part(read, revealed_signals(results, read.challenge.name))
 
 
-def _side_of(card: ScoreCard) -> Side:
+def _side_of(card: ScoreCard | Evaluation, challenge: str, number: int = 1) -> Side:
+    if isinstance(card, Evaluation):
+        if card.challenge != challenge:
+            raise UsageError(f"{card.name} is of {card.challenge}, not of {challenge}")
+        called = f"{_ARRAY} {number}" if card.name == _ARRAY else card.name
+        return Side(name=called, physics=card.physics)
     physics = shown_on(card, card.challenge.target)
     said = card.submission
     if physics is None:
@@ -319,7 +327,8 @@ def _compare_cards(first: ScoreCard, second: ScoreCard, manifests: Sequence[File
     rules = next((one for one in known if one.name == first.challenge.name), None)
     entries = [Entry(key=str(n), card=card) for n, card in enumerate((first, second))]
     contest = Rulebook(challenge=rules if rules and fits(first, rules) else None)
-    return compare_sides(_side_of(first), _side_of(second), contest.contest_of(entries))
+    sides = [_side_of(card, card.challenge.name) for card in (first, second)]
+    return compare_sides(sides[0], sides[1], contest.contest_of(entries))
 
 
 def _check_card(card: ScoreCard, rules: Challenge) -> None:
