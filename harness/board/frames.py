@@ -9,7 +9,8 @@ from harness.board.entry import shown_on
 from harness.board.formats import table_values
 from harness.board.index import Snapshot
 from harness.board.order import Unranked
-from harness.board.rows import board_of, row_of
+from harness.board.rows import Board, board_of, row_of
+from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.errors import UsageError
 
@@ -38,8 +39,24 @@ def board_frame(boards: Boards, challenge: str) -> pd.DataFrame:
             where=str(boards.results),
             expected=f"a challenge that has cards: {known}",
         )
-    header, rows = table_values(board_of(boards.ranking(snapshot, challenge)))
-    return pd.DataFrame([[_plain(cell) for cell in row] for row in rows], columns=header)
+    board = board_of(boards.ranking(snapshot, challenge))
+    return pd.DataFrame(_values(board))
+
+
+def _values(board: Board) -> list[Values]:
+    """Return the rows of a board, each figure by the name of its column."""
+    header, rows = table_values(board)
+    found: list[Values] = []
+    for row, cells in zip(board.rows, rows, strict=True):
+        values: Values = {}
+        for name, cell in zip(header, cells, strict=True):
+            values[name] = visible(cell) if isinstance(cell, str) else cell
+            if name == "merit":
+                merit = None if isinstance(row.merit, NotMeasured) else row.merit
+                values["merit_lower"] = None if merit is None else merit.lower
+                values["merit_upper"] = None if merit is None else merit.upper
+        found.append(values)
+    return found
 
 
 def cards_frame(boards: Boards) -> pd.DataFrame:
@@ -63,14 +80,15 @@ def _rows_of(boards: Boards, snapshot: Snapshot, challenge: str) -> list[Values]
     older = tuple(Unranked(entry=one, reasons=(_LATER,)) for one in made.superseded)
     board = board_of(made)
     rows = (*board.rows, *(row_of(one, made, board.shown_point) for one in older))
-    header, values = table_values(board.model_copy(update={"rows": rows}))
     entries = [item.entry for item in (*made.listed, *older)]
     found: list[Values] = []
-    for entry, row in zip(entries, values, strict=True):
+    for entry, values in zip(
+        entries, _values(board.model_copy(update={"rows": rows})), strict=True
+    ):
         card = entry.card
         about: Values = {
             "challenge": challenge,
-            **{name: _plain(cell) for name, cell in zip(header, row, strict=True)},
+            **values,
             "is_official": card.is_official,
             "counts": all(entry is not one.entry for one in older),
         }
@@ -82,7 +100,3 @@ def _rows_of(boards: Boards, snapshot: Snapshot, challenge: str) -> list[Values]
         path = boards.path_of(challenge, entry)
         found.append({**about, "path": None if path is None else str(path)})
     return found
-
-
-def _plain(value: str | float | None) -> str | float | None:
-    return visible(value) if isinstance(value, str) else value
