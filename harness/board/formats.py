@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from harness.board.rows import (
+    DECLARED_TITLE,
     AmountCell,
     Board,
     BoardRow,
@@ -300,10 +301,10 @@ def to_markdown(board: Board) -> str:
         "| " + " | ".join(markdown_text(column.title) for column in shown) + " |",
         "|" + " --- |" * len(shown),
     ]
-    lines += [
-        "| " + " | ".join(_markdown_cell(column, row) for column in shown) + " |"
-        for row in board.rows
-    ]
+    lines += _markdown_rows(shown, board.measured)
+    if board.declared:
+        lines += ["", DECLARED_TITLE + ":", "", *lines[2:4]]
+        lines += _markdown_rows(shown, board.declared)
     without = [row for row in board.rows if row.reasons]
     if without:
         lines += ["", "Not ranked:", ""]
@@ -312,6 +313,12 @@ def to_markdown(board: Board) -> str:
             for row in without
         ]
     return "\n".join([*lines, "", *(markdown_text(note) for note in board.notes), ""])
+
+
+def _markdown_rows(shown: Sequence[Column], rows: Iterable[BoardRow]) -> list[str]:
+    return [
+        "| " + " | ".join(_markdown_cell(column, row) for column in shown) + " |" for row in rows
+    ]
 
 
 def _markdown_cell(column: Column, row: BoardRow) -> str:
@@ -330,16 +337,21 @@ def terminal_view(board: Board) -> RenderableType:
         if row.reasons
     ]
     closing = [Text(describe_lead(board), style="bold"), *(Text(note) for note in board.notes)]
-    return Group(_terminal_table(board), *reasons, *closing)
+    apart = []
+    if board.declared:
+        apart = [_terminal_table(board, board.declared, DECLARED_TITLE)]
+    title = f"{visible(board.title)}: {_in_percent(board)}"
+    shown = _terminal_table(board, board.measured, title)
+    return Group(shown, *apart, *reasons, *closing)
 
 
-def _terminal_table(board: Board) -> FittingTable:
+def _terminal_table(board: Board, rows: Sequence[BoardRow], title: str) -> FittingTable:
     from harness.card.terminal import FittingTable, Heading
 
     shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
     prefix = f"{board.ranked_merit.title} "
     return FittingTable(
-        title=f"{visible(board.title)}: {_in_percent(board)}",
+        title=title,
         headings=[
             Heading(
                 title=_TERMINAL_TITLES.get(column.name, column.title).removeprefix(prefix),
@@ -349,8 +361,8 @@ def _terminal_table(board: Board) -> FittingTable:
             )
             for column in shown
         ],
-        rows=[[column.text(row).removesuffix(" %") for column in shown] for row in board.rows],
-        styles=["" if row.rank is not None else "dim" for row in board.rows],
+        rows=[[column.text(row).removesuffix(" %") for column in shown] for row in rows],
+        styles=["" if row.rank is not None else "dim" for row in rows],
         is_simple=True,
     )
 

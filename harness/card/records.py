@@ -36,6 +36,9 @@ SCORER_VERSION = 1
 Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
 Text = Annotated[str, Field(max_length=4000)]
 IsolationKind = Literal["bwrap", "none"]
+# How an entry is scored: a network with its firmware; any Python; or not at all, from a file.
+Division = Literal["trigger", "open", "declared"]
+DIVISIONS: tuple[Division, ...] = ("trigger", "open", "declared")
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -581,7 +584,7 @@ class Submitted(Value):
     team: Name
     title: Text
     authors: tuple[Text, ...]
-    division: Literal["trigger", "open"]
+    division: Division
     description: Text
     method: Method | None = None
     method_detail: Text | None = None

@@ -78,7 +78,7 @@ def _heading(card: ScoreCard) -> Panel:
 
 def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
     """Draw the float scores' table, unless the firmware's holds the same figures."""
-    if card.submission.division == "open":
+    if card.submission.division != "trigger":
         return physics_table(physics, "scores", card.challenge.working_point)
     if card.firmware_physics == physics.model_copy(update={"arithmetic": "firmware"}):
         return Text("float network: the same figures as the firmware's, digit for digit")

@@ -162,12 +162,23 @@ test_events.__test__ = False  # type: ignore[attr-defined]
 
 
 def _open_public(challenge: Challenge, root: Path | None) -> EventStore:
+    return open_store(public_challenge(refuse_closed(challenge)), root)
+
+
+def refuse_closed(challenge: Challenge) -> Challenge:
+    """Return `challenge`, unless nothing of it is public.
+
+    Raises
+    ------
+    UsageError
+        It is shown to nobody until it is opened.
+    """
     if challenge.private == "until_open":
         raise UsageError(
             f"nothing of {challenge.name} is public until it is opened",
             fix="hand in a network or code, which is scored where the events are",
         )
-    return open_store(public_challenge(challenge), root)
+    return challenge
 
 
 def _published(store: EventStore) -> PublishedTest:
