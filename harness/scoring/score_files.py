@@ -182,13 +182,14 @@ def _chosen(columns: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[
 def _npy(path: Path) -> dict[str, NDArray[Any]]:
     import numpy as np
 
-    return {"scores": np.load(path, allow_pickle=False)}
+    with path.open("rb") as stream:
+        return {"scores": np.load(stream, allow_pickle=False)}
 
 
 def _npz(path: Path) -> dict[str, NDArray[Any]]:
     import numpy as np
 
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         return {name: file[name] for name in _wanted(file.files)}
 
 
@@ -204,8 +205,8 @@ def _hdf5(path: Path) -> dict[str, NDArray[Any]]:
 def _parquet(path: Path) -> dict[str, NDArray[Any]]:
     from pyarrow import parquet
 
-    file = parquet.ParquetFile(path)
-    table = file.read(columns=_wanted(file.schema_arrow.names))
+    with parquet.ParquetFile(path) as file:
+        table = file.read(columns=_wanted(file.schema_arrow.names))
     return {name: table[name].to_numpy() for name in table.column_names}
 
 
