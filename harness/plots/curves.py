@@ -12,7 +12,7 @@ from harness.card.records import NotMeasured
 from harness.challenge import fpr_text
 from harness.errors import UsageError
 from harness.metrics.band import roc_band
-from harness.plots.style import label, new_axes, paper_style
+from harness.plots.style import colour, label, new_axes, paper_style
 from harness.plots.subject import Drawable, Subject, chosen_signals, subject_of
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def roc(*what: Drawable, signals: Sequence[str] | None = None, axes: Axes | None
         for n, subject in enumerate(subjects):
             for i, signal in enumerate(chosen):
                 is_named = len(subjects) > 1
-                _curve(axes, subject, signal, f"C{i}", _LINES[n % len(_LINES)], is_named=is_named)
+                _curve(axes, subject, signal, colour(i), _LINES[n % len(_LINES)], is_named=is_named)
         lowest = min(min(one.physics.roc[name].fpr) for one in subjects for name in chosen)
         axes.plot([lowest, 1], [lowest, 1], color="0.5", linestyle=":", linewidth=1)
         axes.axvline(subjects[0].working_point, color="0.7", linewidth=1, zorder=0)
@@ -68,19 +68,19 @@ def roc(*what: Drawable, signals: Sequence[str] | None = None, axes: Axes | None
 
 
 def _curve(
-    axes: Axes, subject: Subject, signal: str, colour: str, line: str, *, is_named: bool
+    axes: Axes, subject: Subject, signal: str, shade: str, line: str, *, is_named: bool
 ) -> None:
     points = subject.physics.roc.get(signal)
     if points is None or not points.fpr:
         raise UsageError(f"{subject.name} holds no ROC curve of {signal}")
     title = label(subject.titles[signal])
     named = f"{label(subject.name)}, {title}" if is_named else title
-    axes.plot(points.fpr, points.tpr, color=colour, linestyle=line, label=named)
+    axes.plot(points.fpr, points.tpr, color=shade, linestyle=line, label=named)
     n_signal = subject.n_signal(signal)
     if n_signal is not None:
         n_background = subject.physics.n_background
         lower, upper = roc_band(points, n_background=n_background, n_signal=n_signal)
-        axes.fill_between(points.fpr, lower, upper, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(points.fpr, lower, upper, color=shade, alpha=0.2, linewidth=0)
 
 
 def score_distribution(
@@ -116,13 +116,13 @@ def score_distribution(
         for i, name in enumerate(["background", *chosen]):
             counts = np.array(drawn.counts[name])
             shares = counts / max(int(counts.sum()), 1)
-            style = {"fill": True, "color": "0.85"} if i == 0 else {"color": f"C{i - 1}"}
+            style = {"fill": True, "color": "0.85"} if i == 0 else {"color": colour(i - 1)}
             axes.stairs(shares, drawn.edges, label=label(subject.titles.get(name, name)), **style)
         point = point_at(subject.physics, subject.working_point)
         if not isinstance(point, NotMeasured):
             text = f"FPR {fpr_text(point.fpr)}"
             axes.axvline(point.threshold, color="0.3", linestyle="--", label=text)
-        axes.set(yscale="log", xlabel="Anomaly score", ylabel="Share of events")
+        axes.set(yscale="log", xlabel="Anomaly score", ylabel="Share of events per bin")
         axes.legend(fontsize=_SMALL)
     return axes
 
@@ -167,7 +167,7 @@ def efficiency_latency(board: pd.DataFrame, *, axes: Axes | None = None) -> Axes
             low, high = edges.to_numpy(dtype=float).T
             bars = np.nan_to_num(np.array([merit - low, high - merit])).clip(min=0)
         latency = shown["latency_ns"].to_numpy(dtype=float)
-        axes.errorbar(latency, merit, yerr=bars, fmt="o", capsize=3)
+        axes.errorbar(latency, merit, yerr=bars, fmt="o", capsize=3, color=colour(0))
         for x, y, team in zip(latency, merit, shown["team"], strict=True):
             axes.annotate(
                 label(str(team)), (x, y), (4, 4), textcoords="offset points", fontsize="xx-small"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from harness.challenge import Challenge, EventLayout
 from harness.data.events import challenge_of
 from harness.errors import UsageError
-from harness.plots.style import label, paper_style
+from harness.plots.style import colour, label, paper_style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # The missing momentum has no eta.
 MISSING = "met"
+# Shown at least, on either side.
+_ETA = 3.0
 _SYMBOLS = "os^DvP*X"
 
 
@@ -56,19 +58,25 @@ def event_display(
     layout = challenge_of(challenge, manifest).layout
     found = _objects(np.asarray(event, dtype=np.float32), layout)
     with paper_style():
+        from matplotlib.collections import PathCollection
+
+        edge = max((float(abs(eta).max()) for _, eta, _ in found.values() if len(eta)), default=0)
+        edge = max(_ETA, 1.1 * edge)
         plane, across = _two_axes() if axes is None else axes
         hardest = max((float(pt.max()) for pt, _, _ in found.values() if len(pt)), default=1.0)
         for i, (kind, (pt, eta, phi)) in enumerate(found.items()):
-            colour, title = f"C{i}", label(kind)
+            shade, title = colour(i), label(kind)
+            if not len(pt):
+                continue
             if kind == MISSING:
                 for angle in phi:
-                    plane.axhline(angle, color=colour, linestyle="--", label=title)
+                    plane.axhline(angle, color=shade, linestyle="--", label=title)
             else:
                 plane.scatter(
                     eta,
                     phi,
                     s=600 * pt / hardest,
-                    color=colour,
+                    color=shade,
                     alpha=0.7,
                     marker=_SYMBOLS[i % len(_SYMBOLS)],
                     label=title,
@@ -78,10 +86,15 @@ def event_display(
                     "",
                     (angle, length),
                     (angle, 0.0),
-                    arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 2},
+                    arrowprops={"arrowstyle": "->", "color": shade, "linewidth": 2},
                 )
-        plane.set(xlabel=r"$\eta$", ylabel=r"$\phi$ [rad]", ylim=(-np.pi, np.pi))
-        plane.legend(fontsize="x-small")
+        plane.set(
+            xlabel=r"$\eta$", ylabel=r"$\phi$ [rad]", xlim=(-edge, edge), ylim=(-np.pi, np.pi)
+        )
+        legend = plane.legend(fontsize="x-small")
+        for handle in legend.legend_handles:
+            if isinstance(handle, PathCollection):
+                handle.set_sizes([80])
         across.set(ylim=(0, 1.05 * hardest))
         across.set_title(r"$p_\mathrm{T}$ [GeV]", fontsize="small")
         across.tick_params(labelsize="x-small")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from harness.card.text import visible
@@ -19,6 +20,10 @@ SUFFIXES = (".svg", ".pdf", ".png")
 # Fonts as TrueType: publishers refuse Type 3. No date and no random names: equal pictures have
 # equal bytes.
 _WRITING: Any = {"pdf.fonttype": 42, "svg.hashsalt": "harness"}
+# The style's font lacks signs of the signals' titles. No mathematics here is calligraphic; a search
+# for such a font would end in a complaint.
+_FONTS = {"font.family": ["TeX Gyre Heros", "DejaVu Sans"], "mathtext.cal": "sans"}
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _NO_DATE: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
@@ -27,7 +32,7 @@ _NO_DATE: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def paper_style() -> Iterator[None]:
+def paper_style(more: Mapping[str, Any] = _NOTHING) -> Iterator[None]:
     """Use the style of mplhep, named after ROOT, within a block.
 
     Raises
@@ -42,7 +47,8 @@ def paper_style() -> Iterator[None]:
         raise EnvironmentFaultError(
             f"pictures need {error.name}, which is not installed", fix=install_extra("plots")
         ) from error
-    with mpl.rc_context(mplhep.style.ROOT):
+    style: Any = {**mplhep.style.ROOT, **_FONTS, **more}
+    with mpl.rc_context(style):
         yield
 
 
@@ -52,6 +58,15 @@ def new_axes(*, is_polar: bool = False) -> Axes:
 
     axes: Axes = plt.subplots(subplot_kw={"polar": is_polar})[1]
     return axes
+
+
+def colour(n: int) -> str:
+    """Return the n-th colour of the style; by its name it would be looked up when it is drawn."""
+    import matplotlib as mpl
+    from matplotlib.colors import to_hex
+
+    cycle = mpl.rcParams["axes.prop_cycle"].by_key()["color"]
+    return to_hex(cycle[n % len(cycle)])
 
 
 def label(text: str) -> str:
@@ -69,8 +84,6 @@ def save(axes: Axes, path: str | os.PathLike[str]) -> Path:
     EnvironmentFaultError
         The file cannot be written.
     """
-    import matplotlib as mpl
-
     target = Path(path)
     if target.suffix not in SUFFIXES:
         raise UsageError(
@@ -81,7 +94,8 @@ def save(axes: Axes, path: str | os.PathLike[str]) -> Path:
     figure = axes.get_figure(root=True)
     assert figure is not None
     try:
-        with mpl.rc_context(_WRITING):
+        # Fonts are looked up when a figure is drawn, not when its text is placed.
+        with paper_style(_WRITING):
             figure.savefig(target, bbox_inches="tight", metadata=_NO_DATE[target.suffix])
     except OSError as error:
         raise disk_fault(target.parent, error, fix="name another file") from error
