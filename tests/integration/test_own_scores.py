@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 import harness as package
 from harness.card.files import read_card
@@ -151,3 +152,32 @@ def test_what_cannot_be_compared_is_refused(own, toy):
         package.evaluate(own[1], "sample", against=[own[2]["told"]])
     with pytest.raises(InvalidSubmissionError, match="NaN"):
         package.evaluate(np.full(len(own[1]), np.nan), "toy", **toy)
+
+
+@pytest.mark.parametrize(
+    ("merit", "said"),
+    [
+        ({"kind": "max_sic", "min_background": 20}, "Max SIC"),
+        ({"kind": "auc"}, "AUC"),
+        ({"kind": "mistag_at_tpr", "tpr": 0.3}, "Mistag at TPR 0.3"),
+    ],
+)
+def test_whatever_the_challenge_ranks_is_measured_and_compared(own, harness, tmp_path, merit, said):
+    manifest = yaml.safe_load(harness.manifest.read_text(encoding="utf-8"))
+    manifest["challenges"][0]["merit"] = merit
+    path = tmp_path / "other.yaml"
+    path.write_text(yaml.safe_dump(manifest), encoding="utf-8")
+    toy = {"manifests": [path], "cache": harness.folder / "cache"}
+    noise = np.random.default_rng(6).normal(size=len(own[1]))
+
+    found = package.evaluate(own[1], "toy", **toy)
+    pair = package.compare(found, noise, **toy).to_frame()
+
+    assert said in found.merit_line
+    span = found.merit_span
+    assert span.lower <= found.merit <= span.upper
+    assert any(name.startswith(said) for name in found.to_frame()["figure"])
+    assert [row for row in found.merit_rows() if row[0] == "heavy"]
+    # Beside what is ranked, the TPR at the working point.
+    assert sum(pair["figure"].str.startswith("TPR at FPR")) == 2
+    assert any(pair["figure"].str.startswith(f"merit, {said}"))
