@@ -22,6 +22,8 @@ _FIX_BY_ERRNO = {
     errno.EACCES: "name a folder that you may read and write",
 }
 Result = TypeVar("Result")
+# The name under which pip knows harness; `harness` there is another project's.
+DISTRIBUTION = "trigger-harness"
 
 # How pydantic begins what our own checks say, and what it calls a list and a mapping.
 _PREFIX_OF_PYDANTIC = re.compile(r"^(Value error|Assertion failed), ")
@@ -147,6 +149,17 @@ class HarnessFaultError(HarnessError):
     """The harness itself is wrong: an exception that nobody expected where only its code ran."""
 
     exit_code = ExitCode.HARNESS_FAULT
+
+
+def install_extra(extra: str) -> str:
+    """Say how an extra of the distribution is installed.
+
+    Examples
+    --------
+    >>> install_extra("plots")
+    "pip install 'trigger-harness[plots]'"
+    """
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def harness_fault(what: str, *, where: str = "") -> HarnessFaultError:

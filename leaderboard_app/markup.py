@@ -5,24 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
-from unicodedata import bidirectional
 
-from harness.card.text import visible
+from harness.card.html import text_html
 from leaderboard_app.blocks import Cell, Facts, Note, Picture, Table
-
-# Hebrew, Arabic and the numbers written among Arabic; what else turns text `visible` takes out.
-_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
-
-
-def text_html(text: str) -> str:
-    """Escape text that anyone may have written; it cannot change the direction of what follows."""
-    shown = escape(visible(text))
-    return f"<bdi>{shown}</bdi>" if _turns(shown) else shown
-
-
-def _turns(text: str) -> bool:
-    """Whether any of it is written from right to left; of ASCII nothing is."""
-    return not text.isascii() and any(bidirectional(sign) in _RIGHT_TO_LEFT for sign in text)
 
 
 def block_html(block: Facts | Table | Note) -> str:

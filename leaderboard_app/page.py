@@ -11,11 +11,12 @@ import streamlit as st
 from harness.board.contest import Contest, final_title
 from harness.board.index import Snapshot
 from harness.board.rows import SYNTHETIC_NOTE, working_points
+from harness.card.html import text_html
 from harness.card.text import visible
 from harness.challenge import fpr_text
 from harness.errors import DataError
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
-from leaderboard_app.markup import block_html, figures_html, note_html, table_html, text_html
+from leaderboard_app.markup import block_html, figures_html, note_html, table_html
 from leaderboard_app.state import Shelf
 
 PAGES = Path(__file__).parent / "app_pages"

@@ -28,7 +28,7 @@ from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
-from leaderboard_app.views.ranking_table import board_notes, ranking_model
+from leaderboard_app.views.ranking_table import board_notes, declared_tables, ranking_model
 from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
 from leaderboard_app.views.trade_off import (
@@ -173,7 +173,10 @@ def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, plac
         heading=_heading(board),
         lead=describe_lead(board),
         notes=_notes(board),
-        closing=[_safe(note_html(note)) for note in board_notes(board) if isinstance(note, Note)],
+        closing=[
+            *(_safe(block_html(table)) for table in declared_tables(board)),
+            *(_safe(note_html(note)) for note in board_notes(board)),
+        ],
         others=others,
         scripts=["assets/table.js", f"{name}/model.js", "assets/site.js"],
     )

@@ -18,6 +18,10 @@ else
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
     -r requirements.lock
 fi
+# The distribution was once called as the package is; two of them would fight over one import.
+for old in "$VENV"/lib/python*/site-packages/__editable__.harness-*.pth; do
+  [ ! -e "$old" ] || "$VENV/bin/python" -m pip uninstall --quiet --disable-pip-version-check --yes harness
+done
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
   --editable .
 touch "$VENV/.ready"

@@ -26,7 +26,7 @@ from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.data.npy import writing_npy
 from harness.data.structure import StructureCheck
-from harness.errors import DataError, IntegrityError, InvalidSubmissionError
+from harness.errors import DataError, IntegrityError, InvalidSubmissionError, UsageError
 from harness.files import check_new, file_checksum
 from harness.firmware.artefacts import PROGRAM
 from harness.firmware.interpret import score_by_program
@@ -279,6 +279,8 @@ def _score(
     if program is not None:
         path = score_by_program(program, events, workspace)
         return "firmware", read_scores(path, n_events)
+    if entrant.submission.spec.division == "declared":
+        raise UsageError("a declared entry is scores alone: it cannot score a black box")
     staged = entrant.submission.stage(workspace.new_folder("submission"))
     is_open = entrant.submission.spec.division == "open"
     if is_open:

@@ -25,7 +25,7 @@ from pydantic import Field, field_validator
 
 from harness.card.records import Digest
 from harness.challenge import Name, Positive, Utc, Value
-from harness.errors import DataError, EnvironmentFaultError, UsageError
+from harness.errors import DataError, EnvironmentFaultError, UsageError, install_extra
 from harness.files import disk_fault, parse_json, read_bounded, read_json
 
 if TYPE_CHECKING:
@@ -328,5 +328,5 @@ def _require_cryptography() -> None:
         raise EnvironmentFaultError(
             "the package cryptography is not installed",
             expected="the extra `blackbox`",
-            fix="pip install 'harness[blackbox]'",
+            fix=install_extra("blackbox"),
         )

@@ -102,5 +102,9 @@ class Boards:
         """Find the files kept beside a card, see `CardIndex.artefacts_of`."""
         return self._index_of(challenge).artefacts_of(challenge, entry)
 
+    def path_of(self, challenge: str, entry: Entry) -> Path | None:
+        """Find the file of a card, see `CardIndex.path_of`."""
+        return self._index_of(challenge).path_of(challenge, entry)
+
     def _index_of(self, challenge: str) -> CardIndex:
         return self._opened if challenge in self._opened.refresh().entries else self._index

@@ -43,6 +43,8 @@ class PairedComparison:
 
     Attributes
     ----------
+    first, second : float
+        As they were measured.
     difference, ratio : float
         First minus second, first over second (infinite where the second is 0).
     difference_span, ratio_span : Span
@@ -51,6 +53,8 @@ class PairedComparison:
         The interval of the difference leaves 0 out.
     """
 
+    first: float
+    second: float
     difference: float
     difference_span: Span
     ratio: float
@@ -114,6 +118,8 @@ def compare(
     difference = first - second
     ratio = 1.0 if first == second else (first / second if second else math.inf)
     return PairedComparison(
+        first=first,
+        second=second,
         difference=difference,
         difference_span=Span(lower=min(lower, difference), upper=max(upper, difference)),
         ratio=ratio,

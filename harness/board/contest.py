@@ -17,7 +17,7 @@ from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
 from harness.card.consistency import n_replicates
-from harness.card.records import ScoreCard, ScoredChallenge
+from harness.card.records import SCORER_VERSION, ScoreCard, ScoredChallenge
 from harness.challenge import AnyTarget, Challenge, Merit, RankingRules, StatedTarget, TprAtFpr
 
 
@@ -143,6 +143,21 @@ class Rulebook:
             return self.challenge.ranking
         hidden = set(self.challenge.processes("hidden")) - self.decisions.revealed
         return public_rules(self.challenge.ranking, hidden)
+
+
+def contest_of_challenge(challenge: Challenge) -> Contest:
+    """Return the contest of scores that are on no card yet: by the manifest, decisions apart."""
+    return Contest(
+        challenge=challenge.name,
+        data="",
+        scorer_version=SCORER_VERSION,
+        working_point=challenge.working_point,
+        signals=_counting(challenge.signals, challenge.ranking),
+        target=challenge.target,
+        other_targets=challenge.other_targets,
+        rules=challenge.ranking,
+        merit=merit_of_rules(challenge),
+    )
 
 
 def merit_of_rules(stated: Challenge | ScoredChallenge) -> Merit:

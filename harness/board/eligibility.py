@@ -125,6 +125,8 @@ def reasons_against(entry: Entry, contest: Contest) -> tuple[str, ...]:
     """Every reason why an entry cannot be ranked; empty if it can."""
     card = entry.card
     found = [*_standing(entry, contest), *_sameness(card, contest)]
+    if card.submission.division == "declared":
+        return (*found, "declared division: its scores come from a file; shown apart, never ranked")
     is_fpga = isinstance(contest.target, Target)
     if is_fpga and card.submission.division == "open":
         return (*found, "open division: its physics is shown, never ranked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from harness.board.rows import (
+    DECLARED_TITLE,
     AmountCell,
     Board,
     BoardRow,
@@ -37,6 +38,8 @@ from harness.challenge import (
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from harness.card.terminal import FittingTable
 
 DASH = "–"
 EVIDENCE_TITLES = {
@@ -244,6 +247,15 @@ def to_csv(board: Board) -> str:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
+    header, rows = table_values(board)
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([_csv_cell(value) for value in row])
+    return out.getvalue()
+
+
+def table_values(board: Board) -> tuple[list[str], list[list[str | float | int | None]]]:
+    """Return the names of all columns, and each row's values: plain numbers, None, raw text."""
     shown = columns(board)
     intervals = [
         f"{signal_column(board, name)}_{edge}"
@@ -252,15 +264,14 @@ def to_csv(board: Board) -> str:
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
     extra += ["learning", "method"]
-    writer.writerow([*(column.name for column in shown), *extra])
+    rows: list[list[str | float | int | None]] = []
     for row in board.rows:
         values: list[str | float | int | None] = [column.value(row) for column in shown]
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
-        values += [row.learning, row.method]
-        writer.writerow([_csv_cell(value) for value in values])
-    return out.getvalue()
+        rows.append([*values, row.learning, row.method])
+    return [*(column.name for column in shown), *extra], rows
 
 
 def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:
@@ -290,10 +301,10 @@ def to_markdown(board: Board) -> str:
         "| " + " | ".join(markdown_text(column.title) for column in shown) + " |",
         "|" + " --- |" * len(shown),
     ]
-    lines += [
-        "| " + " | ".join(_markdown_cell(column, row) for column in shown) + " |"
-        for row in board.rows
-    ]
+    lines += _markdown_rows(shown, board.measured)
+    if board.declared:
+        lines += ["", DECLARED_TITLE + ":", "", *lines[2:4]]
+        lines += _markdown_rows(shown, board.declared)
     without = [row for row in board.rows if row.reasons]
     if without:
         lines += ["", "Not ranked:", ""]
@@ -304,45 +315,56 @@ def to_markdown(board: Board) -> str:
     return "\n".join([*lines, "", *(markdown_text(note) for note in board.notes), ""])
 
 
+def _markdown_rows(shown: Sequence[Column], rows: Iterable[BoardRow]) -> list[str]:
+    return [
+        "| " + " | ".join(_markdown_cell(column, row) for column in shown) + " |" for row in rows
+    ]
+
+
 def _markdown_cell(column: Column, row: BoardRow) -> str:
     text = column.text(row)
     return markdown_text(text) if column.is_text else text
 
 
 def terminal_view(board: Board) -> RenderableType:
-    """Draw the board for a terminal: one table, the reasons, and what the ranks promise."""
-    from rich import box
+    """Draw the board for a terminal: a table, the reasons, and what the ranks promise."""
     from rich.console import Group
-    from rich.table import Table
     from rich.text import Text
 
-    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
-    prefix = f"{board.ranked_merit.title} "
-    table = Table(
-        title=f"{visible(board.title)}: {_in_percent(board)}",
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-    )
-    for column in shown:
-        table.add_column(
-            Text(_TERMINAL_TITLES.get(column.name, column.title).removeprefix(prefix)),
-            justify="left" if column.is_text else "right",
-            overflow="fold",
-            no_wrap=column.name in _TERMINAL_WHOLE,
-        )
-    for row in board.rows:
-        style = "" if row.rank is not None else "dim"
-        cells = (column.text(row).removesuffix(" %") for column in shown)
-        table.add_row(*(Text(cell) for cell in cells), style=style)
     reasons = [
         Text(f"{row.team} is not ranked: " + visible("; ".join(row.reasons)), style="dim")
         for row in board.rows
         if row.reasons
     ]
     closing = [Text(describe_lead(board), style="bold"), *(Text(note) for note in board.notes)]
-    return Group(table, *reasons, *closing)
+    apart = []
+    if board.declared:
+        apart = [_terminal_table(board, board.declared, DECLARED_TITLE)]
+    title = f"{visible(board.title)}: {_in_percent(board)}"
+    shown = _terminal_table(board, board.measured, title)
+    return Group(shown, *apart, *reasons, *closing)
+
+
+def _terminal_table(board: Board, rows: Sequence[BoardRow], title: str) -> FittingTable:
+    from harness.card.terminal import FittingTable, Heading
+
+    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
+    prefix = f"{board.ranked_merit.title} "
+    return FittingTable(
+        title=title,
+        headings=[
+            Heading(
+                title=_TERMINAL_TITLES.get(column.name, column.title).removeprefix(prefix),
+                rank=_TERMINAL_RANKS.get(column.name, _SIGNAL_RANK),
+                is_text=column.is_text and column.name not in _TERMINAL_WHOLE,
+                justify="left" if column.is_text else "right",
+            )
+            for column in shown
+        ],
+        rows=[[column.text(row).removesuffix(" %") for column in shown] for row in rows],
+        styles=["" if row.rank is not None else "dim" for row in rows],
+        is_simple=True,
+    )
 
 
 def _in_percent(board: Board) -> str:
@@ -361,3 +383,17 @@ _TERMINAL_TITLES = {
     "latency_ns": "ns",
 }
 _TERMINAL_WHOLE = {"rank", "team", "evidence"}
+# What a narrower one leaves out first has the highest rank; rank, team and merit always stay.
+_TERMINAL_RANKS = {
+    "rank": 0,
+    "team": 0,
+    "merit": 0,
+    "latency_ns": 1,
+    "lut": 2,
+    "mean_auc": 3,
+    "processor_ms": 1,
+    "dsp": 6,
+    "interval_cycles": 7,
+    "evidence": 8,
+}
+_SIGNAL_RANK = 5

@@ -211,7 +211,7 @@ class CardIndex:
 
         Where its file is gone or broken by now the light part is returned.
         """
-        path = self._path_of(challenge, entry)
+        path = self.path_of(challenge, entry)
         if path is None:
             return entry
         try:
@@ -220,7 +220,7 @@ class CardIndex:
             return entry
         return Entry(key=entry.key, card=card)
 
-    def _path_of(self, challenge: str, entry: Entry) -> Path | None:
+    def path_of(self, challenge: str, entry: Entry) -> Path | None:
         """Find the file of an entry among the files that were found; never by its name alone."""
         team, _, stem = entry.key.partition("/")
         for path in self._known.found:
@@ -240,7 +240,7 @@ class CardIndex:
         firmware = entry.card.firmware
         if isinstance(firmware, NotMeasured):
             return ()
-        path = self._path_of(challenge, entry)
+        path = self.path_of(challenge, entry)
         if path is None:
             return ()
         folder, stem = path.parent, path.name.removesuffix(CARD_SUFFIX)

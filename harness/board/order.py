@@ -27,7 +27,15 @@ from harness.board.contest import Contest
 from harness.board.eligibility import is_comparable, is_valid, reasons_against
 from harness.board.entry import Entry, counted_physics, shown_on
 from harness.board.merit import mean_auc, merit_at, merit_replicates, span_of
-from harness.card.records import Figure, Firmware, NotMeasured, Physics, ProcessorUse, ScoreCard
+from harness.card.records import (
+    DIVISIONS,
+    Figure,
+    Firmware,
+    NotMeasured,
+    Physics,
+    ProcessorUse,
+    ScoreCard,
+)
 from harness.challenge import CpuTarget, NoTarget, Target
 
 
@@ -248,9 +256,9 @@ def _in_order(eligible: Sequence[Entry], contest: Contest) -> tuple[Ranked, ...]
     )
 
 
-def _unranked_order(item: Unranked, contest: Contest) -> tuple[bool, float, datetime, str]:
-    """Trigger entries before open ones, then by the figure of merit that is there."""
+def _unranked_order(item: Unranked, contest: Contest) -> tuple[int, float, datetime, str]:
+    """Trigger entries, then open ones, then declared ones; by the figure of merit that is there."""
     card = item.entry.card
     merit = merit_at(shown_on(card, contest.target), contest)
     known = -math.inf if isinstance(merit, NotMeasured) else contest.merit.sign * merit
-    return card.submission.division == "open", -known, card.created_at, item.entry.key
+    return DIVISIONS.index(card.submission.division), -known, card.created_at, item.entry.key

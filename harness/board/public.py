@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 
 from harness.card.records import ScoreCard, ScoredChallenge
-from harness.challenge import RankingRules, digest_of_key
+from harness.challenge import Challenge, RankingRules, digest_of_key
 
 T = TypeVar("T")
 _WITHHELD = "withheld until the organiser opens the hidden signals"
@@ -48,6 +48,14 @@ def public_part(card: ScoreCard, revealed: Collection[str] = ()) -> ScoreCard:
 def public_rules(rules: RankingRules, hidden: Collection[str]) -> RankingRules:
     """Return rules that weigh no hidden signal, nor name one."""
     return _without(rules, frozenset(hidden), frozenset())
+
+
+def public_challenge(challenge: Challenge) -> Challenge:
+    """Return a challenge without its hidden signals, for whoever scores public events alone."""
+    hidden = {file.process for file in challenge.files if file.role == "hidden"}
+    shown = tuple(file for file in challenge.files if file.process not in hidden)
+    rules = public_rules(challenge.ranking, hidden)
+    return challenge.model_copy(update={"files": shown, "ranking": rules})
 
 
 def _without(

@@ -16,6 +16,7 @@ from harness.board.order import Ranked, Ranking, Unranked
 from harness.card.files import CLOCK_TOLERANCE, CLOCK_WARNING
 from harness.card.records import (
     Cost,
+    Division,
     Figure,
     Firmware,
     IsolationKind,
@@ -48,6 +49,7 @@ SYNTHETIC_NOTE = (
     "These events are synthetic. The figures compare entries with each other on them and are no "
     "prediction for the ADC2021 data."
 )
+DECLARED_TITLE = "Declared: scores from a file, not computed by harness, never ranked"
 RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
 FIGURE_NOTE = "Intervals of single figures are 95 % each."
 
@@ -129,7 +131,7 @@ class BoardRow(Value):
     scored_as: str = ""
     title: str
     card: str
-    division: Literal["trigger", "open"]
+    division: Division
     learning: Learning | None = Field(default=None, exclude_if=lambda kind: kind is None)
     method: Method | None = Field(default=None, exclude_if=lambda method: method is None)
     created: str
@@ -197,6 +199,16 @@ class Board(Value):
     notes: tuple[str, ...]
 
     @property
+    def measured(self) -> tuple[BoardRow, ...]:
+        """Entries whose scores harness computed."""
+        return tuple(row for row in self.rows if row.division != "declared")
+
+    @property
+    def declared(self) -> tuple[BoardRow, ...]:
+        """Entries whose scores came from a file: shown apart."""
+        return tuple(row for row in self.rows if row.division == "declared")
+
+    @property
     def ranked_merit(self) -> Merit:
         """What is ranked of each signal."""
         return self.merit or TprAtFpr(fpr=self.working_point)
@@ -239,7 +251,7 @@ def board_of(
         merit=None if isinstance(contest.merit, TprAtFpr) else contest.merit,
         signals=titles_of(reference, contest.signals),
         target=contest.target,
-        rows=tuple(_row(item, made, point) for item in listed),
+        rows=tuple(row_of(item, made, point) for item in listed),
         n_ranked=len(made.ranked),
         n_superseded=len(made.superseded),
         notes=tuple(notes),
@@ -292,7 +304,8 @@ def _twin_notes(made: Ranking) -> list[str]:
     return [twin_text(teams) for teams in sorted(found) if len(teams) > 1]
 
 
-def _row(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
+def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
+    """Return the row of one entry of a ranking, with TPRs at `point`."""
     card, contest = item.entry.card, made.contest
     place = item if isinstance(item, Ranked) else None
     physics = shown_on(card, contest.target)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from harness.card.html import table_html
 from harness.challenge import (
     AnyTarget,
     Evidence,
@@ -25,6 +26,7 @@ from harness.challenge import (
     Target,
     Utc,
     Value,
+    fpr_text,
     instant,
 )
 
@@ -36,6 +38,9 @@ SCORER_VERSION = 1
 Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
 Text = Annotated[str, Field(max_length=4000)]
 IsolationKind = Literal["bwrap", "none"]
+# How an entry is scored: a network with its firmware; any Python; or not at all, from a file.
+Division = Literal["trigger", "open", "declared"]
+DIVISIONS: tuple[Division, ...] = ("trigger", "open", "declared")
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -581,7 +586,7 @@ class Submitted(Value):
     team: Name
     title: Text
     authors: tuple[Text, ...]
-    division: Literal["trigger", "open"]
+    division: Division
     description: Text
     method: Method | None = None
     method_detail: Text | None = None
@@ -726,6 +731,10 @@ class Environment(Value):
     packages: dict[str, str]
 
 
+def _edges(interval: Interval) -> str:
+    return f"[{interval.lower:.3g}, {interval.upper:.3g}]"
+
+
 class ScoreCard(Value):
     """The record of one scoring.
 
@@ -770,6 +779,28 @@ class ScoreCard(Value):
         not_measured="not recorded by this scoring"
     )
     warnings: tuple[Text, ...] = ()
+
+    def _repr_html_(self) -> str:
+        """Show the figures that count in a notebook; text of the team is made harmless."""
+        shown = [self.firmware_physics, self.float_physics]
+        physics = next((one for one in shown if isinstance(one, Physics)), None)
+        said, about = self.submission, self.challenge
+        header, rows, notes = ["signal", "AUC"], [], [f"{said.division} division, {self.created}"]
+        if not self.is_official:
+            notes.append("unofficial: " + "; ".join(self.unofficial_because))
+        if physics is not None:
+            points = [one for one in physics.working_points if isinstance(one, WorkingPoint)]
+            header += [f"TPR at FPR {fpr_text(point.fpr)}" for point in points]
+            for name, auc in physics.auc.items():
+                rates = [point.rates[name] for point in points]
+                cells = [f"{one.tpr:.3g} {_edges(one.interval)}" for one in rates]
+                rows.append([name, f"{auc.value:.4f} {_edges(auc.interval)}", *cells])
+            notes.append(f"scores: {physics.arithmetic}; 95 % intervals")
+        if isinstance(self.firmware, Firmware):
+            figures = {"latency [ns]": self.firmware.latency_ns, "LUT": self.firmware.lut}
+            found = [f"{k} {v.value:,.6g}" for k, v in figures.items() if isinstance(v, Figure)]
+            notes.append(", ".join(found))
+        return table_html(f"{said.team}: {said.title} ({about.title})", header, rows, notes=notes)
 
     @property
     def created_at(self) -> datetime:

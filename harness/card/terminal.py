@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from rich import filesize
+from rich import box, filesize
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
 from harness.card.text import plain
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from harness.card.records import Interval, NotMeasured
 
 DASH = "–"
+# Words of a table are folded to this many signs where the terminal is narrow.
+_TEXT_WIDTH = 14
 
 
 def table(
@@ -41,6 +47,91 @@ def table(
     for row in rows:
         drawn.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     return drawn
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heading:
+    """The head of one column of a `FittingTable`.
+
+    Attributes
+    ----------
+    rank : int
+        Where the terminal is narrow, columns of the highest rank are left out first; of rank 0
+        none is.
+    is_text : bool
+        It holds words, which may be folded; figures never are.
+    """
+
+    title: str
+    rank: int = 0
+    is_text: bool = False
+    justify: Literal["left", "right"] = "left"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FittingTable:
+    """A table that leaves out columns rather than break a figure; below it stands which.
+
+    Attributes
+    ----------
+    styles : sequence of str
+        Of the rows; empty: all plain.
+    """
+
+    title: str
+    headings: Sequence[Heading]
+    rows: Sequence[Sequence[str]]
+    caption: str = ""
+    styles: Sequence[str] = ()
+    is_simple: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw as many columns as there is room for."""
+        kept = list(range(len(self.headings)))
+        while self._width(kept) > options.max_width:
+            last = max(kept, key=lambda i: (self.headings[i].rank, i))
+            if not self.headings[last].rank:
+                break
+            kept.remove(last)
+        yield self._draw(kept)
+        left_out = [one.title for i, one in enumerate(self.headings) if i not in kept]
+        if left_out:
+            names = ", ".join(" ".join(plain(title).split()) for title in left_out)
+            yield Text(f"left out for want of width: {names}", style="table.caption")
+
+    def _least(self, i: int) -> int:
+        """Return how wide a column must be: its figures in one line, its words in several."""
+        cells = [self.headings[i].title, *(row[i] for row in self.rows)]
+        if self.headings[i].is_text:
+            return min(_TEXT_WIDTH, max(cell_len(plain(cell)) for cell in cells))
+        return max(cell_len(line) for cell in cells for line in plain(cell).split("\n"))
+
+    def _width(self, kept: Sequence[int]) -> int:
+        per_column, frame = (1, 2) if self.is_simple else (3, 1)
+        return frame + sum(self._least(i) + per_column for i in kept)
+
+    def _draw(self, kept: Sequence[int]) -> Table:
+        drawn = Table(
+            title=Text(plain(self.title), style="bold"),
+            title_justify="left",
+            caption=Text(plain(self.caption), style="table.caption") if self.caption else None,
+            caption_justify="left",
+        )
+        if self.is_simple:
+            drawn.box, drawn.padding = box.SIMPLE_HEAD, (0, 1, 0, 0)
+        for i in kept:
+            one = self.headings[i]
+            drawn.add_column(
+                Text(plain(one.title)),
+                justify=one.justify,
+                overflow="fold",
+                no_wrap=not one.is_text,
+                min_width=self._least(i),
+            )
+        for n, row in enumerate(self.rows):
+            style = self.styles[n] if self.styles else ""
+            drawn.add_row(*(Text(plain(row[i])) for i in kept), style=style)
+        return drawn
 
 
 def remark(kind: str, text: str) -> Text:

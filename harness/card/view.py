@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from harness.card.declared import declared_facts
@@ -25,6 +25,8 @@ from harness.card.records import (
 )
 from harness.card.terminal import (
     DASH,
+    FittingTable,
+    Heading,
     interval_text,
     not_measured,
     rate_text,
@@ -33,7 +35,7 @@ from harness.card.terminal import (
     with_interval,
 )
 from harness.card.text import plain
-from harness.challenge import RESOURCE_TITLES, Target
+from harness.challenge import RESOURCE_TITLES, Target, fpr_text
 
 
 def card_view(card: ScoreCard) -> RenderableType:
@@ -41,7 +43,7 @@ def card_view(card: ScoreCard) -> RenderableType:
     firmware, network = card.firmware_physics, card.float_physics
     parts: list[RenderableType] = [_heading(card)]
     if not isinstance(firmware, NotMeasured):
-        parts.append(_physics_table(card, firmware, "firmware"))
+        parts.append(physics_table(firmware, "firmware", card.challenge.working_point))
     if not isinstance(network, NotMeasured):
         parts.append(_network_view(card, network))
     is_asked = isinstance(card.challenge.target, Target)
@@ -76,25 +78,42 @@ def _heading(card: ScoreCard) -> Panel:
 
 def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
     """Draw the float scores' table, unless the firmware's holds the same figures."""
-    if card.submission.division == "open":
-        return _physics_table(card, physics, "scores")
+    if card.submission.division != "trigger":
+        return physics_table(physics, "scores", card.challenge.working_point)
     if card.firmware_physics == physics.model_copy(update={"arithmetic": "firmware"}):
         return Text("float network: the same figures as the firmware's, digit for digit")
-    return _physics_table(card, physics, "float network")
+    return physics_table(physics, "float network", card.challenge.working_point)
 
 
-def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
-    """Draw AUC and TPR of each signal with their 95 % intervals."""
+def physics_table(physics: Physics, name: str, working_point: float) -> FittingTable:
+    """Draw AUC and TPR of each signal with their 95 % intervals.
+
+    Parameters
+    ----------
+    working_point : float
+        The challenge's, which is marked and never left out.
+    """
     points = physics.working_points
-    stars = {card.challenge.working_point: "*"}
-    return table(
-        f"{name}: {physics.n_background:,} test background events",
-        (
-            "signal",
-            "AUC",
-            *(f"TPR at FPR {point.fpr:.0e}{stars.get(point.fpr, '')}" for point in points),
+    stars = {working_point: "*"}
+    # Of the other rates those next to the challenge's matter most, if they were measured well.
+    distance = {
+        one.fpr: (_is_weak(one), abs(math.log10(one.fpr / working_point))) for one in points
+    }
+    nearest = sorted(distance, key=lambda fpr: distance[fpr])
+    return FittingTable(
+        title=f"{name}: {physics.n_background:,} test background events",
+        headings=(
+            Heading(title="signal", is_text=True),
+            Heading(title="AUC", rank=1),
+            *(
+                Heading(
+                    title=f"TPR at FPR\n{fpr_text(point.fpr)}{stars.get(point.fpr, '')}",
+                    rank=0 if point.fpr in stars else 2 + nearest.index(point.fpr),
+                )
+                for point in points
+            ),
         ),
-        [
+        rows=[
             (
                 signal,
                 f"{auc.value:.4f}\n[{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
@@ -104,6 +123,10 @@ def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
         ],
         caption="\n".join(_working_point_notes(physics)),
     )
+
+
+def _is_weak(point: WorkingPoint | UnreachedWorkingPoint) -> bool:
+    return isinstance(point, UnreachedWorkingPoint) or point.is_low_statistics
 
 
 def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
@@ -233,9 +256,17 @@ def _stress_view(card: ScoreCard) -> list[RenderableType]:
     """Draw what the thresholds let pass of varied background; nothing if it was not asked for."""
     if isinstance(card.stress, NotMeasured):
         return []
-    header = ("background", "FPR aimed at", "FPR realised", "/ nominal", "events", "selected")
+    headings = (
+        Heading(title="background", is_text=True),
+        Heading(title="FPR\naimed at"),
+        Heading(title="FPR realised"),
+        Heading(title="/ nominal"),
+        Heading(title="events", rank=2),
+        Heading(title="selected", rank=1),
+    )
     rows = [row for variation in card.stress.variations for row in _variation_rows(variation)]
-    return [table(f"rate at fixed thresholds ({card.stress.arithmetic})", header, rows)]
+    title = f"rate at fixed thresholds ({card.stress.arithmetic})"
+    return [FittingTable(title=title, headings=headings, rows=rows)]
 
 
 def _variation_rows(variation: Variation | SkippedVariation) -> Iterator[tuple[str, ...]]:

@@ -19,7 +19,7 @@ from harness.data.cache import cache_root
 from harness.data.fetch import fetch
 from harness.data.inventory import take_inventory
 from harness.data.manifest import load_manifest
-from harness.errors import EnvironmentFaultError, UsageError
+from harness.errors import EnvironmentFaultError, UsageError, install_extra
 
 _MAX_MANIFEST_BYTES = 1024**2
 _GIVE_RESULTS = "give the results that `harness ci publish` wrote by --private-results"
@@ -161,7 +161,7 @@ def _store(location: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - fss
         from fsspec.core import url_to_fs
     except ImportError as error:
         raise EnvironmentFaultError(
-            "fsspec is not installed", fix="pip install 'harness[private]'"
+            "fsspec is not installed", fix=install_extra("private")
         ) from error
     try:
         return url_to_fs(location)

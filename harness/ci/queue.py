@@ -34,7 +34,14 @@ from harness.challenge import instant, utc
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.ci.turns import taking_turns
-from harness.errors import DataError, EnvironmentFaultError, ExitCode, HarnessError, attempt
+from harness.errors import (
+    DataError,
+    EnvironmentFaultError,
+    ExitCode,
+    HarnessError,
+    attempt,
+    install_extra,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -203,7 +210,7 @@ def _client(cluster: str) -> Client:
         from distributed import Client
     except ImportError as error:
         raise EnvironmentFaultError(
-            "Dask is not installed", fix="pip install 'harness[cluster]'"
+            "Dask is not installed", fix=install_extra("cluster")
         ) from error
     try:
         return Client(cluster, timeout=30)  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.machine import doctor
 from harness.cli.output import console, print_error, tell
+from harness.cli.scores import compare, evaluate
 from harness.cli.simulate import simulate
 from harness.cli.submissions import new, score, synth, validate
 from harness.errors import ExitCode, HarnessError, HarnessFaultError, as_harness_error
@@ -61,6 +62,8 @@ for _command in (
     validate,
     score,
     synth,
+    evaluate,
+    compare,
     show,
     rescore,
     verify,

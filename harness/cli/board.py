@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.card.text import visible
+from harness.cli.complete import challenge_names
 from harness.cli.options import manifest_option, private_option, results_option
 from harness.cli.output import console, print_json, tell
 from harness.errors import UsageError
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 @click.command()
 @results_option
 @manifest_option
-@click.option("--challenge", help="Whose board. [default: one that was opened, or else sample]")
+@click.option(
+    "--challenge",
+    shell_complete=challenge_names,
+    help="Whose board. [default: one that was opened, or else sample]",
+)
 @click.option("--json", "forms", flag_value="json", multiple=True, help="Print JSON.")
 @click.option("--csv", "forms", flag_value="csv", multiple=True, help="Print CSV.")
 @click.option("--markdown", "forms", flag_value="markdown", multiple=True, help="Print Markdown.")

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from harness.cli.complete import challenge_names
 from harness.cli.options import FOLDER, json_option, manifest_option, plots_option, results_option
 from harness.cli.output import print_result, tell
 from harness.errors import DataError, UsageError
 
 
 @click.command()
-@click.argument("challenge")
+@click.argument("challenge", shell_complete=challenge_names)
 @manifest_option
 @click.option("--mirror", help="Address below which the files lie by their names.")
 @click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
@@ -76,7 +77,7 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
 
 
 @data.command()
-@click.argument("challenge")
+@click.argument("challenge", shell_complete=challenge_names)
 @manifest_option
 @json_option
 def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
@@ -100,7 +101,7 @@ def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("challenge")
+@click.argument("challenge", shell_complete=challenge_names)
 @manifest_option
 @plots_option
 @results_option

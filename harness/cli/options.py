@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from harness.cli.complete import card_names, challenge_names, team_folders
+
 if TYPE_CHECKING:
     from harness.firmware.backend import FirmwareSettings
 
@@ -19,10 +21,16 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 challenge_option = click.option(
-    "--challenge", default="sample", show_default=True, help="Data set to score on."
+    "--challenge",
+    default="sample",
+    show_default=True,
+    shell_complete=challenge_names,
+    help="Data set to score on.",
 )
 declared_option = click.option(
-    "--challenge", help="Data set to score on. [default: `challenges` of submission.yaml]"
+    "--challenge",
+    shell_complete=challenge_names,
+    help="Data set to score on. [default: `challenges` of submission.yaml]",
 )
 manifest_option = click.option(
     "--manifest",
@@ -43,8 +51,12 @@ private_option = click.option(
 )
 plots_option = click.option("--plots", type=FOLDER, help="Write pictures.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-folder_argument = click.argument("folder", type=click.Path(path_type=Path))
-cards_argument = click.argument("card_paths", metavar="CARD...", nargs=-1, required=True, type=FILE)
+folder_argument = click.argument(
+    "folder", type=click.Path(path_type=Path), shell_complete=team_folders
+)
+cards_argument = click.argument(
+    "card_paths", metavar="CARD...", nargs=-1, required=True, type=FILE, shell_complete=card_names
+)
 reports_option = click.option(
     "--from-reports",
     "reports",

@@ -22,12 +22,13 @@ from harness.cli.options import (
     submissions_option,
     unsafe_option,
 )
-from harness.cli.output import print_card, print_result, progress, tell
-from harness.errors import ExitCode
+from harness.cli.output import print_card, print_json, print_result, progress, tell
+from harness.errors import ExitCode, HarnessError
 
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
     from harness.firmware.backend import FirmwareSettings
+    from harness.submission import Submission
 
 
 @click.command()
@@ -129,6 +130,7 @@ def synth(
 @declared_option
 @manifest_option
 @unsafe_option()
+@json_option
 def validate(
     folder: Path,
     *,
@@ -136,15 +138,37 @@ def validate(
     challenge: str | None,
     manifests: tuple[Path, ...],
     isolation: IsolationKind,
+    as_json: bool,
 ) -> None:
     """List all that is wrong with the submission in FOLDER; without --deep none of it is run."""
+    try:
+        found, names = _validate(folder, challenge, manifests, isolation if deep else None)
+    except HarnessError as error:
+        if as_json:
+            print_json({"is_valid": False, "problems": error.problems})
+        raise
+    team, digest = found.spec.team, found.digest
+    if as_json:
+        about = {"team": team, "digest": digest, "challenges": names}
+        print_json({"is_valid": True, "problems": [], **about})
+    else:
+        tell(f"{team}: nothing wrong found; {digest}", is_error=False)
+
+
+def _validate(
+    folder: Path,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    isolation: IsolationKind | None,
+) -> tuple[Submission, list[str]]:
+    """Check a submission, and if there is an isolation try it; return it and its challenges."""
     from harness.data.manifest import load_manifest
     from harness.scoring.chosen import chosen_challenges
     from harness.submission import read_submission
 
     submission = read_submission(folder, progress())
     chosen = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)
-    if deep:
+    if isolation is not None:
         from harness.scoring.trial import try_submission
 
         for rules in chosen:
@@ -155,7 +179,7 @@ def validate(
                 isolation=isolation,
                 progress=progress(),
             )
-    tell(f"{submission.spec.team}: nothing wrong found; {submission.digest}", is_error=False)
+    return submission, [rules.name for rules in chosen]
 
 
 @click.command()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from harness.data.events import validation_events as validation_events
     from harness.data.manifest import Manifest as Manifest
     from harness.data.manifest import load_manifest as load_manifest
+    from harness.data.published import test_events as test_events
 
 _HOMES = {
     "EventSelection": "harness.data.events",
@@ -26,6 +27,7 @@ _HOMES = {
     "physical_units": "harness.data.events",
     "training_events": "harness.data.events",
     "validation_events": "harness.data.events",
+    "test_events": "harness.data.published",
     "Manifest": "harness.data.manifest",
     "load_manifest": "harness.data.manifest",
 }
@@ -37,6 +39,7 @@ __all__ = [
     "load_manifest",
     "open_store",
     "physical_units",
+    "test_events",
     "training_events",
     "validation_events",
 ]

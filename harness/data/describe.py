@@ -21,7 +21,7 @@ from harness.card.records import (
 from harness.challenge import DataFile, EventLayout, Part
 from harness.data.events import EventStore
 from harness.data.observables import distributions, observables_of
-from harness.errors import EnvironmentFaultError
+from harness.errors import EnvironmentFaultError, install_extra
 from harness.files import Progress, make_folder, no_progress, writing
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def matplotlib_figure() -> type[Figure]:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise EnvironmentFaultError(
-            "pictures need matplotlib, which is not installed", fix="pip install 'harness[plots]'"
+            "pictures need matplotlib, which is not installed", fix=install_extra("plots")
         ) from error
     return Figure
 

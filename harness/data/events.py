@@ -363,7 +363,7 @@ def physical_units(
         `events` itself where the layout states no units. Empty slots are zero; angles in steps
         come out between -pi and pi.
     """
-    challenge = _challenge_of(challenge, manifest)
+    challenge = challenge_of(challenge, manifest)
     return challenge.layout.physical(events)
 
 
@@ -372,7 +372,8 @@ def is_packaged(file: DataFile) -> bool:
     return (file.url or "").startswith(PACKAGE_SCHEME)
 
 
-def _challenge_of(challenge: str | Challenge, manifest: str | Path | None) -> Challenge:
+def challenge_of(challenge: str | Challenge, manifest: str | Path | None) -> Challenge:
+    """Find a challenge by its name, in a manifest of one's own or the shipped one."""
     if isinstance(challenge, Challenge):
         return challenge
     own = None if manifest is None else Path(manifest)
@@ -387,7 +388,7 @@ def _part_of(
     on_access: AccessRecord | None,
     signal: str | None,
 ) -> EventSelection:
-    challenge = _challenge_of(challenge, manifest)
+    challenge = challenge_of(challenge, manifest)
     store = open_store(challenge, root, on_access=on_access)
     if signal is not None:
         _refuse_signal(challenge, signal)

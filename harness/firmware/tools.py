@@ -18,14 +18,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.errors import EnvironmentFaultError, HarnessError, LimitError
+from harness.errors import EnvironmentFaultError, HarnessError, LimitError, install_extra
 
 # What the entry of a step receives and returns.
 Request: TypeAlias = Mapping[str, Any]
 Files: TypeAlias = Mapping[str, Path]
 Report: TypeAlias = dict[str, Any]
 
-EXTRA = "pip install 'harness[firmware]'"
+EXTRA = install_extra("firmware")
+# Packages without which no network becomes firmware.
+_TRANSLATORS = ("da4ml", "hls4ml")
 # Signals by which the kernel or a person ends a program that uses too much.
 _KILLED = (-9, 137)
 _LOG_TAIL = 1500
@@ -34,6 +36,23 @@ _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Folders that hold a C++ compiler, make and perl on Linux; their links point within them.
 SYSTEM_FOLDERS = ("/usr", "/bin", "/lib", "/lib64", "/etc/alternatives")
+
+
+def require_extra() -> None:
+    """Say at once, before anything that takes long, that no firmware can be made here.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The extra `firmware` is not installed.
+    """
+    missing = [name for name in _TRANSLATORS if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFaultError(
+            f"firmware needs {' and '.join(missing)}, which is not installed",
+            expected="the extra `firmware`",
+            fix=f"{EXTRA}; or score without firmware: --no-firmware or --quick",
+        )
 
 
 def system_tools() -> tuple[Path, ...]:

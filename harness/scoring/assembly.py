@@ -28,6 +28,7 @@ from harness.firmware.backend import FirmwareSettings
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
 from harness.scoring.acceptance import summarise_acceptance
+from harness.scoring.declared import DECLARED_NOTE
 from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
 from harness.scoring.measure import ScoredEvents, Scores
@@ -126,6 +127,8 @@ def _unofficial_because(run: SubmissionRun, measured: Measurements) -> Iterator[
         yield f"at most {QUICK_EVENTS:,} events of each process were scored (--quick)"
     if run.isolation.kind == "none":
         yield "the submission ran without a sandbox (--unsafe)"
+    if run.submission.spec.division == "declared":
+        yield DECLARED_NOTE
     is_trigger = run.submission.spec.division == "trigger"
     has_gate = isinstance(run.challenge.target, Target)
     if is_trigger and has_gate and isinstance(measured.firmware, NotMeasured):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.public import public_challenge
 from harness.card import files as cards
 from harness.card.records import (
     Cost,
@@ -32,11 +33,13 @@ from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
+from harness.data.published import published_test, refuse_closed
 from harness.firmware.artefacts import PROGRAM
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.interpret import score_by_program
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.firmware.synthesise import synthesise
+from harness.firmware.tools import require_extra
 from harness.sandbox import Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.tried import tried_isolation
@@ -48,6 +51,7 @@ from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, Scores, score_mixture, secret_generator
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
+from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, measure_stress
@@ -116,6 +120,11 @@ def score(
     manifest = load_manifest(*map(Path, manifests))
     rules = chosen_challenges(submission.spec, manifest, challenge)[0]
     refuse_wrong_rules(rules)
+    if submission.spec.division == "declared":
+        # Whoever made the file had the public events alone.
+        rules = public_challenge(refuse_closed(rules))
+    if has_firmware and not is_quick and submission.spec.division == "trigger" and rules.fpga:
+        require_extra()
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))
@@ -173,8 +182,31 @@ def mix_events(
 
 def _measure(run: SubmissionRun) -> Measurements:
     staged = run.submission.stage(run.workspace.new_folder("submission"))
+    if run.submission.spec.division == "declared":
+        return _measure_declared(run, staged)
     is_open = run.submission.spec.division == "open"
     return _measure_open(run, staged) if is_open else _measure_trigger(run, staged)
+
+
+def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
+    """Measure what scores from a file are worth: the declared division."""
+    why = NotMeasured(not_measured="its scores come from a file: there is no network")
+    published = published_test(run.challenge, run.store.root)
+    with run.stage("score", "read the scores that were handed in") as workspace:
+        name = str(run.submission.spec.scores)
+        table = read_score_file(staged / name, published.n_events, workspace)
+        every = published.separate(published.in_order(table.scores, table.ids, where=name))
+        scores = {
+            process: every[process][np.searchsorted(published.indices[process], chosen)]
+            for process, chosen in run.mixture.indices.items()
+        }
+    with run.stage("metrics", "AUC and TPR with their intervals"):
+        physics = evaluate_scores(
+            run.challenge, scores, run.mixture.hashes, "float", run.mixture.menu
+        )
+    checks = NotMeasured(not_measured="nothing was run: the scores were handed in")
+    scored = ScoredEvents(scores=scores, physics=physics, checks=checks)
+    return Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
 
 
 def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:

@@ -122,6 +122,8 @@ def fpga_of(rules: Challenge) -> Target:
 def _check_request(submission: Submission, backend: str, *, has_implementation: bool) -> None:
     if submission.spec.division == "open":
         raise UsageError("an entry of the open division is Python: it has no firmware")
+    if submission.spec.division == "declared":
+        raise UsageError("a declared entry is scores alone: it has no firmware")
     if has_implementation and backend not in _IMPLEMENTING:
         raise UsageError(
             f"backend {backend} does not place and route",

@@ -56,6 +56,9 @@ def try_submission(
         What is wrong; see `harness.errors`: the class says whose fault it is.
     """
     submission = read_submission(folder, progress)
+    if submission.spec.division == "declared":
+        progress("a declared entry: there is nothing to run")
+        return submission
     rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     with open_tried_workspace(isolation, cache_root()) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))

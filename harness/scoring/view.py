@@ -1,16 +1,20 @@
-"""What the audit of a card found, and how ready a challenge is, in a terminal."""
+"""What the audit of a card found, what scores are worth, and how ready a challenge is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.card.terminal import table
+from harness.board.pair import HEADER, PAIRED_NOTE, Comparison
+from harness.card.terminal import FittingTable, Heading, table
+from harness.card.text import plain
+from harness.card.view import physics_table
 from harness.challenge import fpr_text
 from harness.scoring.audit import ChangedFigure, Finding
+from harness.scoring.declared import Evaluation
 from harness.scoring.readiness import Readiness
 
 
@@ -47,3 +51,29 @@ def readiness_view(found: Readiness) -> Table:
         ("deadline", found.deadline or "none"),
     ]
     return table(found.challenge, ("", ""), rows)
+
+
+def evaluation_view(found: Evaluation) -> RenderableType:
+    """Draw what scores from a file are worth, and how they compare with cards."""
+    drawn = physics_table(found.physics, found.name, found.contest.working_point)
+    merits = [] if found.physics.merit is None else [_merit_table(found)]
+    comparisons = [comparison_view(one) for one in found.against]
+    notes = [Text(plain(note)) for note in found.notes]
+    return Group(drawn, *merits, Text(plain(found.merit_line), style="bold"), *comparisons, *notes)
+
+
+def _merit_table(found: Evaluation) -> Table:
+    header = ("signal", found.contest.merit.describe(), "95 % interval")
+    return table("what is ranked", header, found.merit_rows())
+
+
+def comparison_view(found: Comparison) -> RenderableType:
+    """Draw two sets of scores beside each other."""
+    ranks = (0, 3, 4, 0, 1, 2)
+    headings = [
+        Heading(title=title, rank=rank, is_text=not i)
+        for i, (title, rank) in enumerate(zip(HEADER, ranks, strict=True))
+    ]
+    return FittingTable(
+        title=found.title, headings=headings, rows=found.rows(), caption=PAIRED_NOTE
+    )

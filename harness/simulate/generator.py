@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import EnvironmentFaultError, Problem, UsageError
+from harness.errors import EnvironmentFaultError, Problem, UsageError, install_extra
 from harness.simulate.decays import Decayed, Hadrons, decay, no_decays
 from harness.simulate.densities import beam_of_flavour
 from harness.simulate.hadrons import HADRONS, stop_decays
@@ -137,8 +137,7 @@ def import_pythia() -> Any:  # noqa: ANN401 - a module
         import pythia8mc
     except ImportError as error:
         raise EnvironmentFaultError(
-            f"fresh events need {error.name}, which is not installed",
-            fix="pip install 'harness[simulate]'",
+            f"fresh events need {error.name}, which is not installed", fix=install_extra("simulate")
         ) from error
     return pythia8mc
 

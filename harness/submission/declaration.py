@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from harness.card.records import Division
 from harness.card.text import is_readable
 from harness.challenge import Account, Learning, Method, Name, SignalsSeen, Value
 from harness.errors import DataError, Problem, complaint
@@ -31,7 +32,8 @@ _EXAMPLES = {
     "team": "team: team_x (the name of the folder)",
     "title": "title: Variational autoencoder, sum of mu^2",
     "authors": "authors: [Ada Lovelace]",
-    "division": "division: trigger (or open)",
+    "division": "division: trigger (or open, or declared)",
+    "scores": "scores: scores.npz (of the declared division)",
     "description": "description: One paragraph on the method.",
     "method": "method: autoencoder",
     "method_detail": "method_detail: Dense, with a squared error weighted by pT",
@@ -90,6 +92,9 @@ Word = Annotated[str, AfterValidator(_is_word)]
 InputWord = Annotated[str, AfterValidator(_is_input_word)]
 
 
+ScoresName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
+
+
 class Precision(Value):
     """Fixed-point types by which a float network of plain Keras layers is quantised.
 
@@ -112,6 +117,9 @@ class Spec(Value):
         Name of the folder: lower case letters, digits and ``_+.-``.
     division : str
         ``trigger``: a network, ranked by its firmware. ``open``: any Python, physics only.
+        ``declared``: scores from a file, shown apart.
+    scores : str or None
+        The file of the scores, in the declared division.
     method, method_detail : str or None
         Family of the method, which rules can name, and free text beside it.
     training_data : str
@@ -140,7 +148,7 @@ class Spec(Value):
     team: Name
     title: Line
     authors: tuple[Line, ...] = Field(min_length=1, max_length=200)
-    division: Literal["trigger", "open"]
+    division: Division
     description: Paragraph
     method: Method | None = None
     method_detail: Line | None = None
@@ -158,6 +166,9 @@ class Spec(Value):
     challenges: Annotated[
         tuple[Name, ...], AfterValidator(_each_once), Field(min_length=1, max_length=10)
     ] = ("sample",)
+    scores: Annotated[ScoresName | None, BeforeValidator(_nothing_if_empty)] = Field(
+        default=None, validate_default=True
+    )
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
     precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
 
@@ -167,6 +178,16 @@ class Spec(Value):
         learning = info.data.get("learning")
         if learning is not None and value != (learning == "supervised"):
             raise ValueError(f"contradicts `learning: {learning}`: delete it, or correct one")
+        return value
+
+    @field_validator("scores")
+    @classmethod
+    def _fits_the_division(cls, value: object, info: ValidationInfo) -> object:
+        is_declared = info.data.get("division") == "declared"
+        if is_declared and value is None:
+            raise ValueError("is missing: the declared division names the file of its scores")
+        if value is not None and "division" in info.data and not is_declared:
+            raise ValueError("belongs to `division: declared`: here harness computes the scores")
         return value
 
     @field_validator("signals_seen")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from harness.errors import install_extra
 from harness.files import package_version
 
 Division = Literal["trigger", "open"]
@@ -66,7 +67,7 @@ def advise_missing(module: str, division: Division) -> str:
     if "onnxruntime" not in installed():
         return (
             f"write the model's arithmetic with NumPy or Keras; or ask the organiser to install "
-            f"onnxruntime (`pip install 'harness[open]'`), and save it as ONNX; {here}"
+            f"onnxruntime (`{install_extra('open')}`), and save it as ONNX; {here}"
         )
     return (
         f"save the model as ONNX where you train it, by {exporter}, and score with "

@@ -129,7 +129,10 @@ def validate(folder: Path) -> list[Problem]:
 def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
     """Return the declaration and all problems of the files that were found."""
     spec, problems = read_spec(folder)
-    division = spec.division if spec else _guess_division(folder)
+    if spec is not None and spec.division == "declared":
+        return spec, [*found.problems, *problems, *_scores_problems(found.files, spec.scores)]
+    is_open = (spec.division if spec else _guess_division(folder)) == "open"
+    division: Division = "open" if is_open else "trigger"
     return spec, [
         *found.problems,
         *problems,
@@ -137,6 +140,17 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
         *_other_source_problems(folder, found.files),
         *_weights_problems(folder, found.files, division),
     ]
+
+
+def _scores_problems(files: tuple[PurePosixPath, ...], name: str | None) -> Iterator[Problem]:
+    if PurePosixPath(name or "") not in files:
+        yield Problem(
+            what="no such file",
+            where=str(name),
+            expected="the scores that submission.yaml names",
+            fix='numpy.savez("scores.npz", scores=...), a number for each event of '
+            "harness.data.test_events(challenge)",
+        )
 
 
 def _guess_division(folder: Path) -> Division:

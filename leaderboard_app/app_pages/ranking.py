@@ -8,13 +8,14 @@ import streamlit as st
 
 from harness.board.formats import to_csv, to_json
 from harness.board.rows import Board, describe_lead
+from harness.card.html import text_html
 from harness.challenge import fpr_text
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
-from leaderboard_app.markup import note_html, text_html
+from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
-from leaderboard_app.views.ranking_table import board_notes
+from leaderboard_app.views.ranking_table import board_notes, declared_tables
 
 VIEW_KEYS = ("sort", "q", "division", "evidence", "part")
 
@@ -60,6 +61,8 @@ def show() -> None:
     if changed is not None:
         _keep_view(changed)
     _downloads(board)
+    for apart in declared_tables(board):
+        st.html(table_html(apart))
     st.html("".join(note_html(note) for note in board_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)

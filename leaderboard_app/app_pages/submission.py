@@ -6,9 +6,9 @@ import streamlit as st
 
 from harness.board.entry import Entry
 from harness.board.index import Snapshot
+from harness.card.html import text_html
 from harness.card.text import visible
 from leaderboard_app import page
-from leaderboard_app.markup import text_html
 from leaderboard_app.state import Shelf, shelf
 
 

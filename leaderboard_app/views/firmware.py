@@ -26,7 +26,7 @@ def firmware_sections(subject: Subject) -> list[Section]:
     firmware = subject.card.firmware
     if isinstance(firmware, NotMeasured):
         is_asked = isinstance(subject.contest.target, Target)
-        if subject.card.submission.division == "open" or not is_asked:
+        if subject.card.submission.division != "trigger" or not is_asked:
             return []
         return [Section(title="Firmware", blocks=(not_measured("Firmware", firmware),))]
     target, rules = subject.contest.target, subject.contest.rules
@@ -219,7 +219,7 @@ def cost_section(card: ScoreCard) -> Section:
     """Lay out what one event costs the network."""
     cost = card.cost
     if isinstance(cost, NotMeasured):
-        if card.submission.division == "open":
+        if card.submission.division != "trigger":
             return Section(title="")
         return Section(title="Cost", blocks=(not_measured("Cost", cost),))
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -10,6 +11,7 @@ from harness.board.formats import (
     DASH,
     EVIDENCE_TITLES,
     METRIC_TITLES,
+    Cell,
     amount,
     figure_of,
     figures_text,
@@ -18,6 +20,7 @@ from harness.board.formats import (
     signal_column,
 )
 from harness.board.rows import (
+    DECLARED_TITLE,
     SYNTHETIC_NOTE,
     AmountCell,
     Board,
@@ -29,7 +32,7 @@ from harness.board.rows import (
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
-from leaderboard_app.blocks import Note
+from leaderboard_app.blocks import Note, Table
 from leaderboard_app.views.common import class_text
 
 Href = Callable[[str, str], str]
@@ -43,6 +46,7 @@ def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
     href : callable
         Address of the page of ``(team, card)``.
     """
+    board = board.model_copy(update={"rows": board.measured})
     return {
         "caption": f"Ranking on {visible(board.title)}: {figures_text(board)}",
         "columns": _model_columns(board),
@@ -337,6 +341,31 @@ def small_percent(share: float) -> str:
     if value == 0:
         return "0"
     return f"{value:.2g}" if value < 1 else f"{value:.1f}"
+
+
+def declared_tables(board: Board) -> list[Table]:
+    """Return the declared entries, apart from the measured ones; none where there is none."""
+    if not board.declared:
+        return []
+    write = partial(merit_text, board.ranked_merit)
+
+    def text(cell: Cell, written: Callable[[float], str]) -> str:
+        figure = figure_of(cell)
+        return DASH if figure is None else written(figure)
+
+    rows = [
+        (
+            row.team,
+            row.title,
+            text(row.merit, write),
+            *(text(signal_cell(row, name), write) for name in board.signals),
+            text(row.mean_auc, "{:.3f}".format),
+        )
+        for row in board.declared
+    ]
+    columns = ("Team", "Title", "Merit", *board.signals.values(), "Mean AUC")
+    words = frozenset({1})
+    return [Table(columns=columns, rows=rows, caption=DECLARED_TITLE, words=words)]
 
 
 def board_notes(board: Board) -> list[Note]:

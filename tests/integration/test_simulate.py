@@ -317,7 +317,7 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     error = refusal(*BACKGROUND, "--seed", "1", "--out", tmp_path / "a.h5")
 
     assert isinstance(error, EnvironmentFaultError)
-    assert "harness[simulate]" in str(error)
+    assert "trigger-harness[simulate]" in str(error)
     assert "pythia8mc" in str(error)
 
 

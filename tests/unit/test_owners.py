@@ -44,6 +44,7 @@ OWNERS: dict[str, str] = {
     "harness/data/hdf5_writer.py": "files that it writes",
     "harness/data/mix.py": "the mixture that this run wrote",
     "harness/blackbox/reading.py": "a result file, in a step",
+    "harness/scoring/score_files.py": "a file of scores, in a step",
     "harness/firmware/reports/csynth.py": "reports of C synthesis; a door",
     "harness/firmware/reports/weights.py": "a handed-in model, in a step",
     "harness/firmware/artefacts.py": "archives that this run, or the firmware cache, wrote",

