@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.card.terminal import table
+from harness.card.terminal import bytes_text, table
 from harness.challenge import fpr_text
 from harness.scoring.audit import ChangedFigure, Finding
+from harness.scoring.own_challenge import ImportedChallenge
 from harness.scoring.readiness import Readiness
 
 
@@ -47,3 +48,26 @@ def readiness_view(found: Readiness) -> Table:
         ("deadline", found.deadline or "none"),
     ]
     return table(found.challenge, ("", ""), rows)
+
+
+def imported_view(found: ImportedChallenge) -> RenderableType:
+    """Draw what `harness data import` wrote, and what comes next."""
+    layout = found.events.layout
+    rows = [
+        (one.name, one.role, f"{one.n_events:,}", bytes_text(one.n_bytes), "; ".join(one.remarks))
+        for one in found.events.processes
+    ]
+    kinds = ", ".join(f"{group.n_slots} × {group.name}" for group in layout.objects)
+    lines = [f"An event: {kinds}, each with {', '.join(layout.features)}."]
+    if found.events.left_out:
+        lines.append(f"Columns that were left out: {', '.join(found.events.left_out)}.")
+    k = f"at least {found.n_allowed}" if found.is_ranked else f"only {found.n_allowed}"
+    lines.append(
+        f"Working point: FPR {fpr_text(found.working_point)}, where {k} background events of the "
+        "test part may pass."
+    )
+    if not found.is_ranked:
+        lines.append("Too few: nobody is ranked without more background.")
+    lines += [f"Read and complete {found.manifest}, then:", *(f"  {one}" for one in found.todo)]
+    header = ("file", "role", "events", "size", "remarks")
+    return Group(table(found.challenge, header, rows), *(Text(line) for line in lines))
