@@ -19,6 +19,9 @@ from harness.errors import DataError, UsageError
 @click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
+@click.option(
+    "--repin", is_flag=True, help="Take pinned checksums again: the files were corrected."
+)
 @click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
 @click.option(
     "--hours",
@@ -35,6 +38,7 @@ def fetch(
     source_folder: Path | None,
     dry_run: bool,
     trust_first_use: bool,
+    repin: bool,
     with_blackbox: bool,
     hours: float,
     as_json: bool,
@@ -53,6 +57,7 @@ def fetch(
             source_folder=source_folder,
             dry_run=dry_run,
             trust_first_use=trust_first_use,
+            repin=repin,
             with_blackbox=with_blackbox,
             progress=progress,
             patience=Patience(total_s=3600.0 * hours),
