@@ -44,7 +44,7 @@ def readiness_view(found: Readiness) -> Table:
     rows += [
         ("signals", ", ".join(found.signals)),
         ("weights", weights or "equal"),
-        ("part", found.part or "none"),
+        ("part", found.part_text),
         ("deadline", found.deadline or "none"),
     ]
     return table(found.challenge, ("", ""), rows)
