@@ -22,7 +22,7 @@ from harness.board.boards import Boards
 from harness.board.formats import json_schema, to_csv, to_json
 from harness.board.index import Snapshot
 from harness.board.order import Ranking
-from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
+from harness.board.rows import Board, board_of, describe_lead, synthetic_note
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture
@@ -191,7 +191,8 @@ def _title(made: Ranking) -> str:
 def _notes(board: Board) -> list[Markup]:
     if not board.synthetic:
         return []
-    return [_safe(note_html(Note(text=SYNTHETIC_NOTE, tone="warn")))]
+    text = synthetic_note(is_of_collisions=board.is_of_collisions)
+    return [_safe(note_html(Note(text=text, tone="warn")))]
 
 
 def _write_trade_off(writer: _Writer, board: Board) -> Path:

@@ -48,6 +48,11 @@ SYNTHETIC_NOTE = (
     "These events are synthetic. The figures compare entries with each other on them and are no "
     "prediction for the ADC2021 data."
 )
+OTHER_SYNTHETIC_NOTE = (
+    "These events are synthetic. The figures compare entries with each other on them and are no "
+    "prediction for real data."
+)
+EVENT_NOTE = "TPR is per event; intervals of single figures are 95 % each."
 RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
 FIGURE_NOTE = "Intervals of single figures are 95 % each."
 
@@ -173,6 +178,8 @@ class Board(Value):
         How each is printed, in the challenge's order.
     is_final : bool
         It was opened, with its hidden signals: the title says so.
+    is_of_collisions : bool
+        The events are collisions, so texts may speak of ADC2021 and of a preselection.
     n_superseded : int
         Older cards of the same teams, which no longer count.
     """
@@ -181,6 +188,7 @@ class Board(Value):
     challenge: Name
     title: str
     is_final: bool = False
+    is_of_collisions: bool = Field(default=True, exclude_if=lambda is_so: is_so)
     version: str
     synthetic: bool
     data: str
@@ -222,13 +230,16 @@ def board_of(
         for item in listed
         for flag in clock_flags(item.entry.card, now or datetime.now(UTC))
     ]
-    notes += [RANK_NOTE, RATE_NOTE if contest.merit.at_working_point else FIGURE_NOTE]
+    is_of_collisions = reference.challenge.is_of_collisions
+    rate_note = RATE_NOTE if is_of_collisions else EVENT_NOTE
+    notes += [RANK_NOTE, rate_note if contest.merit.at_working_point else FIGURE_NOTE]
     if reference.challenge.synthetic:
-        notes.insert(0, SYNTHETIC_NOTE)
+        notes.insert(0, synthetic_note(is_of_collisions=is_of_collisions))
     return Board(
         challenge=contest.challenge,
         title=contest.title_of(reference.challenge.title),
         is_final=contest.is_final,
+        is_of_collisions=is_of_collisions,
         version=reference.challenge.version,
         synthetic=reference.challenge.synthetic,
         data=contest.data,
@@ -244,6 +255,11 @@ def board_of(
         n_superseded=len(made.superseded),
         notes=tuple(notes),
     )
+
+
+def synthetic_note(*, is_of_collisions: bool) -> str:
+    """Say that the events are synthetic, and what no figure on them predicts."""
+    return SYNTHETIC_NOTE if is_of_collisions else OTHER_SYNTHETIC_NOTE
 
 
 def clock_flags(card: ScoreCard, now: datetime) -> Iterator[str]:

@@ -102,7 +102,7 @@ def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
             )
             for signal, auc in physics.auc.items()
         ],
-        caption="\n".join(_working_point_notes(physics)),
+        caption="\n".join(_working_point_notes(card, physics)),
     )
 
 
@@ -113,7 +113,7 @@ def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
     return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"
 
 
-def _working_point_notes(physics: Physics) -> Iterator[str]:
+def _working_point_notes(card: ScoreCard, physics: Physics) -> Iterator[str]:
     for point in physics.working_points:
         if isinstance(point, UnreachedWorkingPoint):
             yield f"FPR {point.fpr:.0e}: not measured, {point.not_measured}"
@@ -123,7 +123,8 @@ def _working_point_notes(physics: Physics) -> Iterator[str]:
                 f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
                 "pass"
             )
-    yield "95 % intervals; per preselected event; * the challenge's working point"
+    events = "per preselected event" if card.challenge.is_of_collisions else "per event"
+    yield f"95 % intervals; {events}; * the challenge's working point"
 
 
 def _cost_view(cost: Cost | NotMeasured) -> RenderableType:
@@ -225,6 +226,7 @@ def _checks_view(card: ScoreCard) -> RenderableType:
             f"{check.max_difference:.2g}" if check.n_events else check.detail,
         )
         for check in card.checks
+        if not check.is_of_other_events
     ]
     return table("integrity checks", ("check", "outcome", "events", "largest difference"), rows)
 

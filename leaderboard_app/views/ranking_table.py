@@ -18,13 +18,13 @@ from harness.board.formats import (
     signal_column,
 )
 from harness.board.rows import (
-    SYNTHETIC_NOTE,
     AmountCell,
     Board,
     BoardRow,
     MeritCell,
     RateCell,
     SignalCell,
+    synthetic_note,
 )
 from harness.card.records import NotMeasured
 from harness.card.text import visible
@@ -341,4 +341,5 @@ def small_percent(share: float) -> str:
 
 def board_notes(board: Board) -> list[Note]:
     """Say what the figures of a board mean."""
-    return [Note(text=note) for note in board.notes if note != SYNTHETIC_NOTE]
+    above = synthetic_note(is_of_collisions=board.is_of_collisions)
+    return [Note(text=note) for note in board.notes if note != above]
