@@ -240,7 +240,8 @@ def json_schema() -> dict[str, JsonValue]:
 def to_csv(board: Board) -> str:
     """Write the rows as CSV: plain numbers, empty where not measured, text that is no formula.
 
-    Beside the columns of the table it has the intervals and the reasons.
+    Beside the columns of the table it has the intervals and the reasons; of a board with details,
+    also who handed an entry in, when, and what was decided of it.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -252,15 +253,28 @@ def to_csv(board: Board) -> str:
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
     extra += ["learning", "method"]
+    details = board.details
+    extra += list(_DETAILS) if details is not None else []
     writer.writerow([*(column.name for column in shown), *extra])
-    for row in board.rows:
+    for place, row in enumerate(board.rows):
         values: list[str | float | int | None] = [column.value(row) for column in shown]
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
         values += [row.learning, row.method]
+        if details is not None:
+            known = details.entries[place]
+            values += ["; ".join(known.authors), known.description, "; ".join(known.references)]
+            values += [known.received, known.scorer_version, details.deadline]
+            values += ["; ".join(known.decisions)]
         writer.writerow([_csv_cell(value) for value in values])
     return out.getvalue()
+
+
+_DETAILS = (
+    *("authors", "description", "references"),
+    *("received", "scorer_version", "deadline", "decisions"),
+)
 
 
 def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:
@@ -316,7 +330,7 @@ def terminal_view(board: Board) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
+    shown = [column for column in columns(board) if column.name not in TERMINAL_SKIPS]
     prefix = f"{board.ranked_merit.title} "
     table = Table(
         title=f"{visible(board.title)}: {_in_percent(board)}",
@@ -353,7 +367,7 @@ def _in_percent(board: Board) -> str:
 
 
 # A terminal of 120 columns holds these; the rest is in --csv and --json.
-_TERMINAL_SKIPS = {"title", "isolation", "created", "ff", "bram18", "flops"}
+TERMINAL_SKIPS = {"title", "isolation", "created", "ff", "bram18", "flops"}
 _TERMINAL_TITLES = {
     "merit": "Merit",
     "mean_auc": "AUC",

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from harness.board.comparison import Span
 from harness.board.contest import Contest
+from harness.board.details import BoardDetails, details_of
 from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
@@ -182,6 +183,8 @@ class Board(Value):
         The events are collisions, so texts may speak of ADC2021 and of a preselection.
     n_superseded : int
         Older cards of the same teams, which no longer count.
+    details : BoardDetails or None
+        Authors, times and decisions, where they were asked for.
     """
 
     schema_version: Literal[1] = 1
@@ -203,6 +206,7 @@ class Board(Value):
     n_ranked: int
     n_superseded: int
     notes: tuple[str, ...]
+    details: BoardDetails | None = Field(default=None, exclude_if=lambda found: found is None)
 
     @property
     def ranked_merit(self) -> Merit:
@@ -211,7 +215,11 @@ class Board(Value):
 
 
 def board_of(
-    made: Ranking, *, shown_point: float | None = None, now: datetime | None = None
+    made: Ranking,
+    *,
+    shown_point: float | None = None,
+    has_details: bool = False,
+    now: datetime | None = None,
 ) -> Board:
     """Make the rows of a ranking, with the TPRs at `shown_point` or where it ranks.
 
@@ -254,6 +262,7 @@ def board_of(
         n_ranked=len(made.ranked),
         n_superseded=len(made.superseded),
         notes=tuple(notes),
+        details=details_of(made) if has_details else None,
     )
 
 
