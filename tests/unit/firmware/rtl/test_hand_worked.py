@@ -132,15 +132,14 @@ def test_artefacts(made, report):
 
 
 def test_a_7_series_is_slower_by_its_factor(tiny, tmp_path):
-    """At 1 ns the cells of UltraScale+ may take 0.5 ns of it, those of a 7 series 0.21 ns."""
     found = {}
     for part in ("xcvu9p", "xc7a35t"):
-        target = TARGET.model_copy(update={"part": part, "clock_period_ns": 1.0})
+        target = TARGET.model_copy(update={"part": part, "clock_period_ns": 0.1})
         folder = tmp_path / part
         folder.mkdir()
         found[part] = make_firmware(tiny, None, folder, backend="estimate", target=target).report
         assert found[part].available["lut"] == find_part(part).available["lut"]
-    assert value(found["xcvu9p"].clock_period_ns) == 1.0
-    # One adder of five bits, and the output of a register before it.
-    cells_ns = CLOCK_TO_Q_NS + adder_ns(5)
-    assert value(found["xc7a35t"].clock_period_ns) == pytest.approx(cells_ns * 2.4 / 0.5, rel=0.2)
+    fast, slow = (value(found[part].clock_period_ns) for part in ("xcvu9p", "xc7a35t"))
+    # No adder of five bits fits into 0.1 ns: the period is that of the cells.
+    assert fast >= 2 * (CLOCK_TO_Q_NS + adder_ns(4))
+    assert slow == pytest.approx(2.4 * fast)
