@@ -10,8 +10,10 @@ import streamlit as st
 
 from harness.board.contest import Contest, final_title
 from harness.board.index import Snapshot
-from harness.board.rows import SYNTHETIC_NOTE, working_points
+from harness.board.rows import Board, working_points
+from harness.board.rows import synthetic_note as note_on_synthetic
 from harness.card.html import text_html
+from harness.card.records import ScoredChallenge
 from harness.card.text import visible
 from harness.challenge import fpr_text
 from harness.errors import DataError
@@ -156,9 +158,10 @@ def _write_address(key: str, values: Sequence[str], *, is_default: bool) -> None
     st.session_state[f"{key} in the address"] = st.query_params.get_all(key)
 
 
-def synthetic_note() -> None:
+def synthetic_note(shown: Board | ScoredChallenge) -> None:
     """Say that the events are synthetic."""
-    st.html(note_html(Note(text=SYNTHETIC_NOTE, tone="warn")))
+    text = note_on_synthetic(is_of_collisions=shown.is_of_collisions)
+    st.html(note_html(Note(text=text, tone="warn")))
 
 
 def show_unreadable(snapshot: Snapshot) -> None:

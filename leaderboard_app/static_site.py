@@ -21,8 +21,9 @@ from harness import __version__
 from harness.board.boards import Boards
 from harness.board.formats import json_schema, to_csv, to_json
 from harness.board.index import Snapshot
+from harness.board.latex import to_latex
 from harness.board.order import Ranking
-from harness.board.rows import SYNTHETIC_NOTE, Board, board_of, describe_lead
+from harness.board.rows import Board, board_of, describe_lead, synthetic_note
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture
@@ -120,8 +121,10 @@ def _write_challenge(
     writer: _Writer, snapshot: Snapshot, made: Mapping[str, Ranking], name: str
 ) -> list[Path]:
     board = board_of(made[name])
-    _write(writer.folder / name / "board.json", to_json(board))
-    _write(writer.folder / name / "board.csv", to_csv(board), newline="")
+    detailed = board_of(made[name], has_details=True)
+    _write(writer.folder / name / "board.json", to_json(detailed))
+    _write(writer.folder / name / "board.csv", to_csv(detailed), newline="")
+    _write(writer.folder / name / "board.tex", to_latex(board))
     model = ranking_model(board, lambda team, _: f"{name}/entries/{team}.html")
     _write(writer.folder / name / "model.js", f'const boardModel = "{packed(model)}";\n')
     pages = [_write_ranking(writer, made, name, Path(name) / "index.html")]
@@ -194,7 +197,8 @@ def _title(made: Ranking) -> str:
 def _notes(board: Board) -> list[Markup]:
     if not board.synthetic:
         return []
-    return [_safe(note_html(Note(text=SYNTHETIC_NOTE, tone="warn")))]
+    text = synthetic_note(is_of_collisions=board.is_of_collisions)
+    return [_safe(note_html(Note(text=text, tone="warn")))]
 
 
 def _write_trade_off(writer: _Writer, board: Board) -> Path:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness.board.decisions import Decisions
+from harness.board.decisions import Decision, Decisions
 from harness.board.entry import Entry, data_digest, fits, signals_of
 from harness.board.public import public_rules
 from harness.board.teams import Teams
@@ -52,6 +52,8 @@ class Contest:
         The challenge was opened: every output says so.
     flaws : tuple of str
         What is wrong with the organiser's decisions: every board says it.
+    decisions : tuple of Decision
+        Those that are in force.
     """
 
     challenge: str
@@ -67,6 +69,7 @@ class Contest:
     teams: Teams = field(default_factory=Teams)
     is_final: bool = False
     flaws: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     def title_of(self, title: str) -> str:
         """Return the title of the board of a challenge that is called `title`."""
@@ -121,6 +124,7 @@ class Rulebook:
             teams=Teams.of(self.decisions),
             is_final=self.is_final,
             flaws=self.decisions.flaws,
+            decisions=self.decisions.in_force,
         )
 
     def _newest(self, entries: Sequence[Entry]) -> ScoreCard:

@@ -35,6 +35,14 @@ _SUBJECTS = {
     "disqualify": ("team",),
     "requalify": ("team",),
 }
+# What each of these takes back.
+_UNDOES = {
+    "thaw": "freeze",
+    "reinstate": "retract",
+    "unrename": "rename",
+    "readmit": "withdraw",
+    "requalify": "disqualify",
+}
 
 Key = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}/[A-Za-z0-9-]{{1,80}}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -120,6 +128,18 @@ class Decisions(Value):
     def flaws(self) -> tuple[str, ...]:
         """What is wrong with decisions of the file, where, and what to do."""
         return self._flaws
+
+    @property
+    def in_force(self) -> tuple[Decision, ...]:
+        """Decisions that no later one took back, oldest first."""
+        last: dict[tuple[str | None, ...], Decision] = {}
+        for one in self.decisions:
+            undone = _UNDOES.get(one.kind, one.kind)
+            about = (undone, one.card, one.signal, one.team, one.to)
+            last.pop(about, None)
+            if undone == one.kind:
+                last[about] = one
+        return tuple(last.values())
 
     @property
     def revealed(self) -> frozenset[str]:

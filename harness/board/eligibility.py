@@ -76,9 +76,13 @@ def requirements(firmware: Firmware, target: Target, rules: RankingRules) -> lis
     ]
     found = [_check(name, figure, limit, rules, unit="ns") for name, figure, limit in checked]
     for name, title in RESOURCE_TITLES.items():
-        limit = getattr(target.budget, name)
+        limit, figure = getattr(target.budget, name), getattr(firmware, name)
+        held = firmware.available.get(name)
+        if limit is None and held is not None and isinstance(figure, Figure):
+            # Without a budget there is still no more of it than the part has.
+            limit = held if figure.value > held else None
         if limit is not None:
-            found.append(_check(title, getattr(firmware, name), float(limit), rules))
+            found.append(_check(title, figure, float(limit), rules))
     return found
 
 

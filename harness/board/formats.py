@@ -243,7 +243,8 @@ def json_schema() -> dict[str, JsonValue]:
 def to_csv(board: Board) -> str:
     """Write the rows as CSV: plain numbers, empty where not measured, text that is no formula.
 
-    Beside the columns of the table it has the intervals and the reasons.
+    Beside the columns of the table it has the intervals and the reasons; of a board with details,
+    also who handed an entry in, when, and what was decided of it.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
@@ -264,14 +265,28 @@ def table_values(board: Board) -> tuple[list[str], list[list[str | float | int |
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
     extra += ["learning", "method"]
+    details = board.details
+    extra += list(_DETAILS) if details is not None else []
     rows: list[list[str | float | int | None]] = []
-    for row in board.rows:
+    for place, row in enumerate(board.rows):
         values: list[str | float | int | None] = [column.value(row) for column in shown]
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
-        rows.append([*values, row.learning, row.method])
+        values += [row.learning, row.method]
+        if details is not None:
+            known = details.entries[place]
+            values += ["; ".join(known.authors), known.description, "; ".join(known.references)]
+            values += [known.received, known.scorer_version, details.deadline]
+            values += ["; ".join(known.decisions)]
+        rows.append(values)
     return [*(column.name for column in shown), *extra], rows
+
+
+_DETAILS = (
+    *("authors", "description", "references"),
+    *("received", "scorer_version", "deadline", "decisions"),
+)
 
 
 def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:
@@ -348,7 +363,7 @@ def terminal_view(board: Board) -> RenderableType:
 def _terminal_table(board: Board, rows: Sequence[BoardRow], title: str) -> FittingTable:
     from harness.card.terminal import FittingTable, Heading
 
-    shown = [column for column in columns(board) if column.name not in _TERMINAL_SKIPS]
+    shown = [column for column in columns(board) if column.name not in TERMINAL_SKIPS]
     prefix = f"{board.ranked_merit.title} "
     return FittingTable(
         title=title,
@@ -375,7 +390,7 @@ def _in_percent(board: Board) -> str:
 
 
 # A terminal of 120 columns holds these; the rest is in --csv and --json.
-_TERMINAL_SKIPS = {"title", "isolation", "created", "ff", "bram18", "flops"}
+TERMINAL_SKIPS = {"title", "isolation", "created", "ff", "bram18", "flops"}
 _TERMINAL_TITLES = {
     "merit": "Merit",
     "mean_auc": "AUC",

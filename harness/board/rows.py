@@ -10,6 +10,7 @@ from pydantic import Field
 
 from harness.board.comparison import Span
 from harness.board.contest import Contest
+from harness.board.details import BoardDetails, details_of
 from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
@@ -50,6 +51,11 @@ SYNTHETIC_NOTE = (
     "prediction for the ADC2021 data."
 )
 DECLARED_TITLE = "Declared: scores from a file, not computed by harness, never ranked"
+OTHER_SYNTHETIC_NOTE = (
+    "These events are synthetic. The figures compare entries with each other on them and are no "
+    "prediction for real data."
+)
+EVENT_NOTE = "TPR is per event; intervals of single figures are 95 % each."
 RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
 FIGURE_NOTE = "Intervals of single figures are 95 % each."
 
@@ -175,14 +181,19 @@ class Board(Value):
         How each is printed, in the challenge's order.
     is_final : bool
         It was opened, with its hidden signals: the title says so.
+    is_of_collisions : bool
+        The events are collisions, so texts may speak of ADC2021 and of a preselection.
     n_superseded : int
         Older cards of the same teams, which no longer count.
+    details : BoardDetails or None
+        Authors, times and decisions, where they were asked for.
     """
 
     schema_version: Literal[1] = 1
     challenge: Name
     title: str
     is_final: bool = False
+    is_of_collisions: bool = Field(default=True, exclude_if=lambda is_so: is_so)
     version: str
     synthetic: bool
     data: str
@@ -197,6 +208,7 @@ class Board(Value):
     n_ranked: int
     n_superseded: int
     notes: tuple[str, ...]
+    details: BoardDetails | None = Field(default=None, exclude_if=lambda found: found is None)
 
     @property
     def measured(self) -> tuple[BoardRow, ...]:
@@ -215,7 +227,11 @@ class Board(Value):
 
 
 def board_of(
-    made: Ranking, *, shown_point: float | None = None, now: datetime | None = None
+    made: Ranking,
+    *,
+    shown_point: float | None = None,
+    has_details: bool = False,
+    now: datetime | None = None,
 ) -> Board:
     """Make the rows of a ranking, with the TPRs at `shown_point` or where it ranks.
 
@@ -234,13 +250,16 @@ def board_of(
         for item in listed
         for flag in clock_flags(item.entry.card, now or datetime.now(UTC))
     ]
-    notes += [RANK_NOTE, RATE_NOTE if contest.merit.at_working_point else FIGURE_NOTE]
+    is_of_collisions = reference.challenge.is_of_collisions
+    rate_note = RATE_NOTE if is_of_collisions else EVENT_NOTE
+    notes += [RANK_NOTE, rate_note if contest.merit.at_working_point else FIGURE_NOTE]
     if reference.challenge.synthetic:
-        notes.insert(0, SYNTHETIC_NOTE)
+        notes.insert(0, synthetic_note(is_of_collisions=is_of_collisions))
     return Board(
         challenge=contest.challenge,
         title=contest.title_of(reference.challenge.title),
         is_final=contest.is_final,
+        is_of_collisions=is_of_collisions,
         version=reference.challenge.version,
         synthetic=reference.challenge.synthetic,
         data=contest.data,
@@ -255,7 +274,13 @@ def board_of(
         n_ranked=len(made.ranked),
         n_superseded=len(made.superseded),
         notes=tuple(notes),
+        details=details_of(made) if has_details else None,
     )
+
+
+def synthetic_note(*, is_of_collisions: bool) -> str:
+    """Say that the events are synthetic, and what no figure on them predicts."""
+    return SYNTHETIC_NOTE if is_of_collisions else OTHER_SYNTHETIC_NOTE
 
 
 def clock_flags(card: ScoreCard, now: datetime) -> Iterator[str]:

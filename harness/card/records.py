@@ -428,6 +428,11 @@ class Check(Value):
     detail: Text = ""
     rates: dict[Name, ChangedRate] = Field(default_factory=dict)
 
+    @property
+    def is_of_other_events(self) -> bool:
+        """Whether it needs a feature that these events have not: pages leave it out."""
+        return not self.n_events and self.detail.startswith("not measured: the layout has no ")
+
 
 class Distribution(Value):
     """Counts of events in bins of one observable; the outermost bins also hold what is beyond.
@@ -672,6 +677,11 @@ class ScoredChallenge(Value):
     )
     preselection: Preselection | None = Field(default=None, exclude_if=lambda one: one is None)
     collision_rate_hz: float | None = Field(default=None, gt=0)
+
+    @property
+    def is_of_collisions(self) -> bool:
+        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then."""
+        return self.collision_rate_hz is not None or self.preselection is not None
 
 
 class IsolationTrial(Value):

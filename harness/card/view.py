@@ -43,7 +43,7 @@ def card_view(card: ScoreCard) -> RenderableType:
     firmware, network = card.firmware_physics, card.float_physics
     parts: list[RenderableType] = [_heading(card)]
     if not isinstance(firmware, NotMeasured):
-        parts.append(physics_table(firmware, "firmware", card.challenge.working_point))
+        parts.append(_scored_table(card, firmware, "firmware"))
     if not isinstance(network, NotMeasured):
         parts.append(_network_view(card, network))
     is_asked = isinstance(card.challenge.target, Target)
@@ -79,19 +79,28 @@ def _heading(card: ScoreCard) -> Panel:
 def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
     """Draw the float scores' table, unless the firmware's holds the same figures."""
     if card.submission.division != "trigger":
-        return physics_table(physics, "scores", card.challenge.working_point)
+        return _scored_table(card, physics, "scores")
     if card.firmware_physics == physics.model_copy(update={"arithmetic": "firmware"}):
         return Text("float network: the same figures as the firmware's, digit for digit")
-    return physics_table(physics, "float network", card.challenge.working_point)
+    return _scored_table(card, physics, "float network")
 
 
-def physics_table(physics: Physics, name: str, working_point: float) -> FittingTable:
+def _scored_table(card: ScoreCard, physics: Physics, name: str) -> FittingTable:
+    events = "per preselected event" if card.challenge.is_of_collisions else "per event"
+    return physics_table(physics, name, card.challenge.working_point, events=events)
+
+
+def physics_table(
+    physics: Physics, name: str, working_point: float, *, events: str = "per event"
+) -> FittingTable:
     """Draw AUC and TPR of each signal with their 95 % intervals.
 
     Parameters
     ----------
     working_point : float
         The challenge's, which is marked and never left out.
+    events : str
+        Of what a TPR is a share.
     """
     points = physics.working_points
     stars = {working_point: "*"}
@@ -121,7 +130,7 @@ def physics_table(physics: Physics, name: str, working_point: float) -> FittingT
             )
             for signal, auc in physics.auc.items()
         ],
-        caption="\n".join(_working_point_notes(physics)),
+        caption="\n".join(_working_point_notes(physics, events)),
     )
 
 
@@ -136,7 +145,7 @@ def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
     return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"
 
 
-def _working_point_notes(physics: Physics) -> Iterator[str]:
+def _working_point_notes(physics: Physics, of_events: str) -> Iterator[str]:
     for point in physics.working_points:
         if isinstance(point, UnreachedWorkingPoint):
             yield f"FPR {point.fpr:.0e}: not measured, {point.not_measured}"
@@ -146,7 +155,7 @@ def _working_point_notes(physics: Physics) -> Iterator[str]:
                 f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
                 "pass"
             )
-    yield "95 % intervals; per preselected event; * the challenge's working point"
+    yield f"95 % intervals; {of_events}; * the challenge's working point"
 
 
 def _cost_view(cost: Cost | NotMeasured) -> RenderableType:
@@ -248,6 +257,7 @@ def _checks_view(card: ScoreCard) -> RenderableType:
             f"{check.max_difference:.2g}" if check.n_events else check.detail,
         )
         for check in card.checks
+        if not check.is_of_other_events
     ]
     return table("integrity checks", ("check", "outcome", "events", "largest difference"), rows)
 

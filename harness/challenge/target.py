@@ -22,12 +22,32 @@ class Budget(Value):
 RESOURCE_TITLES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM18"}
 
 
+Family = Literal["ultrascale+", "7series"]
+
+
+class PartTotals(Value):
+    """What an FPGA holds over all its dies, and of which family it is."""
+
+    family: Family
+    lut: int = Field(ge=1)
+    ff: int = Field(ge=1)
+    dsp: int = Field(ge=0)
+    bram18: int = Field(ge=0)
+
+
 class Target(Value):
-    """An FPGA: part, clock, time limits and the share of the part to be used."""
+    """An FPGA: part, clock, time limits and the share of the part to be used.
+
+    Attributes
+    ----------
+    totals : PartTotals or None
+        What the part holds; None: it is one of `harness.firmware.parts`.
+    """
 
     # Left out of what is written: cards and boards had FPGA targets alone at first.
     kind: Literal["fpga"] = Field(default="fpga", exclude=True)
     part: str = Field(min_length=1, max_length=64)
+    totals: PartTotals | None = Field(default=None, exclude_if=lambda totals: totals is None)
     clock_period_ns: Positive
     max_latency_ns: Positive
     max_interval_ns: Positive

@@ -22,11 +22,11 @@ from harness.board.formats import DASH, EVIDENCE_TITLES, amount, figure_of, meri
 from harness.board.order import Ranked
 from harness.board.public import public_part
 from harness.board.rows import (
-    SYNTHETIC_NOTE,
     RateCell,
     SignalCell,
     merit_cells,
     rate_cell,
+    synthetic_note,
     titles_of,
 )
 from harness.board.teams import Teams
@@ -321,7 +321,8 @@ def _heading(card: ScoreCard) -> str:
         f"{comment_text(challenge.title)}, version {comment_text(challenge.version)}; "
         f"{card.submission.division} division; scored {card.created}."
     )
-    return f"{text} {SYNTHETIC_NOTE}" if challenge.synthetic else text
+    note = synthetic_note(is_of_collisions=challenge.is_of_collisions)
+    return f"{text} {note}" if challenge.synthetic else text
 
 
 def _standing(found: Judgement) -> str:

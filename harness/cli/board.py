@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 @click.option("--json", "forms", flag_value="json", multiple=True, help="Print JSON.")
 @click.option("--csv", "forms", flag_value="csv", multiple=True, help="Print CSV.")
 @click.option("--markdown", "forms", flag_value="markdown", multiple=True, help="Print Markdown.")
+@click.option("--latex", "forms", flag_value="latex", multiple=True, help="Print a LaTeX table.")
+@click.option(
+    "--details", is_flag=True, help="In JSON and CSV: authors, times of receipt, decisions too."
+)
 @click.option("--serve", is_flag=True, help="Start the pages.")
 @click.option("--port", type=int, default=8501, show_default=True, help="Port of the pages.")
 @click.option(
@@ -53,6 +57,7 @@ def leaderboard(
     manifests: tuple[Path, ...],
     challenge: str | None,
     forms: tuple[str, ...],
+    details: bool,
     serve: bool,
     port: int,
     address: str,
@@ -74,7 +79,8 @@ def leaderboard(
         settings = settings_of(results, manifest, is_private=private)
         _serve_pages(settings, port=port, address=address, base_path=base_path)
     else:
-        _print_board(boards, manifest, challenge, form=forms[0] if forms else None)
+        form = forms[0] if forms else None
+        _print_board(boards, manifest, challenge, form=form, has_details=details)
 
 
 def _write_site(boards: Boards, site: Path) -> None:
@@ -85,9 +91,15 @@ def _write_site(boards: Boards, site: Path) -> None:
 
 
 def _print_board(
-    boards: Boards, manifest: Manifest, challenge: str | None, *, form: str | None
+    boards: Boards,
+    manifest: Manifest,
+    challenge: str | None,
+    *,
+    form: str | None,
+    has_details: bool,
 ) -> None:
     from harness.board import formats
+    from harness.board.latex import to_latex
     from harness.board.rows import board_of
 
     snapshot = boards.refresh()
@@ -106,8 +118,8 @@ def _print_board(
             where=str(boards.results / challenge),
             fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
         )
-    board = board_of(boards.ranking(snapshot, challenge))
-    write = {"csv": formats.to_csv, "markdown": formats.to_markdown}
+    board = board_of(boards.ranking(snapshot, challenge), has_details=has_details)
+    write = {"csv": formats.to_csv, "markdown": formats.to_markdown, "latex": to_latex}
     if form == "json":
         print_json(board)
     elif form is not None:

@@ -1,7 +1,8 @@
-"""Commands on data: fetch, data, data describe."""
+"""Commands on data: fetch, data, data check, data import, data describe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -19,6 +20,9 @@ from harness.errors import DataError, UsageError
 @click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
+@click.option(
+    "--repin", is_flag=True, help="Take pinned checksums again: the files were corrected."
+)
 @click.option("--with-blackbox", is_flag=True, help="Fetch the black box too.")
 @click.option(
     "--hours",
@@ -35,6 +39,7 @@ def fetch(
     source_folder: Path | None,
     dry_run: bool,
     trust_first_use: bool,
+    repin: bool,
     with_blackbox: bool,
     hours: float,
     as_json: bool,
@@ -53,6 +58,7 @@ def fetch(
             source_folder=source_folder,
             dry_run=dry_run,
             trust_first_use=trust_first_use,
+            repin=repin,
             with_blackbox=with_blackbox,
             progress=progress,
             patience=Patience(total_s=3600.0 * hours),
@@ -98,6 +104,89 @@ def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
     print_result(found, readiness_view(found), as_json=as_json)
     if found.problems:
         raise UsageError(*found.problems)
+
+
+@data.command(name="import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--out", type=FOLDER, required=True, help="Folder to write, which is not there yet.")
+@click.option("--name", help="Name of the challenge. [default: that of the folder]")
+@click.option(
+    "--signal", "signals", multiple=True, metavar="NAME=FILE", help="A signal's own file."
+)
+@click.option("--class-column", help="Column, or array, that says the process of each event.")
+@click.option("--background", help="The class that is background. [default: background or 0]")
+@click.option("--hidden", multiple=True, metavar="NAME", help="A signal to be kept secret.")
+@click.option("--features", help="Names of the numbers of one object: amplitude,x,y,time")
+@click.option("--objects", help="Kinds of object and their slots, in order: trigger=1,hit=6")
+@click.option("--title", default="", help="How the challenge is printed. [default: its name]")
+@click.option("--licence", default="to be stated", help="Of the data.")
+@click.option("--synthetic", is_flag=True, help="The events are simulated.")
+@click.option("--part", help="FPGA of the target. [default: a VU9P]")
+@json_option
+def import_(
+    files: tuple[str, ...],
+    *,
+    out: Path,
+    name: str | None,
+    signals: tuple[str, ...],
+    class_column: str | None,
+    background: str | None,
+    hidden: tuple[str, ...],
+    features: str | None,
+    objects: str | None,
+    title: str,
+    licence: str,
+    synthetic: bool,
+    part: str | None,
+    as_json: bool,
+) -> None:
+    """Make a challenge of your own events: CSV, Parquet, npy, npz or HDF5.
+
+    FILE holds background, or with --class-column all processes. An array of several in a file is
+    named after a colon: run.h5:events. An event is one row, or in an array (objects, features).
+    """
+    from harness.cli.progress import progress_bars
+    from harness.data.importing import ImportRequest
+    from harness.data.tables.source import Source
+    from harness.scoring.own_challenge import DEFAULT_PART, OwnRules, import_challenge
+    from harness.scoring.view import imported_view
+
+    pairs = _pairs("--signal", signals, "NAME=FILE")
+    counts = _pairs("--objects", (objects or "").split(",") if objects else (), "hit=6")
+    if wrong := [one for one in counts.values() if not one.isdecimal()]:
+        raise UsageError(f"--objects: {wrong[0]!r} is no number of slots", expected="hit=6")
+    request = ImportRequest(
+        sources=tuple(map(Source.of, files)),
+        signals={name: Source.of(file) for name, file in pairs.items()},
+        hidden=frozenset(hidden),
+        class_column=class_column,
+        background_class=background,
+        features=None if features is None else tuple(one.strip() for one in features.split(",")),
+        objects={kind: int(n_slots) for kind, n_slots in counts.items()},
+    )
+    rules = OwnRules(
+        name=name or out.absolute().name,
+        title=title,
+        licence=licence,
+        synthetic=synthetic,
+        part=part or DEFAULT_PART,
+    )
+    with progress_bars() as progress:
+        found = import_challenge(request, rules, out, progress=progress)
+    print_result(found, imported_view(found), as_json=as_json)
+
+
+def _pairs(option: str, given: Sequence[str], form: str) -> dict[str, str]:
+    """Read ``NAME=VALUE``, each name once."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not name or not value:
+            raise UsageError(f"{option} {text!r} is not understood", expected=form)
+        if name in found:
+            raise UsageError(f"{option} has {name} twice")
+        found[name] = value
+    return found
 
 
 @data.command()

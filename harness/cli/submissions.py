@@ -42,19 +42,13 @@ def new(
 ) -> None:
     """Write a skeleton of a submission for TEAM, in the shape of the challenge's events."""
     from harness.data.manifest import load_manifest
-    from harness.submission.skeleton import new_submission
+    from harness.submission.skeleton import new_submission, score_options
 
-    folder = new_submission(
-        team,
-        submissions,
-        load_manifest(*manifests).challenge(challenge),
-        manifest=manifests[-1].absolute() if manifests else None,
-        open_division=is_open,
-    )
-    tell(
-        f"{folder}: read its README.md, run its train.py, then `harness score {folder}`",
-        is_error=False,
-    )
+    rules = load_manifest(*manifests).challenge(challenge)
+    manifest = manifests[-1].absolute() if manifests else None
+    folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)
+    command = f"harness score{score_options(rules, manifest)} {folder}"
+    tell(f"{folder}: read its README.md, run its train.py, then `{command}`", is_error=False)
 
 
 @click.command()

@@ -51,6 +51,10 @@ class PassingFaultError(Exception):
         super().__init__(text)
 
 
+# What to do about a file that is not the one that was asked for.
+ANOTHER_FILE = "try again, or another --mirror; if it stays, write to the publisher"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Patience:
     """How long a download may take, and how often it is tried again.
@@ -82,6 +86,7 @@ def download(
     *,
     checksum: str | None,
     n_bytes: int | None = None,
+    fix: str = ANOTHER_FILE,
     progress: Progress = no_progress,
     patience: Patience | None = None,
 ) -> None:
@@ -97,6 +102,8 @@ def download(
         ``md5:`` or ``sha256:`` of the file; None: taken as it comes.
     n_bytes : int, optional
         Its size, if it is known.
+    fix : str
+        What to do about another file, for the message.
     progress : Progress
         Called with the bytes that have come.
     patience : Patience, optional
@@ -112,28 +119,28 @@ def download(
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    downloader = _Downloader(target, n_bytes, progress, patience or Patience())
+    downloader = _Downloader(target, n_bytes, progress, patience or Patience(), fix)
     while True:
         try:
             pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
         except OSError as error:
-            fix = "make room or correct its permissions; the part that came is kept"
-            raise disk_fault(target.parent, error, fix=fix) from error
+            room = "make room or correct its permissions; the part that came is kept"
+            raise disk_fault(target.parent, error, fix=room) from error
         except ValueError as error:
             # pooch's complaint about the checksum. A part that was begun with another file is
             # gone now: once more, from the start.
             if not downloader.is_resumed:
-                raise _another_file(url, checksum, error) from error
+                raise _another_file(url, checksum, error, fix) from error
         else:
             return
 
 
-def _another_file(url: str, checksum: str | None, error: ValueError) -> DataError:
+def _another_file(url: str, checksum: str | None, error: ValueError, fix: str) -> DataError:
     return DataError(
         f"not the file that was asked for: {str(error).split('. ')[0]}",
         where=url,
         expected=str(checksum),
-        fix="try again, or another --mirror; if it stays, write to the publisher",
+        fix=fix,
     )
 
 
@@ -225,8 +232,14 @@ class _Downloader:
     """What pooch calls to download: gathers the part, then hands it over."""
 
     def __init__(
-        self, target: Path, n_bytes: int | None, progress: Progress, patience: Patience
+        self,
+        target: Path,
+        n_bytes: int | None,
+        progress: Progress,
+        patience: Patience,
+        fix: str = ANOTHER_FILE,
     ) -> None:
+        self._fix = fix
         self._part = target.with_name(target.name + PART_SUFFIX)
         self._label = target.name
         self._n_bytes = n_bytes
@@ -323,7 +336,7 @@ class _Downloader:
             f"the server announces {total:,} bytes",
             where=response.url,
             expected=f"{self._n_bytes:,} bytes",
-            fix="it is another file: try another --mirror, or write to the publisher",
+            fix=self._fix,
         )
 
     def _append(self, pieces: Iterable[bytes], start: int, total: int | None) -> None:

@@ -1,14 +1,14 @@
 """Fetch: bring the files of a challenge to this machine and into the cache.
 
 A file is accepted by its checksum alone: that of the manifest, or that of its Zenodo record, which
-is read over HTTPS and then pinned. A mirror or a folder may hold the bytes, but never decides what
-they should be.
+is read over HTTPS, and pinned once the file's structure was accepted. A mirror or a folder may hold
+the bytes, but never decides what they should be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -27,7 +27,7 @@ from harness.data.cache import (
     process_folder,
     store_events,
 )
-from harness.data.download import Patience, download
+from harness.data.download import ANOTHER_FILE, Patience, download
 from harness.data.events import decode_packaged, is_packaged
 from harness.data.locks import disk_failed, sharing
 from harness.data.pins import Pin, read_pins, write_pin
@@ -40,9 +40,11 @@ from harness.files import (
     file_checksum,
     make_folder,
     no_progress,
+    remove,
 )
 
 DOWNLOAD_FOLDER = "downloads"
+_REPIN = "if its publisher corrected it: `harness fetch --repin`"
 Action = Literal["cached", "packaged", "folder", "download"]
 
 
@@ -109,6 +111,7 @@ def fetch(
     source_folder: Path | None = None,
     dry_run: bool = False,
     trust_first_use: bool = False,
+    repin: bool = False,
     with_blackbox: bool = False,
     progress: Progress = no_progress,
     zenodo: str | None = None,
@@ -131,6 +134,9 @@ def fetch(
     trust_first_use : bool
         Accept a file for which neither the manifest nor a Zenodo record has a checksum, and pin
         the one that it has.
+    repin : bool
+        Leave pinned checksums out of account: take them again from where they came. A file in the
+        cache that has another one is replaced. Checksums of the manifest hold.
     with_blackbox : bool
         Fetch the black box too, which scoring does not need.
     progress : Progress
@@ -162,6 +168,7 @@ def fetch(
         mirror=mirror,
         source_folder=source_folder,
         trust_first_use=trust_first_use,
+        repin=repin,
         zenodo=zenodo,
         patience=patience,
     )
@@ -194,8 +201,11 @@ class _Plan:
     mirror: str | None
     source_folder: Path | None
     trust_first_use: bool
+    repin: bool
     zenodo: str | None
     patience: Patience | None
+    # What Zenodo's records say of files in this run.
+    records: dict[str, Pin] = field(default_factory=dict)
 
     @property
     def pins_path(self) -> Path:
@@ -230,12 +240,14 @@ def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> li
 def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     """Find out where `file` comes from and what its checksum should be."""
     cached = find_cached(plan.challenge, file, plan.root, is_read=True)
-    if isinstance(cached, CacheRecord):
+    if isinstance(cached, CacheRecord) and not _is_pinned_again(plan, file):
         return _cached(plan, file, cached)
     if is_packaged(file):
         pin = Pin(checksum=file.checksum, n_bytes=None, origin="manifest", url=None)
         return _planned(plan, file, "packaged", str(file.url), pin)
     pin = _expectation(plan, file, is_lenient=is_lenient)
+    if isinstance(cached, CacheRecord) and cached.checksum == pin.checksum:
+        return _cached(plan, file, cached)
     if plan.source_folder is None:
         return _planned(plan, file, "download", _address(plan, file, pin), pin)
     path = plan.source_folder / file.name
@@ -243,6 +255,10 @@ def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
         raise DataError("there is no such file", where=str(path))
     known = pin.model_copy(update={"n_bytes": path.stat().st_size})
     return _planned(plan, file, "folder", str(path), known)
+
+
+def _is_pinned_again(plan: _Plan, file: DataFile) -> bool:
+    return plan.repin and file.checksum is None and not is_packaged(file)
 
 
 def _planned(plan: _Plan, file: DataFile, action: Action, source: str, pin: Pin) -> FetchedFile:
@@ -280,17 +296,17 @@ def _expectation(plan: _Plan, file: DataFile, *, is_lenient: bool) -> Pin:
     if file.checksum is not None:
         return Pin(checksum=file.checksum, n_bytes=file.n_bytes, origin="manifest", url=None)
     pinned = read_pins(plan.pins_path).get(file.name)
-    if pinned is not None and pinned.is_of(file):
+    if pinned is not None and pinned.is_of(file) and not plan.repin:
         return pinned
     try:
-        return _pin_of_record(plan, file, is_kept=not is_lenient)
+        return _pin_of_record(plan, file)
     except DataError:
         if plan.trust_first_use or is_lenient:
             return Pin(checksum=None, n_bytes=file.n_bytes, origin="unknown", url=None)
         raise
 
 
-def _pin_of_record(plan: _Plan, file: DataFile, *, is_kept: bool) -> Pin:
+def _pin_of_record(plan: _Plan, file: DataFile) -> Pin:
     if file.record is None:
         raise DataError(_no_checksum(file, "the manifest has no checksum and no Zenodo record"))
     try:
@@ -300,8 +316,7 @@ def _pin_of_record(plan: _Plan, file: DataFile, *, is_kept: bool) -> Pin:
         raise DataError(*error.problems, unread) from error
     origin = f"Zenodo record {file.record}"
     pin = Pin(checksum=found.checksum, n_bytes=found.size, origin=origin, url=found.url)
-    if is_kept:
-        write_pin(plan.pins_path, file.name, pin)
+    plan.records[file.name] = pin
     return pin
 
 
@@ -357,31 +372,49 @@ def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress
     lock = lock_process(plan.challenge, file.process, plan.root)
     with holding(lock, file.name, progress):
         cached = find_cached(plan.challenge, file, plan.root, is_read=True)
-        if isinstance(cached, CacheRecord):
+        if isinstance(cached, CacheRecord) and not _is_pinned_again(plan, file):
             return _cached(plan, file, cached)
         path = _obtain(plan, planned, progress)
-        # From the checksum to the last event: what was checked is what is read.
-        with sharing(path):
-            checksum = _checked(planned, path, progress)
-            n_events = hdf5.count_events(path, plan.challenge.layout)
-            chunks = hdf5.read_chunks(path, plan.challenge.layout)
-            ids = hdf5.read_ids(path, n_events)
-            name, index = plan.challenge.menu, index_of(plan.challenge, file)
-            source = EventSource(
-                chunks=chunks,
-                n_events=n_events,
-                checksum=checksum,
-                ids=ids,
-                menu=None if name is None else hdf5.read_menu(path, name, n_events),
-                parts=None if index is None else hdf5.read_parts(path, index, n_events),
-            )
-            record = store_events(plan.challenge, file, source, plan.root, progress=progress)
-            if planned.checksum is None:
-                # Only now: a file that could not be read is not to be expected the next time.
-                n_bytes = path.stat().st_size
-                pin = Pin(checksum=checksum, n_bytes=n_bytes, origin="first use", url=None)
-                write_pin(plan.pins_path, planned.name, pin)
+        try:
+            record = _convert(plan, file, planned, path, progress)
+        except DataError:
+            if planned.checksum is None and planned.action == "download":
+                # It would be taken again in place of a corrected one.
+                remove(path)
+            raise
+        # Only now: a file that could not be read is not to be expected the next time.
+        _pin(plan, planned, record, path)
     return _done(planned, record)
+
+
+def _convert(
+    plan: _Plan, file: DataFile, planned: FetchedFile, path: Path, progress: Progress
+) -> CacheRecord:
+    """Check a whole file and put its events into the cache."""
+    # From the checksum to the last event: what was checked is what is read.
+    with sharing(path):
+        checksum = _checked(planned, path, progress)
+        n_events = hdf5.count_events(path, plan.challenge.layout)
+        name, index = plan.challenge.menu, index_of(plan.challenge, file)
+        source = EventSource(
+            chunks=hdf5.read_chunks(path, plan.challenge.layout),
+            n_events=n_events,
+            checksum=checksum,
+            ids=hdf5.read_ids(path, n_events),
+            menu=None if name is None else hdf5.read_menu(path, name, n_events),
+            parts=None if index is None else hdf5.read_parts(path, index, n_events),
+        )
+        return store_events(plan.challenge, file, source, plan.root, progress=progress)
+
+
+def _pin(plan: _Plan, planned: FetchedFile, record: CacheRecord, path: Path) -> None:
+    """Pin what a file was compared with, or of the first use what it has."""
+    pin = plan.records.get(planned.name)
+    if pin is None and planned.checksum is None:
+        n_bytes = path.stat().st_size
+        pin = Pin(checksum=record.checksum, n_bytes=n_bytes, origin="first use", url=None)
+    if pin is not None:
+        write_pin(plan.pins_path, planned.name, pin)
 
 
 def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> Path:
@@ -390,11 +423,14 @@ def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> Path:
         return Path(planned.source)
     path = plan.download_path(planned.name)
     make_folder(path.parent)
+    if plan.repin and planned.checksum is None:
+        remove(path)
     download(
         planned.source,
         path,
         checksum=planned.checksum,
         n_bytes=planned.n_bytes,
+        fix=ANOTHER_FILE if planned.checksum_origin == "manifest" else f"{ANOTHER_FILE}; {_REPIN}",
         progress=progress,
         patience=plan.patience,
     )
@@ -416,6 +452,7 @@ def _checked(planned: FetchedFile, path: Path, progress: Progress) -> str:
             where=str(path),
             expected=f"{planned.checksum} ({planned.checksum_origin})",
             fix="name the folder of the right file, or leave --from out to download it; a file "
-            "that was once opened for writing by HDF5 has another checksum",
+            "that was once opened for writing by HDF5 has another checksum"
+            + ("" if planned.checksum_origin == "manifest" else f"; {_REPIN}"),
         )
     return checksum

@@ -93,7 +93,7 @@ def read_chunks(
     n_features = len(layout.features)
     with _open(path) as dataset:
         least = chunk_events or events_within(CHUNK_BYTES, layout.shape)
-        step = _step(dataset.chunks, least, events_within(MAX_CHUNK_BYTES, layout.shape))
+        step = rows_at_a_time(dataset.chunks, least, events_within(MAX_CHUNK_BYTES, layout.shape))
         for start in range(0, len(dataset), step):
             block = dataset[start : start + step]
             # A value too large for float32 becomes inf and is then refused as not finite.
@@ -170,7 +170,7 @@ def read_menu(path: Path, name: str, n_events: int) -> NDArray[np.bool_]:
     return np.asarray(values, dtype=np.bool_)
 
 
-def _step(hdf5_chunks: tuple[int, ...] | None, chunk_events: int, most: int) -> int:
+def rows_at_a_time(hdf5_chunks: tuple[int, ...] | None, chunk_events: int, most: int) -> int:
     """Read whole rows of HDF5 chunks, so that none is decompressed twice."""
     rows = hdf5_chunks[0] if hdf5_chunks else 1
     if rows > most:

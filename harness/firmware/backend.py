@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 from pydantic import Field, JsonValue
 
 from harness.card.records import Firmware, NotMeasured
-from harness.challenge import Target, Value
+from harness.challenge import Family, Target, Value
 from harness.errors import (
     EnvironmentFaultError,
     HarnessFaultError,
     IntegrityError,
     InvalidSubmissionError,
 )
-from harness.firmware.delays import ROUTING_SHARE
+from harness.firmware.delays import ROUTING_SHARE, logic_budget_ns, period_ns
+from harness.firmware.parts import part_of
 from harness.firmware.tools import system_tools
 from harness.sandbox.step import GIB, Limits, StepResult
 
@@ -149,6 +150,21 @@ class FirmwareRequest:
     settings: FirmwareSettings = field(default_factory=FirmwareSettings)
     has_implementation: bool = False
     progress: Callable[[str], None] = _no_progress
+
+    @property
+    def family(self) -> Family:
+        """Family of the target's part."""
+        return part_of(self.target).family
+
+    @property
+    def logic_budget_ns(self) -> float:
+        """What the cells of a path may take of the target's clock period, as UltraScale+ cells."""
+        share = self.settings.routing_share
+        return logic_budget_ns(self.target.clock_period_ns, share, self.family)
+
+    def period_ns(self, logic_ns: float) -> float:
+        """Return the clock period of a path whose cells would take `logic_ns` on UltraScale+."""
+        return period_ns(logic_ns, self.settings.routing_share, self.family)
 
     @property
     def folder(self) -> Path:

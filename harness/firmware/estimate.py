@@ -9,7 +9,6 @@ from __future__ import annotations
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.firmware.artefacts import PROGRAM, keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
-from harness.firmware.delays import logic_budget_ns, period_ns
 from harness.firmware.interpret import interpret_all
 from harness.firmware.record import Timing, make_record
 from harness.firmware.translate.translation import TraceReport, translate
@@ -32,8 +31,7 @@ def build_estimate(request: FirmwareRequest) -> FirmwareResult:
         da4ml's program and Keras differ in the score of an event.
     """
     translation = translate(request, has_hls4ml=False)
-    budget_ns = logic_budget_ns(request.target.clock_period_ns, request.settings.routing_share)
-    verilog = write_verilog(request, translation, budget_ns)
+    verilog = write_verilog(request, translation, request.logic_budget_ns)
     scores = interpret_all(request, translation.program)
     agreement, overflow = compare_quickly(request, translation, scores)
     report = estimate_figures(request, translation.report, pipeline=verilog.report)
@@ -81,7 +79,7 @@ def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> T
             clock_period_ns=_NO_PLAN,
             source=_PLAN_SOURCE,
         )
-    estimated_ns = period_ns(pipeline.logic_ns, request.settings.routing_share)
+    estimated_ns = request.period_ns(pipeline.logic_ns)
     return Timing(
         latency_cycles=_estimate(pipeline.n_stages + 1, _PLAN_SOURCE),
         interval_cycles=_estimate(1, _PLAN_SOURCE),

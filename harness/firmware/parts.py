@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.challenge import Family, Target
 from harness.errors import UsageError
 
 
@@ -20,11 +21,14 @@ class Part:
         The full part number that vendor tools are given when the challenge names the device.
     available : mapping of str to int
         Totals by the names that `harness.card.records.Firmware` uses.
+    family : str
+        Whose cells it has, and their delays (`harness.firmware.delays`).
     """
 
     device: str
     part: str
     available: dict[str, int]
+    family: Family = "ultrascale+"
 
 
 # Sources: AMD UltraScale+ FPGA Product Selection Guide (XMP103); for the U250, which has the die of
@@ -35,11 +39,29 @@ _VU9P = {"lut": 1_182_240, "ff": 2_364_480, "dsp": 6_840, "bram18": 4_320, "uram
 _VU13P = {"lut": 1_728_000, "ff": 3_456_000, "dsp": 12_288, "bram18": 5_376, "uram": 1_280}
 _VU47P = {"lut": 1_303_680, "ff": 2_607_360, "dsp": 9_024, "bram18": 4_032, "uram": 960}
 
+
+def _small(device: str, part: str, *totals: int, family: Family = "7series") -> Part:
+    names = ("lut", "ff", "dsp", "bram18")
+    return Part(
+        device=device, part=part, available=dict(zip(names, totals, strict=True)), family=family
+    )
+
+
 PARTS: tuple[Part, ...] = (
     Part(device="xcvu9p", part="xcvu9p-flga2104-2-e", available=_VU9P),
     Part(device="xcvu13p", part="xcvu13p-flga2577-2-e", available=_VU13P),
     Part(device="xcu250", part="xcu250-figd2104-2L-e", available=_VU13P),
     Part(device="xcu55c", part="xcu55c-fsvh2892-2L-e", available=_VU47P),
+    # Sources: 7 Series FPGAs Data Sheet: Overview (DS180); Zynq-7000 SoC Data Sheet: Overview
+    # (DS190); Zynq UltraScale+ MPSoC Data Sheet: Overview (DS891). LUT, FF, DSP, BRAM18.
+    _small("xc7a35t", "xc7a35tcpg236-1", 20_800, 41_600, 90, 100),
+    _small("xc7a100t", "xc7a100tcsg324-1", 63_400, 126_800, 240, 270),
+    _small("xc7a200t", "xc7a200tfbg676-2", 134_600, 269_200, 740, 730),
+    _small("xc7z010", "xc7z010clg400-1", 17_600, 35_200, 80, 120),
+    _small("xc7z020", "xc7z020clg400-1", 53_200, 106_400, 220, 280),
+    _small("xc7z045", "xc7z045ffg900-2", 218_600, 437_200, 900, 1_090),
+    _small("xczu3eg", "xczu3eg-sbva484-1-e", 70_560, 141_120, 360, 432, family="ultrascale+"),
+    _small("xczu9eg", "xczu9eg-ffvb1156-2-e", 274_080, 548_160, 2_520, 1_824, family="ultrascale+"),
 )
 
 # What people write for these devices.
@@ -71,7 +93,26 @@ def find_part(name: str) -> Part:
         f"the part {name!r} is not known",
         where="target, part",
         expected=f"one of {known}, or a full part number that begins with one",
-        fix="name a known part, or add it with its totals to harness/firmware/parts.py",
+        fix="name a known part, or state what this one holds: "
+        "totals: {family: 7series, lut: 20800, ff: 41600, dsp: 90, bram18: 100}",
+    )
+
+
+def part_of(target: Target) -> Part:
+    """Return the part of a target: as the challenge states it, or one that is known here.
+
+    Raises
+    ------
+    UsageError
+        The part is not known, and the target does not state its totals.
+    """
+    if target.totals is None:
+        return find_part(target.part)
+    return Part(
+        device=target.part.strip().lower().partition("-")[0],
+        part=target.part,
+        available=target.totals.model_dump(exclude={"family"}),
+        family=target.totals.family,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from harness.card.records import Figure, Firmware, NotMeasured, Verdict
 from harness.challenge import EVIDENCE_LADDER, Evidence, Target
-from harness.firmware.parts import find_part
+from harness.firmware.parts import part_of
 
 Measured: TypeAlias = Figure | NotMeasured
 
@@ -70,7 +70,7 @@ def make_record(
         clock_period_ns=timing.clock_period_ns,
         latency_ns=timing.latency_ns,
         **{name: resources[name] for name in RESOURCES},
-        available=find_part(target.part).available,
+        available=part_of(target).available,
         input_bits=input_bits,
         output_bits=output_bits,
         verdicts=judge(target, timing, resources),
@@ -111,7 +111,7 @@ def judge(target: Target, timing: Timing, resources: Mapping[str, Measured]) -> 
 def _verdicts(
     target: Target, timing: Timing, resources: Mapping[str, Measured]
 ) -> Iterator[Verdict]:
-    part = find_part(target.part).available
+    part = part_of(target).available
     rows: list[tuple[str, float, Measured, str]] = [
         ("latency", target.max_latency_ns, timing.latency_ns, "ns"),
         ("interval", target.max_interval_ns, timing.interval_ns, "ns"),

@@ -17,7 +17,7 @@ from harness.firmware.artefacts import PROGRAM, decompress
 from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, UntranslatableError
 from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
 from harness.firmware.interpret import interpret_all
-from harness.firmware.parts import find_part
+from harness.firmware.parts import part_of
 from harness.firmware.registry import load_backend
 
 # Packages of which another version may make another netlist or other scores.
@@ -63,7 +63,7 @@ def synthesise(
     UsageError
         The part or the backend is not known.
     """
-    find_part(request.target.part)
+    part_of(request.target)
     build = load_backend(backend)
     workspace = request.workspace
     # Steps of this request lie in a folder of its own; the caller's workspace counts their usage.

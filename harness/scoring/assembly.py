@@ -87,7 +87,9 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         )
     )
     unofficial = tuple(_unofficial_because(run, measured))
-    with run.stage("acceptance", "what passes, and today's cuts at equal rate"):
+    has_cuts = run.store.challenge.layout.lacks("pt") is None
+    cuts = ", and today's cuts at equal rate" if has_cuts else ""
+    with run.stage("acceptance", f"what passes{cuts}"):
         acceptance = summarise_acceptance(run.store, run.mixture, *measured.that_count)
     card = ScoreCard(
         created=utc(datetime.now(UTC)),

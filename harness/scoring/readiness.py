@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-from harness.challenge import Challenge, Target, instant
+from harness.challenge import RESOURCE_TITLES, Challenge, Target, instant
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest
 from harness.errors import Problem, UsageError
-from harness.firmware.parts import find_part
+from harness.firmware.parts import part_of
 from harness.metrics.working_point import LOW_STATISTICS, count_allowed
 
 
@@ -37,6 +37,8 @@ class Readiness:
         nor the cache says how many events there are.
     is_here : bool
         Whether all files are in the cache.
+    part_text : str
+        The FPGA with what it holds.
     """
 
     challenge: str
@@ -45,6 +47,7 @@ class Readiness:
     signals: tuple[str, ...]
     weights: dict[str, float]
     part: str | None
+    part_text: str
     deadline: str | None
     is_here: bool
     problems: tuple[Problem, ...]
@@ -81,10 +84,23 @@ def check_challenge(
         signals=challenge.signals,
         weights=dict(challenge.ranking.signal_weights),
         part=None if challenge.fpga is None else challenge.fpga.part,
+        part_text=_part_text(challenge.fpga),
         deadline=challenge.ranking.deadline,
         is_here=status.is_ready,
         problems=problems,
     )
+
+
+def _part_text(target: Target | None) -> str:
+    """Name a part with its family and totals; a part that is not known by its name alone."""
+    if target is None:
+        return "none"
+    try:
+        part = part_of(target)
+    except UsageError:
+        return target.part
+    held = ", ".join(f"{part.available[name]:,} {title}" for name, title in RESOURCE_TITLES.items())
+    return f"{target.part} ({part.family}): {held}"
 
 
 def refuse_wrong_rules(challenge: Challenge) -> None:
@@ -158,11 +174,17 @@ def _wrong_targets(challenge: Challenge) -> Iterator[Problem]:
 
 def _wrong_target(challenge: Challenge, target: Target) -> Iterator[Problem]:
     try:
-        find_part(target.part)
+        part = part_of(target)
     except UsageError as error:
         found = error.problems[0]
         details = {"expected": found.expected, "fix": found.fix}
         yield _problem(challenge, "target.part", found.what, **details)
+    else:
+        for name, title in RESOURCE_TITLES.items():
+            budget, held = getattr(target.budget, name), part.available[name]
+            if budget is not None and budget > held:
+                what = f"{budget:,} {title}, of which {target.part} has {held:,}"
+                yield _problem(challenge, f"target.budget.{name}", what)
     limits = {"max_latency_ns": target.max_latency_ns, "max_interval_ns": target.max_interval_ns}
     for name, limit in limits.items():
         if limit < target.clock_period_ns:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue, NonNegativeInt
 
 from harness.challenge import Value
-from harness.errors import EnvironmentFaultError, InvalidSubmissionError, UsageError, install_extra
+from harness.errors import InvalidSubmissionError, UsageError
 from harness.files import open_regular
 from harness.sandbox.scores import BYTES_PER_SCORE
 from harness.sandbox.step import GIB, MIB, Limits
@@ -97,13 +96,10 @@ def check_score_file(path: Path) -> None:
         It is not there.
     InvalidSubmissionError
         It is no file of a size that can be.
-    EnvironmentFaultError
-        It is Parquet, whose reader is not installed.
     """
     try:
         n_bytes = path.stat().st_size
-        with open_regular(path) as stream:
-            head = stream.read(8)
+        open_regular(path).close()
     except OSError as error:
         raise UsageError(
             error.strerror or str(error), where=str(path), expected=f"a file: {FORMATS}"
@@ -111,10 +107,6 @@ def check_score_file(path: Path) -> None:
     if not 0 < n_bytes <= MAX_FILE_BYTES:
         raise InvalidSubmissionError(
             f"it has {n_bytes:,} bytes", where=str(path), expected=f"1 to {MAX_FILE_BYTES:,}"
-        )
-    if _format_of(head) is _parquet and find_spec("pyarrow") is None:
-        raise EnvironmentFaultError(
-            "Parquet needs pyarrow, which is not installed", fix=install_extra("parquet")
         )
 
 

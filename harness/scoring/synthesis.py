@@ -137,7 +137,9 @@ def _target(target: Target, part: str | None, clock_period_ns: float | None) -> 
     """Change a challenge's target by what was asked for on the command line."""
     changes = {"part": part, "clock_period_ns": clock_period_ns}
     stated = {name: value for name, value in changes.items() if value is not None}
+    # What the challenge states of its own part is not true of another one.
+    kept = target.model_dump(exclude=None if part is None else {"totals"})
     try:
-        return Target.model_validate(target.model_dump() | stated)
+        return Target.model_validate(kept | stated)
     except ValidationError as error:
         raise UsageError(*field_problems(error, "target (--part, --clock)")) from error

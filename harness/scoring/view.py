@@ -9,12 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.board.pair import HEADER, PAIRED_NOTE, Comparison
-from harness.card.terminal import FittingTable, Heading, table
+from harness.card.terminal import FittingTable, Heading, bytes_text, table
 from harness.card.text import plain
 from harness.card.view import physics_table
 from harness.challenge import fpr_text
 from harness.scoring.audit import ChangedFigure, Finding
 from harness.scoring.declared import Evaluation
+from harness.scoring.own_challenge import ImportedChallenge
 from harness.scoring.readiness import Readiness
 
 
@@ -47,7 +48,7 @@ def readiness_view(found: Readiness) -> Table:
     rows += [
         ("signals", ", ".join(found.signals)),
         ("weights", weights or "equal"),
-        ("part", found.part or "none"),
+        ("part", found.part_text),
         ("deadline", found.deadline or "none"),
     ]
     return table(found.challenge, ("", ""), rows)
@@ -77,3 +78,26 @@ def comparison_view(found: Comparison) -> RenderableType:
     return FittingTable(
         title=found.title, headings=headings, rows=found.rows(), caption=PAIRED_NOTE
     )
+
+
+def imported_view(found: ImportedChallenge) -> RenderableType:
+    """Draw what `harness data import` wrote, and what comes next."""
+    layout = found.events.layout
+    rows = [
+        (one.name, one.role, f"{one.n_events:,}", bytes_text(one.n_bytes), "; ".join(one.remarks))
+        for one in found.events.processes
+    ]
+    kinds = ", ".join(f"{group.n_slots} × {group.name}" for group in layout.objects)
+    lines = [f"An event: {kinds}, each with {', '.join(layout.features)}."]
+    if found.events.left_out:
+        lines.append(f"Columns that were left out: {', '.join(found.events.left_out)}.")
+    k = f"at least {found.n_allowed}" if found.is_ranked else f"only {found.n_allowed}"
+    lines.append(
+        f"Working point: FPR {fpr_text(found.working_point)}, where {k} background events of the "
+        "test part may pass."
+    )
+    if not found.is_ranked:
+        lines.append("Too few: nobody is ranked without more background.")
+    lines += [f"Read and complete {found.manifest}, then:", *(f"  {one}" for one in found.todo)]
+    header = ("file", "role", "events", "size", "remarks")
+    return Group(table(found.challenge, header, rows), *(Text(line) for line in lines))

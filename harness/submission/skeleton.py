@@ -78,6 +78,13 @@ def new_submission(
     return target
 
 
+def score_options(challenge: Challenge, manifest: Path | None) -> str:
+    """Return what `harness score` needs to find a challenge, with a space before it."""
+    is_default = challenge.name == DEFAULT_CHALLENGE and manifest is None
+    options = "" if is_default else f" --challenge {challenge.name}"
+    return options if manifest is None else f"{options} --manifest {shlex.quote(str(manifest))}"
+
+
 def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]:
     """Return what stands in a template for the shape of the events."""
     layout = challenge.layout
@@ -87,16 +94,13 @@ def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]
         _WORDS.get(name, _OTHER_WORDS) if is_plain else _OTHER_WORDS for name in layout.features
     ]
     inputs, limits, exponents = zip(*words, strict=True)
-    is_default = challenge.name == DEFAULT_CHALLENGE and manifest is None
-    options = "" if is_default else f" --challenge {challenge.name}"
     stated = ""
     if manifest is not None:
-        options += f" --manifest {shlex.quote(str(manifest))}"
         stated = f", manifest={json.dumps(str(manifest), ensure_ascii=False)}"
     titles = {"pt": "pT [GeV]", "phi": "phi [rad]"} if is_plain else {}
     return {
         "CHALLENGE_ARGUMENTS": f'"{challenge.name}"{stated}',
-        "SCORE_OPTIONS": options,
+        "SCORE_OPTIONS": score_options(challenge, manifest),
         "CHALLENGE_NAME": challenge.name,
         "N_INPUTS": str(n_objects * n_features),
         "N_OBJECTS": str(n_objects),

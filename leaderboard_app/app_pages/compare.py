@@ -40,7 +40,7 @@ def show() -> None:
     else:
         subjects = [shown.subject(snapshot, challenge, entries[team], made) for team in chosen]
         if subjects[0].card.challenge.synthetic:
-            page.synthetic_note()
+            page.synthetic_note(subjects[0].card.challenge)
         page.show_sections(compare_sections(subjects), key="compare")
     page.watch(shown, snapshot)
 

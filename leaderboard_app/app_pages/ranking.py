@@ -38,7 +38,7 @@ def show() -> None:
     with aside:
         st.html(f"<p class='lb-lead'>{text_html(describe_lead(board))}</p>")
     if board.synthetic:
-        page.synthetic_note()
+        page.synthetic_note(board)
     if fpr != contest.working_point:
         st.html(
             note_html(

@@ -41,7 +41,7 @@ def show() -> None:
             "Efficiency", list(titles), key="efficiency", label_of=lambda name: titles[name]
         )
     if board.synthetic:
-        page.synthetic_note()
+        page.synthetic_note(board)
     page.show_picture(trade_off_picture(board, cost, efficiency), key="trade-off")
     st.html("".join(note_html(note) for note in trade_off_notes(board)))
     page.show_unreadable(snapshot)

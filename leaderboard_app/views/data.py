@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.board.rows import SYNTHETIC_NOTE
+from harness.board.rows import synthetic_note
 from harness.card.records import DataSummary, ProcessSummary
 from harness.card.text import visible
 from leaderboard_app import charts
@@ -27,7 +27,8 @@ def data_sections(summary: DataSummary) -> list[Section]:
         )
     ]
     if summary.synthetic:
-        blocks.append(Note(text=SYNTHETIC_NOTE, tone="warn"))
+        has_pt = any(one.unit == "GeV" for one in summary.distributions)
+        blocks.append(Note(text=synthetic_note(is_of_collisions=has_pt), tone="warn"))
     sections = [
         Section(title="", blocks=tuple(blocks)),
         Section(

@@ -67,6 +67,7 @@ def _missing_physics(card: ScoreCard) -> list[Block]:
 
 def _signal_table(card: ScoreCard, physics: Physics) -> Table:
     point = point_at(physics, card.challenge.working_point)
+    events = "per preselected event" if card.challenge.is_of_collisions else "per event"
     rows = []
     for name, title in titles_of(card, list(physics.auc)).items():
         auc = physics.auc[name]
@@ -84,7 +85,7 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
     return Table(
         columns=("Signal", "AUC", "TPR", "Events", "TPR/√FPR"),
         rows=rows,
-        caption="95 % intervals; per preselected event",
+        caption=f"95 % intervals; {events}",
     )
 
 

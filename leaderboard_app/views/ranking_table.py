@@ -21,13 +21,13 @@ from harness.board.formats import (
 )
 from harness.board.rows import (
     DECLARED_TITLE,
-    SYNTHETIC_NOTE,
     AmountCell,
     Board,
     BoardRow,
     MeritCell,
     RateCell,
     SignalCell,
+    synthetic_note,
 )
 from harness.card.records import NotMeasured
 from harness.card.text import visible
@@ -370,4 +370,5 @@ def declared_tables(board: Board) -> list[Table]:
 
 def board_notes(board: Board) -> list[Note]:
     """Say what the figures of a board mean."""
-    return [Note(text=note) for note in board.notes if note != SYNTHETIC_NOTE]
+    above = synthetic_note(is_of_collisions=board.is_of_collisions)
+    return [Note(text=note) for note in board.notes if note != above]

@@ -6,7 +6,7 @@ from harness.board.eligibility import reasons_against
 from harness.board.entry import shown_on
 from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
-from harness.board.rows import SYNTHETIC_NOTE, twin_text
+from harness.board.rows import synthetic_note, twin_text
 from harness.card.declared import declared_facts
 from harness.card.records import NotMeasured, ScoreCard
 from harness.card.text import visible
@@ -42,7 +42,8 @@ def _standing_section(subject: Subject) -> Section:
     place, card = subject.place, subject.card
     notes: list[Block] = []
     if card.challenge.synthetic:
-        notes.append(Note(text=SYNTHETIC_NOTE, tone="warn"))
+        text = synthetic_note(is_of_collisions=card.challenge.is_of_collisions)
+        notes.append(Note(text=text, tone="warn"))
     if isinstance(place, Ranked):
         lead = (
             f"Rank {place.rank} of {subject.n_ranked}. The true rank lies within "
@@ -159,6 +160,7 @@ def _provenance_section(card: ScoreCard) -> Section:
                         f"{check.max_difference:.2g}" if check.n_events else visible(check.detail),
                     ]
                     for check in card.checks
+                    if not check.is_of_other_events
                 ],
                 caption="Differences in units of the spread of the scores",
             )

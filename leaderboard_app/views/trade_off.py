@@ -9,7 +9,7 @@ from harness.board.formats import METRIC_TITLES, amount, figure_of, figures_text
 from harness.board.rows import Board, BoardRow
 from harness.card.records import NotMeasured
 from harness.card.text import visible
-from harness.challenge import AnyTarget, Budget, CpuTarget, NoTarget, Target
+from harness.challenge import Budget, CpuTarget, NoTarget, Target
 from leaderboard_app import charts
 from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint
@@ -72,18 +72,17 @@ def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
         points,
         x_title=COSTS[cost].title,
         y_title=name + figures_text(board).removeprefix(board.ranked_merit.title),
-        marks=_marks(board.target, cost),
+        marks=_marks(board, cost),
     )
 
 
-def _marks(target: AnyTarget, cost: str) -> list[Mark]:
-    """Return the limits of a cost, and what was published of it."""
-    match target, cost:
+def _marks(board: Board, cost: str) -> list[Mark]:
+    """Return the limits of a cost, and what was published of it for ADC2021."""
+    published = Mark(x=PUBLISHED_LATENCY_NS, text=PUBLISHED_TEXT, is_limit=False)
+    match board.target, cost:
         case Target(max_latency_ns=limit), "latency":
-            return [
-                Mark(x=limit, text=f"limit {amount(limit)} ns", is_limit=True),
-                Mark(x=PUBLISHED_LATENCY_NS, text=PUBLISHED_TEXT, is_limit=False),
-            ]
+            mark = Mark(x=limit, text=f"limit {amount(limit)} ns", is_limit=True)
+            return [mark, published] if board.is_of_collisions else [mark]
         case Target(budget=Budget(lut=int(budget))), "lut":
             return [Mark(x=float(budget), text=f"budget {budget:,} LUT", is_limit=True)]
         case CpuTarget(max_time_ms=float(limit)), "cpu":
@@ -106,6 +105,8 @@ def trade_off_notes(board: Board) -> list[Note]:
     if not isinstance(board.target, Target):
         return notes
     limit = amount(board.target.max_latency_ns)
+    if not board.is_of_collisions:
+        return [*notes, Note(text=f"Latency: dashed, the contest's limit of {limit} ns.")]
     return [
         *notes,
         Note(

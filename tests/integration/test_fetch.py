@@ -344,6 +344,88 @@ class TestZenodo:
         assert "b.h5: no checksum is known" in str(caught.value)
 
 
+class TestPins:
+    def test_a_file_is_pinned_once_its_structure_was_accepted(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        """A corrected file takes the place of one that was refused, by itself."""
+        for place, make in (
+            ("record", lambda: server.add_record(RECORD, {NAME: b"no HDF5"})),
+            ("url", lambda: server.add(NAME, b"no HDF5")),
+        ):
+            root = tmp_path / place
+            make()
+            file = (
+                toy_file(record=RECORD)
+                if place == "record"
+                else toy_file(url=f"{server.url}/{NAME}")
+            )
+            challenge = make_challenge([file])
+            with pytest.raises(DataError, match="no HDF5 file"):
+                fetch(challenge, root=root, zenodo=server.url, trust_first_use=True)
+            assert read_pins(root / "toy" / "pins.json") == {}
+            server.add_record(RECORD, {NAME: content})
+            server.add(NAME, content)
+            fetch(challenge, root=root, zenodo=server.url, trust_first_use=True)
+            assert is_here(challenge, root)
+            pinned = read_pins(root / "toy" / "pins.json")[NAME].checksum
+            assert pinned == (md5(content) if place == "record" else sha256(content))
+
+    @pytest.mark.parametrize("place", ["record", "url", "folder"])
+    def test_pinned_again_when_the_publisher_corrected_a_file(
+        self, server: Served, content: bytes, tmp_path: Path, place: str
+    ) -> None:
+        other = write_hdf5(tmp_path / NAME, make_events(500, seed=9)).read_bytes()
+        folder = tmp_path / "files"
+        folder.mkdir()
+
+        def publish(published: bytes) -> None:
+            server.add_record(RECORD, {NAME: published})
+            server.add(NAME, published)
+            (folder / NAME).write_bytes(published)
+
+        publish(content)
+        fields = {"record": RECORD} if place == "record" else {"url": f"{server.url}/{NAME}"}
+        challenge = make_challenge([toy_file(**fields)])
+        options = {"trust_first_use": place != "record", "zenodo": server.url}
+        options |= {"source_folder": folder} if place == "folder" else {}
+        fetch(challenge, root=tmp_path, **options)
+        publish(other)
+        again = fetch(challenge, root=tmp_path, patience=IMPATIENT, **options)
+        assert again.files[0].action == "cached"
+        shutil.rmtree(tmp_path / "toy" / "background")
+        shutil.rmtree(tmp_path / "toy" / DOWNLOAD_FOLDER, ignore_errors=True)
+        with pytest.raises(DataError, match="fetch --repin"):
+            fetch(challenge, root=tmp_path, patience=IMPATIENT, **options)
+        for _ in range(2):
+            report = fetch(challenge, root=tmp_path, repin=True, **options)
+            assert report.files[0].n_events == 500
+        assert fetch(challenge, root=tmp_path, **options).files[0].action == "cached"
+        pin = read_pins(tmp_path / "toy" / "pins.json")[NAME]
+        assert pin.n_bytes == len(other)
+
+    def test_a_file_that_is_refused_keeps_what_was_pinned_and_cached(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = make_challenge([toy_file(record=RECORD)])
+        server.add_record(RECORD, {NAME: content})
+        fetch(challenge, root=tmp_path, zenodo=server.url)
+        server.add_record(RECORD, {NAME: b"no HDF5"})
+        with pytest.raises(DataError, match="no HDF5 file"):
+            fetch(challenge, root=tmp_path, zenodo=server.url, repin=True)
+        assert read_pins(tmp_path / "toy" / "pins.json")[NAME].checksum == md5(content)
+        assert is_here(challenge, tmp_path)
+
+    def test_a_checksum_of_the_manifest_is_never_pinned_again(
+        self, server: Served, content: bytes, tmp_path: Path
+    ) -> None:
+        challenge = challenge_at(server, content)
+        fetch(challenge, root=tmp_path)
+        server.add(NAME, b"another")
+        report = fetch(challenge, root=tmp_path, repin=True, trust_first_use=True)
+        assert report.files[0].action == "cached"
+
+
 class TestTrust:
     def test_a_file_without_any_checksum_is_refused(
         self, server: Served, content: bytes, tmp_path: Path

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,9 @@ from harness.data import hdf5, npy
 from harness.data.manifest import load_manifest
 from harness.data.pins import read_pins
 from harness.data.sample import decode_member, encode_chunk, read_members, write_sample
+from harness.data.tables.columns import arrange
+from harness.data.tables.opening import opened_table
+from harness.data.tables.source import Source
 from harness.errors import ExitCode, HarnessError
 from harness.files import load_yaml, parse_json
 from harness.firmware.reports.csynth import parse_csynth_rpt, parse_csynth_xml
@@ -325,6 +329,21 @@ def read_hdf5(path: Path) -> object:
     return list(hdf5.read_chunks(path, LAYOUT)), hdf5.read_ids(path, 20)
 
 
+# The caller may have named no array, or one that is not there.
+TABLE = {*CODES, ExitCode.USAGE}
+
+
+def read_table(path: Path) -> object:
+    """Read a table as `harness data import` does."""
+    with opened_table(Source(path=path)) as table:
+        how = arrange(table, None)
+        return [how.events(block.values, table, 0) for block in table.blocks]
+
+
+def write_parquet(path: Path) -> None:
+    pd.DataFrame(np.zeros((9, 3)), columns=["a", "b", "c"]).to_parquet(path)
+
+
 DOORS: dict[str, Door] = {
     "strict YAML": Door(as_text(lambda text: load_yaml(text, source="x")), lambda: [CONFIG]),
     "strict JSON": Door(
@@ -382,6 +401,13 @@ DOORS: dict[str, Door] = {
         placed(read_process, "p.yaml"), lambda: [PROCESS], codes={ExitCode.USAGE}
     ),
     "HDF5 events": Door(placed(read_hdf5, "e.h5"), written(write_events), is_apart=True),
+    "HDF5 table": Door(placed(read_table, "t.h5"), written(write_events), TABLE, is_apart=True),
+    "CSV table": Door(
+        placed(read_table, "t.csv"), lambda: [b"a,b\n1,2\n3,4\n"], TABLE, is_apart=True
+    ),
+    "Parquet table": Door(placed(read_table, "t.parquet"), written(write_parquet), is_apart=True),
+    "npy table": Door(placed(read_table, "t.npy"), npy_file),
+    "npz table": Door(placed(read_table, "t.npz"), npy_file, TABLE),
     "HDF5 provenance": Door(
         placed(read_provenance, "p.h5"), written(write_provenance), is_apart=True
     ),

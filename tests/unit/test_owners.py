@@ -19,7 +19,7 @@ READERS = re.compile(
     r"|np\.(load|fromfile|loadtxt|genfromtxt)|np\.lib\.format\.(read|open)\w*|read_array"
     r"|h5py\.File|(zipfile\.)?(ZipFile|is_zipfile)|tarfile\.open|TarFile"
     r"|zstandard\.\w*Decompress\w*|zlib\.decompress\w*|(gzip|lzma|bz2)\.\w+"
-    r"|csv\.(reader|DictReader)|configparser\.\w+|tomllib\.\w+"
+    r"|csv\.(reader|DictReader|open_csv|read_csv)|parquet\.\w+|pd\.read_\w+|configparser\.\w+|tomllib\.\w+"
     r"|(defusedxml\.)?ElementTree\.(fromstring|parse|XML|iterparse)|fromstring|minidom\.\w+"
     r"|(pickle|dill|cloudpickle|joblib|marshal|shelve)\.\w+"
 )
@@ -40,6 +40,9 @@ OWNERS: dict[str, str] = {
     "harness/board/formats.py": "a schema that was written in the line above",
     "harness/data/npy.py": "cached events; a door",
     "harness/data/hdf5.py": "files of events; a door",
+    "harness/data/tables/text.py": "CSV and Parquet of an organiser; a door",
+    "harness/data/tables/arrays.py": "npz archives of an organiser; a door",
+    "harness/data/importing.py": "events that this run wrote",
     "harness/data/sample.py": "the sample of events; a door",
     "harness/data/hdf5_writer.py": "files that it writes",
     "harness/data/mix.py": "the mixture that this run wrote",

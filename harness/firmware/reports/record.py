@@ -13,7 +13,7 @@ from harness.card.files import describe_file
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Target
 from harness.firmware.artefacts import compress, pack
-from harness.firmware.parts import find_part
+from harness.firmware.parts import part_of
 from harness.firmware.record import Measured, Timing, make_record, resource_figures
 from harness.firmware.reports.folder import CONFIG, VendorReports, find_reports
 from harness.firmware.reports.source import Source
@@ -71,7 +71,7 @@ def read_reports(
 
 def _check_design(reports: VendorReports, target: Target) -> Iterator[str]:
     """Compare parts and clocks with the target's; yield what there is to note."""
-    wanted, csynth = find_part(target.part), reports.csynth
+    wanted, csynth = part_of(target), reports.csynth
     parts = {"csynth": csynth.part}
     if reports.utilisation:
         parts["utilisation"] = reports.utilisation.header.part

@@ -17,7 +17,6 @@ from typing import Any
 from harness.card.records import Firmware
 from harness.firmware.artefacts import keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
-from harness.firmware.delays import logic_budget_ns
 from harness.firmware.estimate import estimate_figures
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl.closing import Closed, close_timing
@@ -54,8 +53,7 @@ def _build(
     request: FirmwareRequest, translation: Translation, events: CommonEvents
 ) -> FirmwareResult:
     """Synthesise on one worker and simulate, compile and evaluate on the others."""
-    budget_ns = logic_budget_ns(request.target.clock_period_ns, request.settings.routing_share)
-    first = write_verilog(request, translation, budget_ns)
+    first = write_verilog(request, translation, request.logic_budget_ns)
     with ThreadPoolExecutor(max_workers=request.settings.n_workers) as pool:
         closing = pool.submit(close_timing, request, translation, events, first)
         simulation = pool.submit(simulate_verilog, request, events, first)

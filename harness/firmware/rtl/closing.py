@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.firmware.backend import FirmwareRequest
-from harness.firmware.delays import logic_budget_ns
 from harness.firmware.rtl.synthesis import Mapped, synthesise_verilog
 from harness.firmware.translate.translation import Translation
 from harness.firmware.translate.verilog import Verilog, write_verilog
@@ -28,7 +27,7 @@ def close_timing(
     request: FirmwareRequest, translation: Translation, events: CommonEvents, first: Verilog
 ) -> Closed:
     """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps."""
-    budget_ns = logic_budget_ns(request.target.clock_period_ns, request.settings.routing_share)
+    budget_ns = request.logic_budget_ns
     best: Closed | None = None
     verilog, planned_ns = first, budget_ns
     for attempt in range(1, request.settings.max_attempts + 1):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from harness.card.records import NO_SECOND_TRANSLATOR, Figure, Firmware, StageLatency
 from harness.files import package_version
 from harness.firmware.backend import FirmwareRequest
-from harness.firmware.delays import period_ns
+from harness.firmware.delays import DELAY_SCALE
 from harness.firmware.record import Timing, make_record, resource_figures
 from harness.firmware.rtl.closing import Closed
 from harness.firmware.rtl.simulation import SimulatedVerilog
@@ -56,7 +56,7 @@ def _timing(
 ) -> Timing:
     waveform = simulated.waveform
     source = f"{simulated.verilator}, seen in the simulation of the Verilog"
-    estimated_ns = period_ns(synthesis.logic_ns, request.settings.routing_share)
+    estimated_ns = request.period_ns(synthesis.logic_ns)
     return Timing(
         latency_cycles=Figure(
             value=waveform.latency_cycles,
@@ -78,8 +78,10 @@ def _period_source(
 ) -> str:
     target_ns = request.target.clock_period_ns
     outcome = "met" if estimated_ns <= target_ns else "missed"
+    scale = DELAY_SCALE[request.family]
+    slower = "" if scale == 1 else f" × {scale:g} for a part of the {request.family}"
     return (
-        f"static timing of the netlist: cells {synthesis.logic_ns:.2f} ns and "
+        f"static timing of the netlist: cells {synthesis.logic_ns:.2f} ns{slower} and "
         f"{request.settings.routing_share:.0%} of the path allowed for routing make "
         f"{estimated_ns:.2f} ns; the target's clock of {target_ns:g} ns is {outcome}"
     )
@@ -100,6 +102,11 @@ def notes(
     if synthesis.untimed:
         cells = ", ".join(f"{n} {kind}" for kind, n in synthesis.untimed.items())
         yield f"cells without known delays, whose paths were not timed: {cells}"
+    if request.family == "7series":
+        yield (
+            "mapped to cells of UltraScale+: a 7 series has the same LUTs and flip-flops, carries "
+            "in fours, and DSP slices that multiply 25 × 18 in place of 27 × 18 bits"
+        )
     yield from trace.warnings
     if closed.n_attempts > 1:
         yield f"the pipeline was deepened {closed.n_attempts - 1} times to meet the clock"

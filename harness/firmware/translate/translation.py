@@ -18,7 +18,7 @@ from harness.card.records import MAX_STAGE_NAME, Count, StageName
 from harness.challenge import Value
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import Amount, FirmwareRequest, Text
-from harness.firmware.parts import find_part
+from harness.firmware.parts import part_of
 from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.hls4ml_project import write_project
@@ -110,7 +110,7 @@ def translate(
             "precision": request.precision.model_dump() if request.precision else None,
             "has_hls4ml": has_hls4ml,
             "hls_backend": hls_backend,
-            "part": find_part(request.target.part).part,
+            "part": part_of(request.target).part,
             "clock_period_ns": request.target.clock_period_ns,
             "wire_integer_bits": wire_integer_bits(request.events),
         },

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from harness.card.records import Figure, NotMeasured
-from harness.challenge import Budget, Target
+from harness.challenge import Budget, PartTotals, Target
 from harness.errors import UsageError
-from harness.firmware.parts import PARTS, find_part, normalise_part
+from harness.firmware.parts import PARTS, find_part, normalise_part, part_of
 from harness.firmware.record import RESOURCES, Timing, judge, nanoseconds
 
 TARGET = Target(
@@ -23,7 +23,7 @@ def figure(value: float, evidence="rtl") -> Figure:
     return Figure(value=value, evidence=evidence, source="test")
 
 
-def verdicts(**changes):
+def verdicts(target: Target = TARGET, **changes):
     figures = {
         "latency_cycles": figure(200),
         "interval_cycles": figure(1),
@@ -36,7 +36,7 @@ def verdicts(**changes):
     }
     resources = {name: figures.pop(name) for name in RESOURCES}
     timing = Timing(**figures, source="test")
-    return {verdict.requirement: verdict for verdict in judge(TARGET, timing, resources)}
+    return {verdict.requirement: verdict for verdict in judge(target, timing, resources)}
 
 
 def test_a_limit_is_met_by_reaching_it():
@@ -87,13 +87,16 @@ def test_nanoseconds_are_no_better_known_than_the_clock():
         ("u250", "xcu250"),
         ("xcu55c", "xcu55c"),
         ("xcvu9pflga2104-2", "xcvu9p"),
+        ("XC7A35T-1CPG236C", "xc7a35t"),
+        ("xc7a35tcpg236-1", "xc7a35t"),
+        ("xc7z020clg400-1", "xc7z020"),
     ],
 )
 def test_a_part_is_known_by_the_names_that_people_write(name, device):
     assert find_part(name).device == device
 
 
-@pytest.mark.parametrize("name", ["", "xc7z020", "vu9", "xcvu9q-flga"])
+@pytest.mark.parametrize("name", ["", "xc7s50", "vu9", "xcvu9q-flga"])
 def test_an_unknown_part_is_a_usage_error_that_lists_the_known(name):
     with pytest.raises(UsageError, match="xcvu9p, xcvu13p, xcu250, xcu55c"):
         find_part(name)
@@ -105,6 +108,23 @@ def test_the_totals_of_a_vu9p_are_the_published_ones():
     assert [available[name] for name in RESOURCES] == [1_182_240, 2_364_480, 6_840, 4_320]
     # Each LUT of UltraScale+ has two flip-flops beside it.
     assert all(part.available["ff"] == 2 * part.available["lut"] for part in PARTS)
+
+
+def test_a_part_may_be_stated_with_its_totals():
+    totals = {"family": "7series", "lut": 8_000, "ff": 16_000, "dsp": 20, "bram18": 40}
+    small = TARGET.model_copy(
+        update={
+            "part": "xc7s15-mine",
+            "totals": PartTotals.model_validate(totals),
+            "budget": Budget(),
+        }
+    )
+    found = part_of(small)
+    assert (found.device, found.part, found.family) == ("xc7s15", "xc7s15-mine", "7series")
+    limits = {one.requirement: one.limit for one in verdicts(small).values()}
+    assert (limits["lut"], limits["ff"], limits["dsp"], limits["bram18"]) == (8_000, 16_000, 20, 40)
+    assert "totals" not in TARGET.model_dump(mode="json")
+    assert Target.model_validate(small.model_dump(mode="json")) == small
 
 
 def test_an_old_part_number_gets_its_dash():

@@ -23,7 +23,9 @@ import pytest
 
 from harness.card.records import Figure, Firmware
 from harness.firmware.backend import FirmwareSettings
-from tests.firmware_bench import every_pair, make_firmware
+from harness.firmware.delays import CLOCK_TO_Q_NS, adder_ns
+from harness.firmware.parts import find_part
+from tests.firmware_bench import TARGET, every_pair, make_firmware
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +129,17 @@ def test_artefacts(made, report):
     summary = json.loads(Path(by_name["synthesis.json"]).read_text())
     assert summary["logic_ns"] == pytest.approx(0.093 + 0.107 + 0.250)
     assert summary["untimed"] == {}
+
+
+def test_a_7_series_is_slower_by_its_factor(tiny, tmp_path):
+    found = {}
+    for part in ("xcvu9p", "xc7a35t"):
+        target = TARGET.model_copy(update={"part": part, "clock_period_ns": 0.1})
+        folder = tmp_path / part
+        folder.mkdir()
+        found[part] = make_firmware(tiny, None, folder, backend="estimate", target=target).report
+        assert found[part].available["lut"] == find_part(part).available["lut"]
+    fast, slow = (value(found[part].clock_period_ns) for part in ("xcvu9p", "xc7a35t"))
+    # No adder of five bits fits into 0.1 ns: the period is that of the cells.
+    assert fast >= 2 * (CLOCK_TO_Q_NS + adder_ns(4))
+    assert slow == pytest.approx(2.4 * fast)
