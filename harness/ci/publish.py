@@ -38,9 +38,10 @@ from harness.ci.ledger import (
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
-from harness.ci.secrecy import cannot_be_scored, open_challenges, show_public_parts
+from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import EnvironmentFaultError, ExitCode
+from harness.scoring.readiness import cannot_be_scored
 
 
 def publish(

@@ -20,10 +20,11 @@ from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_re
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
 from harness.ci.publish import declared_beside, read_branch, share_out
-from harness.ci.secrecy import cannot_be_scored, open_challenges, show_public_parts
+from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import DataError, ExitCode, HarnessError, attempt
 from harness.scoring.audit import rescore_card
+from harness.scoring.readiness import cannot_be_scored
 
 Outcome: TypeAlias = Literal["unchanged", "rescored", "scored again", "waiting", "failed"]
 

@@ -6,13 +6,20 @@ from pathlib import Path
 
 import click
 
-from harness.cli.options import FOLDER, json_option, manifest_option, plots_option, results_option
+from harness.cli.options import (
+    FOLDER,
+    challenge_argument,
+    json_option,
+    manifest_option,
+    plots_option,
+    results_option,
+)
 from harness.cli.output import print_result, tell
 from harness.errors import DataError, UsageError
 
 
 @click.command()
-@click.argument("challenge")
+@challenge_argument
 @manifest_option
 @click.option("--mirror", help="Address below which the files lie by their names.")
 @click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
@@ -28,7 +35,7 @@ from harness.errors import DataError, UsageError
 )
 @json_option
 def fetch(
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     mirror: str | None,
     source_folder: Path | None,
@@ -76,10 +83,10 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
 
 
 @data.command()
-@click.argument("challenge")
+@challenge_argument
 @manifest_option
 @json_option
-def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
+def check(challenge: str | None, manifests: tuple[Path, ...], as_json: bool) -> None:
     """Check the rules of CHALLENGE before a contest: rates, deadline, part, weights.
 
     It says how many background events may pass at each rate. Exit code 2 if something would spoil
@@ -100,13 +107,17 @@ def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("challenge")
+@challenge_argument
 @manifest_option
 @plots_option
 @results_option
 @json_option
 def describe(
-    challenge: str, manifests: tuple[Path, ...], plots: Path | None, results: Path, as_json: bool
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    plots: Path | None,
+    results: Path,
+    as_json: bool,
 ) -> None:
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
     from harness.data.describe import describe as describe_events
@@ -118,7 +129,7 @@ def describe(
 
     rules = load_manifest(*manifests).challenge(challenge)
     description = describe_events(open_store(rules))
-    write_json(results / challenge / "summary.json", description.summary)
+    write_json(results / rules.name / "summary.json", description.summary)
     print_result(description.summary, description_view(description), as_json=as_json)
     if plots is not None:
         for path in write_plots(description.summary, plots):
