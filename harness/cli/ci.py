@@ -28,7 +28,7 @@ from harness.cli.options import (
 )
 from harness.cli.organise import DECISIONS
 from harness.cli.output import print_json, print_result, tell
-from harness.errors import UsageError
+from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from harness.ci.intake import ScoringSettings
@@ -65,7 +65,6 @@ def plan(
     """Say which submissions a pull request changes, and whether it is scored; JSON."""
     from harness.ci.git import Repository
     from harness.ci.plan import make_plan
-    from harness.errors import ExitCode
     from harness.files import write_json
 
     rules, declared = challenges_for(challenge, manifests)
@@ -81,6 +80,42 @@ def plan(
         write_json(out, made)
     print_json(made)
     sys.exit(ExitCode.INVALID if made.kind == "refused" else ExitCode.SCORED)
+
+
+@ci.command()
+@repository_option
+@click.argument("head")
+@click.option("--main", default="main", show_default=True, help="Branch that receives it.")
+@click.option("--author", help="Account that pushed it; without it owners are not checked.")
+@declared_option
+@manifest_option
+def accept(
+    repository: Path,
+    head: str,
+    main: str,
+    author: str | None,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+) -> None:
+    """Merge HEAD, pushed to a bare remote, into the main branch if it brings submissions alone.
+
+    The hook of a remote runs it; the rules are those of a pull request.
+    """
+    from harness.ci.accept import accept_branch
+    from harness.ci.git import Repository
+    from harness.ci.view import plan_view
+
+    rules, declared = challenges_for(challenge, manifests)
+    made = accept_branch(
+        Repository(repository),
+        head,
+        intake=rules.intake,
+        main=main,
+        author=author,
+        challenges=declared,
+    )
+    print_result(made, plan_view(made), as_json=False)
+    sys.exit(ExitCode.SCORED if made.kind == "submissions" else ExitCode.INVALID)
 
 
 @ci.command()
@@ -240,11 +275,15 @@ def local(
 @board_options
 @private_options
 @scoring_options
+@click.option(
+    "--inbox", type=FOLDER, help="A shared folder of submissions, in place of the main branch."
+)
 @click.option("--retry", is_flag=True, help="Try again what was given up: the platform failed.")
 @json_option
 def publish(
     commit: str,
     private: PrivatePlace | None,
+    inbox: Path | None,
     retry: bool,
     as_json: bool,
     work: BoardWork,
@@ -257,7 +296,7 @@ def publish(
     from harness.ci.view import summaries_view
 
     settings = replace(settings, is_retrying=retry)
-    summaries = publish(work, commit, settings, private=private)
+    summaries = publish(work, commit, settings, private=private, inbox=inbox)
     print_result(summaries, summaries_view(summaries), as_json=as_json)
     sys.exit(published_exit_code(summaries))
 

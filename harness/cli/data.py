@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.cli.options import (
+    FILE,
     FOLDER,
     challenge_argument,
     json_option,
@@ -104,6 +105,24 @@ def check(challenge: str | None, manifests: tuple[Path, ...], as_json: bool) -> 
     print_result(found, readiness_view(found), as_json=as_json)
     if found.problems:
         raise UsageError(*found.problems)
+
+
+@data.command()
+@challenge_argument
+@manifest_option
+@click.option("--out", type=FILE, help="Write the page here.")
+def rules(challenge: str | None, manifests: tuple[Path, ...], out: Path | None) -> None:
+    """Write the rules that the manifest states for CHALLENGE as a page for the teams."""
+    from harness.data.manifest import load_manifest
+    from harness.files import write_whole
+    from harness.scoring.rules_page import rules_page
+
+    page = rules_page(load_manifest(*manifests).challenge(challenge))
+    if out is None:
+        tell(page.rstrip("\n"), is_error=False)
+    else:
+        write_whole(out, page.encode())
+        tell(f"the rules: {out}")
 
 
 @data.command()

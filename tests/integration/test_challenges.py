@@ -184,7 +184,7 @@ def test_a_pull_request_is_scored_on_each_challenge_and_its_comment_shows_every_
     assert {path.name for path in (out / "cards").iterdir()} == {"both.json", "both@sample.json"}
     shown = ("--manifest", second, "--results", tmp_path / "results")
     text = command_line("ci", "comment", "--artefact", out, *shown)
-    assert text.count("Expected rank") + text.count("Not ranked") == 2
+    assert text.count("## `both`: ") == 3
     assert "not scored on adc2021" in text
     assert "was not read" not in text
     assert "not what its name says" not in text
