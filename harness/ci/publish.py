@@ -71,12 +71,8 @@ def publish(
         Of the public challenge, of the private one, then of the others that submissions declare.
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
-        if inbox is None:
-            head = clone.resolve(commit)
-            handed = read_branch(clone, head)
-        else:
-            head = None
-            handed = receive_folder(inbox, work.board.results, progress=settings.progress)
+        head = None if inbox else clone.resolve(commit)
+        handed = read_handed(work, clone, commit, inbox=inbox)
         shares = share_out(handed, settings)
         summaries = []
         for own in challenges:
@@ -87,6 +83,15 @@ def publish(
             _follow(clone, head, own)
             summaries.append(_publish_beside(shares[own.rules.name], own))
     return summaries
+
+
+def read_handed(
+    work: BoardWork, clone: Repository, commit: str, *, inbox: Path | None
+) -> list[SubmittedFiles]:
+    """Read the submissions of a commit of the main branch, or of a shared folder."""
+    if inbox is None:
+        return read_branch(clone, clone.resolve(commit))
+    return receive_folder(inbox, work.board.results, progress=work.tell)
 
 
 def _follow(clone: Repository, head: str | None, settings: ScoringSettings) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from harness.board.contest import Rulebook
@@ -19,7 +20,7 @@ from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
-from harness.ci.publish import declared_beside, read_branch, share_out
+from harness.ci.publish import declared_beside, read_handed, share_out
 from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import DataError, ExitCode, HarnessError, attempt
@@ -51,14 +52,19 @@ class Redone:
 
 
 def rescore_board(
-    work: BoardWork, commit: str, settings: ScoringSettings, *, private: PrivatePlace | None = None
+    work: BoardWork,
+    commit: str,
+    settings: ScoringSettings,
+    *,
+    private: PrivatePlace | None = None,
+    inbox: Path | None = None,
 ) -> list[Redone]:
-    """Make the cards of a board again, and its pages; `commit` holds the submissions.
+    """Make the cards of a board again, and its pages; `commit` or `inbox` holds the submissions.
 
     The challenges are those of `publish`, and so is what the board gets of them.
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
-        handed = read_branch(clone, clone.resolve(commit))
+        handed = read_handed(work, clone, commit, inbox=inbox)
         others = declared_beside(share_out(handed, settings), settings)
         every = (*challenges, *(own for own in others if not cannot_be_scored(own.rules)))
         return [one for own in every for one in rescore_all(handed, own)]

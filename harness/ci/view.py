@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,8 +12,10 @@ from rich.text import Text
 from harness.card.terminal import DASH, table
 from harness.card.text import quoted
 from harness.ci.documents import Plan, Scoring, Summary
-from harness.ci.rescore import Redone
 from harness.errors import Problem
+
+if TYPE_CHECKING:
+    from harness.ci.rescore import Redone
 
 
 def receipts_view(received: Mapping[str, str | None]) -> RenderableType:

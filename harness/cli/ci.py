@@ -12,6 +12,7 @@ from harness.cli.ci_options import (
     board_option,
     board_options,
     challenges_for,
+    inbox_option,
     private_options,
     received_option,
     repository_option,
@@ -275,9 +276,7 @@ def local(
 @board_options
 @private_options
 @scoring_options
-@click.option(
-    "--inbox", type=FOLDER, help="A shared folder of submissions, in place of the main branch."
-)
+@inbox_option
 @click.option("--retry", is_flag=True, help="Try again what was given up: the platform failed.")
 @json_option
 def publish(
@@ -303,6 +302,7 @@ def publish(
 
 @ci.command("rescore-all")
 @click.option("--commit", default="HEAD", show_default=True, help="Whose submissions run again.")
+@inbox_option
 @board_options
 @private_options
 @scoring_options
@@ -310,6 +310,7 @@ def publish(
 def rescore_all(
     commit: str,
     private: PrivatePlace | None,
+    inbox: Path | None,
     as_json: bool,
     work: BoardWork,
     settings: ScoringSettings,
@@ -318,7 +319,7 @@ def rescore_all(
     from harness.ci.rescore import redone_exit_code, rescore_board
     from harness.ci.view import redone_view
 
-    redone = rescore_board(work, commit, settings, private=private)
+    redone = rescore_board(work, commit, settings, private=private, inbox=inbox)
     print_result(redone, redone_view(redone), as_json=as_json)
     sys.exit(redone_exit_code(redone))
 

@@ -102,6 +102,9 @@ def board_options(command: Callable[..., None]) -> Callable[..., None]:
     return gathered
 
 
+inbox_option = click.option(
+    "--inbox", type=FOLDER, help="A shared folder of submissions, in place of the main branch."
+)
 received_option = click.option(
     "--received",
     metavar="TIME",

@@ -23,8 +23,8 @@ from harness.scoring.readiness import check_challenge
 
 _MADE = "<!-- Made from data_manifest.yaml by `harness data rules`: change it there. -->"
 _INTRODUCTION = (
-    "What is checked, and what your code may do, is in `docs/rules.md` of harness. Here is what this "
-    "contest decides itself."
+    "What is checked, and what your code may do, is in `docs/rules.md` of harness. Here is what "
+    "this contest decides itself."
 )
 
 
