@@ -122,14 +122,14 @@ class Hackathon:
         made = remote.git("commit-tree", tree, "-p", base, "-p", head, "-m", what)
         remote.git("update-ref", "refs/heads/main", made)
 
-    def push(self, teams: Mapping[str, tuple[float, float]], note: str = "") -> str:
+    def push(self, teams: Mapping[str, tuple[float, float]]) -> str:
         """Push a branch for each team from a clone of its own; return what the hook said."""
         clone = GitRepository(self.place / "team")
         if not clone.folder.exists():
             self.run("git", "clone", "--quiet", str(self.remote.folder), str(clone.folder))
         clone.git("fetch", "--quiet", "origin", "main")
         for team, rates in teams.items():
-            clone.commit(team, files_of(team, rates, note=note), parent="FETCH_HEAD")
+            clone.commit(team, files_of(team, rates), parent="FETCH_HEAD")
         return self.run("git", "-C", str(clone.folder), "push", "--force", "origin", *teams)
 
     def copy(self, team: str, rates: tuple[float, float], received: str) -> None:
@@ -219,7 +219,7 @@ def play(
 ) -> None:
     """Play the event; raise where an output differs from what it must be.
 
-    The reduced form leaves out the other version of the scorer, and some comparisons.
+    The reduced form leaves out the other version of the scorer.
     """
     event = Hackathon(place)
     early = datetime.now(UTC) - timedelta(hours=1)
@@ -248,21 +248,17 @@ def play(
     deadline = utc(datetime.now(UTC))
     event.decide("freeze", "--deadline", deadline)
     wait_after(deadline)
-    event.push({"fred": (9e-1, 9e-1)}, note="too late")
+    event.push({"late": (9e-1, 9e-1)})
     event.score()
-    before, ranks = ranks, event.check()
-    assert ranks["bert"] is None
+    ranks = event.check()
+    assert {team for team, rank in ranks.items() if rank is None} == {"bert", "late"}
     assert "carl" not in ranks
-    assert ranks["fred"] == (before["fred"] or 0) - (before["bert"] < before["fred"])
     say("a rename, a disqualification and a late entry")
 
     event.set_working_point(1e-4)
-    if is_whole:
-        event.score()
-        assert not any(event.check().values())
     event.rescore()
     ranks = event.check()
-    assert {team for team, rank in ranks.items() if rank is None} == {"bert"}
+    assert {team for team, rank in ranks.items() if rank is None} == {"bert", "late"}
     say("another working point, all scored again")
 
     if is_whole:
