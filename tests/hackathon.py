@@ -149,19 +149,15 @@ class Hackathon:
     def score(self) -> None:
         """Score what is new on the main branch and in the shared folder."""
         self.follow_main()
-        self._both("publish")
+        harness("ci", "publish", "--push", *self.secrets())
+        with_pages("ci", "publish", "--push", "--inbox", "inbox", *self.secrets())
 
     def follow_main(self) -> None:
         self.git("fetch", "--quiet", "origin", "main")
         self.git("merge", "--quiet", "--ff-only", "FETCH_HEAD")
 
     def rescore(self) -> None:
-        self._both("rescore-all")
-
-    def _both(self, command: str) -> None:
-        """Do it for the main branch, and for the shared folder; then write the pages."""
-        harness("ci", command, "--push", *self.secrets())
-        with_pages("ci", command, "--push", "--inbox", "inbox", *self.secrets())
+        with_pages("ci", "rescore-all", "--push", "--inbox", "inbox", *self.secrets())
 
     def open(self) -> dict[str, int | None]:
         """Open the private final; return its ranking."""

@@ -59,12 +59,16 @@ def rescore_board(
     private: PrivatePlace | None = None,
     inbox: Path | None = None,
 ) -> list[Redone]:
-    """Make the cards of a board again, and its pages; `commit` or `inbox` holds the submissions.
+    """Make the cards of a board again, and its pages; `commit` and `inbox` hold the submissions.
 
     The challenges are those of `publish`, and so is what the board gets of them.
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
         handed = read_handed(work, clone, commit, inbox=inbox)
+        if inbox is not None:
+            # Teams may have handed in both ways; a shared folder needs no git.
+            merged = attempt(partial(read_handed, work, clone, commit, inbox=None))
+            handed += [] if isinstance(merged, HarnessError) else merged
         others = declared_beside(share_out(handed, settings), settings)
         every = (*challenges, *(own for own in others if not cannot_be_scored(own.rules)))
         return [one for own in every for one in rescore_all(handed, own)]
