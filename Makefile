@@ -8,7 +8,7 @@ SAMPLE ?= build/sample
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-slow test-baselines check format bench hostile browser leaderboard schemas
-.PHONY: lock clean sample fuzz links firmware-accuracy baselines docs-baselines pictures
+.PHONY: hackathon lock clean sample fuzz links firmware-accuracy baselines docs-baselines pictures
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -23,6 +23,9 @@ score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submis
 
 test: $(READY)  ## run the tests
 	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile
+
+hackathon: $(READY)  ## play a whole hackathon on this machine (minutes)
+	$(BIN)/python -m tests.hackathon
 
 test-slow: $(READY)  ## run the slow tests (all coverage toys, 100 kills, ...)
 	$(BIN)/pytest -m slow

@@ -198,6 +198,13 @@ def load_json(
     return value
 
 
+def schema_text(model: type[BaseModel]) -> str:
+    """Return the JSON Schema of a file that holds `model`, with a final newline."""
+    schema = model.model_json_schema(by_alias=True, mode="validation")
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return json.dumps({"$schema": dialect, **schema}, indent=2, ensure_ascii=False) + "\n"
+
+
 def read_yaml(path: Path, model: type[Model]) -> Model:
     """Read the YAML file at `path` as a `model`.
 

@@ -284,6 +284,8 @@ class Runner:
         Workspaces are made below it.
     variables : mapping
         The repository's variables; `secrets` its secrets; `environment` what the machine has set.
+    workflows, programs : Path
+        Folders of the workflows, and of what they install.
     """
 
     upstream: Path
@@ -293,11 +295,13 @@ class Runner:
     secrets: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     number: int = 0
+    workflows: Path = WORKFLOWS
+    programs: Path = Path(sys.prefix) / "bin"
 
     def run(self, workflow: str, event: Mapping[str, object]) -> WorkflowRun:
         """Execute the one job of a workflow."""
         self.number += 1
-        content = yaml.safe_load((WORKFLOWS / workflow).read_text(encoding="utf-8"))
+        content = yaml.safe_load((self.workflows / workflow).read_text(encoding="utf-8"))
         (job,) = content["jobs"].values()
         workspace = self.folder / f"run-{self.number}"
         event_file = self.folder / f"event-{self.number}.json"
@@ -393,7 +397,7 @@ class Runner:
             subprocess.run(command, check=True, capture_output=True)
         made = workspace / ".venv"
         made.mkdir()
-        (made / "bin").symlink_to(Path(sys.prefix) / "bin")
+        (made / "bin").symlink_to(self.programs)
         (made / ".ready").touch()
 
 

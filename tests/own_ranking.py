@@ -26,13 +26,16 @@ def own_ranking(
     decisions = json.loads(written.read_text())["decisions"] if written.exists() else []
     cards = {f"{path.parent.name}/{path.stem}": _read(path) for path in place.glob("*/*.json")}
     retracted, deadline = _retracted(cards, decisions), _deadline(decisions)
+    scorer_version = max((card["scorer_version"] for card in cards.values()), default=0)
     teams: dict[str, list[tuple[tuple[Any, ...], Json]]] = {}
     ranks: Ranks = {}
     for key, card in cards.items():
         name = _present_name(card, decisions)
         is_late = deadline is not None and _received(card) > deadline
         is_valid = not (is_late or key in retracted or _is_out(name, card, decisions))
-        is_comparable = is_valid and card["challenge"]["working_point"] == working_point
+        is_of_point = card["challenge"]["working_point"] == working_point
+        is_of_scorer = card["scorer_version"] == scorer_version
+        is_comparable = is_valid and is_of_point and is_of_scorer
         order = (is_comparable, is_valid, _received(card), _time(card["created"]))
         teams.setdefault(name, []).append((order, card))
     merits = {}

@@ -114,7 +114,8 @@ class GitRepository:
             mode = modes.get(path, "100644") if path in known else "0"
             line = f"{mode} {known.get(path, '0' * 40)}\t{path}\0"
             lines.append(line.encode(errors="surrogateescape"))
-        index = {"GIT_INDEX_FILE": str(self.folder / ".git" / "test.index")}
+        place = self.folder / self.git("rev-parse", "--git-path", "test.index")
+        index = {"GIT_INDEX_FILE": str(place)}
         Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         if parent is not None:
             self.git("read-tree", parent, env=index)

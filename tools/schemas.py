@@ -6,7 +6,6 @@ python -m tools.schemas --check    say which are not current; exit code 1 if any
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from harness.ci.documents import Summary
 from harness.ci.inbox import Receipt
 from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
+from harness.files import schema_text
 from harness.submission.declaration import Spec
 from tools.pages import ROOT, asks_for_check, write_or_check
 
@@ -34,13 +34,6 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "submission": Spec,
     "summary": Summary,
 }
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-
-def publish(model: type[BaseModel]) -> str:
-    """Return the JSON Schema of a file that holds `model`, with a final newline."""
-    schema = model.model_json_schema(by_alias=True, mode="validation")
-    return json.dumps({"$schema": DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
 
 
 def schema_path(name: str) -> Path:
@@ -50,7 +43,7 @@ def schema_path(name: str) -> Path:
 
 def published() -> dict[Path, str]:
     """Return the text of every schema."""
-    return {schema_path(name): publish(model) for name, model in MODELS.items()}
+    return {schema_path(name): schema_text(model) for name, model in MODELS.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.board.formats import TERMINAL_SKIPS, columns, figures_text
 from harness.board.rows import Board, describe_lead
 from harness.card.text import visible
-from harness.errors import EnvironmentFaultError
+from harness.errors import EnvironmentFaultError, install_extra
 
 
 def to_latex(board: Board) -> str:
@@ -26,7 +26,7 @@ def to_latex(board: Board) -> str:
     except (ImportError, AttributeError) as error:
         raise EnvironmentFaultError(
             "a table of LaTeX needs jinja2, which is not installed",
-            fix="pip install 'harness[leaderboard]'",
+            fix=install_extra("leaderboard"),
         ) from error
     body = (
         styled.format(escape="latex")

@@ -27,7 +27,9 @@ MAX_ARCHIVE_BYTES = 64 * 1024**2
 MAX_MEMBERS = 128
 # As a forge packs artefacts.
 _PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_CARD_NAME = re.compile(rf"{CARDS_FOLDER}/(?P<team>{NAME_PATTERN})\.json\Z")
+_CARD_NAME = re.compile(
+    rf"{CARDS_FOLDER}/(?P<key>(?P<team>{NAME_PATTERN})(@{NAME_PATTERN})?)\.json\Z"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,9 +38,9 @@ class RunArtefact:
 
     Attributes
     ----------
-    cards : mapping of team to ScoreCard
-        Cards that can be read.
-    unread : mapping of team to str
+    cards : mapping of str to ScoreCard
+        Cards that can be read, by `Summary.key_of`.
+    unread : mapping of str to str
         Why a card that there should be cannot be shown.
     remarks : tuple of str
         What else was left out, and why.
@@ -126,14 +128,14 @@ def _artefact(members: dict[str, bytes], unread: dict[str, str], remarks: list[s
         if (match := _CARD_NAME.match(name)) is None:
             continue
         try:
-            cards[match["team"]] = _card(
+            cards[match["key"]] = _card(
                 content, match["team"], {(match["team"], summary.challenge), *expected}
             )
         except DataError as error:
-            unread[match["team"]] = error.problems[0].what
+            unread[match["key"]] = error.problems[0].what
     for one in summary.scorings:
-        if one.card is not None and one.team not in cards:
-            unread.setdefault(one.team, "is not among what the run left")
+        if one.card is not None and summary.key_of(one) not in cards:
+            unread.setdefault(summary.key_of(one), "is not among what the run left")
     return RunArtefact(summary=summary, cards=cards, unread=unread, remarks=tuple(remarks))
 
 
@@ -156,7 +158,8 @@ def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
         Teams whose folders the pull request changes, as the forge says.
     """
     summary = artefact.summary
-    strangers = {one.team for one in summary.scorings} | set(artefact.cards) | set(artefact.unread)
+    strangers = {one.team for one in summary.scorings}
+    strangers |= {_team_of(key) for key in (*artefact.cards, *artefact.unread)}
     if summary.plan is not None:
         strangers |= {one.team for one in summary.plan.submissions}
         strangers |= {one.renamed_from for one in summary.plan.submissions if one.renamed_from}
@@ -184,7 +187,11 @@ def only_teams(artefact: RunArtefact, teams: Collection[str]) -> RunArtefact:
                 "scorings": tuple(one for one in summary.scorings if one.team in teams),
             }
         ),
-        cards={team: card for team, card in artefact.cards.items() if team in teams},
-        unread={team: why for team, why in artefact.unread.items() if team in teams},
+        cards={key: card for key, card in artefact.cards.items() if _team_of(key) in teams},
+        unread={key: why for key, why in artefact.unread.items() if _team_of(key) in teams},
         remarks=(*artefact.remarks, remark),
     )
+
+
+def _team_of(key: str) -> str:
+    return key.partition("@")[0]

@@ -164,11 +164,11 @@ def make_comment(
     ----------
     summary : Summary
         The plan, and what came of it.
-    cards : mapping of team to ScoreCard
-        Those of the scored submissions.
+    cards : mapping of str to ScoreCard
+        By `Summary.key_of`: those of the scored submissions.
     rivals : Rivals
         What there was before.
-    unread : mapping of team to str
+    unread : mapping of str to str
         Why the card of a scored submission is not among them.
     remarks : sequence of str
         What the reader must know of the run itself, such as parts that were left out of it.
@@ -186,10 +186,11 @@ def make_comment(
         parts += _plan_parts(summary.plan)
         parts += _disqualified(summary.plan, rivals)
     for scoring in summary.scorings:
-        card = cards.get(scoring.team)
+        key = summary.key_of(scoring)
+        card = cards.get(key)
         is_shown = card is not None and card.challenge.name == scoring.challenge
         if scoring.status == "failed" or card is None or not is_shown:
-            parts.append(_failure(scoring, unread.get(scoring.team, "")))
+            parts.append(_failure(scoring, unread.get(key, "")))
             if scoring.message:
                 optional.append((len(parts), _log(scoring)))
                 parts.append("")
@@ -281,7 +282,8 @@ def _failure(scoring: Scoring, unread: str) -> str:
         reason, hint = "it waits", "Nothing was counted; the next push tries it again."
     elif scoring.status != "failed":
         reason, hint = "its card cannot be shown", f"It {comment_text(unread)}."
-    return f"## `{scoring.team}`: not scored\n\n**{reason.capitalize()}.** {hint}"
+    head = f"## `{scoring.team}`: not scored on {scoring.challenge}"
+    return f"{head}\n\n**{reason.capitalize()}.** {hint}"
 
 
 def _log(scoring: Scoring) -> str:

@@ -132,6 +132,12 @@ class Summary(Value):
     plan: Plan | None
     scorings: tuple[Scoring, ...] = Field(default=(), max_length=10_000)
 
+    def key_of(self, scoring: Scoring) -> str:
+        """Return the key of a card in an artefact: the team, and any but its first challenge."""
+        first = next((one for one in self.scorings if one.team == scoring.team), scoring)
+        is_first = first.challenge == scoring.challenge
+        return scoring.team if is_first else f"{scoring.team}@{scoring.challenge}"
+
     @property
     def exit_code(self) -> int:
         """One exit code for all: 0 only if all was scored that could be scored."""

@@ -16,12 +16,13 @@ from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary,
 from harness.ci.git import Repository
 from harness.ci.inbox import receive
 from harness.ci.process import DEFAULT_LIMIT_S, ScoringRequest, score_request
-from harness.ci.queue import Score, score_all
+from harness.ci.queue import Score, not_run, score_all
 from harness.ci.staging import read_files, write_files
-from harness.data.manifest import Manifest
+from harness.data.manifest import Manifest, manifests_beside
 from harness.errors import HarnessError, InvalidSubmissionError, attempt
 from harness.files import write_json
 from harness.scoring.chosen import chosen_challenges
+from harness.scoring.readiness import cannot_be_scored
 from harness.submission import Submission, read_submission
 from harness.submission.declaration import FILE_NAME, parse_spec
 from harness.submission.digest import read_regular, scan
@@ -92,14 +93,14 @@ class SubmittedFiles:
 
 
 def score_plan(repository: Repository, plan: Plan, settings: ScoringSettings) -> Summary:
-    """Score the submissions of a plan, read from git's objects, each on one challenge.
+    """Score the submissions of a plan, read from git's objects, on all that they declare.
 
-    That is the first one that it declares: the main branch scores it on the others, too.
+    A declared challenge that cannot be scored here waits for the main branch.
     """
     if plan.kind != "submissions":
         return Summary(challenge=settings.rules.name, plan=plan)
     handed = [read_tree(repository, one.team, one.tree) for one in plan.to_score if one.tree]
-    scorings = score_handed(handed, settings, n_challenges=1)
+    scorings = score_handed(handed, settings)
     return Summary(challenge=settings.rules.name, plan=plan, scorings=tuple(scorings))
 
 
@@ -197,20 +198,12 @@ def challenges_of(handed: SubmittedFiles, settings: ScoringSettings) -> tuple[Ch
         return (settings.rules,)
 
 
-def score_handed(
-    handed: Sequence[SubmittedFiles], settings: ScoringSettings, *, n_challenges: int | None = None
-) -> list[Scoring]:
-    """Score submissions; one that is not valid fails without being run.
-
-    Parameters
-    ----------
-    n_challenges : int, optional
-        Of each submission's challenges, take the first ones only.
-    """
+def score_handed(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Scoring]:
+    """Score submissions on all their challenges; one that is not valid fails without being run."""
     prepared = [
-        prepare(one, replace(settings, rules=rules))
+        prepare_declared(one, replace(settings, rules=rules))
         for one in handed
-        for rules in challenges_of(one, settings)[:n_challenges]
+        for rules in challenges_of(one, settings)
     ]
     requests = [one for one in prepared if isinstance(one, ScoringRequest)]
     scored = iter(score_requests(requests, settings))
@@ -230,6 +223,15 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
     )
 
 
+def prepare_declared(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest | Scoring:
+    """Prepare a submission; on a challenge that it declares and that cannot be scored, it waits."""
+    made = prepare(handed, settings)
+    reason = "" if settings.declared is None else cannot_be_scored(settings.rules)
+    if isinstance(made, Scoring) or not reason:
+        return made
+    return not_run(made, "waiting", reason)
+
+
 def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest | Scoring:
     """Check a submission and make a request of it, or say what is wrong."""
     submission = attempt(lambda: _checked(handed, settings))
@@ -240,7 +242,7 @@ def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest
         rules=settings.rules,
         digest=submission.digest,
         files={str(path): handed.files[str(path)] for path in submission.files},
-        manifests={path.name: path.read_bytes() for path in settings.manifests},
+        manifests=tuple(path.read_bytes() for path in manifests_beside(*settings.manifests)),
         received=handed.received,
         has_firmware=settings.has_firmware,
         limit_s=settings.limit_s,
@@ -283,8 +285,6 @@ def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scori
 def write_artefact(summary: Summary, results: Path, folder: Path) -> Summary:
     """Write a summary and the public parts of its cards into a folder, for the comment.
 
-    Of a team with several challenges it is the card of the first one.
-
     Returns
     -------
     Summary
@@ -292,16 +292,16 @@ def write_artefact(summary: Summary, results: Path, folder: Path) -> Summary:
     """
     laid = [
         failed(one, made)
-        if isinstance(made := attempt(partial(_lay, one, results, folder)), HarnessError)
+        if isinstance(made := attempt(partial(_lay, summary, one, results, folder)), HarnessError)
         else one
-        for one in reversed(summary.scorings)
-    ][::-1]
+        for one in summary.scorings
+    ]
     summary = summary.model_copy(update={"scorings": tuple(laid)})
     write_json(folder / SUMMARY_NAME, summary)
     return summary
 
 
-def _lay(scoring: Scoring, results: Path, folder: Path) -> None:
+def _lay(summary: Summary, scoring: Scoring, results: Path, folder: Path) -> None:
     if scoring.card is not None:
         card = read_card(results / scoring.challenge / f"{scoring.card}{CARD_SUFFIX}")
-        write_json(folder / CARDS_FOLDER / f"{scoring.team}.json", public_part(card))
+        write_json(folder / CARDS_FOLDER / f"{summary.key_of(scoring)}.json", public_part(card))

@@ -28,7 +28,7 @@ _MAX_NAMED = 20
 
 def decide(
     work: BoardWork,
-    challenge: str,
+    challenge: str | None,
     kind: DecisionKind,
     *,
     reason: str,
@@ -39,6 +39,8 @@ def decide(
 
     Parameters
     ----------
+    challenge : str or None
+        On which; None: the default one.
     is_same_team : bool
         Of a rename: the team that has the new name already is the same one.
     **subject : str
@@ -57,7 +59,7 @@ def decide(
     with open_session(work):
         board = _read_board(work, challenge)
         checked = _checked(board, decision, is_same_team=is_same_team)
-        return add_decision(work.board.results, challenge, checked)
+        return add_decision(work.board.results, board.challenge, checked)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,8 +78,9 @@ class _Board:
         return frozenset(self.teams.of_card(entry.card).name for entry in self.entries)
 
 
-def _read_board(work: BoardWork, challenge: str) -> _Board:
+def _read_board(work: BoardWork, challenge: str | None) -> _Board:
     manifest = load_manifest(*work.manifests)
+    challenge = challenge or manifest.default_name
     snapshot = CardIndex(work.board.results).refresh()
     opened = CardIndex(work.board.opened).refresh().entries
     known = {*manifest.names, *snapshot.entries, *snapshot.decisions, *opened}
@@ -191,11 +194,13 @@ def _check_ban(board: _Board, team: str, *, is_wanted: bool) -> None:
         raise UsageError(f"{team} is {'not disqualified' if is_wanted else 'disqualified already'}")
 
 
-def open_ranking(work: BoardWork, challenge: str, private_results: str) -> Ranking:
+def open_ranking(work: BoardWork, challenge: str | None, private_results: str) -> Ranking:
     """Open a private challenge: its whole cards and hidden signals go to the board.
 
     Parameters
     ----------
+    challenge : str or None
+        Which one; None: the default one.
     private_results : str
         Where the organiser's whole cards are: a path, or an address of a store.
 
@@ -204,8 +209,10 @@ def open_ranking(work: BoardWork, challenge: str, private_results: str) -> Ranki
     Ranking
         The final one.
     """
+    manifest = load_manifest(*work.manifests)
+    challenge = challenge or manifest.default_name
     with open_session(work), open_results(private_results, is_read=True) as private:
         open_cards(private, work.board, challenge)
         carry_decisions(work.board, private)
-    boards = Boards(work.board.results, load_manifest(*work.manifests).challenges)
+    boards = Boards(work.board.results, manifest.challenges)
     return boards.ranking(boards.refresh(), challenge)

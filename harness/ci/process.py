@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -42,8 +42,8 @@ class ScoringRequest:
         Of the submission; None where its files are no valid submission.
     files : mapping of relative path to bytes
         The submission.
-    manifests : mapping of file name to bytes
-        Manifests beside the shipped one.
+    manifests : sequence of bytes
+        Manifests beside the shipped one, the earlier ones first.
     received : str or None
         When it was handed in, for the card.
     limit_s : float
@@ -56,7 +56,7 @@ class ScoringRequest:
     rules: Challenge
     digest: str | None
     files: Mapping[str, bytes]
-    manifests: Mapping[str, bytes] = field(default_factory=dict)
+    manifests: Sequence[bytes] = ()
     received: str | None = None
     has_firmware: bool = True
     limit_s: float = DEFAULT_LIMIT_S
@@ -123,7 +123,7 @@ def score_request(request: ScoringRequest) -> ScoringOutcome:
 
 def _command(request: ScoringRequest, folder: Path, place: Path) -> list[str]:
     manifests = []
-    for number, content in enumerate(request.manifests.values()):
+    for number, content in enumerate(request.manifests):
         path = place / f"manifest-{number}.yaml"
         path.write_bytes(content)
         manifests += ["--manifest", str(path)]

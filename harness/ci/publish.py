@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
@@ -25,6 +26,7 @@ from harness.ci.intake import (
     challenges_of,
     prepare,
     read_tree,
+    receive_folder,
     score_requests,
 )
 from harness.ci.ledger import (
@@ -38,13 +40,19 @@ from harness.ci.ledger import (
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
 from harness.ci.queue import find_card, not_run
-from harness.ci.secrecy import cannot_be_scored, open_challenges, show_public_parts
+from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import EnvironmentFaultError, ExitCode
+from harness.scoring.readiness import cannot_be_scored
 
 
 def publish(
-    work: BoardWork, commit: str, settings: ScoringSettings, *, private: PrivatePlace | None = None
+    work: BoardWork,
+    commit: str,
+    settings: ScoringSettings,
+    *,
+    private: PrivatePlace | None = None,
+    inbox: Path | None = None,
 ) -> list[Summary]:
     """Score what is new in a commit of the main branch, and publish cards and pages.
 
@@ -54,6 +62,8 @@ def publish(
         Of the public challenge; its `results` are those of the board.
     private : PrivatePlace, optional
         Where whole cards are kept that the public may not see; a private challenge.
+    inbox : Path, optional
+        A shared folder of submissions, in place of the commit.
 
     Returns
     -------
@@ -61,18 +71,33 @@ def publish(
         Of the public challenge, of the private one, then of the others that submissions declare.
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
-        head = clone.resolve(commit)
-        handed = read_branch(clone, head)
+        head = None if inbox else clone.resolve(commit)
+        handed = read_handed(work, clone, commit, inbox=inbox)
         shares = share_out(handed, settings)
         summaries = []
         for own in challenges:
-            follow_main(clone, head, own.decided, own.rules.name)
+            _follow(clone, head, own)
             # A private challenge is everybody's.
             summaries.append(publish_challenge(shares.get(own.rules.name, handed), own))
         for own in declared_beside(shares, settings):
-            follow_main(clone, head, own.decided, own.rules.name)
+            _follow(clone, head, own)
             summaries.append(_publish_beside(shares[own.rules.name], own))
     return summaries
+
+
+def read_handed(
+    work: BoardWork, clone: Repository, commit: str, *, inbox: Path | None
+) -> list[SubmittedFiles]:
+    """Read the submissions of a commit of the main branch, or of a shared folder."""
+    if inbox is None:
+        return read_branch(clone, clone.resolve(commit))
+    return receive_folder(inbox, work.board.results, progress=work.tell)
+
+
+def _follow(clone: Repository, head: str | None, settings: ScoringSettings) -> None:
+    """Write down which teams the main branch has changed; a shared folder has no history."""
+    if head is not None:
+        follow_main(clone, head, settings.decided, settings.rules.name)
 
 
 def publish_declared(handed: Sequence[SubmittedFiles], settings: ScoringSettings) -> list[Summary]:

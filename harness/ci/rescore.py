@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from harness.board.contest import Rulebook
@@ -19,11 +20,12 @@ from harness.challenge import utc
 from harness.ci.intake import ScoringSettings, SubmittedFiles, prepare, score_requests
 from harness.ci.private import PrivatePlace
 from harness.ci.process import ScoringRequest
-from harness.ci.publish import declared_beside, read_branch, share_out
-from harness.ci.secrecy import cannot_be_scored, open_challenges, show_public_parts
+from harness.ci.publish import declared_beside, read_handed, share_out
+from harness.ci.secrecy import open_challenges, show_public_parts
 from harness.ci.session import BoardWork, open_session
 from harness.errors import DataError, ExitCode, HarnessError, attempt
 from harness.scoring.audit import rescore_card
+from harness.scoring.readiness import cannot_be_scored
 
 Outcome: TypeAlias = Literal["unchanged", "rescored", "scored again", "waiting", "failed"]
 
@@ -50,14 +52,23 @@ class Redone:
 
 
 def rescore_board(
-    work: BoardWork, commit: str, settings: ScoringSettings, *, private: PrivatePlace | None = None
+    work: BoardWork,
+    commit: str,
+    settings: ScoringSettings,
+    *,
+    private: PrivatePlace | None = None,
+    inbox: Path | None = None,
 ) -> list[Redone]:
-    """Make the cards of a board again, and its pages; `commit` holds the submissions.
+    """Make the cards of a board again, and its pages; `commit` and `inbox` hold the submissions.
 
     The challenges are those of `publish`, and so is what the board gets of them.
     """
     with open_session(work) as clone, open_challenges(settings, private) as challenges:
-        handed = read_branch(clone, clone.resolve(commit))
+        handed = read_handed(work, clone, commit, inbox=inbox)
+        if inbox is not None:
+            # Teams may have handed in both ways; a shared folder needs no git.
+            merged = attempt(partial(read_handed, work, clone, commit, inbox=None))
+            handed += [] if isinstance(merged, HarnessError) else merged
         others = declared_beside(share_out(handed, settings), settings)
         every = (*challenges, *(own for own in others if not cannot_be_scored(own.rules)))
         return [one for own in every for one in rescore_all(handed, own)]

@@ -17,12 +17,11 @@ from harness.board.entry import is_same_scoring
 from harness.board.index import CardIndex
 from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card, write_card
-from harness.challenge import Challenge
 from harness.ci.intake import ScoringSettings
 from harness.ci.opening import carry_to_whole_cards
 from harness.ci.private import PrivatePlace, open_contest, open_results
 from harness.errors import EnvironmentFaultError, HarnessError, UsageError, attempt
-from harness.scoring.readiness import check_challenge, refuse_unrankable
+from harness.scoring.readiness import refuse_unrankable, secret_of
 
 
 @contextmanager
@@ -44,7 +43,7 @@ def open_challenges(
         The public challenge keeps something secret, and there is no place for its whole cards; or
         a location or the name of a challenge is wrong.
     """
-    secret = _secret_of(settings.rules)
+    secret = secret_of(settings.rules)
     if secret and place is None:
         raise UsageError(
             f"{settings.rules.name} {secret}, and a board is public",
@@ -89,28 +88,6 @@ def _refuse_unrankable(settings: ScoringSettings) -> None:
             fix=f"where nobody else reads it: harness data check {settings.rules.name} --manifest "
             "FILE",
         ) from None
-
-
-def cannot_be_scored(rules: Challenge) -> str:
-    """Say why a challenge that teams declare cannot be scored here in public; empty if it can."""
-    if secret := _secret_of(rules):
-        return f"{rules.name} {secret}: the organiser scores it by `--challenge {rules.name}`"
-    found = check_challenge(rules)
-    if not found.is_here:
-        return f"the data of {rules.name} are not on this machine: run `harness fetch {rules.name}`"
-    try:
-        refuse_unrankable(rules)
-    except UsageError as error:
-        return f"nobody would be ranked: {error.problems[0]}"
-    return ""
-
-
-def _secret_of(rules: Challenge) -> str:
-    """Say what a challenge keeps secret; empty if nothing."""
-    if rules.private == "until_open":
-        return "shows nothing until it is opened"
-    n_hidden = len(rules.processes("hidden"))
-    return f"hides {n_hidden} signals" if n_hidden else ""
 
 
 def show_public_parts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,8 +11,11 @@ from rich.text import Text
 
 from harness.card.terminal import DASH, table
 from harness.card.text import quoted
-from harness.ci.documents import Scoring, Summary
-from harness.ci.rescore import Redone
+from harness.ci.documents import Plan, Scoring, Summary
+from harness.errors import Problem
+
+if TYPE_CHECKING:
+    from harness.ci.rescore import Redone
 
 
 def receipts_view(received: Mapping[str, str | None]) -> RenderableType:
@@ -33,6 +37,18 @@ def scorings_view(scorings: Sequence[Scoring]) -> RenderableType:
     ]
     header = ("team", "status", "exit code", "seconds", "card")
     return Group(table("scorings", header, rows), *reasons)
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    """Draw what a pushed branch brings, or why it is not accepted; for who pushed it."""
+    match plan.kind:
+        case "submissions":
+            names = ", ".join(f"{one.team} ({one.change})" for one in plan.submissions)
+            return Text(f"accepted: {names}")
+        case "other" | "empty":
+            return Text("not accepted: it changes no submission")
+    told = (Problem(**one.model_dump()) for one in plan.problems)
+    return Text("\n".join(["not accepted:", *(quoted(str(one)) for one in told)]))
 
 
 def summaries_view(summaries: Sequence[Summary]) -> RenderableType:

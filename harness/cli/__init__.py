@@ -18,6 +18,7 @@ from harness.cli.board import leaderboard
 from harness.cli.cards import rescore, show, verify
 from harness.cli.ci import ci
 from harness.cli.data import data, fetch
+from harness.cli.hackathon import new_hackathon
 from harness.cli.machine import doctor
 from harness.cli.output import console, print_error, tell
 from harness.cli.scores import compare, evaluate
@@ -77,6 +78,7 @@ for _command in (
     export,
     reveal,
     simulate,
+    new_hackathon,
 ):
     cli.add_command(_command)
 

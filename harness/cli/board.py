@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.card.text import visible
-from harness.cli.complete import challenge_names
-from harness.cli.options import manifest_option, private_option, results_option
+from harness.cli.options import challenge_option, manifest_option, private_option, results_option
 from harness.cli.output import console, print_json, tell
 from harness.errors import UsageError
 
@@ -22,11 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @results_option
 @manifest_option
-@click.option(
-    "--challenge",
-    shell_complete=challenge_names,
-    help="Whose board. [default: one that was opened, or else sample]",
-)
+@challenge_option
 @click.option("--json", "forms", flag_value="json", multiple=True, help="Print JSON.")
 @click.option("--csv", "forms", flag_value="csv", multiple=True, help="Print CSV.")
 @click.option("--markdown", "forms", flag_value="markdown", multiple=True, help="Print Markdown.")
@@ -106,7 +101,8 @@ def _print_board(
     for file in snapshot.unreadable:
         tell(f"{visible(file.name)} could not be read: {visible(file.reason)}")
     if challenge is None:
-        challenge = snapshot.by_front[0] if snapshot.final else "sample"
+        # A final ranking is what everybody looks for.
+        challenge = snapshot.by_front[0] if snapshot.final else manifest.default_name
     if challenge not in snapshot.entries:
         if manifest.challenge(challenge).private == "until_open" and not boards.is_private:
             raise UsageError(

@@ -3,216 +3,38 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.ci_options import (
+    board_option,
+    board_options,
+    challenges_for,
+    inbox_option,
+    private_options,
+    received_option,
+    repository_option,
+    scoring_options,
+)
 from harness.cli.options import (
-    FC,
     FILE,
     FOLDER,
-    challenge_option,
+    declared_option,
     json_option,
     manifest_option,
     results_option,
     submissions_option,
 )
-from harness.cli.output import console, print_json, print_result, progress, tell
-from harness.errors import UsageError
+from harness.cli.organise import DECISIONS
+from harness.cli.output import print_json, print_result, tell
+from harness.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from harness.board.decisions import DecisionKind
-    from harness.challenge import Challenge
     from harness.ci.intake import ScoringSettings
     from harness.ci.private import PrivatePlace
     from harness.ci.session import BoardWork
-    from harness.data.manifest import Manifest
-
-_repository_option = click.option(
-    "--repository", type=FOLDER, default=Path(), show_default=True, help="A clone."
-)
-_board_option = click.option(
-    "--board",
-    "board_folder",
-    type=FOLDER,
-    default=Path("board"),
-    show_default=True,
-    help="Folder of the board: results/ and docs/.",
-)
-_push_option = click.option(
-    "--push", is_flag=True, help="Fetch the board's branch first, commit and push it afterwards."
-)
-_reason_option = click.option("--reason", required=True, help="Why: everybody sees it.")
-
-
-def _private_results_option(*, required: bool = False) -> Callable[[FC], FC]:
-    return click.option(
-        "--private-results",
-        envvar="HARNESS_PRIVATE_RESULTS",
-        required=required,
-        metavar="LOCATION",
-        help="Where the organiser's whole cards are kept: a path, or an fsspec address.",
-    )
-
-
-def _private_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of what is private; the command gets them as one, `private`."""
-
-    @click.option(
-        "--private-manifest",
-        envvar="HARNESS_PRIVATE_MANIFEST",
-        metavar="LOCATION",
-        help="Manifest of the private challenge, its data beside it: a path, or an fsspec address.",
-    )
-    @click.option("--private-challenge", help="Which one of it.")
-    @_private_results_option()
-    @wraps(command)
-    def gathered(
-        *,
-        private_manifest: str | None,
-        private_challenge: str | None,
-        private_results: str | None,
-        **values: object,
-    ) -> None:
-        from harness.ci.private import private_place
-
-        private = private_place(private_manifest, private_results, private_challenge)
-        command(private=private, **values)
-
-    return gathered
-
-
-def _board_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of work on a board; the command gets them as one, `work`."""
-
-    @_repository_option
-    @_board_option
-    @_push_option
-    @manifest_option
-    @wraps(command)
-    def gathered(
-        *,
-        repository: Path,
-        board_folder: Path,
-        push: bool,
-        manifests: tuple[Path, ...],
-        **values: object,
-    ) -> None:
-        from harness.ci.history import BoardFolder
-        from harness.ci.session import BoardWork
-
-        work = BoardWork(
-            repository=repository,
-            board=BoardFolder(board_folder),
-            manifests=manifests,
-            is_pushed=push,
-            tell=progress(),
-        )
-        command(work=work, **values)
-
-    return gathered
-
-
-_received_option = click.option(
-    "--received",
-    metavar="TIME",
-    help="When new submissions of a shared folder were received, with its zone. [default: now]",
-)
-
-# A repository's variable of this name holds for every submission, whatever it declares.
-_declared_option = click.option(
-    "--challenge",
-    envvar="HARNESS_CHALLENGE",
-    help="Data set to score all on. [default: `challenges` of each submission.yaml]",
-)
-
-_SCORING_OPTIONS = (
-    _declared_option,
-    click.option(
-        "--jobs",
-        type=click.IntRange(1, 1024),
-        default=1,
-        show_default=True,
-        help="Scorings at one time.",
-    ),
-    click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler, whose workers score."),
-    click.option(
-        "--limit-s",
-        type=click.FloatRange(1),
-        default=3600.0,
-        show_default=True,
-        help="Seconds that one scoring may take.",
-    ),
-    click.option(
-        "--budget-s",
-        type=click.FloatRange(1),
-        help="Seconds for the whole run; what is not scored by then waits for the next one.",
-    ),
-    click.option("--no-firmware", is_flag=True, help="Leave the firmware out: unofficial."),
-    click.option("--force", "is_forced", is_flag=True, help="Score what has a card, too."),
-)
-
-
-def _scoring_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of how submissions are scored; the command gets them as `settings`.
-
-    Cards go to the board that is worked on, or to ``--results``.
-    """
-
-    @wraps(command)
-    def gathered(
-        *,
-        challenge: str | None,
-        jobs: int,
-        cluster: str | None,
-        limit_s: float,
-        budget_s: float | None,
-        no_firmware: bool,
-        is_forced: bool,
-        work: BoardWork | None = None,
-        manifests: tuple[Path, ...] = (),
-        results: Path = Path("results"),
-        **values: object,
-    ) -> None:
-        import time
-
-        from harness.ci.intake import ScoringSettings
-
-        if work is not None:
-            manifests, results = tuple(work.manifests), work.board.results
-            values["work"] = work
-        rules, declared = _challenges(challenge, manifests)
-        settings = ScoringSettings(
-            rules=rules,
-            declared=declared,
-            manifests=manifests,
-            results=results,
-            jobs=jobs,
-            cluster=cluster,
-            limit_s=limit_s,
-            deadline=None if budget_s is None else time.time() + budget_s,
-            has_firmware=not no_firmware,
-            is_forced=is_forced,
-            progress=progress(),
-        )
-        command(settings=settings, **values)
-
-    for option in reversed(_SCORING_OPTIONS):
-        gathered = option(gathered)
-    return gathered
-
-
-def _challenges(
-    stated: str | None, manifests: tuple[Path, ...]
-) -> tuple[Challenge, Manifest | None]:
-    """Return the challenge for all, or the main one and those that submissions may declare."""
-    from harness.data.manifest import load_manifest
-
-    manifest = load_manifest(*manifests)
-    return manifest.challenge(stated or "sample"), None if stated else manifest
 
 
 @click.group()
@@ -220,12 +42,16 @@ def ci() -> None:
     """From a pull request to the board, step by step; `harness ci local` plays them all."""
 
 
+for _decision in DECISIONS:
+    ci.add_command(_decision)
+
+
 @ci.command()
-@_repository_option
+@repository_option
 @click.option("--base", required=True, help="Where the pull request goes to.")
 @click.option("--head", required=True, help="What it brings.")
 @click.option("--author", help="Account that opened it; without it owners are not checked.")
-@_declared_option
+@declared_option
 @manifest_option
 @click.option("--out", type=FILE, help="Write the plan here, too.")
 def plan(
@@ -240,10 +66,9 @@ def plan(
     """Say which submissions a pull request changes, and whether it is scored; JSON."""
     from harness.ci.git import Repository
     from harness.ci.plan import make_plan
-    from harness.errors import ExitCode
     from harness.files import write_json
 
-    rules, declared = _challenges(challenge, manifests)
+    rules, declared = challenges_for(challenge, manifests)
     made = make_plan(
         Repository(repository),
         base=base,
@@ -259,15 +84,51 @@ def plan(
 
 
 @ci.command()
+@repository_option
+@click.argument("head")
+@click.option("--main", default="main", show_default=True, help="Branch that receives it.")
+@click.option("--author", help="Account that pushed it; without it owners are not checked.")
+@declared_option
+@manifest_option
+def accept(
+    repository: Path,
+    head: str,
+    main: str,
+    author: str | None,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+) -> None:
+    """Merge HEAD, pushed to a bare remote, into the main branch if it brings submissions alone.
+
+    The hook of a remote runs it; the rules are those of a pull request.
+    """
+    from harness.ci.accept import accept_branch
+    from harness.ci.git import Repository
+    from harness.ci.view import plan_view
+
+    rules, declared = challenges_for(challenge, manifests)
+    made = accept_branch(
+        Repository(repository),
+        head,
+        intake=rules.intake,
+        main=main,
+        author=author,
+        challenges=declared,
+    )
+    print_result(made, plan_view(made), as_json=False)
+    sys.exit(ExitCode.SCORED if made.kind == "submissions" else ExitCode.INVALID)
+
+
+@ci.command()
 @click.option("--plan", "plan_file", type=FILE, help="Score what this plan says.")
 @click.option("--all", "is_all", is_flag=True, help="Score every submission of a folder.")
-@_repository_option
+@repository_option
 @submissions_option("Folder for --all.")
 @manifest_option
 @results_option
 @click.option("--out", type=FOLDER, help="Lay summary and cards out here, for the comment.")
-@_received_option
-@_scoring_options
+@received_option
+@scoring_options
 @json_option
 def score(
     plan_file: Path | None,
@@ -303,7 +164,7 @@ def score(
 @ci.command()
 @submissions_option("A shared folder.")
 @results_option
-@_received_option
+@received_option
 @json_option
 def receive(submissions: Path, results: Path, received: str | None, as_json: bool) -> None:
     """Write down which submissions of a folder are new, and when; nothing is scored.
@@ -324,7 +185,7 @@ def receive(submissions: Path, results: Path, received: str | None, as_json: boo
     required=True,
     help="Folder that `harness ci score --out` wrote; with --post the artefact's name.",
 )
-@_declared_option
+@declared_option
 @manifest_option
 @results_option
 @click.option("--out", type=FILE, help="Write the comment here, too.")
@@ -357,7 +218,7 @@ def comment(
     from harness.ci.comment import comment_on_folder, read_rivals
     from harness.files import write_whole
 
-    rules, declared = _challenges(challenge, manifests)
+    rules, declared = challenges_for(challenge, manifests)
     rivals = read_rivals(results, rules, () if declared is None else declared.challenges)
     if post:
         made = post_comment(
@@ -385,7 +246,7 @@ def comment(
     show_default=True,
     help="Receives comment.md, the artefact and the pages.",
 )
-@_scoring_options
+@scoring_options
 @json_option
 def local(
     clone: Path,
@@ -412,14 +273,16 @@ def local(
 
 @ci.command()
 @click.option("--commit", default="HEAD", show_default=True, help="Of the main branch.")
-@_board_options
-@_private_options
-@_scoring_options
+@board_options
+@private_options
+@scoring_options
+@inbox_option
 @click.option("--retry", is_flag=True, help="Try again what was given up: the platform failed.")
 @json_option
 def publish(
     commit: str,
     private: PrivatePlace | None,
+    inbox: Path | None,
     retry: bool,
     as_json: bool,
     work: BoardWork,
@@ -432,137 +295,22 @@ def publish(
     from harness.ci.view import summaries_view
 
     settings = replace(settings, is_retrying=retry)
-    summaries = publish(work, commit, settings, private=private)
+    summaries = publish(work, commit, settings, private=private, inbox=inbox)
     print_result(summaries, summaries_view(summaries), as_json=as_json)
     sys.exit(published_exit_code(summaries))
 
 
-@ci.command("open")
-@_board_options
-@click.option("--challenge", required=True, help="The private challenge.")
-@_private_results_option(required=True)
-@json_option
-def open_private(work: BoardWork, challenge: str, private_results: str, as_json: bool) -> None:
-    """Open a private challenge with its hidden signals: the final ranking, printed and as pages."""
-    from harness.board import formats
-    from harness.board.rows import board_of
-    from harness.ci.organise import open_ranking
-
-    board = board_of(open_ranking(work, challenge, private_results))
-    if as_json:
-        print_json(board)
-    else:
-        console().print(formats.terminal_view(board))
-
-
-@ci.command()
-@_board_options
-@challenge_option
-@click.option(
-    "--deadline",
-    help="With its zone, as 2026-03-01T12:00:00Z or 2026-03-01T13:00:00+01:00. [default: now]",
-)
-@_reason_option
-def freeze(work: BoardWork, challenge: str, deadline: str | None, reason: str) -> None:
-    """Freeze the board: what is received after the deadline does not count."""
-    from harness.ci.organise import decide
-
-    path = decide(work, challenge, "freeze", reason=reason, deadline=deadline)
-    tell(f"freeze: {path}")
-
-
-@ci.command()
-@_board_options
-@challenge_option
-@_reason_option
-def thaw(work: BoardWork, challenge: str, reason: str) -> None:
-    """Undo a freeze: the manifest's deadline holds again."""
-    from harness.ci.organise import decide
-
-    tell(f"thaw: {decide(work, challenge, 'thaw', reason=reason)}")
-
-
-@ci.command()
-@click.argument("card")
-@_board_options
-@challenge_option
-@_reason_option
-@click.option("--undo", is_flag=True, help="Let it count again.")
-def retract(card: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
-    """Take CARD back, named <team>/<file name without .json>; it stays listed, with the reason."""
-    from harness.ci.organise import decide
-
-    kind: DecisionKind = "reinstate" if undo else "retract"
-    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, card=card)}")
-
-
-@ci.command()
-@click.argument("old")
-@click.argument("new")
-@_board_options
-@challenge_option
-@_reason_option
-@click.option("--same-team", "is_same_team", is_flag=True, help="NEW has cards: it is OLD's team.")
-@click.option("--undo", is_flag=True, help="Take this rename back.")
-def rename(
-    old: str, new: str, work: BoardWork, challenge: str, reason: str, is_same_team: bool, undo: bool
-) -> None:
-    """Give the team OLD the name NEW on every page; its cards and its history come along.
-
-    A folder that a pull request renames needs no such decision: publishing writes it.
-    """
-    from harness.ci.organise import decide
-
-    kind: DecisionKind = "unrename" if undo else "rename"
-    path = decide(
-        *(work, challenge, kind), reason=reason, is_same_team=is_same_team, team=old, to=new
-    )
-    tell(f"{kind}: {path}")
-
-
-@ci.command()
-@click.argument("team")
-@_board_options
-@challenge_option
-@_reason_option
-@click.option("--undo", is_flag=True, help="Let its cards count again.")
-def withdraw(team: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
-    """Take TEAM out of the ranking; it stays listed, with the reason.
-
-    A folder that a pull request deletes needs no such decision: publishing writes it.
-    """
-    from harness.ci.organise import decide
-
-    kind: DecisionKind = "readmit" if undo else "withdraw"
-    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
-
-
-@ci.command()
-@click.argument("team")
-@_board_options
-@challenge_option
-@_reason_option
-@click.option("--undo", is_flag=True, help="Let its cards count again.")
-def disqualify(team: str, work: BoardWork, challenge: str, reason: str, undo: bool) -> None:
-    """Disqualify TEAM: no card of it counts, nor one that it hands in later, under any name.
-
-    It stays listed, with the reason. Comments on its pull requests say so, too.
-    """
-    from harness.ci.organise import decide
-
-    kind: DecisionKind = "requalify" if undo else "disqualify"
-    tell(f"{kind}: {decide(work, challenge, kind, reason=reason, team=team)}")
-
-
 @ci.command("rescore-all")
 @click.option("--commit", default="HEAD", show_default=True, help="Whose submissions run again.")
-@_board_options
-@_private_options
-@_scoring_options
+@inbox_option
+@board_options
+@private_options
+@scoring_options
 @json_option
 def rescore_all(
     commit: str,
     private: PrivatePlace | None,
+    inbox: Path | None,
     as_json: bool,
     work: BoardWork,
     settings: ScoringSettings,
@@ -571,14 +319,14 @@ def rescore_all(
     from harness.ci.rescore import redone_exit_code, rescore_board
     from harness.ci.view import redone_view
 
-    redone = rescore_board(work, commit, settings, private=private)
+    redone = rescore_board(work, commit, settings, private=private, inbox=inbox)
     print_result(redone, redone_view(redone), as_json=as_json)
     sys.exit(redone_exit_code(redone))
 
 
 @ci.command()
-@_repository_option
-@_board_option
+@repository_option
+@board_option
 def fetch_board(repository: Path, board_folder: Path) -> None:
     """Bring the board's branch into a folder, or begin one: what comments compare with."""
     from harness.ci.session import fetch_board

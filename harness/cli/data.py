@@ -7,14 +7,21 @@ from pathlib import Path
 
 import click
 
-from harness.cli.complete import challenge_names
-from harness.cli.options import FOLDER, json_option, manifest_option, plots_option, results_option
+from harness.cli.options import (
+    FILE,
+    FOLDER,
+    challenge_argument,
+    json_option,
+    manifest_option,
+    plots_option,
+    results_option,
+)
 from harness.cli.output import print_result, tell
 from harness.errors import DataError, UsageError
 
 
 @click.command()
-@click.argument("challenge", shell_complete=challenge_names)
+@challenge_argument
 @manifest_option
 @click.option("--mirror", help="Address below which the files lie by their names.")
 @click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
@@ -33,7 +40,7 @@ from harness.errors import DataError, UsageError
 )
 @json_option
 def fetch(
-    challenge: str,
+    challenge: str | None,
     manifests: tuple[Path, ...],
     mirror: str | None,
     source_folder: Path | None,
@@ -83,10 +90,10 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
 
 
 @data.command()
-@click.argument("challenge", shell_complete=challenge_names)
+@challenge_argument
 @manifest_option
 @json_option
-def check(challenge: str, manifests: tuple[Path, ...], as_json: bool) -> None:
+def check(challenge: str | None, manifests: tuple[Path, ...], as_json: bool) -> None:
     """Check the rules of CHALLENGE before a contest: rates, deadline, part, weights.
 
     It says how many background events may pass at each rate. Exit code 2 if something would spoil
@@ -190,13 +197,35 @@ def _pairs(option: str, given: Sequence[str], form: str) -> dict[str, str]:
 
 
 @data.command()
-@click.argument("challenge", shell_complete=challenge_names)
+@challenge_argument
+@manifest_option
+@click.option("--out", type=FILE, help="Write the page here.")
+def rules(challenge: str | None, manifests: tuple[Path, ...], out: Path | None) -> None:
+    """Write the rules that the manifest states for CHALLENGE as a page for the teams."""
+    from harness.data.manifest import load_manifest
+    from harness.files import write_whole
+    from harness.scoring.rules_page import rules_page
+
+    page = rules_page(load_manifest(*manifests).challenge(challenge))
+    if out is None:
+        tell(page.rstrip("\n"), is_error=False)
+    else:
+        write_whole(out, page.encode())
+        tell(f"the rules: {out}")
+
+
+@data.command()
+@challenge_argument
 @manifest_option
 @plots_option
 @results_option
 @json_option
 def describe(
-    challenge: str, manifests: tuple[Path, ...], plots: Path | None, results: Path, as_json: bool
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    plots: Path | None,
+    results: Path,
+    as_json: bool,
 ) -> None:
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
     from harness.data.describe import describe as describe_events
@@ -208,7 +237,7 @@ def describe(
 
     rules = load_manifest(*manifests).challenge(challenge)
     description = describe_events(open_store(rules))
-    write_json(results / challenge / "summary.json", description.summary)
+    write_json(results / rules.name / "summary.json", description.summary)
     print_result(description.summary, description_view(description), as_json=as_json)
     if plots is not None:
         for path in write_plots(description.summary, plots):

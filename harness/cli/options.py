@@ -20,17 +20,26 @@ FC = TypeVar("FC", bound=Callable[..., object])
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
+# The environment variable is as good as the option, in each command.
+_CHALLENGE_VARIABLE = "HARNESS_CHALLENGE"
 challenge_option = click.option(
     "--challenge",
-    default="sample",
-    show_default=True,
+    envvar=_CHALLENGE_VARIABLE,
     shell_complete=challenge_names,
-    help="Data set to score on.",
+    help="Which challenge. [default: `default_challenge` of the manifest, or else sample]",
 )
 declared_option = click.option(
     "--challenge",
+    envvar=_CHALLENGE_VARIABLE,
     shell_complete=challenge_names,
-    help="Data set to score on. [default: `challenges` of submission.yaml]",
+    help="Challenge to score on. [default: `challenges` of each submission.yaml]",
+)
+challenge_argument = click.argument(
+    "challenge",
+    required=False,
+    envvar=_CHALLENGE_VARIABLE,
+    shell_complete=challenge_names,
+    metavar="[CHALLENGE]",
 )
 manifest_option = click.option(
     "--manifest",

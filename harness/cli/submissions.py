@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @manifest_option
 @submissions_option()
 def new(
-    team: str, is_open: bool, challenge: str, manifests: tuple[Path, ...], submissions: Path
+    team: str, is_open: bool, challenge: str | None, manifests: tuple[Path, ...], submissions: Path
 ) -> None:
     """Write a skeleton of a submission for TEAM, in the shape of the challenge's events."""
     from harness.data.manifest import load_manifest

@@ -1,4 +1,4 @@
-"""The manifest: every challenge that the harness knows, and those of `--manifest`."""
+"""The manifest: every challenge that harness knows, those of this folder and of `--manifest`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 import harness
-from harness.challenge import Challenge, Value
+from harness.challenge import Challenge, Name, Value
 from harness.errors import DataError, Problem, UsageError
 from harness.files import read_yaml
 
 MANIFEST_NAME = "data_manifest.yaml"
 MANIFEST_VARIABLE = "HARNESS_MANIFEST"
+# Where no manifest says another one.
+SAMPLE = "sample"
 
 
 class Manifest(Value):
@@ -28,11 +30,14 @@ class Manifest(Value):
     ----------
     schema : int
         Version of the manifest's form.
+    default_challenge : str or None
+        The challenge of every command and submission that names none; None: ``sample``.
     challenges : tuple of Challenge
         In the order of the files.
     """
 
     schema_: Literal[1] = Field(alias="schema")
+    default_challenge: Name | None = None
     challenges: tuple[Challenge, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -48,14 +53,20 @@ class Manifest(Value):
         """Names of the challenges."""
         return tuple(challenge.name for challenge in self.challenges)
 
-    def challenge(self, name: str) -> Challenge:
-        """Return the challenge called `name`.
+    @property
+    def default_name(self) -> str:
+        """Name of the challenge where none is named; the one owner of this default."""
+        return self.default_challenge or SAMPLE
+
+    def challenge(self, name: str | None) -> Challenge:
+        """Return the challenge called `name`, or the default one where none is named.
 
         Raises
         ------
         UsageError
             There is none.
         """
+        name = name or self.default_name
         for challenge in self.challenges:
             if challenge.name == name:
                 return challenge
@@ -69,23 +80,22 @@ class Manifest(Value):
 
 
 def load_manifest(*paths: Path | None) -> Manifest:
-    """Read the built-in manifest and the manifests at `paths`.
+    """Read the built-in manifest, that of this folder, and the manifests at `paths`.
 
     Parameters
     ----------
     *paths : Path or None
         Further manifests; a challenge in a later one takes the place of one with the same name
-        in an earlier one. None is passed over.
+        in an earlier one, and so does its default challenge. None is passed over.
 
     Raises
     ------
     DataError
         A manifest is missing or wrong; all problems of all files are reported at once.
     """
-    files = [built_in_manifest(), *(path for path in paths if path is not None)]
     manifests: list[Manifest] = []
     problems: list[Problem] = []
-    for path in files:
+    for path in (built_in_manifest(), *manifests_beside(*paths)):
         try:
             manifests.append(read_yaml(path, Manifest))
         except DataError as error:
@@ -93,6 +103,33 @@ def load_manifest(*paths: Path | None) -> Manifest:
     if problems:
         raise DataError(*problems)
     return _merge(manifests)
+
+
+def manifests_beside(*paths: Path | None) -> tuple[Path, ...]:
+    """Return the manifests that hold beside the built-in one: that of this folder, then `paths`."""
+    own = local_manifest(Path.cwd())
+    given = [path for path in paths if path is not None]
+    return (*([] if own is None else [own]), *given)
+
+
+def local_manifest(folder: Path) -> Path | None:
+    """Return the manifest of a contest's folder: the nearest one at `folder` or above it.
+
+    None where `HARNESS_MANIFEST` names a manifest, and where the nearest is the built-in one. The
+    search ends at the top of a git repository, and where a folder belongs to somebody else.
+    """
+    if os.environ.get(MANIFEST_VARIABLE):
+        return None
+    owner = folder.stat().st_uid
+    for place in (folder, *folder.parents):
+        if place.stat().st_uid != owner:
+            return None
+        path = place / MANIFEST_NAME
+        if path.is_file():
+            return None if path.resolve() == built_in_manifest().resolve() else path
+        if (place / ".git").exists():
+            return None
+    return None
 
 
 def built_in_manifest() -> Path:
@@ -123,6 +160,8 @@ def built_in_manifest() -> Path:
 
 def _merge(manifests: Sequence[Manifest]) -> Manifest:
     merged: dict[str, Challenge] = {}
+    default = None
     for manifest in manifests:
         merged.update({challenge.name: challenge for challenge in manifest.challenges})
-    return Manifest(schema=1, challenges=tuple(merged.values()))
+        default = manifest.default_challenge or default
+    return Manifest(schema=1, default_challenge=default, challenges=tuple(merged.values()))

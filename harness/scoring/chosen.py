@@ -17,6 +17,8 @@ def chosen_challenges(
 ) -> tuple[Challenge, ...]:
     """Return the challenge that is stated, or else those that a submission declares, in its order.
 
+    Of a submission that declares none it is the default one.
+
     Raises
     ------
     UsageError
@@ -24,7 +26,7 @@ def chosen_challenges(
     InvalidSubmissionError
         The submission names challenges that are not there.
     """
-    if stated is not None:
+    if stated is not None or not spec.challenges:
         return (manifest.challenge(stated),)
     if problems := tuple(unknown_challenges(spec, manifest)):
         raise InvalidSubmissionError(*problems)

@@ -126,6 +126,28 @@ def refuse_unrankable(challenge: Challenge, cache: Path | None = None) -> None:
     _refuse([*_wrong_rules(challenge), *_too_few(challenge, found.n_test)])
 
 
+def cannot_be_scored(rules: Challenge) -> str:
+    """Say why a challenge that teams declare cannot be scored here in public; empty if it can."""
+    if secret := secret_of(rules):
+        return f"{rules.name} {secret}: the organiser scores it by `--challenge {rules.name}`"
+    found = check_challenge(rules)
+    if not found.is_here:
+        return f"the data of {rules.name} are not on this machine: run `harness fetch {rules.name}`"
+    try:
+        refuse_unrankable(rules)
+    except UsageError as error:
+        return f"nobody would be ranked: {error.problems[0]}"
+    return ""
+
+
+def secret_of(rules: Challenge) -> str:
+    """Say what a challenge keeps secret; empty if nothing."""
+    if rules.private == "until_open":
+        return "shows nothing until it is opened"
+    n_hidden = len(rules.processes("hidden"))
+    return f"hides {n_hidden} signals" if n_hidden else ""
+
+
 def _refuse(problems: Iterator[Problem] | Sequence[Problem]) -> None:
     if found := tuple(problems):
         raise UsageError(*found)

@@ -134,7 +134,8 @@ class Spec(Value):
         What was done with signal events beside that: ``none``, ``evaluated`` (a figure was
         computed), or ``tuned`` (something was chosen by such a figure).
     challenges : tuple of str
-        What it is scored on, where nobody states a challenge; the first is the main one.
+        What it is scored on, where nobody states a challenge; the first is the main one. None: the
+        default challenge of the manifest.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
     precision : Precision or None
@@ -165,7 +166,7 @@ class Spec(Value):
     licence: Line
     challenges: Annotated[
         tuple[Name, ...], AfterValidator(_each_once), Field(min_length=1, max_length=10)
-    ] = ("sample",)
+    ] = ()
     scores: Annotated[ScoresName | None, BeforeValidator(_nothing_if_empty)] = Field(
         default=None, validate_default=True
     )

@@ -123,8 +123,19 @@ def _write(target: Path, template: Path, placeholders: Mapping[str, str]) -> Non
     with replacing_folder(target) as folder:
         for source in sorted(template.iterdir()):
             if source.is_file():
-                text = source.read_text(encoding="utf-8")
-                for name, value in placeholders.items():
-                    text = text.replace(name, value)
+                text = fill_in(source.read_text(encoding="utf-8"), placeholders)
                 # `model.py.txt` is no module of the harness; `model.py` would be one.
                 (folder / source.stem).write_text(text, encoding="utf-8", newline="\n")
+
+
+def fill_in(template: str, placeholders: Mapping[str, str]) -> str:
+    """Return a template with each placeholder, a word in capitals, replaced.
+
+    Examples
+    --------
+    >>> fill_in("team: TEAM_NAME", {"TEAM_NAME": "ada"})
+    'team: ada'
+    """
+    for name, value in placeholders.items():
+        template = template.replace(name, value)
+    return template

@@ -165,21 +165,27 @@ def test_a_stated_challenge_holds_for_all_whatever_they_declare(
     assert found == {("second", team): "scored" for team in DECLARED}
 
 
-def test_a_pull_request_is_scored_on_the_first_challenge_and_its_comment_says_so(
+def test_a_pull_request_is_scored_on_each_challenge_and_its_comment_shows_every_card(
     main, second, tmp_path
 ):
     git = ("--repository", main.repository.folder)
-    files = submission("both", challenges=["second", "sample"], title="Better")
+    files = submission("both", challenges=["second", "sample", "adc2021"], title="Better")
     main.repository.commit("fork", files)
     plan, out = tmp_path / "plan.json", tmp_path / "artefact"
     given = (*git, "--manifest", second)
     command_line("ci", "plan", *given, "--base", "main", "--head", "fork", "--out", plan)
     asked = (*given, "--results", tmp_path / "results", "--out", out, "--json")
     summary = json.loads(command_line("ci", "score", "--plan", plan, *asked))
-    assert statuses([summary]) == {("second", "both"): "scored"}
+    assert statuses([summary]) == {
+        ("second", "both"): "scored",
+        ("sample", "both"): "scored",
+        ("adc2021", "both"): "waiting",
+    }
+    assert {path.name for path in (out / "cards").iterdir()} == {"both.json", "both@sample.json"}
     shown = ("--manifest", second, "--results", tmp_path / "results")
     text = command_line("ci", "comment", "--artefact", out, *shown)
-    assert "Expected rank" in text or "Not ranked" in text
+    assert text.count("## `both`: ") == 3
+    assert "not scored on adc2021" in text
     assert "was not read" not in text
     assert "not what its name says" not in text
 
