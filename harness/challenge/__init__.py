@@ -21,8 +21,11 @@ from harness.challenge.declared import (
 )
 from harness.challenge.layout import (
     ADC2021_BYTES,
+    AnyLayout,
+    ConstituentLayout,
     EventLayout,
     FeatureUnits,
+    ImageLayout,
     ObjectGroup,
     events_within,
     in_turn,
@@ -85,6 +88,7 @@ __all__ = [
     "AreaUnderCurve",
     "Budget",
     "Challenge",
+    "ConstituentLayout",
     "CpuTarget",
     "DataFile",
     "EfficiencyAtRate",
@@ -92,6 +96,7 @@ __all__ = [
     "Evidence",
     "FeatureUnits",
     "Fraction",
+    "ImageLayout",
     "IntakeRules",
     "Learning",
     "MaxSic",
@@ -394,7 +399,7 @@ class Challenge(Value):
     licence: str = Field(min_length=1, max_length=80)
     private: Literal["public_parts", "until_open"] = "public_parts"
     references: tuple[str, ...] = ()
-    layout: EventLayout
+    layout: AnyLayout
     preselection: Preselection | None = None
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
@@ -512,7 +517,8 @@ class Challenge(Value):
         The 40 MHz of the LHC stand for events of objects with pT alone.
         """
         is_stated = "collision_rate_hz" in self.model_fields_set
-        return self.collision_rate_hz if is_stated or not self.layout.lacks("pt") else None
+        is_collision = self.layout.kind == "objects" and not self.layout.lacks("pt")
+        return self.collision_rate_hz if is_stated or is_collision else None
 
     @property
     def signals(self) -> tuple[str, ...]:

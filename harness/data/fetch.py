@@ -344,7 +344,7 @@ def _missing_bytes(plan: _Plan, file: FetchedFile) -> int:
 def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
     if file.action == "cached" or file.n_events is None:
         return 0
-    return cache_bytes((file.n_events, *plan.challenge.layout.shape))
+    return cache_bytes(plan.challenge.layout, file.n_events)
 
 
 def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress) -> FetchedFile:

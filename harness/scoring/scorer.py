@@ -21,7 +21,7 @@ from harness.sandbox import Workspace
 from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
-from harness.scoring.integrity import OTHER_BATCH, Batch
+from harness.scoring.integrity import Batch, other_batch
 from harness.submission.export import ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
@@ -50,18 +50,23 @@ class Scorer:
     ----------
     at_once : int
         Events that it is given at once; fewer where they are larger than those of ADC2021.
+    other_batch : int
+        Events at once of the checks.
     """
 
     function: Literal["score_network", "score_open"]
     inputs: Mapping[str, Path]
     at_once: int
+    other_batch: int
 
     @classmethod
     def of_network(cls, network: ExportedNetwork, layout: EventLayout) -> Scorer:
         """Return what scores by an exported network."""
         most = min(CHUNK_EVENTS, events_within(CHUNK_EVENTS * ADC2021_BYTES, layout.shape))
         inputs = {"graph": network.graph, "weights": network.weights}
-        return cls(function="score_network", inputs=inputs, at_once=most)
+        return cls(
+            function="score_network", inputs=inputs, at_once=most, other_batch=other_batch(layout)
+        )
 
     @classmethod
     def of_open(cls, staged: Path, layout: EventLayout) -> Scorer:
@@ -69,7 +74,9 @@ class Scorer:
         within = events_within(OPEN_CHUNK_EVENTS * ADC2021_BYTES, layout.shape)
         most = min(OPEN_CHUNK_EVENTS, within)
         inputs = {"submission": staged}
-        return cls(function="score_open", inputs=inputs, at_once=most)
+        return cls(
+            function="score_open", inputs=inputs, at_once=most, other_batch=other_batch(layout)
+        )
 
     @property
     def is_plugin(self) -> bool:
@@ -83,7 +90,7 @@ class Scorer:
         A network is compiled for each number of events at once, which takes longer than to score
         them in the batches of the other checks; other scorers are faster with many.
         """
-        return OTHER_BATCH if self.function == "score_network" else self.at_once
+        return self.other_batch if self.function == "score_network" else self.at_once
 
 
 def extract_network(
