@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within
+from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, Target, events_within
+from harness.errors import InvalidSubmissionError, Problem
 from harness.sandbox import Workspace
 from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
@@ -25,6 +26,7 @@ from harness.scoring.integrity import Batch, other_batch
 from harness.submission.export import ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
+from harness.submission.layers import WITHOUT_FIRMWARE
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
@@ -108,6 +110,8 @@ def extract_network(
 
     Raises
     ------
+    InvalidSubmissionError
+        A layer has no firmware, and the gate of the challenge is an FPGA.
     HarnessError
         The step failed; see `harness.sandbox.step.RunStep`.
     """
@@ -121,8 +125,25 @@ def extract_network(
         limits=_EXPORT_LIMITS,
         printed=show_printed(tell, "model.py"),
     )
+    if isinstance(challenge.target, Target):
+        _refuse_without_firmware(made.report, challenge)
     graph, weights = made.outputs["graph"], made.outputs["weights"]
     return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
+
+
+def _refuse_without_firmware(report: ExportReport, challenge: Challenge) -> None:
+    problems = [
+        Problem(
+            what=f"layer {name!r} ({kind}) has no firmware",
+            where="model.py, network()",
+            expected=f"layers that become firmware: the gate of {challenge.name} is an FPGA",
+            fix=f"use {WITHOUT_FIRMWARE[kind]}, or hand in to the open division",
+        )
+        for name, kind in report.layers
+        if kind in WITHOUT_FIRMWARE
+    ]
+    if problems:
+        raise InvalidSubmissionError(*problems)
 
 
 def score_batches(

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from harness.challenge import Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.calls import models_in
 from harness.submission.contract import check_network
 from harness.submission.network import export_network, load_keras, model_digest, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
@@ -161,5 +162,9 @@ def _rebuilt_problems(
 def _describe(model: keras.Model) -> dict[str, JsonValue]:
     return {
         "input_shape": list(model.input_shape[1:]),
-        "layers": [[layer.name, type(layer).__name__] for layer in model.layers],
+        "layers": [
+            [prefix + layer.name, type(layer).__name__]
+            for prefix, part in models_in(model)
+            for layer in part.layers
+        ],
     }
