@@ -79,19 +79,20 @@ def load_manifest(*paths: Path | None) -> Manifest:
 
     Raises
     ------
+    UsageError
+        A manifest at `paths` is missing or wrong; all problems of all files are reported at once.
     DataError
-        A manifest is missing or wrong; all problems of all files are reported at once.
+        The built-in manifest is missing or wrong.
     """
-    files = [built_in_manifest(), *(path for path in paths if path is not None)]
-    manifests: list[Manifest] = []
+    manifests = [read_yaml(built_in_manifest(), Manifest)]
     problems: list[Problem] = []
-    for path in files:
+    for path in paths:
         try:
-            manifests.append(read_yaml(path, Manifest))
+            manifests += [] if path is None else [read_yaml(path, Manifest)]
         except DataError as error:
             problems.extend(error.problems)
     if problems:
-        raise DataError(*problems)
+        raise UsageError(*problems)
     return _merge(manifests)
 
 

@@ -144,7 +144,6 @@ def test_scored_ranked_and_shown(scored: CommandLine, name: str, team: str) -> N
     assert {check.outcome for check in checks.values()} == {"same", "diagnostic"}
     why = checks["phi_rotation"].detail
     assert why.startswith("not measured: an image has no" if name == "images" else "not measured")
-    )
     assert card.challenge.collision_rate_hz is None
     done = scored("leaderboard", "--challenge", name, "--manifest", scored.manifest, "--json")
     (row,) = json.loads(done.stdout)["rows"]
