@@ -133,6 +133,13 @@ def index_of(challenge: Challenge, file: DataFile) -> str | None:
     return challenge.split.index if is_split else None
 
 
+def has_parts(challenge: Challenge, file: DataFile) -> bool:
+    """Whether the cache says of each event of a process which part it is in."""
+    return bool(file.pieces and challenge.split.kind == "published") or (
+        index_of(challenge, file) is not None
+    )
+
+
 def cache_root(root: Path | None = None) -> Path:
     """Return where the caches are: `root`, or `HARNESS_CACHE`, or the user's cache folder."""
     import platformdirs
@@ -191,11 +198,11 @@ def _difference(
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
     wanted = {
-        MENU_NAME: (challenge.menu, "decisions of the menu"),
-        PARTS_NAME: (index_of(challenge, file), "parts of the events"),
+        MENU_NAME: (challenge.menu is not None, "decisions of the menu"),
+        PARTS_NAME: (has_parts(challenge, file), "parts of the events"),
     }
-    for name, (dataset, what) in wanted.items():
-        if dataset is not None and not (folder / name).exists():
+    for name, (is_wanted, what) in wanted.items():
+        if is_wanted and not (folder / name).exists():
             return f"the cache holds no {what}"
     if _size(folder / EVENTS_NAME) != record.events_bytes:
         return f"{folder / EVENTS_NAME} is not the {record.events_bytes:,} bytes that were written"
@@ -258,7 +265,7 @@ def store_events(
     EnvironmentFaultError
         The disk is full or not writable.
     """
-    _check_count(file, source.n_events)
+    check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
     shape = (source.n_events, *challenge.layout.shape)
     key = challenge.split.key
@@ -382,7 +389,8 @@ def holding(lock: FileLock, what: str, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _check_count(file: DataFile, n_events: int) -> None:
+def check_count(file: DataFile, n_events: int) -> None:
+    """Refuse a file with another number of events than the manifest says."""
     if file.n_events is None or file.n_events == n_events:
         return
     raise DataError(

@@ -21,8 +21,8 @@ from harness.data.cache import (
     EventSource,
     cache_root,
     find_cached,
+    has_parts,
     holding,
-    index_of,
     lock_process,
     open_events,
     open_hashes,
@@ -243,7 +243,7 @@ class EventStore:
         file = next(one for one in self.challenge.files if one.process == process)
         if file.part is not None:
             return every if file.part == part else every[:0]
-        if index_of(self.challenge, file) is not None:
+        if has_parts(self.challenge, file):
             parts = open_parts(self.challenge, process, self.root)
             return np.flatnonzero(parts == PARTS.index(part)).astype(np.int64, copy=False)
         if self._is_background(process):

@@ -8,19 +8,26 @@ they should be.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from harness.challenge import Challenge, DataFile
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import PARTS, Challenge, DataFile, join_checksums
 from harness.data import hdf5
 from harness.data.cache import (
     CacheRecord,
     EventSource,
     cache_bytes,
     cache_root,
+    check_count,
     find_cached,
+    has_parts,
     holding,
     index_of,
     lock_process,
@@ -166,15 +173,19 @@ def fetch(
         patience=patience,
     )
     files = [file for file in challenge.files if with_blackbox or file.role != "blackbox"]
-    wanted = _plan_all(plan, files, is_lenient=dry_run)
+    planned = _plan_all(plan, files, is_lenient=dry_run)
+    wanted = list(chain.from_iterable(planned))
     download_bytes = sum(_missing_bytes(plan, file) for file in wanted)
     disk_bytes = download_bytes + sum(_cache_bytes(plan, file) for file in wanted)
     if not dry_run:
         make_folder(root / challenge.name)
         if disk_bytes:
             check_space(root / challenge.name, disk_bytes)
-        pairs = zip(files, wanted, strict=True)
-        wanted = [_bring(plan, file, planned, progress) for file, planned in pairs]
+        wanted = [
+            brought
+            for file, one in zip(files, planned, strict=True)
+            for brought in _bring(plan, file, one, progress)
+        ]
     return FetchReport(
         challenge=challenge.name,
         root=root,
@@ -214,14 +225,23 @@ def _check_usage(mirror: str | None, source_folder: Path | None) -> None:
         raise UsageError("there is no such folder", where=str(source_folder))
 
 
-def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> list[FetchedFile]:
-    planned: list[FetchedFile] = []
+def _plan_all(
+    plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool
+) -> list[list[FetchedFile]]:
+    """Find out where the files of each process come from."""
+    planned: list[list[FetchedFile]] = []
     problems: list[Problem] = []
     for file in files:
-        try:
-            planned.append(_plan_file(plan, file, is_lenient=is_lenient))
-        except HarnessError as error:
-            problems.extend(error.problems)
+        cached = find_cached(plan.challenge, file, plan.root, is_read=True)
+        if isinstance(cached, CacheRecord):
+            planned.append([_cached(plan, file, cached)])
+            continue
+        planned.append([])
+        for source in file.sources:
+            try:
+                planned[-1].append(_plan_file(plan, source, is_lenient=is_lenient))
+            except HarnessError as error:
+                problems.extend(error.problems)
     if problems:
         raise DataError(*problems)
     return planned
@@ -229,9 +249,6 @@ def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> li
 
 def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     """Find out where `file` comes from and what its checksum should be."""
-    cached = find_cached(plan.challenge, file, plan.root, is_read=True)
-    if isinstance(cached, CacheRecord):
-        return _cached(plan, file, cached)
     if is_packaged(file):
         pin = Pin(checksum=file.checksum, n_bytes=None, origin="manifest", url=None)
         return _planned(plan, file, "packaged", str(file.url), pin)
@@ -347,41 +364,83 @@ def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
     return cache_bytes(plan.challenge.layout, file.n_events)
 
 
-def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress) -> FetchedFile:
-    """Download and convert one file; wait for another process that does the same."""
-    if planned.action == "cached":
-        return planned
-    if planned.action == "packaged":
+def _bring(
+    plan: _Plan, file: DataFile, planned: Sequence[FetchedFile], progress: Progress
+) -> list[FetchedFile]:
+    """Download and convert the files of one process; wait for another that does the same."""
+    if planned[0].action == "cached":
+        return list(planned)
+    if planned[0].action == "packaged":
         record = decode_packaged(plan.challenge, file, plan.root, progress)
-        return _done(planned, record)
+        return [_done(one, record) for one in planned]
     lock = lock_process(plan.challenge, file.process, plan.root)
-    with holding(lock, file.name, progress):
+    with holding(lock, file.name, progress), ExitStack() as shared:
         cached = find_cached(plan.challenge, file, plan.root, is_read=True)
         if isinstance(cached, CacheRecord):
-            return _cached(plan, file, cached)
-        path = _obtain(plan, planned, progress)
-        # From the checksum to the last event: what was checked is what is read.
-        with sharing(path):
-            checksum = _checked(planned, path, progress)
-            n_events = hdf5.count_events(path, plan.challenge.layout)
-            chunks = hdf5.read_chunks(path, plan.challenge.layout)
-            ids = hdf5.read_ids(path, n_events)
-            name, index = plan.challenge.menu, index_of(plan.challenge, file)
-            source = EventSource(
-                chunks=chunks,
-                n_events=n_events,
-                checksum=checksum,
-                ids=ids,
-                menu=None if name is None else hdf5.read_menu(path, name, n_events),
-                parts=None if index is None else hdf5.read_parts(path, index, n_events),
-            )
-            record = store_events(plan.challenge, file, source, plan.root, progress=progress)
-            if planned.checksum is None:
+            return [_cached(plan, file, cached)]
+        opened = []
+        for one, piece in zip(planned, file.sources, strict=True):
+            path = _obtain(plan, one, progress)
+            # From the checksum to the last event: what was checked is what is read.
+            shared.enter_context(sharing(path))
+            checksum = _checked(one, path, progress)
+            opened.append((one, path, _open(plan.challenge, piece, file, path, checksum)))
+        events = _join([source for _, _, source in opened])
+        record = store_events(plan.challenge, file, events, plan.root, progress=progress)
+        for one, path, source in opened:
+            if one.checksum is None:
                 # Only now: a file that could not be read is not to be expected the next time.
                 n_bytes = path.stat().st_size
-                pin = Pin(checksum=checksum, n_bytes=n_bytes, origin="first use", url=None)
-                write_pin(plan.pins_path, planned.name, pin)
-    return _done(planned, record)
+                pin = Pin(checksum=source.checksum, n_bytes=n_bytes, origin="first use", url=None)
+                write_pin(plan.pins_path, one.name, pin)
+    return [
+        replace(_done(one, record), checksum=source.checksum, n_events=source.n_events)
+        for one, _, source in opened
+    ]
+
+
+def _open(
+    challenge: Challenge, piece: DataFile, file: DataFile, path: Path, checksum: str
+) -> EventSource:
+    """Read everything of a file but its events, which are read later, chunk by chunk."""
+    n_events = hdf5.count_events(path, challenge.layout)
+    check_count(piece, n_events)
+    menu = challenge.menu
+    return EventSource(
+        chunks=hdf5.read_chunks(path, challenge.layout),
+        n_events=n_events,
+        checksum=checksum,
+        ids=hdf5.read_ids(path, n_events),
+        menu=None if menu is None else hdf5.read_menu(path, menu, n_events),
+        parts=_parts(challenge, piece, file, path, n_events),
+    )
+
+
+def _parts(
+    challenge: Challenge, piece: DataFile, file: DataFile, path: Path, n_events: int
+) -> NDArray[np.int8] | None:
+    """Return the part of each event of a file, where the cache says it."""
+    if not has_parts(challenge, file):
+        return None
+    index = index_of(challenge, piece)
+    if index is not None:
+        return hdf5.read_parts(path, index, n_events, is_one_of_several=bool(file.pieces))
+    return np.full(n_events, PARTS.index(piece.part or "test"), np.int8)
+
+
+def _join(sources: Sequence[EventSource]) -> EventSource:
+    """Put the events of several files one after the other."""
+    if len(sources) == 1:
+        return sources[0]
+    menus = [source.menu for source in sources if source.menu is not None]
+    parts = [source.parts for source in sources if source.parts is not None]
+    return EventSource(
+        chunks=chain.from_iterable(source.chunks for source in sources),
+        n_events=sum(source.n_events for source in sources),
+        checksum=join_checksums([source.checksum for source in sources]),
+        menu=np.concatenate(menus) if menus else None,
+        parts=np.concatenate(parts) if parts else None,
+    )
 
 
 def _obtain(plan: _Plan, planned: FetchedFile, progress: Progress) -> Path:

@@ -104,13 +104,16 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     return found
 
 
-def read_parts(path: Path, name: str, n_events: int) -> NDArray[np.int8]:
+def read_parts(
+    path: Path, name: str, n_events: int, *, is_one_of_several: bool = False
+) -> NDArray[np.int8]:
     """Read the part of each event, its index in `PARTS`, from the dataset `name`.
 
     Raises
     ------
     DataError
-        There is no such dataset, or it is not one part for each event, or no event is for testing.
+        There is no such dataset, or it is not one part for each event, or no event is for testing
+        although the file is the only one of its process.
     """
     expected = f"0 (training), 1 (validation) or 2 (test) for each of {n_events:,} events"
     with opened(path) as file:
@@ -123,7 +126,7 @@ def read_parts(path: Path, name: str, n_events: int) -> NDArray[np.int8]:
         values = found[()]
     if not np.isin(values, range(len(PARTS))).all():
         raise wrong(path, f"{name} holds other numbers than 0, 1 and 2", expected)
-    if not (values == PARTS.index("test")).any():
+    if not is_one_of_several and not (values == PARTS.index("test")).any():
         raise wrong(path, f"by {name} no event is in the test part", expected)
     return np.asarray(values, dtype=np.int8)
 

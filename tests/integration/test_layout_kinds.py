@@ -236,7 +236,7 @@ def test_a_broken_sparse_file_is_one_line(
         ({"Particles": np.ones((2, 30, 4)) * (np.arange(30) != 3)[:, None]}, "follows an empty"),
         ({"Particles": np.full((2, 30, 4), np.inf)}, "pt = inf is not finite"),
         ({"Particles/indptr": [0, 31], "Particles/value": np.ones((31, 4))}, "31 constituents"),
-        ({"Particles/indptr": [0, 1], "Particles/value": np.ones((1, 3))}, "expected (M, 4)"),
+        ({"Particles/indptr": [0, 1], "Particles/value": np.ones((1, 3))}, "(M, 4)"),
         ({"Images": np.ones((2, 30, 4))}, "it has no dataset Particles; it holds Images"),
     ],
 )
