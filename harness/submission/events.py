@@ -287,7 +287,13 @@ def open_events(path: Path) -> Events:
     if array.dtype != np.int64 or array.ndim != 1 or len(array) <= N_HEADER:
         raise ValueError(f"events are {array.dtype} {array.shape}, not float32 (n, ...)")
     n_events, n_entries, n_axes, *sizes = array[:N_HEADER].tolist()
-    if not 0 < n_axes <= _MAX_AXES or len(array) != sparse_words(n_events, n_entries):
+    is_whole = (
+        0 < n_axes <= _MAX_AXES
+        and min(n_events, n_entries) >= 0
+        and min(sizes[:n_axes]) > 0
+        and len(array) == sparse_words(n_events, n_entries)
+    )
+    if not is_whole:
         raise ValueError(f"{path.name} is no whole file of sparse events")
     entries = array[N_HEADER : N_HEADER + n_entries].view(ENTRY)
     return SparseEvents(entries, array[N_HEADER + n_entries :], tuple(sizes[:n_axes]))
