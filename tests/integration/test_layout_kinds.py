@@ -30,7 +30,7 @@ STATED = {
     "images": {
         "layout": IMAGES.model_dump(mode="json"),
         "merit": {"kind": "max_sic", "min_background": 20},
-        "targets": [{"kind": "cpu", "max_time_ms": 1000.0}],
+        "targets": [{"kind": "none"}],
     },
 }
 N_EVENTS = {"background": 4000, "loud": 400}
@@ -148,11 +148,6 @@ def test_scored_ranked_and_shown(scored: CommandLine, name: str, team: str) -> N
     done = scored("leaderboard", "--challenge", name, "--manifest", scored.manifest, "--json")
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["team"], row["rank"]) == (team, 1), row["reasons"]
-
-
-def test_a_time_limit_is_judged_on_images(scored: CommandLine) -> None:
-    (path,) = (scored.folder / "results" / "images" / "decoder").glob("*.json")
-    assert 0 < read_card(path).processor.time_ms < 1000
 
 
 def test_described_and_on_the_pages(scored: CommandLine) -> None:

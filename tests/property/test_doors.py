@@ -56,10 +56,9 @@ from harness.submission.events import save_events, sparse_of
 from harness.submission.graph import parse_graph
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
-
-IMAGES = ImageLayout(height=5, width=4)
 from tests.repositories import MODEL, declaration
 
+IMAGES = ImageLayout(height=5, width=4)
 MIB = 1024**2
 # What one document may take: memory beside what the process has already, and processor time.
 MEMORY_BYTES = 512 * MIB
@@ -351,7 +350,9 @@ DOORS: dict[str, Door] = {
     "strict JSON": Door(
         lambda content, _: parse_json(content, Plan, source="x"), lambda: [summary()]
     ),
-    "manifest": Door(placed(load_manifest, "m.yaml"), lambda: [MANIFEST]),
+    "manifest": Door(
+        placed(load_manifest, "m.yaml"), lambda: [MANIFEST], codes=frozenset({ExitCode.USAGE})
+    ),
     "declaration": Door(as_text(lambda text: parse_spec(text, "a")), lambda: [declaration("a")]),
     "source of a submission": Door(read_archive_of_submission("part.py"), lambda: [MODEL]),
     ".keras archive": Door(read_archive_of_submission("w.keras"), artefact),
