@@ -30,8 +30,8 @@ FIXED_UNITS = {PT: "GeV", ETA: "", PHI: "rad"}
 LAYOUT_KINDS = ("objects", "constituents", "image")
 # The most rows of one kind.
 MAX_CONSTITUENTS = 10_000
-# The most values of one image: 4 GB of float32 would not fit where it is scored.
-MAX_IMAGE_VALUES = 2**24
+# The most values of one event, 64 MB of float32: several of them must fit where they are scored.
+MAX_VALUES = 2**24
 
 # An event of ADC2021: 19 objects of 3 float32.
 ADC2021_BYTES = 19 * 3 * 4
@@ -113,6 +113,8 @@ class EventLayout(Value):
         for group in self.objects:
             for feature, units in group.units.items():
                 self._check_units(group.name, feature, units)
+        if self.kind == "objects":
+            _refuse_large(self)
         return self
 
     def _check_units(self, kind: str, feature: str, units: FeatureUnits) -> None:
@@ -306,8 +308,8 @@ class ImageLayout(EventLayout):
     """
 
     kind: Literal["image"] = "image"
-    height: int = Field(ge=1, le=MAX_IMAGE_VALUES)
-    width: int = Field(ge=1, le=MAX_IMAGE_VALUES)
+    height: int = Field(ge=1, le=MAX_VALUES)
+    width: int = Field(ge=1, le=MAX_VALUES)
     channels: tuple[Name, ...] = Field(default=("pixel",), min_length=1, max_length=64)
     non_negative: bool = False
     units: dict[Name, FeatureUnits] = Field(
@@ -321,8 +323,7 @@ class ImageLayout(EventLayout):
         _refuse_stated(self, "objects", "features")
         if len(set(self.channels)) != len(self.channels):
             raise ValueError("two channels share a name")
-        if (n_values := math.prod(self.shape)) > MAX_IMAGE_VALUES:
-            raise ValueError(f"an image has {n_values:,} values, at most {MAX_IMAGE_VALUES:,}")
+        _refuse_large(self)
         for name in self.units:
             if name not in self.channels:
                 raise ValueError(f"units of {name}; the channels are {', '.join(self.channels)}")
@@ -367,6 +368,12 @@ class ImageLayout(EventLayout):
         units = self.units[feature]
         found: NDArray[np.float32] = (pixels + units.offset) * units.step * (pixels != 0)
         return found.astype(pixels.dtype)
+
+
+def _refuse_large(layout: EventLayout) -> None:
+    """Refuse events of which no chunk fits into memory."""
+    if (n_values := math.prod(layout.shape)) > MAX_VALUES:
+        raise ValueError(f"an event has {n_values:,} values: no chunk fits; at most {MAX_VALUES:,}")
 
 
 def _refuse_stated(layout: EventLayout, *fields: str) -> None:

@@ -161,28 +161,29 @@ def _pixels(layout: ImageLayout, channel: str) -> Iterator[Observable]:
     number, n_channels = layout.channels.index(channel), len(layout.channels)
     units = layout.units.get(channel, FeatureUnits())
 
-    def values(given: Events) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-        """Return the event of each pixel of the channel that is not zero, its value, and n."""
+    def reduced(given: Events, ufunc: np.ufunc, *, is_count: bool = False) -> NDArray[np.float64]:
+        """Reduce the pixels of a channel that are not zero, event by event; 0 of none."""
         events = given if isinstance(given, SparseEvents) else sparse_of(given)
         entries = events.entries[events.bounds[0] : events.bounds[-1]]
-        is_of_channel = entries["index"] % n_channels == number
-        event = np.repeat(np.arange(len(events)), events.counts)[is_of_channel]
-        found = entries["value"][is_of_channel].astype(np.float64)
-        return event, (found + units.offset) * units.step, len(events)
+        is_of_channel = entries["index"] % np.uint32(n_channels) == number
+        values = 1.0 if is_count else (entries["value"] + np.float64(units.offset)) * units.step
+        if ufunc is np.maximum:
+            values = np.abs(values)
+        found = np.zeros(len(events))
+        is_filled = events.counts > 0
+        if is_filled.any():
+            begins = events.bounds[:-1][is_filled] - events.bounds[0]
+            found[is_filled] = ufunc.reduceat(values * is_of_channel, begins)
+        return found
 
     def total(given: Events) -> NDArray[np.float64]:
-        event, found, n_events = values(given)
-        return np.abs(np.bincount(event, found, minlength=n_events))
+        return np.abs(reduced(given, np.add))
 
     def largest(given: Events) -> NDArray[np.float64]:
-        event, found, n_events = values(given)
-        most = np.full(n_events, np.nan)
-        np.fmax.at(most, event, np.abs(found))
-        return most
+        return reduced(given, np.maximum)
 
     def count(given: Events) -> NDArray[np.float64]:
-        event, _, n_events = values(given)
-        return np.bincount(event, minlength=n_events).astype(np.float64)
+        return reduced(given, np.add, is_count=True)
 
     unit = layout.unit(channel, channel)
     for name, title, edges, unit_of, compute in (
