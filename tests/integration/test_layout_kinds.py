@@ -48,14 +48,19 @@ def network():
     again = layers.Conv2DTranspose(2, 2, strides=2, use_bias=False)(small)
     return keras.Model(image, keras.ops.mean(keras.ops.square(image - again), axis=(1, 2, 3)))
 """
-SCORE = """
-import numpy as np
-
-
+TEAMS = {"images": "bright", "jets": "summed"}
+SCORE = {
+    "images": """
+def score(events):
+    assert events.shape[1:] == (12, 10, 2), events.shape
+    return events.sum(axis=(1, 2, 3))
+""",
+    "jets": """
 def score(events):
     assert events.shape[1:] == (30, 4), events.shape
     return events[..., 0].sum(axis=1)
-"""
+""",
+}
 
 
 def make_jets(n_events: int, *, seed: int, scale: float = 1.0) -> np.ndarray:
@@ -112,10 +117,9 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 @pytest.fixture(scope="module")
 def scored(kinds: CommandLine) -> CommandLine:
-    """A network on the images, code on the jets."""
-    network = write_submission(kinds.folder / "decoder", model=NETWORK)
-    code = write_submission(kinds.folder / "summed", model=SCORE, division="open")
-    for name, folder in (("images", network), ("jets", code)):
+    """Code on both."""
+    for name, team in TEAMS.items():
+        folder = write_submission(kinds.folder / team, model=SCORE[name], division="open")
         done = kinds("score", folder, "--challenge", name, "--manifest", kinds.manifest)
         assert done.returncode == 0, done.stderr
     return kinds
@@ -135,7 +139,7 @@ def test_what_is_trained_on_is_dense(kinds: CommandLine, name: str, monkeypatch)
     assert 1800 < len(trained) < 2200
 
 
-@pytest.mark.parametrize(("name", "team"), [("images", "decoder"), ("jets", "summed")])
+@pytest.mark.parametrize(("name", "team"), TEAMS.items())
 def test_scored_ranked_and_shown(scored: CommandLine, name: str, team: str) -> None:
     (path,) = (scored.folder / "results" / name / team).glob("*.json")
     card = read_card(path)
@@ -163,7 +167,7 @@ def test_described_and_on_the_pages(scored: CommandLine) -> None:
     assert background["occupancy"]["hcal"] == [pytest.approx(share)]
     out = scored.folder / "pages"
     export_site(Boards(scored.folder / "results"), out)
-    for name, team in (("images", "decoder"), ("jets", "summed")):
+    for name, team in TEAMS.items():
         text = "".join(page.read_text("utf-8") for page in (out / name).rglob("*.html"))
         assert team in text
 
