@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+import yaml
+from pydantic import TypeAdapter
 
 from harness.board.boards import Boards
 from harness.card.files import read_card
 from harness.challenge import ConstituentLayout, ImageLayout
+from harness.challenge.layout import AnyLayout
 from harness.data import training_events
 from harness.data.hdf5_writer import write_events
 from leaderboard_app.static_site import export_site
 from tests.events import make_challenge, toy_file
 from tests.integration.conftest import CommandLine, write_submission
 
+DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+# The track that the documentation shows.
+(SHOWN,) = re.findall(r"tests score on these constituents -->\n```yaml\n(.*?)```", DOCS, re.DOTALL)
 JETS = ConstituentLayout(n_constituents=30, features=("pt", "deta", "dphi", "charge"))
 IMAGES = ImageLayout(height=12, width=10, channels=("ecal", "hcal"), non_negative=True)
 STATED = {
-    "jets": {
-        "layout": {**JETS.model_dump(mode="json"), "units": {"pt": {"step": 0.25, "unit": "GeV"}}},
-        "merit": {"kind": "rejection_at_tpr", "tpr": 0.3},
-        "targets": [{"kind": "none"}],
-        "ranking": {"aggregate": "mean"},
-    },
+    "jets": yaml.safe_load(SHOWN),
     "images": {
         "layout": IMAGES.model_dump(mode="json"),
         "merit": {"kind": "max_sic", "min_background": 20},
@@ -259,3 +261,9 @@ def refusal(path: Path, layout: ConstituentLayout | ImageLayout) -> str:
         (problem,) = error.problems
         return str(problem)
     return ""
+
+
+def test_the_layouts_of_the_documentation_are_read() -> None:
+    lines = re.findall(r"^    layout: (\{kind: .*\})$", DOCS, re.MULTILINE)
+    shapes = [TypeAdapter(AnyLayout).validate_python(yaml.safe_load(line)).shape for line in lines]
+    assert shapes == [(700, 3), (288, 360, 3)]
