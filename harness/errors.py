@@ -241,6 +241,8 @@ def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
 def _field_problem(detail: ErrorDetails, source: str) -> Problem:
     field = ""
     for part in detail["loc"]:
+        if str(part).startswith("<"):  # The tag of a union: which of several forms a value has.
+            continue
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
     kind, message = str(detail["type"]), complaint(detail)
     where = f"{source}: {field}" if field else source

@@ -24,8 +24,7 @@ from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.data.npy import writing_npy
-from harness.data.structure import StructureCheck
+from harness.data.unpack import unpack_events
 from harness.errors import DataError, IntegrityError, InvalidSubmissionError, UsageError
 from harness.files import check_new, file_checksum
 from harness.firmware.artefacts import PROGRAM
@@ -255,12 +254,7 @@ def _unpack(rules: Challenge, path: Path | None, scratch: Path) -> Path:
     """Write the events of a file to .npy in bounded memory, and check them as a fetch does."""
     assert path is not None  # a box is in the cache or in a file
     unpacked = scratch / "box.npy"
-    shape = (hdf5.count_events(path, rules.layout), *rules.layout.shape)
-    check = StructureCheck(source=path.name, layout=rules.layout)
-    with writing_npy(unpacked, shape, is_kept=False) as stream:
-        for events, classes in hdf5.read_chunks(path, rules.layout):
-            check.add(events, classes)
-            stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)
+    unpack_events(path, rules.layout, unpacked)
     return unpacked
 
 

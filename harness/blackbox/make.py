@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -27,9 +27,10 @@ from harness.challenge import Challenge, EventLayout, utc
 from harness.data.hdf5_writer import write_events
 from harness.data.manifest import load_manifest
 from harness.data.mix import scatter_events
-from harness.data.npy import read_npy, writing_npy
+from harness.data.npy import read_events
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, check_new, file_checksum, no_progress
+from harness.submission.events import Events, SparseEvents
 
 # Where the finest binary step of pT is looked for: 2^-20 GeV is finer than float32 at 16 GeV.
 _FINEST_STEP = 20
@@ -258,7 +259,10 @@ def write_box(
         for name, count in counts.items()
     }
     places = generator.permutation(contents.n_events)
-    given = (events for name in rows for events in sources[name].read(rows[name]))
+
+    def given() -> Iterator[Events]:
+        return (events for name in rows for events in sources[name].read(rows[name]))
+
     _write_mixed(challenge, given, places, path, progress)
     parts = np.split(places, np.cumsum(list(counts.values()))[:-1])
     return MadeBox(
@@ -277,21 +281,23 @@ def write_box(
 
 def _write_mixed(
     challenge: Challenge,
-    given: Iterator[NDArray[np.float32]],
+    given: Callable[[], Iterator[Events]],
     places: NDArray[np.int64],
     path: Path,
     progress: Progress,
 ) -> None:
     """Write the `given` events as a file, each at its place."""
-    shape = (len(places), *challenge.layout.shape)
+    layout = challenge.layout
+    # Images are read twice: their sizes must be known before one goes to its place.
+    read = given() if layout.is_sparse else iter(())
+    counts = [part.counts for part in read if isinstance(part, SparseEvents)]
     with tempfile.TemporaryDirectory(prefix="harness-box-") as scratch:
         mixed = Path(scratch) / "mixed.npy"
-        with writing_npy(mixed, shape, is_kept=False) as stream:
-            scatter_events(stream, given, places, challenge.layout.shape)
+        scatter_events(mixed, layout, given(), places, counts)
         write_events(
             path,
-            challenge.layout,
-            (events for _, events in read_npy(mixed)),
+            layout,
+            (events for _, events in read_events(mixed)),
             n_events=len(places),
             has_ids=True,
             progress=progress,
@@ -348,7 +354,9 @@ def _warnings(
 def _finest_step(source: BoxSource, layout: EventLayout) -> str:
     """Return the coarsest binary step of which the first values of pT are multiples."""
     rows = np.arange(min(source.n_events, _LOOKED_AT))
-    pt = np.concatenate([layout.values(events, "pt").ravel() for events in source.read(rows)])
+    pt = np.concatenate(
+        [layout.values(np.asarray(events), "pt").ravel() for events in source.read(rows)]
+    )
     for power in range(_FINEST_STEP):
         scaled = pt.astype(np.float64) * 2.0**power
         if np.array_equal(scaled, np.round(scaled)):

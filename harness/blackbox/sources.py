@@ -14,9 +14,10 @@ from harness.data import hdf5
 from harness.data.events import EventStore, open_store
 from harness.data.mix import read_rows
 from harness.errors import UsageError
+from harness.submission.events import Events, positive_zeros, taken
 
 BACKGROUND = "background"
-ReadRows = Callable[[NDArray[np.int64]], Iterator[NDArray[np.float32]]]
+ReadRows = Callable[[NDArray[np.int64]], Iterator[Events]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,12 +120,10 @@ def source_file(path: Path, challenge: Challenge, process: str) -> BoxSource:
     )
 
 
-def _read_file(
-    path: Path, challenge: Challenge, rows: NDArray[np.int64]
-) -> Iterator[NDArray[np.float32]]:
+def _read_file(path: Path, challenge: Challenge, rows: NDArray[np.int64]) -> Iterator[Events]:
     start = position = 0
     for events, _ in hdf5.read_chunks(path, challenge.layout):
         end = position + int(np.searchsorted(rows[position:], start + len(events)))
         # -0.0 becomes 0.0, as in the cache: the sign must not distinguish one source from another.
-        yield events[rows[position:end] - start] + np.float32(0.0)
+        yield positive_zeros(taken(events, rows[position:end] - start))
         start, position = start + len(events), end

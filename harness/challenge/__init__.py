@@ -21,8 +21,11 @@ from harness.challenge.declared import (
 )
 from harness.challenge.layout import (
     ADC2021_BYTES,
+    AnyLayout,
+    ConstituentLayout,
     EventLayout,
     FeatureUnits,
+    ImageLayout,
     ObjectGroup,
     events_within,
     in_turn,
@@ -66,6 +69,8 @@ from harness.challenge.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -87,6 +92,7 @@ __all__ = [
     "AreaUnderCurve",
     "Budget",
     "Challenge",
+    "ConstituentLayout",
     "CpuTarget",
     "DataFile",
     "EfficiencyAtRate",
@@ -95,6 +101,7 @@ __all__ = [
     "Family",
     "FeatureUnits",
     "Fraction",
+    "ImageLayout",
     "IntakeRules",
     "Learning",
     "MaxSic",
@@ -106,6 +113,7 @@ __all__ = [
     "ObjectGroup",
     "Part",
     "PartTotals",
+    "Piece",
     "Positive",
     "Preselection",
     "RankingRules",
@@ -123,6 +131,7 @@ __all__ = [
     "in_turn",
     "instant",
     "is_name",
+    "join_checksums",
     "mix64",
     "utc",
     "without_last_digits",
@@ -135,13 +144,36 @@ PARTS: tuple[Part, ...] = ("train", "validation", "test")
 Column = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")]
+
+
+class Piece(Value):
+    """One of several files that hold the events of a process, one after the other.
+
+    The fields are those of `DataFile`.
+    """
+
+    name: FileName
+    record: str | None = Field(default=None, pattern=r"^[0-9]{1,12}$")
+    url: str | None = Field(default=None, max_length=1000)
+    checksum: str | None = Field(default=None, pattern=r"^(md5|sha256):[0-9a-f]{32,64}$")
+    n_bytes: int | None = Field(default=None, ge=1)
+    n_events: int | None = Field(default=None, ge=1)
+    part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+
+
+def join_checksums(checksums: Sequence[str]) -> str:
+    """Return the checksum of several files in their order: the SHA-256 of their checksums."""
+    return f"sha256:{hashlib.sha256(' '.join(checksums).encode()).hexdigest()}"
+
+
 class DataFile(Value):
-    """One file of a challenge.
+    """The events of one process of a challenge: one file, or several.
 
     Attributes
     ----------
     name : str
-        File name, as its publisher wrote it.
+        File name, as its publisher wrote it; of several files the name of the process.
     role : str
         ``background``, ``signal``, ``hidden`` (a signal kept secret), ``blackbox``, or
         ``variation``: background simulated in another way, for `harness score --stress` alone.
@@ -159,9 +191,12 @@ class DataFile(Value):
         Events that the file is known to hold.
     part : str or None
         Of a published split: the part that all events of the file are in.
+    pieces : tuple of Piece
+        The files, where the process has several. Their number of events and checksum are then
+        those of all together, as far as they are known.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,127}$")
+    name: FileName
     role: Literal["background", "signal", "hidden", "blackbox", "variation"]
     process: Name
     title: str = Field(min_length=1, max_length=80)
@@ -171,6 +206,45 @@ class DataFile(Value):
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    pieces: tuple[Piece, ...] = Field(default=(), exclude_if=lambda pieces: not pieces)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_named_by_its_process(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("pieces") and "process" in value:
+            return {"name": value["process"], **value}
+        return value
+
+    @model_validator(mode="after")
+    def _is_one_file_or_several(self) -> DataFile:
+        if not self.pieces:
+            return self
+        own = {"record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part}
+        if stated := [name for name, value in own.items() if value is not None]:
+            raise ValueError(f"{self.process} has pieces: each of them has its own {stated[0]}")
+        if any((piece.url or "").startswith("package:") for piece in self.pieces):
+            raise ValueError(f"a piece of {self.process} cannot come with the harness")
+        counts = [piece.n_events for piece in self.pieces if piece.n_events is not None]
+        sums = [piece.checksum for piece in self.pieces if piece.checksum is not None]
+        n_pieces = len(self.pieces)
+        self.__dict__["n_events"] = sum(counts) if len(counts) == n_pieces else None
+        self.__dict__["checksum"] = join_checksums(sums) if len(sums) == n_pieces else None
+        return self
+
+    @property
+    def sources(self) -> tuple[DataFile, ...]:
+        """The files, each as if it were the only one of its process."""
+        if not self.pieces:
+            return (self,)
+        kept = {"role": self.role, "process": self.process, "title": self.title}
+        return tuple(DataFile(**kept, **piece.model_dump()) for piece in self.pieces)
+
+    @property
+    def stated_parts(self) -> frozenset[Part]:
+        """Parts that the manifest states of its files; ``test`` where a signal states none."""
+        rest: Part | None = "test" if self.role in {"signal", "hidden"} else None
+        parts = [source.part or rest for source in self.sources]
+        return frozenset(part for part in parts if part is not None)
 
 
 class Preselection(Value):
@@ -398,7 +472,7 @@ class Challenge(Value):
     licence: str = Field(min_length=1, max_length=80)
     private: Literal["public_parts", "until_open"] = "public_parts"
     references: tuple[str, ...] = ()
-    layout: EventLayout
+    layout: AnyLayout
     preselection: Preselection | None = None
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
@@ -444,7 +518,7 @@ class Challenge(Value):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Challenge:
-        names = [file.name for file in self.files]
+        names = [source.name for file in self.files for source in file.sources]
         processes = [file.process for file in self.files]
         if len(set(names)) != len(names) or len(set(processes)) != len(processes):
             raise ValueError("two files share a name or a process")
@@ -486,19 +560,21 @@ class Challenge(Value):
 
     def _check_parts(self) -> None:
         """Refuse files whose parts do not fit the split."""
-        split, stated = self.split, [file for file in self.files if file.part is not None]
+        split = self.split
+        sources = [source for file in self.files for source in file.sources]
+        stated = [source for source in sources if source.part is not None]
         if split.kind == "hashed" and stated:
             raise ValueError(f"{stated[0].name} has a part, but the split is hashed")
         if split.kind == "hashed":
             return
-        background = [file for file in self.files if file.role == "background"]
-        without = [file.name for file in background if file.part is None]
+        background = [source for source in sources if source.role == "background"]
+        without = [source.name for source in background if source.part is None]
         if split.index is None and without:
             raise ValueError(f"split published: {without[0]} has no part and the split no index")
-        if not without and all(file.part != "test" for file in background):
+        if not without and all(source.part != "test" for source in background):
             raise ValueError("split published: no background file has the part test")
-        training = [file.process for file in stated if file.role in {"signal", "hidden"}]
-        training = [name for name in training if name not in self.signals]
+        of_signals = [source for source in stated if source.role in {"signal", "hidden"}]
+        training = [source.process for source in of_signals if source.part != "test"]
         if training and not self.training_signals:
             raise ValueError(
                 f"{training[0]} is a signal's training part in an unsupervised challenge; "
@@ -516,7 +592,8 @@ class Challenge(Value):
         The 40 MHz of the LHC stand for events of objects with pT alone.
         """
         is_stated = "collision_rate_hz" in self.model_fields_set
-        return self.collision_rate_hz if is_stated or not self.layout.lacks("pt") else None
+        is_collision = self.layout.kind == "objects" and not self.layout.lacks("pt")
+        return self.collision_rate_hz if is_stated or is_collision else None
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -524,7 +601,7 @@ class Challenge(Value):
         return tuple(
             file.process
             for file in self.files
-            if file.role in {"signal", "hidden"} and file.part in {None, "test"}
+            if file.role in {"signal", "hidden"} and "test" in file.stated_parts
         )
 
 

@@ -1,7 +1,9 @@
 """How an event is laid out, and in which units its numbers are.
 
-The layout says which features there are. What is physics (cuts on pT, a rotation in phi) asks it
-for the features that it needs, and leaves itself out where they are not there.
+There are three kinds: `EventLayout`, rows of objects; `ConstituentLayout`, many rows of one kind;
+`ImageLayout`, pixels, most of them empty. The layout says which features there are. What is physics
+(cuts on pT, a rotation in phi) asks it for the features that it needs, and leaves itself out where
+they are not there.
 """
 
 from __future__ import annotations
@@ -9,9 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from harness.challenge.values import Name, Positive, Value
 
@@ -23,6 +26,12 @@ PT, ETA, PHI = "pt", "eta", "phi"
 # What cuts, rotations and pages take these features to be in.
 FIXED_UNITS = {PT: "GeV", ETA: "", PHI: "rad"}
 
+
+LAYOUT_KINDS = ("objects", "constituents", "image")
+# The most rows of one kind.
+MAX_CONSTITUENTS = 10_000
+# The most values of one event, 64 MB of float32: several of them must fit where they are scored.
+MAX_VALUES = 2**24
 
 # An event of ADC2021: 19 objects of 3 float32.
 ADC2021_BYTES = 19 * 3 * 4
@@ -72,7 +81,7 @@ class ObjectGroup(Value):
     """
 
     name: Name
-    n_slots: int = Field(ge=1, le=1000)
+    n_slots: int = Field(ge=1, le=MAX_CONSTITUENTS)
     units: dict[Name, FeatureUnits] = Field(
         default_factory=dict, exclude_if=lambda units: not units
     )
@@ -82,8 +91,16 @@ class EventLayout(Value):
     """How an event is laid out: rows of objects, columns of features.
 
     `events` are float32 of shape ``(n, n_objects, n_features)``.
+
+    Attributes
+    ----------
+    kind : str
+        ``objects``; the other kinds are classes derived from this one.
     """
 
+    kind: Literal["objects", "constituents", "image"] = Field(
+        default="objects", exclude_if=lambda kind: kind == "objects"
+    )
     objects: tuple[ObjectGroup, ...] = Field(min_length=1)
     features: tuple[Name, ...] = Field(default=(PT, ETA, PHI), min_length=1)
 
@@ -96,6 +113,8 @@ class EventLayout(Value):
         for group in self.objects:
             for feature, units in group.units.items():
                 self._check_units(group.name, feature, units)
+        if self.kind == "objects":
+            _refuse_large(self)
         return self
 
     def _check_units(self, kind: str, feature: str, units: FeatureUnits) -> None:
@@ -124,9 +143,19 @@ class EventLayout(Value):
         }
 
     @property
-    def shape(self) -> tuple[int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Shape of one event."""
         return self.n_objects, len(self.features)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether events are kept without their zeros, and made dense where they are used."""
+        return False
+
+    @property
+    def has_units(self) -> bool:
+        """Whether a feature is in other steps than those of its unit."""
+        return any(group.units for group in self.objects)
 
     def columns(self, *features: str) -> list[int]:
         """Columns of the features of these names."""
@@ -193,7 +222,7 @@ class EventLayout(Value):
 
     def physical(self, events: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return events with every feature in its unit; `events` itself where none are given."""
-        if not any(group.units for group in self.objects):
+        if not self.has_units:
             return events
         import numpy as np
 
@@ -231,6 +260,145 @@ class EventLayout(Value):
         for group in self.objects:
             if feature in group.units:
                 yield slots[group.name], group.units[feature]
+
+
+class ConstituentLayout(EventLayout):
+    """Many rows of one kind, such as the particles of a jet; the last rows are empty.
+
+    Attributes
+    ----------
+    n_constituents : int
+        Rows of an event.
+    name : str
+        What a row is called.
+    units : mapping of feature to FeatureUnits
+        Of features that are in steps.
+    """
+
+    kind: Literal["constituents"] = "constituents"
+    n_constituents: int = Field(ge=1, le=MAX_CONSTITUENTS)
+    name: Name = "constituent"
+    features: tuple[Name, ...] = Field(default=(PT, ETA, PHI), min_length=3, max_length=4)
+    units: dict[Name, FeatureUnits] = Field(
+        default_factory=dict, exclude_if=lambda units: not units
+    )
+    objects: SkipJsonSchema[tuple[ObjectGroup, ...]] = Field(default=(), exclude=True)
+
+    @model_validator(mode="after")
+    def _is_one_kind_of_object(self) -> ConstituentLayout:
+        _refuse_stated(self, "objects")
+        for feature, units in self.units.items():
+            self._check_units(self.name, feature, units)
+        group = ObjectGroup(name=self.name, n_slots=self.n_constituents, units=self.units)
+        self.__dict__["objects"] = (group,)
+        return self
+
+
+class ImageLayout(EventLayout):
+    """Pixels: events are float32 of shape ``(n, height, width, n_channels)``, most of them zero.
+
+    Attributes
+    ----------
+    channels : tuple of str
+        Names of the channels, such as the layers of a detector.
+    non_negative : bool
+        Whether a file with a negative pixel is refused.
+    units : mapping of channel to FeatureUnits
+        Of channels that are in steps.
+    """
+
+    kind: Literal["image"] = "image"
+    height: int = Field(ge=1, le=MAX_VALUES)
+    width: int = Field(ge=1, le=MAX_VALUES)
+    channels: tuple[Name, ...] = Field(default=("pixel",), min_length=1, max_length=64)
+    non_negative: bool = False
+    units: dict[Name, FeatureUnits] = Field(
+        default_factory=dict, exclude_if=lambda units: not units
+    )
+    objects: SkipJsonSchema[tuple[ObjectGroup, ...]] = Field(default=(), exclude=True)
+    features: SkipJsonSchema[tuple[Name, ...]] = Field(default=(), exclude=True)
+
+    @model_validator(mode="after")
+    def _is_of_a_size(self) -> ImageLayout:
+        _refuse_stated(self, "objects", "features")
+        if len(set(self.channels)) != len(self.channels):
+            raise ValueError("two channels share a name")
+        _refuse_large(self)
+        for name in self.units:
+            if name not in self.channels:
+                raise ValueError(f"units of {name}; the channels are {', '.join(self.channels)}")
+        self.__dict__["features"] = self.channels
+        return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one event."""
+        return self.height, self.width, len(self.channels)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Images are kept without their zeros."""
+        return True
+
+    @property
+    def has_units(self) -> bool:
+        """Whether a channel is in other steps than those of its unit."""
+        return bool(self.units)
+
+    def lacks(self, *features: str) -> str | None:
+        """Say that an image has no features of objects."""
+        *first, last = features
+        return f"an image has no {', '.join(first)}{' and ' if first else ''}{last}"
+
+    def unit(self, kind: str, feature: str) -> str:
+        """Return the unit in which `values` gives a channel; `kind` is not looked at."""
+        del kind
+        return self.units[feature].unit if feature in self.units else ""
+
+    def is_filled(self, events: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which pixels are not zero; shape (n, height, width, n_channels)."""
+        is_filled: NDArray[np.bool_] = events != 0
+        return is_filled
+
+    def values(self, events: NDArray[np.float32], feature: str) -> NDArray[np.float32]:
+        """Return a channel in its unit; shape (n, height, width). Empty pixels are zero."""
+        pixels = events[..., self.channels.index(feature)]
+        if feature not in self.units:
+            return pixels
+        units = self.units[feature]
+        found: NDArray[np.float32] = (pixels + units.offset) * units.step * (pixels != 0)
+        return found.astype(pixels.dtype)
+
+
+def _refuse_large(layout: EventLayout) -> None:
+    """Refuse events of which no chunk fits into memory."""
+    if (n_values := math.prod(layout.shape)) > MAX_VALUES:
+        raise ValueError(f"an event has {n_values:,} values: no chunk fits; at most {MAX_VALUES:,}")
+
+
+def _refuse_stated(layout: EventLayout, *fields: str) -> None:
+    """Refuse what only a layout of the kind objects states."""
+    if stated := layout.model_fields_set & set(fields):
+        raise ValueError(f"a layout of the kind {layout.kind} has no {min(stated)}")
+
+
+def _kind_of(value: object) -> str | None:
+    kind = value.get("kind", "objects") if isinstance(value, dict) else value
+    kind = getattr(kind, "kind", kind)
+    return f"<{kind}>" if kind in LAYOUT_KINDS else None
+
+
+# Tags in angle brackets are no part of the path of a field in a message.
+AnyLayout = Annotated[
+    Annotated[EventLayout, Tag("<objects>")]
+    | Annotated[ConstituentLayout, Tag("<constituents>")]
+    | Annotated[ImageLayout, Tag("<image>")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="layout_kind",
+        custom_error_message=f"a kind of layout: {', '.join(LAYOUT_KINDS)}",
+    ),
+]
 
 
 def in_turn(

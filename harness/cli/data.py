@@ -17,7 +17,7 @@ from harness.cli.options import (
     results_option,
 )
 from harness.cli.output import print_result, tell
-from harness.errors import DataError, UsageError
+from harness.errors import UsageError
 
 
 @click.command()
@@ -103,10 +103,7 @@ def check(challenge: str | None, manifests: tuple[Path, ...], as_json: bool) -> 
     from harness.scoring.readiness import check_challenge
     from harness.scoring.view import readiness_view
 
-    try:
-        rules = load_manifest(*manifests).challenge(challenge)
-    except DataError as error:
-        raise UsageError(*error.problems) from error
+    rules = load_manifest(*manifests).challenge(challenge)
     found = check_challenge(rules)
     print_result(found, readiness_view(found), as_json=as_json)
     if found.problems:

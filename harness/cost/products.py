@@ -185,6 +185,25 @@ def _convolution(layer: keras.layers.Layer) -> Bilinear:
     return convolve
 
 
+def _transposed(layer: keras.layers.Layer) -> Bilinear:
+    """Return a transposed convolution; what falls outside of the result counts nothing."""
+
+    def convolve(left: Widths, right: Widths) -> Widths:
+        from keras import ops
+
+        return np.asarray(
+            ops.conv_transpose(
+                left,
+                right,
+                padding=layer.padding,
+                output_padding=layer.output_padding,
+                **_geometry(layer),
+            )
+        )
+
+    return convolve
+
+
 def _depthwise(layer: keras.layers.Layer) -> Bilinear:
     """Return a convolution of each channel by itself."""
 
@@ -343,6 +362,7 @@ RULES: Final[Mapping[str, Rule]] = {
     **dict.fromkeys(("Dense", "QDense", "QBatchNormDense"), _by_weight(_matmul)),
     **dict.fromkeys(("EinsumDense", "QEinsumDense", "QEinsumDenseBatchnorm"), _by_weight(_einsum)),
     **dict.fromkeys(("Conv1D", "Conv2D", "QConv1D", "QConv2D"), _by_weight(_convolution)),
+    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), _by_weight(_transposed)),
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _by_weight(_depthwise)),
     **dict.fromkeys(("Dot", "QDot"), _by_value(_dot)),
     **dict.fromkeys(("QEinsum", "ops.Einsum"), _by_value(_einsum)),

@@ -1,8 +1,9 @@
-"""The cache: every file of a challenge as one memory-mapped float32 array.
+"""The cache: the events of every file of a challenge, memory-mapped.
 
 ``<root>/<challenge>/<process>/`` holds
 
-- ``events.npy``: float32, shape (n, n_objects, n_features);
+- ``events.npy``: float32, shape (n, n_objects, n_features), or images without their zeros, see
+  `harness.submission.events`;
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
 - ``menu.npy``: bool, which events the menu of the trigger accepts, where the challenge has one;
 - ``parts.npy``: int8, the part of each event, where a dataset of the file says it;
@@ -30,9 +31,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import harness
-from harness.challenge import Challenge, DataFile, Value, events_within
-from harness.data.npy import CHUNK_BYTES, map_npy, npy_bytes, read_npy, writing_npy
-from harness.data.split import chunks, event_hashes
+from harness.challenge import Challenge, DataFile, EventLayout, Value
+from harness.data import npy
+from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
+from harness.data.split import event_hashes
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
 from harness.files import (
@@ -46,6 +48,7 @@ from harness.files import (
     write_json,
     write_whole,
 )
+from harness.submission.events import Events, SparseEvents, positive_zeros, sparse_words
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
@@ -64,6 +67,8 @@ class CacheRecord(Value):
     ----------
     checksum : str
         Of the source file (``md5:`` or ``sha256:``), as it was checked.
+    n_entries : int or None
+        Of events without their zeros: values that are not zero.
     """
 
     format: Literal[1] = 1
@@ -71,6 +76,7 @@ class CacheRecord(Value):
     source: str
     checksum: str
     shape: tuple[int, ...]
+    n_entries: int | None = Field(default=None, exclude_if=lambda count: count is None)
     structure: StructureReport
     made_with: dict[str, str] = Field(default_factory=dict)
 
@@ -78,6 +84,18 @@ class CacheRecord(Value):
     def n_events(self) -> int:
         """Events in the cache."""
         return self.shape[0]
+
+    @property
+    def n_bytes(self) -> int:
+        """Size of the events and their hashes."""
+        return self.events_bytes + npy_bytes(self.shape[:1], "<u8")
+
+    @property
+    def events_bytes(self) -> int:
+        """Size of the file of events."""
+        if self.n_entries is None:
+            return npy_bytes(self.shape, "<f4")
+        return npy_bytes((sparse_words(self.n_events, self.n_entries),), "<i8")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +105,7 @@ class EventSource:
     Attributes
     ----------
     chunks : iterable of (events, classes)
-        float32 events of shape (m, n_objects, n_features) and the class column or None.
+        float32 events of shape (m, *layout.shape), or sparse ones, and the class column or None.
     n_events : int
         How many there will be in all.
     checksum : str
@@ -100,7 +118,7 @@ class EventSource:
         Index in `PARTS` of the part of each event, where a dataset of the file says it.
     """
 
-    chunks: Iterable[tuple[NDArray[np.float32], NDArray[np.floating] | None]]
+    chunks: Iterable[tuple[Events, NDArray[np.floating] | None]]
     n_events: int
     checksum: str
     ids: NDArray[np.int64] | None = None
@@ -113,6 +131,13 @@ def index_of(challenge: Challenge, file: DataFile) -> str | None:
     roles = {"background", "signal", "hidden"} if challenge.training_signals else {"background"}
     is_split = file.role in roles and file.part is None
     return challenge.split.index if is_split else None
+
+
+def has_parts(challenge: Challenge, file: DataFile) -> bool:
+    """Whether the cache says of each event of a process which part it is in."""
+    return bool(file.pieces and challenge.split.kind == "published") or (
+        index_of(challenge, file) is not None
+    )
 
 
 def cache_root(root: Path | None = None) -> Path:
@@ -173,15 +198,14 @@ def _difference(
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
     wanted = {
-        MENU_NAME: (challenge.menu, "decisions of the menu"),
-        PARTS_NAME: (index_of(challenge, file), "parts of the events"),
+        MENU_NAME: (challenge.menu is not None, "decisions of the menu"),
+        PARTS_NAME: (has_parts(challenge, file), "parts of the events"),
     }
-    for name, (dataset, what) in wanted.items():
-        if dataset is not None and not (folder / name).exists():
+    for name, (is_wanted, what) in wanted.items():
+        if is_wanted and not (folder / name).exists():
             return f"the cache holds no {what}"
-    expected = npy_bytes(record.shape, "<f4")
-    if _size(folder / EVENTS_NAME) != expected:
-        return f"{folder / EVENTS_NAME} is not the {expected:,} bytes that were written"
+    if _size(folder / EVENTS_NAME) != record.events_bytes:
+        return f"{folder / EVENTS_NAME} is not the {record.events_bytes:,} bytes that were written"
     return None
 
 
@@ -241,21 +265,21 @@ def store_events(
     EnvironmentFaultError
         The disk is full or not writable.
     """
-    _check_count(file, source.n_events)
+    check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
     shape = (source.n_events, *challenge.layout.shape)
     key = challenge.split.key
     check = StructureCheck(source=file.name, layout=challenge.layout)
-    check_space(folder, cache_bytes(shape))
+    check_space(folder, cache_bytes(challenge.layout, source.n_events))
     with (
-        writing_npy(folder / EVENTS_NAME, shape) as events,
+        writing_events(folder / EVENTS_NAME, challenge.layout, source.n_events) as write,
         writing_npy(folder / _hashes_name(key), shape[:1], "<u8") as hashes,
     ):
         done = 0
         for given, classes in source.chunks:
-            chunk = given + np.float32(0.0)  # -0.0 becomes 0.0: equal events have equal bytes
+            chunk = positive_zeros(given)
             check.add(chunk, classes)
-            events.write(np.ascontiguousarray(chunk, "<f4").data)
+            write(chunk)
             hashes.write(event_hashes(chunk, key).astype("<u8", copy=False).data)
             done += len(chunk)
             progress(f"convert {file.name}", done, source.n_events, "events")
@@ -272,11 +296,17 @@ def store_events(
         source=file.name,
         checksum=source.checksum,
         shape=shape,
+        n_entries=_count_entries(folder / EVENTS_NAME),
         structure=check.report(),
         made_with={"harness": harness.__version__, "numpy": np.__version__},
     )
     write_json(folder / ABOUT_NAME, record, indent=2)
     return record
+
+
+def _count_entries(path: Path) -> int | None:
+    events = map_events(path)
+    return len(events.entries) if isinstance(events, SparseEvents) else None
 
 
 def _store_column(path: Path, values: NDArray[np.generic] | None, dtype: str) -> None:
@@ -307,16 +337,14 @@ def open_parts(challenge: Challenge, process: str, root: Path) -> NDArray[np.int
     return map_npy(process_folder(challenge, process, root) / PARTS_NAME)
 
 
-def open_events(challenge: Challenge, process: str, root: Path) -> NDArray[np.float32]:
-    """Map the cached events of `process`, read-only; shape (n, n_objects, n_features)."""
-    return map_npy(process_folder(challenge, process, root) / EVENTS_NAME)
+def open_events(challenge: Challenge, process: str, root: Path) -> Events:
+    """Map the cached events of `process`, read-only; shape (n, *layout.shape)."""
+    return map_events(process_folder(challenge, process, root) / EVENTS_NAME)
 
 
-def read_events(
-    challenge: Challenge, process: str, root: Path
-) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Read the cached events of `process` from front to back; see `read_npy`."""
-    return read_npy(process_folder(challenge, process, root) / EVENTS_NAME)
+def read_events(challenge: Challenge, process: str, root: Path) -> Iterator[tuple[int, Events]]:
+    """Read the cached events of `process` from front to back; see `harness.data.npy`."""
+    return npy.read_events(process_folder(challenge, process, root) / EVENTS_NAME)
 
 
 def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint64]:
@@ -328,7 +356,7 @@ def open_hashes(challenge: Challenge, process: str, root: Path) -> NDArray[np.ui
     if _size(path) != expected:
         with holding(lock_process(challenge, process, root), process, no_progress):
             if _size(path) != expected:
-                _write_hashes(path, events, challenge.split.key)
+                _write_hashes(path, challenge.split.key)
     return map_npy(path)
 
 
@@ -361,7 +389,8 @@ def holding(lock: FileLock, what: str, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _check_count(file: DataFile, n_events: int) -> None:
+def check_count(file: DataFile, n_events: int) -> None:
+    """Refuse a file with another number of events than the manifest says."""
     if file.n_events is None or file.n_events == n_events:
         return
     raise DataError(
@@ -372,10 +401,11 @@ def _check_count(file: DataFile, n_events: int) -> None:
     )
 
 
-def _write_hashes(path: Path, events: NDArray[np.float32], key: str) -> None:
-    with writing_npy(path, (len(events),), "<u8") as stream:
-        for chunk in chunks(len(events), events_within(CHUNK_BYTES, events.shape[1:])):
-            stream.write(event_hashes(events[chunk], key).astype("<u8", copy=False).data)
+def _write_hashes(path: Path, key: str) -> None:
+    n_events = len(map_events(path.with_name(EVENTS_NAME)))
+    with writing_npy(path, (n_events,), "<u8") as stream:
+        for _, events in npy.read_events(path.with_name(EVENTS_NAME)):
+            stream.write(event_hashes(events, key).astype("<u8", copy=False).data)
     _seal(path)
 
 
@@ -383,9 +413,11 @@ def _hashes_name(key: str) -> str:
     return f"hashes-{hashlib.sha256(key.encode()).hexdigest()[:8]}.npy"
 
 
-def cache_bytes(shape: tuple[int, ...]) -> int:
-    """Count the bytes that events of this shape and their hashes take in the cache."""
-    return npy_bytes(shape, "<f4") + npy_bytes(shape[:1], "<u8")
+def cache_bytes(layout: EventLayout, n_events: int) -> int:
+    """Count the bytes that events and their hashes take in the cache; the least of sparse ones."""
+    if layout.is_sparse:
+        return npy_bytes((sparse_words(n_events, 0),), "<i8") + npy_bytes((n_events,), "<u8")
+    return npy_bytes((n_events, *layout.shape), "<f4") + npy_bytes((n_events,), "<u8")
 
 
 def _size(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from harness.data.events import EventStore
 from harness.data.observables import distributions, observables_of
 from harness.errors import EnvironmentFaultError, install_extra
 from harness.files import Progress, make_folder, no_progress, writing
+from harness.submission.events import Events, SparseEvents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,25 +83,44 @@ class _Survey:
         self._process = process
         self._layout = store.challenge.layout
         self.n_events = store.n_events(process)
-        self.n_filled = np.zeros(self._layout.n_objects, np.int64)
+        self.n_filled = np.zeros(len(self._places), np.int64)
         self.leading_pt: dict[str, NDArray[np.float32]] = {}
         if not self._layout.lacks("pt"):
             names = self._layout.slots
             self.leading_pt = {name: np.empty(self.n_events, np.float32) for name in names}
 
-    def read(self, progress: Progress) -> Iterator[NDArray[np.float32]]:
+    @property
+    def _places(self) -> range:
+        """Where something may be: the slots of objects, or the channels of images."""
+        n_channels = len(self._layout.features)
+        return range(n_channels if self._layout.is_sparse else self._layout.n_objects)
+
+    def read(self, progress: Progress) -> Iterator[Events]:
         """Give the events chunk by chunk, counting them."""
         for start, events in self._store.read_chunks(self._process):
-            self.n_filled += np.count_nonzero(self._layout.is_filled(events), axis=0)
+            self.n_filled += self._count(events)
             for name, leading in self.leading_pt.items():
-                pt = self._layout.values(events, "pt")[:, self._layout.slots[name]]
+                pt = self._layout.values(np.asarray(events), "pt")[:, self._layout.slots[name]]
                 leading[start : start + len(events)] = pt.max(axis=1)
             progress(f"describe {self._process}", start + len(events), self.n_events, "events")
             yield events
 
+    def _count(self, events: Events) -> NDArray[np.int64]:
+        if isinstance(events, SparseEvents):
+            index = events.entries["index"][events.bounds[0] : events.bounds[-1]]
+            channels = (index % len(self._places)).astype(np.int64)
+            found: NDArray[np.int64] = np.bincount(channels, minlength=len(self._places))
+            return found
+        per_slot: NDArray[np.int64] = np.count_nonzero(self._layout.is_filled(events), axis=0)
+        return per_slot
+
     @property
     def occupancy(self) -> dict[str, tuple[float, ...]]:
-        """Share of the events that fill each slot, by kind of object."""
+        """Share of the events that fill each slot, by kind of object; of pixels, by channel."""
+        if self._layout.is_sparse:
+            n_pixels = math.prod(self._layout.shape[:-1]) * self.n_events
+            shares = (self.n_filled / n_pixels).tolist()
+            return {name: (share,) for name, share in zip(self._layout.features, shares)}
         shares = (self.n_filled / self.n_events).tolist()
         return {name: tuple(shares[slots]) for name, slots in self._layout.slots.items()}
 

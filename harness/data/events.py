@@ -21,8 +21,8 @@ from harness.data.cache import (
     EventSource,
     cache_root,
     find_cached,
+    has_parts,
     holding,
-    index_of,
     lock_process,
     open_events,
     open_hashes,
@@ -37,6 +37,7 @@ from harness.data.npy import CHUNK_BYTES
 from harness.data.split import chunks, is_in_part
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
+from harness.submission.events import Events, SparseEvents
 
 PACKAGE_SCHEME = "package:"
 # Files that scoring does without.
@@ -58,7 +59,7 @@ class EventSelection:
     ----------
     process : str
         Name of the process.
-    events : ndarray of float32, shape (n, n_objects, n_features)
+    events : float32 array, shape (n, *layout.shape), or SparseEvents
         All events of the process.
     indices : ndarray of int64, shape (m,)
         Positions of the selected ones, rising.
@@ -69,7 +70,7 @@ class EventSelection:
     def __init__(
         self,
         process: str,
-        events: NDArray[np.float32],
+        events: Events,
         indices: NDArray[np.int64],
         on_access: AccessRecord | None = None,
     ) -> None:
@@ -108,6 +109,7 @@ class EventSelection:
         chosen = self._indices[key]
         if self._on_access is not None:
             self._on_access(self.process, np.atleast_1d(chosen))
+        # Images become dense here.
         gathered: NDArray[np.float32] = np.array(self._events[chosen])
         return gathered
 
@@ -192,20 +194,27 @@ class EventStore:
         """Return the checksum of the source file (``md5:`` or ``sha256:``)."""
         return self.record(process).checksum
 
-    def events(self, process: str) -> NDArray[np.float32]:
-        """Map all events of `process`, read-only; shape (n, n_objects, n_features)."""
+    def events(self, process: str) -> Events:
+        """Map all events of `process`, read-only; shape (n, *layout.shape)."""
         self.record(process)
         return open_events(self.challenge, process, self.root)
 
     def path(self, process: str) -> Path:
-        """Return the .npy file that holds all events of `process`."""
+        """Return the file that holds all events of `process`."""
         self.record(process)
         return process_folder(self.challenge, process, self.root) / EVENTS_NAME
 
-    def read_chunks(self, process: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    def read_chunks(self, process: str) -> Iterator[tuple[int, Events]]:
         """Read all events of `process` in order in bounded memory: (first position, events)."""
         self.record(process)
         return read_events(self.challenge, process, self.root)
+
+    def counts(self, process: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the values that are not zero in chosen images of `process`; 0 of other events."""
+        events = self.events(process)
+        if isinstance(events, SparseEvents):
+            return events.bounds[rows + 1] - events.bounds[rows]
+        return np.zeros(len(rows), np.int64)
 
     def hashes(self, process: str) -> NDArray[np.uint64]:
         """Map the keyed hashes of all events of `process`; shape (n,)."""
@@ -234,7 +243,7 @@ class EventStore:
         file = next(one for one in self.challenge.files if one.process == process)
         if file.part is not None:
             return every if file.part == part else every[:0]
-        if index_of(self.challenge, file) is not None:
+        if has_parts(self.challenge, file):
             parts = open_parts(self.challenge, process, self.root)
             return np.flatnonzero(parts == PARTS.index(part)).astype(np.int64, copy=False)
         if self._is_background(process):
@@ -323,7 +332,8 @@ def training_events(
     Returns
     -------
     EventSelection
-        float32, shape (n, n_objects, n_features): pT [GeV], eta, phi [rad].
+        float32, shape (n, *layout.shape); of objects pT [GeV], eta, phi [rad]. Images are dense:
+        take them by `chunks`, if all of them do not fit into memory.
     """
     return _part_of(challenge, "train", root, manifest, on_access, signal)
 

@@ -8,19 +8,26 @@ the bytes, but never decides what they should be.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from harness.challenge import Challenge, DataFile
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.challenge import PARTS, Challenge, DataFile, join_checksums
 from harness.data import hdf5
 from harness.data.cache import (
     CacheRecord,
     EventSource,
     cache_bytes,
     cache_root,
+    check_count,
     find_cached,
+    has_parts,
     holding,
     index_of,
     lock_process,
@@ -173,15 +180,19 @@ def fetch(
         patience=patience,
     )
     files = [file for file in challenge.files if with_blackbox or file.role != "blackbox"]
-    wanted = _plan_all(plan, files, is_lenient=dry_run)
+    planned = _plan_all(plan, files, is_lenient=dry_run)
+    wanted = list(chain.from_iterable(planned))
     download_bytes = sum(_missing_bytes(plan, file) for file in wanted)
     disk_bytes = download_bytes + sum(_cache_bytes(plan, file) for file in wanted)
     if not dry_run:
         make_folder(root / challenge.name)
         if disk_bytes:
             check_space(root / challenge.name, disk_bytes)
-        pairs = zip(files, wanted, strict=True)
-        wanted = [_bring(plan, file, planned, progress) for file, planned in pairs]
+        wanted = [
+            brought
+            for file, one in zip(files, planned, strict=True)
+            for brought in _bring(plan, file, one, progress)
+        ]
     return FetchReport(
         challenge=challenge.name,
         root=root,
@@ -224,14 +235,26 @@ def _check_usage(mirror: str | None, source_folder: Path | None) -> None:
         raise UsageError("there is no such folder", where=str(source_folder))
 
 
-def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> list[FetchedFile]:
-    planned: list[FetchedFile] = []
+def _plan_all(
+    plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool
+) -> list[list[FetchedFile]]:
+    """Find out where the files of each process come from."""
+    planned: list[list[FetchedFile]] = []
     problems: list[Problem] = []
     for file in files:
-        try:
-            planned.append(_plan_file(plan, file, is_lenient=is_lenient))
-        except HarnessError as error:
-            problems.extend(error.problems)
+        cached = find_cached(plan.challenge, file, plan.root, is_read=True)
+        if isinstance(cached, CacheRecord) and not _is_pinned_again(plan, file):
+            planned.append([_cached(plan, file, cached)])
+            continue
+        sources = []
+        for source in file.sources:
+            try:
+                sources.append(_plan_file(plan, source, is_lenient=is_lenient))
+            except HarnessError as error:
+                problems.extend(error.problems)
+        if isinstance(cached, CacheRecord) and cached.checksum == _joined_checksum(sources):
+            sources = [_cached(plan, file, cached)]
+        planned.append(sources)
     if problems:
         raise DataError(*problems)
     return planned
@@ -239,15 +262,10 @@ def _plan_all(plan: _Plan, files: Sequence[DataFile], *, is_lenient: bool) -> li
 
 def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
     """Find out where `file` comes from and what its checksum should be."""
-    cached = find_cached(plan.challenge, file, plan.root, is_read=True)
-    if isinstance(cached, CacheRecord) and not _is_pinned_again(plan, file):
-        return _cached(plan, file, cached)
     if is_packaged(file):
         pin = Pin(checksum=file.checksum, n_bytes=None, origin="manifest", url=None)
         return _planned(plan, file, "packaged", str(file.url), pin)
     pin = _expectation(plan, file, is_lenient=is_lenient)
-    if isinstance(cached, CacheRecord) and cached.checksum == pin.checksum:
-        return _cached(plan, file, cached)
     if plan.source_folder is None:
         return _planned(plan, file, "download", _address(plan, file, pin), pin)
     path = plan.source_folder / file.name
@@ -258,7 +276,14 @@ def _plan_file(plan: _Plan, file: DataFile, *, is_lenient: bool) -> FetchedFile:
 
 
 def _is_pinned_again(plan: _Plan, file: DataFile) -> bool:
-    return plan.repin and file.checksum is None and not is_packaged(file)
+    is_open = any(source.checksum is None for source in file.sources)
+    return plan.repin and is_open and not is_packaged(file)
+
+
+def _joined_checksum(planned: Sequence[FetchedFile]) -> str | None:
+    """Return the checksum of all files of a process together; None where one is not known."""
+    known = [one.checksum for one in planned if one.checksum is not None]
+    return join_checksums(known) if known and len(known) == len(planned) else None
 
 
 def _planned(plan: _Plan, file: DataFile, action: Action, source: str, pin: Pin) -> FetchedFile:
@@ -359,60 +384,110 @@ def _missing_bytes(plan: _Plan, file: FetchedFile) -> int:
 def _cache_bytes(plan: _Plan, file: FetchedFile) -> int:
     if file.action == "cached" or file.n_events is None:
         return 0
-    return cache_bytes((file.n_events, *plan.challenge.layout.shape))
+    return cache_bytes(plan.challenge.layout, file.n_events)
 
 
-def _bring(plan: _Plan, file: DataFile, planned: FetchedFile, progress: Progress) -> FetchedFile:
-    """Download and convert one file; wait for another process that does the same."""
-    if planned.action == "cached":
-        return planned
-    if planned.action == "packaged":
+def _bring(
+    plan: _Plan, file: DataFile, planned: Sequence[FetchedFile], progress: Progress
+) -> list[FetchedFile]:
+    """Download and convert the files of one process; wait for another that does the same."""
+    if planned[0].action == "cached":
+        return list(planned)
+    if planned[0].action == "packaged":
         record = decode_packaged(plan.challenge, file, plan.root, progress)
-        return _done(planned, record)
+        return [_done(one, record) for one in planned]
     lock = lock_process(plan.challenge, file.process, plan.root)
     with holding(lock, file.name, progress):
         cached = find_cached(plan.challenge, file, plan.root, is_read=True)
         if isinstance(cached, CacheRecord) and not _is_pinned_again(plan, file):
-            return _cached(plan, file, cached)
-        path = _obtain(plan, planned, progress)
+            return [_cached(plan, file, cached)]
+        paths = [_obtain(plan, one, progress) for one in planned]
         try:
-            record = _convert(plan, file, planned, path, progress)
+            sources, record = _convert(plan, file, planned, paths, progress)
         except DataError:
-            if planned.checksum is None and planned.action == "download":
-                # It would be taken again in place of a corrected one.
-                remove(path)
+            for one, path in zip(planned, paths, strict=True):
+                if one.checksum is None and one.action == "download":
+                    # It would be taken again in place of a corrected one.
+                    remove(path)
             raise
         # Only now: a file that could not be read is not to be expected the next time.
-        _pin(plan, planned, record, path)
-    return _done(planned, record)
+        for one, source, path in zip(planned, sources, paths, strict=True):
+            _pin(plan, one, source.checksum, path)
+    return [
+        replace(_done(one, record), checksum=source.checksum, n_events=source.n_events)
+        for one, source in zip(planned, sources, strict=True)
+    ]
 
 
 def _convert(
-    plan: _Plan, file: DataFile, planned: FetchedFile, path: Path, progress: Progress
-) -> CacheRecord:
-    """Check a whole file and put its events into the cache."""
-    # From the checksum to the last event: what was checked is what is read.
-    with sharing(path):
-        checksum = _checked(planned, path, progress)
-        n_events = hdf5.count_events(path, plan.challenge.layout)
-        name, index = plan.challenge.menu, index_of(plan.challenge, file)
-        source = EventSource(
-            chunks=hdf5.read_chunks(path, plan.challenge.layout),
-            n_events=n_events,
-            checksum=checksum,
-            ids=hdf5.read_ids(path, n_events),
-            menu=None if name is None else hdf5.read_menu(path, name, n_events),
-            parts=None if index is None else hdf5.read_parts(path, index, n_events),
-        )
-        return store_events(plan.challenge, file, source, plan.root, progress=progress)
+    plan: _Plan,
+    file: DataFile,
+    planned: Sequence[FetchedFile],
+    paths: Sequence[Path],
+    progress: Progress,
+) -> tuple[list[EventSource], CacheRecord]:
+    """Check the whole files of a process and put their events into the cache."""
+    sources = []
+    with ExitStack() as shared:
+        for one, piece, path in zip(planned, file.sources, paths, strict=True):
+            # From the checksum to the last event: what was checked is what is read.
+            shared.enter_context(sharing(path))
+            checksum = _checked(one, path, progress)
+            sources.append(_open(plan.challenge, piece, file, path, checksum))
+        events = _join(sources)
+        return sources, store_events(plan.challenge, file, events, plan.root, progress=progress)
 
 
-def _pin(plan: _Plan, planned: FetchedFile, record: CacheRecord, path: Path) -> None:
+def _open(
+    challenge: Challenge, piece: DataFile, file: DataFile, path: Path, checksum: str
+) -> EventSource:
+    """Read everything of a file but its events, which are read later, chunk by chunk."""
+    n_events = hdf5.count_events(path, challenge.layout)
+    check_count(piece, n_events)
+    menu = challenge.menu
+    return EventSource(
+        chunks=hdf5.read_chunks(path, challenge.layout),
+        n_events=n_events,
+        checksum=checksum,
+        ids=hdf5.read_ids(path, n_events),
+        menu=None if menu is None else hdf5.read_menu(path, menu, n_events),
+        parts=_parts(challenge, piece, file, path, n_events),
+    )
+
+
+def _parts(
+    challenge: Challenge, piece: DataFile, file: DataFile, path: Path, n_events: int
+) -> NDArray[np.int8] | None:
+    """Return the part of each event of a file, where the cache says it."""
+    if not has_parts(challenge, file):
+        return None
+    index = index_of(challenge, piece)
+    if index is not None:
+        return hdf5.read_parts(path, index, n_events, is_one_of_several=bool(file.pieces))
+    return np.full(n_events, PARTS.index(piece.part or "test"), np.int8)
+
+
+def _join(sources: Sequence[EventSource]) -> EventSource:
+    """Put the events of several files one after the other."""
+    if len(sources) == 1:
+        return sources[0]
+    menus = [source.menu for source in sources if source.menu is not None]
+    parts = [source.parts for source in sources if source.parts is not None]
+    return EventSource(
+        chunks=chain.from_iterable(source.chunks for source in sources),
+        n_events=sum(source.n_events for source in sources),
+        checksum=join_checksums([source.checksum for source in sources]),
+        menu=np.concatenate(menus) if menus else None,
+        parts=np.concatenate(parts) if parts else None,
+    )
+
+
+def _pin(plan: _Plan, planned: FetchedFile, checksum: str, path: Path) -> None:
     """Pin what a file was compared with, or of the first use what it has."""
     pin = plan.records.get(planned.name)
     if pin is None and planned.checksum is None:
         n_bytes = path.stat().st_size
-        pin = Pin(checksum=record.checksum, n_bytes=n_bytes, origin="first use", url=None)
+        pin = Pin(checksum=checksum, n_bytes=n_bytes, origin="first use", url=None)
     if pin is not None:
         write_pin(plan.pins_path, planned.name, pin)
 

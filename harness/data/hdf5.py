@@ -1,4 +1,4 @@
-"""HDF5 files in the layout of ADC2021, read in bounded memory."""
+"""HDF5 files of events, read in bounded memory; their forms: `harness.data.forms`."""
 
 from __future__ import annotations
 
@@ -11,27 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import ADC2021_BYTES, PARTS, EventLayout, events_within
+from harness.challenge import PARTS, EventLayout
+from harness.data.forms import EventChunk, find_form, own_dataset, wrong
 from harness.data.locks import disk_failed, sharing
-from harness.data.npy import CHUNK_BYTES
 from harness.errors import DataError
 
 if TYPE_CHECKING:
     import h5py
 
-DATASET = "Particles"
 # Of black boxes only: a number for each event, by which a result names it.
 IDS = "EvtId"
-# Whole HDF5 chunks are read at a time as long as they are no larger than this in float32: 524,288
-# events of ADC2021, which are 320 MB in the float64 of the file.
-MAX_CHUNK_BYTES = 524_288 * ADC2021_BYTES
 # HDF5's own cache of decompressed chunks; one row of chunks must fit.
 _CHUNK_CACHE_BYTES = 256 * 1024**2
 _TRUNCATED = re.compile(r"truncated file: eof = (\d+), .*stored_eof = (\d+)")
 # The file may be the only copy: no message says to delete it.
 _GET_ANOTHER = "get a whole copy from where it came from, and keep this one until you have it"
-
-EventChunk = tuple[NDArray[np.float32], NDArray[np.float64]]
 
 
 def slot_classes(layout: EventLayout) -> NDArray[np.int64]:
@@ -46,8 +40,7 @@ def count_events(path: Path, layout: EventLayout) -> int:
     Parameters
     ----------
     path : Path
-        Holds the dataset ``Particles``, shape (N, n_objects, n_features + 1): the features and
-        the class of each object.
+        Holds events in one of the forms of `harness.data.forms`.
     layout : EventLayout
         What the events should look like.
 
@@ -56,16 +49,8 @@ def count_events(path: Path, layout: EventLayout) -> int:
     DataError
         The file cannot be read, or is laid out otherwise, or holds no events.
     """
-    with _open(path) as dataset:
-        shape = tuple(dataset.shape)
-        tail = (layout.n_objects, len(layout.features) + 1)
-        if shape[1:] != tail:
-            raise _wrong(path, f"{DATASET} has the shape {shape}", f"(N, {tail[0]}, {tail[1]})")
-        if dataset.dtype.kind != "f":
-            raise _wrong(path, f"{DATASET} holds {dataset.dtype}", "floating-point numbers")
-        if shape[0] == 0:
-            raise _wrong(path, "it holds no events", "one event at least")
-        return int(shape[0])
+    with opened(path) as file:
+        return find_form(file, path, layout).n_events
 
 
 def read_chunks(
@@ -82,24 +67,19 @@ def read_chunks(
 
     Yields
     ------
-    events : ndarray of float32, shape (m, n_objects, n_features)
-    classes : ndarray of float64, shape (m, n_objects)
+    events : float32 array, shape (m, *layout.shape), or SparseEvents
+    classes : float64 array, shape (m, n_objects), or None
+        The second where the form has no class.
 
     Raises
     ------
     DataError
         The file is truncated or broken.
     """
-    n_features = len(layout.features)
-    with _open(path) as dataset:
-        least = chunk_events or events_within(CHUNK_BYTES, layout.shape)
-        step = rows_at_a_time(dataset.chunks, least, events_within(MAX_CHUNK_BYTES, layout.shape))
-        for start in range(0, len(dataset), step):
-            block = dataset[start : start + step]
-            # A value too large for float32 becomes inf and is then refused as not finite.
-            with np.errstate(over="ignore"):
-                events = block[..., :n_features].astype(np.float32)
-            yield events, block[..., n_features].astype(np.float64)
+    with opened(path) as file:
+        form = find_form(file, path, layout)
+        for piece in form.steps(chunk_events):
+            yield form.read(piece)
 
 
 def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
@@ -116,35 +96,38 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
             return None
         if ids.shape != (n_events,) or ids.dtype.kind not in "iu":
             what = f"{IDS} has the shape {ids.shape}"
-            raise _wrong(path, what, f"one integer for each of {n_events:,} events")
+            raise wrong(path, what, f"one integer for each of {n_events:,} events")
         found: NDArray[np.int64] = ids[()].astype(np.int64)
     # Sorted, not np.unique: its table of millions of numbers takes seconds.
     if (np.diff(np.sort(found)) == 0).any():
-        raise _wrong(path, f"a number in {IDS} is there twice", "another number for each event")
+        raise wrong(path, f"a number in {IDS} is there twice", "another number for each event")
     return found
 
 
-def read_parts(path: Path, name: str, n_events: int) -> NDArray[np.int8]:
+def read_parts(
+    path: Path, name: str, n_events: int, *, is_one_of_several: bool = False
+) -> NDArray[np.int8]:
     """Read the part of each event, its index in `PARTS`, from the dataset `name`.
 
     Raises
     ------
     DataError
-        There is no such dataset, or it is not one part for each event, or no event is for testing.
+        There is no such dataset, or it is not one part for each event, or no event is for testing
+        although the file is the only one of its process.
     """
     expected = f"0 (training), 1 (validation) or 2 (test) for each of {n_events:,} events"
     with opened(path) as file:
         found = own_dataset(file, name)
         if found is None:
-            raise _wrong(path, f"it has no dataset {name}", expected)
+            raise wrong(path, f"it has no dataset {name}", expected)
         if found.shape != (n_events,) or found.dtype.kind not in "iu":
             what = f"{name} has the shape {found.shape} and the type {found.dtype}"
-            raise _wrong(path, what, expected)
+            raise wrong(path, what, expected)
         values = found[()]
     if not np.isin(values, range(len(PARTS))).all():
-        raise _wrong(path, f"{name} holds other numbers than 0, 1 and 2", expected)
-    if not (values == PARTS.index("test")).any():
-        raise _wrong(path, f"by {name} no event is in the test part", expected)
+        raise wrong(path, f"{name} holds other numbers than 0, 1 and 2", expected)
+    if not is_one_of_several and not (values == PARTS.index("test")).any():
+        raise wrong(path, f"by {name} no event is in the test part", expected)
     return np.asarray(values, dtype=np.int8)
 
 
@@ -160,22 +143,14 @@ def read_menu(path: Path, name: str, n_events: int) -> NDArray[np.bool_]:
         found = own_dataset(file, name)
         expected = f"the decisions of the menu: 0 or 1 for each of {n_events:,} events"
         if found is None:
-            raise _wrong(path, f"it has no dataset {name}", expected)
+            raise wrong(path, f"it has no dataset {name}", expected)
         if found.shape != (n_events,) or found.dtype.kind not in "iub":
             what = f"{name} has the shape {found.shape} and the type {found.dtype}"
-            raise _wrong(path, what, expected)
+            raise wrong(path, what, expected)
         values = found[()]
     if not np.isin(values, (0, 1)).all():
-        raise _wrong(path, f"{name} holds other numbers than 0 and 1", expected)
+        raise wrong(path, f"{name} holds other numbers than 0 and 1", expected)
     return np.asarray(values, dtype=np.bool_)
-
-
-def rows_at_a_time(hdf5_chunks: tuple[int, ...] | None, chunk_events: int, most: int) -> int:
-    """Read whole rows of HDF5 chunks, so that none is decompressed twice."""
-    rows = hdf5_chunks[0] if hdf5_chunks else 1
-    if rows > most:
-        return chunk_events
-    return rows * max(1, -(-chunk_events // rows))
 
 
 @contextmanager
@@ -197,52 +172,6 @@ def opened(path: Path) -> Iterator[h5py.File]:
         except (OSError, RuntimeError, KeyError) as error:
             # h5py raises OSError for a truncated file and for a chunk that does not decompress.
             raise _unreadable(path, error) from error
-
-
-def own_dataset(file: h5py.File, name: str) -> h5py.Dataset | None:
-    """Return a dataset of `file` whose numbers are in this file; None if there is no dataset.
-
-    Raises
-    ------
-    DataError
-        It lies in another file, whose bytes the checksum of this one does not cover: by an
-        external link, as raw storage outside, or as a virtual dataset.
-    """
-    import h5py
-
-    link = file.get(name, getlink=True)
-    if isinstance(link, h5py.ExternalLink):
-        raise _elsewhere(file, f"{name} is a link to {link.filename}")
-    if isinstance(link, h5py.SoftLink):
-        raise _elsewhere(file, f"{name} is a link to {link.path}")
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
-        return None
-    if found.external:
-        raise _elsewhere(file, f"the numbers of {name} are in {found.external[0][0]}")
-    if found.is_virtual:
-        sources = ", ".join(sorted({source.file_name for source in found.virtual_sources()})[:5])
-        raise _elsewhere(file, f"{name} is put together from {sources}")
-    return found
-
-
-def _elsewhere(file: h5py.File, what: str) -> DataError:
-    return DataError(
-        what,
-        where=str(file.filename),
-        expected="numbers that are in the file itself, which its checksum covers",
-        fix="copy the dataset into one file, for example with h5repack",
-    )
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[h5py.Dataset]:
-    with opened(path) as file:
-        dataset = own_dataset(file, DATASET)
-        if dataset is None:
-            held = ", ".join(sorted(map(str, file))[:10]) or "nothing"
-            raise _wrong(path, f"it has no dataset {DATASET}; it holds {held}", DATASET)
-        yield dataset
 
 
 def _unreadable(path: Path, error: Exception) -> DataError:
@@ -268,7 +197,3 @@ def _no_hdf5(path: Path) -> str:
     with path.open("rb") as stream:
         begin = stream.read(12)
     return f"it is no HDF5 file: it begins with {begin!r}" if begin else "it is empty"
-
-
-def _wrong(path: Path, what: str, expected: str) -> DataError:
-    return DataError(what, where=str(path), expected=expected, fix="is it the right file?")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, DataFile
-from harness.data.cache import CacheRecord, cache_bytes, cache_root, find_cached, process_folder
+from harness.data.cache import CacheRecord, cache_root, find_cached, process_folder
 from harness.data.events import OPTIONAL_ROLES, is_packaged
 from harness.data.manifest import Manifest
 
@@ -80,6 +80,6 @@ def _file_status(challenge: Challenge, file: DataFile, root: Path) -> FileStatus
         state="cached" if record else "comes with the harness" if packaged else str(found),
         checksum=record.checksum if record else file.checksum,
         n_events=record.n_events if record else file.n_events,
-        n_bytes=cache_bytes(record.shape) if record else 0,
+        n_bytes=record.n_bytes if record else 0,
         folder=process_folder(challenge, file.process, root),
     )

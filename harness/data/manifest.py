@@ -90,18 +90,20 @@ def load_manifest(*paths: Path | None) -> Manifest:
 
     Raises
     ------
+    UsageError
+        A manifest at `paths` is missing or wrong; all problems of all files are reported at once.
     DataError
-        A manifest is missing or wrong; all problems of all files are reported at once.
+        The built-in manifest is missing or wrong.
     """
-    manifests: list[Manifest] = []
+    manifests = [read_yaml(built_in_manifest(), Manifest)]
     problems: list[Problem] = []
-    for path in (built_in_manifest(), *manifests_beside(*paths)):
+    for path in manifests_beside(*paths):
         try:
-            manifests.append(read_yaml(path, Manifest))
+            manifests += [] if path is None else [read_yaml(path, Manifest)]
         except DataError as error:
             problems.extend(error.problems)
     if problems:
-        raise DataError(*problems)
+        raise UsageError(*problems)
     return _merge(manifests)
 
 

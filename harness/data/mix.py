@@ -7,19 +7,28 @@ its place is in, and each stretch is then sorted in memory.
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within, in_turn
 from harness.data.events import EventStore
-from harness.data.npy import writing_npy
+from harness.data.npy import npy_bytes, writing_npy
 from harness.data.split import chunks
+from harness.files import check_space, writing
+from harness.submission.events import (
+    Events,
+    SparseEvents,
+    SparseWriter,
+    forget_read,
+    open_events,
+    sparse_words,
+    taken,
+)
 
 # 120 MB, 524,288 events of ADC2021: the most of the mixture that is in memory at a time, twice.
 STRETCH_BYTES = 2**19 * ADC2021_BYTES
@@ -37,7 +46,7 @@ class Mixture:
     Attributes
     ----------
     path : Path
-        The mixture: .npy, float32, shape (n_events, n_objects, n_features).
+        The mixture; its form: `harness.submission.events`.
     rows : mapping of process to int64 array, shape (m,)
         Row of each of the process's events in the mixture.
     indices : mapping of process to int64 array, shape (m,)
@@ -65,17 +74,19 @@ class Mixture:
         """Events in the mixture."""
         return sum(map(len, self.rows.values()))
 
-    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the events at `rows`, in their order; memory is held by these alone.
+    def gather(self, rows: NDArray[np.int64]) -> Events:
+        """Return the events at `rows`, in their order and form; memory is held by these alone.
 
         Every page of the map that is read counts as resident memory with its neighbours, so what
         was read is given back every few events.
         """
-        events: NDArray[np.float32] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        events = open_events(self.path)
+        if isinstance(events, SparseEvents):
+            return events.take(rows)
         gathered = np.empty((len(rows), *events.shape[1:]), np.float32)
         for piece in chunks(len(rows), _GATHERED_EVENTS):
             gathered[piece] = events[rows[piece]]
-            cast("mmap.mmap", events.base).madvise(mmap.MADV_DONTNEED)
+            forget_read(events)
         return gathered
 
     def labels(self) -> NDArray[np.uint8]:
@@ -143,9 +154,8 @@ def write_mixture(
     indices, hashes = _choose(store, processes, limit)
     n_events = sum(map(len, indices.values()))
     places = generator.permutation(n_events)
-    shape = (n_events, *challenge.layout.shape)
-    with writing_npy(path, shape, is_kept=False) as stream:
-        scatter_events(stream, _read(store, indices), places, challenge.layout.shape)
+    counts = [store.counts(process, chosen) for process, chosen in indices.items()]
+    scatter_events(path, challenge.layout, _read(store, indices), places, counts)
     bounds = np.cumsum([0, *map(len, indices.values())])
     rows = {
         process: places[bounds[index] : bounds[index + 1]] for index, process in enumerate(indices)
@@ -162,9 +172,7 @@ def menu_of(
     return {name: menu[chosen] for name, (menu, chosen) in decisions.items() if menu is not None}
 
 
-def read_rows(
-    store: EventStore, process: str, rows: NDArray[np.int64]
-) -> Iterator[NDArray[np.float32]]:
+def read_rows(store: EventStore, process: str, rows: NDArray[np.int64]) -> Iterator[Events]:
     """Read chosen events of `process` in bounded memory; the whole file is read once.
 
     Parameters
@@ -174,13 +182,13 @@ def read_rows(
 
     Yields
     ------
-    ndarray of float32, shape (n, n_objects, n_features)
-        The next of them; m in all. At least one array, perhaps empty.
+    float32 array, shape (n, *layout.shape), or SparseEvents
+        The next of them; m in all. At least one chunk, perhaps empty.
     """
     position = 0
     for start, events in store.read_chunks(process):
         end = position + int(np.searchsorted(rows[position:], start + len(events)))
-        yield events[rows[position:end] - start]
+        yield taken(events, rows[position:end] - start)
         position = end
 
 
@@ -266,33 +274,56 @@ def _choose(
     return indices, hashes
 
 
-def _read(
-    store: EventStore, indices: Mapping[str, NDArray[np.int64]]
-) -> Iterator[NDArray[np.float32]]:
+def _read(store: EventStore, indices: Mapping[str, NDArray[np.int64]]) -> Iterator[Events]:
     """Read the chosen events of one process after the other, in the order of `indices`."""
     for process, chosen in indices.items():
         yield from read_rows(store, process, chosen)
 
 
 def scatter_events(
+    path: Path,
+    layout: EventLayout,
+    events: Iterator[Events],
+    places: NDArray[np.int64],
+    counts: Sequence[NDArray[np.int64]],
+) -> None:
+    """Write a file of events, each at its place, in bounded memory.
+
+    Parameters
+    ----------
+    events : iterator of float32 arrays, shape (n, *layout.shape), or of SparseEvents
+        As many as there are places.
+    places : int64 array
+        A permutation: where the events go, in the order in which they come.
+    counts : sequence of int64 array
+        Of sparse events: the number of entries of each of them, in the order in which they come.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The disk is full.
+    """
+    if not layout.is_sparse:
+        with writing_npy(path, (len(places), *layout.shape), is_kept=False) as stream:
+            _scatter_dense(stream, map(np.asarray, events), places, layout.shape)
+        return
+    every = np.concatenate([np.zeros(0, np.int64), *counts])
+    n_words = sparse_words(len(places), int(every.sum()))
+    with writing(path, is_kept=False) as stream:
+        check_space(path.parent, npy_bytes((n_words,), "<i8"))
+        writer = SparseWriter(stream, layout.shape)
+        given = (part for part in events if isinstance(part, SparseEvents))
+        writer.scatter(given, places, every)
+        writer.finish()
+
+
+def _scatter_dense(
     stream: BinaryIO,
     events: Iterator[NDArray[np.float32]],
     places: NDArray[np.int64],
     shape: tuple[int, ...],
 ) -> None:
-    """Write each event to its place, counted from where `stream` stands, in bounded memory.
-
-    Parameters
-    ----------
-    stream : binary file
-        Open for reading and writing.
-    events : iterator of float32 arrays, shape (n, *shape)
-        As many as there are places.
-    places : int64 array
-        A permutation: where the events go, in the order in which they come.
-    shape : tuple of int
-        Of one event.
-    """
+    """Write each event to its place, counted from where `stream` stands."""
     start = stream.tell()
     event_bytes = int(np.prod(shape)) * 4
     # Where the next event of each stretch is appended, and which place it is for.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
@@ -13,10 +13,19 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import ADC2021_BYTES, events_within
-from harness.data.split import chunks
+from harness.challenge import ADC2021_BYTES, EventLayout, events_within
+from harness.data.split import chunks, entry_chunks
 from harness.errors import DataError
 from harness.files import check_space, writing
+from harness.submission.events import (
+    ENTRY,
+    Events,
+    SparseEvents,
+    SparseWriter,
+    forget_read,
+    open_events,
+    sparse_of,
+)
 
 # numpy evaluates a header as Python would.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, TokenError, EOFError)
@@ -68,6 +77,59 @@ def map_npy(path: Path) -> NDArray[Any]:
         what = str(error).partition("\n")[0][:200]
         raise DataError(f"is no whole .npy file: {what}", where=str(path)) from error
     return array
+
+
+@contextmanager
+def writing_events(
+    path: Path, layout: EventLayout, n_events: int, *, is_kept: bool = True
+) -> Iterator[Callable[[Events], None]]:
+    """Open a file for events in the form that `layout` has; gives what appends a chunk.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It cannot be written, or the disk has no room for it.
+    """
+    if not layout.is_sparse:
+        with writing_npy(path, (n_events, *layout.shape), is_kept=is_kept) as stream:
+            yield lambda chunk: _write_dense(stream, np.asarray(chunk))
+        return
+    with writing(path, is_kept=is_kept) as stream:
+        writer = SparseWriter(stream, layout.shape)
+        yield lambda chunk: writer.add(
+            chunk if isinstance(chunk, SparseEvents) else sparse_of(chunk)
+        )
+        writer.finish()
+
+
+def _write_dense(stream: BinaryIO, chunk: NDArray[np.float32]) -> None:
+    stream.write(np.ascontiguousarray(chunk, "<f4").data)
+
+
+def map_events(path: Path) -> Events:
+    """Map a file of events, read-only.
+
+    Raises
+    ------
+    DataError
+        It is none, or not whole.
+    """
+    try:
+        return open_events(path)
+    except (OSError, ArithmeticError, *_HEADER_ERRORS) as error:
+        what = str(error).partition("\n")[0][:200]
+        raise DataError(f"is no whole file of events: {what}", where=str(path)) from error
+
+
+def read_events(path: Path) -> Iterator[tuple[int, Events]]:
+    """Read a file of events from front to back in bounded memory: (first position, events)."""
+    events = map_events(path)
+    if not isinstance(events, SparseEvents):
+        yield from read_npy(path)
+        return
+    for chunk in entry_chunks(events.bounds, CHUNK_BYTES // ENTRY.itemsize):
+        yield chunk.start, events.part(chunk.start, chunk.stop)
+        forget_read(events)
 
 
 def read_npy(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:

@@ -6,7 +6,7 @@ made here, so that they can be laid over each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Distribution
-from harness.challenge import EventLayout
+from harness.challenge import EventLayout, FeatureUnits, ImageLayout
+from harness.submission.events import Events, SparseEvents, sparse_of
 
 
 def geometric_edges(first: float, last: float, n_bins: int) -> tuple[float, ...]:
@@ -34,6 +35,9 @@ PT_EDGES = geometric_edges(4.0, 4000.0, 45)
 SUM_PT_EDGES = geometric_edges(10.0, 10_000.0, 45)
 # Of features whose range nobody knows: seven decades.
 MAGNITUDE_EDGES = geometric_edges(1e-3, 1e4, 42)
+# Of numbers of pixels, from one to a hundred million.
+PIXEL_EDGES = (0.0, *geometric_edges(0.5, 1e8, 42))
+_MAX_NUMBER_BINS = 50
 _JETS = frozenset({"jet", "jets"})
 
 # How the objects of ADC2021 are printed; others by their own names.
@@ -49,15 +53,16 @@ class Observable:
     edges : tuple of float
         One more than there are bins; values beyond are counted in the outermost bins.
     compute : callable
-        From float32 events of shape (n, n_objects, n_features) to float64 values of shape (n,);
-        NaN where the event has no such value, which is then not counted.
+        From float32 events of shape (n, n_objects, n_features), or images without their zeros, to
+        float64 values of shape (n,); NaN where the event has no such value, which is then not
+        counted.
     """
 
     name: str
     title: str
     unit: str
     edges: tuple[float, ...]
-    compute: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+    compute: Callable[[Events], NDArray[np.float64]]
 
 
 def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
@@ -67,8 +72,12 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
     event may have several, their number; HT, the sum of the jets' pT (of events that have one);
     the scalar sum of all pT; the number of all such objects.
 
-    Where the objects have no pT, the largest magnitude of each feature takes its place.
+    Where the objects have no pT, the largest magnitude of each feature takes its place. For each
+    channel of images the sum and the largest magnitude of the pixels, and the number of those that
+    are not zero.
     """
+    if isinstance(layout, ImageLayout):
+        return tuple(one for channel in layout.channels for one in _pixels(layout, channel))
     has_pt = layout.lacks("pt") is None
     found: list[Observable] = []
     every = np.arange(layout.n_objects)
@@ -89,7 +98,7 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
 
 
 def distributions(
-    observables: Iterable[Observable], processes: Mapping[str, Iterable[NDArray[np.float32]]]
+    observables: Iterable[Observable], processes: Mapping[str, Iterable[Events]]
 ) -> tuple[Distribution, ...]:
     """Count the events of each process in the bins of each observable.
 
@@ -98,7 +107,7 @@ def distributions(
     observables : iterable of Observable
         What is counted.
     processes : mapping of process to iterable of float32 arrays
-        Chunks of events, shape (n, n_objects, n_features).
+        Chunks of events, shape (n, *layout.shape).
     """
     wanted = tuple(observables)
     counts = {
@@ -125,7 +134,7 @@ def distributions(
     )
 
 
-def count_in_bins(observable: Observable, events: NDArray[np.float32]) -> NDArray[np.int64]:
+def count_in_bins(observable: Observable, events: Events) -> NDArray[np.int64]:
     """Count `events` in the bins of `observable`; those without a value are left out."""
     values = observable.compute(events)
     values = values[~np.isnan(values)]
@@ -134,8 +143,62 @@ def count_in_bins(observable: Observable, events: NDArray[np.float32]) -> NDArra
     return np.bincount(bins, minlength=len(observable.edges) - 1).astype(np.int64)
 
 
+def number_edges(most: int) -> tuple[float, ...]:
+    """Edges of bins of whole numbers from 0 to `most`: one number each, or several if many.
+
+    Examples
+    --------
+    >>> number_edges(2), number_edges(700)[:3]
+    ((-0.5, 0.5, 1.5, 2.5), (-0.5, 14.5, 29.5))
+    """
+    width = -(-(most + 1) // _MAX_NUMBER_BINS)
+    n_bins = -(-(most + 1) // width)
+    return tuple(width * bin_ - 0.5 for bin_ in range(n_bins + 1))
+
+
+def _pixels(layout: ImageLayout, channel: str) -> Iterator[Observable]:
+    """Make the observables of one channel of images."""
+    number, n_channels = layout.channels.index(channel), len(layout.channels)
+    units = layout.units.get(channel, FeatureUnits())
+
+    def reduced(given: Events, ufunc: np.ufunc, *, is_count: bool = False) -> NDArray[np.float64]:
+        """Reduce the pixels of a channel that are not zero, event by event; 0 of none."""
+        events = given if isinstance(given, SparseEvents) else sparse_of(given)
+        entries = events.entries[events.bounds[0] : events.bounds[-1]]
+        is_of_channel = entries["index"] % np.uint32(n_channels) == number
+        values = 1.0 if is_count else (entries["value"] + np.float64(units.offset)) * units.step
+        if ufunc is np.maximum:
+            values = np.abs(values)
+        found = np.zeros(len(events))
+        is_filled = events.counts > 0
+        if is_filled.any():
+            begins = events.bounds[:-1][is_filled] - events.bounds[0]
+            found[is_filled] = ufunc.reduceat(values * is_of_channel, begins)
+        return found
+
+    def total(given: Events) -> NDArray[np.float64]:
+        return np.abs(reduced(given, np.add))
+
+    def largest(given: Events) -> NDArray[np.float64]:
+        return reduced(given, np.maximum)
+
+    def count(given: Events) -> NDArray[np.float64]:
+        return reduced(given, np.add, is_count=True)
+
+    unit = layout.unit(channel, channel)
+    for name, title, edges, unit_of, compute in (
+        (f"{channel}_sum", f"|Sum of {channel}|", MAGNITUDE_EDGES, unit, total),
+        (f"{channel}_max", f"Largest |{channel}|", MAGNITUDE_EDGES, unit, largest),
+        (f"n_{channel}", f"Filled pixels of {channel}", PIXEL_EDGES, "", count),
+    ):
+        yield Observable(
+            name=name[:64], title=title[:80], unit=unit_of, edges=edges, compute=compute
+        )
+
+
 def _leading_pt(layout: EventLayout, name: str, slots: slice) -> Observable:
-    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+    def compute(given: Events) -> NDArray[np.float64]:
+        events = np.asarray(given)
         pt = layout.values(events, "pt")[:, slots].max(axis=1).astype(np.float64)
         return _of_filled(pt, layout, events[:, slots])
 
@@ -153,7 +216,8 @@ def _leading_pt(layout: EventLayout, name: str, slots: slice) -> Observable:
 def _largest(layout: EventLayout, name: str, slots: slice) -> list[Observable]:
     """Make the largest magnitude of each feature of one kind of object."""
 
-    def compute(feature: str, events: NDArray[np.float32]) -> NDArray[np.float64]:
+    def compute(feature: str, given: Events) -> NDArray[np.float64]:
+        events = np.asarray(given)
         values = np.abs(layout.values(events, feature)[:, slots]).max(axis=1).astype(np.float64)
         return _of_filled(values, layout, events[:, slots])
 
@@ -173,17 +237,19 @@ def _largest(layout: EventLayout, name: str, slots: slice) -> list[Observable]:
 def _multiplicity(
     layout: EventLayout, name: str, title: str, slots: slice | NDArray[np.intp]
 ) -> Observable:
-    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+    def compute(given: Events) -> NDArray[np.float64]:
+        events = np.asarray(given)
         is_filled = layout.is_filled(events)[:, slots]
         return np.asarray(np.count_nonzero(is_filled, axis=1), np.float64)
 
     n_slots = len(np.arange(layout.n_objects)[slots])
-    edges = tuple(count - 0.5 for count in range(n_slots + 2))
+    edges = number_edges(n_slots)
     return Observable(name=name[:64], title=title[:80], unit="", edges=edges, compute=compute)
 
 
 def _scalar_sum(layout: EventLayout, name: str, title: str, slots: slice) -> Observable:
-    def compute(events: NDArray[np.float32]) -> NDArray[np.float64]:
+    def compute(given: Events) -> NDArray[np.float64]:
+        events = np.asarray(given)
         total = layout.values(events, "pt")[:, slots].sum(axis=1, dtype=np.float64)
         return _of_filled(total, layout, events[:, slots])
 

@@ -21,6 +21,7 @@ from harness.challenge import Challenge, mix64
 from harness.data.events import EventSelection, EventStore, challenge_of, open_store
 from harness.data.mix import menu_of
 from harness.errors import InvalidSubmissionError, UsageError
+from harness.submission.events import Events
 
 # Sets the order apart from the split and from the weights of replicates, which the hashes give too.
 _ORDER = np.uint64(0x6F72646572207631)
@@ -200,9 +201,7 @@ def _published(store: EventStore) -> PublishedTest:
 class _Joined:
     """Chosen events of several processes as one array, gathered when they are asked for."""
 
-    def __init__(
-        self, events: Sequence[NDArray[np.float32]], indices: Sequence[NDArray[np.int64]]
-    ) -> None:
+    def __init__(self, events: Sequence[Events], indices: Sequence[NDArray[np.int64]]) -> None:
         self._parts = list(zip(events, indices, strict=True))
         self._starts = np.cumsum([0, *map(len, indices)])
         self.dtype = np.dtype(np.float32)

@@ -9,11 +9,13 @@ number, are read as 64-bit words ``w_i``. With constants drawn from SHAKE-256 of
 goes through a bijection of its own (add, then two rounds of xor-shift and odd multiplication, as
 in MurmurHash3's and SplitMix64's finalisers), the results are added modulo 2**64, and the sum goes
 through one finaliser more. Events that differ in a single word can therefore never collide; others
-collide by chance alone (once in 2**64 pairs).
+collide by chance alone (once in 2**64 pairs). Images are hashed by the same numbers, from their
+entries alone.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,12 +25,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import ADC2021_BYTES, Part, Split, events_within, mix64
+from harness.submission.events import Events, SparseEvents
 
 # The domain of the key's expansion; a change of the construction needs another name.
 _DOMAIN = b"harness event hash 1\x00"
 _MASK = 2**64 - 1
 # 2,048 events of ADC2021, which are 464 kB with their padding: stays in the second-level cache.
 _BLOCK_BYTES = 2048 * ADC2021_BYTES
+# Entries of sparse events that are hashed at a time; and the most events, which may all be empty.
+_SPARSE_BLOCK = 2**18
+_SPARSE_EVENTS = 2**16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +55,7 @@ class HashConstants:
     seed: int
 
 
+@functools.lru_cache(maxsize=4)
 def hash_constants(key: str, n_values: int) -> HashConstants:
     """Draw the constants of `key` for events of `n_values` numbers."""
     n_words = (n_values + 1) // 2
@@ -62,14 +69,15 @@ def hash_constants(key: str, n_values: int) -> HashConstants:
 
 
 def event_hashes(
-    events: NDArray[np.float32], key: str, *, block_events: int | None = None
+    events: Events, key: str, *, block_events: int | None = None
 ) -> NDArray[np.uint64]:
     """Hash each event's content under `key`.
 
     Parameters
     ----------
-    events : ndarray of float32, shape (n, ...)
-        Finite values; negative zeros must have been made positive.
+    events : float32 array, shape (n, ...), or SparseEvents
+        Finite values; negative zeros must have been made positive. Sparse events have the hashes
+        of the dense ones that they stand for.
     key : str
         The split's key.
     block_events : int, optional
@@ -89,6 +97,8 @@ def event_hashes(
     n_events = len(events)
     n_values = int(np.prod(events.shape[1:]))
     constants = hash_constants(key, n_values)
+    if isinstance(events, SparseEvents):
+        return _hash_sparse(events, constants)
     hashes = np.empty(n_events, np.uint64)
     step = block_events or events_within(_BLOCK_BYTES, events.shape[1:])
     for start in range(0, n_events, step):
@@ -132,6 +142,45 @@ def _words(block: NDArray[np.float32], n_values: int) -> NDArray[np.uint64]:
     return np.ascontiguousarray(padded.view("<u8").T, dtype=np.uint64)
 
 
+def _hash_sparse(events: SparseEvents, constants: HashConstants) -> NDArray[np.uint64]:
+    """Start from the sum of an event of zeros, and change it for each word that is none.
+
+    Words that are zero are the same in every event, so that their part of the sum is as well.
+    """
+    n_words = len(constants.offsets)
+    of_zero = _mix_words(np.zeros(n_words, np.uint64), constants, slice(None))
+    empty = np.uint64((int(np.add.reduce(of_zero)) + constants.seed) & _MASK)
+    totals = np.full(len(events), empty, np.uint64)
+    for chunk in entry_chunks(events.bounds, _SPARSE_BLOCK):
+        part = events.part(chunk.start, chunk.stop)
+        entries = part.entries[part.bounds[0] : part.bounds[-1]]
+        if not len(entries):
+            continue
+        index = entries["index"].astype(np.int64)
+        event = np.repeat(np.arange(len(part)), part.counts)
+        place = event * n_words + index // 2
+        halves = np.ascontiguousarray(entries["value"]).view("<u4").astype(np.uint64)
+        halves <<= (32 * (index % 2)).astype(np.uint64)
+        first = np.flatnonzero(np.diff(place, prepend=-1))
+        words = np.bitwise_or.reduceat(halves, first)
+        where, event = index[first] // 2, event[first]
+        changes = _mix_words(words, constants, where) - of_zero[where]
+        begins = np.flatnonzero(np.diff(event, prepend=-1))
+        totals[chunk.start + event[begins]] += np.add.reduceat(changes, begins)
+    return mix64(totals)
+
+
+def _mix_words(
+    words: NDArray[np.uint64], constants: HashConstants, where: slice | NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Mix each word in place by the constants of its position."""
+    words += constants.offsets[where]
+    for shift, multipliers in ((32, constants.first), (29, constants.second)):
+        words ^= words >> np.uint64(shift)
+        words *= multipliers[where]
+    return words
+
+
 def _hash_block(words: NDArray[np.uint64], constants: HashConstants) -> NDArray[np.uint64]:
     shifted = np.empty_like(words)
     words += constants.offsets[:, None]
@@ -148,3 +197,19 @@ def chunks(n_events: int, chunk_events: int) -> Iterator[slice]:
     """Cut ``range(n_events)`` into slices of at most `chunk_events`."""
     for start in range(0, n_events, chunk_events):
         yield slice(start, min(start + chunk_events, n_events))
+
+
+def entry_chunks(bounds: NDArray[np.int64], n_entries: int) -> Iterator[slice]:
+    """Cut events into slices of at most `n_entries` entries or else of one event.
+
+    Parameters
+    ----------
+    bounds : int64 array, shape (n_events + 1,)
+        Where the entries of each event begin, and where those of the last one end.
+    """
+    start, n_events = 0, len(bounds) - 1
+    while start < n_events:
+        most = int(np.searchsorted(bounds, bounds[start] + n_entries, "right")) - 1
+        stop = min(max(most, start + 1), start + _SPARSE_EVENTS, n_events)
+        yield slice(start, stop)
+        start = stop

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from harness.challenge import EventLayout, Value
+from harness.challenge import EventLayout, ImageLayout, Value
 from harness.data.hdf5 import slot_classes
 from harness.errors import DataError
+from harness.submission.events import Events, SparseEvents
 
 # float32(pi) is 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3
@@ -88,12 +89,12 @@ class StructureCheck:
     _filled: NDArray[np.int64] | None = None
     _n_events: int = 0
 
-    def add(self, events: NDArray[np.float32], classes: NDArray[np.floating] | None = None) -> None:
+    def add(self, events: Events, classes: NDArray[np.floating] | None = None) -> None:
         """Check one chunk.
 
         Parameters
         ----------
-        events : ndarray of float32, shape (n, n_objects, n_features)
+        events : float32 array, shape (n, *layout.shape), or SparseEvents
             The next events of the file.
         classes : ndarray, shape (n, n_objects), optional
             The class column, if the file has one.
@@ -101,8 +102,12 @@ class StructureCheck:
         Raises
         ------
         DataError
-            A value is not finite, or a pT is negative.
+            A value is not finite, a pT or pixel is negative where it must not be, or a constituent
+            follows an empty one.
         """
+        if isinstance(events, SparseEvents):
+            self._add_sparse(events)
+            return
         # Columns in one piece: reductions over rows of three numbers are ten times slower.
         pieces = [np.ascontiguousarray(column) for column in np.moveaxis(events, -1, 0)]
         columns = dict(zip(self.layout.features, pieces, strict=True))
@@ -110,10 +115,14 @@ class StructureCheck:
         is_filled = self.layout.is_filled(events)
         if (pt := columns.get("pt")) is not None:
             self._refuse(columns, {"pt": pt < 0}, "is a negative pT")
-            self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours())
+            if self.layout.kind == "objects":
+                self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours())
             others = [each != 0 for name, each in columns.items() if name != "pt"]
             self._count("n_padding", np.logical_or.reduce(others) & ~is_filled)
-        self._count("n_gaps", (is_filled[:, 1:] & ~is_filled[:, :-1]) & self._neighbours())
+        has_gap = (is_filled[:, 1:] & ~is_filled[:, :-1]) & self._neighbours()
+        if self.layout.kind == "constituents" and has_gap.any():
+            self._refuse_gap(has_gap)
+        self._count("n_gaps", has_gap)
         if classes is not None:
             self._count("n_class_differs", classes != slot_classes(self.layout) * is_filled)
         if "phi" in columns:
@@ -124,6 +133,34 @@ class StructureCheck:
         filled = np.count_nonzero(is_filled, axis=0)
         self._filled = filled if self._filled is None else self._filled + filled
         self._n_events += len(events)
+
+    def _add_sparse(self, events: SparseEvents) -> None:
+        """Check the pixels that are not zero; their order was checked when they were read."""
+        entries = events.entries[events.bounds[0] : events.bounds[-1]]
+        values = np.ascontiguousarray(entries["value"])
+        is_bounded = isinstance(self.layout, ImageLayout) and self.layout.non_negative
+        is_bad = ~np.isfinite(values) | ((values < 0) if is_bounded else False)
+        if is_bad.any():
+            at = int(np.argmax(is_bad))
+            event = int(np.searchsorted(events.bounds, events.bounds[0] + at, "right")) - 1
+            place = np.unravel_index(int(entries["index"][at]), self.layout.shape)
+            raise DataError(
+                f"a pixel is {values[at]}",
+                where=f"{self.source}, event {self._n_events + event}, "
+                f"pixel {tuple(int(one) for one in place)}",
+                expected="finite values, none negative" if is_bounded else "finite values",
+                fix="get the file again, or ask its publisher to correct it",
+            )
+        self._n_events += len(events)
+
+    def _refuse_gap(self, has_gap: NDArray[np.bool_]) -> None:
+        event, slot = (int(index[0]) for index in np.nonzero(has_gap))
+        raise DataError(
+            "a constituent follows an empty one",
+            where=f"{self.source}, event {self._n_events + event}, slot {slot + 1}",
+            expected="constituents from the first row on, and zeros after the last of them",
+            fix="move the empty rows to the end, or leave them out: `indptr` and `value`",
+        )
 
     def report(self) -> StructureReport:
         """Return what was seen so far."""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
-from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.challenge import mix64
 from harness.files import disk_fault, file_checksum, make_folder, remove, replacing_folder
+from harness.submission.events import Events
 
 _MANIFEST = "manifest.json"
 _CHUNK_EVENTS = 1 << 15
@@ -37,7 +37,7 @@ def events_digest(path: Path) -> str:
     return str(digest.hexdigest())
 
 
-def set_digest(events: NDArray[np.float32]) -> str:
+def set_digest(events: Events) -> str:
     """Return a digest of a set of events that does not depend on their order.
 
     Each event's bits are mixed into 64 bits, and those are added up. That tells data sets apart. It
@@ -46,7 +46,7 @@ def set_digest(events: NDArray[np.float32]) -> str:
 
     Parameters
     ----------
-    events : ndarray of float32, shape (n, n_inputs)
+    events : float32 array or SparseEvents, shape (n, n_inputs)
     """
     factors = np.random.default_rng(0).integers(1, 2**63, events.shape[1], np.uint64) * 2 + 1
     total = np.zeros(2, np.uint64)

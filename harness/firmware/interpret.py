@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.card.records import Count
-from harness.challenge import Value
+from harness.challenge import Value, events_within
 from harness.errors import IntegrityError
 from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FAULTS, Amount, FirmwareRequest, FirmwareSettings
@@ -24,8 +24,9 @@ from harness.firmware.translate.program import (
     pack_words,
     quantise_inputs,
 )
-from harness.sandbox.step import StepResult
+from harness.sandbox.step import MIB, StepResult
 from harness.sandbox.workspace import Workspace
+from harness.submission.events import open_rows
 
 if TYPE_CHECKING:
     from da4ml.types import CombLogic
@@ -35,6 +36,7 @@ BYTES_PER_SCORE = 8
 _SLOWEST = 10_000
 # Events at once: enough to fill the threads, few enough for the float64 copy to stay small.
 _CHUNK_EVENTS = 65_536
+_CHUNK_BYTES = 64 * MIB
 
 
 class InterpreterReport(Value):
@@ -59,7 +61,7 @@ def interpret_all(request: FirmwareRequest, program: Path) -> Path | None:
     """Score every event of a request; None if it has none."""
     if request.events is None:
         return None
-    n_events = len(np.load(request.events, mmap_mode="r"))
+    n_events = len(open_rows(request.events))
     request.progress(f"scoring {n_events:,} events by the firmware's arithmetic")
     done = run_interpreter(request.workspace, request.settings, program, request.events)
     return done.outputs["scores"]
@@ -73,7 +75,7 @@ def score_by_program(packed: Path, events: Path, workspace: Workspace) -> Path:
     packed : Path
         The artefact `harness.firmware.artefacts.PROGRAM`.
     events : Path
-        float32 .npy, events first.
+        See `harness.submission.events`.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def run_interpreter(
     IntegrityError
         There is not one score for each event.
     """
-    n_events = len(np.load(events, mmap_mode="r", allow_pickle=False))
+    n_events = len(open_rows(events))
     outputs = {"scores": n_events * BYTES_PER_SCORE}
     if n_words:
         outputs["words"] = 4 * n_words * n_events
@@ -131,18 +133,19 @@ def run_interpreter(
 def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
     """Score every event (entry of a step).
 
-    Request: ``n_threads``. Inputs: ``program``, ``events`` (float32 .npy, any shape with events
-    first). Outputs: ``scores`` (float64, one for each event); if asked for, ``words`` (uint32, the
-    bits on the input port for each event).
+    Request: ``n_threads``. Inputs: ``program``, ``events`` (see `harness.submission.events`).
+    Outputs: ``scores`` (float64, one for each event); if asked for, ``words`` (uint32, the bits on
+    the input port for each event).
     """
     require_package("da4ml")
     program = load_program(inputs["program"])
     check_widths(program)
-    events = open_events(inputs["events"])
+    events = open_rows(inputs["events"])
     started = time.monotonic()
     with outputs["scores"].open("wb") as file:
-        for first in range(0, len(events), _CHUNK_EVENTS):
-            chunk = np.asarray(events[first : first + _CHUNK_EVENTS])
+        at_once = min(_CHUNK_EVENTS, events_within(_CHUNK_BYTES, events.shape[1:]))
+        for first in range(0, len(events), at_once):
+            chunk = np.asarray(events[first : first + at_once])
             _interpret(program, chunk, request["n_threads"]).tofile(file)
     seconds = time.monotonic() - started
     if "words" in outputs:
@@ -156,12 +159,6 @@ def interpret_events(request: Request, inputs: Files, outputs: Files) -> Report:
         "is_signed": form.is_signed,
         "width": form.width,
     }
-
-
-def open_events(path: Path) -> NDArray[np.float32]:
-    """Map events from a .npy file as rows of numbers, shape (n, n_inputs)."""
-    events = np.load(path, mmap_mode="r", allow_pickle=False)
-    return cast("NDArray[np.float32]", events.reshape(len(events), -1))
 
 
 def _interpret(

@@ -7,7 +7,6 @@ import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 from pydantic import JsonValue
 
 from harness.card.files import describe_file
@@ -19,6 +18,7 @@ from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
 from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import part_of
 from harness.firmware.registry import load_backend
+from harness.submission.events import open_rows
 
 # Packages of which another version may make another netlist or other scores.
 _PACKAGES = (
@@ -109,8 +109,7 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
     }
     events: str | None = None
     if request.events is not None:
-        rows = np.load(request.events, mmap_mode="r")
-        events = set_digest(rows.reshape(len(rows), -1))
+        events = set_digest(open_rows(request.events))
     return {
         "graph": file_checksum(request.graph),
         "weights": file_checksum(request.weights),

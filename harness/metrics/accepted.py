@@ -32,6 +32,11 @@ JETS = ("jet",)
 _METHOD = "paired bootstrap, small counts widened"
 
 
+def has_cuts(layout: EventLayout) -> bool:
+    """Whether a layout has objects that `cut_values` looks at."""
+    return bool({*LEPTONS, *MISSING, *JETS} & set(layout.slots))
+
+
 def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, NDArray[np.float64]]:
     """Compute what the cuts look at, for each event.
 

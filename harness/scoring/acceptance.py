@@ -9,16 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Accepted, NotMeasured, Physics, TriggerCuts, WorkingPoint
-from harness.challenge import Challenge
+from harness.challenge import ADC2021_BYTES, Challenge, events_within
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
 from harness.data.observables import distributions, observables_of
-from harness.metrics.accepted import compare_with_cuts, cut_values, passing
+from harness.metrics.accepted import compare_with_cuts, cut_values, has_cuts, passing
 from harness.metrics.evaluate import BACKGROUND
 from harness.scoring.evaluation import evaluate_merged, merge_backgrounds
+from harness.submission.events import Events, taken
 
 # So few events are gathered from the memory map; for more, the file is read through.
 _FEW_EVENTS = 10_000
+_FEW_BYTES = _FEW_EVENTS * ADC2021_BYTES
 _NO_ORIGIN = NotMeasured(not_measured="the files do not tell of which process an event is")
 
 
@@ -84,6 +86,8 @@ def _accepted(
 def _cuts(store: EventStore, mixture: Mixture, physics: Physics) -> TriggerCuts | NotMeasured:
     if lacking := store.challenge.layout.lacks("pt"):
         return NotMeasured(not_measured=lacking)
+    if not has_cuts(store.challenge.layout):
+        return NotMeasured(not_measured="the layout has no electron, muon, met or jet")
     # Cuts are compared by their TPRs alone.
     challenge = store.challenge.model_copy(update={"merit": None})
     hashes = merge_backgrounds(challenge, mixture.hashes)
@@ -103,7 +107,7 @@ def _cut_values(
     columns: dict[str, dict[str, NDArray[np.float64]]] = {}
     for process in mixture.processes:
         parts = [
-            cut_values(events, challenge.layout)
+            cut_values(np.asarray(events), challenge.layout)
             for events in _chunks(store, process, mixture.indices[process])
         ]
         for name in parts[0]:
@@ -115,10 +119,9 @@ def _cut_values(
     }
 
 
-def _chunks(
-    store: EventStore, process: str, rows: NDArray[np.int64]
-) -> Iterator[NDArray[np.float32]]:
+def _chunks(store: EventStore, process: str, rows: NDArray[np.int64]) -> Iterator[Events]:
     """Read chosen events of a process; at least one, perhaps empty, chunk."""
-    if len(rows) > _FEW_EVENTS:
+    few = min(_FEW_EVENTS, events_within(_FEW_BYTES, store.challenge.layout.shape))
+    if len(rows) > few:
         return read_rows(store, process, rows)
-    return iter([store.events(process)[rows]])
+    return iter([taken(store.events(process), rows)])

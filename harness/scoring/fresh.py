@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-
 from harness.card.records import ChangedRate, Check, WorkingPoint
 from harness.challenge import Challenge
 from harness.data import hdf5
-from harness.data.npy import writing_npy
-from harness.data.structure import StructureCheck
+from harness.data.unpack import unpack_events
 from harness.errors import DataError
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import difference_of_shares
@@ -77,7 +74,8 @@ def compare_fresh(
     rates = {}
     n_events, warnings = 0, list[str]()
     for name, path in files.items():
-        scores = score(*_write(challenge, path, folder / f"{name}.npy"))
+        unpacked = folder / f"{name}.npy"
+        scores = score(unpacked, unpack_events(path, challenge.layout, unpacked))
         before, n_passing = point.rates[name], int(passing(scores, point).sum())
         counts = before.n_passing, before.n_events, n_passing, len(scores)
         n_events += len(scores)
@@ -107,14 +105,3 @@ def _warn(name: str, rate: ChangedRate, highest: float) -> Iterator[str]:
             f"{100 * rate.difference.lower:.3g} to {100 * rate.difference.upper:.3g} %): the model "
             "knows the published events"
         )
-
-
-def _write(challenge: Challenge, path: Path, target: Path) -> tuple[Path, int]:
-    """Write the events of an HDF5 file as the sandbox reads them."""
-    n_events = hdf5.count_events(path, challenge.layout)
-    check = StructureCheck(source=path.name, layout=challenge.layout)
-    with writing_npy(target, (n_events, *challenge.layout.shape), is_kept=False) as stream:
-        for events, _ in hdf5.read_chunks(path, challenge.layout):
-            check.add(events)
-            stream.write(np.ascontiguousarray(events + np.float32(0.0), "<f4").data)
-    return target, n_events

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import Check, WorkingPoint
-from harness.challenge import EventLayout
+from harness.challenge import EventLayout, events_within
 from harness.data.mix import Mixture
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.files import fast_digest
@@ -33,12 +33,29 @@ from harness.scoring.symmetry import (
     symmetric_variants,
     unmade_variants,
 )
+from harness.submission.events import Events, save_events
 
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25
 # Events at once in the comparisons: another batch size than any scoring's, and one that makes
 # twenty batches of the compared events, the least from which a leak below the rounding shows.
 OTHER_BATCH = 997
+
+
+# The same for large events, in bytes: 13 images of 288 x 360 x 3.
+_OTHER_BYTES = 2**24
+
+
+def other_batch(layout: EventLayout) -> int:
+    """Return how many events are scored at once in the comparisons: an odd number.
+
+    Examples
+    --------
+    >>> from harness.challenge import ImageLayout
+    >>> other_batch(ImageLayout(height=288, width=360, channels=("a", "b", "c")))
+    13
+    """
+    return min(OTHER_BATCH, events_within(_OTHER_BYTES, layout.shape) | 1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +65,7 @@ class Batch:
     Attributes
     ----------
     events : Path
-        .npy, float32, shape (n_events, n_objects, n_features).
+        Their form: `harness.submission.events`.
     n_events : int
         Events in the file.
     at_once : int
@@ -83,12 +100,15 @@ class Sizes:
     turned_at_once : int
         Events at once of these; a network is compiled for each number of events at once,
         other scorers are faster with many.
+    other_batch : int
+        Events at once in the other comparisons; see `other_batch`.
     """
 
     compared: int = 20_000
     alone: int = 64
     turned: int = 40_000
     turned_at_once: int = OTHER_BATCH
+    other_batch: int = OTHER_BATCH
 
     @classmethod
     def within(
@@ -98,6 +118,7 @@ class Sizes:
         events_per_s: float,
         turned_at_once: int = OTHER_BATCH,
         most_turned: int = 40_000,
+        other_batch: int = OTHER_BATCH,
     ) -> Sizes:
         """Return the sizes that a scorer of this speed does in about `seconds`.
 
@@ -114,7 +135,10 @@ class Sizes:
         share = round(seconds * events_per_s / (5 + 3 * 4 * 2))
         compared = max(5_000, min(cls().compared, share))
         return cls(
-            compared=compared, turned=min(2 * compared, most_turned), turned_at_once=turned_at_once
+            compared=compared,
+            turned=min(2 * compared, most_turned),
+            turned_at_once=turned_at_once,
+            other_batch=other_batch,
         )
 
 
@@ -240,20 +264,21 @@ def _rescorings(
     scored: Scored, folder: Path, generator: np.random.Generator, sizes: Sizes
 ) -> Iterator[_Variant]:
     """Make the variants that must give the same scores; the first is the process's first work."""
+    other = sizes.other_batch
     every = np.arange(len(scored.scores))
     rows = _draw(scored, every, sizes.compared, generator)
-    batches = _write(folder, "batch_size", scored.mixture.gather(rows), rows, OTHER_BATCH)
+    batches = _write(folder, "batch_size", scored.mixture.gather(rows), rows, other)
     yield batches
     yield replace(batches, name="repeat")
     order = generator.permutation(rows)
-    yield _write(folder, "order", scored.mixture.gather(order), order, OTHER_BATCH)
+    yield _write(folder, "order", scored.mixture.gather(order), order, other)
     half = _draw(scored, rows, (len(rows) + 1) // 2, generator)
-    yield _write(folder, "subset", scored.mixture.gather(half), half, OTHER_BATCH)
+    yield _write(folder, "subset", scored.mixture.gather(half), half, other)
     background = np.sort(np.concatenate([scored.mixture.rows[name] for name in scored.background]))
     alone = _draw(scored, background, sizes.compared, generator)
     # Events that all have one score are refused as a broken network's; here that may be right.
     if np.ptp(scored.scores[alone]) > 0:
-        yield _write(folder, "background_alone", scored.mixture.gather(alone), alone, OTHER_BATCH)
+        yield _write(folder, "background_alone", scored.mixture.gather(alone), alone, other)
     few = _draw(scored, rows, sizes.alone, generator)
     yield _write(folder, "alone", scored.mixture.gather(few), few, 1)
 
@@ -274,11 +299,11 @@ def _draw(
 
 
 def _write(
-    folder: Path, name: str, events: NDArray[np.float32], rows: NDArray[np.int64], at_once: int
+    folder: Path, name: str, events: Events, rows: NDArray[np.int64], at_once: int
 ) -> _Variant:
     """Write the events of a variant."""
     path = folder / f"{name}.npy"
-    np.save(path, np.ascontiguousarray(events, dtype="<f4"), allow_pickle=False)
+    save_events(path, events)
     batch = Batch(events=path, n_events=len(rows), at_once=at_once)
     return _Variant(name=name, rows=rows, batch=batch)
 

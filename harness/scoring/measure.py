@@ -258,6 +258,7 @@ def _check(
             _CHECK_SECONDS,
             events_per_s=events_per_s,
             turned_at_once=scorer.turned_at_once,
+            other_batch=scorer.other_batch,
             most_turned=events_within(_TURNED_BYTES, challenge.layout.shape),
         ),
     )

@@ -16,6 +16,7 @@ from harness.metrics.consistency import Unit, compare_scores
 from harness.sandbox import Workspace
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, score_batches
+from harness.submission.events import save_events
 
 # Events of the shorter process and, at first, of the longer one, which gets more until they take
 # long enough: the kernel counts hundredths of a second. What starting costs cancels.
@@ -91,7 +92,7 @@ class _Timing:
     def score(self, n_events: int) -> tuple[float, int]:
         """Score that many; return the processor time [s] and the memory [bytes]."""
         path = self._workspace.new_folder("processor") / "events.npy"
-        np.save(path, self._mixture.gather(np.arange(n_events)), allow_pickle=False)
+        save_events(path, self._mixture.gather(np.arange(n_events)))
         batch = Batch(events=path, n_events=n_events, at_once=1)
         (scores,), done = score_batches(self._workspace, self._scorer, [batch], "checks")
         found = compare_scores("processor", self._expected[:n_events], scores, unit=self._unit)

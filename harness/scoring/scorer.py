@@ -16,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within
+from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, Target, events_within
+from harness.errors import InvalidSubmissionError, Problem
 from harness.sandbox import Workspace
 from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
-from harness.scoring.integrity import OTHER_BATCH, Batch
+from harness.scoring.integrity import Batch, other_batch
 from harness.submission.export import ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
+from harness.submission.layers import WITHOUT_FIRMWARE
 from harness.submission.network import model_digest
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
@@ -50,18 +52,23 @@ class Scorer:
     ----------
     at_once : int
         Events that it is given at once; fewer where they are larger than those of ADC2021.
+    other_batch : int
+        Events at once of the checks.
     """
 
     function: Literal["score_network", "score_open"]
     inputs: Mapping[str, Path]
     at_once: int
+    other_batch: int
 
     @classmethod
     def of_network(cls, network: ExportedNetwork, layout: EventLayout) -> Scorer:
         """Return what scores by an exported network."""
         most = min(CHUNK_EVENTS, events_within(CHUNK_EVENTS * ADC2021_BYTES, layout.shape))
         inputs = {"graph": network.graph, "weights": network.weights}
-        return cls(function="score_network", inputs=inputs, at_once=most)
+        return cls(
+            function="score_network", inputs=inputs, at_once=most, other_batch=other_batch(layout)
+        )
 
     @classmethod
     def of_open(cls, staged: Path, layout: EventLayout) -> Scorer:
@@ -69,7 +76,9 @@ class Scorer:
         within = events_within(OPEN_CHUNK_EVENTS * ADC2021_BYTES, layout.shape)
         most = min(OPEN_CHUNK_EVENTS, within)
         inputs = {"submission": staged}
-        return cls(function="score_open", inputs=inputs, at_once=most)
+        return cls(
+            function="score_open", inputs=inputs, at_once=most, other_batch=other_batch(layout)
+        )
 
     @property
     def is_plugin(self) -> bool:
@@ -83,7 +92,7 @@ class Scorer:
         A network is compiled for each number of events at once, which takes longer than to score
         them in the batches of the other checks; other scorers are faster with many.
         """
-        return OTHER_BATCH if self.function == "score_network" else self.at_once
+        return self.other_batch if self.function == "score_network" else self.at_once
 
 
 def extract_network(
@@ -101,6 +110,8 @@ def extract_network(
 
     Raises
     ------
+    InvalidSubmissionError
+        A layer has no firmware, and the gate of the challenge is an FPGA.
     HarnessError
         The step failed; see `harness.sandbox.step.RunStep`.
     """
@@ -114,8 +125,25 @@ def extract_network(
         limits=_EXPORT_LIMITS,
         printed=show_printed(tell, "model.py"),
     )
+    if isinstance(challenge.target, Target):
+        _refuse_without_firmware(made.report, challenge)
     graph, weights = made.outputs["graph"], made.outputs["weights"]
     return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
+
+
+def _refuse_without_firmware(report: ExportReport, challenge: Challenge) -> None:
+    problems = [
+        Problem(
+            what=f"layer {name!r} ({kind}) has no firmware",
+            where="model.py, network()",
+            expected=f"layers that become firmware: the gate of {challenge.name} is an FPGA",
+            fix=f"use {WITHOUT_FIRMWARE[kind]}, or hand in to the open division",
+        )
+        for name, kind in report.layers
+        if kind in WITHOUT_FIRMWARE
+    ]
+    if problems:
+        raise InvalidSubmissionError(*problems)
 
 
 def score_batches(

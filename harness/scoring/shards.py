@@ -26,6 +26,7 @@ from harness.errors import InvalidSubmissionError
 from harness.files import fast_digest
 from harness.metrics.consistency import Unit, compare_scores
 from harness.scoring.integrity import check_input
+from harness.submission.events import Events, joined, save_events, taken
 from harness.submission.survey import constant_problem
 
 # Shards are of this many events or more, and at most and at least so many.
@@ -140,7 +141,7 @@ class Shards:
         return scores
 
     def score_again(
-        self, scores: NDArray[np.float64], others: Sequence[NDArray[np.float32]]
+        self, scores: NDArray[np.float64], others: Sequence[Events]
     ) -> list[NDArray[np.float64]]:
         """Score the events of the highest scores once more, and other events, in further shards.
 
@@ -148,7 +149,7 @@ class Shards:
         ----------
         scores : float64 array, shape (n_events,)
             What `score_all` returned.
-        others : sequence of float32 array, shape (n, n_objects, n_features)
+        others : sequence of float32 array or SparseEvents, shape (n, *layout.shape)
             Events that are not of the mixture.
 
         Returns
@@ -158,7 +159,7 @@ class Shards:
         """
         n_highest = min(N_HIGHEST, len(scores))
         highest = np.argpartition(scores, len(scores) - n_highest)[-n_highest:]
-        strangers = np.concatenate([self.mixture.gather(highest[:0]), *others])
+        strangers = joined([self.mixture.gather(highest[:0]), *others])
         found = np.empty(len(strangers))
         size = len(scores) / self.n_shards
         n_parts = max(1, round((n_highest + len(strangers)) / size))
@@ -166,7 +167,7 @@ class Shards:
             self._split(highest, n_parts), self._split(np.arange(len(strangers)), n_parts)
         ):
             filled = self._fill(rows, round(size * self.generator.uniform(0.5, 1.5)) - len(chosen))
-            events = np.concatenate([self.mixture.gather(filled), strangers[chosen]])
+            events = joined([self.mixture.gather(filled), taken(strangers, chosen)])
             scored = self._score(events, filled)
             self.again.append((filled, scored[: len(filled)]))
             found[chosen] = scored[len(filled) :]
@@ -216,13 +217,13 @@ class Shards:
         n_more = min(max(0, n_events - len(rows)), len(others))
         return np.concatenate([rows, self.generator.choice(others, n_more, replace=False)])
 
-    def _score(self, events: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _score(self, events: Events, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Score one shard: `events`, of which the first are those at `rows`, and the sentinels."""
         sentinels = np.setdiff1d(self.sentinels, rows)
-        together = np.concatenate([events, self.mixture.gather(sentinels)])
+        together = joined([events, self.mixture.gather(sentinels)])
         order = self.generator.permutation(len(together))
         path = self.folder / "shard.npy"
-        np.save(path, np.ascontiguousarray(together[order], "<f4"), allow_pickle=False)
+        save_events(path, taken(together, order))
         within = events_within(_MOST_AT_ONCE * ADC2021_BYTES, events.shape[1:])
         most = max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, within))
         at_once = round(2 ** self.generator.uniform(np.log2(_LEAST_AT_ONCE), np.log2(most)))

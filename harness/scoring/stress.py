@@ -142,7 +142,8 @@ def _write_varied(
     selected, new = [np.zeros(0, np.bool_)], [np.zeros(0, np.bool_)]
     for process in challenge.processes("background"):
         position = 0
-        for events in read_rows(store, process, mixture.indices[process]):
+        for given in read_rows(store, process, mixture.indices[process]):
+            events = np.asarray(given)
             hashes = mixture.hashes[process][position : position + len(events)]
             position += len(events)
             varied = vary_events(variation, events, np.asarray(hashes), challenge)

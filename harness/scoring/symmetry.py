@@ -47,12 +47,12 @@ def symmetric_variants(
     A variant whose features the layout has not is left out; see `unmade_variants`.
     """
     signals = [name for name in mixture.processes if name not in background]
-    if not signals:
+    if not signals or all(layout.lacks(*features) for features in _NEEDS.values()):
         return
     rows = np.sort(
         np.concatenate([generator.permutation(mixture.rows[name])[:n_each] for name in signals])
     )
-    given = mixture.gather(rows)
+    given = np.asarray(mixture.gather(rows))
     if not layout.lacks(*_NEEDS[TURNED]):
         turned = rotate_phi(given, generator, layout=layout)
         yield Variant(name=TURNED, rows=rows, events=turned)

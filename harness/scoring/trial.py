@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from harness.card.records import IsolationKind
 from harness.challenge import Challenge, Target
 from harness.data.cache import cache_root
@@ -21,7 +19,8 @@ from harness.scoring.chosen import chosen_challenges
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
-from harness.submission.export import N_PROBES, probe_events
+from harness.submission.events import save_events
+from harness.submission.export import probe_events
 
 _NO_FIRMWARE = Problem(
     what="this network can be scored, but has no firmware: the entry would not be ranked",
@@ -77,10 +76,11 @@ def _score(
     workspace: Workspace, scorer: Scorer, rules: Challenge, progress: Callable[[str], None]
 ) -> None:
     """Score the made-up events; that their scores are all the same is no fault."""
-    progress(f"score: {N_PROBES} made-up events")
+    probes = probe_events(rules.layout.shape)
+    progress(f"score: {len(probes)} made-up events")
     events = workspace.new_folder("events") / "events.npy"
-    np.save(events, probe_events(rules.layout.shape), allow_pickle=False)
-    batch = Batch(events=events, n_events=N_PROBES, at_once=N_PROBES)
+    save_events(events, probes)
+    batch = Batch(events=events, n_events=len(probes), at_once=len(probes))
     score_batches(workspace, scorer, [batch], "checks", progress)
 
 

@@ -85,7 +85,8 @@ def check_file(path: Path, *, progress: Progress = no_progress) -> Checked:
     eta = np.empty_like(pt)
     structure = StructureCheck(source=path.name, layout=LAYOUT)
     start = 0
-    for events, classes in read_chunks(path, LAYOUT):
+    for given, classes in read_chunks(path, LAYOUT):
+        events = np.asarray(given)
         stop = start + len(events)
         structure.add(events, classes)
         pt[start:stop], eta[start:stop] = events[..., 0], events[..., 1]

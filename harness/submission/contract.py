@@ -5,6 +5,7 @@ Nothing in the graph mixes events, or computes in more than float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -18,19 +19,19 @@ if TYPE_CHECKING:
     import keras
 
 
-def input_shapes(event_shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
+def input_shapes(event_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Return the input shapes that a network may declare for events of `event_shape`.
 
     Examples
     --------
-    >>> input_shapes((19, 3))
-    ((57,), (19, 3), (19, 3, 1))
+    >>> input_shapes((19, 3)), input_shapes((288, 360, 3))
+    (((57,), (19, 3), (19, 3, 1)), ((311040,), (288, 360, 3)))
     """
-    n_objects, n_features = event_shape
-    return (n_objects * n_features,), (n_objects, n_features), (n_objects, n_features, 1)
+    as_image = ((*event_shape, 1),) if len(event_shape) == 2 else ()
+    return (math.prod(event_shape),), event_shape, *as_image
 
 
-def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem]:
+def check_network(network: object, event_shape: tuple[int, ...]) -> list[Problem]:
     """Find everything in which the result of ``network()`` breaks the contract.
 
     Parameters
@@ -38,7 +39,7 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
     network : object
         What ``network()`` returned.
     event_shape : tuple of int
-        ``(n_objects, n_features)`` of the challenge.
+        Shape of one event of the challenge.
 
     Returns
     -------
@@ -102,7 +103,7 @@ def check_rebuilt(network: keras.Model) -> None:
         raise InvalidSubmissionError(*problems)
 
 
-def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
+def _input_problems(network: keras.Model, event_shape: tuple[int, ...]) -> Iterator[Problem]:
     where = "model.py, network(), input"
     allowed = input_shapes(event_shape)
     expected = "one input of shape " + " or ".join(str(shape) for shape in allowed)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
-from harness.challenge import Value
+from harness.challenge import Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
+from harness.submission.calls import models_in
 from harness.submission.contract import check_network
 from harness.submission.network import export_network, load_keras, model_digest, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 N_PROBES = 256
+_PROBE_BYTES = 16 * 2**20
 
 
 class ExportReport(Value):
@@ -39,7 +41,7 @@ def export_submission(
     Parameters
     ----------
     request : mapping
-        ``event_shape``: ``[n_objects, n_features]`` of the challenge.
+        ``event_shape``: shape of one event of the challenge.
     inputs : mapping
         ``submission``: the folder.
     outputs : mapping
@@ -58,12 +60,12 @@ def export_submission(
         The participant's code failed.
     """
     shape = cast("list[int]", request["event_shape"])
-    event_shape = (shape[0], shape[1])
+    event_shape = tuple(shape)
     load_keras()
     folder = inputs["submission"].resolve()
     function = find_function(load_plugin(folder), "network")
     model = _call_network(function, folder, event_shape)
-    probes = probe_events(event_shape).reshape(N_PROBES, *model.input_shape[1:])
+    probes = probe_events(event_shape).reshape(-1, *model.input_shape[1:])
     with blamed_on_submission(folder, "while the network computed a few events"):
         scores = _scores(model, probes)
     report = _describe(model)
@@ -77,7 +79,7 @@ def export_submission(
 
 
 def _call_network(
-    function: Callable[..., object], folder: Path, event_shape: tuple[int, int]
+    function: Callable[..., object], folder: Path, event_shape: tuple[int, ...]
 ) -> keras.Model:
     import keras
 
@@ -91,7 +93,7 @@ def _call_network(
 
 
 def _check_repeats(
-    function: Callable[..., object], folder: Path, event_shape: tuple[int, int], digest: str
+    function: Callable[..., object], folder: Path, event_shape: tuple[int, ...], digest: str
 ) -> None:
     model = _call_network(function, folder, event_shape)
     with tempfile.TemporaryDirectory() as scratch:
@@ -107,20 +109,25 @@ def _check_repeats(
     )
 
 
-def probe_events(event_shape: tuple[int, int]) -> NDArray[np.float32]:
+def probe_events(event_shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Make events to try a network on: of no physics, but of the form and size of real ones.
 
     Returns
     -------
-    ndarray of float32, shape (`N_PROBES`, n_objects, n_features)
-        First feature falling exponentially from some 30 (GeV), the others within +-3; objects
-        missing from the end of the event on.
+    ndarray of float32, shape (n, *event_shape)
+        `N_PROBES` of them, or fewer large ones. Rows of objects: first feature falling
+        exponentially from some 30 (GeV), the others within +-3; objects missing from the end of the
+        event on. Images: one pixel in fifty is filled, falling exponentially.
     """
     rng = np.random.default_rng(57)
+    n_probes = min(N_PROBES, events_within(_PROBE_BYTES, event_shape))
+    if len(event_shape) != 2:
+        pixels = rng.exponential(10.0, (n_probes, *event_shape))
+        return (pixels * (rng.random(pixels.shape) < 0.02)).astype(np.float32)
     n_objects, n_features = event_shape
-    events = rng.uniform(-3.0, 3.0, (N_PROBES, n_objects, n_features))
-    events[..., 0] = rng.exponential(30.0, (N_PROBES, n_objects))
-    n_present = rng.integers(1, n_objects + 1, N_PROBES)
+    events = rng.uniform(-3.0, 3.0, (n_probes, n_objects, n_features))
+    events[..., 0] = rng.exponential(30.0, (n_probes, n_objects))
+    n_present = rng.integers(1, n_objects + 1, n_probes)
     events[np.arange(n_objects) >= n_present[:, None]] = 0.0
     return events.astype(np.float32)
 
@@ -155,5 +162,9 @@ def _rebuilt_problems(
 def _describe(model: keras.Model) -> dict[str, JsonValue]:
     return {
         "input_shape": list(model.input_shape[1:]),
-        "layers": [[layer.name, type(layer).__name__] for layer in model.layers],
+        "layers": [
+            [prefix + layer.name, type(layer).__name__]
+            for prefix, part in models_in(model)
+            for layer in part.layers
+        ],
     }

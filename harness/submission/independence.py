@@ -110,7 +110,8 @@ _TABLE: tuple[tuple[Rule, str, str], ...] = (
         "keras.layers",
         """
         InputLayer Dense Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D
-        SeparableConv2D Activation ReLU LeakyReLU PReLU ELU Normalization Rescaling Flatten Reshape
+        SeparableConv2D Conv1DTranspose Conv2DTranspose Activation ReLU LeakyReLU PReLU ELU
+        Normalization Rescaling Flatten Reshape
         Permute RepeatVector ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D UpSampling1D
         UpSampling2D MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D
         GlobalMaxPooling1D GlobalMaxPooling2D GlobalAveragePooling1D GlobalAveragePooling2D

@@ -8,7 +8,6 @@ bits for every chunk size and order; others differ by the order of their sums.
 
 from __future__ import annotations
 
-import mmap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +18,10 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from pydantic import JsonValue, NonNegativeInt
 
-from harness.challenge import Value
+from harness.challenge import ADC2021_BYTES, Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.contract import check_network
+from harness.submission.events import Events, forget_read, open_events
 from harness.submission.network import load_keras, rebuild
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 from harness.submission.survey import ScoreSurvey
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 CHUNK_EVENTS = 32_768
 CHUNKS_AT_A_TIME = 2
 OPEN_CHUNK_EVENTS = 65_536
-# Events on which the input words are checked, and inputs that are named.
+# Events on which the input words are checked (fewer large ones), and inputs that are named.
 OVERFLOW_EVENTS = 100_000
+OVERFLOW_BYTES = OVERFLOW_EVENTS * ADC2021_BYTES
 MAX_OVERFLOWING_INPUTS = 10
 
 Scorer = Callable[["NDArray[np.float32]"], "NDArray[np.generic]"]
@@ -75,8 +76,7 @@ def score_network(
         scored by the one network; by default one job from ``events`` to ``scores`` in chunks of
         `CHUNK_EVENTS`.
     inputs : mapping
-        ``graph``, ``weights``, and the events of each job: float32 .npy of shape
-        ``(n, n_objects, n_features)``.
+        ``graph``, ``weights``, and the events of each job: see `harness.submission.events`.
     outputs : mapping
         The scores of each job: exactly n little-endian float64, higher = more anomalous.
 
@@ -101,7 +101,8 @@ def score_network(
     for job in _jobs(request, CHUNK_EVENTS):
         events = open_events(inputs[job.events])
         _check_fits(model, events)
-        overflow = overflow or _report_overflow(model, events[:OVERFLOW_EVENTS])
+        n_looked_at = min(OVERFLOW_EVENTS, events_within(OVERFLOW_BYTES, events.shape[1:]))
+        overflow = overflow or _report_overflow(model, events[:n_looked_at])
         if job.chunk not in scorers:
             scorers[job.chunk] = compile_network(model, job.chunk)
         scorer, arithmetic = scorers[job.chunk]
@@ -195,34 +196,8 @@ def _jobs(request: Mapping[str, JsonValue], chunk: int) -> list[Job]:
     return [Job.model_validate({"chunk": chunk, **entry}) for entry in entries]
 
 
-def open_events(path: Path) -> NDArray[np.float32]:
-    """Map events into memory, read-only.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, n_objects, n_features)
-        Backed by the file.
-    """
-    events = np.load(path, mmap_mode="r", allow_pickle=False)
-    if events.dtype != np.float32 or events.ndim != 3:
-        raise ValueError(
-            f"events are {events.dtype} {events.shape}, not float32 (n, rows, columns)"
-        )
-    return cast("NDArray[np.float32]", events)
-
-
-def forget_read(events: NDArray[np.float32]) -> None:
-    """Free the memory of the part of mapped events that was read.
-
-    Otherwise all that was read counts as resident memory, although it is on the disk.
-    """
-    base: object = events.base
-    if isinstance(base, mmap.mmap):
-        base.madvise(mmap.MADV_DONTNEED)
-
-
-def _check_fits(model: keras.Model, events: NDArray[np.float32]) -> None:
-    if problems := check_network(model, (events.shape[1], events.shape[2])):
+def _check_fits(model: keras.Model, events: Events) -> None:
+    if problems := check_network(model, events.shape[1:]):
         raise InvalidSubmissionError(*problems)
 
 
@@ -310,32 +285,31 @@ def _open_problem(scores: NDArray[np.generic], n_events: int) -> Problem | None:
     return None
 
 
-def score_job(
-    scorer: Scorer, events: NDArray[np.float32], job: Job, outputs: Mapping[str, Path]
-) -> None:
+def score_job(scorer: Scorer, events: Events, job: Job, outputs: Mapping[str, Path]) -> None:
     """Score events chunk by chunk into a file, and check the scores on the way."""
     survey = ScoreSurvey(n_events=len(events), may_be_constant=job.may_be_constant)
-    chunks = [events[start : start + job.chunk] for start in range(0, len(events), job.chunk)]
-    done = 0
+    chunks = [slice(at, at + job.chunk) for at in range(0, len(events), job.chunk)]
     with outputs[job.scores].open("wb") as file:
-        for given, scores in zip(chunks, _score_chunks(scorer, chunks, job.chunk), strict=True):
-            survey.add(scores, given, done)
+        for chunk, scores in zip(chunks, _score_chunks(scorer, events, chunks, job), strict=True):
+            survey.add(scores, events, chunk)
             file.write(scores.astype("<f8").tobytes())
-            done += len(given)
             forget_read(events)
     if problems := survey.problems():
         raise InvalidSubmissionError(*problems)
 
 
 def _score_chunks(
-    scorer: Scorer, chunks: list[NDArray[np.float32]], size: int
+    scorer: Scorer, events: Events, chunks: list[slice], job: Job
 ) -> Iterator[NDArray[np.generic]]:
-    """Score chunks in their order: two at a time by a network, one at a time by a plugin."""
+    """Score chunks in their order: two at a time by a network, one at a time by a plugin.
+
+    Sparse events are made dense here, a chunk at a time.
+    """
     if isinstance(scorer, _OpenScorer):
-        yield from (scorer(chunk).reshape(len(chunk)) for chunk in chunks)
+        yield from (scorer(events[chunk]).reshape(-1) for chunk in chunks)
         return
     with ThreadPoolExecutor(CHUNKS_AT_A_TIME) as pool:
-        yield from pool.map(lambda chunk: _score_padded(scorer, chunk, size), chunks)
+        yield from pool.map(lambda chunk: _score_padded(scorer, events[chunk], job.chunk), chunks)
 
 
 def _score_padded(scorer: Scorer, events: NDArray[np.float32], size: int) -> NDArray[np.generic]:

@@ -18,7 +18,8 @@ _KERAS_LAYERS = {
     "keras": "Sequential",
     "keras.layers": """
         InputLayer Dense EinsumDense Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D
-        SeparableConv2D Activation ReLU LeakyReLU PReLU ELU Softmax BatchNormalization
+        SeparableConv2D Conv1DTranspose Conv2DTranspose Activation ReLU LeakyReLU PReLU ELU
+        Softmax BatchNormalization
         LayerNormalization UnitNormalization Normalization Rescaling Flatten Reshape Permute
         RepeatVector ZeroPadding1D ZeroPadding2D Cropping1D Cropping2D UpSampling1D UpSampling2D
         MaxPooling1D MaxPooling2D AveragePooling1D AveragePooling2D GlobalMaxPooling1D
@@ -26,6 +27,13 @@ _KERAS_LAYERS = {
         Average Maximum Minimum Concatenate Dot Dropout AlphaDropout SpatialDropout1D
         SpatialDropout2D GaussianNoise GaussianDropout ActivityRegularization Identity
     """,
+}
+
+# Layers that no FPGA of this harness computes, by class, and what to use there instead. A network
+# with one of them is refused where the gate of the challenge is an FPGA.
+WITHOUT_FIRMWARE: Mapping[str, str] = {
+    "Conv1DTranspose": "UpSampling1D and Conv1D",
+    "Conv2DTranspose": "UpSampling2D and Conv2D",
 }
 
 # What `keras.ops` and the operators of Python leave in a graph, and a network within a network.

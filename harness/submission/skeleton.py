@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.challenge import Challenge, is_name
+from harness.challenge import Challenge, events_within, is_name
 from harness.errors import UsageError
 from harness.files import replacing_folder
+from harness.submission.contract import input_shapes
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_CHALLENGE = "sample"
@@ -20,6 +22,13 @@ _WORDS = {
     "eta": ("fixed<8,4>", "fixed<6,4>", -2),
     "phi": ("fixed<8,3>", "fixed<6,3>", -2),
 }
+# The variables of the open skeleton's distance.
+_OF_OBJECTS = "np.log1p(np.abs(events[..., 0].astype(np.float64)))"
+_OF_IMAGES = (
+    "np.log1p(np.abs(np.concatenate([events[..., 0].sum(1), events[..., 0].sum(2)], axis=1)))"
+)
+# What the training of a skeleton takes: fewer large events, 2 GB of them at most.
+_TRAINED, _TRAINED_BYTES = 200_000, 2**31
 # Of any other feature, and of integers: wide enough to begin with.
 _OTHER_WORDS = ("fixed<20,14>", "fixed<10,6>", -3)
 
@@ -88,8 +97,9 @@ def score_options(challenge: Challenge, manifest: Path | None) -> str:
 def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]:
     """Return what stands in a template for the shape of the events."""
     layout = challenge.layout
-    n_objects, n_features = layout.shape
-    is_plain = not any(group.units for group in layout.objects)
+    sizes = layout.shape[:-1]
+    shapes = [str(shape) for shape in input_shapes(layout.shape)]
+    is_plain = not layout.has_units
     words = [
         _WORDS.get(name, _OTHER_WORDS) if is_plain else _OTHER_WORDS for name in layout.features
     ]
@@ -102,9 +112,13 @@ def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]
         "CHALLENGE_ARGUMENTS": f'"{challenge.name}"{stated}',
         "SCORE_OPTIONS": score_options(challenge, manifest),
         "CHALLENGE_NAME": challenge.name,
-        "N_INPUTS": str(n_objects * n_features),
-        "N_OBJECTS": str(n_objects),
-        "N_FEATURES": str(n_features),
+        "INPUT_SHAPES": ", ".join(f"`{shape}`" for shape in shapes[:-1]) + f" or `{shapes[-1]}`",
+        "EVENT_SHAPE": ", ".join(map(str, layout.shape)),
+        "VARIABLES_TEXT": "each row and column" if layout.is_sparse else "each object",
+        "VARIABLES_CODE": _OF_IMAGES if layout.is_sparse else _OF_OBJECTS,
+        "N_INPUTS": str(math.prod(layout.shape)),
+        "N_ROWS": str(math.prod(sizes)),
+        "N_EVENTS": f"{min(_TRAINED, events_within(_TRAINED_BYTES, layout.shape)):_}",
         "FIRST_FEATURE": layout.features[0],
         "FEATURE_TEXT": ", ".join(titles.get(name, name) for name in layout.features),
         "FEATURE_WORDS": _tuple(inputs),

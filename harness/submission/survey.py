@@ -13,6 +13,8 @@ from harness.errors import Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from harness.submission.events import Events
+
 
 # Events that a message names.
 _MAX_NAMED = 5
@@ -41,8 +43,8 @@ class ScoreSurvey:
     counts: dict[str, int] = field(default_factory=dict)
     first: dict[str, str] = field(default_factory=dict)
 
-    def add(self, scores: NDArray[np.generic], events: NDArray[np.float32], start: int) -> None:
-        """Look at the scores of `events`, the first of which is number `start`."""
+    def add(self, scores: NDArray[np.generic], events: Events, chunk: slice) -> None:
+        """Look at the scores of a chunk of all `events`."""
         values = scores.astype(np.float64)
         self.dtype = str(scores.dtype)
         if np.isfinite(values).all():
@@ -53,9 +55,9 @@ class ScoreSurvey:
             (indices,) = np.nonzero(_is_of_kind(kind, values))
             if len(indices):
                 self.counts[kind] = self.counts.get(kind, 0) + len(indices)
-                self.first.setdefault(kind, _describe_event(events[indices[0]]))
+                self.first.setdefault(kind, _describe_event(events[chunk.start + int(indices[0])]))
                 named = self.events.setdefault(kind, [])
-                named.extend(int(start + one) for one in indices[: _MAX_NAMED - len(named)])
+                named.extend(int(chunk.start + one) for one in indices[: _MAX_NAMED - len(named)])
 
     def problems(self) -> list[Problem]:
         """Return what is wrong, empty if nothing is."""
@@ -102,6 +104,7 @@ def _remedy(kind: str, dtype: str) -> str:
 
 
 def _describe_event(event: NDArray[np.float32]) -> str:
-    n_objects = int(np.count_nonzero(np.any(event != 0, axis=1)))
+    n_filled = int(np.count_nonzero(np.any(event != 0, axis=-1)))
+    what = "objects" if event.ndim == 2 else "filled pixels"
     largest = float(np.max(np.abs(event)))
-    return f"has {n_objects} objects and the largest value {largest:.6g}"
+    return f"has {n_filled} {what} and the largest value {largest:.6g}"

@@ -118,6 +118,62 @@ def test_a_dataset_says_the_part_of_each_event(site: Site, monkeypatch: pytest.M
     assert "it has no dataset none" in done.stderr
 
 
+def pieces_of(names: list[tuple[str, str | None]], **known: object) -> list[dict[str, object]]:
+    """State files of one process, each with its part."""
+    return [{"name": f"{name}.h5", "part": part, **known} for name, part in names]
+
+
+def test_a_process_may_have_several_files(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    background = [("learn", "train"), ("tune", "validation"), ("background", "test")]
+    files = [
+        {"role": "background", "process": "sm", "title": "SM", "pieces": pieces_of(background)},
+        {
+            "role": "signal",
+            "process": "x",
+            "title": "X",
+            "pieces": pieces_of([("heavy-learn", "test"), ("heavy", None)]),
+        },
+    ]
+    site.state(files=files)
+    done = site.fetch()
+    assert done.returncode == 0, done.stderr
+    told = site.parts(monkeypatch)
+    assert np.array_equal(np.asarray(training_events(**told)), make_events(900, seed=0))
+    assert np.array_equal(np.asarray(validation_events(**told)), make_events(300, seed=1))
+    store = open_store(load_manifest(site.manifest).challenge("told"))
+    assert store.processes == ("sm", "x")
+    assert np.array_equal(store.indices("sm"), np.arange(1200, 3200))
+    assert np.array_equal(store.events("sm")[1200:], make_events(2000, seed=2))
+    assert len(store.indices("x")) == 450
+    again = site.fetch()
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("cached") == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"part": "test"}, "sm has pieces: each of them has its own part"),
+        ({"pieces": pieces_of([("a", "train")])}, "no background file has the part test"),
+        ({"pieces": pieces_of([("a", None)])}, "a.h5 has no part and the split no index"),
+        ({"pieces": pieces_of([("a", "test")] * 2)}, "two files share a name"),
+        (
+            {"pieces": pieces_of([("a", "test")], url="package:x")},
+            "a piece of sm cannot come with the harness",
+        ),
+    ],
+)
+def test_pieces_that_do_not_fit_are_one_line(
+    site: Site, changed: dict[str, object], told: str
+) -> None:
+    base = {"role": "background", "process": "sm", "title": "SM"}
+    pieces = pieces_of([("background", "test")])
+    site.state(files=[{**base, "pieces": pieces, **changed}])
+    done = site("data", "check", "told", "--manifest", site.manifest)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
 def test_a_signals_training_part_is_given_where_the_challenge_allows_it(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

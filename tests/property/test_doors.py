@@ -32,6 +32,7 @@ from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
 from harness.card.files import KeptScores, pack_scores, parse_card, unpack_scores
 from harness.card.records import NotMeasured
+from harness.challenge import ImageLayout
 from harness.ci.artefact import read_archive
 from harness.ci.documents import Plan, Scoring, Summary
 from harness.ci.github import FinishedRun, Forge, read_event
@@ -55,11 +56,13 @@ from harness.simulate.process import read_card as read_process
 from harness.simulate.provenance import ATTRIBUTE, read_provenance
 from harness.submission import read_submission
 from harness.submission.declaration import parse_spec
+from harness.submission.events import save_events, sparse_of
 from harness.submission.graph import parse_graph
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.repositories import MODEL, declaration
 
+IMAGES = ImageLayout(height=5, width=4)
 MIB = 1024**2
 # What one document may take: memory beside what the process has already, and processor time.
 MEMORY_BYTES = 512 * MIB
@@ -174,6 +177,23 @@ def written(write: Callable[[Path], object]) -> Callable[[], list[bytes]]:
 def write_provenance(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.attrs[ATTRIBUTE] = '{"schema": 1}'
+
+
+def write_sparse(path: Path) -> None:
+    save_events(path, sparse_of(make_events(20, seed=1)))
+
+
+def write_images(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["Images/indptr"] = np.arange(21)
+        file["Images/index"] = np.arange(20)
+        file["Images/value"] = np.ones(20, np.float32)
+
+
+def read_images(path: Path) -> object:
+    """Read an HDF5 file of images as a fetch does."""
+    hdf5.count_events(path, IMAGES)
+    return list(hdf5.read_chunks(path, IMAGES))
 
 
 def write_events(path: Path) -> None:
@@ -349,7 +369,9 @@ DOORS: dict[str, Door] = {
     "strict JSON": Door(
         lambda content, _: parse_json(content, Plan, source="x"), lambda: [summary()]
     ),
-    "manifest": Door(placed(load_manifest, "m.yaml"), lambda: [MANIFEST]),
+    "manifest": Door(
+        placed(load_manifest, "m.yaml"), lambda: [MANIFEST], codes=frozenset({ExitCode.USAGE})
+    ),
     "declaration": Door(as_text(lambda text: parse_spec(text, "a")), lambda: [declaration("a")]),
     "source of a submission": Door(read_archive_of_submission("part.py"), lambda: [MODEL]),
     ".keras archive": Door(read_archive_of_submission("w.keras"), artefact),
@@ -397,9 +419,11 @@ DOORS: dict[str, Door] = {
     "pins": Door(placed(read_pins, "pins.json"), lambda: [b'{"schema": 1, "files": {}}']),
     "sample of events": Door(placed(decode_sample, "s.events"), written(sample_file)),
     "cached events": Door(placed(npy.map_npy, "events.npy"), npy_file),
+    "events for a scorer": Door(placed(npy.map_events, "events.npy"), written(write_sparse)),
     "process to simulate": Door(
         placed(read_process, "p.yaml"), lambda: [PROCESS], codes={ExitCode.USAGE}
     ),
+    "HDF5 images": Door(placed(read_images, "i.h5"), written(write_images), is_apart=True),
     "HDF5 events": Door(placed(read_hdf5, "e.h5"), written(write_events), is_apart=True),
     "HDF5 table": Door(placed(read_table, "t.h5"), written(write_events), TABLE, is_apart=True),
     "CSV table": Door(

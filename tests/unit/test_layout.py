@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.challenge import EventLayout, Preselection, events_within
-from harness.data import hdf5, hdf5_writer, mix, npy, physical_units, split
+from harness.data import forms, hdf5_writer, mix, npy, physical_units, split
 from harness.data.mix import flip_eta, move_pt, rotate_phi
 from harness.data.observables import observables_of
 from harness.data.structure import StructureCheck
@@ -63,7 +63,7 @@ def by_hand(codes: np.ndarray) -> np.ndarray:
     ("n_bytes", "n_events"),
     [
         (npy.CHUNK_BYTES, 65_536),
-        (hdf5.MAX_CHUNK_BYTES, 524_288),
+        (forms.MAX_CHUNK_BYTES, 524_288),
         (hdf5_writer.CHUNK_BYTES, 4_096),
         (mix.STRETCH_BYTES, 524_288),
         (split._BLOCK_BYTES, 2_048),

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import events_within
-from harness.data.hdf5 import opened, own_dataset, rows_at_a_time
+from harness.data.forms import own_dataset, rows_at_a_time
+from harness.data.hdf5 import opened
 from harness.data.npy import CHUNK_BYTES, map_npy
 from harness.data.split import chunks
 from harness.data.tables.source import Block, Source, Table, no_column

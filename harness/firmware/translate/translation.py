@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from harness.card.records import MAX_STAGE_NAME, Count, StageName
 from harness.challenge import Value
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
@@ -28,6 +26,7 @@ from harness.firmware.translate.quantise import load_fixed_point
 from harness.firmware.translate.tables import coarse_tables
 from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, trace_layers
 from harness.sandbox.step import GIB
+from harness.submission.events import extremes, open_rows
 from harness.submission.words import FixedPoint, parse_word
 
 Layer = tuple[StageName, Count]
@@ -128,8 +127,8 @@ def translate(
 
 def wire_integer_bits(events: Path | None) -> int:
     """Return the bits before the point that hold any input, with one to spare beyond the usual."""
-    values = np.zeros(1) if events is None else np.load(events, mmap_mode="r")
-    largest = max(abs(float(values.max(initial=0.0))), abs(float(values.min(initial=0.0))))
+    lowest, highest = (0.0, 0.0) if events is None else extremes(open_rows(events))
+    largest = max(abs(highest), abs(lowest))
     needed = math.frexp(largest)[1]
     return WIRE_INTEGER_BITS if needed <= WIRE_INTEGER_BITS else needed + 1
 

@@ -11,7 +11,7 @@ from harness.card.records import SECOND_TRANSLATOR, Agreement, Count
 from harness.challenge import Value
 from harness.firmware.artefacts import unpack
 from harness.firmware.backend import FirmwareRequest
-from harness.firmware.interpret import BYTES_PER_SCORE, open_events
+from harness.firmware.interpret import BYTES_PER_SCORE
 from harness.firmware.tools import (
     Files,
     Report,
@@ -25,6 +25,7 @@ from harness.firmware.translate.hls4ml_project import PROJECT
 from harness.firmware.translate.translation import Translation
 from harness.firmware.witnesses.equality import INTERPRETER, compare
 from harness.firmware.witnesses.events import CommonEvents
+from harness.submission.events import open_rows
 
 
 class CsimReport(Value):
@@ -70,7 +71,7 @@ def simulate_project(request: Request, inputs: Files, outputs: Files) -> Report:
     Request: ``n_processes``, ``timeout_s``. Inputs: ``project`` (tar), ``events``. Outputs:
     ``scores`` (float64, one for each event).
     """
-    events = open_events(inputs["events"])
+    events = np.asarray(open_rows(inputs["events"]))
     timeout_s = request["timeout_s"]
     with build_folder("hls4ml") as folder:
         unpack(inputs["project"], folder)

@@ -17,6 +17,7 @@ from harness.firmware.tools import Files, Report, Request, disk_faults, require_
 from harness.firmware.translate.program import count_words, input_formats, load_program
 from harness.firmware.translate.translation import Translation
 from harness.sandbox.step import MIB
+from harness.submission.events import open_rows
 from harness.submission.words import FixedPoint
 
 # The highest-scoring share of events that every witness sees, and the lowest.
@@ -85,7 +86,7 @@ def choose_common_events(
     ordinary, further, stands_for = extremes[:0], extremes[:0], np.zeros(0)
     if request.events is not None and scores is not None:
         all_scores = np.fromfile(scores, np.float64)
-        events = np.load(request.events, mmap_mode="r").reshape(len(all_scores), -1)
+        events = open_rows(request.events)
         wanted = wanted_events(request, all_scores)
         chosen = choose_events(all_scores, settings.n_witness_events, wanted)
         stands_for = numbers_of(all_scores, settings.n_witness_events, wanted)[chosen]

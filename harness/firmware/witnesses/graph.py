@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from harness.card.records import Agreement, Probability
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
-from harness.firmware.interpret import BYTES_PER_SCORE, open_events
+from harness.firmware.interpret import BYTES_PER_SCORE
 from harness.firmware.tools import Files, Report, Request, disk_faults
 from harness.firmware.translate.quantise import load_fixed_point
 from harness.firmware.translate.translation import Translation
 from harness.firmware.witnesses.equality import INTERPRETER, compare
 from harness.firmware.witnesses.events import CommonEvents, choose_common_events
 from harness.firmware.witnesses.overflow import watched
+from harness.submission.events import open_rows
 
 if TYPE_CHECKING:
     import keras
@@ -99,7 +100,7 @@ def evaluate_graph(request: Request, inputs: Files, outputs: Files) -> Report:
     see `evaluate_with_overflow`. Outputs: ``single`` and ``double`` (float64, one for each event).
     """
     model = load_fixed_point(request["precision"], inputs)
-    events = open_events(inputs["events"])
+    events = np.asarray(open_rows(inputs["events"]))
     single, overflow = evaluate_with_overflow(model, events, np.load(inputs["stands_for"]))
     single.tofile(outputs["single"])
     evaluate(in_double_precision(model), events).tofile(outputs["double"])

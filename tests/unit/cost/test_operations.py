@@ -141,6 +141,16 @@ def test_a_convolution_without_padding():
     assert counted.n_parameters == 3 * 2 * 2 * 7 + 7
 
 
+def test_a_transposed_convolution_multiplies_each_value_by_its_taps():
+    """Of 3 positions with 2 taps and 2 filters, the last tap of the last falls outside."""
+    inputs, close = network((3, 1))
+    model = close(keras.layers.Conv1DTranspose(2, 2, padding="same")(inputs))
+    assert count_operations(model).macs == 3 * 2 * 2 - 2
+    inputs, close = network((3, 3, 1))
+    model = close(keras.layers.Conv2DTranspose(5, 2, strides=2)(inputs))
+    assert count_operations(model).macs == 9 * 4 * 5
+
+
 def test_a_causal_convolution():
     """3 taps at 4 positions, of which 2 + 1 lie before the beginning."""
     inputs, close = network((4, 1))

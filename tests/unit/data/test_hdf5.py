@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.challenge import ADC2021_BYTES
-from harness.data.hdf5 import MAX_CHUNK_BYTES, count_events, read_chunks, read_ids
+from harness.data.forms import MAX_CHUNK_BYTES
+from harness.data.hdf5 import count_events, read_chunks, read_ids
 from harness.errors import DataError, ExitCode
 from tests.events import LAYOUT, make_events, with_classes, write_hdf5
 

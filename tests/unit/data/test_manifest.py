@@ -8,7 +8,7 @@ import pytest
 
 from harness.data.manifest import MANIFEST_VARIABLE, built_in_manifest, load_manifest
 from harness.data.sample import read_members
-from harness.errors import DataError, ExitCode, UsageError
+from harness.errors import ExitCode, UsageError
 from harness.files import MAX_DOCUMENT_BYTES
 
 OWN = """
@@ -108,7 +108,7 @@ class TestOwn:
         path = tmp_path / "own.yaml"
         path.write_text(text, "utf-8")
         missing = tmp_path / "missing.yaml"
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(UsageError) as caught:
             load_manifest(path, missing)
         told = str(caught.value)
         for place in (
@@ -121,7 +121,7 @@ class TestOwn:
             f"{missing}: not readable: No such file",
         ):
             assert place in told
-        assert caught.value.exit_code == ExitCode.ENVIRONMENT
+        assert caught.value.exit_code == ExitCode.USAGE
 
     @pytest.mark.parametrize(
         ("text", "expected"),
@@ -144,7 +144,7 @@ class TestOwn:
     def test_documents_that_are_no_manifest(self, tmp_path: Path, text: str, expected: str) -> None:
         path = tmp_path / "own.yaml"
         path.write_text(text, "utf-8")
-        with pytest.raises(DataError, match=str(path)) as caught:
+        with pytest.raises(UsageError, match=str(path)) as caught:
             load_manifest(path)
         assert expected in str(caught.value)
 
@@ -153,23 +153,23 @@ class TestOwn:
         lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
         path = tmp_path / "bomb.yaml"
         path.write_text("\n".join(lines), "utf-8")
-        with pytest.raises(DataError, match="anchors and aliases"):
+        with pytest.raises(UsageError, match="anchors and aliases"):
             load_manifest(path)
 
     def test_a_huge_file_is_refused_unread(self, tmp_path: Path) -> None:
         path = tmp_path / "huge.yaml"
         path.write_bytes(b"#" * (MAX_DOCUMENT_BYTES + 1))
-        with pytest.raises(DataError, match="larger than 1,048,576 bytes"):
+        with pytest.raises(UsageError, match="larger than 1,048,576 bytes"):
             load_manifest(path)
 
     def test_a_file_that_is_not_utf8_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "latin.yaml"
         path.write_bytes("title: h\xe9\n".encode("latin-1"))
-        with pytest.raises(DataError, match="not UTF-8 at byte 8"):
+        with pytest.raises(UsageError, match="not UTF-8 at byte 8"):
             load_manifest(path)
 
     def test_a_folder_is_no_manifest(self, tmp_path: Path) -> None:
-        with pytest.raises(DataError, match="Is a directory"):
+        with pytest.raises(UsageError, match="Is a directory"):
             load_manifest(tmp_path)
 
     def test_two_challenges_of_one_name_in_one_file_are_refused(self, tmp_path: Path) -> None:
@@ -177,5 +177,5 @@ class TestOwn:
         body = text.partition("challenges:\n")[2]
         path = tmp_path / "own.yaml"
         path.write_text(text + body, "utf-8")
-        with pytest.raises(DataError, match="two challenges are named own"):
+        with pytest.raises(UsageError, match="two challenges are named own"):
             load_manifest(path)

@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import InvalidSubmissionError, SubmissionError
 from harness.submission import inference, network
+from harness.submission.events import SparseWriter, save_events, sparse_of
 from tests.rounding import assert_same_but_for_rounding
 
 network.load_keras()
@@ -189,6 +190,40 @@ def test_events_of_another_layout_are_refused(files, events):
     export(weighted(), files)
     with pytest.raises(InvalidSubmissionError, match=r"the shape is \(57,\)"):
         inference.score_network({}, files, files)
+
+
+def test_images_without_their_zeros_have_the_scores_of_the_dense_ones(files):
+    generator = np.random.default_rng(4)
+    images = generator.random((500, 6, 4, 2)) * (generator.random((500, 6, 4, 2)) < 0.1)
+    images = images.astype(np.float32)
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((6, 4, 2))
+    small = keras.layers.Conv2D(2, 3, strides=2, padding="same")(inputs)
+    small = keras.layers.PReLU(shared_axes=[1, 2])(small)
+    again = keras.layers.Conv2DTranspose(2, 2, strides=2)(small)
+    lost = keras.ops.mean(keras.ops.square(inputs - again), axis=(1, 2, 3))
+    export(keras.Model(inputs, lost), files)
+    found = []
+    for events in (images, sparse_of(images)):
+        files["events"].unlink()
+        save_events(files["events"].with_suffix(".npy"), events)
+        files["events"].with_suffix(".npy").rename(files["events"])
+        report = inference.score_network({"jobs": [{"chunk": 64}]}, files, files)
+        assert report["n_events"] == 500
+        found.append(np.fromfile(files["scores"], "<f8"))
+    assert np.array_equal(*found)
+    assert np.ptp(found[0]) > 0
+
+
+def test_an_open_entry_is_given_dense_images(files, submission):
+    images = sparse_of(np.eye(8, dtype=np.float32).reshape(8, 4, 2, 1))
+    with files["events"].open("wb") as stream:
+        writer = SparseWriter(stream, images.event_shape)
+        writer.add(images)
+        writer.finish()
+    folder = submission("def score(events):\n    return events[:, 1, 1, 0] + events[:, 3, 0, 0]\n")
+    assert run_open(files, folder, jobs=[{"chunk": 3}])["n_events"] == 8
+    assert np.fromfile(files["scores"], "<f8").tolist() == [0, 0, 0, 1, 0, 0, 1, 0]
 
 
 def test_events_are_mapped_never_unpickled(tmp_path):
