@@ -277,7 +277,7 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
             files = {key: Path(scratch) / key for key in ("graph", "weights")}
             source = {"submission": SUBMISSIONS / name}
             export_submission({"event_shape": [19, 3]}, source, files)
-            precision = spec.precision.model_dump() if spec.precision else None
+            precision = spec.precision.model_dump(mode="json") if spec.precision else None
             model = load_fixed_point(precision, files)
         yield {"name": name, **measure(trace(model), CLOCK_NS)}
 

@@ -23,6 +23,7 @@ from harness.card.records import (
     Verdict,
     WorkingPoint,
 )
+from harness.card.rounding_view import rounding_view
 from harness.card.terminal import (
     DASH,
     interval_text,
@@ -35,15 +36,19 @@ from harness.card.terminal import (
 from harness.card.text import plain
 from harness.challenge import RESOURCE_TITLES, Target
 
+# The smallest rate at which a part of the events says something.
+_QUICK_FPR = 1e-3
+
 
 def card_view(card: ScoreCard) -> RenderableType:
     """Draw a whole card."""
     firmware, network = card.firmware_physics, card.float_physics
     parts: list[RenderableType] = [_heading(card)]
     if not isinstance(firmware, NotMeasured):
-        parts.append(_physics_table(card, firmware, "firmware"))
+        parts.append(_physics_table(firmware, "firmware", card.challenge.working_point))
     if not isinstance(network, NotMeasured):
         parts.append(_network_view(card, network))
+    parts += rounding_view(card)
     is_asked = isinstance(card.challenge.target, Target)
     if is_asked and isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(not_measured("firmware scores", firmware))
@@ -77,16 +82,29 @@ def _heading(card: ScoreCard) -> Panel:
 def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
     """Draw the float scores' table, unless the firmware's holds the same figures."""
     if card.submission.division == "open":
-        return _physics_table(card, physics, "scores")
+        return _physics_table(physics, "scores", card.challenge.working_point)
     if card.firmware_physics == physics.model_copy(update={"arithmetic": "firmware"}):
         return Text("float network: the same figures as the firmware's, digit for digit")
-    return _physics_table(card, physics, "float network")
+    return _physics_table(physics, "float network", card.challenge.working_point)
 
 
-def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
+def synthesis_view(
+    firmware: Firmware | NotMeasured, physics: Physics | NotMeasured
+) -> RenderableType:
+    """Draw firmware that was made without a card, and the physics of its scores of some events."""
+    if isinstance(physics, NotMeasured):
+        return firmware_view(firmware)
+    points = [point for point in physics.working_points if point.fpr == _QUICK_FPR]
+    few = physics.model_copy(update={"working_points": tuple(points)})
+    return Group(
+        _physics_table(few, "firmware's scores of a part of the events"), firmware_view(firmware)
+    )
+
+
+def _physics_table(physics: Physics, name: str, working_point: float | None = None) -> Table:
     """Draw AUC and TPR of each signal with their 95 % intervals."""
     points = physics.working_points
-    stars = {card.challenge.working_point: "*"}
+    stars = {working_point: "*"}
     return table(
         f"{name}: {physics.n_background:,} test background events",
         (
@@ -102,7 +120,7 @@ def _physics_table(card: ScoreCard, physics: Physics, name: str) -> Table:
             )
             for signal, auc in physics.auc.items()
         ],
-        caption="\n".join(_working_point_notes(physics)),
+        caption="\n".join(_working_point_notes(physics, has_star=working_point is not None)),
     )
 
 
@@ -113,7 +131,7 @@ def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
     return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"
 
 
-def _working_point_notes(physics: Physics) -> Iterator[str]:
+def _working_point_notes(physics: Physics, *, has_star: bool) -> Iterator[str]:
     for point in physics.working_points:
         if isinstance(point, UnreachedWorkingPoint):
             yield f"FPR {point.fpr:.0e}: not measured, {point.not_measured}"
@@ -123,7 +141,8 @@ def _working_point_notes(physics: Physics) -> Iterator[str]:
                 f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
                 "pass"
             )
-    yield "95 % intervals; per preselected event; * the challenge's working point"
+    star = "; * the challenge's working point" if has_star else ""
+    yield f"95 % intervals; per preselected event{star}"
 
 
 def _cost_view(cost: Cost | NotMeasured) -> RenderableType:

@@ -99,10 +99,10 @@ def synth(
     is measured: the message names each layer in the way, and the exit code is 3.
     """
     from harness.card.records import NotMeasured
-    from harness.card.view import firmware_view
+    from harness.card.view import synthesis_view
     from harness.scoring.synthesis import synthesise_submission
 
-    firmware = synthesise_submission(
+    made = synthesise_submission(
         folder,
         challenge=challenge,
         manifests=manifests,
@@ -116,8 +116,9 @@ def synth(
         isolation=isolation,
         progress=progress(),
     )
-    print_result(firmware, firmware_view(firmware), as_json=as_json)
-    if isinstance(firmware, NotMeasured):
+    drawn = synthesis_view(made.firmware, made.physics)
+    print_result(made.firmware, drawn, as_json=as_json)
+    if isinstance(made.firmware, NotMeasured):
         sys.exit(ExitCode.INVALID)
 
 

@@ -151,6 +151,11 @@ class FirmwareRequest:
     progress: Callable[[str], None] = _no_progress
 
     @property
+    def words(self) -> JsonValue:
+        """The precision as a step receives it."""
+        return None if self.precision is None else self.precision.model_dump(mode="json")
+
+    @property
     def folder(self) -> Path:
         """Where files of this request lie."""
         return self.workspace.folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +10,9 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -44,7 +46,7 @@ _EXAMPLES = {
     "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
-    "precision": 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", '
+    "precision": 'precision: auto, or {input: "fixed<16,13>", weights: "fixed<8,2>", '
     'activations: "fixed<16,8>"}',
 }
 
@@ -62,9 +64,15 @@ def _is_word(text: str) -> str:
     return text
 
 
-def _is_input_word(text: str) -> str:
-    parse_input_word(text)
-    return text
+def _are_input_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    for text in words:
+        parse_input_word(text)
+    return words
+
+
+def _listed(value: object) -> object:
+    """Read one word as a list of it."""
+    return (value,) if isinstance(value, str) else value
 
 
 def _nothing_if_empty(value: object) -> object:
@@ -87,7 +95,20 @@ Line = Annotated[Text, Field(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
 ShortLine = Annotated[Line, Field(max_length=40)]
 Paragraph = Annotated[Text, Field(min_length=1, max_length=4000)]
 Word = Annotated[str, AfterValidator(_is_word)]
-InputWord = Annotated[str, AfterValidator(_is_input_word)]
+InputWords = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]),
+    Field(min_length=1, max_length=10_000),
+    AfterValidator(_are_input_words),
+]
+AUTO = "auto"
+
+
+class LayerPrecision(Value):
+    """Fixed-point types of one layer, in place of those of the whole network."""
+
+    weights: Word | None = None
+    activations: Word | None = None
 
 
 class Precision(Value):
@@ -96,11 +117,35 @@ class Precision(Value):
     Written as in hls4ml: ``fixed<W,I>`` has W bits, I of them before the point, the sign
     included; ``ufixed`` has no sign. A network of HGQ2 layers carries its own widths and needs
     none of these.
+
+    Attributes
+    ----------
+    input : tuple of str
+        Words of the network's input: one for all, one for each feature of an object, or one for
+        each input.
+    weights, activations : str
+        Words of constants, and of what a layer reads, in every layer that has none of its own.
+    layers : dict
+        Words of single layers, by the names of these.
     """
 
-    input: InputWord
+    input: InputWords
     weights: Word
     activations: Word
+    layers: dict[Annotated[str, Field(max_length=128)], LayerPrecision] = Field(
+        default_factory=dict, max_length=1_000
+    )
+
+
+def _kind_of_precision(value: object) -> str:
+    return "chosen" if value == AUTO else "stated"
+
+
+# Words that are stated, or ``auto``: the harness chooses them.
+AnyPrecision = Annotated[
+    Annotated[Precision, Tag("stated")] | Annotated[Literal["auto"], Tag("chosen")],
+    Discriminator(_kind_of_precision),
+]
 
 
 class Spec(Value):
@@ -129,8 +174,9 @@ class Spec(Value):
         What it is scored on, where nobody states a challenge; the first is the main one.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
-    precision : Precision or None
-        Needed for a network of plain Keras layers in the trigger division.
+    precision : Precision, ``auto`` or None
+        Needed for a network of plain Keras layers in the trigger division. With ``auto`` the words
+        are chosen by the ranges that training events take in the network.
     """
 
     model_config = ConfigDict(
@@ -159,7 +205,7 @@ class Spec(Value):
         tuple[Name, ...], AfterValidator(_each_once), Field(min_length=1, max_length=10)
     ] = ("sample",)
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
-    precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
+    precision: Annotated[AnyPrecision | None, BeforeValidator(_nothing_if_empty)] = None
 
     @field_validator("is_supervised")
     @classmethod
@@ -253,8 +299,16 @@ def owners_of(text: str) -> tuple[str, ...]:
         return ()
 
 
+def _fields_at(path: Sequence[str]) -> Iterable[str]:
+    """Return which fields a submission has where `path` ends."""
+    return (
+        Spec if len(path) == 1 else LayerPrecision if "layers" in path else Precision
+    ).model_fields
+
+
 def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:
-    path = [str(part) for part in detail["loc"]]
+    # Which of the two forms of `precision` it was is no part of the field's name.
+    path = [str(part) for part in detail["loc"] if part not in ("stated", "chosen")]
     field = path[0] if path else ""
     line = f", line {lines[field]}" if field in lines else ""
     where = f"{FILE_NAME}{line}, field {'.'.join(path)}"
@@ -264,7 +318,7 @@ def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:
         return Problem(
             what=f"is no field of {'a submission' if len(path) == 1 else field}",
             where=where,
-            expected=", ".join((Spec if len(path) == 1 else Precision).model_fields),
+            expected=", ".join(_fields_at(path)),
             fix="delete it, or correct its spelling",
         )
     found, said = repr(str(detail.get("input"))[:80]), complaint(detail)

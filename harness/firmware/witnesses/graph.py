@@ -66,7 +66,7 @@ def compare_graph(
         "reference",
         "witnesses.graph:evaluate_graph",
         GraphReport,
-        request={"precision": request.precision.model_dump() if request.precision else None},
+        request={"precision": request.words},
         inputs={
             "graph": request.graph,
             "weights": request.weights,
@@ -88,6 +88,24 @@ def compare_graph(
     return agreement, done.report.overflow
 
 
+def score_quantised(request: FirmwareRequest) -> Path:
+    """Score all events of a request by the quantised Keras graph alone; return the raw scores.
+
+    They are what the firmware computes, but for events in which float32 rounds a sum.
+    """
+    assert request.events is not None
+    n_events = len(open_events(request.events))
+    done = request.run(
+        "quantised",
+        "witnesses.graph:evaluate_alone",
+        GraphReport,
+        request={"precision": request.words},
+        inputs={"graph": request.graph, "weights": request.weights, "events": request.events},
+        outputs={"scores": BYTES_PER_SCORE * n_events},
+    )
+    return done.outputs["scores"]
+
+
 # --- The step -------------------------------------------------------------------------------------
 
 
@@ -104,6 +122,17 @@ def evaluate_graph(request: Request, inputs: Files, outputs: Files) -> Report:
     single.tofile(outputs["single"])
     evaluate(in_double_precision(model), events).tofile(outputs["double"])
     return {"overflow": overflow}
+
+
+@disk_faults()
+def evaluate_alone(request: Request, inputs: Files, outputs: Files) -> Report:
+    """Evaluate the quantised graph in float32 (entry of a step).
+
+    Request: ``precision``. Inputs: ``graph``, ``weights``, ``events``. Outputs: ``scores``.
+    """
+    model = load_fixed_point(request["precision"], inputs)
+    evaluate(model, open_events(inputs["events"])).tofile(outputs["scores"])
+    return {"overflow": {}}
 
 
 def evaluate(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.float64]:
