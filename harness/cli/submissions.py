@@ -51,7 +51,8 @@ def new(
         open_division=is_open,
     )
     tell(
-        f"{folder}: read its README.md, run its train.py, then `harness score {folder}`",
+        f"{folder}: read its README.md, write your account into `owners` of its submission.yaml, "
+        f"run its train.py, then `harness score {folder}`",
         is_error=False,
     )
 
@@ -142,6 +143,7 @@ def validate(
     from harness.data.manifest import load_manifest
     from harness.scoring.chosen import chosen_challenges
     from harness.submission import read_submission
+    from harness.submission.notes import notes_on
 
     submission = read_submission(folder, progress())
     chosen = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)
@@ -156,6 +158,9 @@ def validate(
                 isolation=isolation,
                 progress=progress(),
             )
+    has_fpga = any(rules.fpga is not None for rules in chosen)
+    for note in notes_on(submission, has_fpga=has_fpga, was_run=deep):
+        tell(f"note: {note}")
     tell(f"{submission.spec.team}: nothing wrong found; {submission.digest}", is_error=False)
 
 

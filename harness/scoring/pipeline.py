@@ -216,7 +216,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     )
     if fpga is not None:
         measured = _with_firmware(run, network, fpga, measured, vendor, precision)
-    elif precision is not None:
+    elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
 
