@@ -72,7 +72,10 @@ def _are_input_words(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _listed(value: object) -> object:
     """Read one word as a list of it."""
-    return (value,) if isinstance(value, str) else value
+    # A tuple, as what came from JSON is one no more after this.
+    return (
+        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    )
 
 
 def _nothing_if_empty(value: object) -> object:

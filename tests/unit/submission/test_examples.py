@@ -53,7 +53,7 @@ def test_the_dijet_mass_is_the_mass_of_the_two_jets(mass):
     error = np.abs(found - exact)[is_within] / exact[is_within]
     assert is_within.sum() > 1_000
     assert np.median(error) < 0.02
-    assert error.max() < 0.15
+    assert error.max() < 0.25
     assert found.max() <= 4_095
     assert float(np.asarray(mass(np.zeros((1, 57), np.float32)))[0, 0]) == 0
 

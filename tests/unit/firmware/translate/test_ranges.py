@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ network.load_keras()
 import keras  # noqa: E402
 
 from harness.firmware.translate.quantise import to_fixed_width  # noqa: E402
-from harness.firmware.translate.ranges import choose_in_step, choose_words  # noqa: E402
+from harness.firmware.translate.ranges import ChosenWords, choose_in_step, choose_words  # noqa: E402
 
 N_OBJECTS = 4
 DEFAULT = {"input": "fixed<16,13>", "weights": "fixed<8,2>", "activations": "fixed<16,8>"}
@@ -92,6 +94,17 @@ def test_the_words_leave_the_network_as_it_was(model):
 
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_the_report_of_the_step_is_read_again(model, chosen, tmp_path):
+    exported = tmp_path / "graph", tmp_path / "weights"
+    network.export_network(model, *exported)
+    np.save(tmp_path / "events.npy", events(4_000, 1))
+    files = {"graph": exported[0], "weights": exported[1], "events": tmp_path / "events.npy"}
+
+    report = choose_in_step({}, files, {})
+    read = ChosenWords.model_validate_json(json.dumps(report), strict=True).precision
+    assert read == chosen
 
 
 def test_words_of_a_layer_that_is_not_there_are_refused(model):
