@@ -65,7 +65,7 @@ def _build(
         simulation = pool.submit(simulate_verilog, request, events, first)
         csim = pool.submit(compare_csim, request, translation, events)
         graph = pool.submit(compare_graph, request, events)
-        jobs = {
+        jobs: dict[str, Future[Any]] = {
             "synthesis": closing,
             "simulation of the Verilog": simulation,
             "C simulation": csim,
