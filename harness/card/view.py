@@ -94,11 +94,12 @@ def synthesis_view(
     """Draw firmware that was made without a card, and the physics of its scores of some events."""
     if isinstance(physics, NotMeasured):
         return firmware_view(firmware)
-    points = [point for point in physics.working_points if point.fpr == _QUICK_FPR]
-    few = physics.model_copy(update={"working_points": tuple(points)})
-    return Group(
-        _physics_table(few, "firmware's scores of a part of the events"), firmware_view(firmware)
-    )
+    rates = [point.fpr for point in physics.working_points]
+    shown = _QUICK_FPR if _QUICK_FPR in rates else max(rates)
+    points = tuple(point for point in physics.working_points if point.fpr == shown)
+    few = physics.model_copy(update={"working_points": points})
+    drawn = _physics_table(few, "firmware, a part of the events")
+    return Group(drawn, firmware_view(firmware))
 
 
 def _physics_table(physics: Physics, name: str, working_point: float | None = None) -> Table:

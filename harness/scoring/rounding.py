@@ -58,7 +58,7 @@ def find_precision(
         events=None,
         workspace=replace(workspace, folder=folder),
     )
-    return choose_precision(request, path)
+    return choose_precision(request, path, n_features=rules.layout.shape[1])
 
 
 def training_part(store: EventStore, rules: Challenge) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from harness.challenge import Value
 from harness.firmware.backend import FirmwareRequest
+from harness.firmware.interpret import open_events
 from harness.firmware.tools import Files, Report, Request, disk_faults
 from harness.firmware.translate.fixed_activations import FUNCTIONS, TABLES
 from harness.firmware.translate.fixed_words import Floats, rounded
@@ -55,7 +56,9 @@ class ChosenWords(Value):
     precision: Precision | None
 
 
-def choose_precision(request: FirmwareRequest, events: Path) -> Precision | None:
+def choose_precision(
+    request: FirmwareRequest, events: Path, *, n_features: int
+) -> Precision | None:
     """Choose the words of a network of plain Keras layers, in a sandboxed step.
 
     Parameters
@@ -64,6 +67,8 @@ def choose_precision(request: FirmwareRequest, events: Path) -> Precision | None
         The network; its own events are not looked at.
     events : Path
         float32 .npy, events first: training events, never those that are scored.
+    n_features : int
+        Features of an object: the input gets a word for each.
 
     Returns
     -------
@@ -74,6 +79,7 @@ def choose_precision(request: FirmwareRequest, events: Path) -> Precision | None
         "ranges",
         "translate.ranges:choose_in_step",
         ChosenWords,
+        request={"n_features": n_features},
         inputs={"graph": request.graph, "weights": request.weights, "events": events},
     )
     return done.report.precision
@@ -83,17 +89,18 @@ def choose_precision(request: FirmwareRequest, events: Path) -> Precision | None
 
 
 @disk_faults()
-def choose_in_step(_: Request, inputs: Files, outputs: Files) -> Report:  # noqa: ARG001
+def choose_in_step(request: Request, inputs: Files, outputs: Files) -> Report:  # noqa: ARG001
     """Choose the words of a network (entry of a step).
 
-    Inputs: ``graph``, ``weights``, ``events``.
+    Request: ``n_features``. Inputs: ``graph``, ``weights``, ``events``.
     """
     from harness.submission.network import rebuild
 
     model = inlined(rebuild(inputs["graph"], inputs["weights"]))
     if not has_plain_layers(model):
         return {"precision": None}
-    chosen = choose_words(model, np.load(inputs["events"], mmap_mode="r", allow_pickle=False))
+    rows = open_events(inputs["events"])
+    chosen = choose_words(model, rows.reshape(len(rows), -1, request["n_features"]))
     return {"precision": chosen.model_dump(mode="json", exclude_none=True)}
 
 

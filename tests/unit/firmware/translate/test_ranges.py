@@ -102,7 +102,7 @@ def test_the_report_of_the_step_is_read_again(model, chosen, tmp_path):
     np.save(tmp_path / "events.npy", events(4_000, 1))
     files = {"graph": exported[0], "weights": exported[1], "events": tmp_path / "events.npy"}
 
-    report = choose_in_step({}, files, {})
+    report = choose_in_step({"n_features": 3}, files, {})
     read = ChosenWords.model_validate_json(json.dumps(report), strict=True).precision
     assert read == chosen
 
@@ -121,4 +121,4 @@ def test_a_network_of_hgq2_layers_needs_no_words(tmp_path):
     np.save(tmp_path / "events.npy", events(20, 1)[:, :2])
     files = {"graph": exported[0], "weights": exported[1], "events": tmp_path / "events.npy"}
 
-    assert choose_in_step({}, files, {}) == {"precision": None}
+    assert choose_in_step({"n_features": 3}, files, {}) == {"precision": None}
