@@ -350,7 +350,7 @@ def test_an_estimate_shows_the_physics_of_the_scores_that_the_firmware_gives(syn
     assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
     said = " ".join(result.stdout.split())
     assert "firmware, a part of the events" in said
-    assert "TPR at FPR 1e-03" in said
+    assert "TPR at FPR" in said
 
 
 def test_the_compared_scores_of_a_card_are_verified(harness, score, tmp_path):
