@@ -277,8 +277,10 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
             files = {key: Path(scratch) / key for key in ("graph", "weights")}
             source = {"submission": SUBMISSIONS / name}
             export_submission({"event_shape": [19, 3]}, source, files)
-            stated = spec.precision if isinstance(spec.precision, Precision) else None
-            model = load_fixed_point(stated and stated.model_dump(mode="json"), files)
+            words = None
+            if isinstance(spec.precision, Precision):
+                words = spec.precision.model_dump(mode="json")
+            model = load_fixed_point(words, files)
         yield {"name": name, **measure(trace(model), CLOCK_NS)}
 
 
