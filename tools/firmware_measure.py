@@ -266,7 +266,7 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
     import contextlib
 
     from harness.firmware.translate.quantise import load_fixed_point
-    from harness.submission.declaration import read_spec
+    from harness.submission.declaration import Precision, read_spec
     from harness.submission.export import export_submission
 
     for name in names:
@@ -277,8 +277,10 @@ def submissions(names: Sequence[str]) -> Iterator[Row]:
             files = {key: Path(scratch) / key for key in ("graph", "weights")}
             source = {"submission": SUBMISSIONS / name}
             export_submission({"event_shape": [19, 3]}, source, files)
-            precision = spec.precision.model_dump() if spec.precision else None
-            model = load_fixed_point(precision, files)
+            words = None
+            if isinstance(spec.precision, Precision):
+                words = spec.precision.model_dump(mode="json")
+            model = load_fixed_point(words, files)
         yield {"name": name, **measure(trace(model), CLOCK_NS)}
 
 

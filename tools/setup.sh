@@ -11,11 +11,13 @@ set -eu
   echo "'$PYTHON -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2
   exit 5
 }
-# The lock is whole (every dependency with its hash), so nothing is resolved here.
+# The lock is whole (every dependency with its hash), so nothing is resolved here. What is downloaded
+# is shown: some packages are large, and a silent minute looks like a hang.
+echo "installing $(grep -c '==' requirements.lock) packages into $VENV" >&2
 if command -v uv >/dev/null 2>&1; then
-  uv pip install --quiet --python "$VENV/bin/python" --no-deps --require-hashes -r requirements.lock
+  uv pip install --python "$VENV/bin/python" --no-deps --require-hashes -r requirements.lock
 else
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes \
     -r requirements.lock
 fi
 # The distribution was once called as the package is; two of them would fight over one import.
@@ -25,3 +27,4 @@ done
 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
   --editable .
 touch "$VENV/.ready"
+echo "done: source $VENV/bin/activate, then harness doctor" >&2

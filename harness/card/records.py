@@ -346,6 +346,28 @@ MAX_STAGE_NAME = 200
 StageName = Annotated[str, Field(max_length=MAX_STAGE_NAME)]
 
 
+class FixedWidths(Value):
+    """The fixed-point words to which a float network was rounded.
+
+    Attributes
+    ----------
+    is_chosen : bool
+        Whether the harness chose them by the ranges of training events (``precision: auto``).
+    input : tuple of str
+        One word for all inputs of the network, one for each feature, or one for each input.
+    weights, activations : str
+        Words of layers that have none of their own.
+    layers : dict
+        By the names of layers, their own ``weights`` and ``activations``.
+    """
+
+    is_chosen: bool
+    input: tuple[str, ...] = Field(max_length=10_000)
+    weights: str = Field(max_length=80)
+    activations: str = Field(max_length=80)
+    layers: dict[str, dict[Literal["weights", "activations"], str]] = Field(max_length=1_000)
+
+
 class StageLatency(Value):
     """Clock cycles that one stage of the firmware takes; the stages of a network add up."""
 
@@ -785,6 +807,8 @@ class ScoreCard(Value):
     processor: ProcessorUse | NotMeasured | None = Field(
         default=None, exclude_if=lambda found: found is None
     )
+    precision: FixedWidths | None = Field(default=None, exclude_if=lambda one: one is None)
+    rounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
     compared: ComparedScores | NotMeasured = NotMeasured(
         not_measured="not recorded by this scoring"
     )

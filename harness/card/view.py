@@ -23,6 +23,7 @@ from harness.card.records import (
     Verdict,
     WorkingPoint,
 )
+from harness.card.rounding_view import rounding_view
 from harness.card.terminal import (
     DASH,
     FittingTable,
@@ -37,6 +38,9 @@ from harness.card.terminal import (
 from harness.card.text import plain
 from harness.challenge import RESOURCE_TITLES, Target, fpr_text
 
+# The smallest rate at which a part of the events says something.
+_QUICK_FPR = 1e-3
+
 
 def card_view(card: ScoreCard) -> RenderableType:
     """Draw a whole card."""
@@ -46,6 +50,7 @@ def card_view(card: ScoreCard) -> RenderableType:
         parts.append(_scored_table(card, firmware, "firmware"))
     if not isinstance(network, NotMeasured):
         parts.append(_network_view(card, network))
+    parts += rounding_view(card)
     is_asked = isinstance(card.challenge.target, Target)
     if is_asked and isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(not_measured("firmware scores", firmware))
@@ -90,23 +95,38 @@ def _scored_table(card: ScoreCard, physics: Physics, name: str) -> FittingTable:
     return physics_table(physics, name, card.challenge.working_point, events=events)
 
 
+def synthesis_view(
+    firmware: Firmware | NotMeasured, physics: Physics | NotMeasured
+) -> RenderableType:
+    """Draw firmware that was made without a card, and the physics of its scores of some events."""
+    if isinstance(physics, NotMeasured):
+        return firmware_view(firmware)
+    rates = [point.fpr for point in physics.working_points]
+    shown = _QUICK_FPR if _QUICK_FPR in rates else max(rates)
+    points = tuple(point for point in physics.working_points if point.fpr == shown)
+    few = physics.model_copy(update={"working_points": points})
+    drawn = physics_table(few, "firmware, a part of the events")
+    return Group(drawn, firmware_view(firmware))
+
+
 def physics_table(
-    physics: Physics, name: str, working_point: float, *, events: str = "per event"
+    physics: Physics, name: str, working_point: float | None = None, *, events: str = "per event"
 ) -> FittingTable:
     """Draw AUC and TPR of each signal with their 95 % intervals.
 
     Parameters
     ----------
-    working_point : float
+    working_point : float, optional
         The challenge's, which is marked and never left out.
     events : str
         Of what a TPR is a share.
     """
     points = physics.working_points
-    stars = {working_point: "*"}
+    stars = {} if working_point is None else {working_point: "*"}
     # Of the other rates those next to the challenge's matter most, if they were measured well.
     distance = {
-        one.fpr: (_is_weak(one), abs(math.log10(one.fpr / working_point))) for one in points
+        one.fpr: (_is_weak(one), abs(math.log10(one.fpr / (working_point or 1.0))))
+        for one in points
     }
     nearest = sorted(distance, key=lambda fpr: distance[fpr])
     return FittingTable(
@@ -130,7 +150,7 @@ def physics_table(
             )
             for signal, auc in physics.auc.items()
         ],
-        caption="\n".join(_working_point_notes(physics, events)),
+        caption="\n".join(_working_point_notes(physics, events, has_star=bool(stars))),
     )
 
 
@@ -145,7 +165,7 @@ def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
     return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"
 
 
-def _working_point_notes(physics: Physics, of_events: str) -> Iterator[str]:
+def _working_point_notes(physics: Physics, of_events: str, *, has_star: bool) -> Iterator[str]:
     for point in physics.working_points:
         if isinstance(point, UnreachedWorkingPoint):
             yield f"FPR {point.fpr:.0e}: not measured, {point.not_measured}"
@@ -155,7 +175,8 @@ def _working_point_notes(physics: Physics, of_events: str) -> Iterator[str]:
                 f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
                 "pass"
             )
-    yield f"95 % intervals; {of_events}; * the challenge's working point"
+    star = "; * the challenge's working point" if has_star else ""
+    yield f"95 % intervals; {of_events}{star}"
 
 
 def _cost_view(cost: Cost | NotMeasured) -> RenderableType:

@@ -48,7 +48,11 @@ def new(
     manifest = manifests[-1].absolute() if manifests else None
     folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)
     command = f"harness score{score_options(rules, manifest)} {folder}"
-    tell(f"{folder}: read its README.md, run its train.py, then `{command}`", is_error=False)
+    tell(
+        f"{folder}: read its README.md, write your account into `owners` of its submission.yaml, "
+        f"run its train.py, then `{command}`",
+        is_error=False,
+    )
 
 
 @click.command()
@@ -94,10 +98,10 @@ def synth(
     is measured: the message names each layer in the way, and the exit code is 3.
     """
     from harness.card.records import NotMeasured
-    from harness.card.view import firmware_view
+    from harness.card.view import synthesis_view
     from harness.scoring.synthesis import synthesise_submission
 
-    firmware = synthesise_submission(
+    made = synthesise_submission(
         folder,
         challenge=challenge,
         manifests=manifests,
@@ -111,8 +115,9 @@ def synth(
         isolation=isolation,
         progress=progress(),
     )
-    print_result(firmware, firmware_view(firmware), as_json=as_json)
-    if isinstance(firmware, NotMeasured):
+    drawn = synthesis_view(made.firmware, made.physics)
+    print_result(made.firmware, drawn, as_json=as_json)
+    if isinstance(made.firmware, NotMeasured):
         sys.exit(ExitCode.INVALID)
 
 
@@ -136,7 +141,7 @@ def validate(
 ) -> None:
     """List all that is wrong with the submission in FOLDER; without --deep none of it is run."""
     try:
-        found, names = _validate(folder, challenge, manifests, isolation if deep else None)
+        found, names, notes = _validate(folder, challenge, manifests, isolation if deep else None)
     except HarnessError as error:
         if as_json:
             print_json({"is_valid": False, "problems": error.problems})
@@ -144,8 +149,10 @@ def validate(
     team, digest = found.spec.team, found.digest
     if as_json:
         about = {"team": team, "digest": digest, "challenges": names}
-        print_json({"is_valid": True, "problems": [], **about})
+        print_json({"is_valid": True, "problems": [], "notes": notes, **about})
     else:
+        for note in notes:
+            tell(f"note: {note}")
         tell(f"{team}: nothing wrong found; {digest}", is_error=False)
 
 
@@ -154,11 +161,12 @@ def _validate(
     challenge: str | None,
     manifests: tuple[Path, ...],
     isolation: IsolationKind | None,
-) -> tuple[Submission, list[str]]:
-    """Check a submission, and if there is an isolation try it; return it and its challenges."""
+) -> tuple[Submission, list[str], list[str]]:
+    """Check a submission, and with an isolation try it; return it, its challenges and notes."""
     from harness.data.manifest import load_manifest
     from harness.scoring.chosen import chosen_challenges
     from harness.submission import read_submission
+    from harness.submission.notes import notes_on
 
     submission = read_submission(folder, progress())
     chosen = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)
@@ -173,7 +181,9 @@ def _validate(
                 isolation=isolation,
                 progress=progress(),
             )
-    return submission, [rules.name for rules in chosen]
+    has_fpga = any(rules.fpga is not None for rules in chosen)
+    notes = notes_on(submission, has_fpga=has_fpga, was_run=isolation is not None)
+    return submission, [rules.name for rules in chosen], list(notes)
 
 
 @click.command()

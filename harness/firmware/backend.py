@@ -167,6 +167,11 @@ class FirmwareRequest:
         return period_ns(logic_ns, self.settings.routing_share, self.family)
 
     @property
+    def words(self) -> JsonValue:
+        """The precision as a step receives it."""
+        return None if self.precision is None else self.precision.model_dump(mode="json")
+
+    @property
     def folder(self) -> Path:
         """Where files of this request lie."""
         return self.workspace.folder

@@ -115,7 +115,7 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         "weights": file_checksum(request.weights),
         "target": request.target.model_dump(mode="json"),
         "backend": backend,
-        "precision": request.precision.model_dump() if request.precision else None,
+        "precision": request.words,
         "events": events,
         "n_background": None if request.background is None else len(request.background),
         "settings": settings,

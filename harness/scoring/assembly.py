@@ -12,6 +12,7 @@ from harness.card.records import (
     ComparedScores,
     Cost,
     Firmware,
+    FixedWidths,
     IsolationRecord,
     NotMeasured,
     Physics,
@@ -70,6 +71,8 @@ class Measurements:
     artefacts: tuple[Path, ...] = ()
     stress: Stress | NotMeasured = _NO_STRESS
     processor: ProcessorUse | NotMeasured | None = None
+    precision: FixedWidths | None = None
+    rounded_physics: Physics | None = None
 
     @property
     def that_count(self) -> tuple[Scores, Physics]:
@@ -111,6 +114,8 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         cuts=acceptance.cuts,
         stress=measured.stress,
         processor=measured.processor,
+        precision=measured.precision,
+        rounded_physics=measured.rounded_physics,
         compared=measured.compared,
         warnings=(*measured.scored.warnings, *_tie_warnings(run, measured)),
     )

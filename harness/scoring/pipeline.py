@@ -51,11 +51,13 @@ from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, Scores, score_mixture, secret_generator
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
+from harness.scoring.rounding import as_record, precision_of, with_rounding
 from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, measure_stress
 from harness.submission import read_submission
+from harness.submission.declaration import Precision
 
 # Every witness of the firmware sees the top hundredth of the background, and of each signal this
 # many events.
@@ -228,6 +230,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
     with run.stage("export", "network() of model.py") as workspace:
         network = extract_network(workspace, staged, run.challenge, run.clock.tell)
+    precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
     vendor = None if fpga is None else _read_vendor(run, network, fpga)
     scorer = Scorer.of_network(network, run.challenge.layout)
@@ -237,10 +240,16 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
         cost = counting.result()
     measured = Measurements(
-        scored=scored, model_digest=network.digest, cost=cost, firmware=_no_firmware(run)
+        scored=scored,
+        model_digest=network.digest,
+        cost=cost,
+        firmware=_no_firmware(run),
+        precision=as_record(run, precision),
     )
     if fpga is not None:
-        measured = _with_firmware(run, network, fpga, measured, vendor)
+        measured = _with_firmware(run, network, fpga, measured, vendor, precision)
+    elif run.is_quick and precision is not None:
+        measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
 
 
@@ -296,9 +305,10 @@ def _with_firmware(
     fpga: Target,
     measured: Measurements,
     vendor: _Vendor | None,
+    precision: Precision | None,
 ) -> Measurements:
     """Make the firmware, and evaluate the scores that it computes of the same events."""
-    is_rounded = run.submission.spec.precision is not None
+    is_rounded = precision is not None
     with run.stage("firmware", "translate, simulate and synthesise") as workspace:
         request = FirmwareRequest(
             graph=network.graph,
@@ -306,7 +316,7 @@ def _with_firmware(
             target=fpga,
             events=run.mixture.path,
             workspace=workspace,
-            precision=run.submission.spec.precision,
+            precision=precision,
             must_include=_witness_rows(run, measured.scored),
             background=run.mixture.rows_without(run.challenge.signals),
             network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),

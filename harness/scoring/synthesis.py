@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.card.records import Firmware, IsolationKind, NotMeasured
+from harness.card.records import Firmware, IsolationKind, NotMeasured, Physics
 from harness.challenge import Challenge, Target
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
+from harness.data.mix import Mixture
 from harness.errors import UsageError, field_problems
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_tried_workspace
+from harness.sandbox.scores import read_scores
 from harness.scoring.chosen import chosen_challenges
+from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.pipeline import mix_events
+from harness.scoring.rounding import find_precision, training_part
 from harness.scoring.scorer import extract_network
 from harness.submission import Submission, read_submission
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Synthesis:
+    """The firmware of a submission, and what it is worth on a part of the events.
+
+    Attributes
+    ----------
+    firmware : Firmware or NotMeasured
+        Its timing, resources and verdicts.
+    physics : Physics or NotMeasured
+        Of the scores that the firmware gives; NotMeasured where the backend computes none.
+    """
+
+    firmware: Firmware | NotMeasured
+    physics: Physics | NotMeasured
+
+
 # Backends that can go on to place and route.
 _IMPLEMENTING = ("vitis", "vivado")
+_NO_SCORES = NotMeasured(not_measured="no event was scored by this firmware")
 
 
 def synthesise_submission(
@@ -41,7 +64,7 @@ def synthesise_submission(
     settings: FirmwareSettings | None = None,
     isolation: IsolationKind = "bwrap",
     progress: Callable[[str], None] = lambda _: None,
-) -> Firmware | NotMeasured:
+) -> Synthesis:
     """Make the firmware of the submission in `folder`, alone: no event is scored for a card.
 
     Parameters
@@ -76,21 +99,25 @@ def synthesise_submission(
         staged = submission.stage(workspace.new_folder("submission"))
         network = extract_network(workspace, staged, rules, progress)
         if reports is not None:
-            return read_reports(
+            firmware = read_reports(
                 reports,
                 target=target,
                 graph=network.graph,
                 weights=network.weights,
                 workspace=workspace,
             )
+            return Synthesis(firmware=firmware, physics=_NO_SCORES)
         store, mixture = mix_events(rules, cache_root(cache), workspace.folder, is_quick=True)
+        precision = find_precision(
+            submission, network, rules, lambda: training_part(store, rules), workspace, progress
+        )
         request = FirmwareRequest(
             graph=network.graph,
             weights=network.weights,
             target=target,
             events=mixture.path,
             workspace=workspace,
-            precision=submission.spec.precision,
+            precision=precision,
             background=mixture.rows_without(rules.signals),
             settings=settings or FirmwareSettings(),
             has_implementation=has_implementation,
@@ -99,7 +126,16 @@ def synthesise_submission(
         made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
         if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
-        return made.report
+        physics = _physics(rules, mixture, made.scores)
+        return Synthesis(firmware=made.report, physics=physics)
+
+
+def _physics(rules: Challenge, mixture: Mixture, scores: Path | None) -> Physics | NotMeasured:
+    """Evaluate the scores that the firmware gives, if it gives any."""
+    if scores is None:
+        return _NO_SCORES
+    by_process = mixture.separate(read_scores(scores, mixture.n_events))
+    return evaluate_scores(rules, by_process, mixture.hashes, "firmware", mixture.menu)
 
 
 def fpga_of(rules: Challenge) -> Target:

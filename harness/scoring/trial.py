@@ -17,6 +17,7 @@ from harness.firmware.witnesses.graph import compare_quickly
 from harness.sandbox import Workspace, open_tried_workspace
 from harness.scoring.chosen import chosen_challenges
 from harness.scoring.integrity import Batch
+from harness.scoring.rounding import find_precision
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.submission import Submission, read_submission
 from harness.submission.events import save_events
@@ -68,7 +69,7 @@ def try_submission(
         network = extract_network(workspace, staged, rules, progress)
         _score(workspace, Scorer.of_network(network, rules.layout), rules, progress)
         if rules.fpga is not None:
-            _translate(workspace, network, submission, rules.fpga, progress)
+            _translate(workspace, network, submission, rules, rules.fpga, progress)
     return submission
 
 
@@ -88,6 +89,7 @@ def _translate(
     workspace: Workspace,
     network: ExportedNetwork,
     submission: Submission,
+    rules: Challenge,
     target: Target,
     progress: Callable[[str], None],
 ) -> None:
@@ -95,13 +97,17 @@ def _translate(
 
     Their scores must agree at both ends of every input word, and beyond.
     """
+    # No data are needed here, so words are chosen by made-up events; a scoring takes others.
+    precision = find_precision(
+        submission, network, rules, lambda: probe_events(rules.layout.shape), workspace, progress
+    )
     request = FirmwareRequest(
         graph=network.graph,
         weights=network.weights,
         target=target,
         events=None,
         workspace=replace(workspace, folder=workspace.new_folder("firmware")),
-        precision=submission.spec.precision,
+        precision=precision,
         progress=lambda line: progress(f"firmware: {line}"),
     )
     try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -46,7 +48,7 @@ _EXAMPLES = {
     "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
-    "precision": 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", '
+    "precision": 'precision: auto, or {input: "fixed<16,13>", weights: "fixed<8,2>", '
     'activations: "fixed<16,8>"}',
 }
 
@@ -64,9 +66,18 @@ def _is_word(text: str) -> str:
     return text
 
 
-def _is_input_word(text: str) -> str:
-    parse_input_word(text)
-    return text
+def _are_input_words(words: tuple[str, ...]) -> tuple[str, ...]:
+    for text in words:
+        parse_input_word(text)
+    return words
+
+
+def _listed(value: object) -> object:
+    """Read one word as a list of it."""
+    # A tuple, as what came from JSON is one no more after this.
+    return (
+        (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+    )
 
 
 def _nothing_if_empty(value: object) -> object:
@@ -89,7 +100,20 @@ Line = Annotated[Text, Field(min_length=1, max_length=200, pattern=r"^[^\n]*$")]
 ShortLine = Annotated[Line, Field(max_length=40)]
 Paragraph = Annotated[Text, Field(min_length=1, max_length=4000)]
 Word = Annotated[str, AfterValidator(_is_word)]
-InputWord = Annotated[str, AfterValidator(_is_input_word)]
+InputWords = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]),
+    Field(min_length=1, max_length=10_000),
+    AfterValidator(_are_input_words),
+]
+AUTO = "auto"
+
+
+class LayerPrecision(Value):
+    """Fixed-point types of one layer, in place of those of the whole network."""
+
+    weights: Word | None = None
+    activations: Word | None = None
 
 
 ScoresName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
@@ -101,11 +125,35 @@ class Precision(Value):
     Written as in hls4ml: ``fixed<W,I>`` has W bits, I of them before the point, the sign
     included; ``ufixed`` has no sign. A network of HGQ2 layers carries its own widths and needs
     none of these.
+
+    Attributes
+    ----------
+    input : tuple of str
+        Words of the network's input: one for all, one for each feature of an object, or one for
+        each input.
+    weights, activations : str
+        Words of constants, and of what a layer reads, in every layer that has none of its own.
+    layers : dict
+        Words of single layers, by the names of these.
     """
 
-    input: InputWord
+    input: InputWords
     weights: Word
     activations: Word
+    layers: dict[Annotated[str, Field(max_length=128)], LayerPrecision] = Field(
+        default_factory=dict, max_length=1_000
+    )
+
+
+def _kind_of_precision(value: object) -> str:
+    return "chosen" if value == AUTO else "stated"
+
+
+# Words that are stated, or ``auto``: the harness chooses them.
+AnyPrecision = Annotated[
+    Annotated[Precision, Tag("stated")] | Annotated[Literal["auto"], Tag("chosen")],
+    Discriminator(_kind_of_precision),
+]
 
 
 class Spec(Value):
@@ -138,8 +186,9 @@ class Spec(Value):
         default challenge of the manifest.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
-    precision : Precision or None
-        Needed for a network of plain Keras layers in the trigger division.
+    precision : Precision, ``auto`` or None
+        Needed for a network of plain Keras layers in the trigger division. With ``auto`` the words
+        are chosen by the ranges that training events take in the network.
     """
 
     model_config = ConfigDict(
@@ -171,7 +220,7 @@ class Spec(Value):
         default=None, validate_default=True
     )
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
-    precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
+    precision: Annotated[AnyPrecision | None, BeforeValidator(_nothing_if_empty)] = None
 
     @field_validator("is_supervised")
     @classmethod
@@ -275,8 +324,16 @@ def owners_of(text: str) -> tuple[str, ...]:
         return ()
 
 
+def _fields_at(path: Sequence[str]) -> Iterable[str]:
+    """Return which fields a submission has where `path` ends."""
+    return (
+        Spec if len(path) == 1 else LayerPrecision if "layers" in path else Precision
+    ).model_fields
+
+
 def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:
-    path = [str(part) for part in detail["loc"]]
+    # Which of the two forms of `precision` it was is no part of the field's name.
+    path = [str(part) for part in detail["loc"] if part not in ("stated", "chosen")]
     field = path[0] if path else ""
     line = f", line {lines[field]}" if field in lines else ""
     where = f"{FILE_NAME}{line}, field {'.'.join(path)}"
@@ -286,7 +343,7 @@ def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:
         return Problem(
             what=f"is no field of {'a submission' if len(path) == 1 else field}",
             where=where,
-            expected=", ".join((Spec if len(path) == 1 else Precision).model_fields),
+            expected=", ".join(_fields_at(path)),
             fix="delete it, or correct its spelling",
         )
     found, said = repr(str(detail.get("input"))[:80]), complaint(detail)

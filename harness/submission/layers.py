@@ -104,6 +104,7 @@ _KERAS_PARTS = {
     "keras.constraints": "NonNeg MaxNorm MinMaxNorm UnitNorm",
     "keras.regularizers": "L1 L2 L1L2",
 }
+_HARNESS_PARTS = {"harness.submission.functions": "TableOfValues"}
 
 Triple = tuple[str, str, str | None]
 
@@ -116,6 +117,7 @@ def _triples() -> Iterator[tuple[Triple, bool]]:
         (_HGQ_LAYERS, "hgq>", True),
         (_HGQ_PARTS, "hgq>", False),
         (_KERAS_PARTS, None, False),
+        (_HARNESS_PARTS, "harness>", False),
     ):
         for module, names in names_by_module.items():
             for name in names.split():

@@ -61,7 +61,9 @@ def saturating(*, rounding: str = "RND"):
 
 @pytest.fixture
 def synth(synth_in_process: Synth) -> Synth:
-    return lambda network, *options: synth_in_process(network, "--quick", *options)
+    return lambda network, *options, **declared: synth_in_process(
+        network, "--quick", *options, **declared
+    )
 
 
 @pytest.fixture
@@ -308,6 +310,47 @@ def test_the_terminal_shows_how_many_scores_differ(score):
     assert "rounded to its declared precision" in " ".join(result.stdout.split())
     (row,) = (line for line in result.stdout.splitlines() if "│ alike" in line and " 400 " in line)
     assert row.count("400") == 2
+
+
+def plain_network():
+    """Return a float network that sees momenta in GeV."""
+    load_keras()
+    import keras
+
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((N_INPUTS,), name="event")
+    x = keras.layers.Dense(4, activation="relu", name="hidden")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(1, name="score")(x))
+
+
+def test_words_are_chosen_by_training_events_and_a_quick_score_says_what_they_cost(score):
+    result = score(plain_network(), "--quick", precision="auto")
+
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    assert "fixed-point words, chosen by the ranges of training events" in result.stdout
+    assert "│ hidden" in result.stdout
+    assert "the rounded one (in Keras)" in result.stdout
+
+
+def test_the_chosen_words_are_in_the_card_and_the_firmware_is_of_them(score):
+    result = score(plain_network(), "--json", precision="auto")
+
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    card = json.loads(result.stdout)
+    assert card["precision"]["is_chosen"]
+    assert set(card["precision"]["layers"]) == {"hidden", "score"}
+    assert card["compared"]["is_rounded"]
+    (found,) = card["firmware"]["agreements"]
+    assert found["n_different"] == 0
+
+
+def test_an_estimate_shows_the_physics_of_the_scores_that_the_firmware_gives(synth):
+    result = synth(plain_network(), precision="auto")
+
+    assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
+    said = " ".join(result.stdout.split())
+    assert "firmware, a part of the events" in said
+    assert "TPR at FPR" in said
 
 
 def test_the_compared_scores_of_a_card_are_verified(harness, score, tmp_path):

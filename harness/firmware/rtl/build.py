@@ -8,7 +8,8 @@ counted in the netlist. The clock period is an estimate, as nothing is placed an
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from harness.firmware.translate.verilog import write_verilog
 from harness.firmware.witnesses.csim import compare_csim
 from harness.firmware.witnesses.events import CommonEvents, choose_common_events
 from harness.firmware.witnesses.graph import compare_graph, compare_quickly
+
+# A line of progress this often, while tools are at work side by side.
+_TELL_EVERY_S = 20.0
 
 
 def build_rtl(request: FirmwareRequest) -> FirmwareResult:
@@ -59,7 +63,13 @@ def _build(
         simulation = pool.submit(simulate_verilog, request, events, first)
         csim = pool.submit(compare_csim, request, translation, events)
         graph = pool.submit(compare_graph, request, events)
-        _finish((closing, simulation, csim, graph))
+        jobs: dict[str, Future[Any]] = {
+            "synthesis": closing,
+            "simulation of the Verilog": simulation,
+            "C simulation": csim,
+            "Keras graph": graph,
+        }
+        finish(jobs, request.progress)
     closed, simulated = closing.result(), simulation.result()
     if closed.mapped.verilog != first:
         simulated = simulate_verilog(request, events, closed.mapped.verilog)
@@ -73,12 +83,33 @@ def _build(
     )
 
 
-def _finish(jobs: Sequence[Future[Any]]) -> None:
-    """Wait for jobs; once one has failed start no more of them, and raise what failed."""
-    wait(jobs, return_when=FIRST_EXCEPTION)
-    for job in jobs:
+def finish(
+    jobs: Mapping[str, Future[Any]],
+    tell: Callable[[str], None],
+    every_s: float = _TELL_EVERY_S,
+    now: Callable[[], float] = time.monotonic,
+) -> None:
+    """Wait for jobs; once one has failed start no more of them, and raise what failed.
+
+    Parameters
+    ----------
+    jobs : mapping of str to Future
+        By what they do.
+    tell : callable
+        Receives a line now and then: which jobs are not done yet.
+    every_s : float
+        How often.
+    """
+    started = now()
+    while True:
+        done, left = wait(jobs.values(), every_s, FIRST_EXCEPTION)
+        if not left or any(job.exception() for job in done):
+            break
+        names = ", ".join(name for name, job in jobs.items() if job in left)
+        tell(f"{now() - started:.0f} s; not done yet: {names}")
+    for job in jobs.values():
         job.cancel()
-    for job in jobs:
+    for job in jobs.values():
         if not job.cancelled():
             job.result()
 

@@ -12,6 +12,7 @@ from harness.firmware.translate.fixed_layers import Call, added_name, no_form
 from harness.firmware.translate.fixed_words import Words, nearest, quantiser_config, rounded
 from harness.firmware.translate.replacements import advise
 from harness.firmware.translate.tables import address_word
+from harness.submission.functions import register_functions
 
 if TYPE_CHECKING:
     import keras
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 _RECTIFIERS = {"relu": {}, "relu6": {"max_value": 6.0}, "leaky_relu": {"negative_slope": 0.2}}
 # Activations that look at more than one value: no table holds them.
 _JOINT = {"softmax": "Softmax", "log_softmax": "LogSoftmax"}
+# Operations of `keras.ops` that are a function of `harness.submission.functions`.
+TABLES = {
+    "Cos": "cos",
+    "Cosh": "cosh",
+    "Log": "log",
+    "Log1p": "log1p",
+    "Reciprocal": "reciprocal",
+    "Sin": "sin",
+    "Sinh": "sinh",
+    "Sqrt": "sqrt",
+}
 # Operations of `keras.ops` that are an activation without settings, by its name in Keras.
 FUNCTIONS = {
     "Exp": "exponential",
@@ -72,6 +84,11 @@ def function(operation: keras.Operation, words: Words) -> Call:
 
     name = FUNCTIONS[type(operation).__name__]
     return activation(keras.layers.Activation(name, name=operation.name), words)
+
+
+def known_function(operation: keras.Operation, words: Words) -> Call:
+    """Return an operation that is a function of the harness as a table."""
+    return _table(register_functions()[TABLES[type(operation).__name__]], words, operation.name)
 
 
 def exponential_unit(operation: keras.Operation, words: Words) -> Call:

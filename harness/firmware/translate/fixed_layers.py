@@ -6,6 +6,7 @@ which no participant can give.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -22,6 +23,7 @@ from harness.firmware.translate.fixed_words import (
     word_of,
 )
 from harness.firmware.translate.replacements import advise
+from harness.submission.quantisers import quantiser
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
@@ -76,12 +78,16 @@ def built_once(build: Callable[[Any], Call]) -> Call:
 # --- Layers of weights ----------------------------------------------------------------------------
 
 
-def input_words(words: Words) -> Call:
+def input_words(words: Sequence[str], shape: tuple[int | None, ...]) -> Call:
     """Return the layer that cuts the network's input to its words."""
-    from hgq.quantizer import Quantizer
-
-    config = quantiser_config(words["input"], "datalane", overflow="WRAP", rounding="TRN")
-    layer: Call = Quantizer(config, name=INPUT_WORDS)
+    n_inputs = math.prod(size for size in shape[1:] if size is not None)
+    if n_inputs % len(words):
+        raise UntranslatableError(
+            f"{len(words)} words do not divide {n_inputs} inputs",
+            where="submission.yaml, field precision.input",
+            expected="one word, one for each feature of an object, or one for each input",
+        )
+    layer: Call = quantiser(words, shape, overflow="WRAP", rounding="TRN", name=INPUT_WORDS)
     return layer
 
 

@@ -2,22 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from harness.submission.words import FixedPoint
+from harness.submission.words import FixedPoint, parse_word
 
 if TYPE_CHECKING:
     from hgq.config import QuantizerConfig
 
-# The words of a network at fixed widths: ``input``, ``weights`` and ``activations``.
+# The words of a layer at fixed widths: ``weights`` and ``activations``.
 Words: TypeAlias = Mapping[str, FixedPoint]
 Floats: TypeAlias = NDArray[np.float64]
 # Keras computes constants in float32.
 SIGNIFICANT_BITS = 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Widths:
+    """The words of a network at fixed widths.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        One word for all inputs of the network, one for each feature, or one for each input.
+    every : mapping
+        Words of layers that have none of their own.
+    of_layers : mapping of str to mapping
+        By the names of layers, the words that they have of their own.
+    """
+
+    inputs: tuple[str, ...]
+    every: Words
+    of_layers: Mapping[str, Words]
+
+    def of(self, name: str) -> Words:
+        """Return the words of a layer."""
+        return {**self.every, **self.of_layers.get(name, {})}
+
+
+def read_widths(precision: Mapping[str, object]) -> Widths:
+    """Read a declared precision, as `harness.submission.declaration.Precision` is written.
+
+    Examples
+    --------
+    >>> declared = {"input": "fixed<13,11>", "weights": "fixed<8,2>", "activations": "fixed<16,8>"}
+    >>> own = {"first": {"activations": "fixed<18,12>", "weights": None}}
+    >>> str(read_widths({**declared, "layers": own}).of("first")["activations"])
+    'fixed<18,12>'
+    """
+    inputs, layers = precision["input"], precision.get("layers") or {}
+    assert isinstance(layers, Mapping)
+    return Widths(
+        inputs=(inputs,) if isinstance(inputs, str) else tuple(cast("Sequence[str]", inputs)),
+        every=_parsed({key: precision[key] for key in ("weights", "activations")}),
+        of_layers={name: _parsed(words) for name, words in layers.items()},
+    )
+
+
+def _parsed(words: Mapping[str, object]) -> Words:
+    return {key: parse_word(text) for key, text in words.items() if isinstance(text, str)}
 
 
 def quantiser_config(

@@ -2,9 +2,9 @@
 
 The translators read quantised layers alone. A float network with a declared precision becomes a
 quantised one: weights are rounded to the words for weights, every layer's input to those for
-activations, the network's own input to the words for inputs. From then on that network is the
-reference: its scores are the firmware's, and how far they lie from the float network's shows in
-the physics.
+activations, the network's own input to the words for inputs. A layer may have words of its own.
+From then on that network is the reference: its scores are the firmware's, and how far they lie
+from the float network's shows in the physics.
 """
 
 from __future__ import annotations
@@ -24,10 +24,9 @@ from harness.firmware.translate import (
 from harness.firmware.translate.da4ml_layers import is_wiring
 from harness.firmware.translate.fixed_activations import is_plain_relu
 from harness.firmware.translate.fixed_layers import Call, no_form
-from harness.firmware.translate.fixed_words import Words
+from harness.firmware.translate.fixed_words import Widths, Words, read_widths
 from harness.firmware.translate.inline import NOTHING, inlined, without_other_uses
 from harness.firmware.translate.names import number_tensors
-from harness.submission.words import parse_word
 
 if TYPE_CHECKING:
     import keras
@@ -66,6 +65,7 @@ _OPERATIONS: Mapping[str, _Make | None] = {
     "Clip": fixed_operations.clip,
     **dict.fromkeys(("Sum", "Mean"), fixed_operations.total),
     **dict.fromkeys(fixed_activations.FUNCTIONS, fixed_activations.function),
+    **dict.fromkeys(fixed_activations.TABLES, fixed_activations.known_function),
     **dict.fromkeys(("Elu", "Celu"), fixed_activations.exponential_unit),
     "Gelu": fixed_activations.gelu,
     **dict.fromkeys(("LeakyRelu", "ReLU"), fixed_activations.rectifier),
@@ -74,8 +74,11 @@ _OPERATIONS: Mapping[str, _Make | None] = {
     **dict.fromkeys(("Absolute", "GetItem")),
 }
 
+# Of these, those whose result is as exact as what they read.
+_WORDLESS = frozenset({"Concatenate", "Mean", "Reshape", "Sum"})
 
-def load_fixed_point(precision: Mapping[str, str] | None, inputs: Files) -> keras.Model:
+
+def load_fixed_point(precision: Mapping[str, object] | None, inputs: Files) -> keras.Model:
     """Rebuild a network; one of plain Keras layers becomes fixed-width by its precision.
 
     Parameters
@@ -121,7 +124,7 @@ def _stays(operation: keras.Operation) -> bool:
     return is_plain or kind in _UNCHANGED or is_wiring(operation)
 
 
-def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Model:
+def to_fixed_width(model: keras.Model, precision: Mapping[str, object]) -> keras.Model:
     """Rebuild a network with quantised layers.
 
     Parameters
@@ -129,7 +132,9 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     model : keras.Model
         Plain layers of Keras, HGQ2's, or both; HGQ2's stay as they are.
     precision : mapping
-        ``input``, ``weights`` and ``activations``, each ``fixed<W,I>`` or ``ufixed<W,I>``.
+        ``input``, ``weights`` and ``activations``, each ``fixed<W,I>`` or ``ufixed<W,I>``, and
+        ``layers``, words of single layers by their names. ``input`` may list a word for each
+        feature.
 
     Raises
     ------
@@ -138,17 +143,19 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     """
     import keras
 
-    words = {name: parse_word(text) for name, text in precision.items()}
+    widths = read_widths(precision)
+    _check_names(model, widths)
     # The input is quantised by a layer of its own, so that every layer that reads it sees the same.
     inputs = keras.Input(
         model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events>float"
     )
-    quantised = fixed_layers.input_words(words)(inputs)
+    quantised = fixed_layers.input_words(widths.inputs, inputs.shape)(inputs)
     replaced: dict[int, Call] = {}
     problems: list[Problem] = []
 
     def replace(operation: keras.Operation) -> Call:
         if id(operation) not in replaced:
+            words = widths.of(operation.name)
             replaced[id(operation)] = _noting(operation, words, problems)
         return replaced[id(operation)]
 
@@ -156,6 +163,17 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, str]) -> keras.Mo
     if problems:
         raise UntranslatableError(*problems)
     return keras.Model(inputs, outputs, name=model.name)
+
+
+def _check_names(model: keras.Model, widths: Widths) -> None:
+    """Refuse words of a layer that the network does not have."""
+    names = [operation.name for operation in model.operations]
+    if unknown := sorted(set(widths.of_layers) - set(names)):
+        raise UntranslatableError(
+            f"the network has no layer {', '.join(unknown)[:200]}",
+            where="submission.yaml, field precision.layers",
+            expected=f"names among {', '.join(names)[:600]}",
+        )
 
 
 def _noting(operation: keras.Operation, words: Words, problems: list[Problem]) -> Call:
@@ -198,6 +216,13 @@ def _replacement(operation: keras.Operation, words: Words) -> Call:
     if kind not in _LAYERS:
         raise no_form(operation)
     return _LAYERS[kind](operation, words)
+
+
+def has_words(operation: keras.Operation) -> bool:
+    """Say whether an operation is rounded to words when it is rebuilt at fixed widths."""
+    kind = type(operation).__name__
+    is_exact = _OPERATIONS.get(kind, _LAYERS.get(kind)) is None and kind not in _WITH_ACTIVATION
+    return has_fixed_form(operation) and not (is_exact or kind in _WORDLESS or _stays(operation))
 
 
 def has_fixed_form(operation: keras.Operation) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 GENERAL_ADVICE = "use layers of HGQ2 (hgq.layers), or heads from harness.heads"
 SOFTMAX_ADVICE = "use hgq.layers.QSoftmax() as a layer of its own"
 
+_FUNCTIONS = ("Cos", "Cosh", "Log", "Log1p", "Sin", "Sinh", "Sqrt")
+_FUNCTION = "use a table: heads.table(x, '{}', word=..., output=...)"
 _TABLE = "use hgq.layers.QUnaryFunctionLUT, a table"
 _NO_DIVISION = "use hgq.layers.QBatchNormalization: a mean over one event needs a division"
 _SCALE = "use heads.scale, or hgq.layers.QBatchNormalization"
@@ -38,13 +40,12 @@ REPLACEMENTS: Mapping[str, str] = {
     "UpSampling2D": "use interpolation='nearest'",
     "Lambda": "use layers of HGQ2: a Lambda is Python code, not arithmetic",
     "Square": "use hgq.layers.QMultiply()([x, x])",
-    "Mean": "use a sum: dividing by a constant does not change the order of the scores",
+    "Mean": "use a sum: as the last step, a division by a constant changes no order of the scores",
     "Exp": "use hgq.layers.QUnaryFunctionLUT(activation='exponential')",
-    "Log": _TABLE,
+    **{name: _FUNCTION.format(name.lower()) for name in _FUNCTIONS},
     **dict.fromkeys(("Relu", "ReLU"), "use the layer keras.layers.ReLU"),
     **dict.fromkeys(("Sigmoid", "Tanh", "Silu", "Gelu", "Elu", "Selu", "Softplus"), _TABLE),
     **dict.fromkeys(("Divide", "TrueDivide", "Reciprocal"), "use a table of 1/x: heads.table"),
-    "Sqrt": "leave it out: a root does not change the order of the scores",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.submission.functions import TableOfValues
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def saturates_freely(layer: keras.layers.Layer) -> bool:
 
     if not (isinstance(layer, QUnaryFunctionLUT) and layer.enable_iq and layer.enable_oq):
         return False
+    if isinstance(layer.activation, TableOfValues):
+        return False  # what the function is beyond its values, nobody said
     address, output = _word_of(layer.iq), _word_of(layer.oq)
     if address is None or output is None or layer.iq.quantizer.overflow_mode == "WRAP":
         return False
@@ -104,7 +107,9 @@ def coarse_tables(model: keras.Model, declared: FixedPoint | None) -> Iterator[s
     from hgq.layers import QUnaryFunctionLUT
 
     for layer in model.operations:
-        if isinstance(layer, QUnaryFunctionLUT) and layer.enable_iq and layer.enable_oq:
+        if not isinstance(layer, QUnaryFunctionLUT) or isinstance(layer.activation, TableOfValues):
+            continue
+        if layer.enable_iq and layer.enable_oq:
             address, output = _word_of(layer.iq), _word_of(layer.oq)
             if address is not None and output is not None:
                 yield from _warn(layer, address, output, declared)

@@ -19,6 +19,7 @@ from harness.firmware.backend import Amount, FirmwareRequest, Text
 from harness.firmware.parts import part_of
 from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.checking import check_translatable
+from harness.firmware.translate.fixed_words import read_widths
 from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
@@ -27,7 +28,7 @@ from harness.firmware.translate.tables import coarse_tables
 from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, trace_layers
 from harness.sandbox.step import GIB
 from harness.submission.events import extremes, open_rows
-from harness.submission.words import FixedPoint, parse_word
+from harness.submission.words import FixedPoint
 
 Layer = tuple[StageName, Count]
 
@@ -106,7 +107,7 @@ def translate(
         "translate.translation:trace_network",
         TraceReport,
         request={
-            "precision": request.precision.model_dump() if request.precision else None,
+            "precision": request.words,
             "has_hls4ml": has_hls4ml,
             "hls_backend": hls_backend,
             "part": part_of(request.target).part,
@@ -140,7 +141,7 @@ def wire_integer_bits(events: Path | None) -> int:
 def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 
-    Request: ``precision`` (three fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
+    Request: ``precision`` (fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
     ``part``, ``clock_period_ns``, ``wire_integer_bits``. Inputs: ``graph``, ``weights``. Outputs:
     ``program`` (JSON of da4ml); ``layers`` (the same with every layer's outputs); ``project``
     (tar), where hls4ml translates the network.
@@ -171,5 +172,5 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     return report
 
 
-def _activations(precision: Mapping[str, str] | None) -> FixedPoint | None:
-    return parse_word(precision["activations"]) if precision else None
+def _activations(precision: Mapping[str, object] | None) -> FixedPoint | None:
+    return read_widths(precision).every["activations"] if precision else None

@@ -25,7 +25,7 @@ from harness.firmware.translate.translation import Translation
 from harness.firmware.witnesses.equality import INTERPRETER, compare
 from harness.firmware.witnesses.events import CommonEvents, choose_common_events
 from harness.firmware.witnesses.overflow import watched
-from harness.submission.events import open_rows
+from harness.submission.events import Events, open_rows
 
 if TYPE_CHECKING:
     import keras
@@ -67,7 +67,7 @@ def compare_graph(
         "reference",
         "witnesses.graph:evaluate_graph",
         GraphReport,
-        request={"precision": request.precision.model_dump() if request.precision else None},
+        request={"precision": request.words},
         inputs={
             "graph": request.graph,
             "weights": request.weights,
@@ -89,6 +89,24 @@ def compare_graph(
     return agreement, done.report.overflow
 
 
+def score_quantised(request: FirmwareRequest) -> Path:
+    """Score all events of a request by the quantised Keras graph alone; return the raw scores.
+
+    They are what the firmware computes, but for events in which float32 rounds a sum.
+    """
+    assert request.events is not None
+    n_events = len(open_rows(request.events))
+    done = request.run(
+        "quantised",
+        "witnesses.graph:evaluate_alone",
+        GraphReport,
+        request={"precision": request.words},
+        inputs={"graph": request.graph, "weights": request.weights, "events": request.events},
+        outputs={"scores": BYTES_PER_SCORE * n_events},
+    )
+    return done.outputs["scores"]
+
+
 # --- The step -------------------------------------------------------------------------------------
 
 
@@ -107,7 +125,18 @@ def evaluate_graph(request: Request, inputs: Files, outputs: Files) -> Report:
     return {"overflow": overflow}
 
 
-def evaluate(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.float64]:
+@disk_faults()
+def evaluate_alone(request: Request, inputs: Files, outputs: Files) -> Report:
+    """Evaluate the quantised graph in float32 (entry of a step).
+
+    Request: ``precision``. Inputs: ``graph``, ``weights``, ``events``. Outputs: ``scores``.
+    """
+    model = load_fixed_point(request["precision"], inputs)
+    evaluate(model, open_rows(inputs["events"])).tofile(outputs["scores"])
+    return {"overflow": {}}
+
+
+def evaluate(model: keras.Model, events: Events) -> NDArray[np.float64]:
     """Return the scores of events, shape (n,)."""
     scores = [_call(model, chunk) for _, chunk in _chunks(events)]
     return np.concatenate(scores) if scores else np.zeros(0)
@@ -147,7 +176,7 @@ def evaluate_with_overflow(
     return (np.concatenate(scores) if scores else np.zeros(0)), overflow
 
 
-def _chunks(events: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def _chunks(events: Events) -> Iterator[tuple[int, NDArray[np.float32]]]:
     for first in range(0, len(events), CHUNK_EVENTS):
         yield first, np.asarray(events[first : first + CHUNK_EVENTS])
 

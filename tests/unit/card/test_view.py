@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import NotMeasured
-from harness.card.view import card_view
+from harness.card.records import FixedWidths, NotMeasured
+from harness.card.view import card_view, synthesis_view
 from tests.cards import make_card
 from tests.terminal import draw
 
@@ -72,3 +72,54 @@ def test_text_of_others_moves_no_cursor_and_ends_no_line():
     assert "\x1b" not in shown
     assert "\u202e" not in shown
     assert shown.count("ab[bold]c") == 3
+
+
+WIDTHS = FixedWidths(
+    is_chosen=True,
+    input=("ufixed<15,12>", "fixed<13,6>"),
+    weights="fixed<10,2>",
+    activations="fixed<16,8>",
+    layers={"hidden": {"weights": "fixed<9,1>", "activations": "fixed<13,7>"}},
+)
+
+
+def test_what_rounding_costs_is_shown_beside_the_words():
+    card = make_card().model_copy(update={"precision": WIDTHS})
+    shown = draw(card_view(card), 120)
+
+    assert "fixed-point words, chosen by the ranges of training events" in shown
+    assert "ufixed<15,12>, fixed<13,6>" in shown
+    (layer,) = (line for line in shown.splitlines() if "│ hidden" in line)
+    assert "fixed<9,1>" in layer
+    before, after = card.float_physics.auc["h0"].value, card.firmware_physics.auc["h0"].value
+    assert "the rounded one (its firmware)" in shown
+    cost = shown[shown.index("what rounding costs") :]
+    assert f"{before:.4f}" in cost
+    assert f"{after:.4f}" in cost
+    assert "TPR at FPR 1e-05 float" in cost
+
+
+def test_a_rounded_network_without_firmware_is_said_to_be_one():
+    card = make_card()
+    missing = NotMeasured(not_measured="left out on request")
+    changes = {"precision": WIDTHS, "rounded_physics": card.firmware_physics}
+    card = card.model_copy(update={**changes, "firmware_physics": missing})
+
+    assert "the rounded one (in Keras)" in draw(card_view(card), 120)
+
+
+def test_a_network_of_hgq2_layers_has_no_words_to_show():
+    assert "what rounding costs" not in draw(card_view(make_card()), 120)
+
+
+def test_firmware_without_a_card_shows_auc_and_the_tpr_at_a_thousandth():
+    card = make_card()
+    shown = draw(synthesis_view(card.firmware, card.firmware_physics), 120)
+
+    said = " ".join(shown.split())
+    assert "firmware, a part of the events: 1,090,000 test background events" in said
+    assert f"{card.firmware_physics.auc['lq'].value:.4f}" in shown
+    assert "FPR 1e-05" not in shown
+    alone = draw(synthesis_view(card.firmware, NotMeasured(not_measured="no event")), 120)
+    assert "AUC" not in alone
+    assert "latency" in alone

@@ -126,6 +126,39 @@ def test_references_may_be_left_out(references):
     assert spec.references == ()
 
 
+def test_words_may_be_stated_by_feature_and_by_layer():
+    words = (
+        "precision:\n  input: ['ufixed<15,13>', 'fixed<8,4>']\n  weights: 'fixed<8,2>'\n"
+        "  activations: 'fixed<16,8>'\n  layers: {first: {activations: 'fixed<18,14>'}}\n"
+    )
+    spec, problems = parse_spec(GOOD + words, "team_x")
+    assert problems == []
+    assert spec.precision.input == ("ufixed<15,13>", "fixed<8,4>")
+    assert spec.precision.layers["first"].activations == "fixed<18,14>"
+    assert spec.precision.layers["first"].weights is None
+
+
+def test_words_may_be_left_to_the_harness():
+    spec, problems = parse_spec(GOOD + "precision: auto\n", "team_x")
+    assert problems == []
+    assert spec.precision == "auto"
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "said"),
+    [
+        ("precision: automatic\n", "precision", "automatic"),
+        ("precision: {input: 'fixed<8,4,RND>', weights: x}\n", "precision.input", "is cut"),
+        ("precision: {layers: {a: {bits: 3}}}\n", "precision.layers.a.bits", "is no field"),
+    ],
+)
+def test_words_that_cannot_be_read_are_named(words, field, said):
+    _, problems = parse_spec(GOOD + words, "team_x")
+    matching = [one for one in problems if one.where.endswith(f"field {field}")]
+    assert len(matching) == 1
+    assert said in matching[0].what
+
+
 def test_a_precision_is_read():
     text = (
         GOOD + 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", activations: ufixed<9,4>}'
@@ -136,7 +169,7 @@ def test_a_precision_is_read():
     assert problems == []
     assert spec is not None
     assert spec.precision is not None
-    assert spec.precision.input == "fixed<13,11>"
+    assert spec.precision.input == ("fixed<13,11>",)
 
 
 @pytest.mark.parametrize(

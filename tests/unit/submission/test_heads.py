@@ -46,9 +46,9 @@ def pick(x, start: int):
 
 
 def one_bit():
-    from harness.heads import _settings
+    from harness.submission.quantisers import settings
 
-    return _settings(["ufixed<1,1>"], (1, 1), place="weight")
+    return settings(["ufixed<1,1>"], (1, 1), place="weight")
 
 
 def words(values: np.ndarray, text: str, *, cuts: bool = False) -> np.ndarray:
@@ -198,10 +198,9 @@ def test_the_input_overflow_of_a_network_is_found_on_its_first_words():
 
 def test_the_words_of_a_first_layer_count_as_input_words():
     inputs = keras.Input((57,))
-    settings = heads.parse_word("ufixed<12,10>")
-    from harness.heads import _settings
+    from harness.submission.quantisers import settings
 
-    layer = q.QDense(1, iq_conf=_settings([str(settings)], (57,), place="datalane"))
+    layer = q.QDense(1, iq_conf=settings(["ufixed<12,10>"], (57,), place="datalane"))
     model = keras.Model(inputs, layer(inputs))
     events = np.full((2, 19, 3), 1.0, np.float32)
     events[1] = -1.0
@@ -301,3 +300,120 @@ def test_the_modes_of_a_word_take_the_place_of_those_of_a_head():
         heads.limit(inputs, ["fixed<8,3,RND>", "fixed<8,3>"])
     with pytest.raises(ValueError, match="do not reach the chip"):
         heads.input_words(inputs, ["fixed<8,3,RND>"])
+
+
+# --- Tables of one's own --------------------------------------------------------------------------
+
+
+def test_a_table_of_values_is_looked_up_rounded_and_saturates(tmp_path):
+    inputs = keras.Input((3,))
+    x = heads.input_words(inputs, "fixed<8,6>")
+    looked_up = heads.table(
+        x, values=[3.0, -1.3, 0.25, 9.0], word="fixed<2,2>", output="fixed<6,4>"
+    )
+    model = keras.Model(inputs, heads.identity(heads.combine(looked_up, np.ones((3, 1)), name="s")))
+    values = np.array([[-2, -1, 0], [1, 1, 1], [30, -30, 0.25]], np.float32)
+    expected = [[3.0 - 1.25 + 0.25], [3 * 7.75], [7.75 + 3.0 + 0.25]]
+
+    np.testing.assert_array_equal(np.asarray(model(values)), expected)
+    files = tmp_path / "graph", tmp_path / "weights"
+    network.export_network(model, *files)
+    rebuilt = network.rebuild(*files)
+    np.testing.assert_array_equal(np.asarray(rebuilt(values)), expected)
+    program = comb_trace(*trace_model(model))
+    np.testing.assert_array_equal(program.predict(values.astype(np.float64)), expected)
+
+
+def test_a_function_of_numpy_becomes_a_table():
+    inputs = keras.Input((2,))
+    x = heads.input_words(inputs, ["fixed<6,3>"])
+    model = keras.Model(inputs, heads.table(x, np.cosh, word="fixed<6,3>", output="ufixed<9,5>"))
+    values = np.array([[-4.0, 0.0], [1.125, 3.875]], np.float32)
+
+    expected = words(np.cosh(values), "ufixed<9,5>")
+    np.testing.assert_array_equal(np.asarray(model(values)), expected)
+
+
+def test_training_passes_through_a_table():
+    import tensorflow as tf
+
+    inputs = keras.Input((1,))
+    words_ = heads.input_words(inputs, "fixed<10,4>")
+    model = keras.Model(
+        inputs, heads.table(words_, np.square, word="fixed<8,4>", output="ufixed<8,6>")
+    )
+    x = tf.constant([[2.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = model(x, training=True)
+    assert float(tape.gradient(y, x)[0, 0]) == pytest.approx(4.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "either a function or values"),
+        ({"function": "tanh", "values": [0.0, 1.0]}, "either a function or values"),
+        ({"values": [0.0, 1.0, 2.0]}, "has 4 entries"),
+        ({"function": np.log}, "not finite at -2"),
+        ({"values": [0.0, 1.0, float("inf"), 0.0]}, "not finite at 0"),
+    ],
+)
+def test_a_table_that_cannot_be_built_is_refused(given, said):
+    with pytest.raises(ValueError, match=said):
+        heads.table(keras.Input((1,)), word="fixed<2,2>", output="fixed<4,4>", **given)
+
+
+def test_a_product_is_exact_or_refused():
+    inputs = keras.Input((2,))
+    x = heads.input_words(inputs, "ufixed<12,8>")
+    pair = [heads.combine(x, np.eye(2)[:, [i]], name=f"factor_{i}") for i in range(2)]
+    product = heads.multiply(*pair, words=("ufixed<12,8>", "ufixed<12,8>"), name="product")
+    values = np.array([[255.9375, 3.0625]], np.float32)
+
+    found = np.asarray(keras.Model(inputs, product)(values))
+    np.testing.assert_array_equal(found, [[255.9375 * 3.0625]])
+    with pytest.raises(ValueError, match="needs 25 bits"):
+        heads.multiply(*pair, words=("ufixed<13,8>", "ufixed<12,8>"), name="wide")
+
+
+# --- Shapes ---------------------------------------------------------------------------------------
+
+
+def every_head(x):
+    """Return the sum of scores that use every head, of an input of any shape."""
+    scaled = heads.scale(heads.limit(x, ["ufixed<5,5>", "fixed<6,4>", "fixed<5,3>"]), [-3, 0, 0])
+    looked_up = heads.table(scaled, "tanh", word="fixed<6,3>", output="fixed<6,2>")
+    scores = [
+        heads.sum_of_squares(scaled, word="fixed<6,4>", name="squares"),
+        heads.mean_squared_error(scaled, looked_up, word="fixed<6,4>", name="error"),
+        heads.kl_divergence(looked_up, scaled, word="fixed<6,4>", name="kl", output="ufixed<8,6>"),
+        heads.r_z(
+            scaled, looked_up, square_word="ufixed<6,4>", inverse_word="ufixed<6,4>", name="rz"
+        ),
+    ]
+    return heads.combine(keras.layers.Concatenate()(scores), np.ones((4, 1)), name="score")
+
+
+def test_heads_take_every_shape_of_event():
+    values = latent_values(200)[:, :6] * np.float32([5, 1, 1, 5, 1, 1])
+    found = []
+    for shape in ((6,), (2, 3), (2, 3, 1)):
+        inputs = keras.Input(shape)
+        x = heads.input_words(inputs, ["ufixed<8,7>", "fixed<8,4>", "fixed<8,4>"])
+        model = keras.Model(inputs, every_head(x))
+        shaped = values.reshape(-1, *shape)
+        scores = np.asarray(model(shaped)).ravel()
+        program = comb_trace(*trace_model(model))
+        np.testing.assert_array_equal(program.predict(values.astype(np.float64)).ravel(), scores)
+        found.append(scores)
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+    assert len(np.unique(found[0])) > 20
+
+
+def test_exponents_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="2 exponents do not divide 3 inputs"):
+        heads.scale(keras.Input((3,)), [1, 2])
+    with pytest.raises(ValueError, match="whole numbers"):
+        heads.scale(keras.Input((3,)), [0.5])

@@ -1,0 +1,82 @@
+"""What rounding a float network to fixed widths costs its physics, and the words, in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+
+from harness.card.records import FixedWidths, NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.terminal import DASH, interval_text, rate_text, table
+
+
+def rounding_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw the words of a rounded network and its figures before and after; else nothing."""
+    if card.precision is None:
+        return []
+    parts: list[RenderableType] = [_words(card.precision)]
+    after = card.rounded_physics or card.firmware_physics
+    before = card.float_physics
+    if not isinstance(before, NotMeasured) and not isinstance(after, NotMeasured):
+        rounded = "in Keras" if card.rounded_physics is not None else "its firmware"
+        parts.append(_figures(before, after, rounded, card.challenge.working_point))
+    return parts
+
+
+def _words(widths: FixedWidths) -> RenderableType:
+    whose = "chosen by the ranges of training events" if widths.is_chosen else "as declared"
+    rows = [
+        ("input", "", ", ".join(widths.input)),
+        *(
+            (name, words.get("weights", ""), words.get("activations", ""))
+            for name, words in widths.layers.items()
+        ),
+        ("every other layer", widths.weights, widths.activations),
+    ]
+    return table(f"fixed-point words, {whose}", ("layer", "weights", "activations"), rows)
+
+
+def _figures(before: Physics, after: Physics, rounded: str, working_point: float) -> RenderableType:
+    """Draw AUC and TPR of each signal, of the float network and of the rounded one."""
+    fpr = _common_rate(before, after, working_point)
+    rates = f"TPR at FPR {fpr:.0e}"
+    rows = [
+        (
+            signal,
+            *(_auc(physics, signal) for physics in (before, after)),
+            *(_rate(physics, signal, fpr) for physics in (before, after)),
+        )
+        for signal in before.auc
+    ]
+    return table(
+        f"what rounding costs: the float network, and the rounded one ({rounded})",
+        ("signal", "AUC float", "AUC rounded", f"{rates} float", "rounded"),
+        rows,
+        caption="95 % intervals, each of one figure: both columns are of the same events",
+    )
+
+
+def _common_rate(before: Physics, after: Physics, working_point: float) -> float:
+    """Return the working point, or where few events may pass there the next rate above it."""
+    rates = sorted(
+        point.fpr
+        for point in before.working_points
+        if _measured(before, point.fpr) and _measured(after, point.fpr)
+    )
+    return next((fpr for fpr in rates if fpr >= working_point), working_point)
+
+
+def _measured(physics: Physics, fpr: float) -> WorkingPoint | None:
+    point = physics.at(fpr)
+    return point if isinstance(point, WorkingPoint) and not point.is_low_statistics else None
+
+
+def _auc(physics: Physics, signal: str) -> str:
+    auc = physics.auc[signal]
+    return f"{auc.value:.4f}\n[{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]"
+
+
+def _rate(physics: Physics, signal: str, fpr: float) -> str:
+    point = _measured(physics, fpr)
+    if point is None:
+        return DASH
+    rate = point.rates[signal]
+    return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"

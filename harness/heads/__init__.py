@@ -1,0 +1,37 @@
+"""Building blocks of a network that FPGA tools translate: input words, scaling, score heads.
+
+Every block consists of HGQ2 layers that both hls4ml 1.3 and da4ml 0.6 can translate, so the two
+stay independent witnesses of the firmware's arithmetic. Words are written ``fixed<W,I>`` or
+``ufixed<W,I>``: W bits, I of them before the point, the sign included. Words inside the heads
+saturate: in the tail of the score, a value that wraps around would make the most anomalous event
+look ordinary.
+
+A float32 holds integers up to 24 bits, so every head keeps its sums to 24 bits; what Keras computes
+is then exactly what the netlist computes.
+"""
+
+from harness.heads.inputs import input_words, limit, quantise, scale
+from harness.heads.products import combine, multiply
+from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
+from harness.heads.tables import table
+from harness.submission.functions import TABLE_FUNCTIONS
+from harness.submission.words import input_overflow, overflow_of_words, parse_word
+
+__all__ = [
+    "TABLE_FUNCTIONS",
+    "combine",
+    "identity",
+    "input_overflow",
+    "input_words",
+    "kl_divergence",
+    "limit",
+    "mean_squared_error",
+    "multiply",
+    "overflow_of_words",
+    "parse_word",
+    "quantise",
+    "r_z",
+    "scale",
+    "sum_of_squares",
+    "table",
+]

@@ -1,0 +1,115 @@
+"""A network of plain Keras layers at fixed widths: the words chosen for it, and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.card.records import FixedWidths
+from harness.challenge import Challenge
+from harness.data.events import EventStore
+from harness.firmware.backend import FirmwareRequest
+from harness.firmware.translate.ranges import N_EVENTS, choose_precision
+from harness.firmware.witnesses.graph import score_quantised
+from harness.sandbox import Workspace
+from harness.sandbox.scores import read_scores
+from harness.scoring.assembly import Measurements, SubmissionRun
+from harness.scoring.evaluation import evaluate_scores
+from harness.scoring.scorer import ExportedNetwork
+from harness.submission import Submission
+from harness.submission.declaration import AUTO, Precision
+
+
+def find_precision(
+    submission: Submission,
+    network: ExportedNetwork,
+    rules: Challenge,
+    events: Callable[[], NDArray[np.float32]],
+    workspace: Workspace,
+    tell: Callable[[str], None],
+) -> Precision | None:
+    """Return the words of a network: those declared, or with ``auto`` those chosen for it.
+
+    Parameters
+    ----------
+    events : callable
+        Returns events to choose by, shape (n, n_objects, n_features); see `training_part`. It is
+        called where words are to be chosen, and only there.
+
+    Returns
+    -------
+    Precision or None
+        None where none is declared, or none is needed.
+    """
+    said = submission.spec.precision
+    if isinstance(said, Precision) or said is None or rules.fpga is None:
+        return said if isinstance(said, Precision) else None
+    tell("choosing the words of the network by the ranges that events take in it")
+    folder = workspace.new_folder("precision")
+    path = folder / "training.npy"
+    np.save(path, events(), allow_pickle=False)
+    request = FirmwareRequest(
+        graph=network.graph,
+        weights=network.weights,
+        target=rules.fpga,
+        events=None,
+        workspace=replace(workspace, folder=folder),
+    )
+    return choose_precision(request, path, n_features=rules.layout.shape[1])
+
+
+def training_part(store: EventStore, rules: Challenge) -> NDArray[np.float32]:
+    """Return events of the training part of the background, and never one that is scored."""
+    n_each = -(-N_EVENTS // len(rules.processes("background")))
+    parts = [store.select(name, "train")[:n_each] for name in rules.processes("background")]
+    return np.concatenate([np.asarray(part, np.float32) for part in parts])
+
+
+def precision_of(run: SubmissionRun, network: ExportedNetwork) -> Precision | None:
+    """Return the words of the network of a run: as declared, or chosen by training events."""
+    said = run.submission.spec.precision
+    if said is None or isinstance(said, Precision):
+        return said
+    with run.stage("precision", "words chosen by training events") as workspace:
+        return find_precision(
+            run.submission,
+            network,
+            run.challenge,
+            lambda: training_part(run.store, run.challenge),
+            workspace,
+            run.clock.tell,
+        )
+
+
+def as_record(run: SubmissionRun, precision: Precision | None) -> FixedWidths | None:
+    """Return the words as a card keeps them."""
+    if precision is None:
+        return None
+    content = precision.model_dump(mode="json", exclude_none=True)
+    return FixedWidths(is_chosen=run.submission.spec.precision == AUTO, **content)
+
+
+def with_rounding(
+    run: SubmissionRun, network: ExportedNetwork, measured: Measurements, precision: Precision
+) -> Measurements:
+    """Measure the physics of the network at fixed widths in Keras, where no firmware is made."""
+    if run.challenge.fpga is None:
+        return measured
+    with run.stage("rounded", "the network at fixed widths, in Keras") as workspace:
+        request = FirmwareRequest(
+            graph=network.graph,
+            weights=network.weights,
+            target=run.challenge.fpga,
+            events=run.mixture.path,
+            workspace=replace(workspace, folder=workspace.new_folder("rounded")),
+            precision=precision,
+        )
+        by_row = read_scores(score_quantised(request), run.mixture.n_events)
+    scores = run.mixture.separate(by_row)
+    physics = evaluate_scores(
+        run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.menu
+    )
+    return replace(measured, rounded_physics=physics)
