@@ -17,6 +17,9 @@ from harness.submission.number_types import type_problems
 if TYPE_CHECKING:
     import keras
 
+# What makes a network, in messages.
+NETWORK = "model.py, network()"
+
 
 def input_shapes(event_shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
     """Return the input shapes that a network may declare for events of `event_shape`.
@@ -30,7 +33,9 @@ def input_shapes(event_shape: tuple[int, int]) -> tuple[tuple[int, ...], ...]:
     return (n_objects * n_features,), (n_objects, n_features), (n_objects, n_features, 1)
 
 
-def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem]:
+def check_network(
+    network: object, event_shape: tuple[int, int], where: str = NETWORK
+) -> list[Problem]:
     """Find everything in which the result of ``network()`` breaks the contract.
 
     Parameters
@@ -39,6 +44,8 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
         What ``network()`` returned.
     event_shape : tuple of int
         ``(n_objects, n_features)`` of the challenge.
+    where : str
+        What made the network, for the messages.
 
     Returns
     -------
@@ -49,7 +56,6 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
     """
     import keras
 
-    where = "model.py, network()"
     if not isinstance(network, keras.Model):
         return [
             Problem(
@@ -80,8 +86,8 @@ def check_network(network: object, event_shape: tuple[int, int]) -> list[Problem
         ]
     return first_problems(
         [
-            *_input_problems(network, event_shape),
-            *_output_problems(network),
+            *_input_problems(network, event_shape, where),
+            *_output_problems(network, where),
             *mixing_problems(network, where),
             *type_problems(network, where),
         ]
@@ -102,8 +108,10 @@ def check_rebuilt(network: keras.Model) -> None:
         raise InvalidSubmissionError(*problems)
 
 
-def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Iterator[Problem]:
-    where = "model.py, network(), input"
+def _input_problems(
+    network: keras.Model, event_shape: tuple[int, int], where: str
+) -> Iterator[Problem]:
+    where = f"{where}, input"
     allowed = input_shapes(event_shape)
     expected = "one input of shape " + " or ".join(str(shape) for shape in allowed)
     fix = f"declare keras.Input({allowed[0]})"
@@ -120,8 +128,8 @@ def _input_problems(network: keras.Model, event_shape: tuple[int, int]) -> Itera
         yield Problem(what=f"the type is {tensor.dtype}", where=where, expected="float32", fix=fix)
 
 
-def _output_problems(network: keras.Model) -> Iterator[Problem]:
-    where = "model.py, network(), output"
+def _output_problems(network: keras.Model, where: str) -> Iterator[Problem]:
+    where = f"{where}, output"
     expected = "one anomaly score for each event: shape (n,) or (n, 1), real floating"
     if len(network.outputs) != 1:
         yield Problem(

@@ -44,6 +44,7 @@ _EXAMPLES = {
     "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
+    "model": "model: model.onnx (a network that needs no model.py)",
     "precision": 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", '
     'activations: "fixed<16,8>"}',
 }
@@ -90,6 +91,9 @@ Word = Annotated[str, AfterValidator(_is_word)]
 InputWord = Annotated[str, AfterValidator(_is_input_word)]
 
 
+OnnxName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*\.onnx$")]
+
+
 class Precision(Value):
     """Fixed-point types by which a float network of plain Keras layers is quantised.
 
@@ -129,6 +133,8 @@ class Spec(Value):
         What it is scored on, where nobody states a challenge; the first is the main one.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
+    model : str or None
+        The ONNX file that is the network, in the trigger division: no `model.py` is run then.
     precision : Precision or None
         Needed for a network of plain Keras layers in the trigger division.
     """
@@ -159,6 +165,7 @@ class Spec(Value):
         tuple[Name, ...], AfterValidator(_each_once), Field(min_length=1, max_length=10)
     ] = ("sample",)
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
+    model: Annotated[OnnxName | None, BeforeValidator(_nothing_if_empty)] = None
     precision: Annotated[Precision | None, BeforeValidator(_nothing_if_empty)] = None
 
     @field_validator("is_supervised")
@@ -167,6 +174,16 @@ class Spec(Value):
         learning = info.data.get("learning")
         if learning is not None and value != (learning == "supervised"):
             raise ValueError(f"contradicts `learning: {learning}`: delete it, or correct one")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _is_of_the_trigger_division(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("division") == "open":
+            raise ValueError(
+                "only the trigger division builds a network of it: write a model.py with "
+                "score(events) that uses onnxruntime, or set `division: trigger`"
+            )
         return value
 
     @field_validator("signals_seen")
