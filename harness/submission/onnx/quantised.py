@@ -6,6 +6,7 @@ The meaning of these operators: https://github.com/fastmachinelearning/qonnx/tre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +44,14 @@ _ROUND: Mapping[str, Callable[[Array], Array]] = {
 # The same of HGQ2. Without a sign, what is negative becomes 0 in every mode.
 _MODES = {"ROUND": "RND_CONV", "HALF_EVEN": "RND_CONV", "FLOOR": "TRN"}
 _MODES_WITHOUT_SIGN = {**_MODES, "DOWN": "TRN", "ROUND_TO_ZERO": "TRN", "HALF_UP": "RND"}
+# Modes that treat both signs alike: that of HGQ2 for magnitudes, and whether for their negatives.
+_OF_MAGNITUDES = {
+    "DOWN": ("TRN", False),
+    "ROUND_TO_ZERO": ("TRN", False),
+    "UP": ("TRN", True),
+    "HALF_UP": ("RND", False),
+    "HALF_DOWN": ("RND", True),
+}
 
 
 def quant(node: Node) -> Known:
@@ -50,41 +59,44 @@ def quant(node: Node) -> Known:
     scale = _given(node, 1, "scale")
     zero = _given(node, 2, "zero point")
     n_bits = _n_bits(_given(node, 3, "bit width"))
-    is_signed, is_narrow = (bool(node.settings.get(name, 0)) for name in ("signed", "narrow"))
+    is_signed = bool(node.settings.get("signed", 1))
+    is_narrow = bool(node.settings.get("narrow", 0))
     mode = str(node.settings.get("rounding_mode", "ROUND")).upper()
     if mode not in _ROUND:
         raise RefusedNodeError(f"rounds by {mode[:40]!r}", "use ROUND or FLOOR")
     if not (np.isfinite(scale).all() and (scale > 0).all()):
         raise RefusedNodeError("has a scale that is not above 0", "train it again")
+    if n_bits == 1 and is_signed:
+        # QONNX's own executor takes one bit with a sign for -1 and 1.
+        if (zero != 0).any():
+            raise RefusedNodeError("has one bit and a zero point", "use BipolarQuant")
+        return bipolar_quant(node)
     value = node.inputs[0]
     if isinstance(value, Constant):
         low, high = _range(n_bits, is_signed=is_signed, is_narrow=is_narrow)
         numbers = np.asarray(value.array / scale + zero, np.float32)
         integers = _ROUND[mode](np.clip(numbers, low, high)) - zero
         return _rounded(integers, scale, n_bits, is_signed=is_signed or bool((zero != 0).any()))
-    known = _MODES if is_signed else _MODES_WITHOUT_SIGN
-    if mode not in known:
-        raise RefusedNodeError(
-            f"rounds values of the events by {mode}",
-            f"train with one of {', '.join(known)}: no word of the firmware rounds so",
-        )
-    word = FixedPoint(
-        n_bits,
-        n_bits,
-        is_signed,
-        rounding=known[mode],
-        overflow="SAT_SYM" if is_signed and is_narrow else "SAT",
-    )
-    x = node.scaled_tensor()
-    made = _of_events(x, scale, zero, word)
+    overflow = "SAT_SYM" if is_signed and is_narrow else "SAT"
+    word = FixedPoint(n_bits, n_bits, is_signed, overflow=overflow)
+    made = _of_events(node.scaled_tensor(), scale, zero, word, mode)
     if is_narrow and not is_signed:
-        import keras
-
-        highest = (2.0**n_bits - 2 - float(zero.max())) * (
-            float(scale.max()) if made.scale == 1 else 1
-        )
-        made = made.mapped(keras.layers.ReLU(max_value=highest))
+        return _narrowed(made, scale, zero, n_bits)
     return made
+
+
+def _narrowed(x: Tensor, scale: Array, zero: Array, n_bits: int) -> Tensor:
+    """Leave the largest integer of a word without a sign out."""
+    import keras
+
+    if scale.size > 1 or zero.size > 1:
+        raise RefusedNodeError("is narrow and has several scales", "use one scale, or not narrow")
+    highest = 2.0**n_bits - 2 - float(zero.ravel()[0])
+    if x.scale == 1.0:
+        highest *= float(scale.ravel()[0])
+    if (zero != 0).any():
+        return x.mapped(lambda tensor: keras.ops.minimum(tensor, highest))
+    return x.mapped(keras.layers.ReLU(max_value=highest))
 
 
 def bipolar_quant(node: Node) -> Known:
@@ -148,26 +160,68 @@ def _rounded(integers: Array, scale: Array, n_bits: int, *, is_signed: bool) -> 
 # --- Values of the events -------------------------------------------------------------------------
 
 
-def _of_events(x: Tensor, scale: Array, zero: Array, integers: FixedPoint) -> Tensor:
+def _of_events(x: Tensor, scale: Array, zero: Array, integers: FixedPoint, mode: str) -> Tensor:
     """Round a tensor: by a word, if the scale is a power of two; else as integers."""
     import keras
 
     if (zero != 0).any() or (scale.size > 1 and not are_powers_of_two(scale)):
         x = settled(x)
         steps, shift = _by_place(scale, x), _by_place(zero, x)
-        whole = keras.layers.Rescaling((1 / steps).tolist(), offset=shift.tolist())(x.first)
+        into = keras.layers.Rescaling((1 / steps).tolist(), offset=shift.tolist())
         back = keras.layers.Rescaling(steps.tolist(), offset=(-shift * steps).tolist())
-        return Tensor(back(_quantiser(integers)(whole)))
+        return Tensor(back(_round(Tensor(into(x.first)), integers, mode).first))
     if are_powers_of_two(scale):
         x = settled(x)
         if scale.size > 1:
-            steps = _by_place(scale, x)
-            return Tensor(_quantiser_by_place(integers, steps)(x.first), is_fixed=True)
-        word = _shifted(integers, float(scale.ravel()[0]))
-        return x.mapped(_quantiser(word), is_fixed=True)
+            if mode not in _modes(integers):
+                raise RefusedNodeError(f"rounds by {mode} with several scales", "use ROUND")
+            word = replace(integers, rounding=_modes(integers)[mode])
+            return Tensor(_quantiser_by_place(word, _by_place(scale, x))(x.first), is_fixed=True)
+        return _round(x, _shifted(integers, float(scale.ravel()[0])), mode)
     factor = float(scale.ravel()[0])
-    whole = x.mapped(keras.layers.Rescaling(x.scale / factor), scale=1.0)
-    return whole.mapped(_quantiser(integers), scale=factor, is_fixed=True)
+    whole = x.mapped(keras.layers.Rescaling(x.scale / factor), scale=1.0, is_fixed=False)
+    made = _round(whole, integers, mode)
+    made.scale = factor
+    return made
+
+
+def _modes(word: FixedPoint) -> Mapping[str, str]:
+    return _MODES if word.is_signed else _MODES_WITHOUT_SIGN
+
+
+def _round(x: Tensor, word: FixedPoint, mode: str) -> Tensor:
+    """Round a tensor to a word; modes that HGQ2 does not have come from those that it has."""
+    import hgq.layers
+    import keras
+
+    if mode in _modes(word):
+        layer = _quantiser(replace(word, rounding=_modes(word)[mode]))
+        return x.mapped(layer, is_fixed=True)
+    limit = _quantiser(replace(word, rounding="TRN"))
+
+    def wide(part: Tensor, rounding: str) -> Tensor:
+        longer = FixedPoint(word.width + 2, word.integer_bits + 2, rounding=rounding)
+        return part.mapped(_quantiser(longer), is_fixed=True)
+
+    def of_negative(part: Tensor, rounding: str) -> Tensor:
+        return _negative(wide(_negative(part), rounding))
+
+    if mode == "CEIL":
+        return of_negative(x, "TRN").mapped(limit)
+    rounding, is_of_negative = _OF_MAGNITUDES[mode]
+    round_one = of_negative if is_of_negative else wide
+    above, below = (
+        round_one(part.mapped(keras.layers.ReLU()), rounding) for part in (x, _negative(x))
+    )
+    difference = hgq.layers.QSubtract(enable_iq=False)([above.first, below.first])
+    return Tensor(limit(difference), is_fixed=True)
+
+
+def _negative(x: Tensor) -> Tensor:
+    import keras
+
+    exact = affine(x, -1.0, 0.0)
+    return x.mapped(keras.layers.Rescaling(-1.0)) if exact is None else exact
 
 
 def _by_place(values: Array, x: Tensor) -> Array:
