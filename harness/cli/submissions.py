@@ -36,10 +36,46 @@ if TYPE_CHECKING:
 @challenge_option
 @manifest_option
 @submissions_option()
+@click.option(
+    "--from-torch",
+    metavar="FILE:CLASS",
+    help="Of a PyTorch model, such as model.py:Net, which is exported and compared.",
+)
+@click.option("--weights", type=click.Path(path_type=Path), help="Its weights: best.pth.")
+@unsafe_option()
 def new(
-    team: str, is_open: bool, challenge: str, manifests: tuple[Path, ...], submissions: Path
+    team: str,
+    is_open: bool,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    submissions: Path,
+    from_torch: str | None,
+    weights: Path | None,
+    isolation: IsolationKind,
 ) -> None:
     """Write a skeleton of a submission for TEAM, in the shape of the challenge's events."""
+    if (from_torch is None) != (weights is None) or (from_torch and is_open):
+        raise click.UsageError("--from-torch and --weights go together, and without --open")
+    if from_torch is not None and weights is not None:
+        from harness.scoring.from_torch import submission_from_torch
+
+        made = submission_from_torch(
+            team,
+            submissions,
+            source=from_torch,
+            weights=weights,
+            challenge=challenge,
+            manifests=manifests,
+            isolation=isolation,
+            progress=progress(),
+        )
+        tell(
+            f"{made.folder}: PyTorch and the network differ by at most {made.difference:.1e} of "
+            f"the spread of their scores, on {made.n_compared:,} training events; fill in its "
+            f"submission.yaml, then `harness score {made.folder}`",
+            is_error=False,
+        )
+        return
     from harness.data.manifest import load_manifest
     from harness.submission.skeleton import new_submission
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from harness.challenge import Challenge, is_name
 from harness.errors import UsageError
-from harness.files import replacing_folder
+from harness.files import read_bounded, replacing_folder
+from harness.submission.digest import MAX_FILE_BYTES
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_CHALLENGE = "sample"
+ONNX_NAME = "model.onnx"
 # Of the features of ADC2021: the word at the input, the word that the network uses, the exponent of
 # the normalisation. pT saturates at 256 GeV.
 _WORDS = {
@@ -59,6 +61,47 @@ def new_submission(
     EnvironmentFaultError
         The folder cannot be written.
     """
+    target = check_new(team, folder)
+    template = TEMPLATES / ("open" if open_division else "trigger")
+    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
+    return target
+
+
+def new_onnx_submission(
+    team: str, folder: Path, challenge: Challenge, model: bytes, source: Path
+) -> Path:
+    """Write a submission whose network is an ONNX file.
+
+    Parameters
+    ----------
+    team, folder, challenge
+        See `new_submission`.
+    model : bytes
+        The ONNX file.
+    source : Path
+        The Python file that it was exported from, which is kept beside it.
+
+    Returns
+    -------
+    Path
+        ``folder / team``.
+    """
+    target = check_new(team, folder)
+    placeholders = {"TEAM_NAME": team, "SOURCE_NAME": f"`{source.name}`"}
+    placeholders |= _placeholders(challenge, None)
+    files = {ONNX_NAME: model, source.name: read_bounded(source, MAX_FILE_BYTES)}
+    _write(target, TEMPLATES / "onnx", placeholders, files)
+    return target
+
+
+def check_new(team: str, folder: Path) -> Path:
+    """Return the folder of a new submission, which is not there yet.
+
+    Raises
+    ------
+    UsageError
+        The name is not allowed, or the folder exists.
+    """
     if not is_name(team):
         raise UsageError(
             f"{team[:80]!r} is no name for a team",
@@ -73,8 +116,6 @@ def new_submission(
             where=str(target),
             fix="choose another name, or work on the submission that is there",
         )
-    template = TEMPLATES / ("open" if open_division else "trigger")
-    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
     return target
 
 
@@ -115,8 +156,15 @@ def _tuple(values: Sequence[object]) -> str:
     return f"({listed},)" if len(values) == 1 else f"({listed})"
 
 
-def _write(target: Path, template: Path, placeholders: Mapping[str, str]) -> None:
+def _write(
+    target: Path,
+    template: Path,
+    placeholders: Mapping[str, str],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
     with replacing_folder(target) as folder:
+        for name, content in (files or {}).items():
+            (folder / name).write_bytes(content)
         for source in sorted(template.iterdir()):
             if source.is_file():
                 text = source.read_text(encoding="utf-8")
