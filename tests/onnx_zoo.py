@@ -12,6 +12,15 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 RNG_SEED = 19
 
 
+def events_of(n: int) -> np.ndarray:
+    """Return events of the form of the challenge's, float32 (n, 19, 3)."""
+    rng = np.random.default_rng(RNG_SEED)
+    events = rng.uniform(-3, 3, (n, 19, 3))
+    events[..., 0] = rng.exponential(30, (n, 19))
+    events[rng.random((n, 19)) < 0.4] = 0
+    return events.astype(np.float32)
+
+
 @dataclass
 class Graph:
     """An ONNX graph as it grows: each call adds a node and returns the name of its output."""
@@ -85,23 +94,6 @@ def dense(g: Graph) -> ModelProto:
     h = g.add("BatchNormalization", h, *(np.abs(g.random(8)) + 0.5 for _ in range(4)))
     h = g.add("Tanh", g.add("Gemm", h, g.random(8, 8), alpha=0.5))
     return g.model(g.score(h, 8))
-
-
-def _one_by_one(kind: str, **more: Any) -> Make:
-    def make(g: Graph) -> ModelProto:
-        h = g.add("MatMul", g.add("Mul", "x", np.float32(0.05)), g.random(57, 6))
-        return g.model(g.score(g.add(kind, h, **more), 6), opset=20)
-
-    return make
-
-
-def _positive(kind: str, **more: Any) -> Make:
-    def make(g: Graph) -> ModelProto:
-        h = g.add("MatMul", g.add("Mul", "x", np.float32(0.05)), g.random(57, 6))
-        h = g.add("Add", g.add("Abs", h), np.float32(0.5))
-        return g.model(g.score(g.add(kind, h, **more), 6))
-
-    return make
 
 
 def parametric_relu(g: Graph) -> ModelProto:
@@ -192,7 +184,6 @@ def reductions(g: Graph) -> ModelProto:
         g.add("Flatten", g.add("ReduceMean", x, axes=[1, 2])),
     ]
     h = g.add("Concat", *parts, axis=1)
-    h = g.add("Softmax", g.score(h, 3 * 7 + 2 * 19 - 3 + 1 + 0), axis=-1) if False else h
     return g.model(g.score(h, 6 * 3 + 2 * 19 + 1), (19, 3), opset=17)
 
 
@@ -243,18 +234,28 @@ def constants(g: Graph) -> ModelProto:
     return g.model(g.score(h, 6))
 
 
+def activations(g: Graph) -> ModelProto:
+    """Every function of one number, each of six numbers around zero; some of positive ones."""
+    h = g.add("MatMul", g.add("Mul", "x", np.float32(0.05)), g.random(57, 6))
+    positive = g.add("Add", g.add("Abs", h), np.float32(0.5))
+    kinds = """
+        Sigmoid Tanh Softplus Softsign Selu Elu Celu Gelu HardSigmoid HardSwish Softmax LogSoftmax
+        Erf Sin Cos Atan Sign Floor Ceil Round Neg
+    """
+    parts = [g.add(kind, h) for kind in kinds.split()]
+    parts += [g.add("Celu", h, alpha=0.5), g.add("Gelu", h, approximate="tanh")]
+    parts += [g.add("HardSigmoid", h, alpha=1 / 6, beta=0.5)]
+    parts += [g.add(kind, positive) for kind in ("Log", "Sqrt", "Reciprocal")]
+    parts += [g.add("Pow", positive, np.float32(exponent)) for exponent in (0.5, 1, 3)]
+    joined = g.add("Concat", *parts, axis=1)
+    return g.model(g.score(joined, 6 * len(parts)), opset=20)
+
+
 FLOAT: Mapping[str, Make] = {
-    **{make.__name__: make for make in (
-        dense, parametric_relu, clips, convolution_1d, convolution_2d, channels_last_image, shapes,
-        reductions, autoencoder, divergence, attention, constants,
-    )},
-    **{kind: _one_by_one(kind) for kind in (
-        "Sigmoid", "Tanh", "Softplus", "Softsign", "Selu", "Elu", "Celu", "Gelu", "HardSigmoid",
-        "HardSwish", "Softmax", "LogSoftmax", "Erf", "Sin", "Atan", "Sign", "Floor", "Neg",
-    )},
-    "Celu 0.5": _one_by_one("Celu", alpha=0.5),
-    "Gelu tanh": _one_by_one("Gelu", approximate="tanh"),
-    **{kind: _positive(kind) for kind in ("Log", "Sqrt", "Reciprocal")},
+    make.__name__: make for make in (
+        dense, activations, parametric_relu, clips, convolution_1d, convolution_2d,
+        channels_last_image, shapes, reductions, autoencoder, divergence, attention, constants,
+    )
 }  # fmt: skip
 
 
