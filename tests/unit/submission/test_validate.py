@@ -253,3 +253,13 @@ def test_an_archive_with_a_long_list_of_files_is_not_read(folder):
     (folder / "weights.npz").write_bytes(content)
 
     assert "its list of files has 67,108,864 bytes" in told(folder)
+
+
+# --- A network in an ONNX file --------------------------------------------------------------------
+
+
+def test_an_onnx_file_takes_the_place_of_model_py(tmp_path):
+    folder = write(tmp_path, model="model.onnx")
+    (folder / "model.py").unlink()
+    (folder / "model.onnx").write_bytes(b"\x08\x0aanything that a sandbox will read")
+    assert validate(folder) == []
