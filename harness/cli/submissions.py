@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import (
+    FILE,
     FOLDER,
     challenge_option,
     declared_option,
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
 @challenge_option
 @manifest_option
 @submissions_option()
+@click.option("--from-onnx", type=FILE, help="Of an ONNX or QONNX file, which is copied.")
 @click.option(
     "--from-torch",
     metavar="FILE:CLASS",
-    help="Of a PyTorch model, such as model.py:Net, which is exported and compared.",
+    help="Of a PyTorch model, such as model.py:Net: exported and compared in a sandbox.",
 )
-@click.option("--weights", type=click.Path(path_type=Path), help="Its weights: best.pth.")
+@click.option("--weights", type=FILE, help="The weights of --from-torch: best.pth.")
 @unsafe_option()
 def new(
     team: str,
@@ -49,13 +51,19 @@ def new(
     challenge: str,
     manifests: tuple[Path, ...],
     submissions: Path,
+    from_onnx: Path | None,
     from_torch: str | None,
     weights: Path | None,
     isolation: IsolationKind,
 ) -> None:
     """Write a skeleton of a submission for TEAM, in the shape of the challenge's events."""
-    if (from_torch is None) != (weights is None) or (from_torch and is_open):
-        raise click.UsageError("--from-torch and --weights go together, and without --open")
+    from harness.data.manifest import load_manifest
+    from harness.submission.skeleton import new_submission, read_onnx_submission
+
+    if (from_torch is None) != (weights is None):
+        raise click.UsageError("--from-torch and --weights go together")
+    if sum((is_open, from_onnx is not None, from_torch is not None)) > 1:
+        raise click.UsageError("choose one of --open, --from-onnx and --from-torch")
     if from_torch is not None and weights is not None:
         from harness.scoring.from_torch import submission_from_torch
 
@@ -76,13 +84,18 @@ def new(
             is_error=False,
         )
         return
-    from harness.data.manifest import load_manifest
-    from harness.submission.skeleton import new_submission
-
+    rules = load_manifest(*manifests).challenge(challenge)
+    if from_onnx is not None:
+        folder = read_onnx_submission(team, submissions, rules, from_onnx)
+        tell(
+            f"{folder}: fill in its submission.yaml, then `harness validate {folder} --deep`",
+            is_error=False,
+        )
+        return
     folder = new_submission(
         team,
         submissions,
-        load_manifest(*manifests).challenge(challenge),
+        rules,
         manifest=manifests[-1].absolute() if manifests else None,
         open_division=is_open,
     )

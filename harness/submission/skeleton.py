@@ -68,7 +68,7 @@ def new_submission(
 
 
 def new_onnx_submission(
-    team: str, folder: Path, challenge: Challenge, model: bytes, source: Path
+    team: str, folder: Path, challenge: Challenge, model: bytes, source: Path | None = None
 ) -> Path:
     """Write a submission whose network is an ONNX file.
 
@@ -78,7 +78,7 @@ def new_onnx_submission(
         See `new_submission`.
     model : bytes
         The ONNX file.
-    source : Path
+    source : Path, optional
         The Python file that it was exported from, which is kept beside it.
 
     Returns
@@ -87,11 +87,27 @@ def new_onnx_submission(
         ``folder / team``.
     """
     target = check_new(team, folder)
-    placeholders = {"TEAM_NAME": team, "SOURCE_NAME": f"`{source.name}`"}
-    placeholders |= _placeholders(challenge, None)
-    files = {ONNX_NAME: model, source.name: read_bounded(source, MAX_FILE_BYTES)}
+    files = {ONNX_NAME: model}
+    made_by = "Your own code"
+    if source is not None:
+        files[source.name] = read_bounded(source, MAX_FILE_BYTES)
+        made_by = f"`{source.name}`"
+    placeholders = {"TEAM_NAME": team, "SOURCE_NAME": made_by, **_placeholders(challenge, None)}
     _write(target, TEMPLATES / "onnx", placeholders, files)
     return target
+
+
+def read_onnx_submission(team: str, folder: Path, challenge: Challenge, file: Path) -> Path:
+    """Write a submission of an ONNX file that lies elsewhere; see `new_onnx_submission`.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, it is too large, or as `new_submission`.
+    """
+    if not file.is_file():
+        raise UsageError("no such file", where=str(file), fix="check the path")
+    return new_onnx_submission(team, folder, challenge, read_bounded(file, MAX_FILE_BYTES))
 
 
 def check_new(team: str, folder: Path) -> Path:
