@@ -169,7 +169,7 @@ def _score(
     np.save(kept, events, allow_pickle=False)
     batch = Batch(events=kept, n_events=len(events), at_once=len(events))
     scorer = Scorer.of_network(network, rules.layout)
-    (scores,), _ = score_batches(workspace, scorer, [batch], "checks", progress)
+    (scores,), _ = score_batches(workspace, scorer, [batch], "checks")
     return scores
 
 

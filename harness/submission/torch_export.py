@@ -74,7 +74,7 @@ def _load(folder: Path, file: str, name: str, weights: Path) -> Any:  # noqa: AN
     """Return the model with its weights, as it scores."""
     make = find_function(_import(folder, file), name)
     with blamed_on_submission(folder, f"in {name}()"):
-        model = make()
+        model: Any = make()
     state = _read_state(weights)
     try:
         model.load_state_dict(state)
@@ -153,7 +153,7 @@ def _scores(model: Callable[..., Any], events: NDArray[np.float32]) -> NDArray[n
     if not isinstance(made, torch.Tensor) or tuple(made.shape[1:]) not in ((), (1,)):
         shown = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
         raise InvalidSubmissionError(f"returns {shown}")
-    return made.reshape(-1).numpy().astype(np.float64)
+    return np.asarray(made.reshape(-1).numpy(), np.float64)
 
 
 def _export(model: Any, example: Any, path: Path) -> None:  # noqa: ANN401 of PyTorch
