@@ -251,10 +251,33 @@ def activations(g: Graph) -> ModelProto:
     return g.model(g.score(joined, 6 * len(parts)), opset=20)
 
 
+def choices(g: Graph) -> ModelProto:
+    """Comparisons, logic, functions of small numbers, sums of several tensors, repetitions."""
+    h = g.add("MatMul", g.add("Mul", "x", np.float32(0.05)), g.random(57, 6))
+    other = g.add("MatMul", g.add("Mul", "x", np.float32(0.05)), g.random(57, 6))
+    small = g.add("Mul", g.add("Tanh", h), np.float32(0.9))
+    parts = [g.add(kind, small) for kind in ("Acos", "Asin", "Tan", "Sinh", "Cosh")]
+    less, more = g.add("Less", h, other), g.add("GreaterOrEqual", h, np.float32(0.1))
+    fewer = g.add("LessOrEqual", other, np.float32(0.2))
+    both = g.add("Or", g.add("And", less, more), g.add("Xor", more, fewer))
+    parts += [g.add("Where", both, h, other), g.add("Where", less, np.float32(2), small)]
+    parts += [g.add("Sum", h, other, small), g.add("Mean", h, other, small)]
+    positive = g.add("Reshape", g.add("Add", g.add("Abs", h), np.float32(0.5)), np.array([0, 2, 3]))
+    for kind in ("ReduceProd", "ReduceLogSum"):
+        parts += [g.add(kind, positive, axes=[2], keepdims=0)]
+    one = g.add("Unsqueeze", g.add("ReduceMax", h, axes=[1], keepdims=0), np.array([1]))
+    parts += [g.add("Expand", one, np.array([1, 4]))]
+    n_values = g.add("Cast", g.add("Size", positive), to=1)
+    parts += [g.add("Div", h, g.add("Div", n_values, n_values))]
+    joined = g.add("Concat", *parts, axis=1)
+    return g.model(g.score(joined, 5 * 6 + 4 * 6 + 2 * 2 + 4 + 6), opset=17)
+
+
 FLOAT: Mapping[str, Make] = {
     make.__name__: make for make in (
         dense, activations, parametric_relu, clips, convolution_1d, convolution_2d,
         channels_last_image, shapes, reductions, autoencoder, divergence, attention, constants,
+        choices,
     )
 }  # fmt: skip
 

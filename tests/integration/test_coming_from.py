@@ -98,8 +98,4 @@ def test_every_operator_that_can_be_built_is_in_a_graph_of_the_tests():
     made = [make(Graph()) for make in (*FLOAT.values(), *EXACT.values())]
     tested = {node.op_type for model in made for node in model.graph.node}
 
-    rare = {
-        *("Acos", "Asin", "Tan", "Sinh", "Cosh", "And", "Or", "Xor", "GreaterOrEqual", "Less"),
-        *("LessOrEqual", "Sum", "Mean", "ReduceProd", "ReduceLogSum", "Expand", "Size"),
-    }
-    assert {*STANDARD_BUILDERS, *QUANTISED_BUILDERS} - tested - rare == set()
+    assert {*STANDARD_BUILDERS, *QUANTISED_BUILDERS} - tested == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def mean(node: Node) -> Known:
     """Build the mean of several tensors."""
     import keras
 
-    total = binary(node)
+    total = binary(replace(node, kind="Sum"))
     if not isinstance(total, Tensor):
         raise RefusedNodeError("averages constants")
     layer = keras.layers.Rescaling(1.0 / len(node.inputs))
