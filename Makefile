@@ -7,8 +7,9 @@ SUBMISSION ?= submissions/team_x
 SAMPLE ?= build/sample
 
 .DEFAULT_GOAL := help
-.PHONY: help setup score test test-slow test-baselines check format bench hostile browser leaderboard schemas
-.PHONY: hackathon lock clean sample fuzz links firmware-accuracy baselines docs-baselines pictures
+.PHONY: help setup score test test-torch test-slow test-baselines check format bench hostile browser
+.PHONY: leaderboard schemas hackathon lock clean sample fuzz links firmware-accuracy baselines
+.PHONY: docs-baselines pictures
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -29,6 +30,12 @@ hackathon: $(READY)  ## play a whole hackathon on this machine (minutes)
 
 test-slow: $(READY)  ## run the slow tests (all coverage toys, 100 kills, ...)
 	$(BIN)/pytest -m slow
+
+test-torch: .venv-torch/.ready  ## export PyTorch models, in an environment of its own
+	.venv-torch/bin/pytest -q tests/torch/check_export.py
+
+.venv-torch/.ready: requirements.lock requirements-torch.lock pyproject.toml tools/setup_torch.sh
+	@PYTHON="$(PYTHON)" VENV=.venv-torch sh tools/setup_torch.sh
 
 hostile: $(READY)  ## run the corpus of attacks and print which ones got through
 	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py \
@@ -97,4 +104,4 @@ lock:  ## regenerate requirements.lock from pyproject.toml (needs uv)
 	  --no-emit-index-url --no-emit-find-links --upgrade -q pyproject.toml -o requirements.lock
 
 clean:  ## remove the environment and everything that the tools created
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-torch build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache

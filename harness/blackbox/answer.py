@@ -280,7 +280,7 @@ def _score(
     if is_open:
         scorer = Scorer.of_open(staged, rules.layout)
     else:
-        network = extract_network(workspace, staged, rules, progress)
+        network = extract_network(workspace, staged, rules, progress, entrant.submission.spec.model)
         scorer = Scorer.of_network(network, rules.layout)
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
     (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)

@@ -228,8 +228,10 @@ def _with_others(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
 
 def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
-    with run.stage("export", "network() of model.py") as workspace:
-        network = extract_network(workspace, staged, run.challenge, run.clock.tell)
+    with run.stage("export", run.submission.source) as workspace:
+        network = extract_network(
+            workspace, staged, run.challenge, run.clock.tell, run.submission.spec.model
+        )
     precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
     vendor = None if fpga is None else _read_vendor(run, network, fpga)

@@ -100,6 +100,7 @@ def extract_network(
     staged: Path,
     challenge: Challenge,
     tell: Callable[[str], None] = lambda _: None,
+    model: str | None = None,
 ) -> ExportedNetwork:
     """Sandbox A: turn the plugin of a staged submission into a graph and weights.
 
@@ -107,6 +108,8 @@ def extract_network(
     ----------
     tell : callable
         Receives what the plugin printed, line by line.
+    model : str, optional
+        The ONNX file of the submission that is its network, in place of a plugin.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def extract_network(
         "export",
         "harness.submission.export:export_submission",
         ExportReport,
-        request={"event_shape": list(challenge.layout.shape)},
+        request={"event_shape": list(challenge.layout.shape), "model": model},
         inputs={"submission": staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,

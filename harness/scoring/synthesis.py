@@ -97,7 +97,7 @@ def synthesise_submission(
     target = _target(fpga_of(rules), part, clock_period_ns)
     with open_tried_workspace(isolation, cache_root(cache)) as workspace:
         staged = submission.stage(workspace.new_folder("submission"))
-        network = extract_network(workspace, staged, rules, progress)
+        network = extract_network(workspace, staged, rules, progress, submission.spec.model)
         if reports is not None:
             firmware = read_reports(
                 reports,

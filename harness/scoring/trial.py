@@ -65,8 +65,8 @@ def try_submission(
         if submission.spec.division == "open":
             _score(workspace, Scorer.of_open(staged, rules.layout), rules, progress)
             return submission
-        progress("export: network() of model.py")
-        network = extract_network(workspace, staged, rules, progress)
+        progress(f"export: {submission.source}")
+        network = extract_network(workspace, staged, rules, progress, submission.spec.model)
         _score(workspace, Scorer.of_network(network, rules.layout), rules, progress)
         if rules.fpga is not None:
             _translate(workspace, network, submission, rules, rules.fpga, progress)

@@ -18,6 +18,9 @@ from harness.submission.number_types import type_problems
 if TYPE_CHECKING:
     import keras
 
+# What makes a network, in messages.
+NETWORK = "model.py, network()"
+
 
 def input_shapes(event_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Return the input shapes that a network may declare for events of `event_shape`.
@@ -31,7 +34,9 @@ def input_shapes(event_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     return (math.prod(event_shape),), event_shape, *as_image
 
 
-def check_network(network: object, event_shape: tuple[int, ...]) -> list[Problem]:
+def check_network(
+    network: object, event_shape: tuple[int, ...], where: str = NETWORK
+) -> list[Problem]:
     """Find everything in which the result of ``network()`` breaks the contract.
 
     Parameters
@@ -40,6 +45,8 @@ def check_network(network: object, event_shape: tuple[int, ...]) -> list[Problem
         What ``network()`` returned.
     event_shape : tuple of int
         Shape of one event of the challenge.
+    where : str
+        What made the network, for the messages.
 
     Returns
     -------
@@ -50,7 +57,6 @@ def check_network(network: object, event_shape: tuple[int, ...]) -> list[Problem
     """
     import keras
 
-    where = "model.py, network()"
     if not isinstance(network, keras.Model):
         return [
             Problem(
@@ -81,8 +87,8 @@ def check_network(network: object, event_shape: tuple[int, ...]) -> list[Problem
         ]
     return first_problems(
         [
-            *_input_problems(network, event_shape),
-            *_output_problems(network),
+            *_input_problems(network, event_shape, where),
+            *_output_problems(network, where),
             *mixing_problems(network, where),
             *type_problems(network, where),
         ]
@@ -103,8 +109,10 @@ def check_rebuilt(network: keras.Model) -> None:
         raise InvalidSubmissionError(*problems)
 
 
-def _input_problems(network: keras.Model, event_shape: tuple[int, ...]) -> Iterator[Problem]:
-    where = "model.py, network(), input"
+def _input_problems(
+    network: keras.Model, event_shape: tuple[int, ...], where: str
+) -> Iterator[Problem]:
+    where = f"{where}, input"
     allowed = input_shapes(event_shape)
     expected = "one input of shape " + " or ".join(str(shape) for shape in allowed)
     fix = f"declare keras.Input({allowed[0]})"
@@ -121,8 +129,8 @@ def _input_problems(network: keras.Model, event_shape: tuple[int, ...]) -> Itera
         yield Problem(what=f"the type is {tensor.dtype}", where=where, expected="float32", fix=fix)
 
 
-def _output_problems(network: keras.Model) -> Iterator[Problem]:
-    where = "model.py, network(), output"
+def _output_problems(network: keras.Model, where: str) -> Iterator[Problem]:
+    where = f"{where}, output"
     expected = "one anomaly score for each event: shape (n,) or (n, 1), real floating"
     if len(network.outputs) != 1:
         yield Problem(

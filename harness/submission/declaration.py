@@ -48,6 +48,7 @@ _EXAMPLES = {
     "owners": "owners: [ada-lovelace] (accounts that may change this folder)",
     "references": 'references: ["arXiv:2108.03986"]',
     "licence": "licence: Apache-2.0",
+    "model": "model: model.onnx (a network that needs no model.py)",
     "precision": 'precision: auto, or {input: "fixed<16,13>", weights: "fixed<8,2>", '
     'activations: "fixed<16,8>"}',
 }
@@ -119,6 +120,9 @@ class LayerPrecision(Value):
 ScoresName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")]
 
 
+OnnxName = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*\.onnx$")]
+
+
 class Precision(Value):
     """Fixed-point types by which a float network of plain Keras layers is quantised.
 
@@ -186,6 +190,8 @@ class Spec(Value):
         default challenge of the manifest.
     owners : tuple of account
         Accounts of the forge whose pull requests may change this folder.
+    model : str or None
+        The ONNX file that is the network, in the trigger division: no `model.py` is run then.
     precision : Precision, ``auto`` or None
         Needed for a network of plain Keras layers in the trigger division. With ``auto`` the words
         are chosen by the ranges that training events take in the network.
@@ -220,6 +226,7 @@ class Spec(Value):
         default=None, validate_default=True
     )
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
+    model: Annotated[OnnxName | None, BeforeValidator(_nothing_if_empty)] = None
     precision: Annotated[AnyPrecision | None, BeforeValidator(_nothing_if_empty)] = None
 
     @field_validator("is_supervised")
@@ -238,6 +245,16 @@ class Spec(Value):
             raise ValueError("is missing: the declared division names the file of its scores")
         if value is not None and "division" in info.data and not is_declared:
             raise ValueError("belongs to `division: declared`: here harness computes the scores")
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _is_of_the_trigger_division(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None and info.data.get("division") != "trigger":
+            raise ValueError(
+                "only the trigger division builds a network of it: write a model.py with "
+                "score(events) that uses onnxruntime, or set `division: trigger`"
+            )
         return value
 
     @field_validator("signals_seen")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +15,9 @@ from pydantic import JsonValue
 from harness.challenge import Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.calls import models_in
-from harness.submission.contract import check_network
+from harness.submission.contract import NETWORK, check_network
 from harness.submission.network import export_network, load_keras, model_digest, rebuild
+from harness.submission.onnx.network import build_network
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
 if TYPE_CHECKING:
@@ -36,12 +39,13 @@ class ExportReport(Value):
 def export_submission(
     request: Mapping[str, JsonValue], inputs: Mapping[str, Path], outputs: Mapping[str, Path]
 ) -> dict[str, JsonValue]:
-    """Import `model.py`, call ``network()`` and export what it returns.
+    """Build the network of `model.py` or of an ONNX file, and export it.
 
     Parameters
     ----------
     request : mapping
-        ``event_shape``: shape of one event of the challenge.
+        ``event_shape``: shape of one event of the challenge; ``model``: the name of the ONNX file
+        that is the network, or None for ``network()`` of `model.py`.
     inputs : mapping
         ``submission``: the folder.
     outputs : mapping
@@ -63,39 +67,61 @@ def export_submission(
     event_shape = tuple(shape)
     load_keras()
     folder = inputs["submission"].resolve()
-    function = find_function(load_plugin(folder), "network")
-    model = _call_network(function, folder, event_shape)
+    source = _source(folder, cast("str | None", request.get("model")), event_shape)
+    model = _call_network(source, event_shape)
     probes = probe_events(event_shape).reshape(-1, *model.input_shape[1:])
     with blamed_on_submission(folder, "while the network computed a few events"):
         scores = _scores(model, probes)
     report = _describe(model)
     export_network(model, outputs["graph"], outputs["weights"])
     digest = model_digest(outputs["graph"], outputs["weights"])
-    _check_repeats(function, folder, event_shape, digest)
+    _check_repeats(source, event_shape, digest)
     rebuilt = rebuild(outputs["graph"], outputs["weights"])
-    if problems := _rebuilt_problems(rebuilt, probes, scores):
+    if problems := _rebuilt_problems(rebuilt, probes, scores, source.where):
         raise InvalidSubmissionError(*problems)
     return {"model_digest": digest, **report}
 
 
-def _call_network(
-    function: Callable[..., object], folder: Path, event_shape: tuple[int, ...]
-) -> keras.Model:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Source:
+    """What makes a network: the participant's function, or the reader of their ONNX file."""
+
+    make: Callable[[], object]
+    folder: Path
+    where: str
+    advice: str
+
+
+def _source(folder: Path, onnx: str | None, event_shape: tuple[int, ...]) -> _Source:
+    if onnx is not None:
+        return _Source(
+            make=partial(build_network, folder / onnx, event_shape),
+            folder=folder,
+            where=onnx,
+            advice="please report this file",
+        )
+    return _Source(
+        make=find_function(load_plugin(folder), "network"),
+        folder=folder,
+        where=NETWORK,
+        advice="load trained weights from a file of the submission; initialise nothing at random",
+    )
+
+
+def _call_network(source: _Source, event_shape: tuple[int, ...]) -> keras.Model:
     import keras
 
     # Names that Keras makes up count upwards; from the same start, two calls give the same names.
     keras.utils.clear_session(free_memory=False)
-    with blamed_on_submission(folder, "in network()"):
-        model = function()
-    if problems := check_network(model, event_shape):
+    with blamed_on_submission(source.folder, f"in {source.where.removeprefix('model.py, ')}"):
+        model = source.make()
+    if problems := check_network(model, event_shape, source.where):
         raise InvalidSubmissionError(*problems)
     return cast("keras.Model", model)
 
 
-def _check_repeats(
-    function: Callable[..., object], folder: Path, event_shape: tuple[int, ...], digest: str
-) -> None:
-    model = _call_network(function, folder, event_shape)
+def _check_repeats(source: _Source, event_shape: tuple[int, ...], digest: str) -> None:
+    model = _call_network(source, event_shape)
     with tempfile.TemporaryDirectory() as scratch:
         graph, weights = Path(scratch) / "graph", Path(scratch) / "weights"
         export_network(model, graph, weights)
@@ -103,9 +129,9 @@ def _check_repeats(
             return
     raise InvalidSubmissionError(
         "gives another network at its second call",
-        where="model.py, network()",
+        where=source.where,
         expected="the same graph and weights at every call",
-        fix="load trained weights from a file of the submission; initialise nothing at random",
+        fix=source.advice,
     )
 
 
@@ -140,7 +166,7 @@ def _scores(model: keras.Model, events: NDArray[np.float32]) -> NDArray[np.gener
 
 
 def _rebuilt_problems(
-    model: keras.Model, probes: NDArray[np.float32], scores: NDArray[np.generic]
+    model: keras.Model, probes: NDArray[np.float32], scores: NDArray[np.generic], where: str
 ) -> list[Problem]:
     """Compare the scores of the rebuilt network with those of the participant's, bit for bit."""
     rebuilt = _scores(model, probes)
@@ -151,7 +177,7 @@ def _rebuilt_problems(
         Problem(
             what=f"the exported network scores {int(differing.sum())} of {len(probes)} events "
             "differently",
-            where="model.py, network()",
+            where=where,
             expected="a network that its configuration and weights describe completely",
             fix="use no custom function with the name of an activation, and do not change the "
             "behaviour of a layer after it was made",

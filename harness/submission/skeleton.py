@@ -10,11 +10,13 @@ from pathlib import Path
 
 from harness.challenge import Challenge, events_within, is_name
 from harness.errors import UsageError
-from harness.files import replacing_folder
+from harness.files import read_bounded, replacing_folder
 from harness.submission.contract import input_shapes
+from harness.submission.digest import MAX_FILE_BYTES
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_CHALLENGE = "sample"
+ONNX_NAME = "model.onnx"
 # Of the features of ADC2021: the word at the input, and the word that the network uses. pT goes to
 # 1022 GeV in steps of 2 GeV: the rarest background in a million lies beyond 400 GeV of MET.
 _WORDS = {
@@ -68,6 +70,63 @@ def new_submission(
     EnvironmentFaultError
         The folder cannot be written.
     """
+    target = check_new(team, folder)
+    template = TEMPLATES / ("open" if open_division else "trigger")
+    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
+    return target
+
+
+def new_onnx_submission(
+    team: str, folder: Path, challenge: Challenge, model: bytes, source: Path | None = None
+) -> Path:
+    """Write a submission whose network is an ONNX file.
+
+    Parameters
+    ----------
+    team, folder, challenge
+        See `new_submission`.
+    model : bytes
+        The ONNX file.
+    source : Path, optional
+        The Python file that it was exported from, which is kept beside it.
+
+    Returns
+    -------
+    Path
+        ``folder / team``.
+    """
+    target = check_new(team, folder)
+    files = {ONNX_NAME: model}
+    made_by = "Your own code"
+    if source is not None:
+        files[source.name] = read_bounded(source, MAX_FILE_BYTES)
+        made_by = f"`{source.name}`"
+    placeholders = {"TEAM_NAME": team, "SOURCE_NAME": made_by, **_placeholders(challenge, None)}
+    _write(target, TEMPLATES / "onnx", placeholders, files)
+    return target
+
+
+def read_onnx_submission(team: str, folder: Path, challenge: Challenge, file: Path) -> Path:
+    """Write a submission of an ONNX file that lies elsewhere; see `new_onnx_submission`.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, it is too large, or as `new_submission`.
+    """
+    if not file.is_file():
+        raise UsageError("no such file", where=str(file), fix="check the path")
+    return new_onnx_submission(team, folder, challenge, read_bounded(file, MAX_FILE_BYTES))
+
+
+def check_new(team: str, folder: Path) -> Path:
+    """Return the folder of a new submission, which is not there yet.
+
+    Raises
+    ------
+    UsageError
+        The name is not allowed, or the folder exists.
+    """
     if not is_name(team):
         raise UsageError(
             f"{team[:80]!r} is no name for a team",
@@ -82,8 +141,6 @@ def new_submission(
             where=str(target),
             fix="choose another name, or work on the submission that is there",
         )
-    template = TEMPLATES / ("open" if open_division else "trigger")
-    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
     return target
 
 
@@ -133,8 +190,15 @@ def _tuple(values: Sequence[object]) -> str:
     return f"({listed},)" if len(values) == 1 else f"({listed})"
 
 
-def _write(target: Path, template: Path, placeholders: Mapping[str, str]) -> None:
+def _write(
+    target: Path,
+    template: Path,
+    placeholders: Mapping[str, str],
+    files: Mapping[str, bytes] | None = None,
+) -> None:
     with replacing_folder(target) as folder:
+        for name, content in (files or {}).items():
+            (folder / name).write_bytes(content)
         for source in sorted(template.iterdir()):
             if source.is_file():
                 text = fill_in(source.read_text(encoding="utf-8"), placeholders)

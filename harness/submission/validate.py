@@ -32,6 +32,8 @@ _MAX_ZIP_LIST_BYTES = 4 * 1024**2
 _PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".joblib", ".pt", ".pth", ".dill"})
 _ZIP_SUFFIXES = frozenset({".keras", ".npz", ".skops"})
 _HDF5_SUFFIXES = frozenset({".h5", ".hdf5"})
+# Fields with which an ONNX file can begin, and whether they are numbers (0) or parts (2).
+_ONNX_FIELDS = frozenset({(1, 0), (5, 0), *((number, 2) for number in (2, 3, 4, 6, 7, 8, 14))})
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -55,6 +57,11 @@ class Submission:
     spec: Spec
     files: tuple[PurePosixPath, ...]
     digest: str
+
+    @property
+    def source(self) -> str:
+        """What its network is read from."""
+        return self.spec.model or "network() of model.py"
 
     def stage(self, parent: Path) -> Path:
         """Copy the files that count below `parent`, for a sandbox to see; return the folder.
@@ -136,8 +143,8 @@ def _check(folder: Path, found: Scan) -> tuple[Spec | None, list[Problem]]:
     return spec, [
         *found.problems,
         *problems,
-        *_model_problems(folder, found.files, division),
-        *_other_source_problems(folder, found.files),
+        *_network_problems(folder, found.files, division, spec.model if spec else None),
+        *_other_source_problems(folder, found.files, spec),
         *_weights_problems(folder, found.files, division),
     ]
 
@@ -150,6 +157,39 @@ def _scores_problems(files: tuple[PurePosixPath, ...], name: str | None) -> Iter
             expected="the scores that submission.yaml names",
             fix='numpy.savez("scores.npz", scores=...), a number for each event of '
             "harness.data.test_events(challenge)",
+        )
+
+
+def _network_problems(
+    folder: Path, files: tuple[PurePosixPath, ...], division: Division, model: str | None
+) -> Iterator[Problem]:
+    """Look at what the network is read from: an ONNX file, or `model.py`."""
+    if model is None:
+        yield from _model_problems(folder, files, division)
+    else:
+        yield from _onnx_problems(folder, files, model)
+
+
+def _onnx_problems(folder: Path, files: tuple[PurePosixPath, ...], name: str) -> Iterator[Problem]:
+    """Look at the first bytes of an ONNX file; all else of it is read in a sandbox."""
+    if PurePosixPath(name) not in files:
+        yield Problem(
+            what="no such file",
+            where=name,
+            expected="the ONNX file that submission.yaml names as `model`",
+            fix="export it into this folder, for PyTorch by torch.onnx.export(..., "
+            "external_data=False); or delete `model` if model.py has network()",
+        )
+        return
+    head = read_regular(folder / name)[:1]
+    # A field of the message ModelProto begins with 8 times its number plus its kind; see
+    # https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+    if not head or (head[0] >> 3, head[0] & 7) not in _ONNX_FIELDS:
+        yield Problem(
+            what="is empty" if not head else "is no ONNX file",
+            where=name,
+            expected="what torch.onnx.export or onnx.save writes",
+            fix="write it again; is Git LFS installed?",
         )
 
 
@@ -319,9 +359,12 @@ def _missing_file_problems(
             )
 
 
-def _other_source_problems(folder: Path, files: tuple[PurePosixPath, ...]) -> Iterator[Problem]:
+def _other_source_problems(
+    folder: Path, files: tuple[PurePosixPath, ...], spec: Spec | None
+) -> Iterator[Problem]:
+    read = {PurePosixPath("model.py")} if spec is None or spec.model is None else set()
     for path in files:
-        if path.suffix == ".py" and path != PurePosixPath("model.py"):
+        if path.suffix == ".py" and path not in read:
             _, problem = _parse(folder, path)
             if problem:
                 yield problem

@@ -58,6 +58,7 @@ from harness.submission import read_submission
 from harness.submission.declaration import parse_spec
 from harness.submission.events import save_events, sparse_of
 from harness.submission.graph import parse_graph
+from harness.submission.onnx.reading import read_onnx
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.repositories import MODEL, declaration
@@ -146,6 +147,14 @@ def artefact() -> list[bytes]:
             archive.writestr("cards/mine.json", b"{}")
         found.append(out.getvalue())
     return found
+
+
+@cache
+def onnx_files() -> list[bytes]:
+    from tests.onnx_zoo import EXACT, FLOAT, Graph
+
+    made = (FLOAT["dense"], FLOAT["shapes"], EXACT["quantised_dense"])
+    return [make(Graph()).SerializeToString() for make in made]
 
 
 def npy_file() -> list[bytes]:
@@ -403,6 +412,7 @@ DOORS: dict[str, Door] = {
         placed(lambda path: read_scores(path, 3), "scores"), lambda: [np.zeros(3).tobytes()]
     ),
     "graph": Door(as_text(parse_graph), lambda: [GRAPH]),
+    "ONNX file": Door(placed(read_onnx, "model.onnx"), onnx_files),
     "csynth.xml": Door(
         lambda content, _: parse_csynth_xml(content), lambda: [CSYNTH, b"<!DOCTYPE x>" + CSYNTH]
     ),

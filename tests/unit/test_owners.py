@@ -22,6 +22,7 @@ READERS = re.compile(
     r"|csv\.(reader|DictReader|open_csv|read_csv)|parquet\.\w+|pd\.read_\w+|configparser\.\w+|tomllib\.\w+"
     r"|(defusedxml\.)?ElementTree\.(fromstring|parse|XML|iterparse)|fromstring|minidom\.\w+"
     r"|(pickle|dill|cloudpickle|joblib|marshal|shelve)\.\w+"
+    r"|onnx\.load\w*|\w+\.ParseFromString|torch\.load"
 )
 # Modules that no code outside a sandbox imports at all.
 FORBIDDEN = frozenset({"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "xmlrpc"})
@@ -34,6 +35,9 @@ OWNERS: dict[str, str] = {
     "harness/submission/graph.py": "exported graphs: their own, stricter rules; a door",
     "harness/submission/network.py": "JSON of Keras's own objects, in a step",
     "harness/submission/events.py": "events that harness wrote; a door",
+    "harness/submission/inference.py": "events that harness wrote, in a step",
+    "harness/submission/onnx/reading.py": "a network in an ONNX file, in a step; a door",
+    "harness/submission/torch_export.py": "weights of PyTorch without pickles, in a step",
     "harness/submission/validate.py": "the list of files of a weights archive; a door",
     "harness/card/files.py": "packed scores; a door",
     "harness/ci/artefact.py": "the artefact of a run; a door",

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.firmware.translate.fixed_layers import Call, added_name, no_form
-from harness.firmware.translate.fixed_words import Words, nearest, quantiser_config, rounded
+from harness.firmware.translate.fixed_words import Words, nearest, rounded
 from harness.firmware.translate.replacements import advise
 from harness.firmware.translate.tables import address_word
 from harness.submission.functions import register_functions
+from harness.submission.quantisers import quantiser_config
 
 if TYPE_CHECKING:
     import keras

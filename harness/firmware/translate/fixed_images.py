@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.firmware.translate.fixed_layers import Call, added_name, built_once, no_form, weighted
-from harness.firmware.translate.fixed_words import Floats, Words, nearest, quantiser_config, word_of
+from harness.firmware.translate.fixed_words import Floats, Words, nearest
+from harness.submission.quantisers import quantiser_config, word_of
 
 if TYPE_CHECKING:
     import keras

@@ -14,16 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.firmware.backend import UntranslatableError
-from harness.firmware.translate.fixed_words import (
-    Floats,
-    Words,
-    layer_configs,
-    nearest,
-    quantiser_config,
-    word_of,
-)
+from harness.firmware.translate.fixed_words import Floats, Words, layer_configs, nearest
 from harness.firmware.translate.replacements import advise
-from harness.submission.quantisers import quantiser
+from harness.submission.quantisers import quantiser, quantiser_config, word_of
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from harness.firmware.translate.fixed_layers import (
     no_form,
     scaled,
 )
-from harness.firmware.translate.fixed_words import Floats, Words, quantiser_config
+from harness.firmware.translate.fixed_words import Floats, Words
+from harness.submission.quantisers import quantiser_config
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:

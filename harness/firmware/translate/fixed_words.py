@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from harness.submission.quantisers import quantiser_config
 from harness.submission.words import FixedPoint, parse_word
-
-if TYPE_CHECKING:
-    from hgq.config import QuantizerConfig
 
 # The words of a layer at fixed widths: ``weights`` and ``activations``.
 Words: TypeAlias = Mapping[str, FixedPoint]
@@ -67,29 +65,6 @@ def _parsed(words: Mapping[str, object]) -> Words:
     return {key: parse_word(text) for key, text in words.items() if isinstance(text, str)}
 
 
-def quantiser_config(
-    word: FixedPoint, place: str, *, overflow: str = "SAT", rounding: str = "RND"
-) -> QuantizerConfig:
-    """Return a configuration of HGQ2 of one fixed word for all values.
-
-    Modes that the word itself names take the place of `overflow` and `rounding`.
-    """
-    from hgq.config import QuantizerConfig
-
-    return QuantizerConfig(
-        "kif",
-        place,
-        k0=int(word.is_signed),
-        i0=word.magnitude_bits,
-        f0=word.fraction_bits,
-        overflow_mode=word.overflow or overflow,
-        round_mode=word.rounding or rounding,
-        homogeneous_axis=None,
-        heterogeneous_axis=(),
-        trainable=False,
-    )
-
-
 def layer_configs(words: Words, weight_word: FixedPoint | None = None) -> dict[str, object]:
     """Return what a layer of weights is given besides its own settings."""
     return {
@@ -123,27 +98,3 @@ def rounded(values: ArrayLike, word: FixedPoint) -> Floats:
     """
     whole = np.floor(np.asarray(values, np.float64) / word.step + 0.5)
     return np.clip(whole * word.step, word.lowest, word.highest)
-
-
-def word_of(values: ArrayLike) -> FixedPoint:
-    """Return the word with a sign that holds these values exactly.
-
-    Examples
-    --------
-    >>> str(word_of([0.75, -6.0]))
-    'fixed<6,4>'
-    """
-    numbers = np.asarray(values, np.float64).ravel()
-    numbers = numbers[numbers != 0]
-    if not len(numbers):
-        return FixedPoint(1, 1)
-    n_integer = int(np.frexp(np.abs(numbers))[1].max()) + 1
-    n_fraction = max(_fraction_bits(number) for number in numbers)
-    return FixedPoint(max(n_integer + n_fraction, 1), n_integer)
-
-
-def _fraction_bits(number: float) -> int:
-    """Return how many bits after the point a number has; negative for multiples of two."""
-    numerator, denominator = float(number).as_integer_ratio()
-    n_zeros = (numerator & -numerator).bit_length() - 1
-    return denominator.bit_length() - 1 - n_zeros

@@ -27,6 +27,7 @@ from harness.firmware.translate.fixed_layers import Call, no_form
 from harness.firmware.translate.fixed_words import Widths, Words, read_widths
 from harness.firmware.translate.inline import NOTHING, inlined, without_other_uses
 from harness.firmware.translate.names import number_tensors
+from harness.firmware.translate.tracing import input_quantisers
 
 if TYPE_CHECKING:
     import keras
@@ -100,9 +101,24 @@ def load_fixed_point(precision: Mapping[str, object] | None, inputs: Files) -> k
     model = inlined(rebuild(inputs["graph"], inputs["weights"]))
     if precision and has_plain_layers(model):
         model = to_fixed_width(model, precision)
+    elif precision and any(
+        one.quantizer.overflow_mode != "WRAP" for one in input_quantisers(model)
+    ):
+        model = _with_input_words(model, precision)
     model = without_other_uses(model)
     number_tensors(model)
     return model
+
+
+def _with_input_words(model: keras.Model, precision: Mapping[str, object]) -> keras.Model:
+    """Cut the input of a quantised network that declares no words of its own, as QONNX ones."""
+    import keras
+
+    source = model.inputs[0]
+    inputs = keras.Input(source.shape[1:], dtype=source.dtype, name="events>float")
+    words = fixed_layers.input_words(read_widths(precision).inputs, source.shape)
+    outputs = model._run_through_graph(words(inputs), operation_fn=lambda one: one)  # noqa: SLF001
+    return keras.Model(inputs, outputs, name=model.name)
 
 
 def has_plain_layers(model: keras.Model) -> bool:

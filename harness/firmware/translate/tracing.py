@@ -209,7 +209,8 @@ def _check_input_rounding(model: keras.Model) -> None:
                 "rounds the network's input, halves to even",
                 where=f"quantiser {quantiser.name!r}",
                 expected="an input that is cut to fixed-point words before",
-                fix="put heads.input_words(inputs, [...]) first",
+                fix="put heads.input_words(inputs, [...]) first; with an ONNX file declare "
+                "`precision`",
             )
 
 

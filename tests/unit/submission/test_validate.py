@@ -253,3 +253,52 @@ def test_an_archive_with_a_long_list_of_files_is_not_read(folder):
     (folder / "weights.npz").write_bytes(content)
 
     assert "its list of files has 67,108,864 bytes" in told(folder)
+
+
+# --- A network in an ONNX file --------------------------------------------------------------------
+
+
+@pytest.fixture
+def onnx_folder(folder) -> Path:
+    """Return a submission whose network is an ONNX file; its first bytes alone are right."""
+    (folder / "model.py").unlink()
+    declaration = DECLARATION.format(division="trigger") + "model: model.onnx\n"
+    (folder / "submission.yaml").write_text(declaration)
+    (folder / "model.onnx").write_bytes(b"\x08\x0aall else is read in a sandbox")
+    return folder
+
+
+def test_an_onnx_file_takes_the_place_of_model_py_and_is_not_parsed(onnx_folder):
+    assert validate(onnx_folder) == []
+    assert read_submission(onnx_folder).source == "model.onnx"
+
+
+def test_model_py_beside_an_onnx_file_is_not_asked_for_a_network(onnx_folder):
+    (onnx_folder / "model.py").write_text("import torch\n\nclass Net:\n    pass\n")
+    assert validate(onnx_folder) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"version https://git-lfs.github.com/spec/v1", b"PK\x03\x04", b"<html>"]
+)
+def test_what_does_not_begin_as_onnx_does_is_told(onnx_folder, content):
+    (onnx_folder / "model.onnx").write_bytes(content)
+    assert "Git LFS" in told(onnx_folder)
+
+
+def test_a_missing_onnx_file_is_told_with_the_way_to_make_it(onnx_folder):
+    (onnx_folder / "model.onnx").unlink()
+    assert "torch.onnx.export(..., external_data=False)" in told(onnx_folder)
+
+
+@pytest.mark.parametrize("name", ["../model.onnx", "model.pt", "/model.onnx", "a/b.onnx"])
+def test_the_onnx_file_lies_in_the_folder_itself(onnx_folder, name):
+    path = onnx_folder / "submission.yaml"
+    path.write_text(path.read_text().replace("model.onnx", name))
+    assert "field model" in told(onnx_folder)
+
+
+def test_the_open_division_is_sent_to_onnxruntime(onnx_folder):
+    path = onnx_folder / "submission.yaml"
+    path.write_text(path.read_text().replace("trigger", "open"))
+    assert "onnxruntime" in told(onnx_folder)
