@@ -85,8 +85,7 @@ def _inputs(
         raise InvalidSubmissionError(
             f"its input has the shape (n, {', '.join(map(str, graph.input_shape))})",
             where=where,
-            expected=f"(n, {flat[0]}), (n, {', '.join(map(str, event_shape))}), or these with sizes "
-            "of 1",
+            expected=f"(n, {flat[0]}), (n, {', '.join(map(str, event_shape))}), also with 1s",
             fix="export with one event of this challenge as the example input",
         )
     inputs = keras.Input(own, name="event")
