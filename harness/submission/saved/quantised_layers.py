@@ -1,0 +1,359 @@
+"""Layers of QKeras as layers of HGQ2 of the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.submission.saved.layers import Layer
+from harness.submission.saved.plain_layers import (
+    Call,
+    LayerError,
+    activation,
+    own_name,
+    plain_layer,
+    unknown,
+)
+from harness.submission.saved.quantisers import (
+    Floats,
+    Quantiser,
+    UnknownQuantiserError,
+    parse_quantiser,
+    quantised,
+    word_of_values,
+)
+from harness.submission.words import FixedPoint
+
+if TYPE_CHECKING:
+    from hgq.config import QuantizerConfig
+
+_KERAS_ACTIVATIONS = ("linear", "relu", "relu6", "tanh", "sigmoid", "softmax")
+_MERGED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
+_MAX_POOLING = ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D")
+_CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups")
+
+
+def is_quantised(layer: Layer) -> bool:
+    """Say whether a layer is one of QKeras."""
+    return layer.kind in _QUANTISED or layer.module.startswith("qkeras")
+
+
+def quantised_layer(layer: Layer) -> Call:
+    """Return the form of a layer in a network of QKeras: HGQ2's where there is one.
+
+    Raises
+    ------
+    LayerError
+        The layer or its quantiser is not known.
+    """
+    make = {**_QUANTISED, **_BESIDE}.get(layer.kind)
+    if make is not None:
+        return make(layer)
+    if is_quantised(layer):
+        raise unknown(layer)
+    return plain_layer(layer)
+
+
+def _quantiser(layer: Layer, key: str) -> Quantiser | None:
+    try:
+        return parse_quantiser(layer.settings.get(key))
+    except UnknownQuantiserError as error:
+        raise LayerError(layer.problem(f"{key}: {error}", fix=error.fix)) from error
+
+
+# --- Words as HGQ2 takes them ---------------------------------------------------------------------
+
+
+def _word_config(word: FixedPoint, place: str) -> QuantizerConfig:
+    from hgq.config import QuantizerConfig
+
+    return QuantizerConfig(
+        "kif",
+        place,
+        k0=int(word.is_signed),
+        i0=word.magnitude_bits,
+        f0=word.fraction_bits,
+        round_mode=word.rounding or "RND_CONV",
+        overflow_mode=word.overflow or "SAT",
+        homogeneous_axis=None,
+        heterogeneous_axis=(),
+        trainable=False,
+        ic=None,
+        fc=None,
+        ir=None,
+        fr=None,
+    )
+
+
+def _exact_config(values: Floats, place: str) -> QuantizerConfig:
+    """Return the shortest word for each output channel, the last axis, that holds its constants."""
+    import keras
+    from hgq.config import QuantizerConfig
+
+    channels = np.asarray(values, np.float64).reshape(-1, values.shape[-1]).T
+    shape = (1,) * (values.ndim - 1) + (values.shape[-1],)
+
+    def constant(numbers: list[int]) -> keras.initializers.Constant:
+        return keras.initializers.Constant(np.reshape(numbers, shape).astype(float).tolist())
+
+    ends = [_magnitude_and_fraction(channel) for channel in channels]
+    return QuantizerConfig(
+        "kif",
+        place,
+        k0=constant([int((channel < 0).any()) for channel in channels]),
+        i0=constant([magnitude for magnitude, _ in ends]),
+        f0=constant([fraction for _, fraction in ends]),
+        round_mode="RND_CONV",
+        overflow_mode="SAT",
+        homogeneous_axis=tuple(range(values.ndim - 1)),
+        heterogeneous_axis=None,
+        trainable=False,
+        ic=None,
+        fc=None,
+        ir=None,
+        fr=None,
+    )
+
+
+def _magnitude_and_fraction(numbers: NDArray[np.float64]) -> tuple[int, int]:
+    """Return the bits before and after the point that constants need; 0 and 0 for zeros."""
+    numbers = numbers[numbers != 0]
+    if not len(numbers):
+        return 0, 0
+    magnitude = int(np.frexp(np.abs(numbers))[1].max())
+    fractions = [_fraction_bits(float(number)) for number in numbers]
+    return magnitude, max(fractions)
+
+
+def _fraction_bits(number: float) -> int:
+    numerator, denominator = number.as_integer_ratio()
+    n_zeros = (numerator & -numerator).bit_length() - 1
+    return denominator.bit_length() - 1 - n_zeros
+
+
+def _constants(
+    layer: Layer, key: str, weights: Floats, place: str
+) -> tuple[Floats, QuantizerConfig]:
+    """Return weights on their grid, and the words that hold them."""
+    quantiser = _quantiser(layer, key)
+    values = quantised(quantiser, weights)
+    word = word_of_values(quantiser) if quantiser else None
+    if word is not None:
+        return values, _word_config(word, place)
+    return values, _exact_config(values, place)
+
+
+# --- Layers of weights ----------------------------------------------------------------------------
+
+
+def _weighted(kind: str, settings: Mapping[str, Any], layer: Layer) -> Call:
+    import hgq.layers
+
+    names = ("kernel", "bias") if layer.settings.get("use_bias", True) else ("kernel",)
+    if len(layer.arrays) != len(names):
+        raise LayerError(
+            layer.problem(
+                f"has {len(layer.arrays)} arrays of weights here",
+                " and ".join(names),
+                "save the model and its weights together, by model.save",
+            )
+        )
+    if _quantiser(layer, "kernel_quantizer") is None:
+        raise LayerError(
+            layer.problem(
+                "has no kernel_quantizer", "a quantiser of QKeras", "train with quantized_bits"
+            )
+        )
+    after = _activation_of(layer)
+    kernel, kernel_word = _constants(
+        layer, "kernel_quantizer", np.asarray(layer.arrays[0], np.float32), "weight"
+    )
+    more: dict[str, Any] = {"use_bias": len(names) > 1, "kq_conf": kernel_word}
+    values = [kernel]
+    if len(names) > 1:
+        bias = np.asarray(layer.arrays[1], np.float32)
+        bias, more["bq_conf"] = _constants(layer, "bias_quantizer", bias, "bias")
+        values.append(bias)
+    made = getattr(hgq.layers, kind)(
+        **settings, **more, enable_iq=False, trainable=False, name=own_name(layer)
+    )
+    done: list[bool] = []
+
+    def call(inputs: object) -> object:
+        outputs = made(inputs)
+        if not done:
+            _assign(layer, made, values)
+            done.append(True)
+        return after(outputs)
+
+    return call
+
+
+def _assign(layer: Layer, made: Any, values: list[Floats]) -> None:  # noqa: ANN401 of HGQ2
+    for variable, value in zip((made.kernel, made.bias), values, strict=False):
+        if tuple(variable.shape) != value.shape:
+            raise LayerError(
+                layer.problem(
+                    f"the file has weights of the shape {value.shape}",
+                    f"the shape {tuple(variable.shape)}",
+                )
+            )
+        variable.assign(value)
+
+
+def _dense(layer: Layer) -> Call:
+    return _weighted("QDense", {"units": layer.settings.get("units")}, layer)
+
+
+def _convolution(layer: Layer) -> Call:
+    settings = {key: layer.settings[key] for key in _CONVOLUTION if key in layer.settings}
+    if layer.settings.get("data_format") not in (None, "channels_last"):
+        raise LayerError(layer.problem("has its channels first", "data_format channels_last"))
+    return _weighted(layer.kind, settings, layer)
+
+
+# --- Activations ----------------------------------------------------------------------------------
+
+
+def _activation(layer: Layer) -> Call:
+    return _values(layer, layer.settings.get("activation"), own_name(layer))
+
+
+def _activation_of(layer: Layer) -> Call:
+    """Return what a layer of weights does with its sums."""
+    value = layer.settings.get("activation")
+    return _values(layer, value, f"{own_name(layer)}_activation")
+
+
+def _values(layer: Layer, value: object, name: str) -> Call:
+    """Return a quantiser of values between layers, or an activation of Keras."""
+    import keras
+    from hgq.quantizer import Quantizer
+
+    if value is None or value in _KERAS_ACTIVATIONS:
+        function = activation(layer, value)
+        if function == "linear":
+            return lambda x: x
+        if function in ("relu", "relu6"):
+            limit = 6.0 if function == "relu6" else None
+            rectifier: Call = keras.layers.ReLU(max_value=limit, name=name)
+            return rectifier
+        made: Call = keras.layers.Activation(function, name=name)
+        return made
+    try:
+        quantiser = parse_quantiser(value)
+    except UnknownQuantiserError as error:
+        raise LayerError(layer.problem(f"activation: {error}", fix=error.fix)) from error
+    word = word_of_values(quantiser) if quantiser else None
+    if word is None:
+        raise LayerError(
+            layer.problem(
+                f"activation: {quantiser} is no word for values between layers",
+                "quantized_bits or quantized_relu, alpha a number",
+                "binary, ternary and auto_po2 are for weights; quantized_bits(2, 1) has 2 bits",
+            )
+        )
+    quantise: Call = Quantizer(_word_config(word, "datalane"), name=name)
+    return quantise
+
+
+# --- Normalisation --------------------------------------------------------------------------------
+
+
+def _normalisation(layer: Layer) -> Call:
+    """Return a batch normalisation as a product and a sum with constants of float32, exactly."""
+    from hgq.layers import QBatchNormalization
+
+    scale, offset = _scale_and_offset(layer)
+    axis = layer.settings.get("axis", -1)
+    axis = axis[0] if isinstance(axis, list) else axis
+    made = QBatchNormalization(
+        axis=axis,
+        epsilon=0.0,
+        kq_conf=_exact_config(scale, "weight"),
+        bq_conf=_exact_config(offset, "bias"),
+        enable_iq=False,
+        trainable=False,
+        name=own_name(layer),
+    )
+    done: list[bool] = []
+
+    def call(inputs: Any) -> object:  # noqa: ANN401 a tensor
+        if tuple(inputs.shape)[axis] != len(scale):
+            raise LayerError(
+                layer.problem(f"has {len(scale)} channels for values of {tuple(inputs.shape)}")
+            )
+        outputs = made(inputs)
+        if not done:
+            made.bn_gamma.assign(scale)
+            made.bn_beta.assign(offset)
+            done.append(True)
+        return outputs
+
+    return call
+
+
+def _scale_and_offset(layer: Layer) -> tuple[Floats, Floats]:
+    """Return what a value is multiplied with, and what is added, as Keras computes them."""
+    names = [
+        *(["gamma"] if layer.settings.get("scale", True) else []),
+        *(["beta"] if layer.settings.get("center", True) else []),
+        "mean",
+        "variance",
+    ]
+    shapes = {array.shape for array in layer.arrays}
+    if len(layer.arrays) != len(names) or len(shapes) != 1 or len(layer.arrays[0].shape) != 1:
+        raise LayerError(
+            layer.problem(f"has {len(layer.arrays)} arrays of weights", ", ".join(names))
+        )
+    weights = {
+        name: quantised(_quantiser(layer, f"{name}_quantizer"), np.asarray(array, np.float32))
+        for name, array in zip(names, layer.arrays, strict=True)
+    }
+    epsilon = np.float32(layer.settings.get("epsilon", 1e-3))
+    scale = 1 / np.sqrt(weights["variance"] + epsilon)
+    scale = np.asarray(scale * weights.get("gamma", np.float32(1)), np.float32)
+    offset = weights.get("beta", np.float32(0)) - weights["mean"] * scale
+    if not (np.isfinite(scale).all() and np.isfinite(offset).all()):
+        raise LayerError(layer.problem("its variance is not above 0", "a trained normalisation"))
+    return scale, np.asarray(offset, np.float32)
+
+
+# --- Others ---------------------------------------------------------------------------------------
+
+
+def _merge(layer: Layer) -> Call:
+    import hgq.layers
+
+    made: Call = getattr(hgq.layers, f"Q{layer.kind}")(enable_iq=False, name=own_name(layer))
+    return made
+
+
+def _max_pooling(layer: Layer) -> Call:
+    import hgq.layers
+
+    keys = ("pool_size", "strides", "padding", "keepdims")
+    settings = {key: layer.settings[key] for key in keys if layer.settings.get(key) is not None}
+    made: Call = getattr(hgq.layers, f"Q{layer.kind}")(
+        **settings, enable_iq=False, name=own_name(layer)
+    )
+    return made
+
+
+_QUANTISED: Mapping[str, Callable[[Layer], Call]] = {
+    "QActivation": _activation,
+    "QBatchNormalization": _normalisation,
+    "QConv1D": _convolution,
+    "QConv2D": _convolution,
+    "QDense": _dense,
+}
+# Layers of Keras that a network of QKeras has beside its own.
+_BESIDE: Mapping[str, Callable[[Layer], Call]] = {
+    "Activation": _activation,
+    "BatchNormalization": _normalisation,
+    **dict.fromkeys(_MERGED, _merge),
+    **dict.fromkeys(_MAX_POOLING, _max_pooling),
+}
