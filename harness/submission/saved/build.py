@@ -41,9 +41,8 @@ def build_saved(
     Raises
     ------
     InvalidSubmissionError
-        The files are damaged or too large, or hold layers that are not known: all are named.
-    DataError
-        A file cannot be read.
+        The files are missing, damaged or too large, or hold layers that are not known: all are
+        named.
     """
     saved = read_saved(path, weights)
     graph = read_graph(saved, outputs)
@@ -83,10 +82,8 @@ def _model(graph: Graph, calls: _Calls, above: tuple[str, ...]) -> keras.Model:
     """Wire the layers of a model."""
     import keras
 
-    values: dict[Tensor, Any] = {}
     inputs = [_input(graph.layers.get(name), graph.name) for name, _, _ in graph.inputs]
-    for tensor, value in zip(graph.inputs, inputs, strict=True):
-        values[tensor] = value
+    values: dict[Tensor, Any] = dict(zip(graph.inputs, inputs, strict=True))
     models: dict[str, keras.Model] = {}
     # Followed by hand and not by calls of a function: a network may be deeper than Python's stack.
     waiting = list(graph.outputs)

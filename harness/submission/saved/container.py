@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.text import plain
-from harness.errors import InvalidSubmissionError
+from harness.errors import DataError, InvalidSubmissionError
 from harness.files import load_json, read_bounded, read_up_to
 from harness.submission.digest import MAX_FILE_BYTES
 
@@ -107,10 +107,15 @@ def read_saved(path: Path, weights: Path | None = None) -> SavedModel:
     Raises
     ------
     InvalidSubmissionError
-        The files are damaged, too large, or no saved model.
-    DataError
-        A file cannot be read at all.
+        The files are missing, damaged, too large, or no saved model.
     """
+    try:
+        return _read_saved(path, weights)
+    except DataError as error:
+        raise InvalidSubmissionError(*error.problems) from error
+
+
+def _read_saved(path: Path, weights: Path | None) -> SavedModel:
     content = _read(path)
     if content.startswith(_ZIP):
         _no_second_file(path, weights)

@@ -236,7 +236,7 @@ def input_shape(settings: Mapping[str, Any]) -> list[int | None] | None:
 def _tensors(value: Any) -> tuple[Tensor, ...]:  # noqa: ANN401 JSON
     """Read ``[["dense", 0, 0], ...]``, of which Keras 3 leaves the outer list out."""
     if isinstance(value, dict):
-        raise TypeError("inputs or outputs that have names")  # noqa: TRY004 caught above
+        raise TypeError("inputs or outputs that have names")
     if value and isinstance(value[0], str):
         value = [value]
     return tuple((str(one[0]), int(one[1]), int(one[2])) for one in value)

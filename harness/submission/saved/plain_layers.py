@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
 Call: TypeAlias = Callable[..., Any]
 
 # Settings of training, of names and of what a layer was built for.
-_LEFT_OUT = frozenset(
-    """
+_NAMES_LEFT_OUT = """
     name trainable dtype batch_input_shape batch_shape input_dim input_shape seed
     momentum synchronized fused renorm_momentum virtual_batch_size build_config
     autocast lora_rank lora_alpha quantization_config kernel_range bias_range
-    """.split()
-)
+"""
+_LEFT_OUT = frozenset(_NAMES_LEFT_OUT.split())
 _TRAINING = ("_regularizer", "_initializer", "_constraint")
 # Of old files: another name of the same setting.
 _RENAMED = {("LeakyReLU", "alpha"): "negative_slope"}
@@ -35,7 +34,7 @@ _CHANGED_FUNCTIONS = frozenset({"hard_sigmoid"})
 # Layers of old files that draw numbers or normalise in training alone.
 ADVICE = {
     "Lambda": "a Lambda holds code of Python: build the layers before and after it in model.py; "
-    "for a sampling of a VAE take an earlier layer, such as `output=\"z_mean\"`",
+    'for a sampling of a VAE take an earlier layer, such as `output="z_mean"`',
     "TFOpLambda": "save the model before this function of TensorFlow, and write the arithmetic "
     "in model.py, for a score by harness.heads",
     "SlicingOpLambda": "save the model before this slice, and slice in model.py",
@@ -102,6 +101,7 @@ def own_name(layer: Layer) -> str:
 
 def plain_settings(layer: Layer, known: set[str]) -> dict[str, Any]:
     """Return the settings that matter at inference; each is a number, a word or a list of them."""
+    _check_type(layer)
     settings: dict[str, Any] = {}
     for key, value in layer.settings.items():
         name = _RENAMED.get((layer.kind, key), key)
@@ -120,6 +120,15 @@ def plain_settings(layer: Layer, known: set[str]) -> dict[str, Any]:
     if layer.kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
         settings["axis"] = axis[0]
     return settings
+
+
+def _check_type(layer: Layer) -> None:
+    kind = layer.settings.get("dtype")
+    if isinstance(kind, dict):  # a policy of Keras 3
+        kind = (kind.get("config") or {}).get("name")
+    if kind not in (None, "float32"):
+        what = f"computes in {plain(str(kind))[:40]}"
+        raise LayerError(layer.problem(what, "float32", "save the model in float32"))
 
 
 def _is_plain(value: object) -> bool:
@@ -198,9 +207,3 @@ def assign(layer: Layer, variables: Sequence[keras.Variable], arrays: Sequence[A
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
-
-
-def shape_of(settings: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 JSON
-    """Return a setting that is a number or a list of them."""
-    value = settings.get(key)
-    return tuple(value) if isinstance(value, list) else value

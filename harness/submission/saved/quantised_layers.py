@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -141,7 +142,9 @@ def _constants(
     quantiser = _quantiser(layer, key)
     values = quantised(quantiser, weights)
     word = word_of_values(quantiser) if quantiser else None
-    if word is not None:
+    if quantiser is not None and word is not None:
+        shift = int(np.log2(quantiser.settings.get("alpha") or 1))
+        word = replace(word, integer_bits=word.integer_bits + shift)
         return values, _word_config(word, place)
     return values, _exact_config(values, place)
 
@@ -248,7 +251,7 @@ def _values(layer: Layer, value: object, name: str) -> Call:
     except UnknownQuantiserError as error:
         raise LayerError(layer.problem(f"activation: {error}", fix=error.fix)) from error
     word = word_of_values(quantiser) if quantiser else None
-    if word is None:
+    if quantiser is None or word is None:
         raise LayerError(
             layer.problem(
                 f"activation: {quantiser} is no word for values between layers",
@@ -256,8 +259,26 @@ def _values(layer: Layer, value: object, name: str) -> Call:
                 "binary, ternary and auto_po2 are for weights; quantized_bits(2, 1) has 2 bits",
             )
         )
+    alpha = float(quantiser.settings.get("alpha") or 1.0)
+    if alpha != 1:
+        return _scaled_values(layer, word, alpha, name)
     quantise: Call = Quantizer(_word_config(word, "datalane"), name=name)
     return quantise
+
+
+def _scaled_values(layer: Layer, word: FixedPoint, alpha: float, name: str) -> Call:
+    """Return a quantiser whose values are multiplied by a power of two afterwards."""
+    from hgq.quantizer import Quantizer
+
+    quantise = Quantizer(_word_config(word, "datalane"), name=f"{name}_word")
+
+    def call(inputs: Any) -> object:  # noqa: ANN401 a tensor
+        n_channels = inputs.shape[-1]
+        scale = np.full(n_channels, alpha, np.float32)
+        multiply = _affine(layer, scale, np.zeros_like(scale), -1, name)
+        return multiply(quantise(inputs))
+
+    return call
 
 
 # --- Normalisation --------------------------------------------------------------------------------
@@ -265,11 +286,16 @@ def _values(layer: Layer, value: object, name: str) -> Call:
 
 def _normalisation(layer: Layer) -> Call:
     """Return a batch normalisation as a product and a sum with constants of float32, exactly."""
-    from hgq.layers import QBatchNormalization
-
     scale, offset = _scale_and_offset(layer)
     axis = layer.settings.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) else axis
+    return _affine(layer, scale, offset, axis, own_name(layer))
+
+
+def _affine(layer: Layer, scale: Floats, offset: Floats, axis: int, name: str) -> Call:
+    """Multiply each channel by a constant, and add another."""
+    from hgq.layers import QBatchNormalization
+
     made = QBatchNormalization(
         axis=axis,
         epsilon=0.0,
@@ -277,7 +303,7 @@ def _normalisation(layer: Layer) -> Call:
         bq_conf=_exact_config(offset, "bias"),
         enable_iq=False,
         trainable=False,
-        name=own_name(layer),
+        name=name,
     )
     done: list[bool] = []
 

@@ -192,7 +192,7 @@ def _check_alpha(quantiser: Quantiser) -> None:
     if alpha is None or alpha == "auto_po2":
         return
     is_number = isinstance(alpha, int | float) and alpha > 0 and np.isfinite(alpha)
-    if not is_number or np.frexp(alpha)[0] != 0.5:  # noqa: PLR2004 the mantissa of powers of two
+    if not is_number or np.frexp(alpha)[0] != 0.5:  # the mantissa of powers of two
         raise UnknownQuantiserError(
             f"{quantiser}: the scale alpha is no power of two",
             'train with alpha=1 or alpha="auto_po2"; others need multipliers of their own',
@@ -205,7 +205,8 @@ def _check_alpha(quantiser: Quantiser) -> None:
 def word_of_values(quantiser: Quantiser) -> FixedPoint | None:
     """Return the word to which a quantiser rounds values between layers; None if it is no word.
 
-    Rounding is to the nearest, halves to even; values outside saturate.
+    Rounding is to the nearest, halves to even; values outside saturate. A scale ``alpha`` comes
+    afterwards, and is not in the word.
     """
     settings = quantiser.settings
     if quantiser.kind == "quantized_relu":
@@ -213,9 +214,8 @@ def word_of_values(quantiser: Quantiser) -> FixedPoint | None:
     if quantiser.kind == "quantized_bits" and settings["alpha"] != "auto_po2":
         is_signed = bool(settings["keep_negative"])
         if settings["bits"] > is_signed:
-            shift = int(np.log2(settings["alpha"] or 1))
             overflow = "SAT_SYM" if is_signed and settings["symmetric"] else "SAT"
-            integer_bits = settings["integer"] + is_signed + shift
+            integer_bits = settings["integer"] + is_signed
             return FixedPoint(settings["bits"], integer_bits, is_signed, "RND_CONV", overflow)
     return None
 
@@ -244,12 +244,14 @@ def _quantised_bits(x: Floats, settings: Mapping[str, Any]) -> Floats:
     m, m_i = np.float32(2.0**n_unsigned), np.float32(2.0 ** settings["integer"])
     alpha = settings["alpha"]
     if alpha == "auto_po2":
-        return _scaled_bits(x / m_i, settings["bits"]) * m_i
+        return np.asarray(_scaled_bits(x / m_i, settings["bits"]) * m_i, np.float32)
     if n_unsigned == 0:
         signs = np.where(x < 0, -1.0, 1.0)
-        return (signs if settings["keep_negative"] else (signs + 1) / 2) * (alpha or 1.0)
+        values = signs if settings["keep_negative"] else (signs + 1) / 2
+        return np.asarray(values * (alpha or 1.0), np.float32)
     lowest = bool(settings["keep_negative"]) * (-m + bool(settings["symmetric"]))
-    return m_i * np.clip(np.rint(x * m / m_i), lowest, m - 1) / m * np.float32(alpha or 1.0)
+    whole = np.clip(np.rint(x * m / m_i), lowest, m - 1)
+    return np.asarray(m_i * whole / m * np.float32(alpha or 1.0), np.float32)
 
 
 def _scaled_bits(x: Floats, n_bits: int) -> Floats:
@@ -265,8 +267,8 @@ def _scaled_bits(x: Floats, n_bits: int) -> Floats:
 
 
 def _binary(x: Floats, settings: Mapping[str, Any]) -> Floats:
-    signs = np.where(x < 0, np.float32(-1), np.float32(1))
-    values = (signs + 1) / 2 if settings["use_01"] else signs
+    signs = np.where(x < 0, -1.0, 1.0)
+    values = np.asarray((signs + 1) / 2 if settings["use_01"] else signs, np.float32)
     return np.asarray(_scale(settings["alpha"], x, values) * values, np.float32)
 
 
@@ -275,7 +277,8 @@ def _ternary(x: Floats, settings: Mapping[str, Any]) -> Floats:
         return _scaled_ternary(x, int(settings["number_of_unrolls"]))
     threshold = settings["threshold"]
     threshold = _TERNARY_THRESHOLD if threshold is None else np.float32(threshold)
-    return np.float32(settings["alpha"] or 1.0) * (np.abs(x) >= threshold) * np.sign(x)
+    signs = (np.abs(x) >= threshold) * np.sign(x)
+    return np.asarray(np.float32(settings["alpha"] or 1.0) * signs, np.float32)
 
 
 def _scaled_ternary(x: Floats, n_steps: int) -> Floats:
