@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from harness.submission.graph import first_problems
 from harness.submission.saved.container import read_saved
 from harness.submission.saved.layers import Graph, Layer, Tensor, input_shape, read_graph
 from harness.submission.saved.plain_layers import Call, LayerError, plain_layer
-from harness.submission.saved.quantised_layers import is_quantised, quantised_layer
+from harness.submission.saved.quantised_layers import follows_between, is_quantised, quantised_layer
 
 if TYPE_CHECKING:
     import keras
@@ -46,9 +46,8 @@ def build_saved(
     """
     saved = read_saved(path, weights)
     graph = read_graph(saved, outputs)
-    make = quantised_layer if any(map(is_quantised, graph.walk())) else plain_layer
     problems: list[Problem] = []
-    calls = _calls_of(graph, make, problems)
+    calls = _calls_of(graph, problems, has_words=any(map(is_quantised, graph.walk())))
     if problems:
         raise InvalidSubmissionError(*first_problems(problems))
     try:
@@ -61,21 +60,26 @@ def build_saved(
 _Calls = Mapping[str, Any]
 
 
-def _calls_of(
-    graph: Graph, make: Callable[[Layer], Call], problems: list[Problem]
-) -> dict[str, Any]:
+def _calls_of(graph: Graph, problems: list[Problem], *, has_words: bool) -> dict[str, Any]:
     calls: dict[str, Any] = {}
     names = {id(layer): name for name, layer in graph.layers.items()}
     for layer in graph.needed():
         name = names[id(layer)]
         if layer.model is not None:
-            calls[name] = _calls_of(layer.model, make, problems)
+            calls[name] = _calls_of(layer.model, problems, has_words=has_words)
         elif layer.kind != "InputLayer":
             try:
-                calls[name] = make(layer)
+                calls[name] = _call_of(graph, name, has_words=has_words)
             except LayerError as error:
                 problems.append(error.problem)
     return calls
+
+
+def _call_of(graph: Graph, name: str, *, has_words: bool) -> Call:
+    layer = graph.layers[name]
+    if has_words:
+        return quantised_layer(layer, is_between=follows_between(graph, name))
+    return plain_layer(layer)
 
 
 def _model(graph: Graph, calls: _Calls, above: tuple[str, ...]) -> keras.Model:
