@@ -36,6 +36,7 @@ _KERAS_ACTIVATIONS = ("linear", "relu", "relu6", "tanh", "sigmoid", "softmax")
 _NORMALISATIONS = ("BatchNormalization", "QBatchNormalization")
 _WEIGHTED = ("QDense", "QConv1D", "QConv2D")
 _MAX_DEPTH = 50
+_PART_BITS = 9
 _MERGED = ("Add", "Subtract", "Multiply", "Maximum", "Minimum")
 _MAX_POOLING = ("MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D", "GlobalMaxPooling2D")
 # What connects values, or chooses among them, or adds them.
@@ -391,7 +392,37 @@ def _normalisation(layer: Layer) -> Call:
 
 
 def _affine(layer: Layer, scale: Floats, offset: Floats, axis: int, name: str) -> Call:
-    """Multiply each channel by a constant, and add another."""
+    """Multiply each channel by a constant, and add another.
+
+    A constant of 24 bits makes a product of 40, of which da4ml's interpreter cannot take every
+    step; so the product is added up from constants of `_PART_BITS` bits.
+    """
+    from hgq.layers import QAdd
+
+    parts = _parts_of(scale)
+    if len(parts) == 1:
+        return _product(layer, parts[0], offset, axis, name)
+    zeros = np.zeros_like(offset)
+    products = [
+        _product(layer, part, zeros if n else offset, axis, f"{name}_{n}")
+        for n, part in enumerate(parts)
+    ]
+    add = QAdd(enable_iq=False, name=name)
+    return lambda x: add([product(x) for product in products])
+
+
+def _parts_of(scale: Floats) -> list[Floats]:
+    """Split constants into sums of some with few significant bits, the largest first."""
+    parts, rest = [], np.asarray(scale, np.float64)
+    while not parts or rest.any():
+        mantissas, exponents = np.frexp(rest)
+        part = np.ldexp(np.rint(np.ldexp(mantissas, _PART_BITS)), exponents - _PART_BITS)
+        parts.append(np.asarray(part, np.float32))
+        rest = rest - part
+    return parts
+
+
+def _product(layer: Layer, scale: Floats, offset: Floats, axis: int, name: str) -> Call:
     from hgq.layers import QBatchNormalization
 
     made = QBatchNormalization(
