@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.from_keras import SavedKeras, from_keras_options, write_from_keras
 from harness.cli.options import (
     FOLDER,
     challenge_option,
@@ -33,13 +34,25 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("team")
 @click.option("--open", "is_open", is_flag=True, help="For the open division.")
+@from_keras_options
 @challenge_option
 @manifest_option
 @submissions_option()
+@unsafe_option()
 def new(
-    team: str, is_open: bool, challenge: str, manifests: tuple[Path, ...], submissions: Path
+    team: str,
+    *,
+    is_open: bool,
+    saved: SavedKeras | None,
+    challenge: str,
+    manifests: tuple[Path, ...],
+    submissions: Path,
+    isolation: IsolationKind,
 ) -> None:
     """Write a skeleton of a submission for TEAM, in the shape of the challenge's events."""
+    if saved is not None:
+        write_from_keras(team, submissions, saved, challenge, manifests, isolation)
+        return
     from harness.data.manifest import load_manifest
     from harness.submission.skeleton import new_submission
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.challenge import Challenge, is_name
 from harness.errors import UsageError
 from harness.files import replacing_folder
+from harness.submission.words import parse_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_CHALLENGE = "sample"
@@ -59,6 +61,20 @@ def new_submission(
     EnvironmentFaultError
         The folder cannot be written.
     """
+    target = check_new(team, folder)
+    template = TEMPLATES / ("open" if open_division else "trigger")
+    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
+    return target
+
+
+def check_new(team: str, folder: Path) -> Path:
+    """Return the folder of a new submission.
+
+    Raises
+    ------
+    UsageError
+        The name is not allowed, or the folder exists.
+    """
     if not is_name(team):
         raise UsageError(
             f"{team[:80]!r} is no name for a team",
@@ -73,9 +89,28 @@ def new_submission(
             where=str(target),
             fix="choose another name, or work on the submission that is there",
         )
-    template = TEMPLATES / ("open" if open_division else "trigger")
-    _write(target, template, {"TEAM_NAME": team, **_placeholders(challenge, manifest)})
     return target
+
+
+def declaration_text(team: str, challenge: Challenge) -> str:
+    """Return the `submission.yaml` of a new submission."""
+    text = (TEMPLATES / "trigger" / "submission.yaml.txt").read_text(encoding="utf-8")
+    return text.replace("TEAM_NAME", team).replace("CHALLENGE_NAME", challenge.name)
+
+
+def input_words_of(challenge: Challenge, fraction_bits: int) -> tuple[str, ...]:
+    """Return words of each feature at the input, before a quantiser of `fraction_bits`.
+
+    They have four bits more below the point than the quantiser, which rounds what they cut.
+    """
+    layout = challenge.layout
+    is_plain = not any(group.units for group in layout.objects)
+    words = []
+    for name in layout.features:
+        word = parse_word((_WORDS.get(name, _OTHER_WORDS) if is_plain else _OTHER_WORDS)[0])
+        n_fraction = max(word.fraction_bits, min(fraction_bits + 4, 12))
+        words.append(str(replace(word, width=word.integer_bits + n_fraction)))
+    return tuple(words)
 
 
 def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]:

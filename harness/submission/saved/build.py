@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.graph import first_problems
 from harness.submission.saved.container import read_saved
+from harness.submission.saved.grid import follows_between
 from harness.submission.saved.layers import Graph, Layer, Tensor, input_shape, read_graph
 from harness.submission.saved.plain_layers import Call, LayerError, plain_layer
-from harness.submission.saved.quantised_layers import follows_between, is_quantised, quantised_layer
+from harness.submission.saved.quantised_layers import is_quantised, quantised_layer
 
 if TYPE_CHECKING:
     import keras

@@ -12,6 +12,7 @@ from harness.card.text import plain
 from harness.errors import Problem
 from harness.submission.layers import ALLOWED_FUNCTIONS, KERAS_LAYERS
 from harness.submission.saved.layers import Layer
+from harness.submission.saved.quantisers import Quantiser, UnknownQuantiserError, parse_quantiser
 
 if TYPE_CHECKING:
     import keras
@@ -207,3 +208,17 @@ def assign(layer: Layer, variables: Sequence[keras.Variable], arrays: Sequence[A
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+
+
+def quantiser_of(layer: Layer, key: str) -> Quantiser | None:
+    """Return a quantiser of QKeras that a layer has under a key.
+
+    Raises
+    ------
+    LayerError
+        It is not known.
+    """
+    try:
+        return parse_quantiser(layer.settings.get(key))
+    except UnknownQuantiserError as error:
+        raise LayerError(layer.problem(f"{key}: {error}", fix=error.fix)) from error
