@@ -7,7 +7,12 @@ import numpy as np
 from harness.submission.saved.layers import Graph, Layer
 from harness.submission.saved.normalisation import scale_and_offset
 from harness.submission.saved.plain_layers import LayerError, quantiser_of
-from harness.submission.saved.quantisers import UnknownQuantiserError, quantised, word_of_values
+from harness.submission.saved.quantisers import (
+    UnknownQuantiserError,
+    parse_quantiser,
+    quantised,
+    word_of_values,
+)
 from harness.submission.saved.ties import is_half_way
 from harness.submission.saved.word_configs import magnitude_and_fraction
 from harness.submission.words import FixedPoint
