@@ -73,6 +73,9 @@ def _calls_of(graph: Graph, problems: list[Problem], *, has_words: bool) -> dict
                 calls[name] = _call_of(graph, name, has_words=has_words)
             except LayerError as error:
                 problems.append(error.problem)
+            except Exception as error:  # noqa: BLE001 Keras and HGQ2 raise anything at all
+                reason = f"{type(error).__name__}: {str(error)[:300]}"
+                problems.append(layer.problem(f"has settings that do not fit: {reason}"))
     return calls
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_files_of_keras_3_are_read_too(tmp_path, ending):
     x = keras.layers.Concatenate()([inner(x), keras.layers.LeakyReLU(0.25)(x)])
     model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dropout(0.1)(x)))
     rng = np.random.default_rng(1)
-    model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.get_weights()])
+    model.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in model.weights])
     model.save(tmp_path / f"model.{ending}")
     events = rng.normal(size=(5, 57)).astype("float32")
     read = heads.from_keras(tmp_path / f"model.{ending}")
@@ -154,8 +155,6 @@ def test_all_layers_that_cannot_be_read_are_named_at_once(tmp_path):
 def test_a_setting_that_is_not_known_is_refused(tmp_path, layer, setting, value, expected):
     def change(layers):
         layers[layer]["config"][setting] = value
-
-    import re
 
     assert re.search(expected, read_changed(tmp_path, change))
 
