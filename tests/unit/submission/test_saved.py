@@ -94,6 +94,8 @@ def test_a_layer_before_a_lambda_is_an_output():
         heads.from_keras(DATA / "variational.h5", outputs=["mu"])
 
 
+# What Keras 3 itself does where it writes a file.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("ending", ["h5", "keras"])
 def test_files_of_keras_3_are_read_too(tmp_path, ending):
     import keras
