@@ -21,7 +21,7 @@ from harness.submission.saved.look import SavedReport
 from harness.submission.skeleton import check_new, declaration_text, input_words_of
 
 _LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
-_PT_BITS = 14
+_PT_BITS, _WEIGHT_BITS, _VALUE_BITS = 14, 10, 14
 _MODEL = '''"""The network of {team}: {file}, read by harness, and the score of what it gives."""
 
 import keras
@@ -189,18 +189,20 @@ def score_line(found: SavedReport) -> str:
 
 
 def _precision_text(found: SavedReport) -> str:
-    """Return the words of plain layers: wide enough for what was seen, with ten bits below."""
+    """Return the words of plain layers, wide enough for what was seen.
+
+    A product of the two and a sum of some of them stay within the 32 bits that can be compared.
+    """
     if not found.plain_layers:
         return ""
     weights, values = (
         int(np.frexp(size)[1]) + 1 for size in (found.largest_weight, found.largest_value)
     )
-    values = min(max(values + 1, 4), 16)
-    weights = min(max(weights, 1), 12)
+    values, weights = min(max(values, 4), 12), min(max(weights, 2), 6)
     return (
         "# Plain layers are rounded to these words: choose shorter ones for a smaller netlist.\n"
         "precision:\n"
         f'  input: "fixed<{_PT_BITS + 6},{_PT_BITS}>"\n'
-        f'  weights: "fixed<{weights + 10},{weights}>"\n'
-        f'  activations: "fixed<{values + 8},{values}>"\n'
+        f'  weights: "fixed<{_WEIGHT_BITS},{weights}>"\n'
+        f'  activations: "fixed<{_VALUE_BITS},{values}>"\n'
     )

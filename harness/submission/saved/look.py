@@ -59,7 +59,7 @@ class SavedReport(Value):
     fraction_bits : int
         Bits after the point of the first quantiser.
     largest_weight, largest_value : float
-        Largest absolute weight, and value between layers, for made-up events.
+        Largest absolute kernel or bias, and value between layers, for made-up events.
     comparison : Comparison or None
         With saved outputs.
     """
@@ -142,7 +142,9 @@ def _describe(model: keras.Model, event_shape: tuple[int, int]) -> dict[str, Any
         "has_words": any(type(layer).__module__.startswith("hgq") for layer in model.layers),
         "plain_layers": [layer.name for layer in model.layers if _needs_precision(layer)],
         "fraction_bits": int(np.max(words[0].quantizer.kif[2])) if words else 0,
-        "largest_weight": _largest([weight.value for weight in model.weights]),
+        "largest_weight": _largest(
+            [weight.value for weight in model.weights if weight.name.endswith(("kernel", "bias"))]
+        ),
         "largest_value": _largest(values),
     }
 
