@@ -20,10 +20,11 @@ from harness.cli.ci import ci
 from harness.cli.data import data, fetch
 from harness.cli.hackathon import new_hackathon
 from harness.cli.machine import doctor
+from harness.cli.new import new
 from harness.cli.output import console, print_error, tell
 from harness.cli.scores import compare, evaluate
 from harness.cli.simulate import simulate
-from harness.cli.submissions import new, score, synth, validate
+from harness.cli.submissions import score, synth, validate
 from harness.errors import ExitCode, HarnessError, HarnessFaultError, as_harness_error
 
 # The shell's own code for a program that Ctrl-C ended.

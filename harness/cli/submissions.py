@@ -1,4 +1,4 @@
-"""Commands on submissions: new, validate, score, synth."""
+"""Commands on submissions: validate, score, synth."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.options import (
-    FILE,
     FOLDER,
-    challenge_option,
     declared_option,
     folder_argument,
     json_option,
@@ -20,7 +18,6 @@ from harness.cli.options import (
     private_option,
     reports_option,
     results_option,
-    submissions_option,
     unsafe_option,
 )
 from harness.cli.output import print_card, print_json, print_result, progress, tell
@@ -30,77 +27,6 @@ if TYPE_CHECKING:
     from harness.card.records import IsolationKind
     from harness.firmware.backend import FirmwareSettings
     from harness.submission import Submission
-
-
-@click.command()
-@click.argument("team")
-@click.option("--open", "is_open", is_flag=True, help="For the open division.")
-@challenge_option
-@manifest_option
-@submissions_option()
-@click.option("--from-onnx", type=FILE, help="Of an ONNX or QONNX file, which is copied.")
-@click.option(
-    "--from-torch",
-    metavar="FILE:CLASS",
-    help="Of a PyTorch model, such as model.py:Net: exported and compared in a sandbox.",
-)
-@click.option("--weights", type=FILE, help="The weights of --from-torch: best.pth.")
-@unsafe_option()
-def new(
-    team: str,
-    is_open: bool,
-    challenge: str | None,
-    manifests: tuple[Path, ...],
-    submissions: Path,
-    from_onnx: Path | None,
-    from_torch: str | None,
-    weights: Path | None,
-    isolation: IsolationKind,
-) -> None:
-    """Write a skeleton of a submission for TEAM, in the shape of the challenge's events."""
-    from harness.data.manifest import load_manifest
-    from harness.submission.skeleton import new_submission, read_onnx_submission, score_options
-
-    if (from_torch is None) != (weights is None):
-        raise click.UsageError("--from-torch and --weights go together")
-    if sum((is_open, from_onnx is not None, from_torch is not None)) > 1:
-        raise click.UsageError("choose one of --open, --from-onnx and --from-torch")
-    rules = load_manifest(*manifests).challenge(challenge)
-    if from_torch is not None and weights is not None:
-        from harness.scoring.from_torch import submission_from_torch
-
-        made = submission_from_torch(
-            team,
-            submissions,
-            source=from_torch,
-            weights=weights,
-            challenge=rules.name,
-            manifests=manifests,
-            isolation=isolation,
-            progress=progress(),
-        )
-        tell(
-            f"{made.folder}: PyTorch and the network differ by at most {made.difference:.1e} of "
-            f"the spread of their scores, on {made.n_compared:,} training events; fill in its "
-            f"submission.yaml, then `harness score {made.folder}`",
-            is_error=False,
-        )
-        return
-    if from_onnx is not None:
-        folder = read_onnx_submission(team, submissions, rules, from_onnx)
-        tell(
-            f"{folder}: fill in its submission.yaml, then `harness validate {folder} --deep`",
-            is_error=False,
-        )
-        return
-    manifest = manifests[-1].absolute() if manifests else None
-    folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)
-    command = f"harness score{score_options(rules, manifest)} {folder}"
-    tell(
-        f"{folder}: read its README.md, write your account into `owners` of its submission.yaml, "
-        f"run its train.py, then `{command}`",
-        is_error=False,
-    )
 
 
 @click.command()

@@ -12,6 +12,7 @@ is then exactly what the netlist computes.
 
 from harness.heads.inputs import input_words, limit, quantise, scale
 from harness.heads.products import combine, multiply
+from harness.heads.saved import from_keras
 from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
 from harness.heads.tables import table
 from harness.submission.functions import TABLE_FUNCTIONS
@@ -20,6 +21,7 @@ from harness.submission.words import input_overflow, overflow_of_words, parse_wo
 __all__ = [
     "TABLE_FUNCTIONS",
     "combine",
+    "from_keras",
     "identity",
     "input_overflow",
     "input_words",

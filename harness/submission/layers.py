@@ -14,7 +14,7 @@ from harness.submission.functions import TABLE_FUNCTIONS
 # Keras layers that are the same function of each event at inference; noise and dropout are the
 # identity there. No recurrent layer (their state may be carried over), no Lambda, no layer that
 # looks something up in a file.
-_KERAS_LAYERS = {
+_KERAS_LAYERS_BY_MODULE = {
     "keras": "Sequential",
     "keras.layers": """
         InputLayer Dense EinsumDense Conv1D Conv2D DepthwiseConv1D DepthwiseConv2D SeparableConv1D
@@ -112,7 +112,7 @@ Triple = tuple[str, str, str | None]
 def _triples() -> Iterator[tuple[Triple, bool]]:
     """Yield each allowed (module, class, registered name), and whether it is a layer."""
     for names_by_module, package, is_layer in (
-        (_KERAS_LAYERS, None, True),
+        (_KERAS_LAYERS_BY_MODULE, None, True),
         (_KERAS_OPERATIONS, "", True),
         (_HGQ_LAYERS, "hgq>", True),
         (_HGQ_PARTS, "hgq>", False),
@@ -126,6 +126,9 @@ def _triples() -> Iterator[tuple[Triple, bool]]:
 
 ALLOWED: Mapping[Triple, bool] = dict(_triples())
 """Allowed (module, class name, registered name); True for what may be a layer."""
+
+KERAS_LAYERS = frozenset(_KERAS_LAYERS_BY_MODULE["keras.layers"].split())
+"""The layers of Keras that a network may have."""
 
 _ACTIVATIONS = """
     linear relu relu6 leaky_relu elu selu celu gelu silu swish softmax log_softmax softplus

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 _READING_CALLS = """
-    load load_weights load_model load_npz loadtxt genfromtxt fromfile memmap open_memmap File
-    ZipFile InferenceSession read_csv read_parquet read_hdf read_pickle read_bytes read_text open
+    from_keras load load_weights load_model load_npz loadtxt genfromtxt fromfile memmap open_memmap
+    File ZipFile InferenceSession read_csv read_parquet read_hdf read_pickle read_bytes
+    read_text open
 """
 # What looks whether a file is there, and what writes one.
 _EXCUSING_CALLS = """

@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.challenge import Challenge, events_within, is_name
@@ -13,6 +14,7 @@ from harness.errors import UsageError
 from harness.files import read_bounded, replacing_folder
 from harness.submission.contract import input_shapes
 from harness.submission.digest import MAX_FILE_BYTES
+from harness.submission.words import parse_word
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_CHALLENGE = "sample"
@@ -149,6 +151,27 @@ def score_options(challenge: Challenge, manifest: Path | None) -> str:
     is_default = challenge.name == DEFAULT_CHALLENGE and manifest is None
     options = "" if is_default else f" --challenge {challenge.name}"
     return options if manifest is None else f"{options} --manifest {shlex.quote(str(manifest))}"
+
+
+def declaration_text(team: str, challenge: Challenge) -> str:
+    """Return the `submission.yaml` of a new submission."""
+    text = (TEMPLATES / "trigger" / "submission.yaml.txt").read_text(encoding="utf-8")
+    return text.replace("TEAM_NAME", team).replace("CHALLENGE_NAME", challenge.name)
+
+
+def input_words_of(challenge: Challenge, fraction_bits: int) -> tuple[str, ...]:
+    """Return words of each feature at the input, before a quantiser of `fraction_bits`.
+
+    They have four bits more below the point than the quantiser, which rounds what they cut.
+    """
+    layout = challenge.layout
+    is_plain = not layout.has_units
+    words = []
+    for name in layout.features:
+        word = parse_word((_WORDS.get(name, _OTHER_WORDS) if is_plain else _OTHER_WORDS)[0])
+        n_fraction = max(word.fraction_bits, min(fraction_bits + 4, 12))
+        words.append(str(replace(word, width=word.integer_bits + n_fraction)))
+    return tuple(words)
 
 
 def _placeholders(challenge: Challenge, manifest: Path | None) -> dict[str, str]:

@@ -59,6 +59,8 @@ from harness.submission.declaration import parse_spec
 from harness.submission.events import save_events, sparse_of
 from harness.submission.graph import parse_graph
 from harness.submission.onnx.reading import read_onnx
+from harness.submission.saved.container import read_saved
+from harness.submission.saved.layers import read_graph
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.repositories import MODEL, declaration
@@ -70,6 +72,7 @@ MEMORY_BYTES = 512 * MIB
 CPU_S = 20.0
 EXAMPLES = 20
 GOLDEN = Path(__file__).parents[1] / "golden"
+SAVED = Path(__file__).parents[1] / "data" / "saved_models"
 # A wrong call of the command line is the caller's: the paths here are right.
 CODES = {ExitCode.INVALID, ExitCode.ENVIRONMENT}
 
@@ -386,6 +389,16 @@ DOORS: dict[str, Door] = {
     ".keras archive": Door(read_archive_of_submission("w.keras"), artefact),
     ".npz archive": Door(read_archive_of_submission("w.npz"), npy_file),
     "HDF5 weights": Door(read_archive_of_submission("w.weights.h5"), written(write_events)),
+    "saved .h5": Door(
+        placed(lambda path: read_graph(read_saved(path)), "model.h5"),
+        lambda: [(SAVED / "quantised_autoencoder.h5").read_bytes()],
+        is_apart=True,
+    ),
+    "saved .keras": Door(
+        placed(lambda path: read_graph(read_saved(path)), "model.keras"),
+        lambda: [(SAVED / "quantised_autoencoder.keras").read_bytes()],
+        is_apart=True,
+    ),
     "git tree": Door(read_tree, lambda: [b"100644 b\0" + bytes(20), b"40000 ..\0" + bytes(20)]),
     "score card": Door(lambda content, _: parse_card(content, source="x"), card),
     "folder of results": Door(index_of, lambda: [*card(), DECISIONS]),

@@ -38,6 +38,8 @@ OWNERS: dict[str, str] = {
     "harness/submission/inference.py": "events that harness wrote, in a step",
     "harness/submission/onnx/reading.py": "a network in an ONNX file, in a step; a door",
     "harness/submission/torch_export.py": "weights of PyTorch without pickles, in a step",
+    "harness/submission/saved/container.py": "saved models of Keras, in a step; a door",
+    "harness/submission/saved/look.py": "outputs that a participant saved, in a step",
     "harness/submission/validate.py": "the list of files of a weights archive; a door",
     "harness/card/files.py": "packed scores; a door",
     "harness/ci/artefact.py": "the artefact of a run; a door",

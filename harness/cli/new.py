@@ -1,0 +1,148 @@
+"""The command `new`: a skeleton, or an entry around a model that exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import (
+    FILE,
+    challenge_option,
+    manifest_option,
+    submissions_option,
+    unsafe_option,
+)
+from harness.cli.output import progress, tell
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.card.records import IsolationKind
+    from harness.submission.saved.look import SavedReport
+
+
+@click.command()
+@click.argument("team")
+@click.option("--open", "is_open", is_flag=True, help="For the open division.")
+@challenge_option
+@manifest_option
+@submissions_option()
+@click.option("--from-onnx", type=FILE, help="Of an ONNX or QONNX file, which is copied.")
+@click.option(
+    "--from-torch",
+    metavar="FILE:CLASS",
+    help="Of a PyTorch model, such as model.py:Net: exported and compared in a sandbox.",
+)
+@click.option(
+    "--from-keras",
+    type=FILE,
+    help="Of a model saved by Keras 2 or 3 or QKeras: .h5, .keras or model.json.",
+)
+@click.option("--weights", type=FILE, help="Of --from-torch (best.pth), or of a model.json.")
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="LAYER",
+    help="With --from-keras: this layer's output in place of the model's; may be given again.",
+)
+@click.option(
+    "--compare-with",
+    "reference",
+    type=FILE,
+    help="With --from-keras: an .npz of inputs x and the outputs y where the model was trained.",
+)
+@unsafe_option()
+def new(
+    team: str,
+    *,
+    is_open: bool,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    submissions: Path,
+    from_onnx: Path | None,
+    from_torch: str | None,
+    from_keras: Path | None,
+    weights: Path | None,
+    outputs: tuple[str, ...],
+    reference: Path | None,
+    isolation: IsolationKind,
+) -> None:
+    """Write a submission for TEAM: a skeleton in the shape of the events, or around a model."""
+    from harness.data.manifest import load_manifest
+    from harness.submission.skeleton import new_submission, read_onnx_submission, score_options
+
+    if sum((is_open, *(one is not None for one in (from_onnx, from_torch, from_keras)))) > 1:
+        raise UsageError("choose one of --open, --from-onnx, --from-torch and --from-keras")
+    if from_keras is None and (outputs or reference):
+        raise UsageError("--output and --compare-with need --from-keras")
+    rules = load_manifest(*manifests).challenge(challenge)
+    if from_keras is not None:
+        from harness.scoring.from_keras import new_from_keras, score_line
+
+        folder, found = new_from_keras(
+            team,
+            submissions,
+            rules,
+            from_keras,
+            weights=weights,
+            outputs=outputs,
+            reference=reference,
+            isolation=isolation,
+            progress=progress(),
+        )
+        tell(f"the score is {score_line(found)}: change it in model.py if you mean another")
+        tell(_compared(found, from_keras))
+        todo = f"look at its model.py, then `harness validate --deep {folder}`"
+    elif from_torch is not None and weights is not None:
+        from harness.scoring.from_torch import submission_from_torch
+
+        made = submission_from_torch(
+            team,
+            submissions,
+            source=from_torch,
+            weights=weights,
+            challenge=rules.name,
+            manifests=manifests,
+            isolation=isolation,
+            progress=progress(),
+        )
+        folder = made.folder
+        todo = (
+            f"PyTorch and the network differ by at most {made.difference:.1e} of the spread of "
+            f"their scores, on {made.n_compared:,} training events; fill in its submission.yaml, "
+            f"then `harness score {folder}`"
+        )
+    elif from_torch is not None or weights is not None:
+        raise UsageError(
+            "--from-torch and --weights go together",
+            fix="--from-torch model.py:Net --weights best.pth; a model.json needs --from-keras",
+        )
+    elif from_onnx is not None:
+        folder = read_onnx_submission(team, submissions, rules, from_onnx)
+        todo = f"fill in its submission.yaml, then `harness validate {folder} --deep`"
+    else:
+        manifest = manifests[-1].absolute() if manifests else None
+        folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)
+        todo = (
+            "read its README.md, write your account into `owners` of its submission.yaml, run its "
+            f"train.py, then `harness score{score_options(rules, manifest)} {folder}`"
+        )
+    tell(f"{folder}: {todo}", is_error=False)
+
+
+def _compared(found: SavedReport, model: Path) -> str:
+    seen = found.comparison
+    if seen is None:
+        return (
+            f"not compared with what {model.name} gave where it was trained: save "
+            "np.savez('outputs.npz', x=x, y=model.predict(x)) there, and add "
+            "--compare-with outputs.npz"
+        )
+    if not seen.n_differing:
+        return f"all {seen.n_outputs:,} saved outputs are the same, bit for bit"
+    return (
+        f"{seen.n_differing:,} of {seen.n_outputs:,} saved outputs differ, by at most "
+        f"{seen.largest:.2g}; their spread is {seen.spread:.3g}"
+    )
