@@ -21,9 +21,9 @@ from harness.submission.words import FixedPoint, parse_word
 
 # What is translated, simulated and mapped in minutes; checked in a second.
 MAX_DEPTH = 8
-MAX_LEAVES = 2_048
+MAX_LEAVES = 1_024
 # Entries of the matrix of addresses, which grows with the largest tree times the number of trees.
-MAX_ENTRIES = 500_000
+MAX_ENTRIES = 200_000
 MAX_LEAF_BITS = 12
 # Behind it float32, in which Keras computes, is not exact.
 MAX_WORD_BITS = 23
