@@ -9,7 +9,7 @@ import numpy as np
 
 from harness import heads
 
-FOREST = Path(__file__).with_name("forest.npz")
+WEIGHTS = Path(__file__).with_name("forest.npz")
 
 INPUT_WORDS = ("ufixed<15,13>", "fixed<8,4>", "fixed<8,3>")
 N_OBJECTS = 19
@@ -23,5 +23,5 @@ def network() -> keras.Model:
     inputs = keras.Input((57,), name="event")
     words = heads.input_words(inputs, INPUT_WORDS)
     momenta = heads.combine(words, np.eye(3 * N_OBJECTS)[:, ::3], name="momenta")
-    score = heads.trees(momenta, FOREST, words=COMPARED, leaf_bits=LEAF_BITS)
+    score = heads.trees(momenta, WEIGHTS, words=COMPARED, leaf_bits=LEAF_BITS)
     return keras.Model(inputs, score, name="isolation_trees")

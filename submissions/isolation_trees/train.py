@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "_kit"))
 
 import kit
 import numpy as np
-from model import COMPARED, FOREST, LEAF_BITS
+from model import COMPARED, WEIGHTS, LEAF_BITS
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
@@ -43,4 +43,4 @@ def train(settings: kit.Settings) -> None:
 
 
 if __name__ == "__main__":
-    kit.run(train, output=FOREST, description=__doc__, n_events=900_000, n_epochs=1)
+    kit.run(train, output=WEIGHTS, description=__doc__, n_events=900_000, n_epochs=1)
