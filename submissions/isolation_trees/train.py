@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "_kit"))
 
 import kit
 import numpy as np
-from model import COMPARED, WEIGHTS, LEAF_BITS
+from model import COMPARED, LEAF_BITS, WEIGHTS
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
