@@ -160,6 +160,8 @@ def _xgboost(path: Path) -> list[_Tree]:
         booster = document["learner"]["gradient_booster"]
         weights = booster.get("weight_drop")
         model = booster.get("gbtree", booster)["model"]
+        if not model["trees"]:
+            raise ValueError("it has no trees")
         if len({int(number) for number in model["tree_info"]}) > 1:
             raise ValueError("it has several classes")
         trees = [_xgboost_tree(tree) for tree in model["trees"]]

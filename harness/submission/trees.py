@@ -6,18 +6,26 @@ pickle is never read. The trees as logic of a chip are in `harness.submission.tr
 
 from __future__ import annotations
 
-import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from harness.files import open_regular
 
 # More is no design for a trigger; it is read and checked in well under a second.
 MAX_NODES = 50_000
 LEAF = -1
 _KINDS = {"feature": "i", "threshold": "f", "left": "i", "right": "i", "value": "f", "root": "i"}
+# What NumPy raises of a file that is no archive of arrays.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError),
+    *(OverflowError, MemoryError, RuntimeError, SyntaxError, BadZipFile, zlib.error),
+)
 _RECIPE = 'np.savez("forest.npz", **heads.tree_arrays(forest)) where you train'
 
 
@@ -86,9 +94,10 @@ def load_trees(path: Path) -> Trees:
         The file is no such archive; see also `read_trees`.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # NumPy itself leaves a file open that it cannot read.
+        with open_regular(path) as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _KINDS if name in archive.files}
-    except (OSError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise ValueError(
             f"{path.name}: no arrays of trees ({error}): write it by {_RECIPE}"
         ) from error

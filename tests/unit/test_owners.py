@@ -34,6 +34,7 @@ OWNERS: dict[str, str] = {
     "harness/submission/graph.py": "exported graphs: their own, stricter rules; a door",
     "harness/submission/network.py": "JSON of Keras's own objects, in a step",
     "harness/submission/inference.py": "events that harness wrote, in a step",
+    "harness/submission/trees.py": "arrays of a participant's trees; a door",
     "harness/submission/validate.py": "the list of files of a weights archive; a door",
     "harness/card/files.py": "packed scores; a door",
     "harness/ci/artefact.py": "the artefact of a run; a door",
