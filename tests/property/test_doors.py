@@ -52,6 +52,7 @@ from harness.simulate.provenance import ATTRIBUTE, read_provenance
 from harness.submission import read_submission
 from harness.submission.declaration import parse_spec
 from harness.submission.graph import parse_graph
+from harness.submission.tree_models import load_forest
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.repositories import MODEL, declaration
@@ -299,6 +300,20 @@ def index_of(content: bytes, folder: Path) -> object:
     return CardIndex(folder / "results").refresh()
 
 
+def read_forest(path: Path) -> object:
+    """Read trees as a network's code does, which is given a `ValueError`."""
+    with suppress(ValueError):
+        return load_forest(path)
+    return None
+
+
+def forest() -> list[bytes]:
+    out = io.BytesIO()
+    tree = {"feature": [0, -1, -1], "threshold": [1.0, 0, 0], "left": [1, -1, -1]}
+    np.savez(out, **tree, right=[2, -1, -1], value=[0, 1.0, 2], root=[0])
+    return [out.getvalue(), *npy_file()]
+
+
 def sealed_beside(path: Path) -> Path:
     key = path.with_name("box.key")
     key.write_bytes(SEAL)
@@ -335,6 +350,11 @@ DOORS: dict[str, Door] = {
     "source of a submission": Door(read_archive_of_submission("part.py"), lambda: [MODEL]),
     ".keras archive": Door(read_archive_of_submission("w.keras"), artefact),
     ".npz archive": Door(read_archive_of_submission("w.npz"), npy_file),
+    "arrays of trees": Door(placed(read_forest, "forest.npz"), forest),
+    "trees of XGBoost": Door(
+        placed(read_forest, "model.json"),
+        lambda: [(GOLDEN / "trees" / "boosted.json").read_bytes()],
+    ),
     "HDF5 weights": Door(read_archive_of_submission("w.weights.h5"), written(write_events)),
     "git tree": Door(read_tree, lambda: [b"100644 b\0" + bytes(20), b"40000 ..\0" + bytes(20)]),
     "score card": Door(lambda content, _: parse_card(content, source="x"), card),

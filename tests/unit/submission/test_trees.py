@@ -77,7 +77,9 @@ def test_trees_of_scikit_learn_score_as_there(model, output, events, labels):
 
 
 def test_an_isolation_forest_has_scikit_learns_order_and_sign(events):
-    forest = ensemble.IsolationForest(n_estimators=5, max_samples=64, max_features=3, random_state=1)
+    forest = ensemble.IsolationForest(
+        n_estimators=5, max_samples=64, max_features=3, random_state=1
+    )
     forest.fit(events)
 
     paths = heads.tree_scores(heads.tree_arrays(forest), events)
