@@ -6,6 +6,8 @@ pickle is never read. The trees as logic of a chip are in `harness.submission.tr
 
 from __future__ import annotations
 
+import struct
+import tokenize
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -25,6 +27,7 @@ _KINDS = {"feature": "i", "threshold": "f", "left": "i", "right": "i", "value": 
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, NotImplementedError),
     *(OverflowError, MemoryError, RuntimeError, SyntaxError, BadZipFile, zlib.error),
+    *(struct.error, tokenize.TokenError),
 )
 _RECIPE = 'np.savez("forest.npz", **heads.tree_arrays(forest)) where you train'
 
