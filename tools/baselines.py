@@ -43,7 +43,8 @@ TEAMS = (
     *("met_cut", "lepton_pt_cut", "ht_cut", "linear_pca", "covariance_met", "dense_ae"),
     *("dense_vae_klz", "dense_vae_rz", "dense_vae_mu2", "cnn_vae", "cnn_ae", *read_sizes()),
     *("team_x", "vae_mu2_float", "contrastive", "double_ae", "flow", "flow_distilled"),
-    *("isolation_forest", "control_random", "control_constant", "control_supervised"),
+    *("isolation_forest", "isolation_trees", "control_random", "control_constant"),
+    "control_supervised",
 )
 # The flow is the teacher of its distillation.
 FIRST = ("flow",)

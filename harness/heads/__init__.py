@@ -15,7 +15,10 @@ from harness.heads.products import combine, multiply
 from harness.heads.saved import from_keras
 from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
 from harness.heads.tables import table
+from harness.heads.trees import trees
 from harness.submission.functions import TABLE_FUNCTIONS
+from harness.submission.tree_circuit import tree_scores
+from harness.submission.tree_models import tree_arrays
 from harness.submission.words import input_overflow, overflow_of_words, parse_word
 
 __all__ = [
@@ -36,4 +39,7 @@ __all__ = [
     "scale",
     "sum_of_squares",
     "table",
+    "tree_arrays",
+    "tree_scores",
+    "trees",
 ]

@@ -42,10 +42,10 @@ def combine(x: KerasTensor, matrix: ArrayLike, *, name: str) -> KerasTensor:
         The constants need more than 24 bits.
     """
     factors = np.asarray(matrix, np.float64)
-    return times_constants(x, factors, _word_of_constants(factors, name), name=name)
+    return times_constants(x, factors, word_of_constants(factors, name), name=name)
 
 
-def _word_of_constants(factors: NDArray[np.float64], name: str) -> str:
+def word_of_constants(factors: NDArray[np.float64], name: str) -> str:
     """Return the shortest word that holds all of `factors` exactly."""
     largest = float(np.abs(factors).max(initial=0.0))
     magnitude = math.floor(math.log2(largest)) + 1 if largest else 1

@@ -61,6 +61,7 @@ from harness.submission.graph import parse_graph
 from harness.submission.onnx.reading import read_onnx
 from harness.submission.saved.container import read_saved
 from harness.submission.saved.layers import read_graph
+from harness.submission.tree_models import load_forest
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.repositories import MODEL, declaration
@@ -335,6 +336,20 @@ def index_of(content: bytes, folder: Path) -> object:
     return CardIndex(folder / "results").refresh()
 
 
+def read_forest(path: Path) -> object:
+    """Read trees as a network's code does, which is given a `ValueError`."""
+    with suppress(ValueError):
+        return load_forest(path)
+    return None
+
+
+def forest() -> list[bytes]:
+    out = io.BytesIO()
+    tree = {"feature": [0, -1, -1], "threshold": [1.0, 0, 0], "left": [1, -1, -1]}
+    np.savez(out, **tree, right=[2, -1, -1], value=[0, 1.0, 2], root=[0])
+    return [out.getvalue(), *npy_file()]
+
+
 def sealed_beside(path: Path) -> Path:
     key = path.with_name("box.key")
     key.write_bytes(SEAL)
@@ -388,6 +403,11 @@ DOORS: dict[str, Door] = {
     "source of a submission": Door(read_archive_of_submission("part.py"), lambda: [MODEL]),
     ".keras archive": Door(read_archive_of_submission("w.keras"), artefact),
     ".npz archive": Door(read_archive_of_submission("w.npz"), npy_file),
+    "arrays of trees": Door(placed(read_forest, "forest.npz"), forest),
+    "trees of XGBoost": Door(
+        placed(read_forest, "model.json"),
+        lambda: [(GOLDEN / "trees" / "boosted.json").read_bytes()],
+    ),
     "HDF5 weights": Door(read_archive_of_submission("w.weights.h5"), written(write_events)),
     "saved .h5": Door(
         placed(lambda path: read_graph(read_saved(path)), "model.h5"),

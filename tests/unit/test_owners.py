@@ -40,6 +40,7 @@ OWNERS: dict[str, str] = {
     "harness/submission/torch_export.py": "weights of PyTorch without pickles, in a step",
     "harness/submission/saved/container.py": "saved models of Keras, in a step; a door",
     "harness/submission/saved/look.py": "outputs that a participant saved, in a step",
+    "harness/submission/trees.py": "arrays of a participant's trees; a door",
     "harness/submission/validate.py": "the list of files of a weights archive; a door",
     "harness/card/files.py": "packed scores; a door",
     "harness/ci/artefact.py": "the artefact of a run; a door",
