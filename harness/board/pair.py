@@ -112,16 +112,17 @@ class Comparison:
 def _row(one: ComparedFigure) -> tuple[str, ...]:
     write = percent if one.is_share else "{:.4g}".format
     found = one.found
-    difference = f"{write(found.difference).removesuffix(' %')} [" + ", ".join(
-        write(edge).removesuffix(" %")
-        for edge in (found.difference_span.lower, found.difference_span.upper)
-    )
+    span = found.difference_span
+    lower, upper = (write(edge).removesuffix(" %") for edge in (span.lower, span.upper))
+    # The unit follows the interval: 0.12 [0.06, 0.20] %.
+    middle, space, unit = write(found.difference).partition(" ")
+    difference = f"{middle} [{lower}, {upper}]{space}{unit}"
     ratio = f"{found.ratio:.3g} [{found.ratio_span.lower:.3g}, {found.ratio_span.upper:.3g}]"
     return (
         f"{one.signal}: {one.figure}",
         write(found.first),
         write(found.second),
-        f"{difference}]",
+        difference,
         ratio,
         "yes" if found.is_resolved else "no",
     )
