@@ -36,7 +36,7 @@ def table_html(
 
     Examples
     --------
-    >>> table_html("Rates", ["signal", "TPR"], [["<a>", "1 %"]])[-53:]
+    >>> table_html("Rates", ["signal", "TPR"], [["<a>", "1 %"]])[-55:]
     '<tr><td>&lt;a&gt;</td><td>1 %</td></tr></tbody></table>'
     """
     head = "".join(f"<th>{text_html(name)}</th>" for name in header)

@@ -80,6 +80,9 @@ def score(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     # It runs beside the scoring, which two steps in one process cannot.
     monkeypatch.setattr(pipeline, "_count_cost", lambda *_: NotMeasured(not_measured="left out"))
     monkeypatch.setattr(pipeline, "open_sandbox", lambda _: sandbox)
+    # Without a sandbox there is nothing to try.
+    untried = NotMeasured(not_measured="left out")
+    monkeypatch.setattr(pipeline, "tried_isolation", lambda *_: untried)
     monkeypatch.setattr(
         pipeline,
         "synthesise",
