@@ -102,4 +102,4 @@ print(metadata.version(DISTRIBUTION), *metadata.metadata(DISTRIBUTION).get_all("
     version, *extras = run([wheel, "-c", code], tmp_path).stdout.split()
 
     assert version == "0.1.0"
-    assert {"firmware", "plots", "parquet", "simulate"} <= set(extras)
+    assert {"firmware", "plots", "simulate"} <= set(extras)

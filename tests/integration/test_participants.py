@@ -85,6 +85,7 @@ def test_what_a_system_leaves_in_the_folder_is_ignored_and_named_once(harness, f
     assert done.stdout == before.stdout
     assert done.stderr == (
         "ignored, because a system, an editor or a tool left it: ._model.py, .ipynb_checkpoints\n"
+        + before.stderr
     )
 
 

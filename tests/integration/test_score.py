@@ -271,7 +271,7 @@ def test_two_scorings_of_one_team_at_once_leave_two_whole_cards(harness):
         (("score", "x", "--challenge", "sampel"), 2, "no such folder"),
         (("show", "nowhere.json"), 5, "No such file"),
         (("fetch", "adc2020"), 2, "adc2021"),
-        (("data", "--manifest", "nowhere.yaml"), 5, "nowhere.yaml"),
+        (("data", "--manifest", "nowhere.yaml"), 2, "nowhere.yaml"),
         (("conjure",), 2, "No such command"),
     ],
 )

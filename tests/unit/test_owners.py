@@ -35,7 +35,6 @@ OWNERS: dict[str, str] = {
     "harness/submission/graph.py": "exported graphs: their own, stricter rules; a door",
     "harness/submission/network.py": "JSON of Keras's own objects, in a step",
     "harness/submission/events.py": "events that harness wrote; a door",
-    "harness/submission/inference.py": "events that harness wrote, in a step",
     "harness/submission/onnx/reading.py": "a network in an ONNX file, in a step; a door",
     "harness/submission/torch_export.py": "weights of PyTorch without pickles, in a step",
     "harness/submission/saved/container.py": "saved models of Keras, in a step; a door",

@@ -220,8 +220,10 @@ def name_of(node: NodeProto) -> str:
     return f"node of {_shown(given)} ({_shown(node.op_type, quote=False)})"
 
 
-def _shown(text: str, *, quote: bool = True) -> str:
-    short = visible(text)[:_MAX_SHOWN]
+def _shown(text: str | bytes, *, quote: bool = True) -> str:
+    # protobuf gives the bytes of a text that is not UTF-8.
+    readable = text if isinstance(text, str) else text.decode("utf-8", errors="replace")
+    short = visible(readable)[:_MAX_SHOWN]
     return repr(short) if quote else short
 
 

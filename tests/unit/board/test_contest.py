@@ -92,7 +92,12 @@ CONTEST = "harness/board/contest.py"
         # Rules are read to combine them, to make a card, or to check the manifest itself.
         (
             r"\bchallenge\.ranking\b",
-            {"harness/scoring/assembly.py", "harness/scoring/readiness.py"},
+            {
+                "harness/board/public.py",
+                "harness/scoring/assembly.py",
+                "harness/scoring/readiness.py",
+                "harness/scoring/rules_page.py",
+            },
         ),
         (r"\bpublic_rules\(", {"harness/board/public.py"}),
     ],

@@ -217,7 +217,7 @@ def test_everything_wrong_is_told_at_once_with_its_line():
         "line 2, field titel: is no field",
         "line 3, field authors",
         "line 4, field division",
-        "'trigger' or 'open'",
+        "'trigger', 'open' or 'declared'",
         "line 7, field is_supervised",
         "the team is 'other', the folder is 'team_x'",
     ):

@@ -115,7 +115,7 @@ def traced(kind: str, size: int) -> Traced:
 def test_every_layer_that_a_network_may_have_has_a_row():
     named = {
         name
-        for names in (*allowed._KERAS_LAYERS.values(), *allowed._HGQ_LAYERS.values())
+        for names in (*allowed._KERAS_LAYERS_BY_MODULE.values(), *allowed._HGQ_LAYERS.values())
         for name in names.split()
     }
 
