@@ -51,6 +51,14 @@ TRAINED = [
     if path.parent.name in TEAMS and path.parent.name not in SHARED - SMALLEST
 ]
 # Whoever scores an entry again has a newer card than the page's.
+# Of these in each run of the tests; of all others in `make test-baselines`.
+FEW = {"team_x", "dense_vae_mu2_w4", "isolation_trees", "linear_pca"}
+
+
+def _slow_unless(team: str, few: set[str]) -> object:
+    return pytest.param(team, marks=() if team in few else pytest.mark.slow)
+
+
 CARDS = baselines_page.cards_of(baselines_page.PAGE.read_text(encoding="utf-8"))
 
 
@@ -93,7 +101,7 @@ def test_a_baseline_keeps_the_rules_of_a_submission(team):
     assert max(file.stat().st_size for file in (SUBMISSIONS / team).iterdir()) < 600_000
 
 
-@pytest.mark.parametrize("team", TRIGGER)
+@pytest.mark.parametrize("team", [_slow_unless(team, FEW) for team in TRIGGER])
 def test_the_firmware_computes_the_scores_of_the_network_bit_for_bit(team):
     """1,000 events through Keras and through da4ml's interpreter of the traced program."""
     from harness.firmware.translate.tracing import trace_program
@@ -226,7 +234,7 @@ def accesses(monkeypatch) -> list[tuple[str, np.ndarray]]:
 
 @pytest.mark.filterwarnings("ignore:Even though the .tf.config:UserWarning")
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't:DeprecationWarning")
-@pytest.mark.parametrize("team", TRAINED)
+@pytest.mark.parametrize("team", [_slow_unless(team, FEW) for team in TRAINED])
 def test_a_training_runs_and_gathers_background_of_its_parts_alone(
     team, accesses, tmp_path, monkeypatch
 ):

@@ -38,7 +38,6 @@ import hgq.layers as q  # isort: skip  # after Keras is set up by the zoo
 import keras  # isort: skip
 
 PAGE = (Path(__file__).parents[4] / "docs" / "firmware.md").read_text(encoding="utf-8")
-SIZES = (1, 2)
 BRANCHES = {"HGQ2's": zoo.HGQ, "plain Keras": zoo.PLAIN}
 # Layers of which the slow tests make a netlist: those that no baseline has.
 SYNTHESISED = {
@@ -127,7 +126,7 @@ def test_every_row_has_its_branch(kind):
     assert set(branches(kind)) == set(BRANCHES[kind])
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", BRANCHES)
 def test_every_layer_has_the_same_bits_in_the_program_and_in_keras(kind, size):
     made = traced(kind, size)
