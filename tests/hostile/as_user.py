@@ -22,7 +22,8 @@ def command_as_user(arguments: Sequence[str], user: int = USER) -> list[str]:
     closed = sorted({_first_closed(path) for path in _needed()} - {None})
     opened = [word for place in closed for word in ("--perms", "0755", "--tmpfs", str(place))]
     inside = [path for path in _needed() if _first_closed(path) is not None]
-    bound = [word for path in inside for word in ("--ro-bind", str(path), str(path))]
+    # Not read-only: the attacks see what an ordinary user can write, not what this mount forbids.
+    bound = [word for path in inside for word in ("--bind", str(path), str(path))]
     parents = sorted(
         {parent for path in inside for parent in path.parents if _first_closed(parent)},
         key=lambda parent: len(parent.parts),
