@@ -14,6 +14,7 @@ import numpy as np
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
 from harness.sandbox import Sandbox, Workspace
+from harness.scoring.integrity import other_batch
 from harness.scoring.measure import ScoredEvents, score_mixture
 from harness.scoring.scorer import Scorer
 from harness.scoring.stages import ScoringRun, StageClock
@@ -71,7 +72,12 @@ def score(
         workspace=Workspace(run_step=sandbox.run, folder=folder),
         clock=clock,
     )
-    scorer = Scorer(function=function, inputs=inputs, at_once=at_once)  # type: ignore[arg-type]
+    scorer = Scorer(
+        function=function,  # type: ignore[arg-type]
+        inputs=inputs,
+        at_once=at_once,
+        other_batch=other_batch(run.challenge.layout),
+    )
     return score_mixture(run, scorer, has_checks=True)
 
 
