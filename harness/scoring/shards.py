@@ -213,13 +213,13 @@ class Shards:
     def _fill(self, rows: NDArray[np.int64], n_events: int) -> NDArray[np.int64]:
         """Add random background to `rows` until there are `n_events` of them."""
         background = np.concatenate([self.mixture.rows[name] for name in self.background])
-        others = np.setdiff1d(background, rows)
+        others = np.setdiff1d(background, rows, assume_unique=True)
         n_more = min(max(0, n_events - len(rows)), len(others))
         return np.concatenate([rows, self.generator.choice(others, n_more, replace=False)])
 
     def _score(self, events: Events, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Score one shard: `events`, of which the first are those at `rows`, and the sentinels."""
-        sentinels = np.setdiff1d(self.sentinels, rows)
+        sentinels = np.setdiff1d(self.sentinels, rows, assume_unique=True)
         together = joined([events, self.mixture.gather(sentinels)])
         order = self.generator.permutation(len(together))
         path = self.folder / "shard.npy"
