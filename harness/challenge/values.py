@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -13,6 +13,17 @@ NAME_PATTERN = r"[a-z0-9][a-z0-9_+.-]{0,63}"
 Name = Annotated[str, Field(pattern=f"^{NAME_PATTERN}$")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Part = Literal["train", "validation", "test"]
+PARTS: tuple[Part, ...] = ("train", "validation", "test")
+# A dataset beside the events that holds one number for each of them.
+Column = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
+
+def ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Return `values`; raise ValueError if they do not rise strictly."""
+    if list(values) != sorted(set(values)):
+        raise ValueError("must rise strictly")
+    return values
 
 
 def is_name(text: str) -> bool:

@@ -1,0 +1,190 @@
+"""A challenge: its events, split, working points, targets and rules in one value."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from harness.challenge.files import DataFile
+from harness.challenge.layout import AnyLayout
+from harness.challenge.merit import AddedEfficiencyAtRate, Merit
+from harness.challenge.rules import IntakeRules, RankingRules
+from harness.challenge.split import Split
+from harness.challenge.target import AnyTarget, StatedTarget, Target
+from harness.challenge.values import Column, Name, Positive, Value, ascending
+
+
+class Preselection(Value):
+    """What every event of a data set passed before it was written.
+
+    Attributes
+    ----------
+    leading : tuple of str
+        Kinds of object of which one must reach `leading_pt_gev`.
+    object_pt_gev : mapping of object to float
+        Least pT of each object of the kind; softer ones are not in the events.
+    """
+
+    leading: tuple[Name, ...] = Field(min_length=1)
+    leading_pt_gev: Positive
+    object_pt_gev: dict[Name, Positive] = Field(default_factory=dict)
+
+
+class Challenge(Value):
+    """One version of one data set with the rules of scoring on it.
+
+    Attributes
+    ----------
+    merit : Merit or None
+        What is ranked, of each signal; None: the TPR at `working_point`.
+    menu : str or None
+        The dataset beside the events that says which of them the menu of the trigger accepts.
+    targets : tuple of StatedTarget
+        What an entry is judged on; one is the gate. A manifest with one target may write `target`.
+    training_signals : bool
+        Whether signals may have a training part, which `harness.data.training_events` gives.
+    private : str
+        What everybody sees before a private challenge is opened. ``public_parts``: the cards
+        without hidden signals. ``until_open``: nothing.
+    """
+
+    name: Name
+    title: str = Field(min_length=1, max_length=120)
+    version: str = Field(min_length=1, max_length=40)
+    description: str = Field(default="", max_length=2000)
+    synthetic: bool
+    licence: str = Field(min_length=1, max_length=80)
+    private: Literal["public_parts", "until_open"] = "public_parts"
+    references: tuple[str, ...] = ()
+    layout: AnyLayout
+    preselection: Preselection | None = None
+    files: tuple[DataFile, ...] = Field(min_length=1)
+    split: Split
+    seed: int = Field(ge=0, lt=2**63)
+    false_positive_rates: Annotated[tuple[Positive, ...], AfterValidator(ascending)]
+    working_point: Positive
+    merit: Merit | None = None
+    menu: Column | None = None
+    training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
+    collision_rate_hz: Positive = 40e6
+    targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
+    # Stands in the manifest where there is one target; it becomes the first of `targets`.
+    only_target: AnyTarget | None = Field(default=None, validation_alias="target", exclude=True)
+    ranking: RankingRules = Field(default_factory=RankingRules)
+    intake: IntakeRules = Field(default_factory=IntakeRules)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_one_target(cls, value: object) -> object:
+        """Read `target`, the one gate of most challenges, as a list of targets."""
+        if not isinstance(value, dict) or value.get("target") is None:
+            return value
+        if "targets" in value:
+            raise ValueError("it has both target and targets")
+        others = {name: one for name, one in value.items() if name != "target"}
+        return {**others, "targets": [value["target"]]}
+
+    @field_validator("targets")
+    @classmethod
+    def _has_one_gate(cls, targets: tuple[StatedTarget, ...]) -> tuple[StatedTarget, ...]:
+        if not targets:
+            raise ValueError("one target at least; `kind: none` is one")
+        names = [target.name for target in targets]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two targets are named {max(names, key=names.count)}")
+        if len(targets) == 1:
+            return (targets[0].model_copy(update={"gate": True}),)
+        gates = [target.name for target in targets if target.gate]
+        if len(gates) != 1:
+            found = " and ".join(gates) or "none"
+            raise ValueError(f"one target is the gate (gate: true), here {found}")
+        return targets
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Challenge:
+        names = [source.name for file in self.files for source in file.sources]
+        processes = [file.process for file in self.files]
+        if len(set(names)) != len(names) or len(set(processes)) != len(processes):
+            raise ValueError("two files share a name or a process")
+        if not any(file.role == "background" for file in self.files):
+            raise ValueError("no file has the role background")
+        if self.working_point not in self.false_positive_rates:
+            raise ValueError("working_point is not among false_positive_rates")
+        if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
+            raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
+        if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
+            raise ValueError(
+                "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
+                "which events the menu of the trigger accepts"
+            )
+        self._check_parts()
+        if self.preselection is not None:
+            named = {*self.preselection.leading, *self.preselection.object_pt_gev}
+            if unknown := named - set(self.layout.slots):
+                raise ValueError(f"preselection names {', '.join(sorted(unknown))}")
+            if lacking := self.layout.lacks("pt"):
+                raise ValueError(f"preselection is by pT; {lacking}")
+        return self
+
+    @property
+    def target(self) -> AnyTarget:
+        """The limits that an entry must keep to be ranked: those of the gate."""
+        return next(target.limits for target in self.targets if target.gate)
+
+    @property
+    def other_targets(self) -> tuple[StatedTarget, ...]:
+        """Targets against which an entry is judged as well."""
+        return tuple(target for target in self.targets if not target.gate)
+
+    @property
+    def fpga(self) -> Target | None:
+        """The FPGA that firmware is made for: the gate, or else the first of the targets."""
+        limits = (self.target, *(target.limits for target in self.other_targets))
+        return next((one for one in limits if isinstance(one, Target)), None)
+
+    def _check_parts(self) -> None:
+        """Refuse files whose parts do not fit the split."""
+        split = self.split
+        sources = [source for file in self.files for source in file.sources]
+        stated = [source for source in sources if source.part is not None]
+        if split.kind == "hashed" and stated:
+            raise ValueError(f"{stated[0].name} has a part, but the split is hashed")
+        if split.kind == "hashed":
+            return
+        background = [source for source in sources if source.role == "background"]
+        without = [source.name for source in background if source.part is None]
+        if split.index is None and without:
+            raise ValueError(f"split published: {without[0]} has no part and the split no index")
+        if not without and all(source.part != "test" for source in background):
+            raise ValueError("split published: no background file has the part test")
+        of_signals = [source for source in stated if source.role in {"signal", "hidden"}]
+        training = [source.process for source in of_signals if source.part != "test"]
+        if training and not self.training_signals:
+            raise ValueError(
+                f"{training[0]} is a signal's training part in an unsupervised challenge; "
+                "`training_signals: true` allows it"
+            )
+
+    def processes(self, *roles: str) -> tuple[str, ...]:
+        """Names of the processes whose files have one of `roles`, in the manifest's order."""
+        return tuple(file.process for file in self.files if file.role in roles)
+
+    @property
+    def crossing_rate_hz(self) -> float | None:
+        """Collisions that the trigger sees; None where nothing says that the events are these.
+
+        The 40 MHz of the LHC stand for events of objects with pT alone.
+        """
+        is_stated = "collision_rate_hz" in self.model_fields_set
+        is_collision = self.layout.kind == "objects" and not self.layout.lacks("pt")
+        return self.collision_rate_hz if is_stated or is_collision else None
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Names of the scored signals; training parts are none."""
+        return tuple(
+            file.process
+            for file in self.files
+            if file.role in {"signal", "hidden"} and "test" in file.stated_parts
+        )
