@@ -34,7 +34,7 @@ from harness.metrics.working_point import set_cut
 from harness.sandbox import Workspace, open_tried_workspace, read_scores
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, extract_network, score_batches
-from harness.submission import Submission, read_submission
+from harness.submission.validate import Submission, read_submission
 
 NOT_MEASURED = "not measured"
 DEFAULT_CHALLENGE = "adc2021"

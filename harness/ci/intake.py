@@ -23,9 +23,9 @@ from harness.errors import HarnessError, InvalidSubmissionError, attempt
 from harness.files import write_json
 from harness.scoring.chosen import chosen_challenges
 from harness.scoring.readiness import cannot_be_scored
-from harness.submission import Submission, read_submission
 from harness.submission.declaration import FILE_NAME, parse_spec
 from harness.submission.digest import read_regular, scan
+from harness.submission.validate import Submission, read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,7 @@ from harness.errors import ExitCode, HarnessError
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
     from harness.firmware.backend import FirmwareSettings
-    from harness.submission import Submission
+    from harness.submission.validate import Submission
 
 
 @click.command()
@@ -139,8 +139,8 @@ def _validate(
     """Check a submission, and with an isolation try it; return it, its challenges and notes."""
     from harness.data.manifest import load_manifest
     from harness.scoring.chosen import chosen_challenges
-    from harness.submission import read_submission
     from harness.submission.notes import notes_on
+    from harness.submission.validate import read_submission
 
     submission = read_submission(folder, progress())
     chosen = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)

@@ -34,7 +34,7 @@ from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
 from harness.scoring.measure import ScoredEvents, Scores
 from harness.scoring.stages import ScoringRun
-from harness.submission import Submission
+from harness.submission.validate import Submission
 
 # Events of each process that `--quick` scores.
 QUICK_EVENTS = 50_000

@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.challenge import Challenge
 from harness.data.manifest import Manifest, load_manifest
 from harness.errors import InvalidSubmissionError, Problem, UsageError
-from harness.submission import read_submission
 from harness.submission.declaration import FILE_NAME, Spec
+from harness.submission.validate import read_submission
 
 
 def chosen_challenges(

@@ -56,8 +56,8 @@ from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, measure_stress
-from harness.submission import read_submission
 from harness.submission.declaration import Precision
+from harness.submission.validate import read_submission
 
 # Every witness of the firmware sees the top hundredth of the background, and of each signal this
 # many events.

@@ -19,8 +19,8 @@ from harness.sandbox.scores import read_scores
 from harness.scoring.assembly import Measurements, SubmissionRun
 from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.scorer import ExportedNetwork
-from harness.submission import Submission
 from harness.submission.declaration import AUTO, Precision
+from harness.submission.validate import Submission
 
 
 def find_precision(

@@ -25,7 +25,7 @@ from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.pipeline import mix_events
 from harness.scoring.rounding import find_precision, training_part
 from harness.scoring.scorer import extract_network
-from harness.submission import Submission, read_submission
+from harness.submission.validate import Submission, read_submission
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,9 +19,9 @@ from harness.scoring.chosen import chosen_challenges
 from harness.scoring.integrity import Batch
 from harness.scoring.rounding import find_precision
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
-from harness.submission import Submission, read_submission
 from harness.submission.events import save_events
 from harness.submission.export import probe_events
+from harness.submission.validate import Submission, read_submission
 
 _NO_FIRMWARE = Problem(
     what="this network can be scored, but has no firmware: the entry would not be ranked",

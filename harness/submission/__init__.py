@@ -1,5 +1,4 @@
-"""Submissions: read, checked without running them, exported and scored."""
+"""Submissions: read, checked without running them, exported and scored.
 
-from harness.submission.validate import Submission, read_submission
-
-__all__ = ["Submission", "read_submission"]
+Nothing is imported here: a step in a sandbox loads only what it runs.
+"""

@@ -21,9 +21,9 @@ from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
 from harness.submission import network as networks
-from harness.submission import read_submission
 from harness.submission.contract import check_network
 from harness.submission.network import export_network, model_digest
+from harness.submission.validate import read_submission
 from tests.events import make_events
 from tests.rounding import assert_same_but_for_rounding, rounding_of
 from tools import baselines_page

@@ -54,7 +54,6 @@ from harness.sandbox.report import read_answer
 from harness.sandbox.scores import read_scores
 from harness.simulate.process import read_card as read_process
 from harness.simulate.provenance import ATTRIBUTE, read_provenance
-from harness.submission import read_submission
 from harness.submission.declaration import parse_spec
 from harness.submission.events import save_events, sparse_of
 from harness.submission.graph import parse_graph
@@ -62,6 +61,7 @@ from harness.submission.onnx.reading import read_onnx
 from harness.submission.saved.container import read_saved
 from harness.submission.saved.layers import read_graph
 from harness.submission.tree_models import load_forest
+from harness.submission.validate import read_submission
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
 from tests.repositories import MODEL, declaration

@@ -10,9 +10,9 @@ from pathlib import Path
 from harness.card.html import text_html
 from harness.card.text import markdown_text, spreadsheet_text
 from harness.errors import HarnessError
-from harness.submission import read_submission
 from harness.submission.declaration import parse_spec
 from harness.submission.digest import scan
+from harness.submission.validate import read_submission
 from tests.hostile.attack import Attack, NotTried, attack
 from tests.hostile.world import World
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.submission import notes, read_submission
+from harness.submission import notes
 from harness.submission.advice import advise
+from harness.submission.validate import read_submission
 from tests.integration.conftest import MODEL, OPEN_MODEL, write_submission
 
 

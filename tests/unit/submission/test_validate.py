@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 
 from harness.errors import ExitCode, InvalidSubmissionError, UsageError
-from harness.submission import read_submission
-from harness.submission.validate import validate
+from harness.submission.validate import read_submission, validate
 
 DECLARATION = """\
 team: team_a
