@@ -25,14 +25,22 @@ from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import Batch, other_batch
 from harness.submission.export import ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
-from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
+from harness.submission.inference import CHUNK_EVENTS, ScoreReport
 from harness.submission.layers import WITHOUT_FIRMWARE
 from harness.submission.network import model_digest
+from harness.submission.open_scores import OPEN_CHUNK_EVENTS
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
 SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 # A line of progress this often.
 PROGRESS_SECONDS = 10.0
+
+
+# The steps that score.
+_ENTRIES = {
+    "score_network": "harness.submission.inference:score_network",
+    "score_open": "harness.submission.open_scores:score_open",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,7 +185,7 @@ def score_batches(
     files = {f"scores{index}": batch for index, batch in enumerate(batches)}
     result = workspace.run(
         name,
-        f"harness.submission.inference:{scorer.function}",
+        _ENTRIES[scorer.function],
         ScoreReport,
         request={"jobs": _jobs(batches, may_be_constant=name != "score")},
         inputs={
@@ -194,7 +202,7 @@ def score_batches(
 
 
 def _jobs(batches: Sequence[Batch], *, may_be_constant: bool) -> list[JsonValue]:
-    """Return what the step is asked for each batch; see `harness.submission.inference`."""
+    """Return what the step is asked for each batch; see `harness.submission.jobs`."""
     return [
         {
             "events": f"events{index}",
