@@ -13,7 +13,7 @@ from harness.challenge.declared import (
     Method,
     SignalsSeen,
 )
-from harness.challenge.definition import Challenge, Preselection
+from harness.challenge.definition import Challenge, Condition, Preselection
 from harness.challenge.files import DataFile, Piece, join_checksums
 from harness.challenge.layout import (
     ADC2021_BYTES,
@@ -86,6 +86,7 @@ __all__ = [
     "AreaUnderCurve",
     "Budget",
     "Challenge",
+    "Condition",
     "ConstituentLayout",
     "CpuTarget",
     "DataFile",
