@@ -18,7 +18,8 @@ from harness.data.beside import (
     join_algorithms,
     join_conditions,
 )
-from harness.data.cache import EventSource, check_count, has_parts, index_of
+from harness.data.cache import check_count, has_parts, index_of
+from harness.data.event_source import EventSource
 
 
 def open_source(
@@ -74,7 +75,7 @@ def join_sources(sources: Sequence[EventSource]) -> EventSource:
     return EventSource(
         chunks=chain.from_iterable(source.chunks for source in sources),
         n_events=sum(source.n_events for source in sources),
-        checksum=join_checksums([source.checksum for source in sources]),
+        checksum=join_checksums([source.checksum or "" for source in sources]),
         menu=np.concatenate(menus) if menus else None,
         conditions=join_conditions([source.conditions for source in sources]),
         algorithms=join_algorithms(algorithms),

@@ -18,8 +18,6 @@ from harness.data import sample as sample_file
 from harness.data.beside import has_algorithms
 from harness.data.cache import (
     EVENTS_NAME,
-    CacheRecord,
-    EventSource,
     cache_root,
     find_cached,
     has_parts,
@@ -35,6 +33,8 @@ from harness.data.cache import (
     read_events,
     store_events,
 )
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import EventSource
 from harness.data.manifest import load_manifest
 from harness.data.npy import CHUNK_BYTES
 from harness.data.split import chunks, is_in_part

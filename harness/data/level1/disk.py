@@ -27,21 +27,17 @@ HUB_FOLDER = "data"
 
 
 class Disk(Protocol):
-    """A folder with data sets.
-
-    Attributes
-    ----------
-    layout : str
-        ``hub`` or ``zenodo``.
-    root : Path
-        The folder.
-    """
+    """A folder with data sets."""
 
     @property
-    def layout(self) -> Literal["hub", "zenodo"]: ...
+    def layout(self) -> Literal["hub", "zenodo"]:
+        """Which of the two layouts of the release it has."""
+        ...
 
     @property
-    def root(self) -> Path: ...
+    def root(self) -> Path:
+        """The folder."""
+        ...
 
     def data_sets(self) -> tuple[str, ...]:
         """Return the names of the data sets that are there."""

@@ -29,7 +29,7 @@ class _Place:
 
     @property
     def capacity(self) -> int:
-        return self.rows.stop - self.rows.start
+        return int(self.rows.stop - self.rows.start)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -53,6 +53,7 @@ class Decoder:
     _places: tuple[_Place, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        """Find out where each collection goes."""
         self._places = tuple(self._place(one) for one in COLLECTIONS)
 
     def _place(self, collection: Collection) -> _Place:

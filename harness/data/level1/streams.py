@@ -215,6 +215,7 @@ class _Reader:
     _batch: Any = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        """Begin at the first file."""
         self.path = self.stream.files[0]
         self._batches = self._read()
 
