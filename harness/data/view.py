@@ -12,7 +12,8 @@ from harness.card.records import ProcessSummary
 from harness.card.terminal import DASH, bytes_text, rate_text, table
 from harness.card.text import plain
 from harness.data.describe import Description, PtSummary
-from harness.data.fetch import FetchedFile, FetchReport
+from harness.data.fetch import FetchReport
+from harness.data.fetch_plan import FetchedFile
 from harness.data.inventory import ChallengeStatus, FileStatus
 
 
