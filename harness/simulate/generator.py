@@ -120,7 +120,7 @@ class Generator:
                 expected="settings with which events can be made",
                 fix="run Pythia with these settings alone and read its messages",
             )
-        return _read_batch(array, self, rng)
+        return read_batch(array, self, rng)
 
 
 def import_pythia() -> Any:  # noqa: ANN401 - a module
@@ -181,7 +181,7 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
     return Generator(process=process, pythia=pythia, hooks=hooks, thinning=thinning)
 
 
-def _read_batch(
+def read_batch(
     array: Any,  # noqa: ANN401 - an awkward array
     generator: Generator,
     rng: np.random.Generator,
