@@ -49,7 +49,7 @@ def make_library(n_events: int) -> SoftEvents:
     rng = np.random.default_rng(_LIBRARY_SEED)
     parts = []
     for start in range(0, n_events, _PART_EVENTS):
-        array = generator.pythia.nextBatch(min(_PART_EVENTS, n_events - start))
+        array = generator.next_array(min(_PART_EVENTS, n_events - start))
         is_soft = ak.to_numpy(array["info"]["pT2Hat"]) < HARD_GEV**2
         seen = _visible(array[is_soft], generator, rng)
         counts = np.bincount(seen.event, minlength=int(is_soft.sum()))
@@ -145,7 +145,7 @@ class Collider:
         found = []
         done = 0
         while done < len(owner):
-            array = self._generator(process).pythia.nextBatch(min(_BATCH, len(owner) - done))
+            array = self._generator(process).next_array(min(_BATCH, len(owner) - done))
             seen = _visible(array, self._generator(process), rng)
             found.append(
                 Particles(

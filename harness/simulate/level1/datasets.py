@@ -137,8 +137,8 @@ DATA_SETS = (
     _signal(
         "haa-4b-ma15", "h → aa → 4b, a (15 GeV)", "HiggsSM:gg2H = on", "25:m0 = 125.",
         "25:mWidth = 0.01", "25:doForceWidth = on", "25:onMode = off",
-        "25:addChannel = 1 1. 100 36 36", "36:m0 = 15.", "36:mWidth = 0.001", "36:mMin = 14.",
-        "36:doForceWidth = on", "36:onMode = off", "36:onIfAny = 5",
+        "25:addChannel = 1 1. 100 36 36", "36:m0 = 15.", "36:mWidth = 0.001", "36:mMin = 12.",
+        "36:doForceWidth = on", "36:oneChannel = 1 1. 100 5 -5",
     ),
     _signal(
         "VBFHto2B_Par-MH-125", "VBF H → bb̄", "HiggsSM:ff2Hff(t:ZZ) = on",
