@@ -125,7 +125,11 @@ class _AtRate(_Kind):
 
     def describe_at(self, fpr: float) -> str:
         """Say what is measured at another working point."""
-        return f"{self.title} at {fpr * self.input_rate_khz:.6g} kHz (FPR {fpr_text(fpr)})"
+        return f"{self.title} at {self.rate_text(fpr)}"
+
+    def rate_text(self, fpr: float) -> str:
+        """Write a false positive rate as the rate that it stands for, with itself beside."""
+        return f"{fpr * self.input_rate_khz:.6g} kHz (FPR {fpr_text(fpr)})"
 
     @property
     def by_chance(self) -> float:
@@ -152,11 +156,30 @@ class AddedEfficiencyAtRate(_AtRate):
 
     Only events that the menu does not accept count: background for the rate, signal for the
     efficiency. Both are shares of all events.
+
+    Attributes
+    ----------
+    fixed : str
+        Which rate of background `rate_khz` is: ``added``, of what the menu does not accept, or
+        ``total``, of all that the anomaly trigger accepts.
+
+    Examples
+    --------
+    >>> AddedEfficiencyAtRate(rate_khz=1, input_rate_khz=10_000, fixed="total").describe()
+    'Added efficiency at a total of 1 kHz (FPR 1e-4)'
     """
 
     name, title = "added_efficiency", "Added efficiency"
 
     kind: Literal["added_efficiency_at_rate"] = "added_efficiency_at_rate"
+    fixed: Literal["added", "total"] = Field(
+        default="added", exclude_if=lambda fixed: fixed == "added"
+    )
+
+    def describe_at(self, fpr: float) -> str:
+        """Say what is measured at another working point."""
+        whole = "a total of " if self.fixed == "total" else ""
+        return f"{self.title} at {whole}{self.rate_text(fpr)}"
 
 
 class _AtTpr(_Kind):

@@ -209,7 +209,7 @@ def evaluate(
     ordered, called = _in_order(scores, ids, found, cache, isolation)
     contest = contest_of_challenge(found.challenge)
     separate = found.separate(ordered)
-    physics = evaluate_scores(found.challenge, separate, found.hashes, "float", found.menu)
+    physics = evaluate_scores(found.challenge, separate, found.hashes, "float", found.beside)
     side = Side(name=name or called, physics=physics)
     background = merge_backgrounds(found.challenge, separate)[BACKGROUND]
     return Evaluation(
