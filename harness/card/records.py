@@ -33,8 +33,8 @@ from harness.challenge import (
     Target,
     Utc,
     Value,
-    fpr_text,
     instant,
+    point_text,
 )
 
 SCHEMA_VERSION = 1
@@ -812,7 +812,7 @@ class ScoreCard(Value):
             notes.append("unofficial: " + "; ".join(self.unofficial_because))
         if physics is not None:
             points = [one for one in physics.working_points if isinstance(one, WorkingPoint)]
-            header += [f"TPR at FPR {fpr_text(point.fpr)}" for point in points]
+            header += [f"TPR at {point_text(about.merit, point.fpr)}" for point in points]
             for name, auc in physics.auc.items():
                 rates = [point.rates[name] for point in points]
                 cells = [f"{one.tpr:.3g} {_edges(one.interval)}" for one in rates]

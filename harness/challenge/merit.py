@@ -129,7 +129,11 @@ class _AtRate(_Kind):
 
     def rate_text(self, fpr: float) -> str:
         """Write a false positive rate as the rate that it stands for, with itself beside."""
-        return f"{fpr * self.input_rate_khz:.6g} kHz (FPR {fpr_text(fpr)})"
+        return f"{self.khz_text(fpr)} (FPR {fpr_text(float(f'{fpr:.3g}'))})"
+
+    def khz_text(self, fpr: float) -> str:
+        """Write the rate that a false positive rate stands for."""
+        return f"{fpr * self.input_rate_khz:.6g} kHz"
 
     @property
     def by_chance(self) -> float:
@@ -143,7 +147,7 @@ class EfficiencyAtRate(_AtRate):
     Examples
     --------
     >>> EfficiencyAtRate(rate_khz=1, input_rate_khz=28_608.8064).describe()
-    'Efficiency at 1 kHz (FPR 3.49543e-5)'
+    'Efficiency at 1 kHz (FPR 3.5e-5)'
     """
 
     name, title, at_working_point = "efficiency", "Efficiency", True
@@ -287,6 +291,36 @@ MERIT_KINDS: tuple[type[_Kind], ...] = (
     MaxSic,
     AreaUnderCurve,
 )
+
+
+def input_rate_khz(merit: Merit | None) -> float | None:
+    """Return the rate of background that the working points of a challenge are shares of, if any.
+
+    Examples
+    --------
+    >>> input_rate_khz(EfficiencyAtRate(rate_khz=1, input_rate_khz=28_608.8064))
+    28608.8064
+    """
+    return merit.input_rate_khz if isinstance(merit, _AtRate) else None
+
+
+def point_text(merit: Merit | None, fpr: float) -> str:
+    """Write a working point as a challenge states it: as a rate in kHz, or as an FPR.
+
+    Parameters
+    ----------
+    merit : Merit or None
+        What the challenge ranks; None: the TPR at its working point.
+
+    Examples
+    --------
+    >>> point_text(EfficiencyAtRate(rate_khz=1, input_rate_khz=28_608.8064), 1e-5)
+    '0.286088 kHz (FPR 1e-5)'
+    >>> point_text(None, 1e-5)
+    'FPR 1e-5'
+    """
+    return merit.rate_text(fpr) if isinstance(merit, _AtRate) else f"FPR {fpr_text(fpr)}"
+
 
 Aggregate = Literal["geometric_mean", "mean", "median", "worst_quarter", "worst", "single"]
 # How an aggregate over the signals is printed before the title of the merit.

@@ -9,7 +9,7 @@ import streamlit as st
 from harness.board.formats import to_csv, to_json
 from harness.board.rows import Board, describe_lead
 from harness.card.html import text_html
-from harness.challenge import fpr_text
+from harness.challenge import point_text
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, table_html
@@ -43,8 +43,9 @@ def show() -> None:
         st.html(
             note_html(
                 Note(
-                    text=f"Ranks are those at FPR {fpr_text(contest.working_point)}, the "
-                    f"challenge's working point; the efficiencies shown are at {fpr_text(fpr)}."
+                    text=f"Ranks are those at {point_text(contest.merit, contest.working_point)}, "
+                    "the challenge's working point; the efficiencies shown are at "
+                    f"{point_text(contest.merit, fpr).removeprefix('FPR ')}."
                 )
             )
         )

@@ -8,7 +8,7 @@ from harness.board.formats import percent
 from harness.board.rows import titles_of
 from harness.card.records import Accepted, Distribution, Gain, NotMeasured, ScoreCard
 from harness.card.text import visible
-from harness.challenge import fpr_text
+from harness.challenge import point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Section, Table
 from leaderboard_app.charts import Palette
@@ -50,7 +50,8 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
         )
     return Section(
         title="What it accepts",
-        lead=f"Events that pass at FPR {fpr_text(accepted.fpr)}, each process normalised to 1; "
+        lead=f"Events that pass at {point_text(card.challenge.merit, accepted.fpr)}, each process "
+        "normalised to 1; "
         "all background lies behind in grey. The outermost bins hold what lies beyond, too.",
         columns=2,
         blocks=tuple(pictures),
