@@ -36,6 +36,7 @@ from harness.card.terminal import (
     with_interval,
 )
 from harness.card.text import plain
+from harness.card.trigger_view import trigger_view
 from harness.challenge import RESOURCE_TITLES, Merit, Target, fpr_text, input_rate_khz, point_text
 
 # The smallest rate at which a part of the events says something.
@@ -54,6 +55,7 @@ def card_view(card: ScoreCard) -> RenderableType:
     is_asked = isinstance(card.challenge.target, Target)
     if is_asked and isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(not_measured("firmware scores", firmware))
+    parts += _trigger_view(card)
     parts.append(_cost_view(card.cost))
     if isinstance(card.challenge.target, Target) or not isinstance(card.firmware, NotMeasured):
         parts += [firmware_view(card.firmware), *_compared_view(card)]
@@ -62,6 +64,15 @@ def card_view(card: ScoreCard) -> RenderableType:
     parts += _stress_view(card)
     parts += [remark("warning", warning) for warning in card.warnings]
     return Group(*parts)
+
+
+def _trigger_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw what the scores that count do inside the trigger."""
+    scores = (card.firmware_physics, card.float_physics)
+    physics = next((one for one in scores if not isinstance(one, NotMeasured)), None)
+    if physics is None:
+        return []
+    return trigger_view(physics, card.challenge.working_point, card.challenge.merit)
 
 
 def _heading(card: ScoreCard) -> Panel:

@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.board.pair import HEADER, PAIRED_NOTE, Comparison
 from harness.card.terminal import FittingTable, Heading, bytes_text, table
 from harness.card.text import plain
+from harness.card.trigger_view import trigger_view
 from harness.card.view import physics_table
 from harness.challenge import fpr_text, point_text
 from harness.scoring.audit import ChangedFigure, Finding
@@ -61,7 +62,10 @@ def evaluation_view(found: Evaluation) -> RenderableType:
     merits = [] if found.physics.merit is None else [_merit_table(found)]
     comparisons = [comparison_view(one) for one in found.against]
     notes = [Text(plain(note)) for note in found.notes]
-    return Group(drawn, *merits, Text(plain(found.merit_line), style="bold"), *comparisons, *notes)
+    inside = trigger_view(found.physics, contest.working_point, contest.merit)
+    return Group(
+        drawn, *merits, *inside, Text(plain(found.merit_line), style="bold"), *comparisons, *notes
+    )
 
 
 def _merit_table(found: Evaluation) -> Table:

@@ -15,6 +15,7 @@ from leaderboard_app.charts import Palette
 from leaderboard_app.views.common import (
     BACKGROUND,
     axis_title,
+    drawn_signals,
     measured,
     palette_of,
     process_titles,
@@ -42,7 +43,11 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
         pictures.append(
             charts.distribution(
                 one.edges,
-                {titles.get(name, visible(name)): values for name, values in one.counts.items()},
+                {
+                    titles.get(name, visible(name)): values
+                    for name, values in one.counts.items()
+                    if name in {BACKGROUND, *drawn_signals(card)}
+                },
                 palette_of(card, background=True),
                 title=axis_title(one),
                 faint=() if behind is None else behind.counts.get(BACKGROUND, ()),

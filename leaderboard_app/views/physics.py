@@ -19,6 +19,9 @@ from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Palette
 from leaderboard_app.views.common import (
+    BACKGROUND,
+    drawn_signals,
+    few_drawn,
     interval_text,
     measured,
     not_measured,
@@ -50,6 +53,7 @@ def physics_sections(subject: Subject) -> list[Section]:
         ),
         Section(
             title="ROC and scores",
+            lead=few_drawn(card),
             columns=2,
             blocks=(
                 charts.roc(_curves(card, physics), palette_of(card)),
@@ -94,7 +98,8 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
 
 
 def _curves(card: ScoreCard, physics: Physics, prefix: str = "") -> list[Curve]:
-    titles = titles_of(card, list(physics.roc))
+    shown = [name for name in physics.roc if name in drawn_signals(card)]
+    titles = titles_of(card, shown)
     return [
         Curve(
             name=prefix or visible(titles[name]),
@@ -102,7 +107,7 @@ def _curves(card: ScoreCard, physics: Physics, prefix: str = "") -> list[Curve]:
             tpr=points.tpr,
             points=working_intervals(physics, name),
         )
-        for name, points in physics.roc.items()
+        for name, points in ((name, physics.roc[name]) for name in shown)
     ]
 
 
@@ -117,6 +122,7 @@ def _score_pictures(card: ScoreCard, physics: Physics) -> list[Block]:
             {
                 titles.get(name, visible(name)): counts
                 for name, counts in physics.scores.counts.items()
+                if name in {BACKGROUND, *drawn_signals(card)}
             },
             palette_of(card, background=True),
             threshold=None if isinstance(point, NotMeasured) else point.threshold,
