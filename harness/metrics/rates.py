@@ -67,7 +67,7 @@ def replicate_points(
     points: Sequence[MeasuredPoint | records.UnreachedWorkingPoint],
     samples: Mapping[str, Sample],
     *,
-    working_point: float,
+    working_point: float | None,
     seed: int,
 ) -> dict[tuple[float, str], NDArray[np.float64]]:
     """Make the replicates that are kept or that an interval needs, by rate and signal."""
