@@ -113,13 +113,17 @@ class DataFile(Value):
         url = None if (self.url or "").startswith("package:") else self.url
         own = {
             "record": self.record, "url": url, "n_bytes": self.n_bytes, "part": self.part,
-            "pieces": self.pieces or None, "n_events": self.n_events,
+            "pieces": self.pieces or None,
         }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.name} has part_events, so that it has no {stated[0]}")
         counts = list(self.part_events.values())
         known = [count for count in counts if count is not None]
-        self.__dict__["n_events"] = sum(known) if len(known) == len(counts) else None
+        total = sum(known) if len(known) == len(counts) else None
+        # A manifest that was written again states the sum.
+        if self.n_events not in {None, total}:
+            raise ValueError(f"{self.name} has part_events, whose sum is not its n_events")
+        self.__dict__["n_events"] = total
 
     @property
     def sources(self) -> tuple[DataFile, ...]:

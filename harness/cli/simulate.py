@@ -126,8 +126,9 @@ def cmsl1t(
     """Make a synthetic stand-in of the CMS level-1 data of 2026: Parquet files in OUT."""
     from harness.cli.progress import progress_bars
     from harness.simulate.level1.crossings import LIBRARY_EVENTS
+    from harness.simulate.level1.manifest import NAME, is_a_challenge
     from harness.simulate.level1.plan import make_level1_plan
-    from harness.simulate.level1.run import simulate_level1
+    from harness.simulate.level1.run import MANIFEST_NAME, simulate_level1
 
     plan = make_level1_plan(
         n_events,
@@ -139,7 +140,8 @@ def cmsl1t(
         made = simulate_level1(plan, out, layout=layout, n_jobs=n_jobs, progress=progress)
     for name, count in plan.n_events.items():
         tell(f"{name}: {count:,} synthetic events", is_error=False)
-    tell(f"read them: harness fetch cmsl1t --from {made} --only NAME,NAME,...")
+    if is_a_challenge(plan):
+        tell(f"read them: harness fetch {NAME} --manifest {made / MANIFEST_NAME} --from {made}")
 
 
 @simulate.command()

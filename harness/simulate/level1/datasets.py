@@ -93,7 +93,13 @@ def _signal(name: str, title: str, *settings: str) -> DataSet:
     process = Process(
         name=name.lower().replace("_", "").replace("-", ""), title=title, settings=settings
     )
-    return DataSet(name=name, kind="signal", title=title, process=process)
+    return DataSet(
+        name=name,
+        kind="signal",
+        title=title,
+        process=process,
+        shares={"validation": 0.1, "test": 0.9},
+    )
 
 
 _SCALAR = ("25:m0 = 125.", "25:onMode = off")

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 import harness
-from harness.challenge import Value
+from harness.challenge import PARTS, Value
 from harness.errors import UsageError
 from harness.simulate.level1.crossings import LIBRARY_EVENTS
 from harness.simulate.level1.datasets import BY_NAME, DATA_SETS, DataSet
@@ -122,6 +123,18 @@ def make_level1_plan(
         n_library=n_library,
         recipe=_recipe(),
     )
+
+
+def draw_parts(plan: Level1Plan, data_set: DataSet) -> NDArray[np.int8]:
+    """Draw the part of each event of a data set: its index in `PARTS`."""
+    count = plan.n_events[data_set.name]
+    ends = np.rint(np.cumsum(list(data_set.shares.values())) * count).astype(int)
+    labels = np.repeat(
+        np.array([PARTS.index(part) for part in data_set.shares], np.int8), np.diff(ends, prepend=0)
+    )
+    rng = np.random.default_rng([plan.seed, *data_set.name.encode()])
+    rng.shuffle(labels)
+    return labels
 
 
 def _least(data_set: DataSet) -> int:

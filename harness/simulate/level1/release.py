@@ -37,7 +37,7 @@ from harness.simulate.level1.datasets import BY_NAME, DATA_SETS, DataSet
 from harness.simulate.level1.events import Level1Events
 from harness.simulate.level1.objects import Objects
 from harness.simulate.level1.parts import read_chunk
-from harness.simulate.level1.plan import Level1Plan
+from harness.simulate.level1.plan import Level1Plan, draw_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,18 +55,6 @@ Zenodo (21787779), so that the same reader reads both. Plan: {digest}.
 # Crossings of one orbit, and orbits of one luminosity section, at the LHC.
 _ORBIT_BX, _SECTION_ORBITS = 3564, 2**18
 _SECTION_US = 23_310_000
-
-
-def draw_parts(plan: Level1Plan, data_set: DataSet) -> NDArray[np.int8]:
-    """Draw the part of each event of a data set: its index in `PARTS`."""
-    count = plan.n_events[data_set.name]
-    ends = np.rint(np.cumsum(list(data_set.shares.values())) * count).astype(int)
-    labels = np.repeat(
-        np.array([PARTS.index(part) for part in data_set.shares], np.int8), np.diff(ends, prepend=0)
-    )
-    rng = np.random.default_rng([plan.seed, *data_set.name.encode()])
-    rng.shuffle(labels)
-    return labels
 
 
 def write_release(plan: Level1Plan, chunks: Path, out: Path, layout: Layout) -> None:

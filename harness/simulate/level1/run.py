@@ -18,12 +18,14 @@ from harness.files import (
 )
 from harness.simulate.generator import import_pythia
 from harness.simulate.level1.crossings import open_library
+from harness.simulate.level1.manifest import is_a_challenge, manifest_text
 from harness.simulate.level1.parts import is_there, make_chunk
 from harness.simulate.level1.plan import Level1Plan
 from harness.simulate.level1.release import Layout, write_release
 from harness.simulate.pool import completed, open_workers
 from harness.simulate.run import claim
 
+MANIFEST_NAME = "manifest.yaml"
 # Of one event: in the parts and in the files.
 _BYTES_PER_EVENT = 600
 
@@ -65,6 +67,8 @@ def simulate_level1(
     progress("write", 0, n_events, "events")
     with replacing_folder(out) as folder:
         write_release(plan, parts, folder, layout)
+        if is_a_challenge(plan):
+            (folder / MANIFEST_NAME).write_text(manifest_text(plan), encoding="utf-8")
     progress("write", n_events, n_events, "events")
     shutil.rmtree(parts)
     return out
