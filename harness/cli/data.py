@@ -53,10 +53,10 @@ def fetch(
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
     from harness.cli.progress import progress_bars
-    from harness.data.download import Patience
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
     from harness.data.view import fetch_view
+    from harness.data.web import Patience
 
     with progress_bars() as progress:
         report = fetch_files(

@@ -23,7 +23,7 @@ from harness.data.cache import (
     lock_process,
     store_events,
 )
-from harness.data.download import ANOTHER_FILE, Patience, download
+from harness.data.download import ANOTHER_FILE, download
 from harness.data.event_files import join_sources, open_source
 from harness.data.events import decode_packaged
 from harness.data.fetch_plan import (
@@ -38,6 +38,7 @@ from harness.data.fetch_plan import (
 )
 from harness.data.locks import disk_failed, sharing
 from harness.data.pins import Pin, write_pin
+from harness.data.web import Patience
 from harness.errors import DataError, UsageError
 from harness.files import Progress, check_space, file_checksum, make_folder, no_progress, remove
 

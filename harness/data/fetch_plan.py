@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from harness.challenge import Challenge, DataFile, join_checksums
 from harness.data.cache import CacheRecord, cache_bytes, find_cached, process_folder
-from harness.data.download import Patience
 from harness.data.events import is_packaged
 from harness.data.pins import Pin, read_pins
+from harness.data.web import Patience
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem
 from harness.files import PART_SUFFIX
