@@ -15,6 +15,7 @@ from harness.data.web import (
     TIMEOUT_S,
     PassingFaultError,
     Patience,
+    Refused,
     no_answer,
     open_session,
     retry_passing_faults,
@@ -45,6 +46,9 @@ def download(
     *,
     checksum: str | None,
     n_bytes: int | None = None,
+    label: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    refused: Refused = text_of_status,
     fix: str = ANOTHER_FILE,
     progress: Progress = no_progress,
     patience: Patience | None = None,
@@ -61,6 +65,12 @@ def download(
         ``md5:`` or ``sha256:`` of the file; None: taken as it comes.
     n_bytes : int, optional
         Its size, if it is known.
+    label : str, optional
+        What it is called in `progress`; by default the name of `target`.
+    headers : mapping of str to str, optional
+        Of each request. `Authorization` is not sent to another host that the server names.
+    refused : callable
+        Makes an exception of an answer that is no success.
     fix : str
         What to do about another file, for the message.
     progress : Progress
@@ -78,7 +88,16 @@ def download(
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    downloader = _Downloader(target, n_bytes, progress, patience or Patience(), fix)
+    downloader = _Downloader(
+        target,
+        n_bytes,
+        progress,
+        patience or Patience(),
+        fix,
+        label=label or target.name,
+        headers=headers or {},
+        refused=refused,
+    )
     while True:
         try:
             pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
@@ -112,11 +131,17 @@ class _Downloader:
         n_bytes: int | None,
         progress: Progress,
         patience: Patience,
-        fix: str = ANOTHER_FILE,
+        fix: str,
+        *,
+        label: str,
+        headers: Mapping[str, str],
+        refused: Refused,
     ) -> None:
         self._fix = fix
+        self._headers = headers
+        self._refused = refused
         self._part = target.with_name(target.name + PART_SUFFIX)
-        self._label = target.name
+        self._label = label
         self._n_bytes = n_bytes
         self._progress = progress
         self._patience = patience
@@ -137,14 +162,14 @@ class _Downloader:
         held = size_of(self._part)
         if held and held == self._n_bytes:
             return
-        headers = {"Range": f"bytes={held}-"} if held else {}
+        headers = {**self._headers, **({"Range": f"bytes={held}-"} if held else {})}
         with self._ask(session, url, headers) as response:
             if response.status_code == 416 and held:
                 # The part is longer than the file: it belongs to another one.
                 self._part.unlink()
                 raise PassingFaultError("the part that was held does not fit the file")
             if response.status_code not in {200, 206}:
-                raise text_of_status(response)
+                raise self._refused(response)
             start = _start_of(response) if response.status_code == 206 else 0
             if start not in {0, held}:
                 raise PassingFaultError(f"the server sends from byte {start}, not {held}")

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from urllib.parse import urljoin
 
 import harness
@@ -36,6 +36,8 @@ MOST_DOCUMENT_BYTES = 16 * 1024**2
 _NONE_REMAIN = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*([0-9]{1,6})(?![0-9])")
 
 T = TypeVar("T")
+# Makes an exception of an answer that is no success.
+Refused: TypeAlias = "Callable[[requests.Response], Exception]"
 
 
 class PassingFaultError(Exception):
@@ -112,7 +114,7 @@ def get_document(
     url: str,
     *,
     headers: Mapping[str, str] | None = None,
-    refused: Callable[[requests.Response], Exception] | None = None,
+    refused: Refused | None = None,
     patience: Patience | None = None,
 ) -> Document:
     """Ask for a short document, such as the answer of an interface.
@@ -280,7 +282,8 @@ def _is_passing(error: BaseException) -> bool:
 
     if isinstance(error, requests.exceptions.SSLError):
         return False
-    passing = PassingFaultError | requests.ConnectionError | requests.Timeout
+    cut = requests.exceptions.ChunkedEncodingError
+    passing = PassingFaultError | requests.ConnectionError | requests.Timeout | cut
     # Faults in the midst of an answer come straight from urllib3.
     return isinstance(error, passing | urllib3.exceptions.HTTPError)
 
