@@ -13,7 +13,7 @@ from harness.challenge.declared import (
     Method,
     SignalsSeen,
 )
-from harness.challenge.definition import Challenge, Preselection
+from harness.challenge.definition import Challenge, Condition, Preselection
 from harness.challenge.files import DataFile, Piece, join_checksums
 from harness.challenge.layout import (
     ADC2021_BYTES,
@@ -41,6 +41,7 @@ from harness.challenge.merit import (
     without_last_digits,
 )
 from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
+from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
 from harness.challenge.target import (
     RESOURCE_TITLES,
@@ -85,6 +86,7 @@ __all__ = [
     "AreaUnderCurve",
     "Budget",
     "Challenge",
+    "Condition",
     "ConstituentLayout",
     "CpuTarget",
     "DataFile",
@@ -93,6 +95,7 @@ __all__ = [
     "Evidence",
     "Family",
     "FeatureUnits",
+    "FormatName",
     "Fraction",
     "ImageLayout",
     "IntakeRules",
@@ -110,8 +113,10 @@ __all__ = [
     "Positive",
     "Preselection",
     "RankingRules",
+    "ReadingRules",
     "RejectionAtTpr",
     "SignalsSeen",
+    "Source",
     "Split",
     "StatedTarget",
     "Target",

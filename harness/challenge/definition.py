@@ -10,6 +10,7 @@ from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
 from harness.challenge.merit import AddedEfficiencyAtRate, Merit
 from harness.challenge.rules import IntakeRules, RankingRules
+from harness.challenge.source import Source
 from harness.challenge.split import Split
 from harness.challenge.target import AnyTarget, StatedTarget, Target
 from harness.challenge.values import Column, Name, Positive, Value, ascending
@@ -31,17 +32,52 @@ class Preselection(Value):
     object_pt_gev: dict[Name, Positive] = Field(default_factory=dict)
 
 
+class Condition(Value):
+    """Under what background was recorded, such as the run or the pile-up: rates are shown by it.
+
+    Attributes
+    ----------
+    column : str
+        The dataset beside the events of background that holds one number for each of them.
+    edges : tuple of float
+        Of bins, [lower, upper); the outermost ones also hold what is beyond. Without edges each
+        value, such as the number of a run, is a bin of its own.
+    """
+
+    name: Name
+    title: str = Field(min_length=1, max_length=40)
+    unit: str = Field(default="", max_length=16)
+    column: Column
+    edges: Annotated[tuple[float, ...], AfterValidator(ascending)] = Field(
+        default=(), max_length=101, exclude_if=lambda edges: not edges
+    )
+
+    @field_validator("edges")
+    @classmethod
+    def _has_a_bin(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
+        if len(edges) == 1:
+            raise ValueError("one edge makes no bin: two at least, or none")
+        return edges
+
+
 class Challenge(Value):
     """One version of one data set with the rules of scoring on it.
 
     Attributes
     ----------
+    source : Source or None
+        Where all data sets lie, in a format with a reader of its own; None: HDF5 files, each with
+        an address of its own.
     merit : Merit or None
         What is ranked, of each signal; None: the TPR at `working_point`.
     menu : str or None
         The dataset beside the events that says which of them the menu of the trigger accepts.
     targets : tuple of StatedTarget
         What an entry is judged on; one is the gate. A manifest with one target may write `target`.
+    algorithms : str or None
+        The dataset beside the events with the decision of each single algorithm of the menu.
+    conditions : tuple of Condition
+        By which the rate of an entry is shown: runs, pile-up.
     training_signals : bool
         Whether signals may have a training part, which `harness.data.training_events` gives.
     private : str
@@ -59,6 +95,7 @@ class Challenge(Value):
     references: tuple[str, ...] = ()
     layout: AnyLayout
     preselection: Preselection | None = None
+    source: Source | None = Field(default=None, exclude_if=lambda source: source is None)
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
@@ -66,6 +103,10 @@ class Challenge(Value):
     working_point: Positive
     merit: Merit | None = None
     menu: Column | None = None
+    algorithms: Column | None = Field(default=None, exclude_if=lambda column: column is None)
+    conditions: tuple[Condition, ...] = Field(
+        default=(), max_length=16, exclude_if=lambda stated: not stated
+    )
     training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     collision_rate_hz: Positive = 40e6
     targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
@@ -113,11 +154,8 @@ class Challenge(Value):
             raise ValueError("working_point is not among false_positive_rates")
         if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
             raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
-        if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
-            raise ValueError(
-                "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
-                "which events the menu of the trigger accepts"
-            )
+        self._check_beside()
+        self._check_source()
         self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
@@ -143,10 +181,43 @@ class Challenge(Value):
         limits = (self.target, *(target.limits for target in self.other_targets))
         return next((one for one in limits if isinstance(one, Target)), None)
 
+    def _check_source(self) -> None:
+        """Refuse data sets without a source, files beside one, and rules for unknown objects."""
+        with_parts = [file.name for file in self.files if file.part_events]
+        if self.source is None:
+            if with_parts:
+                raise ValueError(f"{with_parts[0]} has part_events, but there is no source")
+            return
+        without = [file.name for file in self.files if not file.part_events]
+        if without:
+            raise ValueError(f"{without[0]} is a data set of the source: it needs part_events")
+        if self.split.kind != "published":
+            raise ValueError("data sets of a source have parts: the split is published")
+        if unknown := self.source.reading.kinds - set(self.layout.slots):
+            raise ValueError(f"source.reading names {', '.join(sorted(unknown))}")
+        if lacking := self.layout.lacks("pt") if self.source.reading.kinds else None:
+            raise ValueError(f"source.reading is by pT; {lacking}")
+
+    def _check_beside(self) -> None:
+        """Refuse what needs a dataset beside the events that is not named."""
+        if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
+            raise ValueError(
+                "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
+                "which events the menu of the trigger accepts"
+            )
+        if self.algorithms is not None and self.menu is None:
+            raise ValueError("algorithms needs menu: the decision of all of them together")
+        names = [condition.name for condition in self.conditions]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two conditions are named {max(names, key=names.count)}")
+
     def _check_parts(self) -> None:
         """Refuse files whose parts do not fit the split."""
         split = self.split
         sources = [source for file in self.files for source in file.sources]
+        if self.source is not None:
+            self._check_data_sets()
+            return
         stated = [source for source in sources if source.part is not None]
         if split.kind == "hashed" and stated:
             raise ValueError(f"{stated[0].name} has a part, but the split is hashed")
@@ -165,6 +236,19 @@ class Challenge(Value):
                 f"{training[0]} is a signal's training part in an unsupervised challenge; "
                 "`training_signals: true` allows it"
             )
+
+    def _check_data_sets(self) -> None:
+        """Refuse data sets whose parts do not fit an unsupervised contest."""
+        background = [file for file in self.files if file.role == "background"]
+        if all("test" not in file.stated_parts for file in background):
+            raise ValueError("no background data set has the part test")
+        for file in self.files:
+            others = sorted(file.stated_parts - {"test"})
+            if file.role in {"signal", "hidden"} and others and not self.training_signals:
+                raise ValueError(
+                    f"{file.process} is a signal with the part {others[0]} in an unsupervised "
+                    "challenge; `training_signals: true` allows it"
+                )
 
     def processes(self, *roles: str) -> tuple[str, ...]:
         """Names of the processes whose files have one of `roles`, in the manifest's order."""

@@ -5,125 +5,63 @@
 - ``events.npy``: float32, shape (n, n_objects, n_features), or images without their zeros, see
   `harness.submission.events`;
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
-- ``menu.npy``: bool, which events the menu of the trigger accepts, where the challenge has one;
-- ``parts.npy``: int8, the part of each event, where a dataset of the file says it;
-- ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
+- what is known of each event beside its objects, see `harness.data.beside`;
 - ``about.json``: what they were made from, written last: where it is, the others are whole.
 
-Beside each array its BLAKE3 digest is kept, and compared when a process opens the cache: 0.1 s for
-each GB. All are written under another name and moved into place; a lock keeps two processes apart.
+Each array is sealed, see `harness.data.seal`. All are written under another name and moved into
+place; a lock keeps two processes apart.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import Field
 
 import harness
-from harness.challenge import Challenge, DataFile, EventLayout, Value
+from harness.challenge import Challenge, DataFile, EventLayout, Part
 from harness.data import npy
+from harness.data.beside import (
+    IDS_NAME,
+    MENU_NAME,
+    PARTS_NAME,
+    conditions_of,
+    lacks_beside,
+    map_algorithms,
+    map_condition,
+    names_beside,
+    store_algorithms,
+    store_column,
+    store_condition,
+)
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import ContentDigest, EventSource
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
+from harness.data.seal import damage, seal
 from harness.data.split import event_hashes
-from harness.data.structure import StructureCheck, StructureReport
+from harness.data.structure import StructureCheck
 from harness.errors import DataError
 from harness.files import (
     Progress,
     check_space,
     disk_fault,
-    fast_digest,
     make_folder,
     no_progress,
     read_json,
     write_json,
-    write_whole,
 )
 from harness.submission.events import Events, SparseEvents, positive_zeros, sparse_words
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
-IDS_NAME = "ids.npy"
-MENU_NAME = "menu.npy"
-PARTS_NAME = "parts.npy"
 ABOUT_NAME = "about.json"
-_SEAL_SUFFIX = ".blake3"
 _OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
-
-
-class CacheRecord(Value):
-    """What ``about.json`` says of one cached process.
-
-    Attributes
-    ----------
-    checksum : str
-        Of the source file (``md5:`` or ``sha256:``), as it was checked.
-    n_entries : int or None
-        Of events without their zeros: values that are not zero.
-    """
-
-    format: Literal[1] = 1
-    process: str
-    source: str
-    checksum: str
-    shape: tuple[int, ...]
-    n_entries: int | None = Field(default=None, exclude_if=lambda count: count is None)
-    structure: StructureReport
-    made_with: dict[str, str] = Field(default_factory=dict)
-
-    @property
-    def n_events(self) -> int:
-        """Events in the cache."""
-        return self.shape[0]
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of the events and their hashes."""
-        return self.events_bytes + npy_bytes(self.shape[:1], "<u8")
-
-    @property
-    def events_bytes(self) -> int:
-        """Size of the file of events."""
-        if self.n_entries is None:
-            return npy_bytes(self.shape, "<f4")
-        return npy_bytes((sparse_words(self.n_events, self.n_entries),), "<i8")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventSource:
-    """Events on their way into the cache.
-
-    Attributes
-    ----------
-    chunks : iterable of (events, classes)
-        float32 events of shape (m, *layout.shape), or sparse ones, and the class column or None.
-    n_events : int
-        How many there will be in all.
-    checksum : str
-        Of the source file.
-    ids : int64 array of shape (n_events,), or None
-        The number of each event, where the file has one.
-    menu : bool array of shape (n_events,), or None
-        Which events the menu of the trigger accepts, where the challenge has one.
-    parts : int8 array of shape (n_events,), or None
-        Index in `PARTS` of the part of each event, where a dataset of the file says it.
-    """
-
-    chunks: Iterable[tuple[Events, NDArray[np.floating] | None]]
-    n_events: int
-    checksum: str
-    ids: NDArray[np.int64] | None = None
-    menu: NDArray[np.bool_] | None = None
-    parts: NDArray[np.int8] | None = None
 
 
 def index_of(challenge: Challenge, file: DataFile) -> str | None:
@@ -135,9 +73,8 @@ def index_of(challenge: Challenge, file: DataFile) -> str | None:
 
 def has_parts(challenge: Challenge, file: DataFile) -> bool:
     """Whether the cache says of each event of a process which part it is in."""
-    return bool(file.pieces and challenge.split.kind == "published") or (
-        index_of(challenge, file) is not None
-    )
+    has_several = bool(file.pieces and challenge.split.kind == "published")
+    return has_several or bool(file.part_events) or index_of(challenge, file) is not None
 
 
 def cache_root(root: Path | None = None) -> Path:
@@ -158,14 +95,21 @@ def process_folder(challenge: Challenge, process: str, root: Path) -> Path:
 
 
 def find_cached(
-    challenge: Challenge, file: DataFile, root: Path, *, is_read: bool = False
+    challenge: Challenge,
+    file: DataFile,
+    root: Path,
+    *,
+    is_read: bool = False,
+    parts: Sequence[Part] = (),
 ) -> CacheRecord | str:
     """Look for a sound cache of `file`.
 
     Parameters
     ----------
+    parts : sequence of str
+        Of a data set of a source: the parts that must be there.
     is_read : bool
-        Whether its arrays are read and compared with their digests; see `_seal`.
+        Whether its arrays are read and compared with their digests; see `harness.data.seal`.
 
     Returns
     -------
@@ -180,70 +124,44 @@ def find_cached(
         record = read_json(about, CacheRecord)
     except DataError as error:
         return f"{about} is not readable: {error.problems[0].what}"
-    differs = _difference(challenge, file, folder, record)
+    differs = _difference(challenge, file, folder, record, parts)
     if differs is None and is_read:
-        names = (EVENTS_NAME, IDS_NAME, MENU_NAME, PARTS_NAME, _hashes_name(challenge.split.key))
-        differs = next(filter(None, (_damage(folder / name) for name in names)), None)
+        names = (EVENTS_NAME, _hashes_name(challenge.split.key), *names_beside(challenge))
+        differs = next(filter(None, (damage(folder / name) for name in names)), None)
     return differs or record
 
 
 def _difference(
-    challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord
+    challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord, parts: Sequence[Part]
 ) -> str | None:
     """Say in what the cache differs from the manifest or from what was written."""
     if record.shape[1:] != challenge.layout.shape:
         return f"the cache holds events of shape {record.shape[1:]}"
-    if file.n_events is not None and record.n_events != file.n_events:
-        return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
+    if (other_count := _other_count(file, record, parts)) is not None:
+        return other_count
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
-    wanted = {
-        MENU_NAME: (challenge.menu is not None, "decisions of the menu"),
-        PARTS_NAME: (has_parts(challenge, file), "parts of the events"),
-    }
-    for name, (is_wanted, what) in wanted.items():
-        if is_wanted and not (folder / name).exists():
-            return f"the cache holds no {what}"
+    if lacking := lacks_beside(challenge, file, folder, has_parts=has_parts(challenge, file)):
+        return lacking
     if _size(folder / EVENTS_NAME) != record.events_bytes:
         return f"{folder / EVENTS_NAME} is not the {record.events_bytes:,} bytes that were written"
     return None
 
 
-def _seal(path: Path) -> str:
-    """Write the digest of an array beside it, by which a damaged disk or file is noticed."""
-    digest = fast_digest(path)
-    write_whole(path.with_name(path.name + _SEAL_SUFFIX), f"{digest}\n".encode())
-    return digest
-
-
-def _damage(path: Path) -> str | None:
-    """Say if an array is no longer what was written; one of an older harness is sealed now."""
-    if not path.exists():
-        return None
-    seal = path.with_name(path.name + _SEAL_SUFFIX)
-    try:
-        written = seal.read_text(encoding="ascii", errors="replace").strip()
-    except FileNotFoundError:
-        written = _seal(path)
-    status = path.stat()
-    state = _State(path, status.st_ino, status.st_size, status.st_mtime_ns)
-    if _digest_of(state) != written:
-        return f"the cache is damaged: {path} is no longer what was written"
+def _other_count(file: DataFile, record: CacheRecord, parts: Sequence[Part]) -> str | None:
+    """Say if other events are there than the manifest says, or not all parts of a data set."""
+    if not file.part_events:
+        if file.n_events in {None, record.n_events}:
+            return None
+        return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
+    held = {} if record.reading is None else record.reading.n_read
+    if missing := [part for part in parts if part not in held]:
+        return f"the cache holds no {' and no '.join(missing)} events"
+    for part, n_read in held.items():
+        count = file.part_events.get(part)
+        if count is not None and count != n_read:
+            return f"the cache was made of {n_read:,} {part} events, the manifest says {count:,}"
     return None
-
-
-class _State(NamedTuple):
-    """By which a file that was read in this process is known not to have changed since."""
-
-    path: Path
-    inode: int
-    n_bytes: int
-    mtime_ns: int
-
-
-@lru_cache
-def _digest_of(state: _State) -> str:
-    return fast_digest(state.path)
 
 
 def store_events(
@@ -265,11 +183,13 @@ def store_events(
     EnvironmentFaultError
         The disk is full or not writable.
     """
-    check_count(file, source.n_events)
+    if not file.part_events:
+        check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
     shape = (source.n_events, *challenge.layout.shape)
     key = challenge.split.key
     check = StructureCheck(source=file.name, layout=challenge.layout)
+    digest = ContentDigest(source)
     check_space(folder, cache_bytes(challenge.layout, source.n_events))
     with (
         writing_events(folder / EVENTS_NAME, challenge.layout, source.n_events) as write,
@@ -280,22 +200,30 @@ def store_events(
             chunk = positive_zeros(given)
             check.add(chunk, classes)
             write(chunk)
+            digest.add(chunk, done)
             hashes.write(event_hashes(chunk, key).astype("<u8", copy=False).data)
             done += len(chunk)
             progress(f"convert {file.name}", done, source.n_events, "events")
         if done != source.n_events:
             raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
+        checksum = _accepted(file, source.checksum or digest.checksum)
         (folder / ABOUT_NAME).unlink(missing_ok=True)
-    _seal(folder / EVENTS_NAME)
-    _seal(folder / _hashes_name(key))
-    _store_column(folder / IDS_NAME, source.ids, "<i8")
-    _store_column(folder / MENU_NAME, source.menu, "|b1")
-    _store_column(folder / PARTS_NAME, source.parts, "|i1")
+    seal(folder / EVENTS_NAME)
+    seal(folder / _hashes_name(key))
+    store_column(folder / IDS_NAME, source.ids, "<i8")
+    store_column(folder / MENU_NAME, source.menu, "|b1")
+    store_column(folder / PARTS_NAME, source.parts, "|i1")
+    for condition in conditions_of(challenge, file):
+        values = source.conditions[condition.name]
+        store_condition(folder, condition, values, source.n_events, where=file.name)
+    store_algorithms(folder, source.algorithms, source.n_events, where=file.name)
     record = CacheRecord(
         process=file.process,
         source=file.name,
-        checksum=source.checksum,
+        checksum=checksum,
         shape=shape,
+        reading=None if source.reading is None else source.reading(),
+        algorithms=source.algorithms.names if source.algorithms else (),
         n_entries=_count_entries(folder / EVENTS_NAME),
         structure=check.report(),
         made_with={"harness": harness.__version__, "numpy": np.__version__},
@@ -304,19 +232,21 @@ def store_events(
     return record
 
 
+def _accepted(file: DataFile, checksum: str) -> str:
+    """Refuse decoded events of a source with another checksum than the manifest says."""
+    if file.part_events and file.checksum not in {None, checksum}:
+        raise DataError(
+            f"the checksum of its decoded events is {checksum}",
+            where=file.name,
+            expected=f"{file.checksum}, as the manifest says",
+            fix="get the files of the right release",
+        )
+    return checksum
+
+
 def _count_entries(path: Path) -> int | None:
     events = map_events(path)
     return len(events.entries) if isinstance(events, SparseEvents) else None
-
-
-def _store_column(path: Path, values: NDArray[np.generic] | None, dtype: str) -> None:
-    """Write one value for each event; remove what another file left where there is none."""
-    if values is None:
-        path.unlink(missing_ok=True)
-        return
-    with writing_npy(path, values.shape, dtype) as stream:
-        stream.write(values.astype(dtype, copy=False).data)
-    _seal(path)
 
 
 def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64] | None:
@@ -330,6 +260,18 @@ def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64
 def open_menu(challenge: Challenge, process: str, root: Path) -> NDArray[np.bool_]:
     """Map which of the cached events of `process` the menu of the trigger accepts."""
     return map_npy(process_folder(challenge, process, root) / MENU_NAME)
+
+
+def open_condition(
+    challenge: Challenge, process: str, name: str, root: Path
+) -> NDArray[np.float64]:
+    """Map what a condition was for each of the cached events of a background process."""
+    return map_condition(process_folder(challenge, process, root), name)
+
+
+def open_algorithms(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint8]:
+    """Map the packed decisions of the single algorithms; see `harness.data.beside.decisions`."""
+    return map_algorithms(process_folder(challenge, process, root))
 
 
 def open_parts(challenge: Challenge, process: str, root: Path) -> NDArray[np.int8]:
@@ -406,7 +348,7 @@ def _write_hashes(path: Path, key: str) -> None:
     with writing_npy(path, (n_events,), "<u8") as stream:
         for _, events in npy.read_events(path.with_name(EVENTS_NAME)):
             stream.write(event_hashes(events, key).astype("<u8", copy=False).data)
-    _seal(path)
+    seal(path)
 
 
 def _hashes_name(key: str) -> str:

@@ -14,17 +14,11 @@ from itertools import chain
 from pathlib import Path
 
 from harness.challenge import Challenge, DataFile
-from harness.data.cache import (
-    CacheRecord,
-    EventSource,
-    cache_root,
-    find_cached,
-    holding,
-    lock_process,
-    store_events,
-)
+from harness.data.cache import cache_root, find_cached, holding, lock_process, store_events
+from harness.data.cache_record import CacheRecord
 from harness.data.download import ANOTHER_FILE, download
 from harness.data.event_files import join_sources, open_source
+from harness.data.event_source import EventSource
 from harness.data.events import decode_packaged
 from harness.data.fetch_plan import (
     FetchedFile,
@@ -192,7 +186,7 @@ def _bring(
             raise
         # Only now: a file that could not be read is not to be expected the next time.
         for one, source, path in zip(planned, sources, paths, strict=True):
-            _pin(plan, one, source.checksum, path)
+            _pin(plan, one, str(source.checksum), path)
     return [
         replace(done(one, record), checksum=source.checksum, n_events=source.n_events)
         for one, source in zip(planned, sources, strict=True)

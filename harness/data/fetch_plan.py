@@ -9,7 +9,8 @@ from typing import Literal
 from urllib.parse import quote
 
 from harness.challenge import Challenge, DataFile, join_checksums
-from harness.data.cache import CacheRecord, cache_bytes, find_cached, process_folder
+from harness.data.cache import cache_bytes, find_cached, process_folder
+from harness.data.cache_record import CacheRecord
 from harness.data.events import is_packaged
 from harness.data.pins import Pin, read_pins
 from harness.data.web import Patience

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from harness.challenge import Challenge, DataFile
-from harness.data.cache import CacheRecord, EventSource, lock_process, store_events
+from harness.data.cache import lock_process, store_events
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import EventSource
 from harness.data.events import AccessRecord, EventStore, open_store
 from tests.events import make_challenge, make_events, toy_file, with_classes
 
