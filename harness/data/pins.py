@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,7 +26,7 @@ class Pin(Value):
     origin : str
         Who said so.
     url : str or None
-        Where Zenodo keeps the file.
+        Where Zenodo or the Hub keeps the file.
     """
 
     checksum: str | None
@@ -79,7 +79,12 @@ def _read(path: Path) -> _Pins:
 
 
 def write_pin(path: Path, name: str, pin: Pin) -> None:
-    """Add what is known of the file `name` to the pins at `path`.
+    """Add what is known of the file `name` to the pins at `path`; see `write_pins`."""
+    write_pins(path, {name: pin})
+
+
+def write_pins(path: Path, files: Mapping[str, Pin]) -> None:
+    """Add what is known of some files to the pins at `path`.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
         It cannot be written.
     """
     with _changing(path) as pins:
-        pins.files[name] = pin
+        pins.files.update(files)
 
 
 def write_revision(path: Path, repository: str, revision: str) -> None:
