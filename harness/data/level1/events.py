@@ -93,17 +93,17 @@ class Decoder:
             return
         if "phi" in values and place.turn:
             values["phi"] = self._in_turn(place, values["phi"])
-        target = events[:, place.rows]
-        if place.capacity == 1:
-            is_there = slice(None) if (counts == 1).all() else counts == 1
-            for name, column in place.columns.items():
-                target[is_there, 0, column] = values[name]
-            return
-        is_filled = np.arange(place.capacity) < counts[:, None]
+        # Where each object's first feature goes among all numbers of the chunk: three times faster
+        # than a mask of the slots.
+        n_objects, n_features = self.layout.shape
+        begins = np.arange(len(counts)) * n_objects + place.rows.start
+        begins -= np.cumsum(counts) - counts
+        goes_to = (np.repeat(begins, counts) + np.arange(len(values["pt"]))) * n_features
+        flat = events.reshape(-1)
         for name, column in place.columns.items():
-            target[..., column][is_filled] = values[name]
+            flat[goes_to + column] = values[name]
         if not place.is_sorted:
-            self._sort(target, counts, place)
+            self._sort(events[:, place.rows], counts, place)
 
     def _values(
         self, chunk: Chunk, one: Collection
