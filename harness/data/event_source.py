@@ -75,7 +75,8 @@ class ContentDigest:
         if self._is_hashed is not None:
             is_hashed = self._is_hashed[first : first + len(events)]
             events = events if is_hashed.all() else events[is_hashed]
-        self._digest.update(events.data.cast("B"))
+        if len(events):
+            self._digest.update(events.data.cast("B"))
 
     @property
     def checksum(self) -> str:
