@@ -12,7 +12,13 @@ from harness.data.beside import has_algorithms
 from harness.data.cache import find_cached, holding, lock_process, process_folder, store_events
 from harness.data.cache_record import CacheRecord
 from harness.data.fetch_plan import FetchedFile, Plan
-from harness.data.hub_release import HubRelease, is_pinned, list_release, pin_files
+from harness.data.hub_release import (
+    HubRelease,
+    is_of_another_commit,
+    is_pinned,
+    list_release,
+    pin_files,
+)
 from harness.data.level1.columns import PART_NAMES
 from harness.data.level1.disk import find_disk
 from harness.data.level1.reading import open_data_set
@@ -87,7 +93,7 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
     cached = find_cached(plan.challenge, file, plan.root, is_read=True)
     parts = _parts(plan, file, cached)
     is_here = isinstance(cached, CacheRecord) and set(parts) == set(_held(cached))
-    if isinstance(cached, CacheRecord) and is_here and not plan.repin:
+    if isinstance(cached, CacheRecord) and is_here and not _is_in_question(plan, file):
         return _done(_planned(plan, file, parts), cached)
     if plan.source_folder is not None:
         _check_folder(plan.source_folder, file, parts)
@@ -96,6 +102,8 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
         file.name, parts, with_seeds=has_algorithms(plan.challenge, file)
     )
     if isinstance(cached, CacheRecord) and is_here and is_pinned(plan.pins_path, wanted):
+        if not plan.dry_run:
+            pin_files(plan.pins_path, file.name, wanted)
         return _done(_planned(plan, file, parts), cached)
     plan.data_sets[file.name] = wanted
     n_files = len(wanted.files)
@@ -104,7 +112,7 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
         action="download",
         source=wanted.address,
         checksum=wanted.checksum,
-        checksum_origin=wanted.origin,
+        checksum_origin=f"the Hub, commit {wanted.revision[:12]}",
         n_bytes=wanted.n_bytes,
         remarks=(f"{n_files} file{'s' if n_files > 1 else ''}", *wanted.remarks),
     )
@@ -144,7 +152,7 @@ def bring_data_set(
         parts = _parts(plan, file, cached)
         wanted = plan.data_sets.get(file.name)
         is_here = isinstance(cached, CacheRecord) and set(parts) == set(_held(cached))
-        if isinstance(cached, CacheRecord) and is_here and not plan.repin:
+        if isinstance(cached, CacheRecord) and is_here and not _is_in_question(plan, file):
             return _done(_planned(plan, file, parts), cached)
         if wanted is None:
             if plan.source_folder is None:
@@ -154,9 +162,13 @@ def bring_data_set(
             folder = _release(plan).bring(wanted, plan.download_folder, progress)
         source = open_data_set(plan.challenge, file, folder, parts)
         record = store_events(plan.challenge, file, source, plan.root, progress=progress)
-        if wanted is not None:
-            pin_files(plan.pins_path, wanted)
+        pin_files(plan.pins_path, file.name, wanted)
     return _done(planned, record)
+
+
+def _is_in_question(plan: Plan, file: DataFile) -> bool:
+    """Whether the Hub may have other files of a data set than those that are in the cache."""
+    return plan.repin or is_of_another_commit(plan.challenge, plan.pins_path, file.name)
 
 
 def _parts(plan: Plan, file: DataFile, cached: CacheRecord | str) -> tuple[Part, ...]:

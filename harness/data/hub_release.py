@@ -17,7 +17,7 @@ from harness.data.hub import (
     open_hub,
 )
 from harness.data.level1.on_hub import files_of
-from harness.data.pins import Pin, read_pins, read_revision, write_pins, write_revision
+from harness.data.pins import Pin, read_pins, read_revision, replace_pins, write_revision
 from harness.data.web import Patience
 from harness.errors import DataError
 from harness.files import PART_SUFFIX, Progress, no_progress, remove
@@ -34,17 +34,21 @@ class HubDataSet:
     ----------
     address : str
         A page that shows them.
+    name : str
+        Of the data set.
     files : tuple of HubFile
         All of them.
-    origin : str
-        Who states their checksums.
+    repository, revision : str
+        The commit that states their checksums.
     remarks : tuple of str
         What is unusual.
     """
 
     address: str
+    name: str
     files: tuple[HubFile, ...]
-    origin: str
+    repository: str
+    revision: str
     remarks: tuple[str, ...]
 
     @property
@@ -88,8 +92,10 @@ class HubRelease:
         repository, revision = self.listing.repository, self.listing.revision
         return HubDataSet(
             address=f"{self.hub.endpoint}/datasets/{repository}/tree/{revision}/{_FOLDER}/{name}",
+            name=name,
             files=files_of(self.listing, name, parts, with_seeds=with_seeds),
-            origin=f"the Hub, {repository}, commit {revision[:12]}",
+            repository=repository,
+            revision=revision,
             remarks=self.listing.remarks,
         )
 
@@ -171,21 +177,39 @@ def _repository(challenge: Challenge) -> tuple[Source, str]:
     return source, source.hub
 
 
-def pin_files(pins: Path, brought: HubDataSet) -> None:
-    """Pin the files that the cache was made of.
+def pin_files(pins: Path, name: str, brought: HubDataSet | None) -> None:
+    """Pin the files of a data set that the cache was made of; none, if they were of a folder.
 
     Raises
     ------
     EnvironmentFaultError
         It cannot be written.
     """
-    made_of = {
-        file.path: Pin(
-            checksum=file.checksum, n_bytes=file.n_bytes, origin=brought.origin, url=file.url
-        )
-        for file in brought.files
-    }
-    write_pins(pins, made_of)
+    made_of = {} if brought is None else {file.path: _pin(brought, file) for file in brought.files}
+    below = f"{_FOLDER}/{name}/"
+    if brought is not None or any(path.startswith(below) for path in read_pins(pins)):
+        replace_pins(pins, made_of, below=below)
+
+
+def _pin(brought: HubDataSet, file: HubFile) -> Pin:
+    origin = f"{brought.repository}, commit {brought.revision}"
+    return Pin(checksum=file.checksum, n_bytes=file.n_bytes, origin=origin, url=file.url)
+
+
+def is_of_another_commit(challenge: Challenge, pins: Path, name: str) -> bool:
+    """Whether the cache of a data set was made of files of another commit than the manifest states.
+
+    Raises
+    ------
+    DataError
+        The file of the pins is broken.
+    """
+    revision = None if challenge.source is None else challenge.source.revision
+    if revision is None:
+        return False
+    below = f"{_FOLDER}/{name}/"
+    made_of = [pin for path, pin in read_pins(pins).items() if path.startswith(below)]
+    return any(not pin.origin.endswith(f"commit {revision}") for pin in made_of)
 
 
 def is_pinned(pins: Path, wanted: HubDataSet) -> bool:

@@ -79,12 +79,7 @@ def _read(path: Path) -> _Pins:
 
 
 def write_pin(path: Path, name: str, pin: Pin) -> None:
-    """Add what is known of the file `name` to the pins at `path`; see `write_pins`."""
-    write_pins(path, {name: pin})
-
-
-def write_pins(path: Path, files: Mapping[str, Pin]) -> None:
-    """Add what is known of some files to the pins at `path`.
+    """Add what is known of the file `name` to the pins at `path`.
 
     Raises
     ------
@@ -92,6 +87,29 @@ def write_pins(path: Path, files: Mapping[str, Pin]) -> None:
         It cannot be written.
     """
     with _changing(path) as pins:
+        pins.files[name] = pin
+
+
+def replace_pins(path: Path, files: Mapping[str, Pin], *, below: str) -> None:
+    """Put what is known of the files of a folder in place of what was known of it.
+
+    Parameters
+    ----------
+    path : Path
+        File of the pins.
+    files : mapping of str to Pin
+        By the path of each file.
+    below : str
+        Path of the folder, with a slash after it.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It cannot be written.
+    """
+    with _changing(path) as pins:
+        for name in [name for name in pins.files if name.startswith(below)]:
+            del pins.files[name]
         pins.files.update(files)
 
 

@@ -22,7 +22,7 @@ from harness.data.fetch import FetchReport, fetch
 from harness.data.pins import read_pins, read_revision
 from harness.data.web import Patience
 from harness.errors import DataError, EnvironmentFaultError, ExitCode, UsageError
-from tests.file_server import cut_after, hold_after, serve_well
+from tests.file_server import cut_after, hold_after, serve_after, serve_well
 from tests.hub_server import REPOSITORY, REVISION, hub_server, refuse
 from tests.hub_server import Hub as StandIn
 from tests.level1 import small_challenge, small_rows, write_hub
@@ -199,6 +199,24 @@ class TestSome:
         assert not stand_in.served.requests
 
 
+def publish_newer(stand_in: StandIn, release: Path, folder: Path) -> None:
+    """Publish another commit: other zero bias, in one file of each part; the same signal."""
+    for rows in small_rows(N_EVENTS, ("ZB_run396102",)):
+        rows.columns["HT_Et"] = [[7] for _ in rows.columns["HT_Et"]]
+        write_hub(folder, rows, n_files=1)
+    shutil.copytree(release / "data" / "WtoTauto3Mu", folder / "data" / "WtoTauto3Mu")
+    stand_in.tree.clear()
+    stand_in.revision = "c" * 40
+    publish(stand_in, folder)
+
+
+def at_commit(revision: str) -> Challenge:
+    rules = challenge()
+    assert rules.source is not None
+    source = rules.source.model_copy(update={"revision": revision})
+    return rules.model_copy(update={"source": source})
+
+
 class TestCommits:
     def test_the_first_one_is_pinned_and_holds(
         self, stand_in: StandIn, release: Path, tmp_path: Path
@@ -212,33 +230,40 @@ class TestCommits:
         assert f"/api/datasets/{REPOSITORY}/revision/{REVISION}" in asked_of_the_hub(stand_in)
         assert not [path for path in asked_of_the_hub(stand_in) if "c" * 40 in path]
 
-    def test_the_one_of_the_manifest_comes_before_a_pin(
+    def test_the_one_of_the_manifest_comes_before_a_pin_and_a_cache(
         self, stand_in: StandIn, release: Path, tmp_path: Path
     ) -> None:
-        fetched(tmp_path, only=["WtoTauto3Mu"])
-        stand_in.revision = "c" * 40
-        publish(stand_in, release)
-        stated = challenge()
-        assert stated.source is not None
-        source = stated.source.model_copy(update={"revision": "c" * 40})
-        report = fetched(tmp_path, stated.model_copy(update={"source": source}))
-        assert "c" * 40 in report.files[0].remarks[0] or "c" * 40 in report.files[0].source
+        fetched(tmp_path)
+        before = events(tmp_path)
+        publish_newer(stand_in, release, tmp_path / "newer")
+        rules = at_commit("c" * 40)
+        report = fetched(tmp_path, rules)
+        # The files of the signal are the same ones.
+        assert [file.action for file in report.files] == ["download", "cached"]
+        assert "c" * 40 in report.files[0].source
+        assert not np.array_equal(events(tmp_path), before)
+        n_requests = len(stand_in.served.requests)
+        assert [file.action for file in fetched(tmp_path, rules).files] == ["cached", "cached"]
+        assert len(stand_in.served.requests) == n_requests
         assert read_revision(tmp_path / "cmsl1t" / "pins.json", REPOSITORY) == REVISION
+
+    def test_a_folder_is_asked_for_no_commit(
+        self, stand_in: StandIn, release: Path, tmp_path: Path
+    ) -> None:
+        fetched(tmp_path)
+        rules = at_commit("c" * 40)
+        report = fetched(tmp_path, rules, source_folder=release)
+        assert [file.action for file in report.files] == ["folder", "folder"]
+        n_requests = len(stand_in.served.requests)
+        assert [file.action for file in fetched(tmp_path, rules).files] == ["cached", "cached"]
+        assert len(stand_in.served.requests) == n_requests
 
     def test_repin_takes_the_newest_and_reads_again_only_what_changed(
         self, stand_in: StandIn, release: Path, tmp_path: Path
     ) -> None:
         fetched(tmp_path)
         before = events(tmp_path)
-        newer = tmp_path / "newer"
-        for rows in small_rows(N_EVENTS, ("ZB_run396102",)):
-            rows.columns["jets_jetIEt"] = [list(pt) for pt in rows.columns["jets_jetIEt"]]
-            rows.columns["HT_Et"] = [[7] for _ in rows.columns["HT_Et"]]
-            write_hub(newer, rows, n_files=1)
-        shutil.copytree(release / "data" / "WtoTauto3Mu", newer / "data" / "WtoTauto3Mu")
-        stand_in.tree.clear()
-        stand_in.revision = "c" * 40
-        publish(stand_in, newer)
+        publish_newer(stand_in, release, tmp_path / "newer")
         assert [file.action for file in fetched(tmp_path).files] == ["cached", "cached"]
         report = fetched(tmp_path, repin=True)
         assert [file.action for file in report.files] == ["download", "cached"]
@@ -330,11 +355,11 @@ class TestFaults:
         assert not brought(stand_in)
 
     def test_a_source_without_a_repository_asks_for_a_folder(self, tmp_path: Path) -> None:
-        stated = challenge()
-        assert stated.source is not None
-        source = stated.source.model_copy(update={"hub": None})
+        rules = at_commit(REVISION)
+        assert rules.source is not None
+        source = rules.source.model_copy(update={"hub": None})
         with pytest.raises(DataError, match="give --from FOLDER"):
-            fetched(tmp_path, stated.model_copy(update={"source": source}))
+            fetched(tmp_path, rules.model_copy(update={"source": source}))
 
     def test_a_folder_that_lacks_data_sets_is_refused_with_all_of_them(
         self, release: Path, tmp_path: Path
@@ -397,6 +422,16 @@ class TestTheCommand:
         assert [file["action"] for file in json.loads(output)["files"]] == ["download"] * 2
         assert stand_in.asked(LARGEST)[-1] == f"bytes={held}-"
         assert len(events(cache)) > 0
+
+    def test_two_at_once_bring_each_file_once(
+        self, stand_in: StandIn, manifest: Path, tmp_path: Path
+    ) -> None:
+        stand_in.add(LARGEST, stand_in.files[LARGEST], serve_after(1.0))
+        cache = tmp_path / "cache"
+        running = [self.start(cache, "--manifest", str(manifest)) for _ in range(2)]
+        ended = [process.communicate(timeout=120) for process in running]
+        assert [process.returncode for process in running] == [0, 0], ended
+        assert len(brought(stand_in)) == len(stand_in.files)
 
     def test_some_data_sets_and_parts_are_named_by_commas(
         self, stand_in: StandIn, manifest: Path, tmp_path: Path
