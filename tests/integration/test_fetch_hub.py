@@ -148,11 +148,11 @@ class TestFromTheHub:
     def test_progress_names_each_file_with_its_size(
         self, stand_in: StandIn, release: Path, tmp_path: Path
     ) -> None:
-        told: list[tuple[str, int, int | None, str]] = []
-        fetched(tmp_path, progress=lambda *step: told.append(step))
+        steps: list[tuple[str, int, int | None, str]] = []
+        fetched(tmp_path, progress=lambda *step: steps.append(step))
         size = (release / LARGEST).stat().st_size
-        assert (LARGEST, 0, size, "bytes") in told
-        assert (LARGEST, size, size, "bytes") in told
+        assert (LARGEST, 0, size, "bytes") in steps
+        assert (LARGEST, size, size, "bytes") in steps
 
 
 def files_in(folder: Path) -> list[Path]:

@@ -245,7 +245,7 @@ class TestRates:
 
 
 class TestMoved:
-    def test_a_new_name_is_followed_and_told(self, stand_in: StandIn, tmp_path: Path) -> None:
+    def test_a_new_name_is_followed_and_said(self, stand_in: StandIn, tmp_path: Path) -> None:
         stand_in.move("CERN/another_name")
         found = listed(stand_in)
         assert found.repository == "CERN/another_name"
