@@ -111,7 +111,7 @@ class DataFile(Value):
         """Refuse what only a file has, and count the events of all parts."""
         own = {
             "record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part,
-            "pieces": self.pieces or None, "n_events": self.n_events,
+            "pieces": self.pieces or None,
         }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.name} has part_events, so that it has no {stated[0]}")

@@ -18,6 +18,7 @@ from harness.data.level1.columns import (
     SEEDS,
     SEEDS_BESIDE,
     ZENODO_FOLDERS,
+    all_of,
 )
 from harness.data.level1.streams import Stream, schema_of
 from harness.errors import DataError
@@ -248,12 +249,7 @@ def _check_numbers(folder: Path, part: Part, files: Sequence[Path]) -> None:
             expected=f"{name}-00000-of-NNNNN.parquet and its like",
             fix="download the part that is missing, or leave it out by --only or --parts",
         )
-    totals = {file.stem.rpartition("-of-")[2] for file in files}
-    (total,) = totals if len(totals) == 1 else ("",)
-    wanted = [f"{name}-{number:05d}-of-{total}.parquet" for number in range(int(total or 0))] if (
-        total.isdecimal()
-    ) else []  # fmt: skip
-    if [file.name for file in files] != wanted:
+    if [file.name for file in files] != all_of(files[0].name):
         listed = ", ".join(file.name for file in files[:5])
         raise DataError(
             f"its files are not all of one release: {listed}",
