@@ -78,6 +78,11 @@ class ContentDigest:
         self._digest.update(events.reshape(-1).view(np.uint8).data)
 
     @property
+    def is_of_test_events(self) -> bool:
+        """Whether it is the checksum by which data sets are known."""
+        return self._is_wanted and self._is_hashed is not None
+
+    @property
     def checksum(self) -> str:
         """``sha256:`` of what was added."""
         return join_checksums([f"blake3:{self._digest.hexdigest()}"])

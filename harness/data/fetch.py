@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from harness.challenge import Challenge, DataFile
+from harness.challenge import Challenge, DataFile, Part
 from harness.data.cache import cache_root, find_cached, holding, lock_process, store_events
 from harness.data.cache_record import CacheRecord
-from harness.data.download import ANOTHER_FILE, Patience, download
-from harness.data.event_files import join_sources, open_source
+from harness.data.download import ANOTHER_FILE, download
+from harness.data.event_files import join_sources
 from harness.data.event_source import EventSource
 from harness.data.events import decode_packaged
 from harness.data.fetch_plan import (
@@ -27,12 +27,15 @@ from harness.data.fetch_plan import (
     done,
     is_pinned_again,
     missing_bytes,
-    plan_all,
     plan_cached,
+    plan_files,
 )
+from harness.data.fetch_sets import bring_data_set, choose_files, plan_data_set
+from harness.data.formats import file_format
 from harness.data.locks import disk_failed, sharing
 from harness.data.pins import Pin, write_pin
-from harness.errors import DataError, UsageError
+from harness.data.web import Patience
+from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, check_space, file_checksum, make_folder, no_progress, remove
 
 _REPIN = "if its publisher corrected it: `harness fetch --repin`"
@@ -71,8 +74,10 @@ def fetch(
     progress: Progress = no_progress,
     zenodo: str | None = None,
     patience: Patience | None = None,
+    only: Sequence[str] = (),
+    parts: Sequence[Part] = (),
 ) -> FetchReport:
-    """Bring all files of `challenge` into the cache.
+    """Bring the files of `challenge` into the cache.
 
     Parameters
     ----------
@@ -100,6 +105,10 @@ def fetch(
         Where Zenodo is, for sites with a copy of it.
     patience : Patience, optional
         How often a broken download is tried again.
+    only : sequence of str
+        Names of files, data sets or processes; by default all.
+    parts : sequence of str
+        Parts of data sets: ``train``, ``validation``, ``test``; by default all.
 
     Returns
     -------
@@ -113,7 +122,8 @@ def fetch(
     EnvironmentFaultError
         The disk is full or not writable.
     UsageError
-        Both a mirror and a folder are given, or an address that is none.
+        Both a mirror and a folder are given, or an address that is none; or there is no such file
+        or part.
     """
     _check_usage(mirror, source_folder)
     root = cache_root(root)
@@ -126,9 +136,11 @@ def fetch(
         repin=repin,
         zenodo=zenodo,
         patience=patience,
+        dry_run=dry_run,
+        parts=tuple(parts),
     )
-    files = [file for file in challenge.files if with_blackbox or file.role != "blackbox"]
-    planned = plan_all(plan, files, is_lenient=dry_run)
+    files = choose_files(challenge, only, parts, with_blackbox=with_blackbox)
+    planned = _plan_all(plan, files)
     wanted = list(chain.from_iterable(planned))
     download_bytes = sum(missing_bytes(plan, file) for file in wanted)
     disk_bytes = download_bytes + sum(cache_bytes_of(plan, file) for file in wanted)
@@ -151,6 +163,26 @@ def fetch(
     )
 
 
+def _plan_all(plan: Plan, files: Sequence[DataFile]) -> list[list[FetchedFile]]:
+    """Find out where the files of each process come from; report all problems at once."""
+    planned: list[list[FetchedFile]] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            if file.part_events:
+                planned.append([plan_data_set(plan, file)])
+            else:
+                planned.append(plan_files(plan, file, is_lenient=plan.dry_run))
+        except DataError as error:
+            problems.extend(error.problems)
+            if file.part_events and plan.source_folder is None and not plan.releases:
+                # The Hub would say the same of the next data set.
+                break
+    if problems:
+        raise DataError(*problems)
+    return planned
+
+
 def _check_usage(mirror: str | None, source_folder: Path | None) -> None:
     if mirror is not None and source_folder is not None:
         raise UsageError("--mirror and --from exclude each other")
@@ -164,6 +196,8 @@ def _bring(
     plan: Plan, file: DataFile, planned: Sequence[FetchedFile], progress: Progress
 ) -> list[FetchedFile]:
     """Download and convert the files of one process; wait for another that does the same."""
+    if file.part_events:
+        return [bring_data_set(plan, file, planned[0], progress)]
     if planned[0].action == "cached":
         return list(planned)
     if planned[0].action == "packaged":
@@ -206,7 +240,7 @@ def _convert(
             # From the checksum to the last event: what was checked is what is read.
             shared.enter_context(sharing(path))
             checksum = _checked(one, path, progress)
-            sources.append(open_source(plan.challenge, piece, file, path, checksum))
+            sources.append(file_format().open(plan.challenge, piece, file, path, checksum))
         events = join_sources(sources)
         return sources, store_events(plan.challenge, file, events, plan.root, progress=progress)
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from harness.challenge import Challenge, DataFile, join_checksums
+from harness.challenge import Challenge, DataFile, Part, join_checksums
 from harness.data.cache import cache_bytes, find_cached, process_folder
 from harness.data.cache_record import CacheRecord
-from harness.data.download import Patience
 from harness.data.events import is_packaged
+from harness.data.hub_release import HubDataSet, HubRelease
 from harness.data.pins import Pin, read_pins
+from harness.data.web import Patience
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem
 from harness.files import PART_SUFFIX
@@ -69,59 +70,61 @@ class Plan:
     repin: bool
     zenodo: str | None
     patience: Patience | None
+    dry_run: bool = False
+    # Of data sets; none: all that there are.
+    parts: tuple[Part, ...] = ()
     # What Zenodo's records say of files in this run.
     records: dict[str, Pin] = field(default_factory=dict)
+    # What the Hub says in this run: of the repository of a challenge, and of a data set.
+    releases: dict[str, HubRelease] = field(default_factory=dict)
+    data_sets: dict[str, HubDataSet] = field(default_factory=dict)
 
     @property
     def pins_path(self) -> Path:
         """File of the pinned checksums."""
         return self.root / self.challenge.name / "pins.json"
 
+    @property
+    def download_folder(self) -> Path:
+        """Where files are downloaded to."""
+        return self.root / self.challenge.name / DOWNLOAD_FOLDER
+
     def download_path(self, name: str) -> Path:
         """Return where a file is downloaded to."""
-        return self.root / self.challenge.name / DOWNLOAD_FOLDER / name
+        return self.download_folder / name
 
 
-def plan_all(plan: Plan, files: Sequence[DataFile], *, is_lenient: bool) -> list[list[FetchedFile]]:
-    """Find out where the files of each process come from.
+def plan_files(plan: Plan, file: DataFile, *, is_lenient: bool) -> list[FetchedFile]:
+    """Find out where the files of a process come from.
 
     Parameters
     ----------
     plan : Plan
         Of the whole fetch.
-    files : sequence of DataFile
-        One for each process.
+    file : DataFile
+        The process.
     is_lenient : bool
         An unknown checksum is no fault.
-
-    Returns
-    -------
-    list of list of FetchedFile
-        The files of each process, in the order of `files`.
 
     Raises
     ------
     DataError
-        With all problems of all files.
+        With all problems of all its files.
     """
-    planned: list[list[FetchedFile]] = []
+    cached = find_cached(plan.challenge, file, plan.root, is_read=True)
+    if isinstance(cached, CacheRecord) and not is_pinned_again(plan, file):
+        return [plan_cached(plan, file, cached)]
+    planned: list[FetchedFile] = []
     problems: list[Problem] = []
-    for file in files:
-        cached = find_cached(plan.challenge, file, plan.root, is_read=True)
-        if isinstance(cached, CacheRecord) and not is_pinned_again(plan, file):
-            planned.append([plan_cached(plan, file, cached)])
-            continue
-        sources = []
-        for source in file.sources:
-            try:
-                sources.append(_plan_file(plan, source, is_lenient=is_lenient))
-            except HarnessError as error:
-                problems.extend(error.problems)
-        if isinstance(cached, CacheRecord) and cached.checksum == _joined_checksum(sources):
-            sources = [plan_cached(plan, file, cached)]
-        planned.append(sources)
+    for source in file.sources:
+        try:
+            planned.append(_plan_file(plan, source, is_lenient=is_lenient))
+        except HarnessError as error:
+            problems.extend(error.problems)
     if problems:
         raise DataError(*problems)
+    if isinstance(cached, CacheRecord) and cached.checksum == _joined_checksum(planned):
+        return [plan_cached(plan, file, cached)]
     return planned
 
 
@@ -179,7 +182,7 @@ def done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
         checksum=record.checksum,
         checksum_origin="first use" if planned.checksum is None else planned.checksum_origin,
         n_events=record.n_events,
-        remarks=record.structure.remarks,
+        remarks=record.remarks,
     )
 
 
@@ -242,6 +245,8 @@ def missing_bytes(plan: Plan, file: FetchedFile) -> int:
     """Count the bytes of `file` that are still to be downloaded."""
     if file.action != "download" or file.n_bytes is None:
         return 0
+    if file.name in plan.data_sets:
+        return plan.data_sets[file.name].missing_bytes(plan.download_folder)
     path = plan.download_path(file.name)
     part = path.with_name(path.name + PART_SUFFIX)
     held = max((p.stat().st_size for p in (path, part) if p.exists()), default=0)

@@ -19,6 +19,7 @@ commit 16dcaac (``docs/README.md``, ``publish/huggingface.py``, ``publish/card.p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -124,6 +125,8 @@ HUB_COLUMNS = {MENU: "bool", "dataset": "string", "label": "int16"}
 
 # The part of a challenge, and how files and folders name it.
 PART_NAMES = {"train": "train", "validation": "valid", "test": "test"}
+# One of several files: its number, counted from 0, and how many there are.
+_NUMBERED = re.compile(r"(.+)-[0-9]{5}-of-([0-9]{5})\.parquet")
 # Folders of the Zenodo record, above the data sets.
 ZENODO_FOLDERS = ("zerobias", "signal", "background")
 
@@ -143,3 +146,19 @@ def hub_file(data_set: str, part: str, number: int, n_files: int, *, seeds: bool
     """
     folder = f"data/{data_set}/{SEEDS}" if seeds else f"data/{data_set}"
     return f"{folder}/{PART_NAMES[part]}-{number:05d}-of-{n_files:05d}.parquet"
+
+
+def all_of(path: str) -> list[str]:
+    """Return the paths of all files of the set that a file of the Hub is one of.
+
+    Nothing for a file that is named in another way.
+
+    Examples
+    --------
+    >>> all_of("seeds/valid-00001-of-00002.parquet")
+    ['seeds/valid-00000-of-00002.parquet', 'seeds/valid-00001-of-00002.parquet']
+    """
+    named = _NUMBERED.fullmatch(path)
+    if named is None:
+        return []
+    return [f"{named[1]}-{number:05d}-of-{named[2]}.parquet" for number in range(int(named[2]))]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from harness.challenge import Part
+from harness.challenge import Challenge, DataFile, Part
+from harness.data.beside import has_algorithms
 from harness.data.level1.columns import (
     COLLECTIONS,
     EVENT_INFO,
@@ -17,6 +18,7 @@ from harness.data.level1.columns import (
     SEEDS,
     SEEDS_BESIDE,
     ZENODO_FOLDERS,
+    all_of,
 )
 from harness.data.level1.streams import Stream, schema_of
 from harness.errors import DataError
@@ -211,6 +213,26 @@ def find_disk(root: Path) -> Disk:
     )
 
 
+def data_set_files(
+    challenge: Challenge, file: DataFile, root: Path, parts: Sequence[Part]
+) -> tuple[Path, ...]:
+    """List the files of a data set that are read.
+
+    Raises
+    ------
+    DataError
+        Some are missing.
+    """
+    disk = find_disk(root)
+    streams = []
+    for part in parts:
+        columns = (*BESIDE, *([] if challenge.menu is None else [challenge.menu]))
+        streams += [*disk.streams(file.name, part), *disk.beside(file.name, part, columns)]
+        if has_algorithms(challenge, file):
+            streams.append(disk.seeds(file.name, part)[0])
+    return tuple(dict.fromkeys(path for stream in streams for path in stream.files))
+
+
 def _folders(folder: Path) -> tuple[str, ...]:
     if not folder.is_dir():
         return ()
@@ -227,12 +249,7 @@ def _check_numbers(folder: Path, part: Part, files: Sequence[Path]) -> None:
             expected=f"{name}-00000-of-NNNNN.parquet and its like",
             fix="download the part that is missing, or leave it out by --only or --parts",
         )
-    totals = {file.stem.rpartition("-of-")[2] for file in files}
-    (total,) = totals if len(totals) == 1 else ("",)
-    wanted = [f"{name}-{number:05d}-of-{total}.parquet" for number in range(int(total or 0))] if (
-        total.isdecimal()
-    ) else []  # fmt: skip
-    if [file.name for file in files] != wanted:
+    if [file.name for file in files] != all_of(files[0].name):
         listed = ", ".join(file.name for file in files[:5])
         raise DataError(
             f"its files are not all of one release: {listed}",
