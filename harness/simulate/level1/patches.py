@@ -66,7 +66,7 @@ def is_largest(windows: Grid) -> NDArray[np.bool_]:
     phi = np.arange(n_phi)[None, :] - n_phi // 2
     must_exceed = (phi > -eta) | ((phi == -eta) & (eta > 0))
     seed = windows[:, n_eta // 2, n_phi // 2][:, None, None]
-    passes = np.where(must_exceed, seed > windows, seed >= windows).reshape(len(windows), -1)
+    passes = np.where(must_exceed, seed > windows, seed >= windows)
     # The seed is at least itself: of its own place nothing more is asked.
-    found: NDArray[np.bool_] = np.logical_and.reduce(passes, axis=1)
+    found: NDArray[np.bool_] = np.logical_and.reduce(passes, axis=(1, 2))
     return found
