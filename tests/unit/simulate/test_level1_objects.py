@@ -137,10 +137,10 @@ class TestMuons:
         self, rng: np.random.Generator
     ) -> None:
         perfect = replace(SIMULATION, muon_efficiency=1.0, muon_resolution=0.0, muon_tail=0.0)
-        seen = particles((10.0, 0.5, 1.0, MUON), (4000.0, -0.5, 2.0, MUON))
+        seen = particles((10.1, 0.5, 1.0, MUON), (4000.0, -0.5, 2.0, MUON))
         codes = find_muons(seen, perfect, rng)["muonIEt"][0]
-        # 10 GeV on the trigger's scale is 11.5 GeV.
-        assert sorted(codes[:2]) == [int(11.5 / 0.5) + 1, 511]
+        # 10.1 GeV on the scale of the trigger is 11.6 GeV.
+        assert sorted(codes[:2]) == [24, 511]
 
     def test_they_are_not_sorted(self, rng: np.random.Generator) -> None:
         muons = particles(*[(10.0 + 5 * n, 0.2 * n, 1.0, MUON) for n in range(6)])
