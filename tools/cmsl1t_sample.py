@@ -2,6 +2,7 @@
 
 python -m tools.cmsl1t_sample simulate FOLDER [--jobs J]   Parquet files; can be continued
 python -m tools.cmsl1t_sample build FOLDER                 the sample, its entries for a manifest
+python -m tools.cmsl1t_sample facts                        the table of docs/cmsl1t.md
 python -m tools.cmsl1t_sample slice                        a few events, which a test makes again
 
 `build` reads the Parquet files as `harness fetch` does, with the same rules, and decodes what it
@@ -23,20 +24,29 @@ from numpy.typing import NDArray
 from harness.challenge import PARTS, Challenge, DataFile
 from harness.cli.progress import progress_bars
 from harness.data.event_source import EventSource
+from harness.data.events import open_store
+from harness.data.level1.columns import COLLECTIONS
 from harness.data.level1.reading import open_data_set
+from harness.data.manifest import load_manifest
 from harness.data.sample import SampleMember, decode_member, read_beside, read_members, write_sample
 from harness.data.sample_columns import SampleBeside
 from harness.files import package_version
+from harness.simulate.level1.crossings import Collider, open_library
+from harness.simulate.level1.datasets import BY_NAME
+from harness.simulate.level1.events import make_events
 from harness.simulate.level1.manifest import make_level1_manifest
 from harness.simulate.level1.plan import Level1Plan, make_level1_plan
 from harness.simulate.level1.run import simulate_level1
-from tools.pages import ROOT
+from tools.pages import ROOT, table
 
 N_EVENTS, SEED = 34_000, 20260
 # The hard limit on the file, in bytes.
 MAX_BYTES = 8_000_000
 FILE_NAME = "cmsl1t_sample.events"
 OUT = ROOT / "harness" / "data" / "files" / FILE_NAME
+SLICE = ROOT / "tests" / "golden" / "simulate" / "cmsl1t_slice.json"
+SLICE_SETS = ("ZB_run396102", "WtoTauto3Mu")
+SLICE_EVENTS, SLICE_LIBRARY = 6, 150
 
 
 def plan() -> Level1Plan:
@@ -146,6 +156,72 @@ def _entry(
     }
 
 
+def make_slice(n_library: int = SLICE_LIBRARY) -> dict[str, dict[str, list[list[int]]]]:
+    """Make the first events of some data sets, with a library of `n_library` soft events.
+
+    Returns
+    -------
+    dict of str to dict
+        For each data set the leading pT code of each collection, for each event: rows of events.
+    """
+    library = open_library(n_library)
+    made = make_level1_plan(SLICE_EVENTS, seed=SEED, only=SLICE_SETS)
+    made = made.model_copy(update={"n_events": dict.fromkeys(SLICE_SETS, SLICE_EVENTS)})
+    found = {}
+    for chunk in made.chunks():
+        seed, rng = made.seeds(chunk)
+        section, mean = made.conditions(chunk, rng)
+        data_set = BY_NAME[chunk.data_set]
+        collider = Collider(data_set.process, library, seed)
+        events = make_events(data_set, collider, section, mean, rng)
+        found[chunk.data_set] = {
+            one.name: events.collections[one.name][one.branches["pt"]].tolist()
+            for one in COLLECTIONS
+        }
+    return found
+
+
+def facts(challenge: Challenge) -> str:
+    """Describe the embedded stand-in beside what is published of the release, in Markdown."""
+    store = open_store(challenge)
+    runs = challenge.processes("background")
+    twin = challenge.processes("variation")[0]
+    signals = challenge.processes("signal")
+    rows: list[tuple[str, ...]] = []
+    for group in challenge.layout.objects:
+        if group.is_sum:
+            continue
+        slots = challenge.layout.slots[group.name]
+        columns = []
+        for processes in (runs, (twin,), signals):
+            counts = np.concatenate(
+                [
+                    (np.asarray(store.events(name))[:, slots, 0] > 0).sum(axis=1)
+                    for name in processes
+                ]
+            )
+            full = np.mean(counts == group.n_slots)
+            columns.append(f"{counts.mean():.2f}; full {full:.1%}")
+        rows.append((f"{group.name}s in an event", *columns, f"at most {group.n_slots}"))
+    for kind in ("et", "ht", "met", "fet"):
+        slot = challenge.layout.slots[kind].start
+        columns = []
+        for processes in (runs, (twin,), signals):
+            codes = np.concatenate(
+                [np.asarray(store.events(name))[:, slot, 0] for name in processes]
+            )
+            quantiles = np.quantile(codes / 2, (0.5, 0.99))
+            columns.append(", ".join(f"{value:.0f}" for value in quantiles))
+        rows.append((f"{kind.upper()}: median, 99 % quantile [GeV]", *columns, "not published"))
+    columns = []
+    for processes in (runs, (twin,), signals):
+        menu = np.concatenate([np.asarray(store.menu(name)) for name in processes])
+        columns.append(f"{menu.mean():.2%}")
+    rows.append(("accepted by the menu", *columns, "not published"))
+    header = ("quantity", "runs", "simulated twin", "signals", "release")
+    return table(header, rows)
+
+
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -156,8 +232,15 @@ def main() -> None:
     building = commands.add_parser("build")
     building.add_argument("folder", type=Path)
     building.add_argument("--out", type=Path, default=OUT)
+    commands.add_parser("facts")
+    commands.add_parser("slice")
     arguments = parser.parse_args()
-    if arguments.command == "simulate":
+    if arguments.command == "facts":
+        print(facts(load_manifest().challenge("cmsl1t-sample")))
+    elif arguments.command == "slice":
+        # Not printed: fastjet prints too.
+        SLICE.write_text(json.dumps(make_slice()) + "\n", encoding="utf-8")
+    elif arguments.command == "simulate":
         with progress_bars() as progress:
             simulate_level1(plan(), arguments.folder, n_jobs=arguments.jobs, progress=progress)
     else:
