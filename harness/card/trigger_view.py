@@ -133,8 +133,19 @@ def _transfer_rows(one: RatesByCondition, khz: float | None) -> Iterator[tuple[s
 def _rate(value: float, lower: float, upper: float, khz: float | None) -> str:
     """Write a rate in kHz where 1 stands for one, else as a share."""
     scale = 1.0 if khz is None else khz
-    write = rate_text if khz is None else "{:.3g}".format
+    write = rate_text if khz is None else three_digits
     return f"{write(value * scale)}\n[{write(lower * scale)}, {write(upper * scale)}]"
+
+
+def three_digits(value: float) -> str:
+    """Write a rate in kHz with three digits, never as a power of ten.
+
+    Examples
+    --------
+    >>> three_digits(0.01234), three_digits(28608.8), three_digits(0.0)
+    ('0.0123', '28,600', '0')
+    """
+    return f"{float(f'{value:.3g}'):,.6g}"
 
 
 def drift_text(drift: Drift | NotMeasured) -> str:
@@ -181,7 +192,7 @@ def _menu_row(row: MenuRow, processes: list[str], khz: float | None) -> list[str
     alone = row.n_alone.get(processes[0])
     return [
         row.title,
-        f"{background.value * scale:.4g}",
+        three_digits(background.value * scale),
         *(rate_text(one.value) for one in signals),
-        DASH if alone is None else f"{alone / background.n_events * scale:.3g}",
+        DASH if alone is None else three_digits(alone / background.n_events * scale),
     ]

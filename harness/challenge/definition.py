@@ -17,7 +17,7 @@ from pydantic.config import JsonDict, JsonValue
 
 from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
-from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit
+from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
 from harness.challenge.rules import IntakeRules, RankingRules
 from harness.challenge.source import Source
 from harness.challenge.split import Split
@@ -313,9 +313,12 @@ class Challenge(Value):
     def crossing_rate_hz(self) -> float | None:
         """Collisions that the trigger sees; None where nothing says that the events are these.
 
-        The 40 MHz of the LHC stand for events of objects with pT alone.
+        The 40 MHz of the LHC stand for events of objects with pT alone, and not where the merit
+        states the rate of the events itself.
         """
         is_stated = "collision_rate_hz" in self.model_fields_set
+        if not is_stated and input_rate_khz(self.merit) is not None:
+            return None
         is_collision = self.layout.kind == "objects" and not self.layout.lacks("pt")
         return self.collision_rate_hz if is_stated or is_collision else None
 

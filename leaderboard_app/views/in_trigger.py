@@ -19,7 +19,7 @@ from harness.card.in_trigger import (
 )
 from harness.card.records import DataSummary, NotMeasured, Physics, ScoreCard, SignalMerit
 from harness.card.text import visible
-from harness.card.trigger_view import drift_text
+from harness.card.trigger_view import drift_text, three_digits
 from harness.challenge import input_rate_khz, point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
@@ -215,7 +215,8 @@ def _rate_text(value: float, interval: Interval, khz: float | None) -> str:
     """Write a rate of background in kHz, or in per cent where no rate stands for 1."""
     if khz is None:
         return interval_text(value, interval.lower, interval.upper)
-    return f"{value * khz:.3g} kHz [{interval.lower * khz:.3g}, {interval.upper * khz:.3g}]"
+    low, high = (three_digits(edge * khz) for edge in (interval.lower, interval.upper))
+    return f"{three_digits(value * khz)} kHz [{low}, {high}]"
 
 
 def _drift(drift: Drift | NotMeasured) -> str:
@@ -273,4 +274,4 @@ def _menu_cells(
 
 
 def _plain_rate(value: float, khz: float | None) -> str:
-    return f"{100 * value:.3g} %" if khz is None else f"{value * khz:.3g} kHz"
+    return f"{100 * value:.3g} %" if khz is None else f"{three_digits(value * khz)} kHz"

@@ -14,6 +14,7 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.card.text import visible
+from harness.card.trigger_view import three_digits
 from harness.challenge import input_rate_khz, point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
@@ -214,7 +215,12 @@ def rate_section(card: ScoreCard) -> Section:
     physics = shown_physics(card)
     point = point_at(physics, card.challenge.working_point)
     crossing = card.challenge.collision_rate_hz
-    if physics is None or isinstance(point, NotMeasured) or crossing is None:
+    if physics is None or isinstance(point, NotMeasured):
+        return Section(title="")
+    khz = input_rate_khz(card.challenge.merit)
+    if khz is not None:
+        return _khz_section(physics, point, khz)
+    if crossing is None:
         return Section(title="")
     rate = point.fpr_realised * crossing
     low, high = (edge * crossing for edge in fpr_span(point.n_passing, physics.n_background))
@@ -228,6 +234,24 @@ def rate_section(card: ScoreCard) -> Section:
                 f"pass: {point.fpr_realised:.3g} per preselected event. {_asked_for(card)}The "
                 "share of collisions that passes the preselection is not known here: multiply by "
                 "it. Pile-up and detector are those of the data."
+            ),
+        ),
+    )
+
+
+def _khz_section(physics: Physics, point: WorkingPoint, khz: float) -> Section:
+    """Write the rate of the trigger where the rate of all events is known."""
+    low, high = (edge * khz for edge in fpr_span(point.n_passing, physics.n_background))
+    return Section(
+        title="Trigger rate",
+        lead=f"{three_digits(point.fpr_realised * khz)} kHz of {khz:,.10g} kHz; "
+        f"{three_digits(low)} to {three_digits(high)} kHz "
+        "by the counted events alone (95 %).",
+        blocks=(
+            Note(
+                text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
+                f"pass: {point.fpr_realised:.3g} per event. The rate of all events is the "
+                "challenge's."
             ),
         ),
     )
