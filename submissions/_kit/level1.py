@@ -8,6 +8,7 @@ import kit
 import numpy as np
 from numpy.typing import NDArray
 
+from harness import heads
 from harness.data import training_events, validation_events
 
 CHALLENGE = "cmsl1t-sample"
@@ -15,8 +16,6 @@ CHALLENGE = "cmsl1t-sample"
 HELD_BACK = 5
 # Rows of an event: 8 muons, 12 jets, 12 e/gamma, 12 taus, ET, HT, MET, MHT, FET, FHT.
 N_OBJECTS = 50
-# MET, 4 muons, 10 jets, 12 e/gamma and 12 taus: what networks of this trigger commonly see.
-OBJECTS = (46, *range(4), *range(8, 18), *range(20, 32), *range(32, 44))
 
 run = partial(kit.run, challenge=CHALLENGE, n_events=1_000_000)
 
@@ -45,7 +44,7 @@ def background(settings: kit.Settings, source: str = "data") -> kit.Background:
 
 def objects(events: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the 39 objects, shape (n, 117)."""
-    chosen: NDArray[np.float32] = events.reshape(len(events), N_OBJECTS, 3)[:, OBJECTS]
+    chosen: NDArray[np.float32] = events.reshape(len(events), N_OBJECTS, 3)[:, heads.CMSL1T_ROWS]
     return chosen.reshape(len(events), -1)
 
 

@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 from hgq.config import QuantizerConfigScope
 from hgq.layers import QDense
 
@@ -23,8 +22,6 @@ WIDTHS = json.loads((FOLDER / "size.json").read_text(encoding="utf-8"))["widths"
 # Hardware integers of 50 objects, as they arrive.
 INPUT_WORDS = ("ufixed<12,12>", "fixed<9,9>", "ufixed<10,10>")
 N_OBJECTS = 50
-# MET, 4 muons, 10 jets, 12 e/gamma, 12 taus.
-OBJECTS = (46, *range(4), *range(8, 18), *range(20, 32), *range(32, 44))
 # What the encoder sees: momenta to 511 GeV in the steps of the hardware, all angles.
 LIMITS = ("ufixed<10,10>", "fixed<9,9>", "ufixed<10,10>")
 # Powers of two near 1/spread of pT, eta and phi, by kind: MET, muons, jets, e/gamma, taus. A muon's
@@ -44,8 +41,7 @@ def autoencoder() -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTens
     """Return the input, the scaled objects and their reconstruction."""
     inputs = keras.Input((3 * N_OBJECTS,), name="event")
     words = heads.input_words(inputs, INPUT_WORDS)
-    columns = [3 * n + feature for n in OBJECTS for feature in range(3)]
-    chosen = heads.combine(words, np.eye(3 * N_OBJECTS)[:, columns], name="objects")
+    chosen = heads.select(words, heads.CMSL1T_ROWS)
     scaled = heads.scale(heads.limit(chosen, LIMITS), EXPONENTS)
     x = scaled
     with (
@@ -57,7 +53,7 @@ def autoencoder() -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTens
             # The bottleneck is linear.
             activation = "linear" if width == min(WIDTHS) else "relu"
             x = QDense(width, activation=activation, name=f"dense_{number}")(x)
-        reconstruction = QDense(len(columns), name="reconstruction")(x)
+        reconstruction = QDense(len(EXPONENTS), name="reconstruction")(x)
     return inputs, scaled, reconstruction
 
 

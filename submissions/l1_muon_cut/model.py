@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from harness import heads
 
@@ -18,6 +17,5 @@ def network() -> keras.Model:
     """Return the network: 150 inputs, one of which is the score."""
     inputs = keras.Input((3 * N_OBJECTS,), name="event")
     words = heads.input_words(inputs, INPUT_WORDS)
-    chosen = np.zeros((3 * N_OBJECTS, 1))
-    chosen[3 * OBJECT] = 1.0
-    return keras.Model(inputs, heads.combine(words, chosen, name="muon"), name="l1_muon_cut")
+    score = heads.select(words, [3 * OBJECT], n_features=1, name="muon")
+    return keras.Model(inputs, score, name="l1_muon_cut")

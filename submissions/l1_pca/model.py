@@ -18,11 +18,9 @@ WEIGHTS = Path(__file__).with_name("weights.npz")
 # Hardware integers of 50 objects, as they arrive.
 INPUT_WORDS = ("ufixed<12,12>", "fixed<9,9>", "ufixed<10,10>")
 N_OBJECTS = 50
-# MET, 4 muons, 10 jets, 12 e/gamma, 12 taus.
-OBJECTS = (46, *range(4), *range(8, 18), *range(20, 32), *range(32, 44))
 # Momenta to 511 GeV, in the steps of the hardware.
 LIMIT = "ufixed<10,10>"
-RESIDUAL_WORD = "fixed<12,8>"
+RESIDUAL_WORD = "fixed<10,8>"
 
 
 def network() -> keras.Model:
@@ -31,9 +29,8 @@ def network() -> keras.Model:
         exponents, dropped = weights["exponents"], weights["dropped"]
     inputs = keras.Input((3 * N_OBJECTS,), name="event")
     words = heads.input_words(inputs, INPUT_WORDS)
-    momenta = heads.combine(
-        words, np.eye(3 * N_OBJECTS)[:, [3 * n for n in OBJECTS]], name="momenta"
-    )
+    # pT is the first of three columns of each object.
+    momenta = heads.select(words, [3 * row for row in heads.CMSL1T_ROWS], n_features=1)
     scaled = heads.scale(heads.limit(momenta, [LIMIT]), exponents.tolist())
     residuals = heads.combine(scaled, dropped, name="residuals")
     score = heads.sum_of_squares(residuals, word=RESIDUAL_WORD)

@@ -87,4 +87,4 @@ def train(settings: kit.Settings) -> None:
 
 
 if __name__ == "__main__":
-    level1.run(train, output=WEIGHTS, description=__doc__, n_epochs=40)
+    level1.run(train, output=WEIGHTS, description=__doc__, n_epochs=16)

@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 from hgq.config import QuantizerConfigScope
 from hgq.constraints import Min
 from hgq.layers import QDense
@@ -24,8 +23,6 @@ SIZE = json.loads((FOLDER / "size.json").read_text(encoding="utf-8"))
 # Hardware integers of 50 objects, as they arrive.
 INPUT_WORDS = ("ufixed<12,12>", "fixed<9,9>", "ufixed<10,10>")
 N_OBJECTS = 50
-# MET, 4 muons, 10 jets, 12 e/gamma, 12 taus.
-OBJECTS = (46, *range(4), *range(8, 18), *range(20, 32), *range(32, 44))
 # What the encoder sees: momenta to 511 GeV in the steps of the hardware, all angles.
 LIMITS = ("ufixed<10,10>", "fixed<9,9>", "ufixed<10,10>")
 # Powers of two near 1/spread of pT, eta and phi, by kind: MET, muons, jets, e/gamma, taus. A muon's
@@ -44,8 +41,7 @@ def encoder() -> tuple[keras.KerasTensor, keras.KerasTensor, keras.KerasTensor]:
     """Return the input, the last hidden layer and the means of the latent space."""
     inputs = keras.Input((3 * N_OBJECTS,), name="event")
     words = heads.input_words(inputs, INPUT_WORDS)
-    columns = [3 * n + feature for n in OBJECTS for feature in range(3)]
-    chosen = heads.combine(words, np.eye(3 * N_OBJECTS)[:, columns], name="objects")
+    chosen = heads.select(words, heads.CMSL1T_ROWS)
     x = heads.scale(heads.limit(chosen, LIMITS), EXPONENTS)
     # Left alone, training takes integer bits off values that are rare, and so off the tail.
     with (
