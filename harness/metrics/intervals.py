@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,6 +142,7 @@ class ThresholdRanks:
     loose: int
 
 
+@lru_cache
 def threshold_ranks(fpr: float, n_background: int, *, level: float) -> ThresholdRanks:
     """Return the order-statistics interval of the threshold whose true FPR is `fpr`.
 
