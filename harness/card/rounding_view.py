@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from rich.console import RenderableType
 
-from harness.card.records import FixedWidths, NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.records import (
+    FixedWidths,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    ScoredChallenge,
+    WorkingPoint,
+)
 from harness.card.terminal import DASH, interval_text, rate_text, table
+from harness.challenge import input_rate_khz, point_text
 
 
 def rounding_view(card: ScoreCard) -> list[RenderableType]:
@@ -17,7 +25,7 @@ def rounding_view(card: ScoreCard) -> list[RenderableType]:
     before = card.float_physics
     if not isinstance(before, NotMeasured) and not isinstance(after, NotMeasured):
         rounded = "in Keras" if card.rounded_physics is not None else "its firmware"
-        parts.append(_figures(before, after, rounded, card.challenge.working_point))
+        parts.append(_figures(before, after, rounded, card.challenge))
     return parts
 
 
@@ -34,10 +42,13 @@ def _words(widths: FixedWidths) -> RenderableType:
     return table(f"fixed-point words, {whose}", ("layer", "weights", "activations"), rows)
 
 
-def _figures(before: Physics, after: Physics, rounded: str, working_point: float) -> RenderableType:
+def _figures(
+    before: Physics, after: Physics, rounded: str, challenge: ScoredChallenge
+) -> RenderableType:
     """Draw AUC and TPR of each signal, of the float network and of the rounded one."""
-    fpr = _common_rate(before, after, working_point)
-    rates = f"TPR at FPR {fpr:.0e}"
+    fpr = _common_rate(before, after, challenge.working_point)
+    is_rate = input_rate_khz(challenge.merit) is not None
+    rates = f"TPR at {point_text(challenge.merit, fpr) if is_rate else f'FPR {fpr:.0e}'}"
     rows = [
         (
             signal,
