@@ -241,7 +241,7 @@ def _multiplicity(
     def compute(given: Events) -> NDArray[np.float64]:
         events = np.asarray(given)
         is_filled = _by_slot(layout.is_filled(events)[:, slots])
-        return is_filled.sum(axis=0, dtype=np.float64)
+        return np.asarray(is_filled.sum(axis=0), np.float64)
 
     n_slots = len(np.arange(layout.n_objects)[slots])
     edges = number_edges(n_slots)
