@@ -280,6 +280,8 @@ def light_part(card: ScoreCard) -> ScoreCard:
             "accepted": left_out,
             "cuts": left_out,
             "stress": left_out,
+            "rounded_physics": None,
+            "unrounded_physics": None,
         }
     )
 

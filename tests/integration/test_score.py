@@ -23,11 +23,19 @@ from tests.events import make_events
 from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
 from tests.rounding import assert_same_but_for_rounding
 
+# What the network is said to have been before its rounding: the same with the other sign.
+UNROUNDED = """
+
+def unrounded():
+    inputs = keras.Input((57,))
+    return keras.Model(inputs, -network()(inputs))
+"""
+
 
 @pytest.fixture(scope="module")
 def scored(harness: CommandLine) -> Path:
     """Path of the card of a trigger submission, in a folder with a space and an umlaut."""
-    folder = write_submission(harness.folder / "subs of ü" / "team_sum")
+    folder = write_submission(harness.folder / "subs of ü" / "team_sum", model=MODEL + UNROUNDED)
     done = harness.score(folder, "--json")
     assert done.returncode == 0, done.stderr
     (path,) = (harness.folder / "results" / "toy" / "team_sum").glob("*.json")
@@ -48,6 +56,15 @@ def test_auc_of_the_card_is_sklearns_on_the_sums_of_pt(scored):
     assert card.float_physics.auc["heavy"].value == pytest.approx(expected, abs=1e-12)
     interval = card.float_physics.auc["alike"].interval
     assert interval.lower < 0.5 < interval.upper
+
+
+def test_the_network_before_its_rounding_is_measured_beside_it(scored):
+    card = read_card(scored)
+    assert card.unrounded_physics is not None
+    for signal, auc in card.float_physics.auc.items():
+        found = card.unrounded_physics.auc[signal].value
+        assert found == pytest.approx(1 - auc.value, abs=1e-12)
+    assert card.unrounded_physics.replicates == {}
 
 
 def test_no_more_background_passes_than_the_working_point_allows(scored):
