@@ -82,7 +82,10 @@ class CommandLine:
         words = [str(argument) for argument in arguments]
         given = {"HARNESS_CACHE": str(self.folder / "cache"), **(env or {})}
         with chdir(self.folder), CliRunner().isolation(env=given) as (stdout, stderr, _):
-            code = run_command(lambda: cli.main(words, "harness", standalone_mode=False))
+            try:
+                code = run_command(lambda: cli.main(words, "harness", standalone_mode=False))
+            except SystemExit as end:
+                code = int(end.code or 0)
         said, told = (stream.getvalue().decode() for stream in (stdout, stderr))
         return subprocess.CompletedProcess(["harness", *words], code, said, told)
 
