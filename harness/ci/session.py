@@ -131,7 +131,8 @@ def write_site(results: Path, manifests: Sequence[Path], site: Path) -> Path | N
     """Write the pages of a folder of results; return their folder, or None without any card."""
     from leaderboard_app.static_site import export_site
 
-    boards = Boards(results, load_manifest(*manifests).challenges)
+    manifest = load_manifest(*manifests)
+    boards = Boards(results, manifest.challenges, default=manifest.default_name)
     if not boards.refresh().entries:
         return None
     export_site(boards, site)
