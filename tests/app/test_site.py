@@ -136,8 +136,12 @@ def test_a_second_export_replaces_the_first_and_leaves_other_files(results, tmp_
 
 @pytest.mark.parametrize(
     ("default", "is_opened", "front"),
-    [(None, False, "newer"), ("older", False, "older"), ("no card", False, "newer")]
-    + [("older", True, "final")],
+    [
+        (None, False, "newer"),
+        ("older", False, "older"),
+        ("no card", False, "newer"),
+        ("older", True, "final"),
+    ],
 )
 def test_the_front_page_is_the_opened_challenge_or_the_default_one_or_the_newest(
     tmp_path, default, is_opened, front
