@@ -12,6 +12,7 @@ from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.challenge import Challenge, is_name
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
+from harness.ci.claims import Claims
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut, failed
 from harness.ci.git import Repository
 from harness.ci.inbox import receive
@@ -43,7 +44,7 @@ class ScoringSettings:
         Manifests beside the shipped one.
     results : Path
         Where cards are looked for and written.
-    jobs, cluster
+    jobs, cluster, claims
         See `queue.score_all`.
     public : Path or None
         The board's results, where whole cards are kept apart from them in `results`: they get the
@@ -63,6 +64,7 @@ class ScoringSettings:
     score: Score = score_request
     jobs: int = 1
     cluster: str | None = None
+    claims: Claims | None = None
     limit_s: float = DEFAULT_LIMIT_S
     deadline: float | None = None
     has_firmware: bool = True
@@ -218,6 +220,7 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
         score=settings.score,
         jobs=settings.jobs,
         cluster=settings.cluster,
+        claims=settings.claims,
         is_forced=settings.is_forced,
         progress=settings.progress,
     )

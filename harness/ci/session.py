@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.board.boards import Boards
 from harness.card.files import sweep_results
+from harness.ci.claims import Claims
 from harness.ci.git import GitError, Repository
 from harness.ci.history import (
     BoardFolder,
@@ -19,9 +20,11 @@ from harness.ci.history import (
     commit_board,
     credentials_of,
     follow_branch,
+    has_news,
     open_board,
     own_repository,
     push_board,
+    remote_of,
 )
 from harness.ci.opening import carry_decisions
 from harness.data.manifest import load_manifest
@@ -58,18 +61,46 @@ class BoardWork:
     tell: Callable[[str], None] = lambda _: None
 
 
-@contextmanager
-def open_session(work: BoardWork) -> Iterator[Repository]:
-    """Bring the board and give the clone; then make the board's pages, commit and push.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What there is while a board is worked on.
 
-    A board that git does not keep is only written.
+    Attributes
+    ----------
+    clone : Repository
+        Whose main branch holds the submissions.
+    claims : Claims or None
+        What keeps other clones off the submissions that are scored; None where nothing is pushed.
+    """
+
+    clone: Repository
+    claims: Claims | None = None
+
+
+@contextmanager
+def open_session(work: BoardWork) -> Iterator[Session]:
+    """Bring the board and let it be changed; then make its pages, commit and push.
+
+    A board that git does not keep is only written. Claims are given back after the push.
     """
     clone = own_clone(work.repository)
-    if work.is_pushed:
-        open_board(clone, work.board.folder, tell=work.tell)
-    yield clone
-    with board_turn(work.board, work.tell):
-        _finish(work, clone)
+    if not work.is_pushed:
+        yield Session(clone=clone)
+        with board_turn(work.board, work.tell):
+            _finish(work, clone)
+        return
+    open_board(clone, work.board.folder, tell=work.tell)
+    board = own_repository(work.board.folder, clone)
+
+    def follow() -> None:
+        if has_news(board):
+            with board_turn(work.board, work.tell):
+                follow_branch(board)
+
+    with Claims(board, remote_of(board), follow=follow, tell=work.tell) as claims:
+        yield Session(clone=clone, claims=claims)
+        with board_turn(work.board, work.tell):
+            _finish(work, clone)
 
 
 def _finish(work: BoardWork, clone: Repository) -> None:

@@ -216,20 +216,23 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_nothing_is_scored_twice(
         assert len(cards_of(settings, one.team)) == 1
 
 
-def test_a_cluster_that_has_lost_its_workers_is_given_up_and_not_waited_for(settings):
+def test_a_cluster_that_has_lost_its_workers_is_given_up_and_not_waited_for(settings, monkeypatch):
     from concurrent.futures import Executor, Future
+    from contextlib import nullcontext
 
     from harness.ci import queue
+    from harness.ci.workers import Workers
 
     class Silent(Executor):
         def submit(self, *_: object) -> Future:
             return Future()
 
-    gone = queue._Workers(executor=Silent(), count=lambda: 0)
-    request = prepare(handed("a"), settings)
-    ((_, made),) = queue._scored({0: request}, settings.results, score, gone, patience_s=0.0)
-    assert made.is_fault_of_platform
-    assert "lost all of its workers" in made.message
+    gone = Workers(executor=Silent(), count=lambda: 0, room=lambda: 1)
+    monkeypatch.setattr(queue, "open_workers", lambda *_: nullcontext(gone))
+    requests = [prepare(handed(team), settings) for team in ("a", "b")]
+    made = score_all(requests, settings.results, score=score, patience_s=0.0)
+    assert [one.is_fault_of_platform for one in made] == [True, True]
+    assert all("lost all of its workers" in one.message for one in made)
 
 
 def test_a_scheduler_that_does_not_answer_is_told(settings, monkeypatch):
