@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,6 +21,7 @@ from harness.ci.staging import read_files, write_files
 from harness.data.manifest import Manifest, manifests_beside
 from harness.errors import HarnessError, InvalidSubmissionError, attempt
 from harness.files import write_json
+from harness.sandbox.scratch import scratch_folder
 from harness.scoring.chosen import chosen_challenges
 from harness.scoring.readiness import cannot_be_scored
 from harness.submission.declaration import FILE_NAME, parse_spec
@@ -270,8 +270,8 @@ def check_files(handed: SubmittedFiles) -> Submission:
     """
     if handed.problem is not None:
         raise handed.problem
-    with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
-        return read_submission(write_files(handed.files, Path(scratch) / handed.team))
+    with scratch_folder() as scratch:
+        return read_submission(write_files(handed.files, scratch / handed.team))
 
 
 def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scoring:

@@ -8,7 +8,6 @@ each submission is scored by one of them.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
 from harness.ci.turns import Turn, holder_of, try_turn
 from harness.ci.workers import Workers, open_workers
 from harness.errors import DataError, ExitCode, HarnessError, attempt
+from harness.sandbox.scratch import scratch_folder
 
 Score = Callable[[ScoringRequest], ScoringOutcome]
 # A run that failed by the platform's fault is tried once more.
@@ -356,10 +356,10 @@ def _keep(
 ) -> str:
     """Write the card of a run below `results`; return its name."""
     card = cards.number_card(_checked(request, run.card or b""), results, tell=progress)
-    with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
+    with scratch_folder() as scratch:
         artefacts = []
         for name, content in run.artefacts.items():
-            path = Path(scratch) / Path(name).name
+            path = scratch / Path(name).name
             path.write_bytes(content)
             artefacts.append(path)
         path = cards.write_card(card, results, scores=run.scores, artefacts=artefacts)

@@ -77,8 +77,7 @@ def _take(path: Path, how: int) -> Turn | None:
             os.close(descriptor)
             raise
         if _is_at(descriptor, path):
-            os.truncate(descriptor, 0)
-            os.write(descriptor, f"{this_process()}, since {utc(datetime.now(UTC))}".encode())
+            path.write_text(f"{this_process()}, since {utc(datetime.now(UTC))}", encoding="utf-8")
             return Turn(path, descriptor)
         os.close(descriptor)
 
