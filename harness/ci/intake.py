@@ -53,6 +53,8 @@ class ScoringSettings:
         What one scoring may take.
     deadline : float or None
         When the budget of the whole run is used up [s since 1970]; None: there is none.
+    save : callable
+        Called after each few cards, so that a machine that is lost takes few with it.
     is_retrying : bool
         Score what was given up because the platform failed too often, too.
     """
@@ -71,6 +73,7 @@ class ScoringSettings:
     is_forced: bool = False
     is_retrying: bool = False
     public: Path | None = None
+    save: Callable[[], None] = lambda: None
     progress: Callable[[str], None] = lambda _: None
 
     @property
@@ -221,6 +224,7 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
         jobs=settings.jobs,
         cluster=settings.cluster,
         claims=settings.claims,
+        save=settings.save,
         is_forced=settings.is_forced,
         progress=settings.progress,
     )

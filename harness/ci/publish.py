@@ -73,7 +73,8 @@ def publish(
     """
     with ExitStack() as stack:
         session = stack.enter_context(open_session(work))
-        clone, settings = session.clone, replace(settings, claims=session.claims)
+        clone = session.clone
+        settings = replace(settings, claims=session.claims, save=session.save)
         challenges = stack.enter_context(open_challenges(settings, private))
         head = None if inbox else clone.resolve(commit)
         handed = read_handed(work, clone, commit, inbox=inbox)

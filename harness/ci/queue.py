@@ -37,6 +37,8 @@ Score = Callable[[ScoringRequest], ScoringOutcome]
 MAX_ATTEMPTS = 2
 # A batch system may take minutes to start the first worker.
 PATIENCE_S = 1800.0
+# Cards that are lost at most with the machine.
+SAVED_AFTER = 5
 LOST = "the cluster lost all of its workers"
 _POLL_S = 2.0
 # How often a process that waits for another one looks again.
@@ -51,6 +53,7 @@ def score_all(
     jobs: int = 1,
     cluster: str | None = None,
     claims: Claims | None = None,
+    save: Callable[[], None] = lambda: None,
     is_forced: bool = False,
     patience_s: float = PATIENCE_S,
     progress: Callable[[str], None] = lambda _: None,
@@ -71,6 +74,8 @@ def score_all(
         Address of a Dask scheduler, whose workers score in place of this machine.
     claims : Claims, optional
         Where other clones of the board score, too: what one of them has claimed is left to it.
+    save : callable
+        Called after each `SAVED_AFTER` cards.
     is_forced : bool
         Score what has a card already, too.
     patience_s : float
@@ -88,6 +93,7 @@ def score_all(
             workers=workers,
             score=score,
             claims=claims,
+            save=save,
             is_forced=is_forced,
             patience_s=patience_s,
             progress=progress,
@@ -186,6 +192,7 @@ class _Line:
     workers: Workers
     score: Score
     claims: Claims | None
+    save: Callable[[], None]
     is_forced: bool
     patience_s: float
     progress: Callable[[str], None]
@@ -196,6 +203,7 @@ class _Line:
     named: set[int] = field(default_factory=set)
     turns: dict[int, Turn] = field(default_factory=dict)
     attempts: Counter[int] = field(default_factory=Counter)
+    n_unsaved: int = 0
     last_seen: float = field(default_factory=time.monotonic)
 
     def go(self) -> Iterator[tuple[int, Scoring]]:
@@ -276,10 +284,19 @@ class _Line:
             else:
                 self.progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
                 yield self._done(number, scoring)
+                self._save_some(scoring)
         if ended or self.workers.count():
             self.last_seen = time.monotonic()
         elif time.monotonic() - self.last_seen > self.patience_s:
             yield from self._give_up()
+
+    def _save_some(self, scoring: Scoring) -> None:
+        """Save after each few cards; a failure is reported when all is saved in the end."""
+        self.n_unsaved += scoring.status == "scored"
+        if self.n_unsaved >= SAVED_AFTER:
+            self.n_unsaved = 0
+            if isinstance(error := attempt(self.save), HarnessError):
+                self.progress(f"not saved yet: {error.problems[0].what}")
 
     def _outcome(self, number: int, future: Future[ScoringOutcome]) -> Scoring:
         request = self.requests[number]

@@ -66,7 +66,8 @@ def rescore_board(
     """
     with ExitStack() as stack:
         session = stack.enter_context(open_session(work))
-        clone, settings = session.clone, replace(settings, claims=session.claims)
+        clone = session.clone
+        settings = replace(settings, claims=session.claims, save=session.save)
         challenges = stack.enter_context(open_challenges(settings, private))
         handed = read_handed(work, clone, commit, inbox=inbox)
         if inbox is not None:

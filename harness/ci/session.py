@@ -71,10 +71,13 @@ class Session:
         Whose main branch holds the submissions.
     claims : Claims or None
         What keeps other clones off the submissions that are scored; None where nothing is pushed.
+    save : callable
+        Pushes the results so far, without pages, which come at the end.
     """
 
     clone: Repository
     claims: Claims | None = None
+    save: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -97,13 +100,17 @@ def open_session(work: BoardWork) -> Iterator[Session]:
             with board_turn(work.board, work.tell):
                 follow_branch(board)
 
+    def save() -> None:
+        with board_turn(work.board, work.tell):
+            _finish(work, clone, has_pages=False)
+
     with Claims(board, remote_of(board), follow=follow, tell=work.tell) as claims:
-        yield Session(clone=clone, claims=claims)
+        yield Session(clone=clone, claims=claims, save=save)
         with board_turn(work.board, work.tell):
             _finish(work, clone)
 
 
-def _finish(work: BoardWork, clone: Repository) -> None:
+def _finish(work: BoardWork, clone: Repository, *, has_pages: bool = True) -> None:
     """Write the pages, commit and push; where somebody else pushed before, with what they added.
 
     Raises
@@ -112,10 +119,11 @@ def _finish(work: BoardWork, clone: Repository) -> None:
         Others were faster each time.
     """
     for attempt in range(_MAX_PUSHES):
-        _write_pages(work.board, work.manifests)
+        if has_pages:
+            _write_pages(work.board, work.manifests)
         if work.board.is_kept:
             sweep_results(work.board.results)
-            commit_board(work.board, "Results and pages")
+            commit_board(work.board, "Results and pages" if has_pages else "Results")
         if not work.is_pushed or _is_pushed(work, clone, attempt):
             return
         work.tell("somebody else has pushed to the board: it is joined and pushed again")

@@ -6,14 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness.ci.claims import PREFIX
+from harness.ci.queue import SAVED_AFTER
 from tests.integration.test_working_point import manifest
 from tests.quick_harness import NO_PAGES_VARIABLE
 from tests.repositories import GitRepository, submission
@@ -56,12 +58,12 @@ def end(process: subprocess.Popen[str]) -> str:
 
 
 class Place:
-    """A main branch with three teams, of which anna's scoring waits for a gate."""
+    """A main branch with some teams, of which anna's scoring waits for a gate."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, teams: Sequence[str] = TEAMS) -> None:
         self.folder, self.gate = folder, folder / "gate"
         files: dict[str, bytes] = {}
-        for seed, team in enumerate(TEAMS):
+        for seed, team in enumerate(teams):
             slow = {"until": str(self.gate)} if team == "anna" else {}
             said = json.dumps({"seed": seed, **slow}).encode()
             files |= {**submission(team), f"submissions/{team}/figures.json": said}
@@ -141,6 +143,20 @@ def test_a_publisher_whose_claim_was_taken_over_keeps_no_card(place):
         place.gate.touch()
         assert "has taken it over" in " ".join(end(one).split()) or place.cards()["anna"] == 0
     assert place.cards() == Counter(("bert", "carl"))
+
+
+def test_cards_are_pushed_while_others_are_scored(tmp_path):
+    more = [f"t{number}" for number in range(SAVED_AFTER)]
+    place = Place(tmp_path, ("anna", *more))
+    with scorer(*place.publish("one"), "--jobs", "2") as one:
+        line_with(one, BEGUN)
+        end_s = time.monotonic() + 60
+        while "board" not in place.remote.git("branch", "--list", "board"):
+            assert time.monotonic() < end_s
+            time.sleep(0.1)
+        # Its machine is lost, and anna's scoring with it.
+        one.kill()
+        assert place.cards() == Counter(more)
 
 
 @pytest.mark.parametrize("has_plan", [True, False])

@@ -12,7 +12,7 @@ from harness.card.files import read_card
 from harness.card.records import ScoreCard
 from harness.ci.intake import prepare, score_handed
 from harness.ci.process import ScoringOutcome, ScoringRequest
-from harness.ci.queue import score_all
+from harness.ci.queue import SAVED_AFTER, score_all
 from harness.errors import EnvironmentFaultError
 from tests.ci_stand_in import handed, score
 
@@ -95,6 +95,20 @@ def test_many_at_one_time_give_the_same_cards_as_one_after_the_other(settings, t
 
     for i in range(8):
         assert card_in(settings.results, f"t{i}") == card_in(tmp_path / "parallel", f"t{i}")
+
+
+def test_cards_are_saved_after_each_few_and_a_failure_of_that_stops_nothing(settings):
+    saved = []
+
+    def save() -> None:
+        saved.append(len(list(settings.results.glob("sample/*/*.json"))))
+        raise EnvironmentFaultError("no network")
+
+    told: list[str] = []
+    made = run(settings, *(handed(f"t{i}") for i in range(12)), save=save, progress=told.append)
+    assert [one.status for one in made] == ["scored"] * 12
+    assert saved == [SAVED_AFTER, 2 * SAVED_AFTER]
+    assert "not saved yet: no network" in told
 
 
 def test_a_card_of_other_files_than_were_sent_is_not_kept(settings):
