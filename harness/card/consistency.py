@@ -35,7 +35,11 @@ def n_replicates(card: ScoreCard) -> set[int]:
     return {
         len(values)
         for physics in _measured(card)
-        for replicates in (physics.replicates, physics.merit.replicates if physics.merit else {})
+        for replicates in (
+            physics.replicates,
+            physics.merit.replicates if physics.merit else {},
+            physics.menu.replicates if physics.menu else {},
+        )
         for values in replicates.values()
         if values
     }

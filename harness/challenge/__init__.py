@@ -13,7 +13,7 @@ from harness.challenge.declared import (
     Method,
     SignalsSeen,
 )
-from harness.challenge.definition import Challenge, Preselection
+from harness.challenge.definition import Challenge, Condition, Preselection
 from harness.challenge.files import DataFile, Piece, join_checksums
 from harness.challenge.layout import (
     ADC2021_BYTES,
@@ -38,6 +38,8 @@ from harness.challenge.merit import (
     RejectionAtTpr,
     TprAtFpr,
     fpr_text,
+    input_rate_khz,
+    point_text,
     without_last_digits,
 )
 from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
@@ -85,6 +87,7 @@ __all__ = [
     "AreaUnderCurve",
     "Budget",
     "Challenge",
+    "Condition",
     "ConstituentLayout",
     "CpuTarget",
     "DataFile",
@@ -122,10 +125,12 @@ __all__ = [
     "events_within",
     "fpr_text",
     "in_turn",
+    "input_rate_khz",
     "instant",
     "is_name",
     "join_checksums",
     "mix64",
+    "point_text",
     "utc",
     "without_last_digits",
 ]

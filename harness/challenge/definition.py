@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict, JsonValue
 
 from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
-from harness.challenge.merit import AddedEfficiencyAtRate, Merit
+from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
 from harness.challenge.rules import IntakeRules, RankingRules
 from harness.challenge.split import Split
 from harness.challenge.target import AnyTarget, StatedTarget, Target
 from harness.challenge.values import Column, Name, Positive, Value, ascending
+
+Rates = Annotated[tuple[Positive, ...], AfterValidator(ascending)]
 
 
 class Preselection(Value):
@@ -31,6 +42,43 @@ class Preselection(Value):
     object_pt_gev: dict[Name, Positive] = Field(default_factory=dict)
 
 
+class Condition(Value):
+    """Under what background was recorded, such as the run or the pile-up: rates are shown by it.
+
+    Attributes
+    ----------
+    column : str
+        The dataset beside the events of background that holds one number for each of them.
+    edges : tuple of float
+        Of bins, [lower, upper); the outermost ones also hold what is beyond. Without edges each
+        value, such as the number of a run, is a bin of its own.
+    """
+
+    name: Name
+    title: str = Field(min_length=1, max_length=40)
+    unit: str = Field(default="", max_length=16)
+    column: Column
+    edges: Annotated[tuple[float, ...], AfterValidator(ascending)] = Field(
+        default=(), max_length=101, exclude_if=lambda edges: not edges
+    )
+
+    @field_validator("edges")
+    @classmethod
+    def _has_a_bin(cls, edges: tuple[float, ...]) -> tuple[float, ...]:
+        if len(edges) == 1:
+            raise ValueError("one edge makes no bin: two at least, or none")
+        return edges
+
+
+def _with_rates(schema: JsonDict) -> None:
+    """Say in the JSON Schema that `rates_khz` may stand in place of two fields."""
+    points: list[JsonValue] = ["false_positive_rates", "working_point"]
+    required = schema["required"]
+    assert isinstance(required, list)
+    schema["required"] = [name for name in required if name not in points]
+    schema["anyOf"] = [{"required": points}, {"required": ["rates_khz"]}]
+
+
 class Challenge(Value):
     """One version of one data set with the rules of scoring on it.
 
@@ -42,12 +90,21 @@ class Challenge(Value):
         The dataset beside the events that says which of them the menu of the trigger accepts.
     targets : tuple of StatedTarget
         What an entry is judged on; one is the gate. A manifest with one target may write `target`.
+    algorithms : str or None
+        The dataset beside the events with the decision of each single algorithm of the menu.
+    rates_khz : list of float
+        In the manifest, in place of `false_positive_rates` and `working_point`: the working points
+        as rates, of which the merit's is the one that ranks.
+    conditions : tuple of Condition
+        By which the rate of an entry is shown: runs, pile-up.
     training_signals : bool
         Whether signals may have a training part, which `harness.data.training_events` gives.
     private : str
         What everybody sees before a private challenge is opened. ``public_parts``: the cards
         without hidden signals. ``until_open``: nothing.
     """
+
+    model_config = ConfigDict(json_schema_extra=_with_rates)
 
     name: Name
     title: str = Field(min_length=1, max_length=120)
@@ -62,10 +119,16 @@ class Challenge(Value):
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
-    false_positive_rates: Annotated[tuple[Positive, ...], AfterValidator(ascending)]
+    false_positive_rates: Rates
     working_point: Positive
+    # Stands in the manifest in place of the two.
+    only_rates: Rates | None = Field(default=None, validation_alias="rates_khz", exclude=True)
     merit: Merit | None = None
     menu: Column | None = None
+    algorithms: Column | None = Field(default=None, exclude_if=lambda column: column is None)
+    conditions: tuple[Condition, ...] = Field(
+        default=(), max_length=16, exclude_if=lambda stated: not stated
+    )
     training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     collision_rate_hz: Positive = 40e6
     targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
@@ -84,6 +147,31 @@ class Challenge(Value):
             raise ValueError("it has both target and targets")
         others = {name: one for name, one in value.items() if name != "target"}
         return {**others, "targets": [value["target"]]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_rates(cls, value: object) -> object:
+        """Read `rates_khz`, the working points as rates, as false positive rates."""
+        if not isinstance(value, dict) or value.get("rates_khz") is None:
+            return value
+        if both := {"false_positive_rates", "working_point"} & value.keys():
+            raise ValueError(f"it has both rates_khz and {min(both)}")
+        others = {name: one for name, one in value.items() if name != "rates_khz"}
+        try:
+            merit = TypeAdapter(Merit | None).validate_python(value.get("merit"))
+        except ValidationError:
+            # Its own field says what is wrong with it, and nothing else does.
+            return {**others, "false_positive_rates": [0.5], "working_point": 0.5}
+        if not isinstance(merit, EfficiencyAtRate | AddedEfficiencyAtRate):
+            raise ValueError("rates_khz needs a merit with input_rate_khz")  # noqa: TRY004
+        try:
+            rates = TypeAdapter(Rates).validate_python(value["rates_khz"])
+        except ValidationError as error:
+            raise ValueError("rates_khz: rates in kHz above 0, rising, as [0.1, 1]") from error
+        if merit.rate_khz not in rates:
+            raise ValueError(f"the merit's rate_khz {merit.rate_khz:g} is not among rates_khz")
+        points = [rate / merit.input_rate_khz for rate in rates]
+        return {**others, "false_positive_rates": points, "working_point": merit.fpr}
 
     @field_validator("targets")
     @classmethod
@@ -113,11 +201,7 @@ class Challenge(Value):
             raise ValueError("working_point is not among false_positive_rates")
         if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
             raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
-        if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
-            raise ValueError(
-                "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
-                "which events the menu of the trigger accepts"
-            )
+        self._check_beside()
         self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
@@ -142,6 +226,19 @@ class Challenge(Value):
         """The FPGA that firmware is made for: the gate, or else the first of the targets."""
         limits = (self.target, *(target.limits for target in self.other_targets))
         return next((one for one in limits if isinstance(one, Target)), None)
+
+    def _check_beside(self) -> None:
+        """Refuse what needs a dataset beside the events that is not named."""
+        if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
+            raise ValueError(
+                "merit added_efficiency_at_rate needs menu: the dataset of the files that says "
+                "which events the menu of the trigger accepts"
+            )
+        if self.algorithms is not None and self.menu is None:
+            raise ValueError("algorithms needs menu: the decision of all of them together")
+        names = [condition.name for condition in self.conditions]
+        if len(set(names)) != len(names):
+            raise ValueError(f"two conditions are named {max(names, key=names.count)}")
 
     def _check_parts(self) -> None:
         """Refuse files whose parts do not fit the split."""
@@ -174,9 +271,12 @@ class Challenge(Value):
     def crossing_rate_hz(self) -> float | None:
         """Collisions that the trigger sees; None where nothing says that the events are these.
 
-        The 40 MHz of the LHC stand for events of objects with pT alone.
+        The 40 MHz of the LHC stand for events of objects with pT alone, and not where the merit
+        states the rate of the events itself.
         """
         is_stated = "collision_rate_hz" in self.model_fields_set
+        if not is_stated and input_rate_khz(self.merit) is not None:
+            return None
         is_collision = self.layout.kind == "objects" and not self.layout.lacks("pt")
         return self.collision_rate_hz if is_stated or is_collision else None
 

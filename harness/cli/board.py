@@ -94,7 +94,7 @@ def _print_board(
     form: str | None,
     has_details: bool,
 ) -> None:
-    from harness.board import formats
+    from harness.board import formats, values
     from harness.board.latex import to_latex
     from harness.board.rows import board_of
 
@@ -116,7 +116,7 @@ def _print_board(
             fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
         )
     board = board_of(boards.ranking(snapshot, challenge), has_details=has_details)
-    write = {"csv": formats.to_csv, "markdown": formats.to_markdown, "latex": to_latex}
+    write = {"csv": values.to_csv, "markdown": formats.to_markdown, "latex": to_latex}
     if form == "json":
         print_json(board)
     elif form is not None:

@@ -5,25 +5,22 @@
 - ``events.npy``: float32, shape (n, n_objects, n_features), or images without their zeros, see
   `harness.submission.events`;
 - ``hashes-<key>.npy``: uint64, the keyed hash of each event (see `harness.data.split`);
-- ``menu.npy``: bool, which events the menu of the trigger accepts, where the challenge has one;
-- ``parts.npy``: int8, the part of each event, where a dataset of the file says it;
-- ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
+- what is known of each event beside its objects, see `harness.data.beside`;
 - ``about.json``: what they were made from, written last: where it is, the others are whole.
 
-Beside each array its BLAKE3 digest is kept, and compared when a process opens the cache: 0.1 s for
-each GB. All are written under another name and moved into place; a lock keeps two processes apart.
+Each array is sealed, see `harness.data.seal`. All are written under another name and moved into
+place; a lock keeps two processes apart.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -33,7 +30,22 @@ from pydantic import Field
 import harness
 from harness.challenge import Challenge, DataFile, EventLayout, Value
 from harness.data import npy
+from harness.data.beside import (
+    IDS_NAME,
+    MENU_NAME,
+    PARTS_NAME,
+    Algorithms,
+    conditions_of,
+    lacks_beside,
+    map_algorithms,
+    map_condition,
+    names_beside,
+    store_algorithms,
+    store_column,
+    store_condition,
+)
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
+from harness.data.seal import damage, seal
 from harness.data.split import event_hashes
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
@@ -41,22 +53,16 @@ from harness.files import (
     Progress,
     check_space,
     disk_fault,
-    fast_digest,
     make_folder,
     no_progress,
     read_json,
     write_json,
-    write_whole,
 )
 from harness.submission.events import Events, SparseEvents, positive_zeros, sparse_words
 
 CACHE_VARIABLE = "HARNESS_CACHE"
 EVENTS_NAME = "events.npy"
-IDS_NAME = "ids.npy"
-MENU_NAME = "menu.npy"
-PARTS_NAME = "parts.npy"
 ABOUT_NAME = "about.json"
-_SEAL_SUFFIX = ".blake3"
 _OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
 
 
@@ -67,6 +73,8 @@ class CacheRecord(Value):
     ----------
     checksum : str
         Of the source file (``md5:`` or ``sha256:``), as it was checked.
+    algorithms : tuple of str
+        Names of the single algorithms of the menu whose decisions are there.
     n_entries : int or None
         Of events without their zeros: values that are not zero.
     """
@@ -77,6 +85,7 @@ class CacheRecord(Value):
     checksum: str
     shape: tuple[int, ...]
     n_entries: int | None = Field(default=None, exclude_if=lambda count: count is None)
+    algorithms: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     structure: StructureReport
     made_with: dict[str, str] = Field(default_factory=dict)
 
@@ -114,6 +123,10 @@ class EventSource:
         The number of each event, where the file has one.
     menu : bool array of shape (n_events,), or None
         Which events the menu of the trigger accepts, where the challenge has one.
+    conditions : mapping of name to iterable of float64 array, shape (m,)
+        What each `Condition` of the challenge was, chunk by chunk; of background alone.
+    algorithms : Algorithms or None
+        Decisions of the single algorithms of the menu, where the challenge has them.
     parts : int8 array of shape (n_events,), or None
         Index in `PARTS` of the part of each event, where a dataset of the file says it.
     """
@@ -123,6 +136,8 @@ class EventSource:
     checksum: str
     ids: NDArray[np.int64] | None = None
     menu: NDArray[np.bool_] | None = None
+    conditions: Mapping[str, Iterable[NDArray[np.float64]]] = field(default_factory=dict)
+    algorithms: Algorithms | None = None
     parts: NDArray[np.int8] | None = None
 
 
@@ -165,7 +180,7 @@ def find_cached(
     Parameters
     ----------
     is_read : bool
-        Whether its arrays are read and compared with their digests; see `_seal`.
+        Whether its arrays are read and compared with their digests; see `harness.data.seal`.
 
     Returns
     -------
@@ -182,8 +197,8 @@ def find_cached(
         return f"{about} is not readable: {error.problems[0].what}"
     differs = _difference(challenge, file, folder, record)
     if differs is None and is_read:
-        names = (EVENTS_NAME, IDS_NAME, MENU_NAME, PARTS_NAME, _hashes_name(challenge.split.key))
-        differs = next(filter(None, (_damage(folder / name) for name in names)), None)
+        names = (EVENTS_NAME, _hashes_name(challenge.split.key), *names_beside(challenge))
+        differs = next(filter(None, (damage(folder / name) for name in names)), None)
     return differs or record
 
 
@@ -197,53 +212,11 @@ def _difference(
         return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
     if file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
-    wanted = {
-        MENU_NAME: (challenge.menu is not None, "decisions of the menu"),
-        PARTS_NAME: (has_parts(challenge, file), "parts of the events"),
-    }
-    for name, (is_wanted, what) in wanted.items():
-        if is_wanted and not (folder / name).exists():
-            return f"the cache holds no {what}"
+    if lacking := lacks_beside(challenge, file, folder, has_parts=has_parts(challenge, file)):
+        return lacking
     if _size(folder / EVENTS_NAME) != record.events_bytes:
         return f"{folder / EVENTS_NAME} is not the {record.events_bytes:,} bytes that were written"
     return None
-
-
-def _seal(path: Path) -> str:
-    """Write the digest of an array beside it, by which a damaged disk or file is noticed."""
-    digest = fast_digest(path)
-    write_whole(path.with_name(path.name + _SEAL_SUFFIX), f"{digest}\n".encode())
-    return digest
-
-
-def _damage(path: Path) -> str | None:
-    """Say if an array is no longer what was written; one of an older harness is sealed now."""
-    if not path.exists():
-        return None
-    seal = path.with_name(path.name + _SEAL_SUFFIX)
-    try:
-        written = seal.read_text(encoding="ascii", errors="replace").strip()
-    except FileNotFoundError:
-        written = _seal(path)
-    status = path.stat()
-    state = _State(path, status.st_ino, status.st_size, status.st_mtime_ns)
-    if _digest_of(state) != written:
-        return f"the cache is damaged: {path} is no longer what was written"
-    return None
-
-
-class _State(NamedTuple):
-    """By which a file that was read in this process is known not to have changed since."""
-
-    path: Path
-    inode: int
-    n_bytes: int
-    mtime_ns: int
-
-
-@lru_cache
-def _digest_of(state: _State) -> str:
-    return fast_digest(state.path)
 
 
 def store_events(
@@ -286,16 +259,21 @@ def store_events(
         if done != source.n_events:
             raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
         (folder / ABOUT_NAME).unlink(missing_ok=True)
-    _seal(folder / EVENTS_NAME)
-    _seal(folder / _hashes_name(key))
-    _store_column(folder / IDS_NAME, source.ids, "<i8")
-    _store_column(folder / MENU_NAME, source.menu, "|b1")
-    _store_column(folder / PARTS_NAME, source.parts, "|i1")
+    seal(folder / EVENTS_NAME)
+    seal(folder / _hashes_name(key))
+    store_column(folder / IDS_NAME, source.ids, "<i8")
+    store_column(folder / MENU_NAME, source.menu, "|b1")
+    store_column(folder / PARTS_NAME, source.parts, "|i1")
+    for condition in conditions_of(challenge, file):
+        values = source.conditions[condition.name]
+        store_condition(folder, condition, values, source.n_events, where=file.name)
+    store_algorithms(folder, source.algorithms, source.n_events, where=file.name)
     record = CacheRecord(
         process=file.process,
         source=file.name,
         checksum=source.checksum,
         shape=shape,
+        algorithms=source.algorithms.names if source.algorithms else (),
         n_entries=_count_entries(folder / EVENTS_NAME),
         structure=check.report(),
         made_with={"harness": harness.__version__, "numpy": np.__version__},
@@ -309,16 +287,6 @@ def _count_entries(path: Path) -> int | None:
     return len(events.entries) if isinstance(events, SparseEvents) else None
 
 
-def _store_column(path: Path, values: NDArray[np.generic] | None, dtype: str) -> None:
-    """Write one value for each event; remove what another file left where there is none."""
-    if values is None:
-        path.unlink(missing_ok=True)
-        return
-    with writing_npy(path, values.shape, dtype) as stream:
-        stream.write(values.astype(dtype, copy=False).data)
-    _seal(path)
-
-
 def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64] | None:
     """Map the ``EvtId`` of the cached events of `process`; None if the file had none."""
     path = process_folder(challenge, process, root) / IDS_NAME
@@ -330,6 +298,18 @@ def open_ids(challenge: Challenge, process: str, root: Path) -> NDArray[np.int64
 def open_menu(challenge: Challenge, process: str, root: Path) -> NDArray[np.bool_]:
     """Map which of the cached events of `process` the menu of the trigger accepts."""
     return map_npy(process_folder(challenge, process, root) / MENU_NAME)
+
+
+def open_condition(
+    challenge: Challenge, process: str, name: str, root: Path
+) -> NDArray[np.float64]:
+    """Map what a condition was for each of the cached events of a background process."""
+    return map_condition(process_folder(challenge, process, root), name)
+
+
+def open_algorithms(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint8]:
+    """Map the packed decisions of the single algorithms; see `harness.data.beside.decisions`."""
+    return map_algorithms(process_folder(challenge, process, root))
 
 
 def open_parts(challenge: Challenge, process: str, root: Path) -> NDArray[np.int8]:
@@ -406,7 +386,7 @@ def _write_hashes(path: Path, key: str) -> None:
     with writing_npy(path, (n_events,), "<u8") as stream:
         for _, events in npy.read_events(path.with_name(EVENTS_NAME)):
             stream.write(event_hashes(events, key).astype("<u8", copy=False).data)
-    _seal(path)
+    seal(path)
 
 
 def _hashes_name(key: str) -> str:

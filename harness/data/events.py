@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from harness.challenge import PARTS, Challenge, DataFile, Part, events_within
 from harness.data import sample as sample_file
+from harness.data.beside import has_algorithms
 from harness.data.cache import (
     EVENTS_NAME,
     CacheRecord,
@@ -24,6 +25,8 @@ from harness.data.cache import (
     has_parts,
     holding,
     lock_process,
+    open_algorithms,
+    open_condition,
     open_events,
     open_hashes,
     open_menu,
@@ -227,6 +230,27 @@ class EventStore:
         return (
             None if self.challenge.menu is None else open_menu(self.challenge, process, self.root)
         )
+
+    def condition(self, process: str, name: str) -> NDArray[np.float64]:
+        """Map what a condition of the challenge was for each event of a background process."""
+        self.record(process)
+        return open_condition(self.challenge, process, name, self.root)
+
+    def algorithms(self, process: str) -> tuple[tuple[str, ...], NDArray[np.uint8]] | None:
+        """Return the names of the single algorithms of the menu, and map their decisions.
+
+        Returns
+        -------
+        names : tuple of str
+        packed : uint8 array, shape (n, n_bytes)
+            See `harness.data.beside.decisions`.
+        None where the challenge has no algorithms, or not of this process.
+        """
+        names = self.record(process).algorithms
+        file = next(one for one in self.challenge.files if one.process == process)
+        if not has_algorithms(self.challenge, file):
+            return None
+        return names, open_algorithms(self.challenge, process, self.root)
 
     def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
         """Return the positions of the events of `process` that are in `part`, rising.

@@ -20,6 +20,13 @@ from numpy.typing import NDArray
 
 from harness.challenge import PARTS, Challenge, DataFile, join_checksums
 from harness.data import hdf5
+from harness.data.beside import (
+    Algorithms,
+    conditions_of,
+    has_algorithms,
+    join_algorithms,
+    join_conditions,
+)
 from harness.data.cache import (
     CacheRecord,
     EventSource,
@@ -451,8 +458,22 @@ def _open(
         checksum=checksum,
         ids=hdf5.read_ids(path, n_events),
         menu=None if menu is None else hdf5.read_menu(path, menu, n_events),
+        conditions={
+            condition.name: hdf5.read_condition(path, condition.column, n_events)
+            for condition in conditions_of(challenge, file)
+        },
+        algorithms=_algorithms(challenge, file, path, n_events),
         parts=_parts(challenge, piece, file, path, n_events),
     )
+
+
+def _algorithms(
+    challenge: Challenge, file: DataFile, path: Path, n_events: int
+) -> Algorithms | None:
+    """Return the decisions of the single algorithms of the menu, where the cache holds them."""
+    if challenge.algorithms is None or not has_algorithms(challenge, file):
+        return None
+    return hdf5.read_algorithms(path, challenge.algorithms, n_events)
 
 
 def _parts(
@@ -473,11 +494,14 @@ def _join(sources: Sequence[EventSource]) -> EventSource:
         return sources[0]
     menus = [source.menu for source in sources if source.menu is not None]
     parts = [source.parts for source in sources if source.parts is not None]
+    algorithms = [source.algorithms for source in sources if source.algorithms is not None]
     return EventSource(
         chunks=chain.from_iterable(source.chunks for source in sources),
         n_events=sum(source.n_events for source in sources),
         checksum=join_checksums([source.checksum for source in sources]),
         menu=np.concatenate(menus) if menus else None,
+        conditions=join_conditions([source.conditions for source in sources]),
+        algorithms=join_algorithms(algorithms),
         parts=np.concatenate(parts) if parts else None,
     )
 

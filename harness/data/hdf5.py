@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import PARTS, EventLayout
+from harness.data.beside import Algorithms, check_names
 from harness.data.forms import EventChunk, find_form, own_dataset, wrong
 from harness.data.locks import disk_failed, sharing
+from harness.data.split import chunks
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 IDS = "EvtId"
 # HDF5's own cache of decompressed chunks; one row of chunks must fit.
 _CHUNK_CACHE_BYTES = 256 * 1024**2
+# What stands beside the events is read so many at a time.
+_BESIDE_EVENTS = 65_536
 _TRUNCATED = re.compile(r"truncated file: eof = (\d+), .*stored_eof = (\d+)")
 # The file may be the only copy: no message says to delete it.
 _GET_ANOTHER = "get a whole copy from where it came from, and keep this one until you have it"
@@ -117,13 +121,7 @@ def read_parts(
     """
     expected = f"0 (training), 1 (validation) or 2 (test) for each of {n_events:,} events"
     with opened(path) as file:
-        found = own_dataset(file, name)
-        if found is None:
-            raise wrong(path, f"it has no dataset {name}", expected)
-        if found.shape != (n_events,) or found.dtype.kind not in "iu":
-            what = f"{name} has the shape {found.shape} and the type {found.dtype}"
-            raise wrong(path, what, expected)
-        values = found[()]
+        values = _beside(file, path, name, (n_events,), "iu", expected)[()]
     if not np.isin(values, range(len(PARTS))).all():
         raise wrong(path, f"{name} holds other numbers than 0, 1 and 2", expected)
     if not is_one_of_several and not (values == PARTS.index("test")).any():
@@ -139,15 +137,88 @@ def read_menu(path: Path, name: str, n_events: int) -> NDArray[np.bool_]:
     DataError
         There is no such dataset, or it is not one yes or no for each event.
     """
+    expected = f"the decisions of the menu: 0 or 1 for each of {n_events:,} events"
+    with opened(path) as file:
+        values = _beside(file, path, name, (n_events,), "iub", expected)[()]
+    return _yes_or_no(path, name, values, expected)
+
+
+def read_condition(path: Path, name: str, n_events: int) -> Iterator[NDArray[np.float64]]:
+    """Read the number that the dataset `name` holds for each event, chunk by chunk.
+
+    The dataset is looked for at once, its numbers are read when they are asked for.
+
+    Raises
+    ------
+    DataError
+        There is no such dataset, or it is not one number for each event.
+    """
+    expected = f"a number for each of {n_events:,} events"
+    with opened(path) as file:
+        _beside(file, path, name, (n_events,), "iuf", expected)
+    return (values.astype(np.float64) for values in _rows(path, name, n_events))
+
+
+def read_algorithms(path: Path, name: str, n_events: int) -> Algorithms:
+    """Read the decisions of the single algorithms of the menu, from the dataset `name`.
+
+    Its shape is (n_events, n_algorithms), and its attribute ``names`` holds their names. The
+    decisions are read when they are asked for.
+
+    Raises
+    ------
+    DataError
+        There is no such dataset, or it is not one yes or no of each algorithm for each event.
+    """
+    expected = f"0 or 1 for each of {n_events:,} events and each algorithm that `names` names"
     with opened(path) as file:
         found = own_dataset(file, name)
-        expected = f"the decisions of the menu: 0 or 1 for each of {n_events:,} events"
-        if found is None:
-            raise wrong(path, f"it has no dataset {name}", expected)
-        if found.shape != (n_events,) or found.dtype.kind not in "iub":
-            what = f"{name} has the shape {found.shape} and the type {found.dtype}"
-            raise wrong(path, what, expected)
-        values = found[()]
+        names = () if found is None else _names(path, found)
+        _beside(file, path, name, (n_events, len(names)), "iub", expected)
+    check_names(names, where=str(path))
+    rows = _rows(path, name, n_events)
+    return Algorithms(
+        names=names, chunks=(_yes_or_no(path, name, values, expected) for values in rows)
+    )
+
+
+def _names(path: Path, found: h5py.Dataset) -> tuple[str, ...]:
+    """Return the names in the attribute ``names`` of a dataset."""
+    given = np.atleast_1d(found.attrs.get("names", np.zeros(0, "S1")))
+    try:
+        if given.ndim == 1 and given.dtype.kind in "SOU":
+            return tuple(
+                one.decode("utf-8") if isinstance(one, bytes) else str(one) for one in given
+            )
+    except UnicodeDecodeError:
+        pass
+    what = f"the attribute names of {found.name} holds {given.dtype} of shape {given.shape}"
+    raise wrong(path, what, "a list of names in UTF-8")
+
+
+def _beside(
+    file: h5py.File, path: Path, name: str, shape: tuple[int, ...], kinds: str, expected: str
+) -> h5py.Dataset:
+    """Return a dataset beside the events, of a shape and of numbers of some kinds."""
+    found = own_dataset(file, name)
+    if found is None:
+        raise wrong(path, f"it has no dataset {name}", expected)
+    if found.shape != shape or found.dtype.kind not in kinds:
+        what = f"{name} has the shape {found.shape} and the type {found.dtype}"
+        raise wrong(path, what, expected)
+    return found
+
+
+def _rows(path: Path, name: str, n_events: int) -> Iterator[NDArray[np.generic]]:
+    """Read a dataset beside the events in bounded memory."""
+    with opened(path) as file:
+        for piece in chunks(n_events, _BESIDE_EVENTS):
+            yield file[name][piece]
+
+
+def _yes_or_no(
+    path: Path, name: str, values: NDArray[np.generic], expected: str
+) -> NDArray[np.bool_]:
     if not np.isin(values, (0, 1)).all():
         raise wrong(path, f"{name} holds other numbers than 0 and 1", expected)
     return np.asarray(values, dtype=np.bool_)

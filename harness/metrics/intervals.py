@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,6 +144,7 @@ class ThresholdRanks:
     loose: int
 
 
+@lru_cache
 def threshold_ranks(fpr: float, n_background: int, *, level: float) -> ThresholdRanks:
     """Return the order-statistics interval of the threshold whose true FPR is `fpr`.
 

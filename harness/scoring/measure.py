@@ -101,7 +101,9 @@ def _evaluate(run: ScoringRun, by_row: NDArray[np.float64]) -> Physics:
     check_resolution(by_row)
     with run.stage("metrics", "AUC and TPR with their intervals"):
         scores = run.mixture.separate(by_row)
-        return evaluate_scores(run.challenge, scores, run.mixture.hashes, "float", run.mixture.menu)
+        return evaluate_scores(
+            run.challenge, scores, run.mixture.hashes, "float", run.mixture.beside
+        )
 
 
 def _score_in_shards(run: ScoringRun, scorer: Scorer) -> ScoredEvents:

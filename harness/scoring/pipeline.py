@@ -204,7 +204,7 @@ def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
         }
     with run.stage("metrics", "AUC and TPR with their intervals"):
         physics = evaluate_scores(
-            run.challenge, scores, run.mixture.hashes, "float", run.mixture.menu
+            run.challenge, scores, run.mixture.hashes, "float", run.mixture.beside
         )
     checks = NotMeasured(not_measured="nothing was run: the scores were handed in")
     scored = ScoredEvents(scores=scores, physics=physics, checks=checks)
@@ -338,7 +338,7 @@ def _with_firmware(
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
         physics = evaluate_scores(
-            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.menu
+            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside
         )
     compared = compare_arithmetics(
         run.challenge, measured.scored.scores, scores, is_rounded=is_rounded

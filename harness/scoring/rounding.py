@@ -133,6 +133,6 @@ def with_rounding(
         by_row = read_scores(score_quantised(request), run.mixture.n_events)
     scores = run.mixture.separate(by_row)
     physics = evaluate_scores(
-        run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.menu
+        run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside
     )
     return replace(measured, rounded_physics=physics)

@@ -11,6 +11,7 @@ from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.charts import Palette
 from leaderboard_app.views.common import axis_title
+from leaderboard_app.views.in_trigger import menu_tables
 
 
 def data_sections(summary: DataSummary) -> list[Section]:
@@ -45,6 +46,10 @@ def data_sections(summary: DataSummary) -> list[Section]:
             blocks=tuple(_occupancies(shown, titles, palette)),
         ),
     ]
+    if summary.menu is not None:
+        known = {one.process: one.title for one in shown}
+        blocks = list(menu_tables(summary.menu, known))
+        sections.append(Section(title="What the trigger has today", blocks=tuple(blocks)))
     return [section for section in sections if section.blocks]
 
 
