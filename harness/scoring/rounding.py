@@ -109,7 +109,7 @@ def with_unrounded(run: SubmissionRun, staged: Path, measured: Measurements) -> 
         batch = Batch(events=run.mixture.path, n_events=n_events, at_once=scorer.at_once)
         (by_row,), _ = score_batches(workspace, scorer, [batch], "score", run.clock.tell)
     physics = evaluate_scores(
-        run.challenge, run.mixture.separate(by_row), run.mixture.hashes, "float", run.mixture.menu
+        run.challenge, run.mixture.separate(by_row), run.mixture.hashes, "float", run.mixture.beside
     )
     # Nobody is ranked by it, so nobody is compared with it.
     return replace(measured, unrounded_physics=physics.model_copy(update={"replicates": {}}))
