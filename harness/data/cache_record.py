@@ -90,6 +90,11 @@ class CacheRecord(Value):
         return self.shape[0]
 
     @property
+    def holds_test_events(self) -> bool:
+        """Whether the test part of a data set of a source is there."""
+        return self.reading is not None and "test" in self.reading.n_read
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What was done to the events, and what is unusual about them."""
         done = () if self.reading is None else self.reading.remarks

@@ -75,8 +75,12 @@ class ContentDigest:
         if self._is_hashed is not None:
             is_hashed = self._is_hashed[first : first + len(events)]
             events = events if is_hashed.all() else events[is_hashed]
-        if len(events):
-            self._digest.update(events.data.cast("B"))
+        self._digest.update(events.reshape(-1).view(np.uint8).data)
+
+    @property
+    def is_of_test_events(self) -> bool:
+        """Whether it is the checksum by which data sets are known."""
+        return self._is_wanted and self._is_hashed is not None
 
     @property
     def checksum(self) -> str:

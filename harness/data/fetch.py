@@ -17,7 +17,7 @@ from harness.challenge import Challenge, DataFile, Part
 from harness.data.cache import cache_root, find_cached, holding, lock_process, store_events
 from harness.data.cache_record import CacheRecord
 from harness.data.download import ANOTHER_FILE, download
-from harness.data.event_files import join_sources, open_source
+from harness.data.event_files import join_sources
 from harness.data.event_source import EventSource
 from harness.data.events import decode_packaged
 from harness.data.fetch_plan import (
@@ -31,6 +31,7 @@ from harness.data.fetch_plan import (
     plan_files,
 )
 from harness.data.fetch_sets import bring_data_set, choose_files, plan_data_set
+from harness.data.formats import file_format
 from harness.data.locks import disk_failed, sharing
 from harness.data.pins import Pin, write_pin
 from harness.data.web import Patience
@@ -239,7 +240,7 @@ def _convert(
             # From the checksum to the last event: what was checked is what is read.
             shared.enter_context(sharing(path))
             checksum = _checked(one, path, progress)
-            sources.append(open_source(plan.challenge, piece, file, path, checksum))
+            sources.append(file_format().open(plan.challenge, piece, file, path, checksum))
         events = join_sources(sources)
         return sources, store_events(plan.challenge, file, events, plan.root, progress=progress)
 

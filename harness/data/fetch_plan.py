@@ -182,7 +182,7 @@ def done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
         checksum=record.checksum,
         checksum_origin="first use" if planned.checksum is None else planned.checksum_origin,
         n_events=record.n_events,
-        remarks=record.structure.remarks,
+        remarks=record.remarks,
     )
 
 

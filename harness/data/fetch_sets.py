@@ -12,6 +12,7 @@ from harness.data.beside import has_algorithms
 from harness.data.cache import find_cached, holding, lock_process, process_folder, store_events
 from harness.data.cache_record import CacheRecord
 from harness.data.fetch_plan import FetchedFile, Plan
+from harness.data.formats import FolderFormat, folder_format
 from harness.data.hub_release import (
     HubRelease,
     is_of_another_commit,
@@ -21,7 +22,6 @@ from harness.data.hub_release import (
 )
 from harness.data.level1.columns import PART_NAMES
 from harness.data.level1.disk import find_disk
-from harness.data.level1.reading import open_data_set
 from harness.errors import DataError, UsageError
 from harness.files import Progress
 
@@ -97,7 +97,13 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
         return _done(_planned(plan, file, parts), cached)
     if plan.source_folder is not None:
         _check_folder(plan.source_folder, file, parts)
-        return replace(_planned(plan, file, parts), action="folder", source=str(plan.source_folder))
+        files = _format(plan.challenge).files(plan.challenge, file, plan.source_folder, parts)
+        return replace(
+            _planned(plan, file, parts),
+            action="folder",
+            source=str(plan.source_folder),
+            n_bytes=sum(path.stat().st_size for path in files),
+        )
     wanted = _release(plan).data_set(
         file.name, parts, with_seeds=has_algorithms(plan.challenge, file)
     )
@@ -160,10 +166,16 @@ def bring_data_set(
             folder = plan.source_folder
         else:
             folder = _release(plan).bring(wanted, plan.download_folder, progress)
-        source = open_data_set(plan.challenge, file, folder, parts)
+        source = _format(plan.challenge).open(plan.challenge, file, folder, parts)
         record = store_events(plan.challenge, file, source, plan.root, progress=progress)
         pin_files(plan.pins_path, file.name, wanted)
     return _done(planned, record)
+
+
+def _format(challenge: Challenge) -> FolderFormat:
+    found = folder_format(challenge)
+    assert found is not None
+    return found
 
 
 def _is_in_question(plan: Plan, file: DataFile) -> bool:
@@ -225,5 +237,5 @@ def _done(planned: FetchedFile, record: CacheRecord) -> FetchedFile:
         checksum=record.checksum,
         checksum_origin="its decoded events",
         n_events=record.n_events,
-        remarks=(*planned.remarks, *record.structure.remarks),
+        remarks=(*planned.remarks, *record.remarks),
     )

@@ -109,6 +109,8 @@ EVENT_COLUMNS = {
     "split": "string",
     "order": "int64",
 }
+# Columns that say the same of many events.
+TEXT_COLUMNS = frozenset({"split"})
 # Columns of `EVENT_INFO` that are plain values in the record too.
 FLAT_COLUMNS = frozenset({"split", "order"})
 # The place in the published order; negative where the usual preprocessing drops the event.

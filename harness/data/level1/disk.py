@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from harness.challenge import Part
+from harness.challenge import Challenge, DataFile, Part
+from harness.data.beside import has_algorithms
 from harness.data.level1.columns import (
     COLLECTIONS,
     EVENT_INFO,
@@ -210,6 +211,26 @@ def find_disk(root: Path) -> Disk:
         "unpacked archives of Zenodo",
         fix="name the folder above them",
     )
+
+
+def data_set_files(
+    challenge: Challenge, file: DataFile, root: Path, parts: Sequence[Part]
+) -> tuple[Path, ...]:
+    """List the files of a data set that are read.
+
+    Raises
+    ------
+    DataError
+        Some are missing.
+    """
+    disk = find_disk(root)
+    streams = []
+    for part in parts:
+        columns = (*BESIDE, *([] if challenge.menu is None else [challenge.menu]))
+        streams += [*disk.streams(file.name, part), *disk.beside(file.name, part, columns)]
+        if has_algorithms(challenge, file):
+            streams.append(disk.seeds(file.name, part)[0])
+    return tuple(dict.fromkeys(path for stream in streams for path in stream.files))
 
 
 def _folders(folder: Path) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ class Decoder:
                 f"at most {place.capacity}: the slots of {one.kind} in the challenge's layout",
                 "is it the right file, of this release?",
             )  # fmt: skip
-        if pt.dtype.kind == "i" and len(pt) and pt.min() < 0:
+        if len(pt) and pt.min() < 0:
             at = int(np.argmax(pt < 0))
             row = int(np.searchsorted(np.cumsum(counts), at, "right"))
             raise chunk.wrong(
@@ -145,6 +145,8 @@ class Decoder:
     ) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
         """Leave out saturated objects and those of code 0, which are none; the others move up."""
         pt = values["pt"]
+        if not len(pt) or (pt.min() > 0 and (place.saturated or np.inf) > pt.max()):
+            return counts, values
         is_kept = pt > 0
         if place.saturated is not None:
             is_saturated = pt >= place.saturated
@@ -158,11 +160,10 @@ class Decoder:
         return before[ends] - before[ends - counts], kept
 
     def _in_turn(self, place: _Place, phi: NDArray[Any]) -> NDArray[Any]:
-        is_out = (phi < 0) | (phi >= place.turn) if phi.dtype.kind == "i" else phi >= place.turn
-        n_out = int(np.count_nonzero(is_out))
-        if not n_out:
+        if phi.min() >= 0 and phi.max() < place.turn:
             return phi
-        self.counts[f"turn {place.collection.kind}"] += n_out
+        is_out = (phi < 0) | (phi >= place.turn)
+        self.counts[f"turn {place.collection.kind}"] += int(np.count_nonzero(is_out))
         return phi.astype(np.int64) % place.turn
 
     def _sort(self, target: NDArray[np.float32], counts: NDArray[np.int64], place: _Place) -> None:
