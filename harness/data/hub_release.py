@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, Part, Source, join_checksums
-from harness.data.hub import (
-    Hub,
-    HubFile,
-    HubListing,
-    bring_file,
-    list_files,
-    missing_bytes,
-    open_hub,
-)
+from harness.data.hub import HubFile, HubListing, bring_file, list_files, missing_bytes
+from harness.data.hub_api import Hub, open_hub
 from harness.data.level1.on_hub import files_of
 from harness.data.pins import Pin, read_pins, read_revision, replace_pins, write_revision
 from harness.data.web import Patience

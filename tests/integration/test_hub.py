@@ -13,15 +13,14 @@ import pytest
 from harness.data import hub as hub_module
 from harness.data import web
 from harness.data.hub import (
-    Hub,
     HubFile,
     HubListing,
     bring_file,
     find_revision,
     list_files,
     missing_bytes,
-    open_hub,
 )
+from harness.data.hub_api import Hub, open_hub
 from harness.data.web import Patience
 from harness.errors import DataError, ExitCode, HarnessError, UsageError
 from tests.file_server import (
@@ -489,8 +488,9 @@ class TestWhoAsks:
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
     ) -> None:
         monkeypatch.setenv(name, value)
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError) as caught:
             open_hub()
+        assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "act",

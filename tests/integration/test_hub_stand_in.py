@@ -13,7 +13,8 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from harness.data.hub import Hub, list_files
+from harness.data.hub import list_files
+from harness.data.hub_api import Hub
 from tests.hub_server import REPOSITORY, REVISION, hub_server, refuse
 from tests.hub_server import Hub as StandIn
 

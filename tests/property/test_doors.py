@@ -40,7 +40,7 @@ from harness.ci.documents import Plan, Scoring, Summary
 from harness.ci.github import FinishedRun, Forge, read_event
 from harness.ci.ledger import read_attempts
 from harness.ci.staging import read_files, write_files
-from harness.data import hdf5, hub, npy
+from harness.data import hdf5, hub, hub_api, npy
 from harness.data.level1.on_hub import files_of
 from harness.data.manifest import load_manifest
 from harness.data.pins import read_pins
@@ -342,8 +342,8 @@ def ask_hub(content: bytes, _: Path) -> object:
             Document(content=answer, url="https://hub.org/api", next_url=None)
             for answer in chain(before, repeat(content))
         )
-        with patch.object(hub, "get_document", side_effect=answers), suppress(DataError):
-            there = hub.Hub(endpoint="https://hub.org")
+        with patch.object(hub_api, "get_document", side_effect=answers), suppress(DataError):
+            there = hub_api.Hub(endpoint="https://hub.org")
             found = hub.list_files(there, "CERN/x", None, folder="data")
             listings.append(files_of(found, "ZB", ("test",), with_seeds=True))
     return listings
