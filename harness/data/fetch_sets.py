@@ -255,6 +255,7 @@ def _release(plan: Plan) -> HubRelease:
             repin=plan.repin,
             dry_run=plan.dry_run,
             patience=plan.patience,
+            progress=plan.progress,
         )
     return plan.releases[name]
 

@@ -16,6 +16,7 @@ and `HfApi.list_repo_tree` of `huggingface_hub` 2.4.0 read.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ from harness.files import PART_SUFFIX, Progress, make_folder, no_progress
 _MAX_ENTRIES = 100_000
 # The Hub gives 1,000 entries a page.
 _MAX_PAGES = 1_000
+# For all pages together.
+_LONGEST_LIST_S = 1800.0
 # A path inside a folder: of plain names, none of which begins with a dot or a dash.
 _PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}"
 _PLAIN_PATH = re.compile(rf"{_PLAIN_NAME}(/{_PLAIN_NAME}){{0,7}}")
@@ -255,7 +258,11 @@ def _is_plain(path: str) -> bool:
 
 def _entries(hub: Hub, address: str, repository: str) -> Iterator[_Entry]:
     """Give what a folder holds, page by page."""
+    longest_s = min(_LONGEST_LIST_S, hub.patience.total_s)
+    ends = time.monotonic() + longest_s
     for _ in range(_MAX_PAGES):
+        if time.monotonic() > ends:
+            raise DataError(f"the list is not whole after {longest_s:,.0f} s", where=address)
         answer = ask(hub, address, repository)
         yield from parse(answer, _Page).root
         if answer.next_url is None:

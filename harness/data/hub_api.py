@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from harness.data.web import MOST_DOCUMENT_BYTES, Document, Patience, get_document, text_of_status
 from harness.errors import DataError, Problem, UsageError
-from harness.files import parse_json
+from harness.files import Progress, no_progress, parse_json
 
 if TYPE_CHECKING:
     import requests
@@ -39,11 +39,14 @@ class Hub:
         Who asks; None: anybody. It is sent to the endpoint alone.
     patience : Patience
         How often and how long.
+    progress : Progress
+        Called when the Hub has to be waited for.
     """
 
     endpoint: str
     token: str | None = field(default=None, repr=False)
     patience: Patience = field(default_factory=Patience)
+    progress: Progress = field(default=no_progress, repr=False)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -51,7 +54,9 @@ class Hub:
         return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
 
 
-def open_hub(endpoint: str | None = None, patience: Patience | None = None) -> Hub:
+def open_hub(
+    endpoint: str | None = None, patience: Patience | None = None, progress: Progress = no_progress
+) -> Hub:
     """Name the Hub and who asks it.
 
     Parameters
@@ -60,6 +65,8 @@ def open_hub(endpoint: str | None = None, patience: Patience | None = None) -> H
         Its address; by default `HF_ENDPOINT` or https://huggingface.co.
     patience : Patience, optional
         How often and how long it is asked.
+    progress : Progress
+        Called when it has to be waited for.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def open_hub(endpoint: str | None = None, patience: Patience | None = None) -> H
         raise UsageError(_no_login(type(error).__name__)) from error
     if token is not None and not _TOKEN.fullmatch(token):
         raise UsageError(_no_login("the token is no word of letters, digits and signs"))
-    return Hub(endpoint=address, token=token, patience=patience or Patience())
+    return Hub(endpoint=address, token=token, patience=patience or Patience(), progress=progress)
 
 
 def _no_login(reason: str) -> Problem:
@@ -110,6 +117,7 @@ def ask(hub: Hub, address: str, repository: str) -> Document:
             headers=hub.headers,
             refused=lambda response: refusal(response, repository),
             patience=hub.patience,
+            progress=hub.progress,
         )
     except DataError as error:
         raise DataError(*error.problems, _unlisted(repository)) from error

@@ -123,6 +123,7 @@ def list_release(
     repin: bool = False,
     dry_run: bool = False,
     patience: Patience | None = None,
+    progress: Progress = no_progress,
 ) -> HubRelease:
     """Ask the Hub for the data sets of a challenge.
 
@@ -141,6 +142,8 @@ def list_release(
         Pin nothing.
     patience : Patience, optional
         How often and how long the Hub is asked.
+    progress : Progress
+        Called when it has to be waited for.
 
     Raises
     ------
@@ -152,7 +155,7 @@ def list_release(
     """
     source, repository = _repository(challenge)
     pinned = None if repin else read_revision(pins, repository)
-    hub = open_hub(patience=patience)
+    hub = open_hub(patience=patience, progress=progress)
     listing = list_files(hub, repository, source.revision or pinned, folder=_FOLDER)
     if source.revision is None and pinned is None and not dry_run:
         write_revision(pins, repository, listing.revision)
