@@ -1,9 +1,9 @@
 """Keras without what it imports for other purposes, and without the collector: half of its start.
 
-Keras looks whether matplotlib, pandas, scikit-learn and IPython are there, to draw models and to
-wrap estimators; importing them takes seconds, in every step that holds a network. While Keras is
-imported they are said to be missing; afterwards they can be imported as always. No figure depends
-on them.
+Keras looks whether matplotlib, pandas, scikit-learn, IPython and huggingface_hub are there, to draw
+models, to wrap estimators, to share files; importing them takes seconds, in every step that holds a
+network. While Keras is imported they are said to be missing; afterwards they can be imported as
+always. No figure depends on them.
 
 An import makes a million objects that stay. Python's collector of garbage looks through them again
 and again while they come, for a fifth of the processor time of the start; it waits until they are
@@ -22,7 +22,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 KERAS = "keras"
-OPTIONAL = ("matplotlib", "pandas", "sklearn", "IPython")
+OPTIONAL = ("matplotlib", "pandas", "sklearn", "IPython", "huggingface_hub")
 
 
 class LeanKeras(MetaPathFinder):

@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,15 +14,14 @@ import pytest
 from harness.data import hub as hub_module
 from harness.data import web
 from harness.data.hub import (
-    Hub,
     HubFile,
     HubListing,
     bring_file,
     find_revision,
     list_files,
     missing_bytes,
-    open_hub,
 )
+from harness.data.hub_api import Hub, open_hub
 from harness.data.web import Patience
 from harness.errors import DataError, ExitCode, HarnessError, UsageError
 from tests.file_server import (
@@ -236,6 +236,17 @@ class TestRates:
         with pytest.raises(DataError, match="asks to wait 3,600 s"):
             listed(stand_in)
 
+    def test_a_wait_that_a_person_would_notice_is_said(
+        self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(web, "_NOTICED_WAIT_S", 0.9)
+        about = f"/api/datasets/{REPOSITORY}"
+        stand_in.served.behaviours[about] = fail_first(1, 429, Retry_After="1")
+        said: list[str] = []
+        hub = replace(hub_at(stand_in), progress=lambda label, *_: said.append(label))
+        list_files(hub, REPOSITORY, None, folder="data")
+        assert said == ["waiting 1 s: the server says 429 Too Many Requests"]
+
     def test_one_that_goes_on_refusing_is_given_up(self, stand_in: StandIn) -> None:
         about = f"/api/datasets/{REPOSITORY}"
         stand_in.served.behaviours[about] = fail_first(99, 429)
@@ -338,6 +349,16 @@ class TestOtherAnswers:
         stand_in.served.behaviours[f"/{stand_in.tree_path()}"] = go_on
         with pytest.raises(DataError, match="more than 20 pages"):
             listed(stand_in)
+
+    def test_a_list_that_takes_too_long_in_all(self, stand_in: StandIn) -> None:
+        def go_on(handler: Handler, _: bytes, number: int) -> None:
+            time.sleep(0.05)
+            handler.begin(200, 2, Link=f'</{stand_in.tree_path()}?cursor={number}>; rel="next"')
+            handler.wfile.write(b"[]")
+
+        stand_in.served.behaviours[f"/{stand_in.tree_path()}"] = go_on
+        with pytest.raises(DataError, match="not whole after"):
+            listed(stand_in, total_s=0.3)
 
     def test_files_without_end(self, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hub_module, "_MAX_ENTRIES", 3)
@@ -489,8 +510,9 @@ class TestWhoAsks:
         self, monkeypatch: pytest.MonkeyPatch, name: str, value: str
     ) -> None:
         monkeypatch.setenv(name, value)
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError) as caught:
             open_hub()
+        assert "secret" not in str(caught.value)
 
     @pytest.mark.parametrize(
         "act",
