@@ -190,7 +190,7 @@ def store_events(
     if not file.part_events:
         check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
-    checksum, structure = _store_objects(challenge, file, source, folder, progress)
+    checksum, structure = _store_objects(challenge, file, source, folder, expected, progress)
     try:
         _store_beside(challenge, file, source, folder)
     except HarnessError:
@@ -214,7 +214,12 @@ def store_events(
 
 
 def _store_objects(
-    challenge: Challenge, file: DataFile, source: EventSource, folder: Path, progress: Progress
+    challenge: Challenge,
+    file: DataFile,
+    source: EventSource,
+    folder: Path,
+    expected: Pin | None,
+    progress: Progress,
 ) -> tuple[str, StructureReport]:
     """Write events and hashes; return the checksum of the source, and what was seen."""
     shape = (source.n_events, *challenge.layout.shape)
@@ -259,17 +264,17 @@ def _store_beside(challenge: Challenge, file: DataFile, source: EventSource, fol
 
 def _check_content(file: DataFile, checksum: str, expected: Pin | None) -> None:
     """Refuse decoded events of a data set with another checksum than the one that is known."""
-    if expected is not None and expected.checksum not in {None, checksum}:
+    known, origin = file.checksum, "manifest"
+    fix = "get the files of the right release"
+    if known is None and expected is not None:
+        known, origin = expected.checksum, expected.origin
+        fix += "; if it, or the rules for reading it, changed: `harness fetch --repin`"
+    if known not in {None, checksum}:
         raise DataError(
             f"the checksum of its decoded test events is {checksum}",
             where=file.name,
-            expected=f"{expected.checksum} ({expected.origin})",
-            fix="get the files of the right release"
-            + (
-                ""
-                if expected.origin == "manifest"
-                else "; if the release or the rules for reading it changed: `harness fetch --repin`"
-            ),
+            expected=f"{known} ({origin})",
+            fix=fix,
         )
 
 
