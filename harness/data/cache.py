@@ -44,10 +44,10 @@ from harness.data.cache_record import CacheRecord
 from harness.data.event_source import ContentDigest, EventSource
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
 from harness.data.pins import Pin
-from harness.data.seal import damage, seal
+from harness.data.seal import damage, remove_sealed, seal
 from harness.data.split import event_hashes
-from harness.data.structure import StructureCheck
-from harness.errors import DataError
+from harness.data.structure import StructureCheck, StructureReport
+from harness.errors import DataError, HarnessError
 from harness.files import (
     Progress,
     check_space,
@@ -190,6 +190,38 @@ def store_events(
     if not file.part_events:
         check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
+    checksum, structure = _store_objects(challenge, file, source, folder, expected, progress)
+    try:
+        _store_beside(challenge, file, source, folder)
+    except HarnessError:
+        # Gigabytes that nobody would look at again.
+        for name in (EVENTS_NAME, _hashes_name(challenge.split.key), *names_beside(challenge)):
+            remove_sealed(folder / name)
+        raise
+    record = CacheRecord(
+        process=file.process,
+        source=file.name,
+        checksum=checksum,
+        shape=(source.n_events, *challenge.layout.shape),
+        reading=None if source.reading is None else source.reading(),
+        algorithms=source.algorithms.names if source.algorithms else (),
+        n_entries=_count_entries(folder / EVENTS_NAME),
+        structure=structure,
+        made_with={"harness": harness.__version__, "numpy": np.__version__},
+    )
+    write_json(folder / ABOUT_NAME, record, indent=2)
+    return record
+
+
+def _store_objects(
+    challenge: Challenge,
+    file: DataFile,
+    source: EventSource,
+    folder: Path,
+    expected: Pin | None,
+    progress: Progress,
+) -> tuple[str, StructureReport]:
+    """Write events and hashes; return the checksum of the source, and what was seen."""
     shape = (source.n_events, *challenge.layout.shape)
     key = challenge.split.key
     check = StructureCheck(source=file.name, layout=challenge.layout)
@@ -216,6 +248,11 @@ def store_events(
         (folder / ABOUT_NAME).unlink(missing_ok=True)
     seal(folder / EVENTS_NAME)
     seal(folder / _hashes_name(key))
+    return checksum, check.report()
+
+
+def _store_beside(challenge: Challenge, file: DataFile, source: EventSource, folder: Path) -> None:
+    """Write what is known of each event beside its objects."""
     store_column(folder / IDS_NAME, source.ids, "<i8")
     store_column(folder / MENU_NAME, source.menu, "|b1")
     store_column(folder / PARTS_NAME, source.parts, "|i1")
@@ -223,34 +260,21 @@ def store_events(
         values = source.conditions[condition.name]
         store_condition(folder, condition, values, source.n_events, where=file.name)
     store_algorithms(folder, source.algorithms, source.n_events, where=file.name)
-    record = CacheRecord(
-        process=file.process,
-        source=file.name,
-        checksum=checksum,
-        shape=shape,
-        reading=None if source.reading is None else source.reading(),
-        algorithms=source.algorithms.names if source.algorithms else (),
-        n_entries=_count_entries(folder / EVENTS_NAME),
-        structure=check.report(),
-        made_with={"harness": harness.__version__, "numpy": np.__version__},
-    )
-    write_json(folder / ABOUT_NAME, record, indent=2)
-    return record
 
 
 def _check_content(file: DataFile, checksum: str, expected: Pin | None) -> None:
     """Refuse decoded events of a data set with another checksum than the one that is known."""
-    if expected is not None and expected.checksum not in {None, checksum}:
+    known, origin = file.checksum, "manifest"
+    fix = "get the files of the right release"
+    if known is None and expected is not None:
+        known, origin = expected.checksum, expected.origin
+        fix += "; if it, or the rules for reading it, changed: `harness fetch --repin`"
+    if known not in {None, checksum}:
         raise DataError(
             f"the checksum of its decoded test events is {checksum}",
             where=file.name,
-            expected=f"{expected.checksum} ({expected.origin})",
-            fix="get the files of the right release"
-            + (
-                ""
-                if expected.origin == "manifest"
-                else "; if the release or the rules for reading it changed: `harness fetch --repin`"
-            ),
+            expected=f"{known} ({origin})",
+            fix=fix,
         )
 
 

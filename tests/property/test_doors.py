@@ -42,6 +42,7 @@ from harness.ci.ledger import read_attempts
 from harness.ci.staging import read_files, write_files
 from harness.data import hdf5, hub, hub_api, npy
 from harness.data.level1.on_hub import files_of
+from harness.data.level1.reading import open_data_set
 from harness.data.manifest import load_manifest
 from harness.data.pins import read_pins
 from harness.data.sample import decode_member, encode_chunk, read_members, write_sample
@@ -68,6 +69,7 @@ from harness.submission.tree_models import load_forest
 from harness.submission.validate import read_submission
 from tests.cards import make_card
 from tests.events import LAYOUT, make_events, write_hdf5
+from tests.level1 import draw, small_challenge, write_hub
 from tests.repositories import MODEL, declaration
 
 IMAGES = ImageLayout(height=5, width=4)
@@ -410,6 +412,20 @@ def write_parquet(path: Path) -> None:
     pd.DataFrame(np.zeros((9, 3)), columns=["a", "b", "c"]).to_parquet(path)
 
 
+def write_level1(path: Path) -> None:
+    write_hub(path.parent, draw("ZB_run396102", "test", 9), n_files=1)
+    (path.parent / "data/ZB_run396102/test-00000-of-00001.parquet").rename(path)
+
+
+def read_level1(path: Path) -> object:
+    """Read events and what stands beside them, as `harness fetch cmsl1t --from` does."""
+    rules = small_challenge()
+    (file, *_) = rules.files
+    rules = rules.model_copy(update={"algorithms": None})
+    source = open_data_set(rules, file, path.parents[2], ("test",))
+    return [events for events, _ in source.chunks]
+
+
 PINS = json.dumps({"schema": 1, "files": {}, "revisions": {"CERN/x": "a" * 40}}).encode()
 HUB_ANSWERS = [
     json.dumps({"id": "CERN/x", "sha": "a" * 40}).encode(),
@@ -508,6 +524,11 @@ DOORS: dict[str, Door] = {
         placed(read_table, "t.csv"), lambda: [b"a,b\n1,2\n3,4\n"], TABLE, is_apart=True
     ),
     "Parquet table": Door(placed(read_table, "t.parquet"), written(write_parquet), is_apart=True),
+    "CMS level-1 release": Door(
+        placed(read_level1, "data/ZB_run396102/test-00000-of-00001.parquet"),
+        written(write_level1),
+        is_apart=True,
+    ),
     "npy table": Door(placed(read_table, "t.npy"), npy_file),
     "npz table": Door(placed(read_table, "t.npz"), npy_file, TABLE),
     "HDF5 provenance": Door(

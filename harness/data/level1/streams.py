@@ -375,7 +375,7 @@ def _expected(kinds: str) -> str:
 
 @cache
 def kind_of(kind: pa.DataType) -> str:
-    """Return the kind of NumPy's types that a type of Arrow is of; empty where it is none."""
+    """Return the kind of NumPy's types that a type of Arrow is of; ``O`` where it is none."""
     from pyarrow import types
 
     if types.is_boolean(kind):
@@ -384,4 +384,4 @@ def kind_of(kind: pa.DataType) -> str:
         return "i"
     if types.is_unsigned_integer(kind):
         return "u"
-    return "f" if types.is_floating(kind) else ""
+    return "f" if types.is_floating(kind) else "O"
