@@ -269,7 +269,13 @@ def retry_passing_faults(
             before_sleep=say_long_wait,
             reraise=True,
         )
-    except (PassingFaultError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    # A header of an answer may be no number, no address or no text.
+    except (
+        PassingFaultError,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        ValueError,
+    ) as error:
         n_attempts = patience.max_attempts if _is_passing(error) else 0
         raise _given_up(url, error, n_attempts, part) from error
 
