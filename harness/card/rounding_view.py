@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from rich.console import RenderableType
 
-from harness.card.records import FixedWidths, NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.records import (
+    FixedWidths,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    ScoredChallenge,
+    WorkingPoint,
+)
 from harness.card.terminal import DASH, interval_text, rate_text, table
+from harness.challenge import input_rate_khz, point_text
 
 
 def rounding_view(card: ScoreCard) -> list[RenderableType]:
@@ -15,7 +23,7 @@ def rounding_view(card: ScoreCard) -> list[RenderableType]:
     parts: list[RenderableType] = [] if card.precision is None else [_words(card.precision)]
     before, after, where = _before_and_after(card)
     if isinstance(before, Physics) and isinstance(after, Physics):
-        parts.append(_figures(before, after, where, card.challenge.working_point))
+        parts.append(_figures(before, after, where, card.challenge))
     return parts
 
 
@@ -43,10 +51,13 @@ def _words(widths: FixedWidths) -> RenderableType:
     return table(f"fixed-point words, {whose}", ("layer", "weights", "activations"), rows)
 
 
-def _figures(before: Physics, after: Physics, rounded: str, working_point: float) -> RenderableType:
+def _figures(
+    before: Physics, after: Physics, rounded: str, challenge: ScoredChallenge
+) -> RenderableType:
     """Draw AUC and TPR of each signal, of the float network and of the rounded one."""
-    fpr = _common_rate(before, after, working_point)
-    rates = f"TPR at FPR {fpr:.0e}"
+    fpr = _common_rate(before, after, challenge.working_point)
+    is_rate = input_rate_khz(challenge.merit) is not None
+    rates = f"TPR at {point_text(challenge.merit, fpr) if is_rate else f'FPR {fpr:.0e}'}"
     rows = [
         (
             signal,
