@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -78,6 +79,21 @@ class Place:
             manifest(folder, 1e-5, name="mycup"),
         )
         self.first, self.remote = first, GitRepository(folder / "remote")
+
+    def add(self, team: str) -> None:
+        """Merge another team's entry into the main branch of the remote."""
+        said = json.dumps({"seed": sum(team.encode())}).encode()
+        files = {**submission(team), f"submissions/{team}/figures.json": said}
+        base = self.remote.git("rev-parse", "main")
+        self.remote.git(
+            "update-ref", "refs/heads/main", self.remote.commit("x", files, parent=base)
+        )
+
+    def follow(self, clone: str) -> None:
+        """Bring a clone what was merged."""
+        git = GitRepository(self.folder / clone).git
+        git("fetch", "--quiet", "origin", "main")
+        git("reset", "--quiet", "--hard", "FETCH_HEAD")
 
     def publish(self, clone: str) -> tuple[str | Path, ...]:
         """Return the command of a publisher with a clone and a board of its own."""
@@ -157,6 +173,58 @@ def test_cards_are_pushed_while_others_are_scored(tmp_path):
         # Its machine is lost, and anna's scoring with it.
         one.kill()
         assert place.cards() == Counter(more)
+
+
+def play(place: Place, n_kills: int) -> None:
+    """Kill one of two publishers at random moments, while entries come; then let both end."""
+    generator = random.Random(n_kills)
+    clones, teams = ("one", "two"), {"anna", "bert", "carl"}
+    place.gate.touch()
+    commands = {clone: place.publish(clone) for clone in clones}
+    for number in range(n_kills):
+        teams |= {f"t{number}", f"u{number}"}
+        place.add(f"t{number}")
+        place.add(f"u{number}")
+        for clone in clones:
+            place.follow(clone)
+        victim = generator.choice(clones)
+        with scorer(*commands["one"]) as one, scorer(*commands["two"]) as two:
+            processes = {"one": one, "two": two}
+            time.sleep(generator.uniform(0.5, 6.0))
+            processes.pop(victim).kill()
+            (other,) = processes.values()
+            end(other)
+    for clone in clones:
+        place.follow(clone)
+        with scorer(*commands[clone]) as last:
+            end(last)
+    assert place.cards() == Counter(teams)
+    assert place.claims() == ""
+
+
+def test_of_two_publishers_that_are_killed_no_card_is_lost_or_doubled(place):
+    play(place, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_of_two_publishers_that_are_killed_fifty_times_no_card_is_lost_or_doubled(place):
+    play(place, 50)
+
+
+def test_a_card_of_files_that_somebody_else_has_published_meanwhile_is_dropped(place):
+    place.gate.touch()
+    alone = [one for one in place.publish("one") if one != "--push"]
+    with scorer(*alone) as one:
+        end(one)
+    kept = place.folder / "board-one" / "results" / "mycup"
+    assert len(list(kept.glob("*/*.json"))) == len(TEAMS)
+    with scorer(*place.publish("two")) as two:
+        end(two)
+    with scorer(*place.publish("one")) as one:
+        assert "anna: scored already" in end(one)
+    assert place.cards() == Counter(TEAMS)
+    assert Counter(path.parent.name for path in kept.glob("*/*.json")) == Counter(TEAMS)
 
 
 @pytest.mark.parametrize("has_plan", [True, False])
