@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from harness.challenge import Challenge, DataFile, Split, events_within
 from harness.data import hdf5
-from harness.data.cache import EventSource, lock_process, store_events
+from harness.data.cache import lock_process, store_events
+from harness.data.event_source import EventSource
 from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture

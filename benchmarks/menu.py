@@ -26,7 +26,8 @@ from harness.card.records import Physics
 from harness.challenge import Condition, EfficiencyAtRate, EventLayout, ObjectGroup
 from harness.data.mix import scatter_events
 from harness.metrics.evaluate import BACKGROUND, evaluate
-from harness.submission.inference import CHUNK_EVENTS, Job, compile_network, score_job
+from harness.submission.inference import CHUNK_EVENTS, CHUNKS_AT_A_TIME, compile_network
+from harness.submission.jobs import Job, score_job
 
 INPUT_RATE_KHZ = 28_608.8064
 MERIT = EfficiencyAtRate(rate_khz=1.0, input_rate_khz=INPUT_RATE_KHZ)
@@ -116,7 +117,13 @@ def inference(n_events: int, folder: Path) -> Callable[[], None]:
     def run() -> None:
         for _ in range(-(-n_events // N_TILE)):
             events = np.load(folder / "events.npy", mmap_mode="r")
-            score_job(scorer, events, job, {"scores": folder / "scores"})
+            score_job(
+                scorer,
+                events,
+                job,
+                {"scores": folder / "scores"},
+                chunks_at_a_time=CHUNKS_AT_A_TIME,
+            )
 
     return run
 

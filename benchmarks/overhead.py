@@ -37,9 +37,11 @@ from _table import Goal, Options, Report, publish, read_options, timed
 from numpy.typing import NDArray
 
 from harness.challenge import Challenge
-from harness.data.cache import EventSource, lock_process, store_events
-from harness.data.events import EventSelection, EventStore, open_store
+from harness.data.cache import lock_process, store_events
+from harness.data.event_source import EventSource
+from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
+from harness.data.selection import EventSelection
 
 ROOT = Path(__file__).resolve().parents[1]
 SUBMISSION = ROOT / "submissions" / "team_x"

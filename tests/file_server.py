@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 # A behaviour answers a request for content; `number` counts the requests for its path from 0.
 Behaviour = Callable[["Handler", bytes, int], None]
@@ -22,6 +23,7 @@ class Served:
     contents: dict[str, bytes] = field(default_factory=dict)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    heads: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
 
     def add(self, name: str, content: bytes, behaviour: Behaviour | None = None) -> str:
@@ -73,14 +75,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request."""
-        path = self.path.partition("?")[0]
+        path = unquote(self.path.partition("?")[0])
         number = sum(asked == path for asked, _ in self.served.requests)
         self.served.requests.append((path, self.headers.get("Range")))
+        self.served.heads.append(dict(self.headers.items()))
         content = self.served.contents.get(path)
         if content is None:
             self.send_error(404)
             return
         self.served.behaviours.get(path, serve_well)(self, content, number)
+
+    do_HEAD = do_GET  # noqa: N815 - for answers without a body
 
     def begin(self, status: int, length: int, **headers: str) -> None:
         """Send the head of an answer."""

@@ -1,4 +1,4 @@
-"""What rounding a float network to fixed widths costs its physics, and the words, in a terminal."""
+"""What rounding a network costs its physics, and the words, in a terminal."""
 
 from __future__ import annotations
 
@@ -18,15 +18,24 @@ from harness.challenge import input_rate_khz, point_text
 
 def rounding_view(card: ScoreCard) -> list[RenderableType]:
     """Draw the words of a rounded network and its figures before and after; else nothing."""
-    if card.precision is None:
+    if card.precision is None and card.unrounded_physics is None:
         return []
-    parts: list[RenderableType] = [_words(card.precision)]
-    after = card.rounded_physics or card.firmware_physics
-    before = card.float_physics
-    if not isinstance(before, NotMeasured) and not isinstance(after, NotMeasured):
-        rounded = "in Keras" if card.rounded_physics is not None else "its firmware"
-        parts.append(_figures(before, after, rounded, card.challenge))
+    parts: list[RenderableType] = [] if card.precision is None else [_words(card.precision)]
+    before, after, where = _before_and_after(card)
+    if isinstance(before, Physics) and isinstance(after, Physics):
+        parts.append(_figures(before, after, where, card.challenge))
     return parts
+
+
+def _before_and_after(card: ScoreCard) -> tuple[Physics | NotMeasured, Physics | NotMeasured, str]:
+    """Return the figures of the float network, of the rounded one, and where that computes."""
+    if card.unrounded_physics is not None:
+        has_firmware = isinstance(card.firmware_physics, Physics)
+        after = card.firmware_physics if has_firmware else card.float_physics
+        return card.unrounded_physics, after, "its firmware" if has_firmware else "in Keras"
+    if card.rounded_physics is not None:
+        return card.float_physics, card.rounded_physics, "in Keras"
+    return card.float_physics, card.firmware_physics, "its firmware"
 
 
 def _words(widths: FixedWidths) -> RenderableType:

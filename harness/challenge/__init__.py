@@ -43,6 +43,7 @@ from harness.challenge.merit import (
     without_last_digits,
 )
 from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
+from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
 from harness.challenge.target import (
     RESOURCE_TITLES,
@@ -96,6 +97,7 @@ __all__ = [
     "Evidence",
     "Family",
     "FeatureUnits",
+    "FormatName",
     "Fraction",
     "ImageLayout",
     "IntakeRules",
@@ -113,8 +115,10 @@ __all__ = [
     "Positive",
     "Preselection",
     "RankingRules",
+    "ReadingRules",
     "RejectionAtTpr",
     "SignalsSeen",
+    "Source",
     "Split",
     "StatedTarget",
     "Target",

@@ -19,6 +19,7 @@ from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
 from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
 from harness.challenge.rules import IntakeRules, RankingRules
+from harness.challenge.source import Source
 from harness.challenge.split import Split
 from harness.challenge.target import AnyTarget, StatedTarget, Target
 from harness.challenge.values import Column, Name, Positive, Value, ascending
@@ -84,6 +85,9 @@ class Challenge(Value):
 
     Attributes
     ----------
+    source : Source or None
+        Where all data sets lie, in a format with a reader of its own; None: HDF5 files, each with
+        an address of its own.
     merit : Merit or None
         What is ranked, of each signal; None: the TPR at `working_point`.
     menu : str or None
@@ -116,6 +120,7 @@ class Challenge(Value):
     references: tuple[str, ...] = ()
     layout: AnyLayout
     preselection: Preselection | None = None
+    source: Source | None = Field(default=None, exclude_if=lambda source: source is None)
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
@@ -202,6 +207,7 @@ class Challenge(Value):
         if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
             raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
         self._check_beside()
+        self._check_source()
         self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
@@ -227,6 +233,23 @@ class Challenge(Value):
         limits = (self.target, *(target.limits for target in self.other_targets))
         return next((one for one in limits if isinstance(one, Target)), None)
 
+    def _check_source(self) -> None:
+        """Refuse data sets without a source, files beside one, and rules for unknown objects."""
+        with_parts = [file.name for file in self.files if file.part_events]
+        if self.source is None:
+            if with_parts:
+                raise ValueError(f"{with_parts[0]} has part_events, but there is no source")
+            return
+        without = [file.name for file in self.files if not file.part_events]
+        if without:
+            raise ValueError(f"{without[0]} is a data set of the source: it needs part_events")
+        if self.split.kind != "published":
+            raise ValueError("data sets of a source have parts: the split is published")
+        if unknown := self.source.reading.kinds - set(self.layout.slots):
+            raise ValueError(f"source.reading names {', '.join(sorted(unknown))}")
+        if lacking := self.layout.lacks("pt") if self.source.reading.kinds else None:
+            raise ValueError(f"source.reading is by pT; {lacking}")
+
     def _check_beside(self) -> None:
         """Refuse what needs a dataset beside the events that is not named."""
         if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
@@ -244,6 +267,9 @@ class Challenge(Value):
         """Refuse files whose parts do not fit the split."""
         split = self.split
         sources = [source for file in self.files for source in file.sources]
+        if self.source is not None:
+            self._check_data_sets()
+            return
         stated = [source for source in sources if source.part is not None]
         if split.kind == "hashed" and stated:
             raise ValueError(f"{stated[0].name} has a part, but the split is hashed")
@@ -262,6 +288,19 @@ class Challenge(Value):
                 f"{training[0]} is a signal's training part in an unsupervised challenge; "
                 "`training_signals: true` allows it"
             )
+
+    def _check_data_sets(self) -> None:
+        """Refuse data sets whose parts do not fit an unsupervised contest."""
+        background = [file for file in self.files if file.role == "background"]
+        if all("test" not in file.stated_parts for file in background):
+            raise ValueError("no background data set has the part test")
+        for file in self.files:
+            others = sorted(file.stated_parts - {"test"})
+            if file.role in {"signal", "hidden"} and others and not self.training_signals:
+                raise ValueError(
+                    f"{file.process} is a signal with the part {others[0]} in an unsupervised "
+                    "challenge; `training_signals: true` allows it"
+                )
 
     def processes(self, *roles: str) -> tuple[str, ...]:
         """Names of the processes whose files have one of `roles`, in the manifest's order."""

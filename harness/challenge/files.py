@@ -62,6 +62,9 @@ class DataFile(Value):
     pieces : tuple of Piece
         The files, where the process has several. Their number of events and checksum are then
         those of all together, as far as they are known.
+    part_events : mapping of part to int
+        Of a data set of the challenge's `source`: the parts that are read, and the events that the
+        files of each hold. Its checksum is that of the decoded events.
     """
 
     name: FileName
@@ -75,6 +78,9 @@ class DataFile(Value):
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     pieces: tuple[Piece, ...] = Field(default=(), exclude_if=lambda pieces: not pieces)
+    part_events: dict[Part, Annotated[int, Field(ge=1)] | None] = Field(
+        default_factory=dict, exclude_if=lambda counts: not counts
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -85,6 +91,8 @@ class DataFile(Value):
 
     @model_validator(mode="after")
     def _is_one_file_or_several(self) -> DataFile:
+        if self.part_events:
+            self._check_data_set()
         if not self.pieces:
             return self
         own = {"record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part}
@@ -99,6 +107,18 @@ class DataFile(Value):
         self.__dict__["checksum"] = join_checksums(sums) if len(sums) == n_pieces else None
         return self
 
+    def _check_data_set(self) -> None:
+        """Refuse what only a file has, and count the events of all parts."""
+        own = {
+            "record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part,
+            "pieces": self.pieces or None,
+        }  # fmt: skip
+        if stated := [name for name, value in own.items() if value is not None]:
+            raise ValueError(f"{self.name} has part_events, so that it has no {stated[0]}")
+        counts = list(self.part_events.values())
+        known = [count for count in counts if count is not None]
+        self.__dict__["n_events"] = sum(known) if len(known) == len(counts) else None
+
     @property
     def sources(self) -> tuple[DataFile, ...]:
         """The files, each as if it were the only one of its process."""
@@ -110,6 +130,8 @@ class DataFile(Value):
     @property
     def stated_parts(self) -> frozenset[Part]:
         """Parts that the manifest states of its files; ``test`` where a signal states none."""
+        if self.part_events:
+            return frozenset(self.part_events)
         rest: Part | None = "test" if self.role in {"signal", "hidden"} else None
         parts = [source.part or rest for source in self.sources]
         return frozenset(part for part in parts if part is not None)

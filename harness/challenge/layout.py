@@ -78,10 +78,13 @@ class ObjectGroup(Value):
     ----------
     units : mapping of feature to FeatureUnits
         Of features that are in steps, such as hardware integers; others are what they say.
+    is_sum : bool
+        It is a sum over the event, no object: sums of pT do not add it again.
     """
 
     name: Name
     n_slots: int = Field(ge=1, le=MAX_CONSTITUENTS)
+    is_sum: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     units: dict[Name, FeatureUnits] = Field(
         default_factory=dict, exclude_if=lambda units: not units
     )

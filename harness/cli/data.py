@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,10 @@ from harness.cli.options import (
     results_option,
 )
 from harness.cli.output import print_result, tell
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from harness.challenge import Challenge, Part
 
 
 @click.command()
@@ -25,6 +29,8 @@ from harness.errors import UsageError
 @manifest_option
 @click.option("--mirror", help="Address below which the files lie by their names.")
 @click.option("--from", "source_folder", type=FOLDER, help="Folder that holds the files already.")
+@click.option("--only", metavar="NAME,...", help="These files or data sets alone.")
+@click.option("--parts", metavar="PART,...", help="These parts alone: train, validation, test.")
 @click.option("--dry-run", is_flag=True, help="Show what would be fetched, how large, where to.")
 @click.option("--trust-first-use", is_flag=True, help="Accept a file that has no known checksum.")
 @click.option(
@@ -44,6 +50,8 @@ def fetch(
     manifests: tuple[Path, ...],
     mirror: str | None,
     source_folder: Path | None,
+    only: str | None,
+    parts: str | None,
     dry_run: bool,
     trust_first_use: bool,
     repin: bool,
@@ -53,10 +61,10 @@ def fetch(
 ) -> None:
     """Download the files of CHALLENGE, check them, and convert them once for fast reading."""
     from harness.cli.progress import progress_bars
-    from harness.data.download import Patience
     from harness.data.fetch import fetch as fetch_files
     from harness.data.manifest import load_manifest
     from harness.data.view import fetch_view
+    from harness.data.web import Patience
 
     with progress_bars() as progress:
         report = fetch_files(
@@ -69,8 +77,30 @@ def fetch(
             with_blackbox=with_blackbox,
             progress=progress,
             patience=Patience(total_s=3600.0 * hours),
+            only=_listed("--only", only),
+            parts=_part_names(_listed("--parts", parts)),
         )
     print_result(report, fetch_view(report), as_json=as_json)
+
+
+def _listed(option: str, given: str | None) -> tuple[str, ...]:
+    """Take names that are separated by commas."""
+    if given is None:
+        return ()
+    names = tuple(name.strip() for name in given.split(","))
+    if not all(names):
+        raise UsageError(f"{option}: {given!r} has an empty name", expected="NAME or NAME,NAME")
+    return names
+
+
+def _part_names(names: Sequence[str]) -> tuple[Part, ...]:
+    from harness.challenge import PARTS
+
+    if wrong := [name for name in names if name not in PARTS]:
+        raise UsageError(
+            f"--parts: there is no part {wrong[0]!r}", expected=f"some of {', '.join(PARTS)}"
+        )
+    return tuple(part for part in PARTS if part in names)
 
 
 @click.group(invoke_without_command=True)
@@ -91,23 +121,47 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
 
 @data.command()
 @challenge_argument
+@click.argument("folder", type=FOLDER, required=False)
 @manifest_option
 @json_option
-def check(challenge: str | None, manifests: tuple[Path, ...], as_json: bool) -> None:
+def check(
+    challenge: str | None, folder: Path | None, manifests: tuple[Path, ...], as_json: bool
+) -> None:
     """Check the rules of CHALLENGE before a contest: rates, deadline, part, weights.
 
     It says how many background events may pass at each rate. Exit code 2 if something would spoil
-    the contest.
+    the contest. With FOLDER it reads the files of a challenge such as cmsl1t there instead, and
+    reports all in which they are not as harness assumes: exit code 5 if there is anything.
     """
     from harness.data.manifest import load_manifest
     from harness.scoring.readiness import check_challenge
     from harness.scoring.view import readiness_view
 
     rules = load_manifest(*manifests).challenge(challenge)
+    if folder is not None:
+        _compare(rules, folder, as_json=as_json)
+        return
     found = check_challenge(rules)
     print_result(found, readiness_view(found), as_json=as_json)
     if found.problems:
         raise UsageError(*found.problems)
+
+
+def _compare(rules: Challenge, folder: Path, *, as_json: bool) -> None:
+    from harness.cli.progress import progress_bars
+    from harness.data.formats import compare_files
+    from harness.data.view import comparison_view
+
+    with progress_bars() as progress:
+        found = compare_files(rules, folder, progress)
+    print_result(found, comparison_view(found), as_json=as_json)
+    if found.differences:
+        raise DataError(
+            f"{len(found.differences)} differences from what harness assumes",
+            where=str(folder),
+            expected=f"files of {rules.title} as docs/cmsl1t.md describes them",
+            fix="send the list to the maintainers; what would be wrong is refused by harness fetch",
+        )
 
 
 @data.command(name="import")

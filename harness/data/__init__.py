@@ -10,23 +10,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.data.events import EventSelection as EventSelection
     from harness.data.events import EventStore as EventStore
     from harness.data.events import open_store as open_store
     from harness.data.events import physical_units as physical_units
-    from harness.data.events import training_events as training_events
-    from harness.data.events import validation_events as validation_events
     from harness.data.manifest import Manifest as Manifest
     from harness.data.manifest import load_manifest as load_manifest
     from harness.data.published import test_events as test_events
+    from harness.data.selection import EventSelection as EventSelection
+    from harness.data.training import training_events as training_events
+    from harness.data.training import validation_events as validation_events
 
 _HOMES = {
-    "EventSelection": "harness.data.events",
+    "EventSelection": "harness.data.selection",
     "EventStore": "harness.data.events",
     "open_store": "harness.data.events",
     "physical_units": "harness.data.events",
-    "training_events": "harness.data.events",
-    "validation_events": "harness.data.events",
+    "training_events": "harness.data.training",
+    "validation_events": "harness.data.training",
     "test_events": "harness.data.published",
     "Manifest": "harness.data.manifest",
     "load_manifest": "harness.data.manifest",

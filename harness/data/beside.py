@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 
 from harness.challenge import Challenge, Condition, DataFile
 from harness.data.npy import map_npy, writing_npy
-from harness.data.seal import SEAL_SUFFIX, seal
+from harness.data.seal import remove_sealed, seal
 from harness.errors import DataError
-from harness.files import remove
 
 IDS_NAME = "ids.npy"
 MENU_NAME = "menu.npy"
@@ -97,7 +96,7 @@ def lacks_beside(
 def store_column(path: Path, values: NDArray[np.generic] | None, dtype: str) -> None:
     """Write one value for each event; remove what another file left where there is none."""
     if values is None:
-        _remove(path)
+        remove_sealed(path)
         return
     with writing_npy(path, values.shape, dtype) as stream:
         stream.write(values.astype(dtype, copy=False).data)
@@ -156,7 +155,7 @@ def store_algorithms(
     """
     path = folder / ALGORITHMS_NAME
     if algorithms is None:
-        _remove(path)
+        remove_sealed(path)
         return
     check_names(algorithms.names, where=where)
     n_bytes = -(-len(algorithms.names) // 8)
@@ -239,11 +238,6 @@ def join_conditions(
     """Put the conditions of several files one after the other."""
     names = several[0] if several else {}
     return {name: chain.from_iterable([one[name] for one in several]) for name in names}
-
-
-def _remove(path: Path) -> None:
-    remove(path)
-    remove(path.with_name(path.name + SEAL_SUFFIX))
 
 
 def _check_number(where: str, what: str, done: int, n_events: int) -> None:

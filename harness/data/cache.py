@@ -16,25 +16,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from pydantic import Field
 
 import harness
-from harness.challenge import Challenge, DataFile, EventLayout, Value
+from harness.challenge import Challenge, DataFile, EventLayout, Part
 from harness.data import npy
 from harness.data.beside import (
     IDS_NAME,
     MENU_NAME,
     PARTS_NAME,
-    Algorithms,
     conditions_of,
     lacks_beside,
     map_algorithms,
@@ -44,11 +40,14 @@ from harness.data.beside import (
     store_column,
     store_condition,
 )
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import ContentDigest, EventSource
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
-from harness.data.seal import damage, seal
+from harness.data.pins import Pin
+from harness.data.seal import damage, remove_sealed, seal
 from harness.data.split import event_hashes
 from harness.data.structure import StructureCheck, StructureReport
-from harness.errors import DataError
+from harness.errors import DataError, HarnessError
 from harness.files import (
     Progress,
     check_space,
@@ -66,81 +65,6 @@ ABOUT_NAME = "about.json"
 _OTHER_DISK = "name a folder on a disk that keeps locks in HARNESS_CACHE, such as a local one"
 
 
-class CacheRecord(Value):
-    """What ``about.json`` says of one cached process.
-
-    Attributes
-    ----------
-    checksum : str
-        Of the source file (``md5:`` or ``sha256:``), as it was checked.
-    algorithms : tuple of str
-        Names of the single algorithms of the menu whose decisions are there.
-    n_entries : int or None
-        Of events without their zeros: values that are not zero.
-    """
-
-    format: Literal[1] = 1
-    process: str
-    source: str
-    checksum: str
-    shape: tuple[int, ...]
-    n_entries: int | None = Field(default=None, exclude_if=lambda count: count is None)
-    algorithms: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
-    structure: StructureReport
-    made_with: dict[str, str] = Field(default_factory=dict)
-
-    @property
-    def n_events(self) -> int:
-        """Events in the cache."""
-        return self.shape[0]
-
-    @property
-    def n_bytes(self) -> int:
-        """Size of the events and their hashes."""
-        return self.events_bytes + npy_bytes(self.shape[:1], "<u8")
-
-    @property
-    def events_bytes(self) -> int:
-        """Size of the file of events."""
-        if self.n_entries is None:
-            return npy_bytes(self.shape, "<f4")
-        return npy_bytes((sparse_words(self.n_events, self.n_entries),), "<i8")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventSource:
-    """Events on their way into the cache.
-
-    Attributes
-    ----------
-    chunks : iterable of (events, classes)
-        float32 events of shape (m, *layout.shape), or sparse ones, and the class column or None.
-    n_events : int
-        How many there will be in all.
-    checksum : str
-        Of the source file.
-    ids : int64 array of shape (n_events,), or None
-        The number of each event, where the file has one.
-    menu : bool array of shape (n_events,), or None
-        Which events the menu of the trigger accepts, where the challenge has one.
-    conditions : mapping of name to iterable of float64 array, shape (m,)
-        What each `Condition` of the challenge was, chunk by chunk; of background alone.
-    algorithms : Algorithms or None
-        Decisions of the single algorithms of the menu, where the challenge has them.
-    parts : int8 array of shape (n_events,), or None
-        Index in `PARTS` of the part of each event, where a dataset of the file says it.
-    """
-
-    chunks: Iterable[tuple[Events, NDArray[np.floating] | None]]
-    n_events: int
-    checksum: str
-    ids: NDArray[np.int64] | None = None
-    menu: NDArray[np.bool_] | None = None
-    conditions: Mapping[str, Iterable[NDArray[np.float64]]] = field(default_factory=dict)
-    algorithms: Algorithms | None = None
-    parts: NDArray[np.int8] | None = None
-
-
 def index_of(challenge: Challenge, file: DataFile) -> str | None:
     """Return the dataset that says the part of each event of a file; None if none does."""
     roles = {"background", "signal", "hidden"} if challenge.training_signals else {"background"}
@@ -150,9 +74,8 @@ def index_of(challenge: Challenge, file: DataFile) -> str | None:
 
 def has_parts(challenge: Challenge, file: DataFile) -> bool:
     """Whether the cache says of each event of a process which part it is in."""
-    return bool(file.pieces and challenge.split.kind == "published") or (
-        index_of(challenge, file) is not None
-    )
+    has_several = bool(file.pieces and challenge.split.kind == "published")
+    return has_several or bool(file.part_events) or index_of(challenge, file) is not None
 
 
 def cache_root(root: Path | None = None) -> Path:
@@ -173,12 +96,19 @@ def process_folder(challenge: Challenge, process: str, root: Path) -> Path:
 
 
 def find_cached(
-    challenge: Challenge, file: DataFile, root: Path, *, is_read: bool = False
+    challenge: Challenge,
+    file: DataFile,
+    root: Path,
+    *,
+    is_read: bool = False,
+    parts: Sequence[Part] = (),
 ) -> CacheRecord | str:
     """Look for a sound cache of `file`.
 
     Parameters
     ----------
+    parts : sequence of str
+        Of a data set of a source: the parts that must be there.
     is_read : bool
         Whether its arrays are read and compared with their digests; see `harness.data.seal`.
 
@@ -195,7 +125,7 @@ def find_cached(
         record = read_json(about, CacheRecord)
     except DataError as error:
         return f"{about} is not readable: {error.problems[0].what}"
-    differs = _difference(challenge, file, folder, record)
+    differs = _difference(challenge, file, folder, record, parts)
     if differs is None and is_read:
         names = (EVENTS_NAME, _hashes_name(challenge.split.key), *names_beside(challenge))
         differs = next(filter(None, (damage(folder / name) for name in names)), None)
@@ -203,19 +133,36 @@ def find_cached(
 
 
 def _difference(
-    challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord
+    challenge: Challenge, file: DataFile, folder: Path, record: CacheRecord, parts: Sequence[Part]
 ) -> str | None:
     """Say in what the cache differs from the manifest or from what was written."""
     if record.shape[1:] != challenge.layout.shape:
         return f"the cache holds events of shape {record.shape[1:]}"
-    if file.n_events is not None and record.n_events != file.n_events:
-        return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
-    if file.checksum is not None and record.checksum != file.checksum:
+    if (other_count := _other_count(file, record, parts)) is not None:
+        return other_count
+    is_known = not file.part_events or record.holds_test_events
+    if is_known and file.checksum is not None and record.checksum != file.checksum:
         return f"the cache was made from a file with {record.checksum}"
     if lacking := lacks_beside(challenge, file, folder, has_parts=has_parts(challenge, file)):
         return lacking
     if _size(folder / EVENTS_NAME) != record.events_bytes:
         return f"{folder / EVENTS_NAME} is not the {record.events_bytes:,} bytes that were written"
+    return None
+
+
+def _other_count(file: DataFile, record: CacheRecord, parts: Sequence[Part]) -> str | None:
+    """Say if other events are there than the manifest says, or not all parts of a data set."""
+    if not file.part_events:
+        if file.n_events in {None, record.n_events}:
+            return None
+        return f"the cache holds {record.n_events:,} events, the manifest says {file.n_events:,}"
+    held = {} if record.reading is None else record.reading.n_read
+    if missing := [part for part in parts if part not in held]:
+        return f"the cache holds no {' and no '.join(missing)} events"
+    for part, n_read in held.items():
+        count = file.part_events.get(part)
+        if count is not None and count != n_read:
+            return f"the cache was made of {n_read:,} {part} events, the manifest says {count:,}"
     return None
 
 
@@ -225,11 +172,13 @@ def store_events(
     source: EventSource,
     root: Path,
     *,
+    expected: Pin | None = None,
     progress: Progress = no_progress,
 ) -> CacheRecord:
     """Write the events of `source` to the cache, checking their structure on the way.
 
-    The caller holds the lock of `lock_process`. Memory stays bounded by the chunks.
+    The caller holds the lock of `lock_process`. Memory stays bounded by the chunks. Decoded test
+    events of a data set are compared with the checksum that is `expected`, if one is.
 
     Raises
     ------
@@ -238,11 +187,45 @@ def store_events(
     EnvironmentFaultError
         The disk is full or not writable.
     """
-    check_count(file, source.n_events)
+    if not file.part_events:
+        check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
+    checksum, structure = _store_objects(challenge, file, source, folder, expected, progress)
+    try:
+        _store_beside(challenge, file, source, folder)
+    except HarnessError:
+        # Gigabytes that nobody would look at again.
+        for name in (EVENTS_NAME, _hashes_name(challenge.split.key), *names_beside(challenge)):
+            remove_sealed(folder / name)
+        raise
+    record = CacheRecord(
+        process=file.process,
+        source=file.name,
+        checksum=checksum,
+        shape=(source.n_events, *challenge.layout.shape),
+        reading=None if source.reading is None else source.reading(),
+        algorithms=source.algorithms.names if source.algorithms else (),
+        n_entries=_count_entries(folder / EVENTS_NAME),
+        structure=structure,
+        made_with={"harness": harness.__version__, "numpy": np.__version__},
+    )
+    write_json(folder / ABOUT_NAME, record, indent=2)
+    return record
+
+
+def _store_objects(
+    challenge: Challenge,
+    file: DataFile,
+    source: EventSource,
+    folder: Path,
+    expected: Pin | None,
+    progress: Progress,
+) -> tuple[str, StructureReport]:
+    """Write events and hashes; return the checksum of the source, and what was seen."""
     shape = (source.n_events, *challenge.layout.shape)
     key = challenge.split.key
     check = StructureCheck(source=file.name, layout=challenge.layout)
+    digest = ContentDigest(source)
     check_space(folder, cache_bytes(challenge.layout, source.n_events))
     with (
         writing_events(folder / EVENTS_NAME, challenge.layout, source.n_events) as write,
@@ -253,14 +236,23 @@ def store_events(
             chunk = positive_zeros(given)
             check.add(chunk, classes)
             write(chunk)
+            digest.add(chunk, done)
             hashes.write(event_hashes(chunk, key).astype("<u8", copy=False).data)
             done += len(chunk)
             progress(f"convert {file.name}", done, source.n_events, "events")
         if done != source.n_events:
             raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
+        checksum = source.checksum or digest.checksum
+        if digest.is_of_test_events:
+            _check_content(file, checksum, expected)
         (folder / ABOUT_NAME).unlink(missing_ok=True)
     seal(folder / EVENTS_NAME)
     seal(folder / _hashes_name(key))
+    return checksum, check.report()
+
+
+def _store_beside(challenge: Challenge, file: DataFile, source: EventSource, folder: Path) -> None:
+    """Write what is known of each event beside its objects."""
     store_column(folder / IDS_NAME, source.ids, "<i8")
     store_column(folder / MENU_NAME, source.menu, "|b1")
     store_column(folder / PARTS_NAME, source.parts, "|i1")
@@ -268,18 +260,22 @@ def store_events(
         values = source.conditions[condition.name]
         store_condition(folder, condition, values, source.n_events, where=file.name)
     store_algorithms(folder, source.algorithms, source.n_events, where=file.name)
-    record = CacheRecord(
-        process=file.process,
-        source=file.name,
-        checksum=source.checksum,
-        shape=shape,
-        algorithms=source.algorithms.names if source.algorithms else (),
-        n_entries=_count_entries(folder / EVENTS_NAME),
-        structure=check.report(),
-        made_with={"harness": harness.__version__, "numpy": np.__version__},
-    )
-    write_json(folder / ABOUT_NAME, record, indent=2)
-    return record
+
+
+def _check_content(file: DataFile, checksum: str, expected: Pin | None) -> None:
+    """Refuse decoded events of a data set with another checksum than the one that is known."""
+    known, origin = file.checksum, "manifest"
+    fix = "get the files of the right release"
+    if known is None and expected is not None:
+        known, origin = expected.checksum, expected.origin
+        fix += "; if it, or the rules for reading it, changed: `harness fetch --repin`"
+    if known not in {None, checksum}:
+        raise DataError(
+            f"the checksum of its decoded test events is {checksum}",
+            where=file.name,
+            expected=f"{known} ({origin})",
+            fix=fix,
+        )
 
 
 def _count_entries(path: Path) -> int | None:

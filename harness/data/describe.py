@@ -157,7 +157,7 @@ def describe(store: EventStore, *, progress: Progress = no_progress) -> Descript
             for process, survey in surveys.items()
             if survey.leading_pt
         },
-        remarks={file.process: store.record(file.process).structure.remarks for file in files},
+        remarks={file.process: store.record(file.process).remarks for file in files},
     )
 
 

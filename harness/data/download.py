@@ -6,30 +6,29 @@ Ctrl-C, kill -9), the next download continues from there. Checksum and the final
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import harness
+from harness.data.web import (
+    TIMEOUT_S,
+    PassingFaultError,
+    Patience,
+    Refused,
+    no_answer,
+    open_session,
+    retry_passing_faults,
+    size_of,
+    text_of_status,
+    within,
+)
 from harness.errors import DataError
 from harness.files import PART_SUFFIX, Progress, disk_fault, no_progress
 
 if TYPE_CHECKING:
     import requests
-    from tenacity import AttemptManager, RetryCallState
 
-# Seconds to connect, and between two pieces of an answer.
-TIMEOUT_S = (10.0, 60.0)
-# Answers of a server that may be different at the next attempt.
-_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-_MAX_ATTEMPTS = 5
-_FIRST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 60.0
 _PIECE_BYTES = 65_536
 # Of a file whose size nobody states: forty times the largest of ADC2021.
 _MOST_BYTES = 100 * 1024**3
@@ -37,47 +36,8 @@ _MOST_BYTES = 100 * 1024**3
 _SPEED_S = 60.0
 
 
-class PassingFaultError(Exception):
-    """A fault that may be gone at the next attempt.
-
-    Attributes
-    ----------
-    retry_after_s : float
-        How long the server asked to wait.
-    """
-
-    def __init__(self, text: str, retry_after_s: float = 0.0) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(text)
-
-
 # What to do about a file that is not the one that was asked for.
 ANOTHER_FILE = "try again, or another --mirror; if it stays, write to the publisher"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Patience:
-    """How long a download may take, and how often it is tried again.
-
-    Attributes
-    ----------
-    max_attempts : int
-        Attempts one after the other that bring nothing.
-    first_wait_s : float
-        Wait before the second attempt; twice as long before each further one.
-    answer_s : float
-        Longest time from a request to the first byte of the file.
-    least_bytes_per_s : float
-        Slowest line, over a minute: a server that sends a byte a minute never times out.
-    total_s : float
-        Longest time of a file, all attempts together.
-    """
-
-    max_attempts: int = _MAX_ATTEMPTS
-    first_wait_s: float = _FIRST_WAIT_S
-    answer_s: float = 120.0
-    least_bytes_per_s: float = 1024.0
-    total_s: float = 24 * 3600.0
 
 
 def download(
@@ -86,6 +46,9 @@ def download(
     *,
     checksum: str | None,
     n_bytes: int | None = None,
+    label: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    refused: Refused = text_of_status,
     fix: str = ANOTHER_FILE,
     progress: Progress = no_progress,
     patience: Patience | None = None,
@@ -102,6 +65,12 @@ def download(
         ``md5:`` or ``sha256:`` of the file; None: taken as it comes.
     n_bytes : int, optional
         Its size, if it is known.
+    label : str, optional
+        What it is called in `progress`; by default the name of `target`.
+    headers : mapping of str to str, optional
+        Of each request. `Authorization` is not sent to another host that the server names.
+    refused : callable
+        Makes an exception of an answer that is no success.
     fix : str
         What to do about another file, for the message.
     progress : Progress
@@ -119,7 +88,16 @@ def download(
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
-    downloader = _Downloader(target, n_bytes, progress, patience or Patience(), fix)
+    downloader = _Downloader(
+        target,
+        n_bytes,
+        progress,
+        patience or Patience(),
+        fix,
+        label=label or target.name,
+        headers=headers or {},
+        refused=refused,
+    )
     while True:
         try:
             pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)
@@ -144,90 +122,6 @@ def _another_file(url: str, checksum: str | None, error: ValueError, fix: str) -
     )
 
 
-@contextmanager
-def open_session() -> Iterator[requests.Session]:
-    """Open a session that names the harness and asks for files as they are."""
-    import requests
-
-    with requests.Session() as session:
-        session.headers["User-Agent"] = f"harness/{harness.__version__}"
-        # A compressed answer could not be resumed at a byte of the file.
-        session.headers["Accept-Encoding"] = "identity"
-        yield session
-
-
-def retry_passing_faults(
-    url: str, patience: Patience | None = None, part: Path | None = None
-) -> Iterator[AttemptManager]:
-    """Give attempts (`with attempt: ...`) until one passes or the patience ends.
-
-    After one that made `part` longer the attempts are counted from one again.
-
-    Raises
-    ------
-    DataError
-        The patience ended, or a fault does not pass.
-    """
-    import requests
-    import tenacity
-    import urllib3
-
-    patience = patience or Patience()
-    size = _size(part)
-
-    def count_from_one_if_it_grew(state: RetryCallState) -> None:
-        nonlocal size
-        if _size(part) > size:
-            state.attempt_number = 1
-        size = _size(part)
-
-    def wait_s(state: RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after_s if isinstance(error, PassingFaultError) else 0.0
-        backoff = patience.first_wait_s * 2.0 ** (state.attempt_number - 1)
-        return min(max(asked, backoff), _LONGEST_WAIT_S)
-
-    try:
-        yield from tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_passing),
-            after=count_from_one_if_it_grew,
-            stop=tenacity.stop_after_attempt(patience.max_attempts),
-            wait=wait_s,
-            reraise=True,
-        )
-    except (PassingFaultError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        n_attempts = patience.max_attempts if _is_passing(error) else 0
-        raise _given_up(url, error, n_attempts, part) from error
-
-
-def text_of_status(response: requests.Response) -> Exception:
-    """Turn an answer that is no success into an exception."""
-    what = f"the server says {response.status_code} {response.reason or ''}".rstrip()
-    if response.status_code in _PASSING_STATUS:
-        return PassingFaultError(what, _retry_after_s(response))
-    return DataError(
-        what,
-        where=response.url,
-        fix="is the address right? Another one may be given by --mirror or in a manifest",
-    )
-
-
-def _is_passing(error: BaseException) -> bool:
-    """Whether a fault may be gone at the next attempt; a bad certificate is not."""
-    import requests
-    import urllib3
-
-    if isinstance(error, requests.exceptions.SSLError):
-        return False
-    passing = PassingFaultError | requests.ConnectionError | requests.Timeout
-    # Faults in the midst of an answer come straight from urllib3.
-    return isinstance(error, passing | urllib3.exceptions.HTTPError)
-
-
-def _size(part: Path | None) -> int:
-    return part.stat().st_size if part is not None and part.exists() else 0
-
-
 class _Downloader:
     """What pooch calls to download: gathers the part, then hands it over."""
 
@@ -237,11 +131,17 @@ class _Downloader:
         n_bytes: int | None,
         progress: Progress,
         patience: Patience,
-        fix: str = ANOTHER_FILE,
+        fix: str,
+        *,
+        label: str,
+        headers: Mapping[str, str],
+        refused: Refused,
     ) -> None:
         self._fix = fix
+        self._headers = headers
+        self._refused = refused
         self._part = target.with_name(target.name + PART_SUFFIX)
-        self._label = target.name
+        self._label = label
         self._n_bytes = n_bytes
         self._progress = progress
         self._patience = patience
@@ -250,65 +150,50 @@ class _Downloader:
 
     def __call__(self, url: str, output_file: str, _pooch: object) -> None:
         """Download `url` to `output_file`."""
-        self.is_resumed = _size(self._part) > 0
+        self.is_resumed = size_of(self._part) > 0
         with open_session() as session:
-            for attempt in retry_passing_faults(url, self._patience, self._part):
+            for attempt in retry_passing_faults(url, self._patience, self._part, self._progress):
                 with attempt:
                     self._go_on(session, url)
         self._part.replace(output_file)
 
     def _go_on(self, session: requests.Session, url: str) -> None:
         """Ask for what is missing and append it; from the start if the server cannot resume."""
-        held = _size(self._part)
+        held = size_of(self._part)
         if held and held == self._n_bytes:
             return
-        headers = {"Range": f"bytes={held}-"} if held else {}
+        headers = {**self._headers, **({"Range": f"bytes={held}-"} if held else {})}
         with self._ask(session, url, headers) as response:
             if response.status_code == 416 and held:
                 # The part is longer than the file: it belongs to another one.
                 self._part.unlink()
                 raise PassingFaultError("the part that was held does not fit the file")
             if response.status_code not in {200, 206}:
-                raise text_of_status(response)
+                raise self._refused(response)
             start = _start_of(response) if response.status_code == 206 else 0
             if start not in {0, held}:
                 raise PassingFaultError(f"the server sends from byte {start}, not {held}")
             total = self._announced(response, start)
             self._append(_pieces(response), start, total)
-        if total is not None and _size(self._part) < total:
+        if total is not None and size_of(self._part) < total:
             raise PassingFaultError(
-                f"the line was cut after {_size(self._part):,} of {total:,} bytes"
+                f"the line was cut after {size_of(self._part):,} of {total:,} bytes"
             )
 
     def _ask(
         self, session: requests.Session, url: str, headers: Mapping[str, str]
     ) -> requests.Response:
-        """Send a request and wait for its answer, but not for ever.
-
-        A server can go on with interim answers or with a byte of a header now and then, so that
-        no wait for a single piece is long. The thread that waits for it ends with the process.
-        """
+        """Send a request and wait for its answer, but not for ever."""
         longest_s = min(self._patience.answer_s, self._left_s())
-        answer: Future[requests.Response] = Future()
 
-        def ask() -> None:
-            try:
-                answer.set_result(session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S))
-            except BaseException as error:  # noqa: BLE001 - whatever it is, the caller gets it
-                answer.set_exception(error)
+        def ask() -> requests.Response:
+            return session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S)
 
-        threading.Thread(target=ask, daemon=True).start()
         try:
-            return answer.result(longest_s)
+            return within(longest_s, ask, late=lambda response: response.close())
         except TimeoutError as error:
-            answer.add_done_callback(_close)
             self._left_s()
-            raise PassingFaultError(
-                f"the server gave no answer in {self._patience.answer_s:g} s"
-            ) from error
-        except KeyboardInterrupt:
-            answer.add_done_callback(_close)
-            raise
+            raise no_answer(self._patience.answer_s) from error
 
     def _left_s(self) -> float:
         """Return the time that is left for the file.
@@ -361,12 +246,6 @@ class _Downloader:
                     checked, seen = time.monotonic(), done
 
 
-def _close(answer: Future[requests.Response]) -> None:
-    """Close an answer that came when nobody waited for it any more."""
-    if answer.exception() is None:
-        answer.result().close()
-
-
 def _pieces(response: requests.Response) -> Iterator[bytes]:
     """Give what has come as it comes.
 
@@ -380,16 +259,3 @@ def _start_of(response: requests.Response) -> int:
     """Read the first byte's place out of ``Content-Range: bytes 100-199/200``."""
     first = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
     return int(first) if first.isdecimal() else -1
-
-
-def _retry_after_s(response: requests.Response) -> float:
-    # A date is allowed too, but no file server met so far sends one.
-    asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdecimal() else 0.0
-
-
-def _given_up(url: str, error: Exception, n_attempts: int, part: Path | None) -> DataError:
-    n_bytes = _size(part)
-    goes_on = f": it continues from the {n_bytes:,} bytes that came" if n_bytes else ""
-    tried = f"given up after {n_attempts} attempts that brought nothing: " if n_attempts else ""
-    return DataError(f"{tried}{error}", where=url, fix=f"run the same command again{goes_on}")

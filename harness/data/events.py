@@ -1,25 +1,21 @@
-"""Events of a challenge: what is scored, and what participants may train on.
+"""Events of a challenge, all parts of them, as the scorer sees them.
 
-`EventStore` serves the scorer, all parts of it. `training_events` and `validation_events` serve
-participants: they never hold a test event. With public files and a public key that is a convention
-which this module keeps; only a private file enforces it.
+What participants may train on is in `harness.data.training`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import PARTS, Challenge, DataFile, Part, events_within
+from harness.challenge import PARTS, Challenge, DataFile, Part
 from harness.data import sample as sample_file
 from harness.data.beside import has_algorithms
 from harness.data.cache import (
     EVENTS_NAME,
-    CacheRecord,
-    EventSource,
     cache_root,
     find_cached,
     has_parts,
@@ -35,9 +31,11 @@ from harness.data.cache import (
     read_events,
     store_events,
 )
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import EventSource
 from harness.data.manifest import load_manifest
-from harness.data.npy import CHUNK_BYTES
-from harness.data.split import chunks, is_in_part
+from harness.data.selection import AccessRecord, EventSelection
+from harness.data.split import is_in_part
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, no_progress
 from harness.submission.events import Events, SparseEvents
@@ -46,97 +44,6 @@ PACKAGE_SCHEME = "package:"
 # Files that scoring does without.
 OPTIONAL_ROLES = frozenset({"blackbox", "variation"})
 PACKAGE_FOLDER = Path(__file__).parent / "files"
-
-# Called with the process and the positions of events whenever a selection gathers some.
-AccessRecord = Callable[[str, NDArray[np.int64]], None]
-
-
-class EventSelection:
-    """Some events of one process, gathered from the memory map when they are asked for.
-
-    It has a length, a shape and a dtype, is indexed like an array along its first axis, is turned
-    into one by `numpy.asarray` (which holds all of it in memory), and gives it piece by piece by
-    `chunks`.
-
-    Parameters
-    ----------
-    process : str
-        Name of the process.
-    events : float32 array, shape (n, *layout.shape), or SparseEvents
-        All events of the process.
-    indices : ndarray of int64, shape (m,)
-        Positions of the selected ones, rising.
-    on_access : callable, optional
-        Called with the process and the positions of the events that are gathered.
-    """
-
-    def __init__(
-        self,
-        process: str,
-        events: Events,
-        indices: NDArray[np.int64],
-        on_access: AccessRecord | None = None,
-    ) -> None:
-        self.process = process
-        self._events = events
-        self._indices = indices
-        self._on_access = on_access
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the array that the selection stands for."""
-        return (len(self._indices), *self._events.shape[1:])
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return self._events.ndim
-
-    @property
-    def dtype(self) -> np.dtype[np.float32]:
-        """Float32."""
-        return self._events.dtype
-
-    def __len__(self) -> int:
-        """Return the number of selected events."""
-        return len(self._indices)
-
-    def __repr__(self) -> str:
-        """Say what is selected."""
-        return f"<EventSelection {self.process} {self.shape} {self.dtype}>"
-
-    def __getitem__(
-        self, key: int | slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]
-    ) -> NDArray[np.float32]:
-        """Gather events: an integer gives one, a slice, positions or a mask give several."""
-        chosen = self._indices[key]
-        if self._on_access is not None:
-            self._on_access(self.process, np.atleast_1d(chosen))
-        # Images become dense here.
-        gathered: NDArray[np.float32] = np.array(self._events[chosen])
-        return gathered
-
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        """Give one event after the other."""
-        for chunk in self.chunks():
-            yield from chunk
-
-    def __array__(
-        self,
-        dtype: np.typing.DTypeLike | None = None,
-        copy: bool | None = None,  # noqa: FBT001 - NumPy's protocol
-    ) -> NDArray[np.float32]:
-        """Gather all; there is no array to share, so ``copy=False`` is refused."""
-        if copy is False:
-            raise ValueError(
-                "a selection is gathered from a file: there is nothing to share without a copy"
-            )
-        return self[:].astype(dtype or self.dtype, copy=False)
-
-    def chunks(self, n_events: int | None = None) -> Iterator[NDArray[np.float32]]:
-        """Give the selected events in order, at most `n_events` (or 15 MB) at a time."""
-        for chunk in chunks(len(self), n_events or events_within(CHUNK_BYTES, self.shape[1:])):
-            yield self[chunk]
 
 
 class EventStore:
@@ -268,6 +175,7 @@ class EventStore:
         if file.part is not None:
             return every if file.part == part else every[:0]
         if has_parts(self.challenge, file):
+            self._check_part(file, part)
             parts = open_parts(self.challenge, process, self.root)
             return np.flatnonzero(parts == PARTS.index(part)).astype(np.int64, copy=False)
         if self._is_background(process):
@@ -276,6 +184,18 @@ class EventStore:
         if part != "test":
             raise UsageError(f"only background has a {part} part; {process} is for testing")
         return every
+
+    def _check_part(self, file: DataFile, part: Part) -> None:
+        """Refuse a part of a data set that was not fetched."""
+        reading = self.record(file.process).reading
+        if reading is None or part not in file.part_events or part in reading.n_read:
+            return
+        held = ", ".join(reading.n_read)
+        raise DataError(
+            f"the part {part} of {file.name} is not here",
+            where=f"challenge {self.challenge.name}; in the cache: {held}",
+            fix=f"harness fetch {self.challenge.name} --only {file.name} --parts {part}",
+        )
 
     def select(self, process: str, part: Part) -> EventSelection:
         """Return the events of `process` in `part`, gathered when they are asked for."""
@@ -293,6 +213,7 @@ def open_store(
     *,
     progress: Progress = no_progress,
     on_access: AccessRecord | None = None,
+    processes: Collection[str] | None = None,
 ) -> EventStore:
     """Open the events of `challenge`; those that come with the harness are decoded first.
 
@@ -306,6 +227,8 @@ def open_store(
         Called with the state of the decoding.
     on_access : callable, optional
         Called with every event that a selection gathers.
+    processes : collection of str, optional
+        Those that are needed; None: all that scoring needs.
 
     Raises
     ------
@@ -316,62 +239,20 @@ def open_store(
     records: dict[str, CacheRecord] = {}
     problems: list[Problem] = []
     for file in challenge.files:
+        if processes is not None and file.process not in processes:
+            continue
         found = find_cached(challenge, file, root, is_read=True)
         if isinstance(found, str) and is_packaged(file):
             found = decode_packaged(challenge, file, root, progress)
         if isinstance(found, CacheRecord):
             records[file.process] = found
-        elif file.role not in OPTIONAL_ROLES:
+        elif processes is not None or file.role not in OPTIONAL_ROLES:
             problems.append(
                 Problem(what=found, where=file.name, fix=f"harness fetch {challenge.name}")
             )
     if problems:
         raise DataError(*problems)
     return EventStore(challenge, root, records, on_access)
-
-
-def training_events(
-    challenge: str | Challenge = "sample",
-    *,
-    root: Path | None = None,
-    manifest: str | Path | None = None,
-    on_access: AccessRecord | None = None,
-    signal: str | None = None,
-) -> EventSelection:
-    """Return the background events to train on; no test event is among them.
-
-    Parameters
-    ----------
-    challenge : str or Challenge
-        A challenge or its name.
-    root : Path, optional
-        The cache; by default the one that all commands use.
-    manifest : str or Path, optional
-        A manifest of your own that holds the challenge.
-    on_access : callable, optional
-        Called with the process and the positions of the events that are gathered.
-    signal : str, optional
-        A signal, to get its training part; only where the challenge allows it.
-
-    Returns
-    -------
-    EventSelection
-        float32, shape (n, *layout.shape); of objects pT [GeV], eta, phi [rad]. Images are dense:
-        take them by `chunks`, if all of them do not fit into memory.
-    """
-    return _part_of(challenge, "train", root, manifest, on_access, signal)
-
-
-def validation_events(
-    challenge: str | Challenge = "sample",
-    *,
-    root: Path | None = None,
-    manifest: str | Path | None = None,
-    on_access: AccessRecord | None = None,
-    signal: str | None = None,
-) -> EventSelection:
-    """Return the background events to validate on; as `training_events`, of another part."""
-    return _part_of(challenge, "validation", root, manifest, on_access, signal)
 
 
 def physical_units(
@@ -412,42 +293,6 @@ def challenge_of(challenge: str | Challenge, manifest: str | Path | None) -> Cha
         return challenge
     own = None if manifest is None else Path(manifest)
     return load_manifest(own).challenge(challenge)
-
-
-def _part_of(
-    challenge: str | Challenge,
-    part: Part,
-    root: Path | None,
-    manifest: str | Path | None,
-    on_access: AccessRecord | None,
-    signal: str | None,
-) -> EventSelection:
-    challenge = challenge_of(challenge, manifest)
-    store = open_store(challenge, root, on_access=on_access)
-    if signal is not None:
-        _refuse_signal(challenge, signal)
-    names = challenge.processes("background") if signal is None else (signal,)
-    if challenge.split.kind == "published":
-        names = tuple(name for name in names if len(store.indices(name, part)))
-    if len(names) != 1:
-        whose = "background files" if signal is None else f"files of {signal}"
-        raise UsageError(
-            f"{challenge.name} has {len(names)} {whose} with a {part} part, expected one"
-        )
-    return store.select(names[0], part)
-
-
-def _refuse_signal(challenge: Challenge, signal: str) -> None:
-    """Refuse a signal where its events are no training events, before any is read."""
-    if not challenge.training_signals:
-        raise UsageError(
-            f"{challenge.name} is unsupervised: {signal} has no training part",
-            fix="train on background alone",
-        )
-    known = challenge.processes("signal")
-    if signal not in known:
-        listed = ", ".join(known)
-        raise UsageError(f"{challenge.name} has no signal {signal!r}", expected=f"one of {listed}")
 
 
 def decode_packaged(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, DataFile
-from harness.data.cache import CacheRecord, cache_root, find_cached, process_folder
+from harness.data.cache import cache_root, find_cached, process_folder
+from harness.data.cache_record import CacheRecord
 from harness.data.events import OPTIONAL_ROLES, is_packaged
 from harness.data.manifest import Manifest
 

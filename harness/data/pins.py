@@ -1,9 +1,11 @@
-"""The lock file of checksums: what a Zenodo record, or the first use, said of each file."""
+"""The lock file of checksums and commits: what was said of each file, or is first used."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from filelock import FileLock
 from pydantic import Field
@@ -24,7 +26,7 @@ class Pin(Value):
     origin : str
         Who said so.
     url : str or None
-        Where Zenodo keeps the file.
+        Where Zenodo or the Hub keeps the file.
     """
 
     checksum: str | None
@@ -41,6 +43,10 @@ class Pin(Value):
 class _Pins(Value):
     schema_: Literal[1] = Field(default=1, alias="schema")
     files: dict[str, Pin] = Field(default_factory=dict)
+    # The commit of each repository of the Hub.
+    revisions: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]] = Field(
+        default_factory=dict
+    )
 
 
 def read_pins(path: Path) -> dict[str, Pin]:
@@ -51,10 +57,25 @@ def read_pins(path: Path) -> dict[str, Pin]:
     DataError
         The file is broken.
     """
+    return _read(path).files
+
+
+def read_revision(path: Path, repository: str) -> str | None:
+    """Read the commit of a repository that is pinned at `path`; None where none is.
+
+    Raises
+    ------
+    DataError
+        The file is broken.
+    """
+    return _read(path).revisions.get(repository)
+
+
+def _read(path: Path) -> _Pins:
     if not path.exists():
-        return {}
+        return _Pins(schema=1)
     fix = "correct it or move it away; the checksums are then asked for again"
-    return read_json(path, _Pins, fix=fix).files
+    return read_json(path, _Pins, fix=fix)
 
 
 def write_pin(path: Path, name: str, pin: Pin) -> None:
@@ -65,7 +86,50 @@ def write_pin(path: Path, name: str, pin: Pin) -> None:
     EnvironmentFaultError
         It cannot be written.
     """
+    with _changing(path) as pins:
+        pins.files[name] = pin
+
+
+def replace_pins(path: Path, files: Mapping[str, Pin], *, below: str) -> None:
+    """Put what is known of the files of a folder in place of what was known of it.
+
+    Parameters
+    ----------
+    path : Path
+        File of the pins.
+    files : mapping of str to Pin
+        By the path of each file.
+    below : str
+        Path of the folder, with a slash after it.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It cannot be written.
+    """
+    with _changing(path) as pins:
+        for name in [name for name in pins.files if name.startswith(below)]:
+            del pins.files[name]
+        pins.files.update(files)
+
+
+def write_revision(path: Path, repository: str, revision: str) -> None:
+    """Pin the commit of a repository.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It cannot be written.
+    """
+    with _changing(path) as pins:
+        pins.revisions[repository] = revision
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[_Pins]:
+    """Give the pins to be changed, and write them; another process waits meanwhile."""
     make_folder(path.parent)
     with FileLock(path.with_name(f"{path.name}.lock")):
-        pins = _Pins(schema=1, files={**read_pins(path), name: pin})
+        pins = _read(path)
+        yield pins
         write_json(path, pins, indent=2)

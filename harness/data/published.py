@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from harness.board.public import public_challenge
 from harness.challenge import Challenge, mix64
-from harness.data.events import EventSelection, EventStore, challenge_of, open_store
+from harness.data.events import EventStore, challenge_of, open_store
 from harness.data.mix import Beside, beside_of
+from harness.data.selection import EventSelection
 from harness.errors import InvalidSubmissionError, UsageError
 from harness.submission.events import Events
 

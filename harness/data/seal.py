@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.files import fast_digest, write_whole
+from harness.files import fast_digest, remove, write_whole
 
 SEAL_SUFFIX = ".blake3"
 
@@ -19,6 +19,12 @@ def seal(path: Path) -> str:
     digest = fast_digest(path)
     write_whole(path.with_name(path.name + SEAL_SUFFIX), f"{digest}\n".encode())
     return digest
+
+
+def remove_sealed(path: Path) -> None:
+    """Remove a file and its seal, if they are there."""
+    remove(path)
+    remove(path.with_name(path.name + SEAL_SUFFIX))
 
 
 def damage(path: Path) -> str | None:

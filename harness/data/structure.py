@@ -111,28 +111,68 @@ class StructureCheck:
         # Columns in one piece: reductions over rows of three numbers are ten times slower.
         pieces = [np.ascontiguousarray(column) for column in np.moveaxis(events, -1, 0)]
         columns = dict(zip(self.layout.features, pieces, strict=True))
-        self._refuse(columns, {name: ~np.isfinite(each) for name, each in columns.items()})
+        if not len(events):
+            return
+        low, high = events.min(axis=0), events.max(axis=0)
+        ranges = {name: (low[:, i], high[:, i]) for i, name in enumerate(columns)}
+        self._refuse_bad(columns, ranges)
         is_filled = self.layout.is_filled(events)
         if (pt := columns.get("pt")) is not None:
-            self._refuse(columns, {"pt": pt < 0}, "is a negative pT")
             if self.layout.kind == "objects":
-                self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours())
+                self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours)
             others = [each != 0 for name, each in columns.items() if name != "pt"]
             self._count("n_padding", np.logical_or.reduce(others) & ~is_filled)
-        has_gap = (is_filled[:, 1:] & ~is_filled[:, :-1]) & self._neighbours()
+        has_gap = (is_filled[:, 1:] > is_filled[:, :-1]) & self._neighbours
         if self.layout.kind == "constituents" and has_gap.any():
             self._refuse_gap(has_gap)
         self._count("n_gaps", has_gap)
         if classes is not None:
             self._count("n_class_differs", classes != slot_classes(self.layout) * is_filled)
         if "phi" in columns:
-            self._count("n_phi_out_of_range", self._is_out_of_turn(columns["phi"]))
-        for name in set(self._extremes) & set(columns) if len(events) else ():
-            largest = float(np.abs(self.layout.values(events, name)).max())
+            self._count("n_phi_out_of_range", self._is_out_of_turn(columns["phi"], ranges["phi"]))
+        for name in set(self._extremes) & set(columns):
+            largest = self._largest(name, columns, ranges)
             self._extremes[name] = max(self._extremes[name], largest)
-        filled = np.count_nonzero(is_filled, axis=0)
+        filled = np.add.reduce(is_filled.view(np.uint8), axis=0, dtype=np.int64)
         self._filled = filled if self._filled is None else self._filled + filled
         self._n_events += len(events)
+
+    def _refuse_bad(
+        self,
+        columns: Mapping[str, NDArray[np.float32]],
+        ranges: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    ) -> None:
+        """Refuse values that are not finite, and negative pT: the ranges say if there is any."""
+        # A value that is not a number makes both ends of the range that.
+        if not all(np.isfinite(end).all() for both in ranges.values() for end in both):
+            self._refuse(columns, {name: ~np.isfinite(each) for name, each in columns.items()})
+        if "pt" in ranges and (ranges["pt"][0] < 0).any():
+            self._refuse(columns, {"pt": columns["pt"] < 0}, "is a negative pT")
+
+    def _largest(
+        self,
+        name: str,
+        columns: Mapping[str, NDArray[np.float32]],
+        ranges: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    ) -> float:
+        """Return the largest magnitude of a feature, in its unit."""
+        if name == "phi":
+            # In steps, that of an angle grows to half a turn, and falls from there.
+            scaled = list(self.layout.scaled(name))
+            values = np.maximum(*(np.abs(end) for end in ranges[name]))
+            largest = 0.0
+            for slots, units in scaled:
+                half = units.turn / 2
+                off = np.abs(np.abs(columns[name][:, slots]) - half).min()
+                largest = max(largest, float((half - off) * units.step))
+                values[slots] = 0.0
+            return max(largest, float(values.max()))
+        # The ends of the ranges as two events, of which `values` leaves out what is no object.
+        ends = np.zeros((2, *self.layout.shape), np.float32)
+        for number, column in enumerate(self.layout.features):
+            low, high = ranges[column]
+            ends[..., number] = high if column == "pt" and name != "pt" else (low, high)
+        return float(np.abs(self.layout.values(ends, name)).max())
 
     def _add_sparse(self, events: SparseEvents) -> None:
         """Check the pixels that are not zero; their order was checked when they were read."""
@@ -179,17 +219,22 @@ class StructureCheck:
         if is_odd.any():
             self._counts[name] += int(np.count_nonzero(is_odd.any(axis=1)))
 
+    @property
     def _neighbours(self) -> NDArray[np.bool_]:
-        """Return which slots are followed by one of the same kind of object."""
+        """Which slots are followed by one of the same kind of object."""
         is_same: NDArray[np.bool_] = np.diff(slot_classes(self.layout)) == 0
         return is_same
 
-    def _is_out_of_turn(self, phi: NDArray[np.float32]) -> NDArray[np.bool_]:
+    def _is_out_of_turn(
+        self, phi: NDArray[np.float32], ends: tuple[NDArray[np.float32], NDArray[np.float32]]
+    ) -> NDArray[np.bool_]:
         """Return which angles are beyond pi, or, in steps, a turn or more away from zero."""
-        is_out = np.abs(phi) > np.pi + PHI_TOLERANCE
+        largest = np.full(phi.shape[1], np.float32(np.pi + PHI_TOLERANCE))
         for slots, units in self.layout.scaled("phi"):
-            is_out[:, slots] = np.abs(phi[:, slots]) >= units.turn
-        return is_out
+            # The angle of a whole turn is out as well.
+            largest[slots] = np.nextafter(np.float32(units.turn), np.float32(0))
+        is_out = (-ends[0] > largest) | (ends[1] > largest)
+        return np.abs(phi) > largest if is_out.any() else np.zeros((1, 1), np.bool_)
 
     def _refuse(
         self,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from harness.card.records import IsolationKind
 from harness.challenge import Challenge
 from harness.data.cache import cache_root
-from harness.data.events import training_events
 from harness.data.manifest import load_manifest
+from harness.data.training import training_events
 from harness.errors import EnvironmentFaultError, SubmissionError, UsageError
 from harness.files import read_bounded
 from harness.sandbox import Workspace, open_tried_workspace

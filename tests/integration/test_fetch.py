@@ -19,10 +19,11 @@ import pytest
 from harness.challenge import Challenge
 from harness.data import download
 from harness.data.cache import lock_process
-from harness.data.download import Patience
 from harness.data.events import open_store
-from harness.data.fetch import DOWNLOAD_FOLDER, FetchReport, fetch
+from harness.data.fetch import FetchReport, fetch
+from harness.data.fetch_plan import DOWNLOAD_FOLDER
 from harness.data.pins import read_pins
+from harness.data.web import Patience
 from harness.errors import DataError, EnvironmentFaultError, ExitCode, UsageError
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.file_server import (

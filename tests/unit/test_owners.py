@@ -48,6 +48,7 @@ OWNERS: dict[str, str] = {
     "harness/data/hdf5.py": "files of events; a door",
     "harness/data/tables/text.py": "CSV and Parquet of an organiser; a door",
     "harness/data/tables/arrays.py": "npz archives of an organiser; a door",
+    "harness/data/level1/streams.py": "Parquet of a release; a door",
     "harness/data/importing.py": "events that this run wrote",
     "harness/data/sample.py": "the sample of events; a door",
     "harness/data/hdf5_writer.py": "files that it writes",

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from harness.challenge import Challenge, DataFile
-from harness.data.cache import CacheRecord, EventSource, lock_process, store_events
-from harness.data.events import AccessRecord, EventStore, open_store
+from harness.data.cache import lock_process, store_events
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import EventSource
+from harness.data.events import EventStore, open_store
+from harness.data.selection import AccessRecord
 from tests.events import make_challenge, make_events, toy_file, with_classes
 
 CHECKSUM = "sha256:" + "0" * 64

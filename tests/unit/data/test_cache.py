@@ -16,8 +16,6 @@ import pytest
 from harness.challenge import ADC2021_BYTES
 from harness.data import cache, npy
 from harness.data.cache import (
-    CacheRecord,
-    EventSource,
     cache_root,
     find_cached,
     lock_process,
@@ -27,6 +25,8 @@ from harness.data.cache import (
     read_events,
     store_events,
 )
+from harness.data.cache_record import CacheRecord
+from harness.data.event_source import EventSource
 from harness.data.split import event_hashes
 from harness.errors import DataError, EnvironmentFaultError, ExitCode
 from harness.files import check_space, file_checksum, writing
@@ -205,7 +205,8 @@ import os, signal, sys
 from pathlib import Path
 from tests.events import make_events
 from tests.unit.data.test_cache import TOY, FILE
-from harness.data.cache import EventSource, lock_process, store_events
+from harness.data.cache import (lock_process, store_events)
+from harness.data.event_source import EventSource
 
 def chunks():
     for number in range(10):

@@ -38,8 +38,35 @@ def own(path: Path, name: str = "own", title: str = "Own") -> Path:
 
 
 class TestBuiltIn:
-    def test_the_three_challenges_are_there(self) -> None:
-        assert load_manifest().names == ("sample", "adc2021", "adc2021-v1")
+    def test_the_challenges_are_there(self) -> None:
+        assert load_manifest().names == ("sample", "adc2021", "adc2021-v1", "cmsl1t")
+
+    def test_cmsl1t_counts_as_many_events_as_its_publisher(self) -> None:
+        # The publisher's own totals: 20,887,636 zero-bias events and 2,000,000 simulated ones.
+        files = load_manifest().challenge("cmsl1t").files
+        counts = {
+            role: sum(file.n_events or 0 for file in files if file.role == role)
+            for role in ("background", "variation")
+        }
+        assert counts == {"background": 20_887_636, "variation": 2_000_000}
+
+    def test_cmsl1t_is_in_the_codes_of_the_trigger(self) -> None:
+        challenge = load_manifest().challenge("cmsl1t")
+        assert challenge.layout.shape == (50, 3)
+        assert challenge.source is not None
+        units = {group.name: group.units for group in challenge.layout.objects}
+        # The all-ones code of 9, 11 and 12 bits, of half a GeV each: 256, 1,024 and 2,048 GeV.
+        ranges = {"muon": 9, "egamma": 9, "tau": 9, "jet": 11, "met": 12, "fet": 12}
+        removed = challenge.source.reading.remove_saturated
+        assert {kind: 2**bits - 1 for kind, bits in ranges.items()} == removed
+        turns = {kind: units[kind]["phi"].turn for kind in ("muon", "jet", "tau", "met")}
+        assert turns == {"muon": 576, "jet": 144, "tau": 144, "met": 144}
+
+    def test_cmsl1t_ranks_with_146_events(self) -> None:
+        challenge = load_manifest().challenge("cmsl1t")
+        files = [file for file in challenge.files if file.role == "background"]
+        n_test = sum(file.part_events["test"] or 0 for file in files)
+        assert int(challenge.working_point * (n_test + 1)) == 146
 
     @pytest.mark.parametrize("name", ["sample", "adc2021", "adc2021-v1"])
     def test_every_challenge_has_one_background_and_four_signals_of_adc2021s_layout(
@@ -86,7 +113,7 @@ class TestBuiltIn:
 class TestOwn:
     def test_it_is_added(self, tmp_path: Path) -> None:
         manifest = load_manifest(own(tmp_path / "own.yaml"))
-        assert manifest.names == ("sample", "adc2021", "adc2021-v1", "own")
+        assert manifest.names == ("sample", "adc2021", "adc2021-v1", "cmsl1t", "own")
         assert manifest.challenge("own").signals == ("secret",)
         assert manifest.challenge("own").layout.shape == (3, 3)
 
@@ -95,7 +122,7 @@ class TestOwn:
         second = own(tmp_path / "2.yaml", "adc2021", "Second")
         manifest = load_manifest(first, None, second)
         assert manifest.challenge("adc2021").title == "Second"
-        assert len(manifest.challenges) == 3
+        assert manifest.names == load_manifest().names
 
     def test_an_unknown_name_is_answered_with_a_guess(self) -> None:
         with pytest.raises(UsageError, match="did you mean adc2021") as caught:
