@@ -23,7 +23,8 @@ score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submis
 	@$(BIN)/harness score "$(SUBMISSION)"
 
 test: $(READY)  ## run the tests
-	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile \
+	  --no-loadscope-reorder
 
 hackathon: $(READY)  ## play a whole hackathon on this machine (minutes)
 	$(BIN)/python -m tests.hackathon

@@ -121,4 +121,26 @@ def trigger_summary() -> DataSummary:
     menu = MenuSummary(
         input_rate_khz=1000.0, menu=row("menu", 110, alone=False), algorithms=algorithms
     )
-    return make_summary().model_copy(update={"challenge": NAME, "menu": menu})
+    made = make_summary()
+    one = made.processes[-1]
+    signals = tuple(one.model_copy(update={"process": name, "title": name}) for name in SIGNALS)
+    drawn = tuple(
+        each.model_copy(
+            update={
+                "counts": {
+                    "background": each.counts["background"],
+                    **dict.fromkeys(SIGNALS, each.counts["background"]),
+                }
+            }
+        )
+        for each in made.distributions
+    )
+    return made.model_copy(
+        update={
+            "challenge": NAME,
+            "menu": menu,
+            "processes": (made.processes[0], *signals),
+            "distributions": drawn,
+            "examples": (),
+        }
+    )

@@ -128,7 +128,7 @@ def _run(setting: MeritSetting, generator: np.random.Generator) -> SignalMerit:
         name: generator.random(sample.n_events) < _MENU_SHARE for name, sample in samples.items()
     }
     seed = int(generator.integers(2**62))
-    left = without_accepted(samples, menu)
+    left = without_accepted(samples, menu, largest_fpr=RATE.fpr)
     measured = measure_merit(setting.merit, samples, seed=seed, unaccepted=left)
     found = None if measured is None else measured.signals["signal"]
     if not isinstance(found, SignalMerit):

@@ -62,7 +62,8 @@ EVENT_NOTE = "TPR is per event; intervals of single figures are 95 % each."
 RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
 ADDED_NOTE = (
     "Added: efficiency of (menu or entry) minus that of the menu, combined over the signals as the "
-    "merit, at the entry's total rate; `added_pure` where the rate that it adds is fixed."
+    "merit, where the entry's total rate is fixed. The files also say it where the rate that it "
+    "adds is fixed."
 )
 FIGURE_NOTE = "Intervals of single figures are 95 % each."
 

@@ -14,7 +14,6 @@ from harness.card.records import (
     Distribution,
     Histogram,
     MeasuredMerit,
-    NotMeasured,
     Physics,
     ScoreCard,
     SignalMerit,
@@ -47,8 +46,9 @@ def n_replicates(card: ScoreCard) -> set[int]:
 
 
 def _measured(card: ScoreCard) -> list[Physics]:
-    found = (card.firmware_physics, card.float_physics)
-    return [physics for physics in found if not isinstance(physics, NotMeasured)]
+    beside = (card.rounded_physics, card.unrounded_physics)
+    found = (card.firmware_physics, card.float_physics, *beside)
+    return [one for one in found if isinstance(one, Physics)]
 
 
 def _flaws(card: ScoreCard) -> Iterator[str]:

@@ -797,6 +797,7 @@ class ScoreCard(Value):
     )
     precision: FixedWidths | None = Field(default=None, exclude_if=lambda one: one is None)
     rounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
+    unrounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
     compared: ComparedScores | NotMeasured = NotMeasured(
         not_measured="not recorded by this scoring"
     )

@@ -315,28 +315,34 @@ def _stress_view(card: ScoreCard) -> list[RenderableType]:
     """Draw what the thresholds let pass of varied background; nothing if it was not asked for."""
     if isinstance(card.stress, NotMeasured):
         return []
+    merit = card.challenge.merit
+    aimed = "FPR" if input_rate_khz(merit) is None else "rate"
     headings = (
         Heading(title="background", is_text=True),
-        Heading(title="FPR\naimed at"),
+        Heading(title=f"{aimed}\naimed at"),
         Heading(title="FPR realised"),
         Heading(title="/ nominal"),
         Heading(title="events", rank=2),
         Heading(title="selected", rank=1),
     )
-    rows = [row for variation in card.stress.variations for row in _variation_rows(variation)]
+    variations = card.stress.variations
+    rows = [row for variation in variations for row in _variation_rows(variation, merit)]
     title = f"rate at fixed thresholds ({card.stress.arithmetic})"
     return [FittingTable(title=title, headings=headings, rows=rows)]
 
 
-def _variation_rows(variation: Variation | SkippedVariation) -> Iterator[tuple[str, ...]]:
+def _variation_rows(
+    variation: Variation | SkippedVariation, merit: Merit | None
+) -> Iterator[tuple[str, ...]]:
     if isinstance(variation, SkippedVariation):
         yield variation.title, DASH, variation.not_measured, DASH, DASH, DASH
         return
+    is_fpr = input_rate_khz(merit) is None
     kept = f"{variation.n_selected / max(variation.n_events, 1):.2%}"
     for index, rate in enumerate(variation.rates):
         yield (
             variation.title if index == 0 else "",
-            f"{rate.fpr:.0e}",
+            f"{rate.fpr:.0e}" if is_fpr else point_text(merit, rate.fpr).partition(" (")[0],
             with_interval(rate.fpr_realised, rate.interval),
             DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
             DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",

@@ -67,7 +67,8 @@ def leaderboard(
     if len(set(forms)) > 1:
         raise UsageError(f"one form at a time, not {' and '.join(f'--{form}' for form in forms)}")
     manifest = load_manifest(*manifests)
-    boards = Boards(results, manifest.challenges, is_private=private)
+    default = manifest.default_name
+    boards = Boards(results, manifest.challenges, is_private=private, default=default)
     if site is not None:
         _write_site(boards, site)
     elif serve:
@@ -129,7 +130,12 @@ def settings_of(results: Path, manifest: Manifest, *, is_private: bool) -> Setti
     """Return the settings of the pages' process."""
     from leaderboard_app.settings import Settings
 
-    return Settings(results=str(results), is_private=is_private, challenges=manifest.challenges)
+    return Settings(
+        results=str(results),
+        is_private=is_private,
+        challenges=manifest.challenges,
+        default_challenge=manifest.default_name,
+    )
 
 
 def _serve_pages(settings: Settings, *, port: int, address: str, base_path: str) -> None:

@@ -15,6 +15,7 @@ from harness.metrics.histogram import score_histogram
 from harness.metrics.menu import measure_menu, without_accepted
 from harness.metrics.merits import measure_merit
 from harness.metrics.rates import BACKGROUND, measure_point, record_point, replicate_points
+from harness.metrics.replicates import Dealing
 from harness.metrics.roc import measure_auc, place, roc_cuts, roc_points
 from harness.metrics.scores import Sample, check_scores, rank_samples
 from harness.metrics.stability import measure_stability
@@ -95,10 +96,14 @@ def evaluate(
         for name, one in zip(scores, ranked, strict=True)
     }
     points = [measure_point(fpr, samples) for fpr in false_positive_rates]
-    replicates = replicate_points(points, samples, working_point=working_point, seed=seed)
+    dealings: dict[str, Dealing] = {}
+    replicates = replicate_points(
+        points, samples, working_point=working_point, seed=seed, dealings=dealings
+    )
     kept = samples[BACKGROUND].ranked
     cuts = roc_cuts(kept)
-    unaccepted = without_accepted(samples, accepted) if accepted else None
+    largest = max(false_positive_rates)
+    unaccepted = without_accepted(samples, accepted, largest_fpr=largest) if accepted else None
     return records.Physics(
         arithmetic=arithmetic,
         n_background=kept.n_events,
@@ -113,7 +118,13 @@ def evaluate(
         scores=score_histogram({name: one.ranked for name, one in samples.items()}),
         merit=merit and measure_merit(merit, samples, seed=seed, unaccepted=unaccepted),
         menu=unaccepted
-        and measure_menu(unaccepted, false_positive_rates, working_point=working_point, seed=seed),
+        and measure_menu(
+            unaccepted,
+            false_positive_rates,
+            working_point=working_point,
+            seed=seed,
+            dealings=dealings,
+        ),
         stability=measure_stability(samples[BACKGROUND], points, conditions, values)
         if values
         else None,

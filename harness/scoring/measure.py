@@ -222,7 +222,7 @@ def _warnings(report: ScoreReport) -> Iterator[str]:
     if found is not None and found.n_outside:
         yield (
             f"{found.n_outside:,} of {found.n_events:,} events have an input outside its declared "
-            "word: widen the words of the input, which must cover the range of pT"
+            "word: widen the words of the input, which must cover the range of its features"
         )
     if report.is_input_modified:
         yield "score() changes the events that it receives: let it work on a copy"

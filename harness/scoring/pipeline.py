@@ -51,7 +51,7 @@ from harness.scoring.integrity import Batch
 from harness.scoring.measure import ScoredEvents, Scores, score_mixture, secret_generator
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
-from harness.scoring.rounding import as_record, precision_of, with_rounding
+from harness.scoring.rounding import as_record, precision_of, with_rounding, with_unrounded
 from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
@@ -248,6 +248,8 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         firmware=_no_firmware(run),
         precision=as_record(run, precision),
     )
+    if network.has_unrounded:
+        measured = with_unrounded(run, staged, measured)
     if fpga is not None:
         measured = _with_firmware(run, network, fpga, measured, vendor, precision)
     elif run.is_quick and precision is not None:

@@ -59,8 +59,8 @@ def _events(challenge: Challenge) -> Iterator[str]:
     n_objects, n_features = layout.shape
     groups = ", ".join(f"{group.n_slots} × {group.name}" for group in layout.objects)
     yield (
-        f"An event has {n_objects} rows of {n_features} features "
-        f"({', '.join(layout.features)}): {groups}."
+        f"An event has the shape ({n_objects}, {n_features}): {groups}, each with "
+        f"{', '.join(layout.features)}."
     )
     if challenge.synthetic:
         yield "The events are synthetic: no result on them predicts one on real data."

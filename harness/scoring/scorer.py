@@ -23,7 +23,7 @@ from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import Batch, other_batch
-from harness.submission.export import ExportReport
+from harness.submission.export import FUNCTION, ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
 from harness.submission.inference import CHUNK_EVENTS, ScoreReport
 from harness.submission.layers import WITHOUT_FIRMWARE
@@ -45,11 +45,18 @@ _ENTRIES = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportedNetwork:
-    """An exported network and its digest."""
+    """An exported network and its digest.
+
+    Attributes
+    ----------
+    has_unrounded : bool
+        Whether the plugin also has the network before it was rounded.
+    """
 
     graph: Path
     weights: Path
     digest: str
+    has_unrounded: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +116,7 @@ def extract_network(
     challenge: Challenge,
     tell: Callable[[str], None] = lambda _: None,
     model: str | None = None,
+    function: str = FUNCTION,
 ) -> ExportedNetwork:
     """Sandbox A: turn the plugin of a staged submission into a graph and weights.
 
@@ -118,6 +126,8 @@ def extract_network(
         Receives what the plugin printed, line by line.
     model : str, optional
         The ONNX file of the submission that is its network, in place of a plugin.
+    function : str
+        The function of the plugin that makes the network.
 
     Raises
     ------
@@ -130,16 +140,21 @@ def extract_network(
         "export",
         "harness.submission.export:export_submission",
         ExportReport,
-        request={"event_shape": list(challenge.layout.shape), "model": model},
+        request={"event_shape": list(challenge.layout.shape), "model": model, "function": function},
         inputs={"submission": staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,
         printed=show_printed(tell, "model.py"),
     )
-    if isinstance(challenge.target, Target):
+    if isinstance(challenge.target, Target) and function == FUNCTION:
         _refuse_without_firmware(made.report, challenge)
     graph, weights = made.outputs["graph"], made.outputs["weights"]
-    return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
+    return ExportedNetwork(
+        graph=graph,
+        weights=weights,
+        digest=model_digest(graph, weights),
+        has_unrounded=made.report.has_unrounded,
+    )
 
 
 def _refuse_without_firmware(report: ExportReport, challenge: Challenge) -> None:

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
+from streamlit.testing.v1 import AppTest
 
 from harness.board.boards import Boards
 from harness.board.rows import board_of
 from leaderboard_app.blocks import Picture, Section
+from leaderboard_app.settings import Settings
 from leaderboard_app.static_site import export_site
 from leaderboard_app.views.common import MANY_SIGNALS, drawn_signals
 from leaderboard_app.views.data import data_sections
 from leaderboard_app.views.ranking_table import ranking_model
 from leaderboard_app.views.subject import subject_of
 from leaderboard_app.views.submission import submission_sections
-from tests.app.conftest import keep_screenshot
+from tests.app.conftest import APP, keep_screenshot
 from tests.cards import write_board
 from tests.trigger_cards import NAME, SIGNALS, trigger_card, trigger_summary
 
@@ -121,6 +123,32 @@ def test_what_the_trigger_has_today_stands_below_the_board_and_with_the_data(res
     entry = (site / NAME / "entries" / "strong.html").read_text("utf-8")
     assert "Physics at 10 kHz (FPR 1e-2)" in entry
     assert "of 1,000 kHz" in entry
+
+
+def test_pictures_of_the_data_show_the_signals_that_are_chosen() -> None:
+    def drawn(sections: list[Section]) -> set[str]:
+        pictures = [block for section in sections for block in section.blocks]
+        rows = [row for one in pictures if isinstance(one, Picture) for row in one.table()]
+        return {row["Events"] for row in rows if "Events" in row}
+
+    summary = trigger_summary()
+    background = {summary.processes[0].title}
+    assert drawn(data_sections(summary)) == {*SIGNALS[:MANY_SIGNALS], *background}
+    assert drawn(data_sections(summary, ["signal17"])) == {"signal17", *background}
+    assert len(data_sections(summary)[0].blocks[0].rows) == 21
+
+
+@pytest.mark.parametrize("page", ["ranking", "submission", "compare", "data", "trade_off"])
+def test_each_page_of_the_app_opens(results, app_settings, page) -> None:
+    app_settings(Settings(results=str(results)))
+    app = AppTest.from_file(str(APP), default_timeout=120)
+    app.query_params["challenge"] = NAME
+    app.run()
+    if page != "ranking":
+        app.query_params["challenge"] = NAME
+        app.switch_page(f"app_pages/{page}.py").run()
+    assert not app.exception, app.exception
+    assert not app.error
 
 
 def test_few_signals_keep_their_columns(tmp_path) -> None:

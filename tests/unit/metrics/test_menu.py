@@ -9,6 +9,8 @@ from harness.card.in_trigger import AddedPoint, UnreachedAddedPoint
 from harness.card.records import Physics, WorkingPoint
 from harness.challenge import AddedEfficiencyAtRate
 from harness.metrics.evaluate import evaluate
+from harness.metrics.menu import measure_menu, without_accepted
+from harness.metrics.scores import Sample, rank_samples
 
 FPRS = (0.0001, 0.01, 0.05)
 N_BACKGROUND, N_SIGNAL = 4000, 600
@@ -133,3 +135,51 @@ def test_without_a_menu_nothing_is_said_of_one() -> None:
     assert physics.menu is None
     assert "menu" not in physics.model_dump(mode="json")
     assert "stability" not in physics.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.97, 0.999])
+def test_a_menu_that_takes_nearly_all_high_scores_is_measured_as_any_other(share: float) -> None:
+    # Many events: only the upper tail of the background is put in order at first.
+    generator = np.random.default_rng(4)
+    scores = {
+        "background": generator.standard_normal(60_000),
+        "a": generator.standard_normal(N_SIGNAL) + 2.0,
+    }
+    cut = np.quantile(scores["background"], 1 - share) if share else np.inf
+    menu = {name: one >= cut for name, one in scores.items()}
+    physics = physics_of(scores, menu)
+    for fpr in FPRS[1:]:
+        k = round(fpr * 60_000)
+        left = np.sort(np.where(menu["background"], -np.inf, scores["background"]))
+        point = physics.menu.at(fpr, "added")
+        n_left = int((~menu["background"]).sum())
+        if n_left < k:
+            assert (point.is_strict, point.background.n_added) == (False, n_left)
+            continue
+        assert point.threshold == left[-k]
+        assert point.background.n_added == k
+        assert point.n_passing == np.sum(scores["background"] >= left[-k])
+        expected = np.mean((scores["a"] >= left[-k]) & ~menu["a"])
+        assert point.signals["a"].value == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_upper_tails_give_the_figures_of_whole_samples(dtype: type) -> None:
+    generator = np.random.default_rng(5)
+    scores = {
+        name: np.round(generator.standard_normal(n) + shift, 2).astype(dtype).astype(float)
+        for name, n, shift in (("background", 50_000, 0.0), ("a", 900, 2.0))
+    }
+    menu = {name: generator.random(len(one)) < 0.3 for name, one in scores.items()}
+    found = {
+        name: Sample(
+            scores=one, hashes=np.arange(len(one), dtype=np.uint64), ranked=rank_samples([one])[0]
+        )
+        for name, one in scores.items()
+    }
+    tails = without_accepted(found, menu, largest_fpr=FPRS[-1])
+    assert len(tails.left["background"].ranked.ascending) < 40_000
+    few, every = (
+        measure_menu(one, FPRS, working_point=0.01, seed=3) for one in (tails, tails.whole())
+    )
+    assert few == every

@@ -40,7 +40,7 @@ def gaussians(n_background: int = 5000, n_signal: int = 800, shift: float = 1.5,
 
 
 def measured(merit: Merit, samples, **more) -> SignalMerit:
-    left = without_accepted(samples, more) if more else None
+    left = without_accepted(samples, more, largest_fpr=merit.fpr) if more else None
     found = measure_merit(merit, samples, seed=SEED, unaccepted=left)
     assert found is not None
     assert isinstance(found.signals["s"], SignalMerit)
