@@ -79,8 +79,13 @@ class Rows:
 
     @property
     def is_data(self) -> bool:
-        """Whether it was recorded: nPV_True is then an average."""
+        """Whether it was recorded."""
         return self.data_set.startswith("ZB")
+
+    @property
+    def is_averaged(self) -> bool:
+        """Whether nPV_True is an average: of recorded events, also below a simulated one."""
+        return self.is_data or self.data_set == "haa-4b-ma15"
 
     def type_of(self, name: str) -> pa.DataType:
         """Return the type of the values of a column, or of the column if it is plain."""
@@ -89,7 +94,7 @@ class Rows:
         plain = {
             "run": pa.uint32(), "lumi": pa.uint32(), "event": pa.uint64(), "bx": pa.uint32(),
             "orbit": pa.uint64(), "time": pa.uint64(), "order": pa.int64(), "split": pa.string(),
-            "nPV_True": pa.float32() if self.is_data else pa.int32(), "L1bit": pa.bool_(),
+            "nPV_True": pa.float32() if self.is_averaged else pa.int32(), "L1bit": pa.bool_(),
             "dataset": pa.string(), "label": pa.int16(),
         }  # fmt: skip
         return self.types.get(name, plain.get(name, given))

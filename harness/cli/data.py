@@ -18,10 +18,10 @@ from harness.cli.options import (
     results_option,
 )
 from harness.cli.output import print_result, tell
-from harness.errors import UsageError
+from harness.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from harness.challenge import Part
+    from harness.challenge import Challenge, Part
 
 
 @click.command()
@@ -121,23 +121,47 @@ def data(context: click.Context, manifests: tuple[Path, ...], as_json: bool) -> 
 
 @data.command()
 @challenge_argument
+@click.argument("folder", type=FOLDER, required=False)
 @manifest_option
 @json_option
-def check(challenge: str | None, manifests: tuple[Path, ...], as_json: bool) -> None:
+def check(
+    challenge: str | None, folder: Path | None, manifests: tuple[Path, ...], as_json: bool
+) -> None:
     """Check the rules of CHALLENGE before a contest: rates, deadline, part, weights.
 
     It says how many background events may pass at each rate. Exit code 2 if something would spoil
-    the contest.
+    the contest. With FOLDER it reads the files of a challenge such as cmsl1t there instead, and
+    reports all in which they are not as harness assumes: exit code 5 if there is anything.
     """
     from harness.data.manifest import load_manifest
     from harness.scoring.readiness import check_challenge
     from harness.scoring.view import readiness_view
 
     rules = load_manifest(*manifests).challenge(challenge)
+    if folder is not None:
+        _compare(rules, folder, as_json=as_json)
+        return
     found = check_challenge(rules)
     print_result(found, readiness_view(found), as_json=as_json)
     if found.problems:
         raise UsageError(*found.problems)
+
+
+def _compare(rules: Challenge, folder: Path, *, as_json: bool) -> None:
+    from harness.cli.progress import progress_bars
+    from harness.data.formats import compare_files
+    from harness.data.view import comparison_view
+
+    with progress_bars() as progress:
+        found = compare_files(rules, folder, progress)
+    print_result(found, comparison_view(found), as_json=as_json)
+    if found.differences:
+        raise DataError(
+            f"{len(found.differences)} differences from what harness assumes",
+            where=str(folder),
+            expected=f"files of {rules.title} as docs/cmsl1t.md describes them",
+            fix="send the list to the maintainers; what would be wrong is refused by harness fetch",
+        )
 
 
 @data.command(name="import")

@@ -9,8 +9,11 @@ from pathlib import Path
 from harness.challenge import Challenge, DataFile, FormatName, Part
 from harness.data.event_files import open_source
 from harness.data.event_source import EventSource
+from harness.data.level1.comparing import Comparison, compare
 from harness.data.level1.disk import data_set_files
 from harness.data.level1.reading import open_data_set
+from harness.errors import UsageError
+from harness.files import Progress, no_progress
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,16 +40,40 @@ class FolderFormat:
         Of the challenge, a data set, the folder and the parts: makes the source of its events.
     files : callable
         Of a data set, the folder and the parts: lists the files that are read.
+    compare : callable
+        Of the challenge and the folder: compares the files with all that is assumed of them.
     """
 
     open: Callable[[Challenge, DataFile, Path, Sequence[Part]], EventSource]
     files: Callable[[Challenge, DataFile, Path, Sequence[Part]], Sequence[Path]]
+    compare: Callable[[Challenge, Path, Progress], Comparison]
 
 
 FORMATS: Mapping[FormatName, FileFormat | FolderFormat] = {
     "hdf5": FileFormat(open=open_source),
-    "level1_parquet": FolderFormat(open=open_data_set, files=data_set_files),
+    "level1_parquet": FolderFormat(open=open_data_set, files=data_set_files, compare=compare),
 }
+
+
+def compare_files(
+    challenge: Challenge, folder: Path, progress: Progress = no_progress
+) -> Comparison:
+    """Compare the files of a challenge's source with all that harness assumes of them.
+
+    Raises
+    ------
+    DataError
+        The folder holds none of them.
+    UsageError
+        The challenge has no source, so that nothing is assumed beyond its manifest.
+    """
+    found = folder_format(challenge)
+    if found is None:
+        raise UsageError(
+            f"{challenge.name} has no source of a format of its own: there is nothing to compare",
+            fix="leave the folder out; `harness fetch --from FOLDER` checks files of other formats",
+        )
+    return found.compare(challenge, folder, progress)
 
 
 def file_format() -> FileFormat:

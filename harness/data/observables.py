@@ -69,8 +69,9 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
     """List the observables of events laid out as `layout` says.
 
     For each kind of object the pT of the leading one (of events that have one) and, where an
-    event may have several, their number; HT, the sum of the jets' pT (of events that have one);
-    the scalar sum of all pT; the number of all such objects.
+    event may have several, their number; HT, the sum of the jets' pT (of events that have one),
+    where the layout has no HT of its own; the scalar sum of the pT of all that is no sum itself;
+    the number of all such objects.
 
     Where the objects have no pT, the largest magnitude of each feature takes its place. For each
     channel of images the sum and the largest magnitude of the pixels, and the number of those that
@@ -87,10 +88,13 @@ def observables_of(layout: EventLayout) -> tuple[Observable, ...]:
         if len(every[slots]) > 1:
             several.append(every[slots])
             found.append(_multiplicity(layout, f"n_{name}", f"Number of {name}s", slots))
-        if has_pt and name in _JETS:
+        # A trigger has an HT of its own, with its own rules of which jets count.
+        if has_pt and name in _JETS and "ht" not in layout.slots:
             found.append(_scalar_sum(layout, "ht", "HT: sum of the jets' pT", slots))
-    if has_pt:
-        found.append(_scalar_sum(layout, "sum_pt", "Scalar sum of all pT", slice(None)))
+    objects = [np.arange(layout.n_objects)[layout.slots[group.name]]
+               for group in layout.objects if not group.is_sum]  # fmt: skip
+    if has_pt and objects:
+        found.append(_scalar_sum(layout, "sum_pt", "Scalar sum of all pT", np.concatenate(objects)))
     if several:
         every = np.concatenate(several)
         found.append(_multiplicity(layout, "n_objects", "Number of objects", every))
@@ -247,7 +251,9 @@ def _multiplicity(
     return Observable(name=name[:64], title=title[:80], unit="", edges=edges, compute=compute)
 
 
-def _scalar_sum(layout: EventLayout, name: str, title: str, slots: slice) -> Observable:
+def _scalar_sum(
+    layout: EventLayout, name: str, title: str, slots: slice | NDArray[np.intp]
+) -> Observable:
     def compute(given: Events) -> NDArray[np.float64]:
         events = np.asarray(given)
         total = layout.values(events, "pt")[:, slots].sum(axis=1, dtype=np.float64)

@@ -15,6 +15,7 @@ from harness.data.describe import Description, PtSummary
 from harness.data.fetch import FetchReport
 from harness.data.fetch_plan import FetchedFile
 from harness.data.inventory import ChallengeStatus, FileStatus
+from harness.data.level1.comparing import Comparison
 
 
 def fetch_view(report: FetchReport) -> RenderableType:
@@ -40,6 +41,24 @@ def _fetched_row(file: FetchedFile) -> tuple[str, ...]:
         f"{file.checksum} ({file.checksum_origin})" if file.checksum else "none known",
         "; ".join((file.source, *file.remarks)),
     )
+
+
+def comparison_view(comparison: Comparison) -> RenderableType:
+    """Draw in what files are not as assumed."""
+    n_events = sum(sum(parts.values()) for parts in comparison.n_events.values())
+    names = ", ".join(comparison.n_events) or "none"
+    absent = f"; not there: {', '.join(comparison.absent)}" if comparison.absent else ""
+    head = Text(
+        plain(
+            f"{comparison.challenge} in the layout {comparison.layout}: {n_events:,} events of "
+            f"{len(comparison.n_events)} data sets ({names}){absent}"
+        )
+    )
+    if not comparison.differences:
+        return Group(head, Text("All that was looked at is as assumed."))
+    rows = [(one.where, one.found, one.expected) for one in comparison.differences]
+    header = ("where", "found", "assumed")
+    return Group(head, table(f"{len(rows)} differences", header, rows))
 
 
 def inventory_view(challenges: Sequence[ChallengeStatus]) -> RenderableType:

@@ -10,7 +10,7 @@ A float32 holds integers up to 24 bits, so every head keeps its sums to 24 bits;
 is then exactly what the netlist computes.
 """
 
-from harness.heads.inputs import input_words, limit, quantise, scale
+from harness.heads.inputs import CMSL1T_ROWS, input_words, limit, quantise, scale, select
 from harness.heads.products import combine, multiply
 from harness.heads.saved import from_keras
 from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
@@ -22,6 +22,7 @@ from harness.submission.tree_models import tree_arrays
 from harness.submission.words import input_overflow, overflow_of_words, parse_word
 
 __all__ = [
+    "CMSL1T_ROWS",
     "TABLE_FUNCTIONS",
     "combine",
     "from_keras",
@@ -37,6 +38,7 @@ __all__ = [
     "quantise",
     "r_z",
     "scale",
+    "select",
     "sum_of_squares",
     "table",
     "tree_arrays",

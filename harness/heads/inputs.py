@@ -43,6 +43,55 @@ def input_words(
     return quantiser(words, inputs.shape, overflow="WRAP", rounding="TRN", name=name)(inputs)
 
 
+# Rows of an event of the CMS level-1 release (`cmsl1t`) that its starter kits take as input: MET, 4
+# muons, 10 jets, 12 e/gamma and 12 taus, 39 objects of three features.
+CMSL1T_ROWS = (46, *range(4), *range(8, 18), *range(20, 44))
+
+
+def select(
+    x: KerasTensor, rows: Sequence[int], *, n_features: int = 3, name: str = "select"
+) -> KerasTensor:
+    """Take some rows of each event: wires alone, no logic.
+
+    Parameters
+    ----------
+    x : KerasTensor, shape (n, m) or (n, rows, columns) or (n, rows, columns, 1)
+        Inputs, such as those of `input_words`.
+    rows : sequence of int
+        Which rows, in the order in which they come out; such as `CMSL1T_ROWS`.
+    n_features : int
+        Numbers of a row, where `x` has one axis of values.
+    name : str
+        Of the layer.
+
+    Returns
+    -------
+    KerasTensor
+        Of as many axes as `x`.
+
+    Raises
+    ------
+    ValueError
+        There is no such row.
+    """
+    import keras
+
+    width = n_features if len(x.shape) == 2 else 1
+    n_rows = x.shape[1] // width
+    if not rows or min(rows) < 0 or max(rows) >= n_rows:
+        raise ValueError(f"{name}: rows {min(rows, default=0)} to {max(rows, default=-1)} of "
+                         f"{n_rows} rows")  # fmt: skip
+    # Runs of neighbours, [first, end): one slice each.
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and runs[-1][1] == row:
+            runs[-1][1] = row + 1
+        else:
+            runs.append([row, row + 1])
+    taken = [x[:, first * width : end * width] for first, end in runs]
+    return taken[0] if len(taken) == 1 else keras.layers.Concatenate(axis=1, name=name)(taken)
+
+
 def limit(x: KerasTensor, words: str | Sequence[str], *, name: str = "limit") -> KerasTensor:
     """Saturate and cut values to smaller words, given as in `input_words`."""
     return quantiser(_listed(words), x.shape, overflow="SAT", rounding="TRN", name=name)(x)

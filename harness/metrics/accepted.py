@@ -29,6 +29,8 @@ BACKGROUND = "background"
 LEPTONS = ("electron", "muon")
 MISSING = ("met",)
 JETS = ("jet",)
+# The kind of object that is a trigger's own HT; without it, the jets are summed.
+OWN_HT = "ht"
 _METHOD = "paired bootstrap, small counts widened"
 
 
@@ -63,6 +65,8 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
         values["met"] = pt[:, missing].max(axis=1).astype(np.float64)
     if jets:
         values["ht"] = pt[:, jets].sum(axis=1, dtype=np.float64)
+    if OWN_HT in layout.slots:
+        values["ht"] = pt[:, layout.slots[OWN_HT]].max(axis=1).astype(np.float64)
     return values
 
 

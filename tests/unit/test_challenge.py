@@ -72,6 +72,8 @@ def test_the_shipped_challenges_are_those_promised():
     manifest = load_manifest()
     assert set(manifest.names) >= {"adc2021", "adc2021-v1", "sample"}
     for challenge in manifest.challenges:
+        if challenge.source is not None:
+            continue
         assert challenge.layout.shape == (19, 3)
         assert len(challenge.signals) == 4
         assert challenge.working_point == 1e-5

@@ -36,6 +36,9 @@ class Collection:
         The kind of object in the challenge's layout, which says capacity and steps.
     branches : mapping of feature to str
         The column of each feature; a feature that is left out is 0, such as the eta of a sum.
+    n_bits : mapping of feature to int
+        Bits of the codes; those of pt and phi are unsigned, that of eta has a sign. A pT of all
+        ones is saturated.
     others : mapping of str to str
         Columns that the files have beside, and their type; they are not read.
     """
@@ -43,6 +46,7 @@ class Collection:
     name: str
     kind: str
     branches: Mapping[str, str]
+    n_bits: Mapping[str, int]
     others: Mapping[str, str] = field(default_factory=dict)
 
     def column(self, branch: str) -> str:
@@ -51,7 +55,12 @@ class Collection:
 
 
 def _missing(name: str) -> Collection:
-    return Collection(name=name, kind=name.lower(), branches={"pt": "Et", "phi": "phi"})
+    return Collection(
+        name=name,
+        kind=name.lower(),
+        branches={"pt": "Et", "phi": "phi"},
+        n_bits={"pt": 12, "phi": 8},
+    )
 
 
 # In the order of the rows of an event. Every branch is int16, but for two of `others`.
@@ -60,6 +69,7 @@ COLLECTIONS = (
         name="muons",
         kind="muon",
         branches={"pt": "muonIEt", "eta": "muonIEtaAtVtx", "phi": "muonIPhiAtVtx"},
+        n_bits={"pt": 9, "eta": 9, "phi": 10},
         others={
             "muonIEta": "int16",
             "muonIPhi": "int16",
@@ -73,22 +83,33 @@ COLLECTIONS = (
         name="jets",
         kind="jet",
         branches={"pt": "jetIEt", "eta": "jetIEta", "phi": "jetIPhi"},
+        n_bits={"pt": 11, "eta": 8, "phi": 8},
         others={"jetHwQual": "int16", "jetRawEt": "int16"},
     ),
     Collection(
         name="egammas",
         kind="egamma",
         branches={"pt": "egIEt", "eta": "egIEta", "phi": "egIPhi"},
+        n_bits={"pt": 9, "eta": 8, "phi": 8},
         others={"egIso": "int16"},
     ),
     Collection(
         name="taus",
         kind="tau",
         branches={"pt": "tauIEt", "eta": "tauIEta", "phi": "tauIPhi"},
+        n_bits={"pt": 9, "eta": 8, "phi": 8},
         others={"tauIso": "int16"},
     ),
-    Collection(name="ET", kind="et", branches={"pt": "Et"}, others={"ETTEM": "int16"}),
-    Collection(name="HT", kind="ht", branches={"pt": "Et"}, others={"tower_count": "int16"}),
+    Collection(
+        name="ET", kind="et", branches={"pt": "Et"}, n_bits={"pt": 12}, others={"ETTEM": "int16"}
+    ),
+    Collection(
+        name="HT",
+        kind="ht",
+        branches={"pt": "Et"},
+        n_bits={"pt": 12},
+        others={"tower_count": "int16"},
+    ),
     _missing("MET"),
     _missing("MHT"),
     _missing("FET"),
@@ -120,6 +141,12 @@ PILE_UP, RUN = "nPV_True", "run"
 MENU = "L1bit"
 # Columns of the Hub's tables of seeds that are no algorithm.
 SEEDS_BESIDE = frozenset({MENU, "dataset", "event", ORDER})
+# Algorithms of the menu of recorded data, of simulated data, and those that both have.
+N_ALGORITHMS, N_SIMULATED_ALGORITHMS, N_SHARED_ALGORITHMS = 178, 158, 145
+# The experiment's own anomaly triggers, which are left out.
+ANOMALY_TRIGGERS = ("L1_AXO_", "L1_CICADA_")
+# Zero-bias events that the usual preprocessing drops.
+N_DROPPED = 457
 # Columns of the Hub's tables of events that say where a row is from; the label is int16.
 HUB_COLUMNS = {MENU: "bool", "dataset": "string", "label": "int16"}
 
