@@ -113,7 +113,8 @@ class StructureCheck:
         columns = dict(zip(self.layout.features, pieces, strict=True))
         if not len(events):
             return
-        low, high = events.min(axis=0), events.max(axis=0)
+        flat = events.reshape(len(events), -1)
+        low, high = (end.reshape(events.shape[1:]) for end in (flat.min(axis=0), flat.max(axis=0)))
         ranges = {name: (low[:, i], high[:, i]) for i, name in enumerate(columns)}
         self._refuse_bad(columns, ranges)
         is_filled = self.layout.is_filled(events)
