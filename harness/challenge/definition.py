@@ -236,9 +236,12 @@ class Challenge(Value):
     def _check_source(self) -> None:
         """Refuse data sets without a source, files beside one, and rules for unknown objects."""
         with_parts = [file.name for file in self.files if file.part_events]
+        unknown_place = [file.name for file in self.files if file.part_events and file.url is None]
+        if self.source is None and unknown_place:
+            raise ValueError(f"{unknown_place[0]} has part_events, but there is no source")
         if self.source is None:
-            if with_parts:
-                raise ValueError(f"{with_parts[0]} has part_events, but there is no source")
+            if with_parts and self.split.kind != "published":
+                raise ValueError(f"{with_parts[0]} has parts: the split is published")
             return
         without = [file.name for file in self.files if not file.part_events]
         if without:
@@ -267,7 +270,7 @@ class Challenge(Value):
         """Refuse files whose parts do not fit the split."""
         split = self.split
         sources = [source for file in self.files for source in file.sources]
-        if self.source is not None:
+        if self.source is not None or all(file.part_events for file in self.files):
             self._check_data_sets()
             return
         stated = [source for source in sources if source.part is not None]
