@@ -39,8 +39,8 @@ test-torch: .venv-torch/.ready  ## export PyTorch models, in an environment of i
 	@PYTHON="$(PYTHON)" VENV=.venv-torch sh tools/setup_torch.sh
 
 hostile: $(READY)  ## run the corpus of attacks and print which ones got through
-	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py \
-	  tests/hostile/test_doctor.py
+	$(BIN)/pytest -q -m "not slow" --numprocesses 2 --dist loadfile tests/hostile/test_faults.py \
+	  tests/hostile/test_pull_requests.py tests/hostile/test_doctor.py
 	$(BIN)/python -m tests.hostile.table
 
 browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/

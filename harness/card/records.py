@@ -33,6 +33,7 @@ from harness.challenge import (
     Target,
     Utc,
     Value,
+    input_rate_khz,
     instant,
     point_text,
 )
@@ -690,8 +691,13 @@ class ScoredChallenge(Value):
 
     @property
     def is_of_collisions(self) -> bool:
-        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then."""
-        return self.collision_rate_hz is not None or self.preselection is not None
+        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then.
+
+        Events whose own rate the merit states were not chosen from collisions.
+        """
+        is_all = input_rate_khz(self.merit) is not None
+        has_rate = self.collision_rate_hz is not None and not is_all
+        return has_rate or self.preselection is not None
 
 
 class IsolationTrial(Value):

@@ -225,7 +225,7 @@ def drift_of_transfer(
     --------
     >>> found = drift_of_transfer(100, 10_000, 130, 10_000)
     >>> round(found.value, 3), round(found.interval.lower, 3), round(found.interval.upper, 3)
-    (0.3, -0.007, 0.706)
+    (0.3, 0.003, 0.704)
     """
     if n_set == 0:
         return NotMeasured(not_measured="no event passes where the threshold was set")

@@ -28,7 +28,7 @@ from tests.hub_server import Hub as StandIn
 from tests.level1 import small_challenge, small_rows, write_hub, write_zenodo
 
 N_EVENTS = 120
-IMPATIENT = Patience(max_attempts=3, first_wait_s=0.01, answer_s=10.0)
+IMPATIENT = Patience(max_attempts=3, first_wait_s=0.01, answer_s=60.0)
 DATA_SETS = ("ZB_run396102", "WtoTauto3Mu")
 ROOT_OF_REPOSITORY = Path(__file__).parents[2]
 LARGEST = "data/ZB_run396102/train-00000-of-00002.parquet"

@@ -16,12 +16,14 @@ from harness.challenge import PARTS, Challenge, DataFile, Part, ReadingRules
 from harness.data.beside import Algorithms, conditions_of, has_algorithms
 from harness.data.cache_record import ReadingReport
 from harness.data.event_source import EventSource
+from harness.data.level1.bits import transpose_bits
 from harness.data.level1.columns import COLLECTIONS, MENU, PART_NAMES, SEEDS
 from harness.data.level1.disk import Disk, find_disk
 from harness.data.level1.events import Decoder
 from harness.data.level1.streams import (
     GET_ANOTHER,
     Chunk,
+    bits_of,
     check_rows,
     lists_of,
     numbers_of,
@@ -264,16 +266,16 @@ def _algorithms(challenge: Challenge, file: DataFile, opened: Sequence[_Part]) -
             fix="get the folders `seeds` of one release",
         )
     chunks = (found for one in opened for found in _read_seeds(one, shared))
-    return Algorithms(names=shared, chunks=chunks)
+    return Algorithms(names=shared, chunks=chunks, is_packed=True)
 
 
-def _read_seeds(one: _Part, names: tuple[str, ...]) -> Iterator[NDArray[np.bool_]]:
-    """Give the decisions beside the events that are kept, shape (m, len(names))."""
+def _read_seeds(one: _Part, names: tuple[str, ...]) -> Iterator[NDArray[np.uint8]]:
+    """Give the decisions beside the events that are kept, packed."""
     stream, _ = one.disk.seeds(one.data_set, one.part)
     menu, menu_again = one.numbers.get(MENU), f"{SEEDS}_{MENU}"
     for chunk in read_chunks([stream], _SEED_ROWS):
         place = slice(chunk.first, chunk.first + chunk.n_rows)
-        decisions = np.stack([numbers_of(chunk, name, "b") for name in names], axis=1)
+        decisions = transpose_bits([bits_of(chunk, name) for name in names], chunk.n_rows)
         if menu is not None and menu_again in chunk.columns:
             again = numbers_of(chunk, menu_again, "b")
             if not np.array_equal(again, menu[place]):
