@@ -23,7 +23,8 @@ score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submis
 	@$(BIN)/harness score "$(SUBMISSION)"
 
 test: $(READY)  ## run the tests
-	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile \
+	  --no-loadscope-reorder
 
 hackathon: $(READY)  ## play a whole hackathon on this machine (minutes)
 	$(BIN)/python -m tests.hackathon
@@ -38,8 +39,8 @@ test-torch: .venv-torch/.ready  ## export PyTorch models, in an environment of i
 	@PYTHON="$(PYTHON)" VENV=.venv-torch sh tools/setup_torch.sh
 
 hostile: $(READY)  ## run the corpus of attacks and print which ones got through
-	$(BIN)/pytest -q -m "not slow" tests/hostile/test_faults.py tests/hostile/test_pull_requests.py \
-	  tests/hostile/test_doctor.py
+	$(BIN)/pytest -q -m "not slow" --numprocesses 2 --dist loadfile tests/hostile/test_faults.py \
+	  tests/hostile/test_pull_requests.py tests/hostile/test_doctor.py
 	$(BIN)/python -m tests.hostile.table
 
 browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/

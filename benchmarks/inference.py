@@ -27,7 +27,8 @@ from _table import Goal, Report, publish, read_options, timed
 from numpy.typing import NDArray
 
 from harness.submission.export import export_submission
-from harness.submission.inference import CHUNK_EVENTS, Job, compile_network, score_job
+from harness.submission.inference import CHUNK_EVENTS, CHUNKS_AT_A_TIME, compile_network
+from harness.submission.jobs import Job, score_job
 from harness.submission.network import load_keras, rebuild
 
 if TYPE_CHECKING:
@@ -122,7 +123,13 @@ def harness_way(model: keras.Model, events: NDArray[np.float32], folder: Path) -
     job = Job(events="events", scores="scores", chunk=CHUNK_EVENTS)
 
     def score() -> Scores:
-        score_job(scorer, np.load(path, mmap_mode="r"), job, {"scores": scores})
+        score_job(
+            scorer,
+            np.load(path, mmap_mode="r"),
+            job,
+            {"scores": scores},
+            chunks_at_a_time=CHUNKS_AT_A_TIME,
+        )
         return np.fromfile(scores, "<f8")
 
     return score

@@ -15,7 +15,7 @@ from harness.board.rows import synthetic_note as note_on_synthetic
 from harness.card.html import text_html
 from harness.card.records import ScoredChallenge
 from harness.card.text import visible
-from harness.challenge import fpr_text
+from harness.challenge import fpr_text, input_rate_khz, point_text
 from harness.errors import DataError
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html
@@ -70,13 +70,20 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
 
 
 def choose_point(snapshot: Snapshot, challenge: str, contest: Contest) -> float:
-    """Let the visitor choose the FPR at which efficiencies are shown, where these are ranked."""
+    """Let the visitor choose the rate at which efficiencies are shown, where these are ranked."""
     default = contest.working_point
     if not contest.merit.at_working_point:
         return default
+    merit = contest.merit
     points = {fpr_text(point): point for point in working_points(snapshot.entries[challenge])}
     points.setdefault(fpr_text(default), default)
-    chosen = choose("False positive rate", list(points), key="fpr", default=fpr_text(default))
+    chosen = choose(
+        "False positive rate" if input_rate_khz(merit) is None else "Rate of the trigger",
+        list(points),
+        key="fpr",
+        default=fpr_text(default),
+        label_of=lambda name: point_text(merit, points[name]).removeprefix("FPR "),
+    )
     return points[chosen]
 
 

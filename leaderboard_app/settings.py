@@ -27,6 +27,8 @@ class Settings(Value):
         Show the figures of hidden signals: for the organiser alone.
     challenges : tuple of Challenge
         Those of the manifest, for `Boards`.
+    default_challenge : str or None
+        The one that is shown first, unless one was opened.
     refresh_s : float
         How often an open page looks for new cards.
     """
@@ -34,11 +36,17 @@ class Settings(Value):
     results: str = "results"
     is_private: bool = False
     challenges: tuple[Challenge, ...] = ()
+    default_challenge: str | None = None
     refresh_s: float = Field(default=4.0, gt=0)
 
     def boards(self) -> Boards:
         """Open the boards that are shown."""
-        return Boards(Path(self.results), self.challenges, is_private=self.is_private)
+        return Boards(
+            Path(self.results),
+            self.challenges,
+            is_private=self.is_private,
+            default=self.default_challenge,
+        )
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

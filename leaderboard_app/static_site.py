@@ -19,16 +19,18 @@ from pydantic import JsonValue
 
 from harness import __version__
 from harness.board.boards import Boards
-from harness.board.formats import json_schema, to_csv, to_json
+from harness.board.formats import json_schema, to_json
 from harness.board.index import Snapshot
 from harness.board.latex import to_latex
 from harness.board.order import Ranking
 from harness.board.rows import Board, board_of, describe_lead, synthetic_note
+from harness.board.values import to_csv
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
+from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, ranking_model
 from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
@@ -98,7 +100,7 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
     pages = []
     for name in made:
         pages += _write_challenge(writer, snapshot, made, name)
-    pages.append(_write_ranking(writer, made, snapshot.by_front[0], Path("index.html")))
+    pages.append(_write_ranking(writer, snapshot, made, snapshot.by_front[0], Path("index.html")))
     _write_assets(writer)
     _write(folder / "schema.json", json.dumps(json_schema(), indent=1))
     return pages
@@ -127,7 +129,7 @@ def _write_challenge(
     _write(writer.folder / name / "board.tex", to_latex(board))
     model = ranking_model(board, lambda team, _: f"{name}/entries/{team}.html")
     _write(writer.folder / name / "model.js", f'const boardModel = "{packed(model)}";\n')
-    pages = [_write_ranking(writer, made, name, Path(name) / "index.html")]
+    pages = [_write_ranking(writer, snapshot, made, name, Path(name) / "index.html")]
     pages.append(_write_trade_off(writer, board))
     entries = snapshot.entries[name]
     for item in made[name].listed:
@@ -162,8 +164,11 @@ def _page(writer: _Writer, template: str, place: Path, board: Board, **content: 
     return writer.folder / place
 
 
-def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, place: Path) -> Path:
+def _write_ranking(
+    writer: _Writer, snapshot: Snapshot, made: Mapping[str, Ranking], name: str, place: Path
+) -> Path:
     board = board_of(made[name])
+    menu = known_menu(board, snapshot.summaries.get(name))
     others = [
         (visible(_title(one)), f"{key}/index.html") for key, one in made.items() if key != name
     ]
@@ -177,7 +182,7 @@ def _write_ranking(writer: _Writer, made: Mapping[str, Ranking], name: str, plac
         lead=describe_lead(board),
         notes=_notes(board),
         closing=[
-            *(_safe(block_html(table)) for table in declared_tables(board)),
+            *(_safe(block_html(table)) for table in (*declared_tables(board), *menu)),
             *(_safe(note_html(note)) for note in board_notes(board)),
         ],
         others=others,

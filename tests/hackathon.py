@@ -274,20 +274,21 @@ def play(
 
 
 def kill_scorers(event: Hackathon, n_kills: int) -> None:
-    """Kill a scorer at its second entry, while another one waits for it and then goes on."""
+    """Kill a scorer at an entry that takes long; another one waits for it, then scores it."""
     gate = event.place / "gate"
     event.merge(files_of("bert", PULLED["bert"], until=str(gate)), "bert takes long")
     event.follow_main()
+    begun = "bert: is scored now"
     for number in range(n_kills):
         first = event.start_scorer()
-        read_until(first, "anna: scored")
+        read_until(first, begun)
         second = event.start_scorer()
-        said = read_until(second, "waiting for")
+        said = read_until(second, "bert: waiting for")
         assert f"process {first.pid} " in said, said
         first.kill()
         first.communicate()
+        read_until(second, begun)
         if number < n_kills - 1:
-            read_until(second, "anna: scored")
             second.kill()
             second.communicate()
     gate.touch()

@@ -25,6 +25,7 @@ from harness.challenge import (
     MistagAtTpr,
     RejectionAtTpr,
 )
+from harness.metrics.menu import without_accepted
 from harness.metrics.merits import measure_merit
 from harness.metrics.rates import BACKGROUND
 from harness.metrics.scores import Sample, rank_samples
@@ -46,8 +47,8 @@ class MeritSetting:
     def truth(self) -> float:
         """The figure of infinitely many events."""
         match self.merit:
-            case AddedEfficiencyAtRate(fpr=fpr):
-                cut = norm.isf(fpr / (1 - _MENU_SHARE))
+            case AddedEfficiencyAtRate(fpr=fpr, fixed=fixed):
+                cut = norm.isf(fpr if fixed == "total" else fpr / (1 - _MENU_SHARE))
                 return float((1 - _MENU_SHARE) * norm.sf(cut - self.shift))
             case MistagAtTpr(tpr=tpr):
                 return float(norm.sf(norm.isf(tpr) + self.shift))
@@ -62,9 +63,12 @@ class MeritSetting:
 
 
 RATE = AddedEfficiencyAtRate(rate_khz=1, input_rate_khz=1000)
+TOTAL = AddedEfficiencyAtRate(rate_khz=1, input_rate_khz=1000, fixed="total")
 GRID = (
     MeritSetting(merit=RATE, n_background=20_000, n_signal=1000, shift=1.0),
     MeritSetting(merit=RATE, n_background=50_000, n_signal=1000, shift=2.0),
+    MeritSetting(merit=TOTAL, n_background=20_000, n_signal=1000, shift=1.0),
+    MeritSetting(merit=TOTAL, n_background=50_000, n_signal=1000, shift=2.0),
     MeritSetting(merit=MistagAtTpr(tpr=0.4), n_background=20_000, n_signal=60, shift=2.5),
     MeritSetting(merit=MistagAtTpr(tpr=0.4), n_background=20_000, n_signal=200, shift=2.5),
     MeritSetting(merit=MistagAtTpr(tpr=0.4), n_background=20_000, n_signal=1000, shift=2.5),
@@ -124,7 +128,8 @@ def _run(setting: MeritSetting, generator: np.random.Generator) -> SignalMerit:
         name: generator.random(sample.n_events) < _MENU_SHARE for name, sample in samples.items()
     }
     seed = int(generator.integers(2**62))
-    measured = measure_merit(setting.merit, samples, seed=seed, accepted=menu)
+    left = without_accepted(samples, menu, largest_fpr=RATE.fpr)
+    measured = measure_merit(setting.merit, samples, seed=seed, unaccepted=left)
     found = None if measured is None else measured.signals["signal"]
     if not isinstance(found, SignalMerit):
         raise TypeError(f"{setting.merit} was not measured: {found}")

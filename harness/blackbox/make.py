@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +29,7 @@ from harness.data.mix import scatter_events
 from harness.data.npy import read_events
 from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress, check_new, file_checksum, no_progress
+from harness.sandbox.scratch import scratch_folder
 from harness.submission.events import Events, SparseEvents
 
 # Where the finest binary step of pT is looked for: 2^-20 GeV is finer than float32 at 16 GeV.
@@ -291,8 +291,8 @@ def _write_mixed(
     # Images are read twice: their sizes must be known before one goes to its place.
     read = given() if layout.is_sparse else iter(())
     counts = [part.counts for part in read if isinstance(part, SparseEvents)]
-    with tempfile.TemporaryDirectory(prefix="harness-box-") as scratch:
-        mixed = Path(scratch) / "mixed.npy"
+    with scratch_folder() as scratch:
+        mixed = scratch / "mixed.npy"
         scatter_events(mixed, layout, given(), places, counts)
         write_events(
             path,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri_exp
-from scipy.stats import hypergeom
 
 from harness.blackbox.box import Box
 from harness.blackbox.result import ResultFile, check_result, read_result_file
@@ -193,6 +192,8 @@ def log_chance(n_found: int, *, n_named: int, n_signal: int, n_events: int) -> f
     """
     if n_found <= 0:
         return 0.0
+    from scipy.stats import hypergeom
+
     return float(min(0.0, hypergeom.logsf(n_found - 1, n_events, n_signal, n_named)))
 
 

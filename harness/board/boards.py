@@ -30,16 +30,24 @@ class Boards:
         rules of its newest card; decisions apply to it as well.
     is_private : bool
         Show hidden signals: for the organiser alone.
+    default : str, optional
+        Name of the challenge that is shown first, unless one was opened.
     """
 
     def __init__(
-        self, results: Path, challenges: Iterable[Challenge] = (), *, is_private: bool = False
+        self,
+        results: Path,
+        challenges: Iterable[Challenge] = (),
+        *,
+        is_private: bool = False,
+        default: str | None = None,
     ) -> None:
         self.results = results
         self._index = CardIndex(results, is_private=is_private)
         self._opened = CardIndex(results.absolute().with_name(OPENED), is_private=is_private)
         self._challenges = {challenge.name: challenge for challenge in challenges}
         self.is_private = is_private
+        self._default = default
         self._snapshot = Snapshot(version=0)
 
     def refresh(self) -> Snapshot:
@@ -57,6 +65,7 @@ class Boards:
                 decisions={**shown.decisions, **decided},
                 unreadable=(*shown.unreadable, *opened.unreadable),
                 final=frozenset(opened.entries),
+                default=self._default,
             )
         return self._snapshot
 

@@ -30,8 +30,8 @@ from harness.challenge import (
     NoTarget,
     RankingRules,
     Target,
-    fpr_text,
     instant,
+    point_text,
     utc,
 )
 
@@ -203,8 +203,9 @@ def _sameness(card: ScoreCard, contest: Contest) -> Iterator[str]:
         )
     if card.challenge.working_point != contest.working_point:
         yield (
-            f"scored at FPR {fpr_text(card.challenge.working_point)}; this board ranks "
-            f"{fpr_text(contest.working_point)}: run `harness ci rescore-all`"
+            f"scored at {point_text(card.challenge.merit, card.challenge.working_point)}; this "
+            f"board ranks {point_text(contest.merit, contest.working_point).removeprefix('FPR ')}: "
+            "run `harness ci rescore-all`"
         )
     elif merit_of_rules(card.challenge) != contest.merit:
         yield (
@@ -238,15 +239,15 @@ def _rate_reasons(card: ScoreCard, physics: Physics, contest: Contest) -> Iterat
         point = physics.at(contest.working_point)
     except KeyError:
         if card.challenge.working_point == contest.working_point:
-            yield f"no working point at FPR {fpr_text(contest.working_point)}"
+            yield f"no working point at {point_text(contest.merit, contest.working_point)}"
         return
     if isinstance(point, UnreachedWorkingPoint):
-        yield f"FPR {fpr_text(point.fpr)} was not measured: {point.not_measured}"
+        yield f"{point_text(contest.merit, point.fpr)} was not measured: {point.not_measured}"
         return
     if point.is_low_statistics:
         yield (
-            f"low statistics: only {point.n_allowed} background events may pass at FPR "
-            f"{fpr_text(point.fpr)}"
+            f"low statistics: only {point.n_allowed} background events may pass at "
+            f"{point_text(contest.merit, point.fpr)}"
         )
     for name in contest.signals:
         if name not in point.rates or name not in physics.auc:

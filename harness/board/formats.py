@@ -1,9 +1,7 @@
-"""A board as a terminal table, CSV, Markdown and JSON."""
+"""A board as a terminal table, Markdown and JSON."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
+from harness.board.added import AddedFigures
 from harness.board.rows import (
     DECLARED_TITLE,
     AmountCell,
@@ -23,7 +22,7 @@ from harness.board.rows import (
     describe_lead,
 )
 from harness.card.records import NotMeasured
-from harness.card.text import markdown_text, spreadsheet_text, visible
+from harness.card.text import markdown_text, visible
 from harness.challenge import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -82,7 +81,9 @@ def rank_text(row: BoardRow) -> str:
     return f"{row.rank} ({row.best_rank}–{row.worst_rank})"
 
 
-Cell = MeritCell | RateCell | SignalCell | AmountCell | NotMeasured | float | int | None
+Cell = (
+    AddedFigures | MeritCell | RateCell | SignalCell | AmountCell | NotMeasured | float | int | None
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,12 +120,25 @@ def columns(board: Board) -> list[Column]:
         _text_column("team", "Team", lambda row: row.team),
         _text_column("title", "Title", lambda row: row.title),
         _figure_column("merit", metric, lambda row: row.merit, write),
+        *_added_columns(board),
         *(_signal_column(board, name, title) for name, title in board.signals.items()),
         _figure_column("mean_auc", "Mean AUC", lambda row: row.mean_auc, "{:.3f}".format),
         *_target_columns(board),
         _text_column("isolation", "Isolation", lambda row: row.isolation),
         _text_column("created", "Scored", lambda row: row.created),
     ]
+
+
+def has_added(board: Board) -> bool:
+    """Whether the entries of a board are compared with a menu."""
+    return any(row.added is not None for row in board.rows)
+
+
+def _added_columns(board: Board) -> list[Column]:
+    """Return the column of what an entry adds to the menu, where there is one."""
+    if not has_added(board):
+        return []
+    return [_figure_column("added", "Added", lambda row: row.added, percent)]
 
 
 def _target_columns(board: Board) -> list[Column]:
@@ -193,6 +207,8 @@ def figure_of(cell: Cell) -> float | int | None:
             return cell.tpr
         case MeritCell() | SignalCell() | AmountCell():
             return cell.value
+        case AddedFigures():
+            return cell.total
         case _:
             return cell
 
@@ -238,72 +254,6 @@ def json_schema() -> dict[str, JsonValue]:
     """JSON Schema of `to_json`'s document."""
     schema: dict[str, JsonValue] = json.loads(json.dumps(Board.model_json_schema()))
     return schema
-
-
-def to_csv(board: Board) -> str:
-    """Write the rows as CSV: plain numbers, empty where not measured, text that is no formula.
-
-    Beside the columns of the table it has the intervals and the reasons; of a board with details,
-    also who handed an entry in, when, and what was decided of it.
-    """
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    header, rows = table_values(board)
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([_csv_cell(value) for value in row])
-    return out.getvalue()
-
-
-def table_values(board: Board) -> tuple[list[str], list[list[str | float | int | None]]]:
-    """Return the names of all columns, and each row's values: plain numbers, None, raw text."""
-    shown = columns(board)
-    intervals = [
-        f"{signal_column(board, name)}_{edge}"
-        for name in board.signals
-        for edge in ("lower", "upper")
-    ]
-    extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
-    extra += ["learning", "method"]
-    details = board.details
-    extra += list(_DETAILS) if details is not None else []
-    rows: list[list[str | float | int | None]] = []
-    for place, row in enumerate(board.rows):
-        values: list[str | float | int | None] = [column.value(row) for column in shown]
-        values += [row.best_rank, row.worst_rank, row.division, row.card]
-        values += _interval_values(row, board.signals)
-        values += ["; ".join(row.reasons), "; ".join(row.same_network)]
-        values += [row.learning, row.method]
-        if details is not None:
-            known = details.entries[place]
-            values += ["; ".join(known.authors), known.description, "; ".join(known.references)]
-            values += [known.received, known.scorer_version, details.deadline]
-            values += ["; ".join(known.decisions)]
-        rows.append(values)
-    return [*(column.name for column in shown), *extra], rows
-
-
-_DETAILS = (
-    *("authors", "description", "references"),
-    *("received", "scorer_version", "deadline", "decisions"),
-)
-
-
-def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:
-    edges: list[float | None] = []
-    for name in signals:
-        cell = signal_cell(row, name)
-        if isinstance(cell, RateCell | SignalCell):
-            edges += [cell.lower, cell.upper]
-        else:
-            edges += [None, None]
-    return edges
-
-
-def _csv_cell(value: str | float | None) -> str:
-    if value is None:
-        return ""
-    return spreadsheet_text(value) if isinstance(value, str) else repr(value)
 
 
 def to_markdown(board: Board) -> str:
@@ -403,6 +353,7 @@ _TERMINAL_RANKS = {
     "rank": 0,
     "team": 0,
     "merit": 0,
+    "added": 1,
     "latency_ns": 1,
     "lut": 2,
     "mean_auc": 3,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from harness.board.boards import Boards
 from harness.board.entry import shown_on
-from harness.board.formats import table_values
 from harness.board.index import Snapshot
 from harness.board.order import Unranked
 from harness.board.rows import Board, board_of, row_of
+from harness.board.values import table_values
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.errors import UsageError

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
@@ -50,6 +51,8 @@ class Snapshot:
         What the organiser decided, or why it cannot be read.
     final : frozenset of challenge
         Those that were opened: their boards are final.
+    default : str or None
+        The challenge where none is named; it may have no card.
     """
 
     version: int
@@ -58,12 +61,17 @@ class Snapshot:
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     final: frozenset[str] = frozenset()
+    default: str | None = None
 
     @property
     def by_front(self) -> list[str]:
-        """Challenges with cards: final ones first, then by their newest cards."""
+        """Challenges with cards: final ones, then the default one, then by their newest cards."""
         newest = {name: max(e.card.created_at for e in self.entries[name]) for name in self.entries}
-        return sorted(newest, key=lambda name: (name in self.final, newest[name]), reverse=True)
+
+        def place(name: str) -> tuple[bool, bool, datetime]:
+            return name in self.final, name == self.default, newest[name]
+
+        return sorted(newest, key=place, reverse=True)
 
     def decisions_of(self, challenge: str) -> Decisions:
         """Return what was decided of a challenge.
@@ -280,6 +288,8 @@ def light_part(card: ScoreCard) -> ScoreCard:
             "accepted": left_out,
             "cuts": left_out,
             "stress": left_out,
+            "rounded_physics": None,
+            "unrounded_physics": None,
         }
     )
 

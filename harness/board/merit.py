@@ -46,12 +46,13 @@ def merit_of(values: Mapping[str, float], contest: Contest, *, fpr: float | None
     return aggregate(
         contest.rules.combines_by,
         [better(values[name], least) for name in contest.signals],
-        _weights(contest),
+        weights_of(contest),
         smaller_is_better=merit.smaller_is_better,
     )
 
 
-def _weights(contest: Contest) -> list[float]:
+def weights_of(contest: Contest) -> list[float]:
+    """Return the weight of each signal of a contest, in their order."""
     return [contest.rules.signal_weights.get(name, 1.0) for name in contest.signals]
 
 
@@ -110,7 +111,7 @@ def merit_replicates(physics: Physics, contest: Contest) -> NDArray[np.float64]:
     return aggregate_logs(
         contest.rules.combines_by,
         better(figures, merit.by_chance),
-        np.array(_weights(contest)),
+        np.array(weights_of(contest)),
         smaller_is_better=merit.smaller_is_better,
     )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.board.added import AddedFigures, added_at
 from harness.board.comparison import Span
 from harness.board.contest import Contest
 from harness.board.details import BoardDetails, details_of
@@ -38,6 +39,8 @@ from harness.challenge import (
     Name,
     TprAtFpr,
     Value,
+    input_rate_khz,
+    without_last_digits,
 )
 
 SCHEMA_VERSION = 1
@@ -57,6 +60,11 @@ OTHER_SYNTHETIC_NOTE = (
 )
 EVENT_NOTE = "TPR is per event; intervals of single figures are 95 % each."
 RATE_NOTE = "TPR is per preselected event; intervals of single figures are 95 % each."
+ADDED_NOTE = (
+    "Added: efficiency of (menu or entry) minus that of the menu, combined over the signals as the "
+    "merit, where the entry's total rate is fixed. The files also say it where the rate that it "
+    "adds is fixed."
+)
 FIGURE_NOTE = "Intervals of single figures are 95 % each."
 
 
@@ -121,6 +129,8 @@ class BoardRow(Value):
         As the team declares them; None: not stated.
     same_network : tuple of str
         Other teams that handed in the very same network.
+    added : AddedFigures, NotMeasured or None
+        What it adds to the menu; None where its card does not say it.
     processor_ms : float, NotMeasured or None
         Processor time of one event; None where the gate is no processor.
     evidence : str or None
@@ -146,6 +156,9 @@ class BoardRow(Value):
     rates: dict[Name, RateCell | NotMeasured]
     merits: dict[Name, SignalCell | NotMeasured] = Field(
         default_factory=dict, exclude_if=lambda merits: not merits
+    )
+    added: AddedFigures | NotMeasured | None = Field(
+        default=None, exclude_if=lambda found: found is None
     )
     mean_auc: float | NotMeasured
     latency_ns: AmountCell | NotMeasured
@@ -177,6 +190,8 @@ class Board(Value):
         FPR of the ranking; `shown_point` is that of the TPRs shown.
     merit : Merit or None
         What is ranked of each signal; None: the TPR at `working_point`.
+    shown_rate_khz : float or None
+        The rate that `shown_point` stands for, where the merit is at a rate.
     signals : mapping of signal to str
         How each is printed, in the challenge's order.
     is_final : bool
@@ -202,6 +217,7 @@ class Board(Value):
     shown_point: float
     metric: str
     merit: Merit | None = Field(default=None, exclude_if=lambda merit: merit is None)
+    shown_rate_khz: float | None = Field(default=None, exclude_if=lambda rate: rate is None)
     signals: dict[Name, str]
     target: AnyTarget
     rows: tuple[BoardRow, ...]
@@ -252,6 +268,8 @@ def board_of(
     ]
     is_of_collisions = reference.challenge.is_of_collisions
     rate_note = RATE_NOTE if is_of_collisions else EVENT_NOTE
+    if any(_has_menu(item.entry.card, contest) for item in listed):
+        notes.append(ADDED_NOTE)
     notes += [RANK_NOTE, rate_note if contest.merit.at_working_point else FIGURE_NOTE]
     if reference.challenge.synthetic:
         notes.insert(0, synthetic_note(is_of_collisions=is_of_collisions))
@@ -268,6 +286,7 @@ def board_of(
         shown_point=point,
         metric=f"{contest.rules.combines_by}_{contest.merit.name}",
         merit=None if isinstance(contest.merit, TprAtFpr) else contest.merit,
+        shown_rate_khz=_rate_khz(contest.merit, point),
         signals=titles_of(reference, contest.signals),
         target=contest.target,
         rows=tuple(row_of(item, made, point) for item in listed),
@@ -276,6 +295,11 @@ def board_of(
         notes=tuple(notes),
         details=details_of(made) if has_details else None,
     )
+
+
+def _rate_khz(merit: Merit, fpr: float) -> float | None:
+    khz = input_rate_khz(merit)
+    return None if khz is None else without_last_digits(fpr * khz)
 
 
 def synthetic_note(*, is_of_collisions: bool) -> str:
@@ -354,6 +378,7 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         merit=_merit(card, contest, point, place),
         rates={name: rate_cell(physics, name, point) for name in contest.signals},
         merits={} if contest.merit.at_working_point else merit_cells(physics, contest),
+        added=added_at(physics, contest, point) if _has_menu(card, contest) else None,
         mean_auc=_mean_auc(physics, contest.signals),
         latency_ns=_amount(firmware, "latency_ns"),
         latency_cycles=_amount(firmware, "latency_cycles"),
@@ -372,6 +397,11 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         reasons=item.reasons if isinstance(item, Unranked) else (),
         same_network=made.twins_of(item.entry),
     )
+
+
+def _has_menu(card: ScoreCard, contest: Contest) -> bool:
+    physics = shown_on(card, contest.target)
+    return physics is not None and physics.menu is not None
 
 
 def rate_cell(physics: Physics | None, signal: str, fpr: float) -> RateCell | NotMeasured:

@@ -14,7 +14,6 @@ from harness.card.records import (
     Distribution,
     Histogram,
     MeasuredMerit,
-    NotMeasured,
     Physics,
     ScoreCard,
     SignalMerit,
@@ -36,15 +35,20 @@ def n_replicates(card: ScoreCard) -> set[int]:
     return {
         len(values)
         for physics in _measured(card)
-        for replicates in (physics.replicates, physics.merit.replicates if physics.merit else {})
+        for replicates in (
+            physics.replicates,
+            physics.merit.replicates if physics.merit else {},
+            physics.menu.replicates if physics.menu else {},
+        )
         for values in replicates.values()
         if values
     }
 
 
 def _measured(card: ScoreCard) -> list[Physics]:
-    found = (card.firmware_physics, card.float_physics)
-    return [physics for physics in found if not isinstance(physics, NotMeasured)]
+    beside = (card.rounded_physics, card.unrounded_physics)
+    found = (card.firmware_physics, card.float_physics, *beside)
+    return [one for one in found if isinstance(one, Physics)]
 
 
 def _flaws(card: ScoreCard) -> Iterator[str]:

@@ -11,7 +11,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from harness.card.figures import Count as Count
+from harness.card.figures import Interval as Interval
+from harness.card.figures import NotMeasured as NotMeasured
+from harness.card.figures import Probability as Probability
+from harness.card.figures import Text as Text
+from harness.card.figures import UnreachedWorkingPoint as UnreachedWorkingPoint
 from harness.card.html import table_html
+from harness.card.in_trigger import MenuGain, MenuSummary, Stability
 from harness.challenge import (
     AnyTarget,
     Evidence,
@@ -26,8 +33,9 @@ from harness.challenge import (
     Target,
     Utc,
     Value,
-    fpr_text,
+    input_rate_khz,
     instant,
+    point_text,
 )
 
 SCHEMA_VERSION = 1
@@ -36,28 +44,10 @@ SCHEMA_VERSION = 1
 SCORER_VERSION = 1
 
 Digest = Annotated[str, Field(pattern=r"^(sha256|md5):[0-9a-f]{32,64}$")]
-Text = Annotated[str, Field(max_length=4000)]
 IsolationKind = Literal["bwrap", "none"]
 # How an entry is scored: a network with its firmware; any Python; or not at all, from a file.
 Division = Literal["trigger", "open", "declared"]
 DIVISIONS: tuple[Division, ...] = ("trigger", "open", "declared")
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class NotMeasured(Value):
-    """Stands where a figure would: it was not measured, for this reason."""
-
-    not_measured: Text
-
-
-class Interval(Value):
-    """A confidence interval."""
-
-    lower: float
-    upper: float
-    level: Probability = 0.95
-    method: Text
 
 
 class Auc(Value):
@@ -114,13 +104,6 @@ class WorkingPoint(Value):
     fpr_realised: Probability
     is_low_statistics: bool
     rates: dict[Name, SignalRate]
-
-
-class UnreachedWorkingPoint(Value):
-    """A working point that the test background is too small for."""
-
-    fpr: Probability
-    not_measured: Text
 
 
 class RocPoints(Value):
@@ -182,6 +165,10 @@ class Physics(Value):
         pairs.
     merit : MeasuredMerit or None
         What the challenge ranks; None where that is what `working_points` and `replicates` hold.
+    menu : MenuGain or None
+        What the scores add to the menu of the trigger, where the challenge has one.
+    stability : Stability or None
+        The rates of the working points by run, pile-up and the like, where the challenge has them.
     """
 
     arithmetic: Literal["float", "firmware"]
@@ -192,6 +179,8 @@ class Physics(Value):
     roc: dict[Name, RocPoints]
     scores: Histogram | None = None
     merit: MeasuredMerit | None = Field(default=None, exclude_if=lambda merit: merit is None)
+    menu: MenuGain | None = Field(default=None, exclude_if=lambda menu: menu is None)
+    stability: Stability | None = Field(default=None, exclude_if=lambda found: found is None)
 
     def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
         """Return the working point whose nominal FPR is `fpr`.
@@ -702,8 +691,13 @@ class ScoredChallenge(Value):
 
     @property
     def is_of_collisions(self) -> bool:
-        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then."""
-        return self.collision_rate_hz is not None or self.preselection is not None
+        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then.
+
+        Events whose own rate the merit states were not chosen from collisions.
+        """
+        is_all = input_rate_khz(self.merit) is not None
+        has_rate = self.collision_rate_hz is not None and not is_all
+        return has_rate or self.preselection is not None
 
 
 class IsolationTrial(Value):
@@ -809,6 +803,7 @@ class ScoreCard(Value):
     )
     precision: FixedWidths | None = Field(default=None, exclude_if=lambda one: one is None)
     rounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
+    unrounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
     compared: ComparedScores | NotMeasured = NotMeasured(
         not_measured="not recorded by this scoring"
     )
@@ -824,7 +819,7 @@ class ScoreCard(Value):
             notes.append("unofficial: " + "; ".join(self.unofficial_because))
         if physics is not None:
             points = [one for one in physics.working_points if isinstance(one, WorkingPoint)]
-            header += [f"TPR at FPR {fpr_text(point.fpr)}" for point in points]
+            header += [f"TPR at {point_text(about.merit, point.fpr)}" for point in points]
             for name, auc in physics.auc.items():
                 rates = [point.rates[name] for point in points]
                 cells = [f"{one.tpr:.3g} {_edges(one.interval)}" for one in rates]
@@ -888,6 +883,11 @@ class DataSummary(Value):
     """What the events of a challenge are, small enough for a page; written beside the cards.
 
     Hidden signals are never in it.
+
+    Attributes
+    ----------
+    menu : MenuSummary or None
+        What the trigger has today, where the challenge has a menu.
     """
 
     schema_version: Literal[1] = 1
@@ -898,3 +898,4 @@ class DataSummary(Value):
     processes: tuple[ProcessSummary, ...]
     distributions: tuple[Distribution, ...]
     examples: tuple[ExampleEvent, ...]
+    menu: MenuSummary | None = Field(default=None, exclude_if=lambda menu: menu is None)

@@ -1,24 +1,41 @@
-"""What rounding a float network to fixed widths costs its physics, and the words, in a terminal."""
+"""What rounding a network costs its physics, and the words, in a terminal."""
 
 from __future__ import annotations
 
 from rich.console import RenderableType
 
-from harness.card.records import FixedWidths, NotMeasured, Physics, ScoreCard, WorkingPoint
+from harness.card.records import (
+    FixedWidths,
+    NotMeasured,
+    Physics,
+    ScoreCard,
+    ScoredChallenge,
+    WorkingPoint,
+)
 from harness.card.terminal import DASH, interval_text, rate_text, table
+from harness.challenge import input_rate_khz, point_text
 
 
 def rounding_view(card: ScoreCard) -> list[RenderableType]:
     """Draw the words of a rounded network and its figures before and after; else nothing."""
-    if card.precision is None:
+    if card.precision is None and card.unrounded_physics is None:
         return []
-    parts: list[RenderableType] = [_words(card.precision)]
-    after = card.rounded_physics or card.firmware_physics
-    before = card.float_physics
-    if not isinstance(before, NotMeasured) and not isinstance(after, NotMeasured):
-        rounded = "in Keras" if card.rounded_physics is not None else "its firmware"
-        parts.append(_figures(before, after, rounded, card.challenge.working_point))
+    parts: list[RenderableType] = [] if card.precision is None else [_words(card.precision)]
+    before, after, where = _before_and_after(card)
+    if isinstance(before, Physics) and isinstance(after, Physics):
+        parts.append(_figures(before, after, where, card.challenge))
     return parts
+
+
+def _before_and_after(card: ScoreCard) -> tuple[Physics | NotMeasured, Physics | NotMeasured, str]:
+    """Return the figures of the float network, of the rounded one, and where that computes."""
+    if card.unrounded_physics is not None:
+        has_firmware = isinstance(card.firmware_physics, Physics)
+        after = card.firmware_physics if has_firmware else card.float_physics
+        return card.unrounded_physics, after, "its firmware" if has_firmware else "in Keras"
+    if card.rounded_physics is not None:
+        return card.float_physics, card.rounded_physics, "in Keras"
+    return card.float_physics, card.firmware_physics, "its firmware"
 
 
 def _words(widths: FixedWidths) -> RenderableType:
@@ -34,10 +51,13 @@ def _words(widths: FixedWidths) -> RenderableType:
     return table(f"fixed-point words, {whose}", ("layer", "weights", "activations"), rows)
 
 
-def _figures(before: Physics, after: Physics, rounded: str, working_point: float) -> RenderableType:
+def _figures(
+    before: Physics, after: Physics, rounded: str, challenge: ScoredChallenge
+) -> RenderableType:
     """Draw AUC and TPR of each signal, of the float network and of the rounded one."""
-    fpr = _common_rate(before, after, working_point)
-    rates = f"TPR at FPR {fpr:.0e}"
+    fpr = _common_rate(before, after, challenge.working_point)
+    is_rate = input_rate_khz(challenge.merit) is not None
+    rates = f"TPR at {point_text(challenge.merit, fpr) if is_rate else f'FPR {fpr:.0e}'}"
     rows = [
         (
             signal,

@@ -36,7 +36,8 @@ from harness.card.terminal import (
     with_interval,
 )
 from harness.card.text import plain
-from harness.challenge import RESOURCE_TITLES, Target, fpr_text
+from harness.card.trigger_view import trigger_view
+from harness.challenge import RESOURCE_TITLES, Merit, Target, fpr_text, input_rate_khz, point_text
 
 # The smallest rate at which a part of the events says something.
 _QUICK_FPR = 1e-3
@@ -54,6 +55,7 @@ def card_view(card: ScoreCard) -> RenderableType:
     is_asked = isinstance(card.challenge.target, Target)
     if is_asked and isinstance(firmware, NotMeasured) and card.submission.division == "trigger":
         parts.append(not_measured("firmware scores", firmware))
+    parts += _trigger_view(card)
     parts.append(_cost_view(card.cost))
     if isinstance(card.challenge.target, Target) or not isinstance(card.firmware, NotMeasured):
         parts += [firmware_view(card.firmware), *_compared_view(card)]
@@ -62,6 +64,15 @@ def card_view(card: ScoreCard) -> RenderableType:
     parts += _stress_view(card)
     parts += [remark("warning", warning) for warning in card.warnings]
     return Group(*parts)
+
+
+def _trigger_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw what the scores that count do inside the trigger."""
+    scores = (card.firmware_physics, card.float_physics)
+    physics = next((one for one in scores if not isinstance(one, NotMeasured)), None)
+    if physics is None:
+        return []
+    return trigger_view(physics, card.challenge.working_point, card.challenge.merit)
 
 
 def _heading(card: ScoreCard) -> Panel:
@@ -92,7 +103,9 @@ def _network_view(card: ScoreCard, physics: Physics) -> RenderableType:
 
 def _scored_table(card: ScoreCard, physics: Physics, name: str) -> FittingTable:
     events = "per preselected event" if card.challenge.is_of_collisions else "per event"
-    return physics_table(physics, name, card.challenge.working_point, events=events)
+    return physics_table(
+        physics, name, card.challenge.working_point, events=events, merit=card.challenge.merit
+    )
 
 
 def synthesis_view(
@@ -110,7 +123,12 @@ def synthesis_view(
 
 
 def physics_table(
-    physics: Physics, name: str, working_point: float | None = None, *, events: str = "per event"
+    physics: Physics,
+    name: str,
+    working_point: float | None = None,
+    *,
+    events: str = "per event",
+    merit: Merit | None = None,
 ) -> FittingTable:
     """Draw AUC and TPR of each signal with their 95 % intervals.
 
@@ -120,6 +138,8 @@ def physics_table(
         The challenge's, which is marked and never left out.
     events : str
         Of what a TPR is a share.
+    merit : Merit, optional
+        What the challenge ranks: at a rate, working points are written in kHz.
     """
     points = physics.working_points
     stars = {} if working_point is None else {working_point: "*"}
@@ -136,7 +156,7 @@ def physics_table(
             Heading(title="AUC", rank=1),
             *(
                 Heading(
-                    title=f"TPR at FPR\n{fpr_text(point.fpr)}{stars.get(point.fpr, '')}",
+                    title=_point_heading(merit, point.fpr, stars.get(point.fpr, "")),
                     rank=0 if point.fpr in stars else 2 + nearest.index(point.fpr),
                 )
                 for point in points
@@ -150,8 +170,15 @@ def physics_table(
             )
             for signal, auc in physics.auc.items()
         ],
-        caption="\n".join(_working_point_notes(physics, events, has_star=bool(stars))),
+        caption="\n".join(_working_point_notes(physics, events, merit, has_star=bool(stars))),
     )
+
+
+def _point_heading(merit: Merit | None, fpr: float, star: str) -> str:
+    if input_rate_khz(merit) is None:
+        return f"TPR at FPR\n{fpr_text(fpr)}{star}"
+    khz, _, rest = point_text(merit, fpr).partition(" (")
+    return f"TPR at\n{khz}{star}\n{rest.removesuffix(')')}"
 
 
 def _is_weak(point: WorkingPoint | UnreachedWorkingPoint) -> bool:
@@ -165,16 +192,17 @@ def _rate_cell(point: WorkingPoint | UnreachedWorkingPoint, signal: str) -> str:
     return f"{rate_text(rate.tpr)}\n{interval_text(rate.interval)}"
 
 
-def _working_point_notes(physics: Physics, of_events: str, *, has_star: bool) -> Iterator[str]:
+def _working_point_notes(
+    physics: Physics, of_events: str, merit: Merit | None, *, has_star: bool
+) -> Iterator[str]:
+    is_rate = input_rate_khz(merit) is not None
     for point in physics.working_points:
+        named = point_text(merit, point.fpr) if is_rate else f"FPR {point.fpr:.0e}"
         if isinstance(point, UnreachedWorkingPoint):
-            yield f"FPR {point.fpr:.0e}: not measured, {point.not_measured}"
+            yield f"{named}: not measured, {point.not_measured}"
         elif point.is_low_statistics:
             events = "event" if point.n_allowed == 1 else "events"
-            yield (
-                f"FPR {point.fpr:.0e}: low statistics, {point.n_allowed} background {events} may "
-                "pass"
-            )
+            yield (f"{named}: low statistics, {point.n_allowed} background {events} may pass")
     star = "; * the challenge's working point" if has_star else ""
     yield f"95 % intervals; {of_events}{star}"
 
@@ -287,28 +315,34 @@ def _stress_view(card: ScoreCard) -> list[RenderableType]:
     """Draw what the thresholds let pass of varied background; nothing if it was not asked for."""
     if isinstance(card.stress, NotMeasured):
         return []
+    merit = card.challenge.merit
+    aimed = "FPR" if input_rate_khz(merit) is None else "rate"
     headings = (
         Heading(title="background", is_text=True),
-        Heading(title="FPR\naimed at"),
+        Heading(title=f"{aimed}\naimed at"),
         Heading(title="FPR realised"),
         Heading(title="/ nominal"),
         Heading(title="events", rank=2),
         Heading(title="selected", rank=1),
     )
-    rows = [row for variation in card.stress.variations for row in _variation_rows(variation)]
+    variations = card.stress.variations
+    rows = [row for variation in variations for row in _variation_rows(variation, merit)]
     title = f"rate at fixed thresholds ({card.stress.arithmetic})"
     return [FittingTable(title=title, headings=headings, rows=rows)]
 
 
-def _variation_rows(variation: Variation | SkippedVariation) -> Iterator[tuple[str, ...]]:
+def _variation_rows(
+    variation: Variation | SkippedVariation, merit: Merit | None
+) -> Iterator[tuple[str, ...]]:
     if isinstance(variation, SkippedVariation):
         yield variation.title, DASH, variation.not_measured, DASH, DASH, DASH
         return
+    is_fpr = input_rate_khz(merit) is None
     kept = f"{variation.n_selected / max(variation.n_events, 1):.2%}"
     for index, rate in enumerate(variation.rates):
         yield (
             variation.title if index == 0 else "",
-            f"{rate.fpr:.0e}",
+            f"{rate.fpr:.0e}" if is_fpr else point_text(merit, rate.fpr).partition(" (")[0],
             with_interval(rate.fpr_realised, rate.interval),
             DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
             DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",

@@ -38,6 +38,8 @@ from harness.challenge.merit import (
     RejectionAtTpr,
     TprAtFpr,
     fpr_text,
+    input_rate_khz,
+    point_text,
     without_last_digits,
 )
 from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
@@ -127,10 +129,12 @@ __all__ = [
     "events_within",
     "fpr_text",
     "in_turn",
+    "input_rate_khz",
     "instant",
     "is_name",
     "join_checksums",
     "mix64",
+    "point_text",
     "utc",
     "without_last_digits",
 ]

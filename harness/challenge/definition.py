@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict, JsonValue
 
 from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
-from harness.challenge.merit import AddedEfficiencyAtRate, Merit
+from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
 from harness.challenge.rules import IntakeRules, RankingRules
 from harness.challenge.source import Source
 from harness.challenge.split import Split
 from harness.challenge.target import AnyTarget, StatedTarget, Target
 from harness.challenge.values import Column, Name, Positive, Value, ascending
+
+Rates = Annotated[tuple[Positive, ...], AfterValidator(ascending)]
 
 
 class Preselection(Value):
@@ -60,6 +71,15 @@ class Condition(Value):
         return edges
 
 
+def _with_rates(schema: JsonDict) -> None:
+    """Say in the JSON Schema that `rates_khz` may stand in place of two fields."""
+    points: list[JsonValue] = ["false_positive_rates", "working_point"]
+    required = schema["required"]
+    assert isinstance(required, list)
+    schema["required"] = [name for name in required if name not in points]
+    schema["anyOf"] = [{"required": points}, {"required": ["rates_khz"]}]
+
+
 class Challenge(Value):
     """One version of one data set with the rules of scoring on it.
 
@@ -76,6 +96,9 @@ class Challenge(Value):
         What an entry is judged on; one is the gate. A manifest with one target may write `target`.
     algorithms : str or None
         The dataset beside the events with the decision of each single algorithm of the menu.
+    rates_khz : list of float
+        In the manifest, in place of `false_positive_rates` and `working_point`: the working points
+        as rates, of which the merit's is the one that ranks.
     conditions : tuple of Condition
         By which the rate of an entry is shown: runs, pile-up.
     training_signals : bool
@@ -84,6 +107,8 @@ class Challenge(Value):
         What everybody sees before a private challenge is opened. ``public_parts``: the cards
         without hidden signals. ``until_open``: nothing.
     """
+
+    model_config = ConfigDict(json_schema_extra=_with_rates)
 
     name: Name
     title: str = Field(min_length=1, max_length=120)
@@ -99,8 +124,10 @@ class Challenge(Value):
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
-    false_positive_rates: Annotated[tuple[Positive, ...], AfterValidator(ascending)]
+    false_positive_rates: Rates
     working_point: Positive
+    # Stands in the manifest in place of the two.
+    only_rates: Rates | None = Field(default=None, validation_alias="rates_khz", exclude=True)
     merit: Merit | None = None
     menu: Column | None = None
     algorithms: Column | None = Field(default=None, exclude_if=lambda column: column is None)
@@ -125,6 +152,31 @@ class Challenge(Value):
             raise ValueError("it has both target and targets")
         others = {name: one for name, one in value.items() if name != "target"}
         return {**others, "targets": [value["target"]]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_rates(cls, value: object) -> object:
+        """Read `rates_khz`, the working points as rates, as false positive rates."""
+        if not isinstance(value, dict) or value.get("rates_khz") is None:
+            return value
+        if both := {"false_positive_rates", "working_point"} & value.keys():
+            raise ValueError(f"it has both rates_khz and {min(both)}")
+        others = {name: one for name, one in value.items() if name != "rates_khz"}
+        try:
+            merit = TypeAdapter(Merit | None).validate_python(value.get("merit"))
+        except ValidationError:
+            # Its own field says what is wrong with it, and nothing else does.
+            return {**others, "false_positive_rates": [0.5], "working_point": 0.5}
+        if not isinstance(merit, EfficiencyAtRate | AddedEfficiencyAtRate):
+            raise ValueError("rates_khz needs a merit with input_rate_khz")  # noqa: TRY004
+        try:
+            rates = TypeAdapter(Rates).validate_python(value["rates_khz"])
+        except ValidationError as error:
+            raise ValueError("rates_khz: rates in kHz above 0, rising, as [0.1, 1]") from error
+        if merit.rate_khz not in rates:
+            raise ValueError(f"the merit's rate_khz {merit.rate_khz:g} is not among rates_khz")
+        points = [rate / merit.input_rate_khz for rate in rates]
+        return {**others, "false_positive_rates": points, "working_point": merit.fpr}
 
     @field_validator("targets")
     @classmethod
@@ -184,9 +236,12 @@ class Challenge(Value):
     def _check_source(self) -> None:
         """Refuse data sets without a source, files beside one, and rules for unknown objects."""
         with_parts = [file.name for file in self.files if file.part_events]
+        unknown_place = [file.name for file in self.files if file.part_events and file.url is None]
+        if self.source is None and unknown_place:
+            raise ValueError(f"{unknown_place[0]} has part_events, but there is no source")
         if self.source is None:
-            if with_parts:
-                raise ValueError(f"{with_parts[0]} has part_events, but there is no source")
+            if with_parts and self.split.kind != "published":
+                raise ValueError(f"{with_parts[0]} has parts: the split is published")
             return
         without = [file.name for file in self.files if not file.part_events]
         if without:
@@ -215,7 +270,7 @@ class Challenge(Value):
         """Refuse files whose parts do not fit the split."""
         split = self.split
         sources = [source for file in self.files for source in file.sources]
-        if self.source is not None:
+        if self.source is not None or all(file.part_events for file in self.files):
             self._check_data_sets()
             return
         stated = [source for source in sources if source.part is not None]
@@ -258,9 +313,12 @@ class Challenge(Value):
     def crossing_rate_hz(self) -> float | None:
         """Collisions that the trigger sees; None where nothing says that the events are these.
 
-        The 40 MHz of the LHC stand for events of objects with pT alone.
+        The 40 MHz of the LHC stand for events of objects with pT alone, and not where the merit
+        states the rate of the events itself.
         """
         is_stated = "collision_rate_hz" in self.model_fields_set
+        if not is_stated and input_rate_khz(self.merit) is not None:
+            return None
         is_collision = self.layout.kind == "objects" and not self.layout.lacks("pt")
         return self.collision_rate_hz if is_stated or is_collision else None
 

@@ -63,8 +63,9 @@ class DataFile(Value):
         The files, where the process has several. Their number of events and checksum are then
         those of all together, as far as they are known.
     part_events : mapping of part to int
-        Of a data set of the challenge's `source`: the parts that are read, and the events that the
-        files of each hold. Its checksum is that of the decoded events.
+        Of a data set of the challenge's `source`, or of a file shipped with the harness: the parts
+        that are read, and the events that the files of each hold. Its checksum is that of the
+        decoded events.
     """
 
     name: FileName
@@ -109,15 +110,20 @@ class DataFile(Value):
 
     def _check_data_set(self) -> None:
         """Refuse what only a file has, and count the events of all parts."""
+        url = None if (self.url or "").startswith("package:") else self.url
         own = {
-            "record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part,
+            "record": self.record, "url": url, "n_bytes": self.n_bytes, "part": self.part,
             "pieces": self.pieces or None,
         }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.name} has part_events, so that it has no {stated[0]}")
         counts = list(self.part_events.values())
         known = [count for count in counts if count is not None]
-        self.__dict__["n_events"] = sum(known) if len(known) == len(counts) else None
+        total = sum(known) if len(known) == len(counts) else None
+        # A manifest that was written again states the sum.
+        if self.n_events not in {None, total}:
+            raise ValueError(f"{self.name} has part_events, whose sum is not its n_events")
+        self.__dict__["n_events"] = total
 
     @property
     def sources(self) -> tuple[DataFile, ...]:

@@ -125,7 +125,15 @@ class _AtRate(_Kind):
 
     def describe_at(self, fpr: float) -> str:
         """Say what is measured at another working point."""
-        return f"{self.title} at {fpr * self.input_rate_khz:.6g} kHz (FPR {fpr_text(fpr)})"
+        return f"{self.title} at {self.rate_text(fpr)}"
+
+    def rate_text(self, fpr: float) -> str:
+        """Write a false positive rate as the rate that it stands for, with itself beside."""
+        return f"{self.khz_text(fpr)} (FPR {fpr_text(float(f'{fpr:.3g}'))})"
+
+    def khz_text(self, fpr: float) -> str:
+        """Write the rate that a false positive rate stands for."""
+        return f"{fpr * self.input_rate_khz:.6g} kHz"
 
     @property
     def by_chance(self) -> float:
@@ -139,7 +147,7 @@ class EfficiencyAtRate(_AtRate):
     Examples
     --------
     >>> EfficiencyAtRate(rate_khz=1, input_rate_khz=28_608.8064).describe()
-    'Efficiency at 1 kHz (FPR 3.49543e-5)'
+    'Efficiency at 1 kHz (FPR 3.5e-5)'
     """
 
     name, title, at_working_point = "efficiency", "Efficiency", True
@@ -152,11 +160,30 @@ class AddedEfficiencyAtRate(_AtRate):
 
     Only events that the menu does not accept count: background for the rate, signal for the
     efficiency. Both are shares of all events.
+
+    Attributes
+    ----------
+    fixed : str
+        Which rate of background `rate_khz` is: ``added``, of what the menu does not accept, or
+        ``total``, of all that the anomaly trigger accepts.
+
+    Examples
+    --------
+    >>> AddedEfficiencyAtRate(rate_khz=1, input_rate_khz=10_000, fixed="total").describe()
+    'Added efficiency at a total of 1 kHz (FPR 1e-4)'
     """
 
     name, title = "added_efficiency", "Added efficiency"
 
     kind: Literal["added_efficiency_at_rate"] = "added_efficiency_at_rate"
+    fixed: Literal["added", "total"] = Field(
+        default="added", exclude_if=lambda fixed: fixed == "added"
+    )
+
+    def describe_at(self, fpr: float) -> str:
+        """Say what is measured at another working point."""
+        whole = "a total of " if self.fixed == "total" else ""
+        return f"{self.title} at {whole}{self.rate_text(fpr)}"
 
 
 class _AtTpr(_Kind):
@@ -264,6 +291,36 @@ MERIT_KINDS: tuple[type[_Kind], ...] = (
     MaxSic,
     AreaUnderCurve,
 )
+
+
+def input_rate_khz(merit: Merit | None) -> float | None:
+    """Return the rate of background that the working points of a challenge are shares of, if any.
+
+    Examples
+    --------
+    >>> input_rate_khz(EfficiencyAtRate(rate_khz=1, input_rate_khz=28_608.8064))
+    28608.8064
+    """
+    return merit.input_rate_khz if isinstance(merit, _AtRate) else None
+
+
+def point_text(merit: Merit | None, fpr: float) -> str:
+    """Write a working point as a challenge states it: as a rate in kHz, or as an FPR.
+
+    Parameters
+    ----------
+    merit : Merit or None
+        What the challenge ranks; None: the TPR at its working point.
+
+    Examples
+    --------
+    >>> point_text(EfficiencyAtRate(rate_khz=1, input_rate_khz=28_608.8064), 1e-5)
+    '0.286088 kHz (FPR 1e-5)'
+    >>> point_text(None, 1e-5)
+    'FPR 1e-5'
+    """
+    return merit.rate_text(fpr) if isinstance(merit, _AtRate) else f"FPR {fpr_text(fpr)}"
+
 
 Aggregate = Literal["geometric_mean", "mean", "median", "worst_quarter", "worst", "single"]
 # How an aggregate over the signals is printed before the title of the merit.

@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
+from harness.board.added import added_at
 from harness.board.boards import Boards
 from harness.board.comparison import PairedComparison
 from harness.board.contest import Contest, Rulebook
 from harness.board.eligibility import judge_against
 from harness.board.entry import Entry, fits, point_at, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, figure_of, merit_text
+from harness.board.formats import DASH, EVIDENCE_TITLES, amount, figure_of, merit_text, percent
 from harness.board.order import Ranked
 from harness.board.public import public_part
 from harness.board.rows import (
@@ -357,7 +358,8 @@ def _signals(found: Judgement) -> str:
     opponents = _opponents(found)
     header = ["Signal", contest.merit.describe(), "95 % interval", "AUC", *opponents]
     lines = [_row(header), "|" + " --- |" * len(header)]
-    for name, title in list(titles_of(found.card, contest.signals).items())[:_MAX_SIGNALS]:
+    titles = titles_of(found.card, contest.signals)
+    for name, title in list(titles.items())[:_MAX_SIGNALS]:
         auc = physics.auc.get(name)
         row = [comment_text(title), *_figure_cells(contest.merit, cells[name])]
         row.append(DASH if auc is None else f"{auc.value:.3f}")
@@ -366,9 +368,29 @@ def _signals(found: Judgement) -> str:
     if opponents:
         merits = (_difference(contest, one.merit) for one in opponents.values())
         lines.append(_row(["**Merit**", *[""] * 3, *merits]))
-    return "\n".join(lines) + (
+    n_more = len(titles) - _MAX_SIGNALS
+    rest = f"\n\n{n_more} more signals are in the card." if n_more > 0 else ""
+    about = (
         f"\n\nScores of the {physics.arithmetic}{_passing(physics, contest)}. Each comparison is "
         "paired and by itself at 95 %."
+    )
+    return "\n".join(lines) + rest + _added(physics, contest) + about
+
+
+def _added(physics: Physics, contest: Contest) -> str:
+    """Say what the entry adds to the menu, where there is one."""
+    found = added_at(physics, contest, contest.working_point)
+    if isinstance(found, NotMeasured):
+        return ""
+    span = ""
+    if found.lower is not None and found.upper is not None:
+        span = f" ({percent(found.lower)} – {percent(found.upper)})"
+    pure = ""
+    if not isinstance(found.added, NotMeasured):
+        pure = f", {percent(found.added)} where the rate that it adds is fixed"
+    return (
+        f"\n\nAdded to the menu, over the signals: {percent(found.total)}{span} where its total "
+        f"rate is fixed{pure}."
     )
 
 

@@ -110,7 +110,11 @@ def _of_shipped(name: str, challenge: str | None) -> str:
 def _sections(rules: Challenge) -> dict[str, str]:
     """Return the sections of a manifest that a contest takes over from a challenge."""
     said = rules.model_dump(mode="json", exclude_defaults=True)
-    events = {name: said[name] for name in ("layout", "preselection") if name in said}
+    if rules.merit is not None:
+        # The kind is a default of each, and what they are told apart by.
+        said["merit"]["kind"] = rules.merit.kind
+    of_events = ("layout", "preselection", "menu", "algorithms", "conditions")
+    events = {name: said[name] for name in of_events if name in said}
     rates = {
         name: said[name]
         for name in ("false_positive_rates", "working_point", "merit")

@@ -122,9 +122,21 @@ def follow_branch(board: Repository) -> None:
         join(board, board.resolve("FETCH_HEAD"))
 
 
+def has_news(board: Repository) -> bool:
+    """Tell whether the remote's branch has what this folder has not."""
+    tip = _tip(board, *_branch_of(board))
+    head = board.find("HEAD^{commit}")
+    return tip is not None and (head is None or not _is_ancestor(board, tip, head))
+
+
+def remote_of(board: Repository) -> str:
+    """Return where `open_board` had the board's branch from."""
+    return board.text("config", "harness.remote")
+
+
 def _branch_of(board: Repository) -> tuple[str, str]:
     name = board.text("config", "harness.branch")
-    return board.text("config", "harness.remote"), f"refs/heads/{name}"
+    return remote_of(board), f"refs/heads/{name}"
 
 
 def own_repository(folder: Path, like: Repository | None = None) -> Repository:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +11,7 @@ from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card
 from harness.challenge import Challenge, is_name
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
+from harness.ci.claims import Claims
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Plan, Scoring, Summary, cut, failed
 from harness.ci.git import Repository
 from harness.ci.inbox import receive
@@ -21,6 +21,7 @@ from harness.ci.staging import read_files, write_files
 from harness.data.manifest import Manifest, manifests_beside
 from harness.errors import HarnessError, InvalidSubmissionError, attempt
 from harness.files import write_json
+from harness.sandbox.scratch import scratch_folder
 from harness.scoring.chosen import chosen_challenges
 from harness.scoring.readiness import cannot_be_scored
 from harness.submission.declaration import FILE_NAME, parse_spec
@@ -43,7 +44,7 @@ class ScoringSettings:
         Manifests beside the shipped one.
     results : Path
         Where cards are looked for and written.
-    jobs, cluster
+    jobs, cluster, claims
         See `queue.score_all`.
     public : Path or None
         The board's results, where whole cards are kept apart from them in `results`: they get the
@@ -52,6 +53,8 @@ class ScoringSettings:
         What one scoring may take.
     deadline : float or None
         When the budget of the whole run is used up [s since 1970]; None: there is none.
+    save : callable
+        Called after each few cards, so that a machine that is lost takes few with it.
     is_retrying : bool
         Score what was given up because the platform failed too often, too.
     """
@@ -63,12 +66,14 @@ class ScoringSettings:
     score: Score = score_request
     jobs: int = 1
     cluster: str | None = None
+    claims: Claims | None = None
     limit_s: float = DEFAULT_LIMIT_S
     deadline: float | None = None
     has_firmware: bool = True
     is_forced: bool = False
     is_retrying: bool = False
     public: Path | None = None
+    save: Callable[[], None] = lambda: None
     progress: Callable[[str], None] = lambda _: None
 
     @property
@@ -126,7 +131,9 @@ def receive_folder(
     digests = {}
     for one in handed:
         checked = attempt(partial(check_files, one))
-        if not isinstance(checked, HarnessError):
+        if isinstance(checked, HarnessError):
+            progress(f"{one.team} is not received: {checked.problems[0].what}")
+        else:
             digests[one.team] = checked.digest
     moments = receive(results, digests, received=received)
     return [replace(one, received=moments.get(one.team)) for one in handed]
@@ -218,6 +225,8 @@ def score_requests(requests: Sequence[ScoringRequest], settings: ScoringSettings
         score=settings.score,
         jobs=settings.jobs,
         cluster=settings.cluster,
+        claims=settings.claims,
+        save=settings.save,
         is_forced=settings.is_forced,
         progress=settings.progress,
     )
@@ -267,8 +276,8 @@ def check_files(handed: SubmittedFiles) -> Submission:
     """
     if handed.problem is not None:
         raise handed.problem
-    with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
-        return read_submission(write_files(handed.files, Path(scratch) / handed.team))
+    with scratch_folder() as scratch:
+        return read_submission(write_files(handed.files, scratch / handed.team))
 
 
 def _refused(team: str, settings: ScoringSettings, error: HarnessError) -> Scoring:

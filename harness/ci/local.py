@@ -7,7 +7,6 @@ branch, index or file of the clone changes, and no network is used.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from harness.ci.publish import publish_declared
 from harness.ci.session import write_site
 from harness.errors import UsageError
 from harness.files import write_whole
+from harness.sandbox.scratch import scratch_folder
 
 # Where a pull request would go to, the first that there is.
 _BASES = ("upstream/main", "origin/main", "main", "origin/master", "master")
@@ -73,10 +73,10 @@ def rehearse(
     author : str, optional
         Account that would open it.
     """
-    with tempfile.TemporaryDirectory(prefix="harness-local-") as scratch:
+    with scratch_folder() as scratch:
         others = () if settings.declared is None else settings.declared.challenges
         rivals = read_rivals(settings.results, settings.rules, others)
-        upstream, start, head = _open(clone, Path(scratch) / "upstream.git", base)
+        upstream, start, head = _open(clone, scratch / "upstream.git", base)
         plan = make_plan(
             upstream,
             base=start,

@@ -6,7 +6,6 @@ is installed; credentials are those of that package, from its own environment va
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from harness.data.fetch import fetch
 from harness.data.inventory import take_inventory
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError, install_extra
+from harness.sandbox.scratch import scratch_folder
 
 _MAX_MANIFEST_BYTES = 1024**2
 _GIVE_RESULTS = "give the results that `harness ci publish` wrote by --private-results"
@@ -97,8 +97,8 @@ def open_contest(
     cache : Path, optional
         Where decoded events are kept: private as the files are.
     """
-    with tempfile.TemporaryDirectory(prefix="harness-private-") as scratch:
-        path = Path(scratch) / "private.yaml"
+    with scratch_folder() as scratch:
+        path = scratch / "private.yaml"
         path.write_bytes(_read(manifest, _MAX_MANIFEST_BYTES))
         rules = _chosen(path, challenge)
         root = cache_root(cache)
@@ -106,7 +106,7 @@ def open_contest(
             load_manifest(path).model_copy(update={"challenges": (rules,)}), root
         )
         if not status.is_ready:
-            with _files_of(manifest, rules, Path(scratch) / "files") as folder:
+            with _files_of(manifest, rules, scratch / "files") as folder:
                 fetch(rules, root=root, source_folder=folder, trust_first_use=True)
         yield PrivateContest(manifest=path, rules=rules)
 
@@ -208,8 +208,8 @@ def open_results(location: str, *, is_read: bool = False) -> Iterator[Path]:
         yield folder
         return
     store, root = _store(location)
-    with tempfile.TemporaryDirectory(prefix="harness-private-") as scratch:
-        folder = Path(scratch) / "results"
+    with scratch_folder() as scratch:
+        folder = scratch / "results"
         folder.mkdir()
         before = set(_pull(store, root, folder))
         try:

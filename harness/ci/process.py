@@ -7,9 +7,9 @@ scores and its artefacts. It writes no results: the queue that sent the work doe
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +22,7 @@ from harness.ci.documents import MAX_MESSAGE_CHARACTERS, cut
 from harness.ci.staging import write_files
 from harness.errors import ExitCode, InvalidSubmissionError
 from harness.sandbox.ending import interrupt
+from harness.sandbox.scratch import scratch_folder
 
 # What one scoring may take in all; each of its steps has a limit of its own, too.
 DEFAULT_LIMIT_S = 3600.0
@@ -94,7 +95,7 @@ class ScoringOutcome:
 
 
 def score_request(request: ScoringRequest) -> ScoringOutcome:
-    """Score one submission by ``harness score`` in a process of its own.
+    """Score one submission by ``harness score`` in a process of its own, which ends with this one.
 
     Whatever the submission does, this returns: a run past its limit is killed with all that it
     started.
@@ -104,8 +105,7 @@ def score_request(request: ScoringRequest) -> ScoringOutcome:
         message = "not started: the submissions before it used up the budget of the whole run"
         return ScoringOutcome(exit_code=ExitCode.LIMIT, message=message, wall_s=0.0, is_cut=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
-        place = Path(scratch)
+    with scratch_folder() as place:
         try:
             folder = write_files(request.files, place / "submissions" / request.team)
         except InvalidSubmissionError as error:
@@ -127,7 +127,7 @@ def _command(request: ScoringRequest, folder: Path, place: Path) -> list[str]:
         path = place / f"manifest-{number}.yaml"
         path.write_bytes(content)
         manifests += ["--manifest", str(path)]
-    command = [sys.executable, "-m", "harness.cli", "score", str(folder)]
+    command = [sys.executable, "-m", "harness.ci.child", str(os.getpid()), "score", str(folder)]
     command += ["--challenge", request.challenge, "--results", str(place / "results"), *manifests]
     return command if request.has_firmware else [*command, "--no-firmware"]
 

@@ -8,6 +8,7 @@ the public parts of cards alone, and the output of its runs is not kept.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +71,11 @@ def publish(
     list of Summary
         Of the public challenge, of the private one, then of the others that submissions declare.
     """
-    with open_session(work) as clone, open_challenges(settings, private) as challenges:
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(work))
+        clone = session.clone
+        settings = replace(settings, claims=session.claims, save=session.save)
+        challenges = stack.enter_context(open_challenges(settings, private))
         head = None if inbox else clone.resolve(commit)
         handed = read_handed(work, clone, commit, inbox=inbox)
         shares = share_out(handed, settings)

@@ -2,27 +2,20 @@
 
 Workers score and return bytes; only this process writes cards. So a worker that dies leaves
 nothing, and another worker scores its submission. A submission that has a card with the same data
-and scorer version is not scored again.
+and scorer version is not scored again. Several queues share one folder of results, or one board:
+each submission is scored by one of them.
 """
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    CancelledError,
-    Executor,
-    Future,
-    ThreadPoolExecutor,
-    wait,
-)
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from harness.board.contest import merit_of_rules
 from harness.board.entry import Entry, fits
@@ -31,27 +24,25 @@ from harness.card import files as cards
 from harness.card.consistency import flaw_of
 from harness.card.records import SCORER_VERSION, ScoreCard
 from harness.challenge import instant, utc
+from harness.ci.claims import Claims, claim_key
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
-from harness.ci.turns import taking_turns
-from harness.errors import (
-    DataError,
-    EnvironmentFaultError,
-    ExitCode,
-    HarnessError,
-    attempt,
-    install_extra,
-)
-
-if TYPE_CHECKING:
-    from distributed import Client
+from harness.ci.turns import Turn, holder_of, try_turn
+from harness.ci.workers import Workers, open_workers
+from harness.errors import DataError, ExitCode, HarnessError, attempt
+from harness.sandbox.scratch import scratch_folder
 
 Score = Callable[[ScoringRequest], ScoringOutcome]
 # A run that failed by the platform's fault is tried once more.
 MAX_ATTEMPTS = 2
 # A batch system may take minutes to start the first worker.
 PATIENCE_S = 1800.0
+# Cards that are lost at most with the machine.
+SAVED_AFTER = 5
+LOST = "the cluster lost all of its workers"
 _POLL_S = 2.0
+# How often a process that waits for another one looks again.
+_LOOK_S = 0.2
 
 
 def score_all(
@@ -61,6 +52,8 @@ def score_all(
     score: Score = score_request,
     jobs: int = 1,
     cluster: str | None = None,
+    claims: Claims | None = None,
+    save: Callable[[], None] = lambda: None,
     is_forced: bool = False,
     patience_s: float = PATIENCE_S,
     progress: Callable[[str], None] = lambda _: None,
@@ -79,6 +72,10 @@ def score_all(
         Scorings at one time on this machine.
     cluster : str, optional
         Address of a Dask scheduler, whose workers score in place of this machine.
+    claims : Claims, optional
+        Where other clones of the board score, too: what one of them has claimed is left to it.
+    save : callable
+        Called after each `SAVED_AFTER` cards.
     is_forced : bool
         Score what has a card already, too.
     patience_s : float
@@ -89,33 +86,22 @@ def score_all(
     list of Scoring
         In the order of `requests`.
     """
-    done: dict[int, Scoring] = {}
-    with _only_queue(results, progress):
-        waiting = {}
-        there = CardIndex(results, is_private=True).refresh().entries
-        for number, request in enumerate(requests):
-            entries = () if is_forced else there.get(request.challenge, ())
-            known = find_card(entries, request)
-            if known is None:
-                waiting[number] = request
-            else:
-                key = _handed_in_again(known, entries, request, results)
-                progress(f"{request.team}: scored already, {key}")
-                done[number] = not_run(request, "known", card=key)
-        with _workers(jobs, cluster) as workers:
-            scored = _scored(waiting, results, score, workers, patience_s, progress)
-            for number, scoring in scored:
-                progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
-                done[number] = scoring
+    with open_workers(jobs, cluster) as workers:
+        line = _Line(
+            requests=requests,
+            results=results,
+            workers=workers,
+            score=score,
+            claims=claims,
+            save=save,
+            is_forced=is_forced,
+            patience_s=patience_s,
+            progress=progress,
+            index=CardIndex(results, is_private=True),
+            waiting=deque(range(len(requests))),
+        )
+        done = dict(line.go())
     return [done[number] for number in range(len(requests))]
-
-
-@contextmanager
-def _only_queue(results: Path, progress: Callable[[str], None]) -> Iterator[None]:
-    """Wait for another queue on the same results, so that nothing is scored by both."""
-    results.mkdir(parents=True, exist_ok=True)
-    with taking_turns(results / ".queue.lock", f"the submissions of {results}", progress):
-        yield
 
 
 def find_card(entries: Sequence[Entry], request: ScoringRequest) -> Entry | None:
@@ -182,92 +168,166 @@ def not_run(
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Workers:
-    """Who scores, and how many there are: a cluster may lose all of its workers."""
+@dataclass(kw_only=True, slots=True)
+class _Line:
+    """Requests on their way to their cards.
 
-    executor: Executor
-    count: Callable[[], int]
+    Other processes may work on the same results. Each submission is scored by one of them: by the
+    one that holds its turn here, and its claim on the board's remote where there is one.
 
-
-@contextmanager
-def _workers(jobs: int, cluster: str | None) -> Iterator[_Workers]:
-    if cluster is None:
-        with ThreadPoolExecutor(max_workers=jobs) as pool:
-            yield _Workers(executor=pool, count=lambda: jobs)
-        return
-    with _client(cluster) as client:
-        # Two equal requests are two tasks. The scheduler gives a task whose worker died to another:
-        # how often is its setting distributed.scheduler.allowed-failures.
-        executor = client.get_executor(pure=False)
-        yield _Workers(
-            executor=executor, count=lambda: len(client.scheduler_info(n_workers=-1)["workers"])
-        )
-
-
-def _client(cluster: str) -> Client:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise EnvironmentFaultError(
-            "Dask is not installed", fix=install_extra("cluster")
-        ) from error
-    try:
-        return Client(cluster, timeout=30)  # type: ignore[no-untyped-call]
-    except (OSError, ValueError) as error:
-        raise EnvironmentFaultError(
-            f"no scheduler answers: {error}",
-            where=cluster,
-            fix="start one with `dask scheduler`, and give its address: tcp://host:8786",
-        ) from error
-
-
-def _scored(
-    waiting: dict[int, ScoringRequest],
-    results: Path,
-    score: Score,
-    workers: _Workers,
-    patience_s: float,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Iterator[tuple[int, Scoring]]:
-    """Score what waits and keep what comes; faults of the platform are tried once more."""
-    attempts = dict.fromkeys(waiting, 0)
-    while waiting:
-        futures: dict[Future[ScoringOutcome], int] = {}
-        for number, request in waiting.items():
-            attempts[number] += 1
-            futures[workers.executor.submit(score, request)] = number
-        again = {}
-        for future in _as_completed(futures, workers, patience_s):
-            number = futures[future]
-            scoring = _outcome(waiting[number], future, results, attempts[number], progress)
-            if scoring.is_fault_of_platform and attempts[number] < MAX_ATTEMPTS:
-                again[number] = waiting[number]
-                progress(f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again")
-            else:
-                yield number, scoring
-        waiting = again
-
-
-def _as_completed(
-    futures: Iterable[Future[ScoringOutcome]], workers: _Workers, patience_s: float
-) -> Iterator[Future[ScoringOutcome]]:
-    """Yield each future when it is done, and the rest when the workers have been gone for too long.
-
-    Raises nothing: a future that was given up holds a cancellation, the platform's fault.
+    Attributes
+    ----------
+    waiting : deque of int
+        Numbers of the requests that are not begun, or are tried once more.
+    running : mapping of Future to int
+        Those that workers have.
+    elsewhere : list of int
+        Those that other processes on the same results score.
+    turns, attempts : mapping of int
+        The turns that are held here, and how often a request was begun.
     """
-    left = set(futures)
-    last_seen = time.monotonic()
-    while left:
-        done, left = wait(left, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        yield from done
-        if done or workers.count():
-            last_seen = time.monotonic()
-        elif time.monotonic() - last_seen > patience_s:
-            for future in left:
-                future.cancel()
-            yield from left
-            return
+
+    requests: Sequence[ScoringRequest]
+    results: Path
+    workers: Workers
+    score: Score
+    claims: Claims | None
+    save: Callable[[], None]
+    is_forced: bool
+    patience_s: float
+    progress: Callable[[str], None]
+    index: CardIndex
+    waiting: deque[int]
+    running: dict[Future[ScoringOutcome], int] = field(default_factory=dict)
+    elsewhere: list[int] = field(default_factory=list)
+    named: set[int] = field(default_factory=set)
+    turns: dict[int, Turn] = field(default_factory=dict)
+    attempts: Counter[int] = field(default_factory=Counter)
+    n_unsaved: int = 0
+    last_seen: float = field(default_factory=time.monotonic)
+
+    def go(self) -> Iterator[tuple[int, Scoring]]:
+        """Give each request's number with what came of it, in the order in which they end."""
+        try:
+            while self.waiting or self.running or self.elsewhere:
+                yield from self._begin()
+                if self.running:
+                    yield from self._end_some()
+                elif self.elsewhere:
+                    yield from self._wait_for_others()
+                self.waiting.extend(self.elsewhere)
+                self.elsewhere.clear()
+        finally:
+            for turn in self.turns.values():
+                turn.end()
+
+    def _begin(self) -> Iterator[tuple[int, Scoring]]:
+        """Begin as many as there is room for; what is scored already, or elsewhere, is left."""
+        while self.waiting and len(self.running) < self.workers.room():
+            number = self.waiting.popleft()
+            if number not in self.turns:
+                turn = try_turn(self._lock_of(number))
+                if turn is None:
+                    self.elsewhere.append(number)
+                    continue
+                self.turns[number] = turn
+                decided = self._decided(self.requests[number])
+                if decided is not None:
+                    yield self._done(number, decided)
+                    continue
+                self.progress(f"{self.requests[number].team}: is scored now")
+            self.attempts[number] += 1
+            future = self.workers.executor.submit(self.score, self.requests[number])
+            self.running[future] = number
+
+    def _lock_of(self, number: int) -> Path:
+        self.results.mkdir(parents=True, exist_ok=True)
+        return self.results / f".{claim_key(self.requests[number])}.lock"
+
+    def _decided(self, request: ScoringRequest) -> Scoring | None:
+        """Return what is known of a request that needs no run here."""
+        if (known := self._known(request)) is not None or self.claims is None:
+            return known
+        holder = self.claims.take(claim_key(request))
+        if holder is None:
+            return self._known(request)
+        self.progress(f"{request.team}: left to {holder}")
+        return not_run(request, "waiting", f"left to {holder}: the next run shows what came of it")
+
+    def _known(self, request: ScoringRequest) -> Scoring | None:
+        entries = self.index.refresh().entries.get(request.challenge, ())
+        known = None if self.is_forced else find_card(entries, request)
+        if known is None:
+            return None
+        key = _handed_in_again(known, entries, request, self.results)
+        self.progress(f"{request.team}: scored already, {key}")
+        return not_run(request, "known", card=key)
+
+    def _done(self, number: int, scoring: Scoring) -> tuple[int, Scoring]:
+        self.turns.pop(number).end()
+        return number, scoring
+
+    def _end_some(self) -> Iterator[tuple[int, Scoring]]:
+        """Wait a while for runs to end, keep what they gave; try the platform's faults once more.
+
+        Runs are given up, all of them, when the workers have been gone for too long.
+        """
+        ended, _ = wait(self.running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        for future in ended:
+            number = self.running.pop(future)
+            scoring = self._outcome(number, future)
+            if scoring.is_fault_of_platform and self.attempts[number] < MAX_ATTEMPTS:
+                self.waiting.append(number)
+                self.progress(
+                    f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again"
+                )
+            else:
+                self.progress(f"{scoring.team}: {scoring.status} in {scoring.wall_s:.1f} s")
+                yield self._done(number, scoring)
+                self._save_some(scoring)
+        if ended or self.workers.count():
+            self.last_seen = time.monotonic()
+        elif time.monotonic() - self.last_seen > self.patience_s:
+            yield from self._give_up()
+
+    def _save_some(self, scoring: Scoring) -> None:
+        """Save after each few cards; a failure is reported when all is saved in the end."""
+        self.n_unsaved += scoring.status == "scored"
+        if self.n_unsaved >= SAVED_AFTER:
+            self.n_unsaved = 0
+            if isinstance(error := attempt(self.save), HarnessError):
+                self.progress(f"not saved yet: {error.problems[0].what}")
+
+    def _outcome(self, number: int, future: Future[ScoringOutcome]) -> Scoring:
+        request = self.requests[number]
+        if self.claims is not None and not self.claims.still_holds(claim_key(request)):
+            return not_run(request, "waiting", "left to another scorer, which has taken it over")
+        return _outcome(request, future, self.results, self.attempts[number], self.progress)
+
+    def _give_up(self) -> Iterator[tuple[int, Scoring]]:
+        for future, number in self.running.items():
+            future.cancel()
+            yield self._done(number, self._outcome(number, future))
+        for number in self.waiting:
+            request = self.requests[number]
+            if number in self.turns:
+                self.turns.pop(number).end()
+            yield number, not_run(request, "failed", LOST, exit_code=ExitCode.ENVIRONMENT)
+        self.running.clear()
+        self.waiting.clear()
+
+    def _wait_for_others(self) -> Iterator[tuple[int, Scoring]]:
+        """Wait a moment for other processes on the same results, and say for which ones."""
+        for number in [*self.elsewhere]:
+            request = self.requests[number]
+            holder = holder_of(self._lock_of(number))
+            if number not in self.named:
+                self.named.add(number)
+                self.progress(f"{request.team}: waiting for {holder}, which scores it")
+            if request.deadline is not None and time.time() > request.deadline:
+                self.elsewhere.remove(number)
+                yield number, not_run(request, "waiting", f"left to {holder}, which scores it")
+        time.sleep(_LOOK_S)
 
 
 def _outcome(
@@ -302,7 +362,7 @@ def _result(future: Future[ScoringOutcome]) -> ScoringOutcome:
     try:
         return future.result(timeout=0)
     except (CancelledError, TimeoutError):
-        message = "the cluster lost all of its workers"
+        message = LOST
     except Exception as error:  # noqa: BLE001 - the edge to machines that are not ours
         message = f"the worker failed: {type(error).__name__}: {error}"
     return ScoringOutcome(exit_code=ExitCode.ENVIRONMENT, message=message, wall_s=0.0)
@@ -313,10 +373,10 @@ def _keep(
 ) -> str:
     """Write the card of a run below `results`; return its name."""
     card = cards.number_card(_checked(request, run.card or b""), results, tell=progress)
-    with tempfile.TemporaryDirectory(prefix="harness-ci-") as scratch:
+    with scratch_folder() as scratch:
         artefacts = []
         for name, content in run.artefacts.items():
-            path = Path(scratch) / Path(name).name
+            path = scratch / Path(name).name
             path.write_bytes(content)
             artefacts.append(path)
         path = cards.write_card(card, results, scores=run.scores, artefacts=artefacts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -63,7 +64,11 @@ def rescore_board(
 
     The challenges are those of `publish`, and so is what the board gets of them.
     """
-    with open_session(work) as clone, open_challenges(settings, private) as challenges:
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(work))
+        clone = session.clone
+        settings = replace(settings, claims=session.claims, save=session.save)
+        challenges = stack.enter_context(open_challenges(settings, private))
         handed = read_handed(work, clone, commit, inbox=inbox)
         if inbox is not None:
             # Teams may have handed in both ways; a shared folder needs no git.

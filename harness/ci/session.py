@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.board.boards import Boards
 from harness.card.files import sweep_results
+from harness.ci.claims import Claims
 from harness.ci.git import GitError, Repository
 from harness.ci.history import (
     BoardFolder,
@@ -19,9 +20,11 @@ from harness.ci.history import (
     commit_board,
     credentials_of,
     follow_branch,
+    has_news,
     open_board,
     own_repository,
     push_board,
+    remote_of,
 )
 from harness.ci.opening import carry_decisions
 from harness.data.manifest import load_manifest
@@ -58,21 +61,56 @@ class BoardWork:
     tell: Callable[[str], None] = lambda _: None
 
 
-@contextmanager
-def open_session(work: BoardWork) -> Iterator[Repository]:
-    """Bring the board and give the clone; then make the board's pages, commit and push.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Session:
+    """What there is while a board is worked on.
 
-    A board that git does not keep is only written.
+    Attributes
+    ----------
+    clone : Repository
+        Whose main branch holds the submissions.
+    claims : Claims or None
+        What keeps other clones off the submissions that are scored; None where nothing is pushed.
+    save : callable
+        Pushes the results so far, without pages, which come at the end.
+    """
+
+    clone: Repository
+    claims: Claims | None = None
+    save: Callable[[], None] = lambda: None
+
+
+@contextmanager
+def open_session(work: BoardWork) -> Iterator[Session]:
+    """Bring the board and let it be changed; then make its pages, commit and push.
+
+    A board that git does not keep is only written. Claims are given back after the push.
     """
     clone = own_clone(work.repository)
-    if work.is_pushed:
-        open_board(clone, work.board.folder, tell=work.tell)
-    yield clone
-    with board_turn(work.board, work.tell):
-        _finish(work, clone)
+    if not work.is_pushed:
+        yield Session(clone=clone)
+        with board_turn(work.board, work.tell):
+            _finish(work, clone)
+        return
+    open_board(clone, work.board.folder, tell=work.tell)
+    board = own_repository(work.board.folder, clone)
+
+    def follow() -> None:
+        if has_news(board):
+            with board_turn(work.board, work.tell):
+                follow_branch(board)
+
+    def save() -> None:
+        with board_turn(work.board, work.tell):
+            _finish(work, clone, has_pages=False)
+
+    with Claims(board, remote_of(board), follow=follow, tell=work.tell) as claims:
+        yield Session(clone=clone, claims=claims, save=save)
+        with board_turn(work.board, work.tell):
+            _finish(work, clone)
 
 
-def _finish(work: BoardWork, clone: Repository) -> None:
+def _finish(work: BoardWork, clone: Repository, *, has_pages: bool = True) -> None:
     """Write the pages, commit and push; where somebody else pushed before, with what they added.
 
     Raises
@@ -81,10 +119,11 @@ def _finish(work: BoardWork, clone: Repository) -> None:
         Others were faster each time.
     """
     for attempt in range(_MAX_PUSHES):
-        _write_pages(work.board, work.manifests)
+        if has_pages:
+            _write_pages(work.board, work.manifests)
         if work.board.is_kept:
             sweep_results(work.board.results)
-            commit_board(work.board, "Results and pages")
+            commit_board(work.board, "Results and pages" if has_pages else "Results")
         if not work.is_pushed or _is_pushed(work, clone, attempt):
             return
         work.tell("somebody else has pushed to the board: it is joined and pushed again")
@@ -131,7 +170,8 @@ def write_site(results: Path, manifests: Sequence[Path], site: Path) -> Path | N
     """Write the pages of a folder of results; return their folder, or None without any card."""
     from leaderboard_app.static_site import export_site
 
-    boards = Boards(results, load_manifest(*manifests).challenges)
+    manifest = load_manifest(*manifests)
+    boards = Boards(results, manifest.challenges, default=manifest.default_name)
     if not boards.refresh().entries:
         return None
     export_site(boards, site)

@@ -67,7 +67,8 @@ def leaderboard(
     if len(set(forms)) > 1:
         raise UsageError(f"one form at a time, not {' and '.join(f'--{form}' for form in forms)}")
     manifest = load_manifest(*manifests)
-    boards = Boards(results, manifest.challenges, is_private=private)
+    default = manifest.default_name
+    boards = Boards(results, manifest.challenges, is_private=private, default=default)
     if site is not None:
         _write_site(boards, site)
     elif serve:
@@ -93,7 +94,7 @@ def _print_board(
     form: str | None,
     has_details: bool,
 ) -> None:
-    from harness.board import formats
+    from harness.board import formats, values
     from harness.board.latex import to_latex
     from harness.board.rows import board_of
 
@@ -115,7 +116,7 @@ def _print_board(
             fix=f"score a submission: harness score submissions/team_x --challenge {challenge}",
         )
     board = board_of(boards.ranking(snapshot, challenge), has_details=has_details)
-    write = {"csv": formats.to_csv, "markdown": formats.to_markdown, "latex": to_latex}
+    write = {"csv": values.to_csv, "markdown": formats.to_markdown, "latex": to_latex}
     if form == "json":
         print_json(board)
     elif form is not None:
@@ -129,7 +130,12 @@ def settings_of(results: Path, manifest: Manifest, *, is_private: bool) -> Setti
     """Return the settings of the pages' process."""
     from leaderboard_app.settings import Settings
 
-    return Settings(results=str(results), is_private=is_private, challenges=manifest.challenges)
+    return Settings(
+        results=str(results),
+        is_private=is_private,
+        challenges=manifest.challenges,
+        default_challenge=manifest.default_name,
+    )
 
 
 def _serve_pages(settings: Settings, *, port: int, address: str, base_path: str) -> None:

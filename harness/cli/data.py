@@ -279,15 +279,15 @@ def describe(
     as_json: bool,
 ) -> None:
     """Print occupancies and pT of CHALLENGE by process; write the summary that the pages show."""
-    from harness.data.describe import describe as describe_events
     from harness.data.describe import write_plots
     from harness.data.events import open_store
     from harness.data.manifest import load_manifest
     from harness.data.view import description_view
     from harness.files import write_json
+    from harness.scoring.menu import describe_all
 
     rules = load_manifest(*manifests).challenge(challenge)
-    description = describe_events(open_store(rules))
+    description = describe_all(open_store(rules))
     write_json(results / rules.name / "summary.json", description.summary)
     print_result(description.summary, description_view(description), as_json=as_json)
     if plots is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from harness.cli.options import FILE, json_option, plots_option
+from harness.cli.options import FILE, FOLDER, json_option, plots_option
 from harness.cli.output import print_json, print_result, tell
 from harness.errors import IntegrityError, Problem, UsageError
 
@@ -27,6 +28,8 @@ def simulate() -> None:
 
     PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets, or
     background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
+
+    `harness simulate cmsl1t` makes another format: Parquet files of level-1 trigger objects.
     """
 
 
@@ -82,6 +85,63 @@ def run(
         tell(manifest_yaml(make_manifest([done.path]), [done.provenance]).rstrip(), is_error=False)
     else:
         tell(f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}")
+
+
+@simulate.command()
+@click.option(
+    "--events",
+    "n_events",
+    type=int,
+    required=True,
+    help="Events of each run; the simulated twin has half as many, a signal a tenth.",
+)
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option("--out", type=FOLDER, required=True, help="New folder.")
+@click.option(
+    "--layout",
+    type=click.Choice(("hub", "zenodo")),
+    default="hub",
+    show_default=True,
+    help="hub: a row for each event; zenodo: a folder for each kind of object.",
+)
+@click.option("--only", default="", help="Data sets, with commas; all of them by default.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option(
+    "--library",
+    "library_events",
+    type=click.IntRange(100, 1_000_000),
+    help="Soft events to draw pile-up from, instead of 20,000: for trials.",
+)
+def cmsl1t(
+    n_events: int,
+    seed: int,
+    out: Path,
+    layout: Literal["hub", "zenodo"],
+    only: str,
+    n_jobs: int,
+    library_events: int | None,
+) -> None:
+    """Make a synthetic stand-in of the CMS level-1 data of 2026: Parquet files in OUT."""
+    from harness.cli.progress import progress_bars
+    from harness.simulate.level1.crossings import LIBRARY_EVENTS
+    from harness.simulate.level1.manifest import NAME, is_a_challenge
+    from harness.simulate.level1.plan import make_level1_plan
+    from harness.simulate.level1.run import MANIFEST_NAME, simulate_level1
+
+    plan = make_level1_plan(
+        n_events,
+        seed=seed,
+        only=[name.strip() for name in only.split(",") if name.strip()],
+        n_library=library_events or LIBRARY_EVENTS,
+    )
+    with progress_bars() as progress:
+        made = simulate_level1(plan, out, layout=layout, n_jobs=n_jobs, progress=progress)
+    for name, count in plan.n_events.items():
+        tell(f"{name}: {count:,} synthetic events", is_error=False)
+    if is_a_challenge(plan):
+        tell(f"read them: harness fetch {NAME} --manifest {made / MANIFEST_NAME} --from {made}")
 
 
 @simulate.command()

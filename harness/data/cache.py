@@ -43,6 +43,7 @@ from harness.data.beside import (
 from harness.data.cache_record import CacheRecord
 from harness.data.event_source import ContentDigest, EventSource
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
+from harness.data.pins import Pin
 from harness.data.seal import damage, remove_sealed, seal
 from harness.data.split import event_hashes
 from harness.data.structure import StructureCheck, StructureReport
@@ -171,11 +172,13 @@ def store_events(
     source: EventSource,
     root: Path,
     *,
+    expected: Pin | None = None,
     progress: Progress = no_progress,
 ) -> CacheRecord:
     """Write the events of `source` to the cache, checking their structure on the way.
 
-    The caller holds the lock of `lock_process`. Memory stays bounded by the chunks.
+    The caller holds the lock of `lock_process`. Memory stays bounded by the chunks. Decoded test
+    events of a data set are compared with the checksum that is `expected`, if one is.
 
     Raises
     ------
@@ -187,7 +190,7 @@ def store_events(
     if not file.part_events:
         check_count(file, source.n_events)
     folder = process_folder(challenge, file.process, root)
-    checksum, structure = _store_objects(challenge, file, source, folder, progress)
+    checksum, structure = _store_objects(challenge, file, source, folder, expected, progress)
     try:
         _store_beside(challenge, file, source, folder)
     except HarnessError:
@@ -211,7 +214,12 @@ def store_events(
 
 
 def _store_objects(
-    challenge: Challenge, file: DataFile, source: EventSource, folder: Path, progress: Progress
+    challenge: Challenge,
+    file: DataFile,
+    source: EventSource,
+    folder: Path,
+    expected: Pin | None,
+    progress: Progress,
 ) -> tuple[str, StructureReport]:
     """Write events and hashes; return the checksum of the source, and what was seen."""
     shape = (source.n_events, *challenge.layout.shape)
@@ -236,7 +244,7 @@ def _store_objects(
             raise DataError(f"{file.name} gave {done:,} events, {source.n_events:,} were announced")
         checksum = source.checksum or digest.checksum
         if digest.is_of_test_events:
-            _check_content(file, checksum)
+            _check_content(file, checksum, expected)
         (folder / ABOUT_NAME).unlink(missing_ok=True)
     seal(folder / EVENTS_NAME)
     seal(folder / _hashes_name(key))
@@ -254,14 +262,19 @@ def _store_beside(challenge: Challenge, file: DataFile, source: EventSource, fol
     store_algorithms(folder, source.algorithms, source.n_events, where=file.name)
 
 
-def _check_content(file: DataFile, checksum: str) -> None:
-    """Refuse decoded events of a data set with another checksum than the manifest says."""
-    if file.checksum not in {None, checksum}:
+def _check_content(file: DataFile, checksum: str, expected: Pin | None) -> None:
+    """Refuse decoded events of a data set with another checksum than the one that is known."""
+    known, origin = file.checksum, "manifest"
+    fix = "get the files of the right release"
+    if known is None and expected is not None:
+        known, origin = expected.checksum, expected.origin
+        fix += "; if it, or the rules for reading it, changed: `harness fetch --repin`"
+    if known not in {None, checksum}:
         raise DataError(
             f"the checksum of its decoded test events is {checksum}",
             where=file.name,
-            expected=f"{file.checksum}, as the manifest says",
-            fix="get the files of the right release",
+            expected=f"{known} ({origin})",
+            fix=fix,
         )
 
 

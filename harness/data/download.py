@@ -152,7 +152,7 @@ class _Downloader:
         """Download `url` to `output_file`."""
         self.is_resumed = size_of(self._part) > 0
         with open_session() as session:
-            for attempt in retry_passing_faults(url, self._patience, self._part):
+            for attempt in retry_passing_faults(url, self._patience, self._part, self._progress):
                 with attempt:
                     self._go_on(session, url)
         self._part.replace(output_file)

@@ -6,6 +6,7 @@ What participants may train on is in `harness.data.training`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.challenge import PARTS, Challenge, DataFile, Part
 from harness.data import sample as sample_file
-from harness.data.beside import has_algorithms
+from harness.data.beside import conditions_of, has_algorithms
 from harness.data.cache import (
     EVENTS_NAME,
     cache_root,
@@ -31,7 +32,7 @@ from harness.data.cache import (
     read_events,
     store_events,
 )
-from harness.data.cache_record import CacheRecord
+from harness.data.cache_record import CacheRecord, ReadingReport
 from harness.data.event_source import EventSource
 from harness.data.manifest import load_manifest
 from harness.data.selection import AccessRecord, EventSelection
@@ -325,8 +326,23 @@ def _packaged_source(challenge: Challenge, file: DataFile) -> EventSource:
             fix="restore the file and the manifest of one version of the harness",
         )
     decoded = sample_file.decode_member(path, member, challenge.layout)
+    beside = sample_file.read_beside(path, member)
     return EventSource(
         chunks=((events, None) for events in decoded),
         n_events=member.n_events,
         checksum=member.checksum,
+        menu=beside.menu,
+        conditions={
+            condition.name: [beside.conditions[condition.column]]
+            for condition in conditions_of(challenge, file)
+        },
+        algorithms=beside.algorithms,
+        parts=beside.parts,
+        reading=partial(_packaged_report, beside.parts) if file.part_events else None,
     )
+
+
+def _packaged_report(parts: NDArray[np.int8] | None) -> ReadingReport:
+    counts = np.bincount([] if parts is None else parts, minlength=len(PARTS))
+    n_read = {part: int(count) for part, count in zip(PARTS, counts, strict=True) if count}
+    return ReadingReport(layout="package", n_read=n_read)

@@ -137,6 +137,7 @@ def fetch(
         zenodo=zenodo,
         patience=patience,
         dry_run=dry_run,
+        progress=progress,
         parts=tuple(parts),
     )
     files = choose_files(challenge, only, parts, with_blackbox=with_blackbox)

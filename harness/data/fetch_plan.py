@@ -17,7 +17,7 @@ from harness.data.pins import Pin, read_pins
 from harness.data.web import Patience
 from harness.data.zenodo import find_in_record
 from harness.errors import DataError, HarnessError, Problem
-from harness.files import PART_SUFFIX
+from harness.files import PART_SUFFIX, Progress, no_progress
 
 DOWNLOAD_FOLDER = "downloads"
 Action = Literal["cached", "packaged", "folder", "download"]
@@ -71,6 +71,7 @@ class Plan:
     zenodo: str | None
     patience: Patience | None
     dry_run: bool = False
+    progress: Progress = no_progress
     # Of data sets; none: all that there are.
     parts: tuple[Part, ...] = ()
     # What Zenodo's records say of files in this run.

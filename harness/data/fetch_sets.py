@@ -14,6 +14,7 @@ from harness.data.cache_record import CacheRecord
 from harness.data.fetch_plan import FetchedFile, Plan
 from harness.data.formats import FolderFormat, folder_format
 from harness.data.hub_release import (
+    HubDataSet,
     HubRelease,
     is_of_another_commit,
     is_pinned,
@@ -22,7 +23,8 @@ from harness.data.hub_release import (
 )
 from harness.data.level1.columns import PART_NAMES
 from harness.data.level1.disk import find_disk
-from harness.errors import DataError, UsageError
+from harness.data.pins import Pin, read_pins, write_pin
+from harness.errors import DataError, Problem, UsageError
 from harness.files import Progress
 
 
@@ -97,11 +99,16 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
         return _done(_planned(plan, file, parts), cached)
     if plan.source_folder is not None:
         _check_folder(plan.source_folder, file, parts)
+        expected = _expected(plan, file)
+        if expected is None and "test" in parts and not (plan.trust_first_use or plan.dry_run):
+            raise DataError(_no_checksum(file))
         files = _format(plan.challenge).files(plan.challenge, file, plan.source_folder, parts)
         return replace(
             _planned(plan, file, parts),
             action="folder",
             source=str(plan.source_folder),
+            checksum=None if expected is None else expected.checksum,
+            checksum_origin="unknown" if expected is None else expected.origin,
             n_bytes=sum(path.stat().st_size for path in files),
         )
     wanted = _release(plan).data_set(
@@ -167,9 +174,47 @@ def bring_data_set(
         else:
             folder = _release(plan).bring(wanted, plan.download_folder, progress)
         source = _format(plan.challenge).open(plan.challenge, file, folder, parts)
-        record = store_events(plan.challenge, file, source, plan.root, progress=progress)
+        record = store_events(
+            plan.challenge,
+            file,
+            source,
+            plan.root,
+            expected=_expected(plan, file),
+            progress=progress,
+        )
         pin_files(plan.pins_path, file.name, wanted)
+        if record.holds_test_events:
+            write_pin(plan.pins_path, file.name, _pin_of(record, wanted))
     return _done(planned, record)
+
+
+def _expected(plan: Plan, file: DataFile) -> Pin | None:
+    """Return what the decoded test events are compared with; None as long as nothing is known.
+
+    The files of the Hub are compared with its own checksums, so that what an earlier fetch decoded
+    says nothing about them.
+    """
+    if file.checksum is not None:
+        return Pin(checksum=file.checksum, n_bytes=None, origin="manifest", url=None)
+    if plan.repin or plan.source_folder is None:
+        return None
+    return read_pins(plan.pins_path).get(file.name)
+
+
+def _pin_of(record: CacheRecord, wanted: HubDataSet | None) -> Pin:
+    """Say what was decoded, so that a folder is compared with it later."""
+    origin = "first use" if wanted is None else f"the Hub, commit {wanted.revision}"
+    return Pin(checksum=record.checksum, n_bytes=None, origin=origin, url=None)
+
+
+def _no_checksum(file: DataFile) -> Problem:
+    return Problem(
+        what="no checksum of its events is known",
+        where=file.name,
+        expected="one in the manifest, or one of an earlier fetch",
+        fix="fetch it once from the Hub, without --from; or state the checksum in a manifest of "
+        "your own; or accept the files as they are by --trust-first-use",
+    )
 
 
 def _format(challenge: Challenge) -> FolderFormat:
@@ -210,6 +255,7 @@ def _release(plan: Plan) -> HubRelease:
             repin=plan.repin,
             dry_run=plan.dry_run,
             patience=plan.patience,
+            progress=plan.progress,
         )
     return plan.releases[name]
 

@@ -15,38 +15,29 @@ and `HfApi.list_repo_tree` of `huggingface_hub` 2.4.0 read.
 
 from __future__ import annotations
 
-import os
 import re
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, Field, RootModel
 
 from harness.data.download import download
-from harness.data.web import MOST_DOCUMENT_BYTES, Document, Patience, get_document, text_of_status
-from harness.errors import DataError, Problem, UsageError
-from harness.files import PART_SUFFIX, Progress, make_folder, no_progress, parse_json
+from harness.data.hub_api import Hub, ask, parse, refusal
+from harness.errors import DataError
+from harness.files import PART_SUFFIX, Progress, make_folder, no_progress
 
-if TYPE_CHECKING:
-    import requests
-
-# Another server with the Hub's interface; the variable of `huggingface_hub`.
-HUB_VARIABLE = "HF_ENDPOINT"
-HUB = "https://huggingface.co"
 _MAX_ENTRIES = 100_000
 # The Hub gives 1,000 entries a page.
 _MAX_PAGES = 1_000
-_MAX_SAID = 200
+# For all pages together.
+_LONGEST_LIST_S = 1800.0
 # A path inside a folder: of plain names, none of which begins with a dot or a dash.
 _PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,127}"
 _PLAIN_PATH = re.compile(rf"{_PLAIN_NAME}(/{_PLAIN_NAME}){{0,7}}")
-# What a header may hold.
-_TOKEN = re.compile(r"[!-~]{1,4096}")
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Info(BaseModel):
@@ -118,77 +109,6 @@ class HubListing:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hub:
-    """A server with the Hub's interface, and how it is asked.
-
-    Attributes
-    ----------
-    endpoint : str
-        Its address.
-    token : str or None
-        Who asks; None: anybody. It is sent to the endpoint alone.
-    patience : Patience
-        How often and how long.
-    """
-
-    endpoint: str
-    token: str | None = field(default=None, repr=False)
-    patience: Patience = field(default_factory=Patience)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of each request."""
-        return {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-
-
-def open_hub(endpoint: str | None = None, patience: Patience | None = None) -> Hub:
-    """Name the Hub and who asks it.
-
-    Parameters
-    ----------
-    endpoint : str, optional
-        Its address; by default `HF_ENDPOINT` or https://huggingface.co.
-    patience : Patience, optional
-        How often and how long it is asked.
-
-    Raises
-    ------
-    UsageError
-        The address is none, the Hub was switched off by `HF_HUB_OFFLINE`, or the stored login does
-        not work.
-    """
-    from huggingface_hub import constants, get_token
-    from huggingface_hub.errors import OIDCError
-
-    address = (endpoint or os.environ.get(HUB_VARIABLE) or HUB).rstrip("/")
-    if not re.fullmatch(r"https?://[^/@\s]+(/[^\s?#]*)?", address):
-        raise UsageError(
-            f"{address!r} is no address of a Hub",
-            where=HUB_VARIABLE,
-            expected="https://huggingface.co",
-        )
-    if constants.HF_HUB_OFFLINE:
-        raise UsageError(
-            "the Hub is switched off", where="HF_HUB_OFFLINE", fix="unset it, or give --from FOLDER"
-        )
-    try:
-        token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
-    except (OIDCError, OSError, ValueError) as error:
-        raise UsageError(_no_login(type(error).__name__)) from error
-    if token is not None and not _TOKEN.fullmatch(token):
-        raise UsageError(_no_login("the token is no word of letters, digits and signs"))
-    return Hub(endpoint=address, token=token, patience=patience or Patience())
-
-
-def _no_login(reason: str) -> Problem:
-    return Problem(
-        what=f"the login of the Hub does not work: {reason}",
-        where="HF_TOKEN, or the file that `hf auth login` wrote",
-        fix="log in again by `hf auth login`, or out: a public data set needs no login",
-    )
-
-
 def find_revision(hub: Hub, repository: str, revision: str | None) -> tuple[str, str]:
     """Ask which commit of a repository is meant.
 
@@ -213,8 +133,8 @@ def find_revision(hub: Hub, repository: str, revision: str | None) -> tuple[str,
     """
     address = f"{hub.endpoint}/api/datasets/{repository}"
     address += "" if revision is None else f"/revision/{revision}"
-    answer = _ask(hub, f"{address}?expand=sha", repository)
-    info = _parse(answer, _Info)
+    answer = ask(hub, f"{address}?expand=sha", repository)
+    info = parse(answer, _Info)
     if revision not in {None, info.sha}:
         raise DataError(
             f"the Hub answers with the commit {info.sha}", where=address, expected=str(revision)
@@ -324,7 +244,7 @@ def bring_file(
         n_bytes=file.n_bytes,
         label=file.path,
         headers=hub.headers,
-        refused=lambda response: _refusal(response, repository),
+        refused=lambda response: refusal(response, repository),
         fix="try again; if it stays, write to the publisher of the data set",
         progress=progress,
         patience=hub.patience,
@@ -338,79 +258,16 @@ def _is_plain(path: str) -> bool:
 
 def _entries(hub: Hub, address: str, repository: str) -> Iterator[_Entry]:
     """Give what a folder holds, page by page."""
+    longest_s = min(_LONGEST_LIST_S, hub.patience.total_s)
+    ends = time.monotonic() + longest_s
     for _ in range(_MAX_PAGES):
-        answer = _ask(hub, address, repository)
-        yield from _parse(answer, _Page).root
+        if time.monotonic() > ends:
+            raise DataError(f"the list is not whole after {longest_s:,.0f} s", where=address)
+        answer = ask(hub, address, repository)
+        yield from parse(answer, _Page).root
         if answer.next_url is None:
             return
         # A copy of the Hub may name the Hub itself; what it says is asked of the copy.
         base, following = urlsplit(hub.endpoint), urlsplit(answer.next_url)
         address = following._replace(scheme=base.scheme, netloc=base.netloc).geturl()
     raise DataError(f"the list has more than {_MAX_PAGES:,} pages", where=address)
-
-
-def _ask(hub: Hub, address: str, repository: str) -> Document:
-    try:
-        answer = get_document(
-            address,
-            headers=hub.headers,
-            refused=lambda response: _refusal(response, repository),
-            patience=hub.patience,
-        )
-    except DataError as error:
-        raise DataError(*error.problems, _unlisted(repository)) from error
-    if _origin(answer.url) != _origin(hub.endpoint):
-        raise DataError(
-            f"{_origin(answer.url)} answers in place of the Hub",
-            where=address,
-            expected=_origin(hub.endpoint),
-            fix=f"name the server that is to be trusted in {HUB_VARIABLE}",
-        )
-    return answer
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _parse(answer: Document, model: type[Model]) -> Model:
-    return parse_json(
-        answer.content,
-        model,
-        source=answer.url,
-        max_bytes=MOST_DOCUMENT_BYTES,
-        expected="an answer of the Hub's interface",
-        fix="update harness and huggingface_hub: the interface may have changed; or give --from",
-    )
-
-
-def _unlisted(repository: str) -> Problem:
-    return Problem(
-        what="its files cannot be listed",
-        where=repository,
-        fix="a folder that holds the same files, or the unpacked archives of Zenodo, does as well: "
-        "--from FOLDER",
-    )
-
-
-def _refusal(response: requests.Response, repository: str) -> Exception:
-    """Say why the Hub refuses; it answers the same where nothing is and where nothing is shown."""
-    code = response.headers.get("X-Error-Code", "")
-    said = response.headers.get("X-Error-Message", "")[:_MAX_SAID]
-    what = f"the Hub says {response.status_code}{f': {said}' if said else ''}"
-    login = "log in by `hf auth login`, or set HF_TOKEN, as an account that may read it"
-    if code == "GatedRepo" or response.status_code == 403:
-        fix = f"ask for access on the page of {repository}; then {login}"
-        return DataError(what, where=response.url, fix=fix)
-    if code == "RevisionNotFound":
-        fix = "correct `revision` in the manifest, or run the command with --repin"
-        return DataError(what, where=response.url, expected="a commit of the repository", fix=fix)
-    if code == "EntryNotFound":
-        fix = "another commit may be named by `revision` in a manifest of your own"
-        return DataError(what, where=response.url, expected="files of the release", fix=fix)
-    if response.status_code in {401, 404, 410}:
-        moved = "was it moved or renamed? Name it by `hub` in a manifest of your own"
-        fix = f"{moved}. If it is private, {login}"
-        return DataError(what, where=response.url, expected=f"the data set {repository}", fix=fix)
-    return text_of_status(response)

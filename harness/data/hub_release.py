@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, Part, Source, join_checksums
-from harness.data.hub import (
-    Hub,
-    HubFile,
-    HubListing,
-    bring_file,
-    list_files,
-    missing_bytes,
-    open_hub,
-)
+from harness.data.hub import HubFile, HubListing, bring_file, list_files, missing_bytes
+from harness.data.hub_api import Hub, open_hub
 from harness.data.level1.on_hub import files_of
 from harness.data.pins import Pin, read_pins, read_revision, replace_pins, write_revision
 from harness.data.web import Patience
@@ -130,6 +123,7 @@ def list_release(
     repin: bool = False,
     dry_run: bool = False,
     patience: Patience | None = None,
+    progress: Progress = no_progress,
 ) -> HubRelease:
     """Ask the Hub for the data sets of a challenge.
 
@@ -148,6 +142,8 @@ def list_release(
         Pin nothing.
     patience : Patience, optional
         How often and how long the Hub is asked.
+    progress : Progress
+        Called when it has to be waited for.
 
     Raises
     ------
@@ -159,7 +155,7 @@ def list_release(
     """
     source, repository = _repository(challenge)
     pinned = None if repin else read_revision(pins, repository)
-    hub = open_hub(patience=patience)
+    hub = open_hub(patience=patience, progress=progress)
     listing = list_files(hub, repository, source.revision or pinned, folder=_FOLDER)
     if source.revision is None and pinned is None and not dry_run:
         write_revision(pins, repository, listing.revision)

@@ -40,6 +40,22 @@ _GATHERED_EVENTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Beside:
+    """What stands beside chosen events; it stays in the process of the scorer.
+
+    Attributes
+    ----------
+    menu : mapping of process to bool array, shape (m,)
+        Which of them the menu of the trigger accepts; empty where the challenge has none.
+    conditions : mapping of name to mapping of process to float64 array, shape (m,)
+        What each condition of the challenge was for each event of background.
+    """
+
+    menu: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    conditions: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Mixture:
     """Where each scored event went.
 
@@ -54,15 +70,15 @@ class Mixture:
         same for every mixture of one challenge, whatever its permutation.
     hashes : mapping of process to uint64 array, shape (m,)
         Keyed hashes of the same events.
-    menu : mapping of process to bool array, shape (m,)
-        Which of them the menu of the trigger accepts; empty where the challenge has none.
+    beside : Beside
+        What stands beside the same events.
     """
 
     path: Path
     rows: Mapping[str, NDArray[np.int64]]
     indices: Mapping[str, NDArray[np.int64]]
     hashes: Mapping[str, NDArray[np.uint64]]
-    menu: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    beside: Beside = field(default_factory=Beside)
 
     @property
     def processes(self) -> tuple[str, ...]:
@@ -160,16 +176,24 @@ def write_mixture(
     rows = {
         process: places[bounds[index] : bounds[index + 1]] for index, process in enumerate(indices)
     }
-    menu = menu_of(store, indices)
-    return Mixture(path=path, rows=rows, indices=indices, hashes=hashes, menu=menu)
+    beside = beside_of(store, indices)
+    return Mixture(path=path, rows=rows, indices=indices, hashes=hashes, beside=beside)
 
 
-def menu_of(
-    store: EventStore, indices: Mapping[str, NDArray[np.int64]]
-) -> dict[str, NDArray[np.bool_]]:
-    """Return which of the chosen events the menu accepts; empty where the challenge has none."""
+def beside_of(store: EventStore, indices: Mapping[str, NDArray[np.int64]]) -> Beside:
+    """Return what stands beside the chosen events of each process."""
     decisions = {process: (store.menu(process), chosen) for process, chosen in indices.items()}
-    return {name: menu[chosen] for name, (menu, chosen) in decisions.items() if menu is not None}
+    background = [name for name in store.challenge.processes("background") if name in indices]
+    return Beside(
+        menu={name: menu[chosen] for name, (menu, chosen) in decisions.items() if menu is not None},
+        conditions={
+            condition.name: {
+                process: store.condition(process, condition.name)[indices[process]]
+                for process in background
+            }
+            for condition in store.challenge.conditions
+        },
+    )
 
 
 def read_rows(store: EventStore, process: str, rows: NDArray[np.int64]) -> Iterator[Events]:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.board.public import public_challenge
 from harness.challenge import Challenge, mix64
 from harness.data.events import EventStore, challenge_of, open_store
-from harness.data.mix import menu_of
+from harness.data.mix import Beside, beside_of
 from harness.data.selection import EventSelection
 from harness.errors import InvalidSubmissionError, UsageError
 from harness.submission.events import Events
@@ -40,8 +40,8 @@ class PublishedTest:
         Position of each event among all events of its process, rising.
     hashes : mapping of process to uint64 array, shape (m,)
         Keyed hashes of the same events.
-    menu : mapping of process to bool array, shape (m,)
-        Which of them the menu of the trigger accepts; empty where the challenge has none.
+    beside : Beside
+        What stands beside the same events.
     order : int64 array, shape (n_events,)
         Of each place, which event stands there: the processes one after the other, as in `indices`.
     """
@@ -49,7 +49,7 @@ class PublishedTest:
     challenge: Challenge
     indices: Mapping[str, NDArray[np.int64]]
     hashes: Mapping[str, NDArray[np.uint64]]
-    menu: Mapping[str, NDArray[np.bool_]]
+    beside: Beside
     order: NDArray[np.int64]
 
     @property
@@ -194,7 +194,7 @@ def _published(store: EventStore) -> PublishedTest:
         challenge=challenge,
         indices=indices,
         hashes=hashes,
-        menu=menu_of(store, indices),
+        beside=beside_of(store, indices),
         order=np.argsort(keys, kind="stable"),
     )
 

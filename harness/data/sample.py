@@ -1,20 +1,23 @@
 """The embedded sample: a compact, lossless encoding of events kept at trigger-like precision.
 
-Events are first brought to integers (`quantise`): pT in quarters of a GeV, angles in 1/128. What is
-then encoded is decoded bit for bit. Both steps are powers of two, so every value is exact in
-float32 and in fixed point with 2 and 7 fractional bits.
+Events in GeV and radians are first brought to integers (`quantise`): pT in quarters of a GeV,
+angles in 1/128. Both steps are powers of two, so every value is exact in float32 and in fixed point
+with 2 and 7 fractional bits. Events of a layout with units are hardware integers already. What is
+then encoded is decoded bit for bit.
 
 The file holds, for each process, chunks of events; a chunk holds byte streams, each compressed by
 zstd: for each kind of object the number of objects per event, and for each slot and feature the
 values of the events that fill the slot, in two byte planes and one plane of packed low bits. pT is
-stored as the (never negative) difference to the slot before. Empty slots cost nothing.
+stored as the (never negative) difference to the slot before. Empty slots cost nothing. What the
+challenge knows beside the events follows them, see `harness.data.sample_columns`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -23,18 +26,54 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.challenge import EventLayout, ObjectGroup, Value
+from harness.data.sample_columns import (
+    ReadBeside,
+    SampleBeside,
+    SampleColumn,
+    read_columns,
+    write_columns,
+)
 from harness.errors import DataError
 
 MAGIC = b"harness-sample-1"
 PT_STEPS_PER_GEV: Literal[4] = 4
 ANGLE_STEPS_PER_UNIT: Literal[128] = 128
-# Angles are stored from this offset up: |phi| <= pi and |eta| < 4 then leave the top byte empty.
-_ANGLE_OFFSET = 512
-_ANGLE_LOW_BITS = 2
 _MAX_HEADER_BYTES = 16 * 1024**2
 _COMPRESSION_LEVEL = 19
 
 Steps = NDArray[np.int16]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Coding:
+    """How the integers of events are cut into bytes, and what they stand for.
+
+    Attributes
+    ----------
+    pt_steps, angle_steps : int
+        Integers for 1 in pT and in the other features.
+    offset : int
+        Added to the other features, so that they are not negative.
+    n_low_bits : int
+        Their lowest bits that are packed apart, because they are noise.
+    """
+
+    pt_steps: int
+    angle_steps: int
+    offset: int
+    n_low_bits: int
+
+
+# |phi| <= pi and |eta| < 4 then leave the top byte empty.
+IN_GEV = Coding(
+    pt_steps=PT_STEPS_PER_GEV, angle_steps=ANGLE_STEPS_PER_UNIT, offset=512, n_low_bits=2
+)
+HARDWARE = Coding(pt_steps=1, angle_steps=1, offset=256, n_low_bits=0)
+
+
+def coding_of(layout: EventLayout) -> Coding:
+    """Return how a sample of events of `layout` is encoded."""
+    return HARDWARE if layout.has_units else IN_GEV
 
 
 # A chunk has 8,192 events of some 60 bytes.
@@ -57,20 +96,23 @@ class SampleMember(Value):
     ----------
     checksum : str
         ``sha256:`` of the decoded float32 values (little endian, C order).
+    columns : tuple of SampleColumn
+        What stands beside them.
     """
 
     process: str
     n_events: int = Field(ge=0)
     checksum: str
     chunks: tuple[SampleChunk, ...]
+    columns: tuple[SampleColumn, ...] = Field(default=(), exclude_if=lambda columns: not columns)
 
 
 class SampleHeader(Value):
-    """Description of the file, at its end."""
+    """Description of the file, at its end; the steps are 1 for hardware integers."""
 
     layout: tuple[ObjectGroup, ...]
-    pt_steps_per_gev: Literal[4] = PT_STEPS_PER_GEV
-    angle_steps_per_unit: Literal[128] = ANGLE_STEPS_PER_UNIT
+    pt_steps_per_gev: Literal[4, 1] = PT_STEPS_PER_GEV
+    angle_steps_per_unit: Literal[128, 1] = ANGLE_STEPS_PER_UNIT
     processes: tuple[SampleMember, ...]
 
 
@@ -109,16 +151,16 @@ def quantise(events: NDArray[np.floating]) -> Steps:
     steps[..., 2] = np.clip(steps[..., 2], -phi_limit, phi_limit)
     if not (np.abs(steps[..., 0]) < 2**15).all():
         raise ValueError("a pT of 8,192 GeV or more does not fit")
-    if not (np.abs(steps[..., 1]) <= _ANGLE_OFFSET).all():
+    if not (np.abs(steps[..., 1]) <= IN_GEV.offset).all():
         raise ValueError("an |eta| of more than 4 does not fit")
     return steps.astype(np.int16)
 
 
-def dequantise(steps: Steps) -> NDArray[np.float32]:
-    """Bring integer steps back to pT [GeV], eta, phi [rad]; exact in float32."""
+def dequantise(steps: Steps, coding: Coding = IN_GEV) -> NDArray[np.float32]:
+    """Bring integer steps back to pT [GeV], eta, phi [rad], or keep them; exact in float32."""
     events = steps.astype(np.float32)
-    events[..., 0] *= np.float32(1 / PT_STEPS_PER_GEV)
-    events[..., 1:] *= np.float32(1 / ANGLE_STEPS_PER_UNIT)
+    events[..., 0] *= np.float32(1 / coding.pt_steps)
+    events[..., 1:] *= np.float32(1 / coding.angle_steps)
     return events
 
 
@@ -140,7 +182,7 @@ def encode_chunk(steps: Steps, layout: EventLayout) -> bytes:
 
 def decode_chunk(blob: bytes, n_events: int, layout: EventLayout) -> Steps:
     """Decode a chunk of `n_events` events that `encode_chunk` made."""
-    reader = _StreamReader(blob)
+    reader, coding = _StreamReader(blob), coding_of(layout)
     steps = np.zeros((n_events, *layout.shape), np.int16)
     row = 0
     for group in layout.objects:
@@ -150,23 +192,38 @@ def decode_chunk(blob: bytes, n_events: int, layout: EventLayout) -> Steps:
             pt = _join(reader, len(filled), 0)
             steps[filled, row, 0] = pt if slot == 0 else steps[filled, row - 1, 0] - pt
             for feature in range(1, len(layout.features)):
-                angle = _join(reader, len(filled), _ANGLE_LOW_BITS)
-                steps[filled, row, feature] = angle - _ANGLE_OFFSET
+                angle = _join(reader, len(filled), coding.n_low_bits)
+                steps[filled, row, feature] = angle - coding.offset
             row += 1
     return steps
 
 
 def write_sample(
-    path: Path, layout: EventLayout, processes: Sequence[tuple[str, Iterator[Steps]]]
+    path: Path,
+    layout: EventLayout,
+    processes: Sequence[tuple[str, Iterator[Steps]]],
+    beside: Mapping[str, SampleBeside] | None = None,
 ) -> tuple[SampleMember, ...]:
-    """Write the sample file at `path` from the chunks of each process."""
+    """Write the sample file at `path` from the chunks of each process, and what is beside them."""
     members: list[SampleMember] = []
+    coding = coding_of(layout)
     with path.open("wb") as stream:
         stream.write(MAGIC + struct.pack("<Q", 0))
         for process, chunks in processes:
-            members.append(_write_member(stream, process, chunks, layout))
+            member = _write_member(stream, process, chunks, layout)
+            if beside and process in beside:
+                columns = write_columns(stream, beside[process])
+                member = member.model_copy(update={"columns": columns})
+            members.append(member)
         header_offset = stream.tell()
-        header = SampleHeader(layout=layout.objects, processes=tuple(members))
+        header = SampleHeader.model_validate(
+            {
+                "layout": layout.objects,
+                "pt_steps_per_gev": coding.pt_steps,
+                "angle_steps_per_unit": coding.angle_steps,
+                "processes": tuple(members),
+            }
+        )
         stream.write(header.model_dump_json().encode())
         stream.seek(len(MAGIC))
         stream.write(struct.pack("<Q", header_offset))
@@ -201,19 +258,33 @@ def decode_member(
     DataError
         The file is broken, or what it decodes to is not what its checksum says.
     """
-    digest = hashlib.sha256()
+    digest, coding = hashlib.sha256(), coding_of(layout)
     try:
         with path.open("rb") as stream:
             for chunk in member.chunks:
                 stream.seek(chunk.offset)
                 blob = stream.read(chunk.n_bytes)
-                events = dequantise(decode_chunk(blob, chunk.n_events, layout))
+                events = dequantise(decode_chunk(blob, chunk.n_events, layout), coding)
                 digest.update(events.astype("<f4", copy=False).data)
                 yield events
     except (OSError, ValueError, IndexError, OverflowError) as error:
         raise _broken(path, error) from error
     if f"sha256:{digest.hexdigest()}" != member.checksum:
         raise _broken(path, ValueError(f"checksum of {member.process} does not match"))
+
+
+def read_beside(path: Path, member: SampleMember) -> ReadBeside:
+    """Read what stands beside the events of one process.
+
+    Raises
+    ------
+    DataError
+        The file is broken.
+    """
+    try:
+        return read_columns(path, member.columns, member.n_events)
+    except (OSError, ValueError) as error:
+        raise _broken(path, error) from error
 
 
 class _StreamReader:
@@ -248,7 +319,7 @@ class _StreamReader:
 
 
 def _streams(steps: Steps, layout: EventLayout) -> Iterator[bytes]:
-    row = 0
+    row, coding = 0, coding_of(layout)
     for group in layout.objects:
         rows = steps[:, row : row + group.n_slots]
         counts = (rows[..., 0] > 0).sum(axis=1)
@@ -259,8 +330,8 @@ def _streams(steps: Steps, layout: EventLayout) -> Iterator[bytes]:
             pt = rows[filled, slot, 0].astype(np.int32)
             yield from _split(pt if slot == 0 else rows[filled, slot - 1, 0] - pt, 0)
             for feature in range(1, len(layout.features)):
-                angle = rows[filled, slot, feature].astype(np.int32) + _ANGLE_OFFSET
-                yield from _split(angle, _ANGLE_LOW_BITS)
+                angle = rows[filled, slot, feature].astype(np.int32) + coding.offset
+                yield from _split(angle, coding.n_low_bits)
         row += group.n_slots
 
 
@@ -299,13 +370,13 @@ def _join(reader: _StreamReader, n_values: int, n_low_bits: int) -> Steps:
 def _write_member(
     stream: BinaryIO, process: str, chunks: Iterator[Steps], layout: EventLayout
 ) -> SampleMember:
-    digest = hashlib.sha256()
+    digest, coding = hashlib.sha256(), coding_of(layout)
     written: list[SampleChunk] = []
     for steps in chunks:
         blob = encode_chunk(steps, layout)
         written.append(SampleChunk(offset=stream.tell(), n_bytes=len(blob), n_events=len(steps)))
         stream.write(blob)
-        digest.update(dequantise(steps).astype("<f4", copy=False).data)
+        digest.update(dequantise(steps, coding).astype("<f4", copy=False).data)
     return SampleMember(
         process=process,
         n_events=sum(chunk.n_events for chunk in written),

@@ -11,6 +11,7 @@ from rich.text import Text
 from harness.card.records import ProcessSummary
 from harness.card.terminal import DASH, bytes_text, rate_text, table
 from harness.card.text import plain
+from harness.card.trigger_view import menu_view
 from harness.data.describe import Description, PtSummary
 from harness.data.fetch import FetchReport
 from harness.data.fetch_plan import FetchedFile
@@ -94,7 +95,9 @@ def description_view(description: Description) -> RenderableType:
     note = "; synthetic events: no prediction for the real data" if summary.synthetic else ""
     tables = [_process_table(description, process) for process in summary.processes]
     head = Text(plain(f"{summary.title}, version {summary.version}{note}"))
-    return Group(head, *tables)
+    titles = {one.process: one.title for one in summary.processes}
+    menu = [] if summary.menu is None else [menu_view(summary.menu, titles)]
+    return Group(head, *tables, *menu)
 
 
 def _process_table(description: Description, process: ProcessSummary) -> Table:

@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 
 import harness
 from harness.errors import DataError
+from harness.files import Progress, no_progress
 
 if TYPE_CHECKING:
     import requests
@@ -29,6 +30,7 @@ _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 # A server may ask for as much: the Hub of Hugging Face counts requests in windows of five minutes.
 _LONGEST_ASKED_S = 330.0
+_NOTICED_WAIT_S = 5.0
 _PIECE_BYTES = 65_536
 # Of an answer of an interface.
 MOST_DOCUMENT_BYTES = 16 * 1024**2
@@ -116,6 +118,7 @@ def get_document(
     headers: Mapping[str, str] | None = None,
     refused: Refused | None = None,
     patience: Patience | None = None,
+    progress: Progress = no_progress,
 ) -> Document:
     """Ask for a short document, such as the answer of an interface.
 
@@ -129,6 +132,8 @@ def get_document(
         Makes an exception of an answer that is no success; by default `text_of_status`.
     patience : Patience, optional
         How often it is asked again.
+    progress : Progress
+        Called when the next attempt has to wait.
 
     Raises
     ------
@@ -151,7 +156,7 @@ def get_document(
                 next_url=None if following is None else urljoin(response.url, following),
             )
 
-    for attempt in retry_passing_faults(url, patience):
+    for attempt in retry_passing_faults(url, patience, progress=progress):
         with attempt:
             try:
                 return within(patience.answer_s, ask)
@@ -216,11 +221,15 @@ def no_answer(longest_s: float) -> PassingFaultError:
 
 
 def retry_passing_faults(
-    url: str, patience: Patience | None = None, part: Path | None = None
+    url: str,
+    patience: Patience | None = None,
+    part: Path | None = None,
+    progress: Progress = no_progress,
 ) -> Iterator[AttemptManager]:
     """Give attempts (`with attempt: ...`) until one passes or the patience ends.
 
-    After one that made `part` longer the attempts are counted from one again.
+    After one that made `part` longer the attempts are counted from one again. A wait that a person
+    would notice is said to `progress`.
 
     Raises
     ------
@@ -246,15 +255,27 @@ def retry_passing_faults(
         backoff = patience.first_wait_s * 2.0 ** (state.attempt_number - 1)
         return max(asked, min(backoff, _LONGEST_WAIT_S))
 
+    def say_long_wait(state: RetryCallState) -> None:
+        seconds = 0.0 if state.next_action is None else float(state.next_action.sleep)
+        if seconds >= _NOTICED_WAIT_S and state.outcome is not None:
+            progress(f"waiting {seconds:.0f} s: {state.outcome.exception()}", 0, None, "s")
+
     try:
         yield from tenacity.Retrying(
             retry=tenacity.retry_if_exception(_is_passing),
             after=count_from_one_if_it_grew,
             stop=tenacity.stop_after_attempt(patience.max_attempts),
             wait=wait_s,
+            before_sleep=say_long_wait,
             reraise=True,
         )
-    except (PassingFaultError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    # A header of an answer may be no number, no address or no text.
+    except (
+        PassingFaultError,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+        ValueError,
+    ) as error:
         n_attempts = patience.max_attempts if _is_passing(error) else 0
         raise _given_up(url, error, n_attempts, part) from error
 

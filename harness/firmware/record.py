@@ -25,16 +25,21 @@ class Timing:
         The worst.
     source : str
         How the latency in ns is made of them.
+    crossing_ns : Figure or None
+        How long one crossing of the logic takes, of a design without a register: 0 cycles.
     """
 
     latency_cycles: Measured
     interval_cycles: Measured
     clock_period_ns: Measured
     source: str
+    crossing_ns: Figure | None = None
 
     @property
     def latency_ns(self) -> Measured:
-        """Latency in ns."""
+        """Latency in ns; no design takes less than one crossing of its logic."""
+        if self.crossing_ns is not None:
+            return self.crossing_ns
         return nanoseconds(self.latency_cycles, self.clock_period_ns, self.source)
 
     @property

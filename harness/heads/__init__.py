@@ -15,7 +15,7 @@ from harness.heads.products import combine, multiply
 from harness.heads.saved import from_keras
 from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
 from harness.heads.tables import table
-from harness.heads.trees import trees
+from harness.heads.trees import exact_trees, trees
 from harness.submission.functions import TABLE_FUNCTIONS
 from harness.submission.tree_circuit import tree_scores
 from harness.submission.tree_models import tree_arrays
@@ -25,6 +25,7 @@ __all__ = [
     "CMSL1T_ROWS",
     "TABLE_FUNCTIONS",
     "combine",
+    "exact_trees",
     "from_keras",
     "identity",
     "input_overflow",

@@ -14,7 +14,8 @@ from harness.heads.shapes import flat
 from harness.heads.tables import table
 from harness.submission.quantisers import quantiser, settings
 from harness.submission.tree_circuit import Circuit, circuit_of, rounded_forest
-from harness.submission.tree_models import Forest
+from harness.submission.tree_models import Forest, load_forest
+from harness.submission.tree_network import exact_matrices
 from harness.submission.words import FixedPoint
 
 if TYPE_CHECKING:
@@ -83,6 +84,44 @@ def trees(
     values = _by_tree(bits, weights, word_of_constants(weights, name), f"{name}_values")
     largest = FixedPoint(rounded.n_bits, rounded.n_bits, is_signed=False)
     return total(Flatten()(values), largest, name=name)
+
+
+def exact_trees(x: KerasTensor, forest: Forest, *, name: str = "unrounded") -> KerasTensor:
+    """Return the sum of decision trees as they were trained, in floating point.
+
+    For ``unrounded()`` of `model.py`: the card then says what the words and the bits of `trees`
+    cost. Values are compared in float32, as scikit-learn and XGBoost do.
+
+    Parameters
+    ----------
+    x : KerasTensor, m values for each event, of any shape
+        The values that the trees were trained on, in their order.
+    forest : path or mapping
+        As of `trees`.
+
+    Returns
+    -------
+    KerasTensor, shape (n, 1)
+        Sum of the values of the leaves; higher = more anomalous.
+
+    Raises
+    ------
+    ValueError
+        The file holds no such trees, or they are too large.
+    """
+    from keras import layers, ops
+
+    x = flat(x, f"{name}_inputs")
+    matrices = exact_matrices(load_forest(forest), x.shape[-1])
+    difference = layers.Dense(len(matrices.thresholds), name=f"{name}_difference")
+    at_most = ops.cast(ops.less_equal(difference(x), 0.0), "float32")
+    leaves = layers.Dense(len(matrices.values), activation="relu", name=f"{name}_leaves")
+    score = layers.Dense(1, use_bias=False, name=name)
+    total_of_leaves = score(leaves(at_most))
+    difference.set_weights([matrices.compare, -matrices.thresholds])
+    leaves.set_weights([matrices.path, matrices.start])
+    score.set_weights([matrices.values[:, None]])
+    return total_of_leaves
 
 
 def _compare(x: KerasTensor, circuit: Circuit, name: str) -> KerasTensor:

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata, spearmanr
 
 from harness.card import records
 from harness.errors import InvalidSubmissionError
@@ -244,7 +243,7 @@ def _follows_company(
     company are averaged over the batches of either run before they are compared, so that a
     batch counts once, however many of its events share one rounding.
     """
-    ranks = rankdata(reference) / len(change)
+    ranks = _ranks(reference) / len(change)
     company = _company(ranks, batches.other) - _company(ranks, batches.reference)
     return any(
         _p_value(_batch_means(change, grouping), _batch_means(company, grouping)) < _LEAK_P_VALUE
@@ -269,6 +268,9 @@ def _batch_means(values: NDArray[np.float64], batch: NDArray[np.int64]) -> NDArr
 def _p_value(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     if len(first) < _MIN_BATCHES or np.ptp(first) == 0.0 or np.ptp(second) == 0.0:
         return 1.0
+    # Half a second, which only scores that differ have to take.
+    from scipy.stats import spearmanr
+
     return float(spearmanr(first, second).pvalue)
 
 
@@ -277,7 +279,15 @@ def _rank_correlation(first: ArrayLike, second: ArrayLike) -> float:
     after = np.asarray(second, dtype=np.float64)
     if before.min() == before.max() or after.min() == after.max():
         return 0.0
-    return float(spearmanr(before, after).statistic)
+    return float(np.corrcoef(_ranks(before), _ranks(after))[0, 1])
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each value, from 1; equal ones share the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    means: NDArray[np.float64] = (last - (counts - 1) / 2)[place]
+    return means
 
 
 def _explain(

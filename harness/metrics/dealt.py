@@ -19,6 +19,7 @@ from harness.metrics.replicates import (
     ReplicateCuts,
     background_bucket_weights,
     bucket_weights,
+    deal_events,
     deal_signal,
     replicate_rates,
     weigh,
@@ -104,7 +105,8 @@ def deal_whole_signal(signal: Sample, *, seed: int) -> Dealt:
 
 
 def _deal(sample: Sample, weights: NDArray[np.uint8], seed: int, lowest: float) -> Dealt:
-    dealt = deal_signal(sample.scores, sample.hashes, weights, seed=seed, lowest=lowest)
+    dealing = deal_events(sample.hashes, weights, seed=seed)
+    dealt = deal_signal(sample.scores, dealing, lowest=lowest)
     return Dealt(sample=dealt, weights=weights)
 
 

@@ -9,13 +9,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.card import records
-from harness.challenge import Merit
+from harness.challenge import Condition, Merit
 from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.histogram import score_histogram
+from harness.metrics.menu import measure_menu, without_accepted
 from harness.metrics.merits import measure_merit
 from harness.metrics.rates import BACKGROUND, measure_point, record_point, replicate_points
+from harness.metrics.replicates import Dealing
 from harness.metrics.roc import measure_auc, place, roc_cuts, roc_points
 from harness.metrics.scores import Sample, check_scores, rank_samples
+from harness.metrics.stability import measure_stability
 
 __all__ = ["BACKGROUND", "evaluate"]
 
@@ -32,6 +35,8 @@ def evaluate(
     arithmetic: Literal["float", "firmware"],
     merit: Merit | None = None,
     accepted: Mapping[str, NDArray[np.bool_]] | None = None,
+    conditions: Sequence[Condition] = (),
+    values: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> records.Physics:
     """Measure how well scores tell each signal from background.
 
@@ -55,6 +60,10 @@ def evaluate(
         What the challenge ranks; without it the TPR at the working point.
     accepted : mapping of str to ndarray of bool, optional
         Whether the menu of the trigger accepts each event; of `BACKGROUND` and every signal.
+    conditions : sequence of Condition
+        By which the rate of the background is measured,
+    values : mapping of name to float64 array, shape (n_background,), optional
+        and what each of them was for each background event.
 
     Returns
     -------
@@ -77,19 +86,24 @@ def evaluate(
     if BACKGROUND in signals:
         raise DataError(f'a signal is named "{BACKGROUND}": give it another name in the manifest')
     scores = {BACKGROUND: check_scores(background, name=BACKGROUND)}
-    scores |= {name: check_scores(values, name=name) for name, values in signals.items()}
+    scores |= {name: check_scores(given, name=name) for name, given in signals.items()}
     hashes = {BACKGROUND: background_hashes, **{name: signal_hashes[name] for name in signals}}
-    for name, values in scores.items():
-        _check_lengths(name, values, hashes[name])
+    for name, checked in scores.items():
+        _check_lengths(name, checked, hashes[name])
     ranked = rank_samples(list(scores.values()))
     samples = {
         name: Sample(scores=scores[name], hashes=hashes[name], ranked=one)
         for name, one in zip(scores, ranked, strict=True)
     }
     points = [measure_point(fpr, samples) for fpr in false_positive_rates]
-    replicates = replicate_points(points, samples, working_point=working_point, seed=seed)
+    dealings: dict[str, Dealing] = {}
+    replicates = replicate_points(
+        points, samples, working_point=working_point, seed=seed, dealings=dealings
+    )
     kept = samples[BACKGROUND].ranked
     cuts = roc_cuts(kept)
+    largest = max(false_positive_rates)
+    unaccepted = without_accepted(samples, accepted, largest_fpr=largest) if accepted else None
     return records.Physics(
         arithmetic=arithmetic,
         n_background=kept.n_events,
@@ -102,7 +116,18 @@ def evaluate(
         },
         roc={name: roc_points(samples[name].ranked, cuts) for name in signals},
         scores=score_histogram({name: one.ranked for name, one in samples.items()}),
-        merit=merit and measure_merit(merit, samples, seed=seed, accepted=accepted or {}),
+        merit=merit and measure_merit(merit, samples, seed=seed, unaccepted=unaccepted),
+        menu=unaccepted
+        and measure_menu(
+            unaccepted,
+            false_positive_rates,
+            working_point=working_point,
+            seed=seed,
+            dealings=dealings,
+        ),
+        stability=measure_stability(samples[BACKGROUND], points, conditions, values)
+        if values
+        else None,
     )
 
 

@@ -7,12 +7,13 @@ the TPR above it is known, so an interval must hold both uncertainties.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, ndtri
-from scipy.stats import binom, binomtest
+from scipy.special import bdtr, bdtrc, betaincinv, ndtri
 
 from harness.card import records
 from harness.metrics.roc import CONFIDENCE_LEVEL
@@ -109,6 +110,8 @@ def difference_of_shares(
     >>> round(interval.lower, 4), round(interval.upper, 4)
     (-0.3339, -0.0524)
     """
+    from scipy.stats import binomtest
+
     shares, ends = [], []
     for passing, events in ((n_passing, n_events), (n_passing_after, n_after)):
         shares.append(passing / events)
@@ -141,6 +144,7 @@ class ThresholdRanks:
     loose: int
 
 
+@lru_cache
 def threshold_ranks(fpr: float, n_background: int, *, level: float) -> ThresholdRanks:
     """Return the order-statistics interval of the threshold whose true FPR is `fpr`.
 
@@ -153,8 +157,11 @@ def threshold_ranks(fpr: float, n_background: int, *, level: float) -> Threshold
     H. A. David, H. N. Nagaraja, "Order Statistics", 3rd ed., Wiley 2003, section 7.1.
     """
     tail = (1.0 - level) / 2.0
-    above = binom(n_background, fpr)
-    return ThresholdRanks(tight=int(above.ppf(tail)), loose=int(above.isf(tail)) + 1)
+    counts = range(n_background + 1)
+    # The probabilities of X <= k and of X > k. Importing scipy.stats for them takes half a second.
+    tight = bisect_left(counts, tail, key=lambda k: float(bdtr(k, n_background, fpr)))
+    last = bisect_left(counts, -tail, key=lambda k: -float(bdtrc(k, n_background, fpr)))
+    return ThresholdRanks(tight=tight, loose=last + 1)
 
 
 def conservative_interval(

@@ -24,7 +24,8 @@ from harness.challenge import (
 )
 from harness.metrics.dealt import Dealt, area_replicates, deal_background, deal_whole_signal
 from harness.metrics.intervals import bootstrap_interval, clopper_pearson, threshold_ranks
-from harness.metrics.rates import BACKGROUND, measure_point, record_point, replicate_points
+from harness.metrics.menu import Unaccepted, measure_added
+from harness.metrics.rates import BACKGROUND
 from harness.metrics.replicates import N_REPLICATES, deal
 from harness.metrics.roc import CONFIDENCE_LEVEL, measure_auc, place
 from harness.metrics.scores import RankedScores, Sample, rank_samples
@@ -46,11 +47,7 @@ class _Found:
 
 
 def measure_merit(
-    merit: Merit,
-    samples: Mapping[str, Sample],
-    *,
-    seed: int,
-    accepted: Mapping[str, NDArray[np.bool_]],
+    merit: Merit, samples: Mapping[str, Sample], *, seed: int, unaccepted: Unaccepted | None = None
 ) -> records.MeasuredMerit | None:
     """Measure the figure of merit of every signal.
 
@@ -62,8 +59,8 @@ def measure_merit(
         The signals, and the test background as `BACKGROUND`.
     seed : int
         The challenge's: replicates of two entries weigh every event alike.
-    accepted : mapping of str to ndarray of bool, shape (n,)
-        Whether the menu of the trigger accepts each event; empty if the merit needs no menu.
+    unaccepted : Unaccepted, optional
+        The same samples without what the menu of the trigger accepts, which some merits need.
 
     Returns
     -------
@@ -71,7 +68,9 @@ def measure_merit(
         None for a merit that is a rate at a working point.
     """
     if isinstance(merit, AddedEfficiencyAtRate):
-        found = _added(merit, samples, accepted, seed)
+        if unaccepted is None:
+            raise ValueError("what is added to a menu needs its decisions")
+        found = _added(merit, unaccepted, seed)
     elif measure := _KINDS.get(type(merit)):
         background = samples[BACKGROUND]
         found = {
@@ -92,29 +91,13 @@ def measure_merit(
     )
 
 
-def _added(
-    merit: AddedEfficiencyAtRate,
-    samples: Mapping[str, Sample],
-    accepted: Mapping[str, NDArray[np.bool_]],
-    seed: int,
-) -> dict[str, _Found]:
+def _added(merit: AddedEfficiencyAtRate, found: Unaccepted, seed: int) -> dict[str, _Found]:
     """Measure the TPR at the FPR of the rate, where no event of the menu passes any cut."""
-    least = min(float(one.ranked.ascending[0]) for one in samples.values())
-    floor = float(np.nextafter(np.float32(least), np.float32(-np.inf)))
-    masked = {
-        name: np.where(accepted[name], floor, sample.scores) for name, sample in samples.items()
-    }
-    ranked = rank_samples(list(masked.values()))
-    others = {
-        name: Sample(scores=masked[name], hashes=sample.hashes, ranked=one)
-        for (name, sample), one in zip(samples.items(), ranked, strict=True)
-    }
-    point = measure_point(merit.fpr, others)
-    replicates = replicate_points([point], others, working_point=merit.fpr, seed=seed)
-    made = record_point(point, others, replicates)
+    added = measure_added(found, [merit.fpr], fixed=merit.fixed, kept=merit.fpr, seed=seed)
+    (made,) = added.points
     if isinstance(made, records.UnreachedWorkingPoint):
         reason = records.NotMeasured(not_measured=made.not_measured)
-        return {name: _Found(merit=reason) for name in samples if name != BACKGROUND}
+        return {name: _Found(merit=reason) for name in found.every if name != BACKGROUND}
     return {
         name: _Found(
             merit=records.SignalMerit(
@@ -124,7 +107,7 @@ def _added(
                 n_signal=rate.n_passing,
                 is_low_statistics=made.is_low_statistics,
             ),
-            replicates=replicates[merit.fpr, name],
+            replicates=added.replicates[merit.fpr, name],
         )
         for name, rate in made.rates.items()
     }

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from harness.card import records
 from harness.metrics.intervals import bootstrap_interval, conservative_interval, is_bootstrap_sound
 from harness.metrics.replicates import (
+    Dealing,
     ReplicateCuts,
     background_cuts,
     bucket_weights,
+    deal_events,
     deal_signal,
     replicate_rates,
 )
@@ -67,10 +69,15 @@ def replicate_points(
     points: Sequence[MeasuredPoint | records.UnreachedWorkingPoint],
     samples: Mapping[str, Sample],
     *,
-    working_point: float,
+    working_point: float | None,
     seed: int,
+    dealings: dict[str, Dealing] | None = None,
 ) -> dict[tuple[float, str], NDArray[np.float64]]:
-    """Make the replicates that are kept or that an interval needs, by rate and signal."""
+    """Make the replicates that are kept or that an interval needs, by rate and signal.
+
+    `dealings` keeps where the events of each signal were dealt, for other scores of them.
+    """
+    dealings = {} if dealings is None else dealings
     background = samples[BACKGROUND]
     cuts: dict[float, ReplicateCuts] = {}
     wanted: dict[str, list[float]] = {name: [] for name in samples if name != BACKGROUND}
@@ -98,9 +105,9 @@ def replicate_points(
     for name, fprs in wanted.items():
         if fprs:
             lowest = min(float(cuts[fpr].thresholds.min()) for fpr in fprs)
-            signal = deal_signal(
-                samples[name].scores, samples[name].hashes, weights, seed=seed, lowest=lowest
-            )
+            if name not in dealings:
+                dealings[name] = deal_events(samples[name].hashes, weights, seed=seed)
+            signal = deal_signal(samples[name].scores, dealings[name], lowest=lowest)
             rates |= {(fpr, name): replicate_rates(signal, cuts[fpr], weights) for fpr in fprs}
     return rates
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.board.entry import point_at
 from harness.card.records import NotMeasured
-from harness.challenge import fpr_text
+from harness.challenge import point_text
 from harness.errors import UsageError
 from harness.metrics.band import roc_band
 from harness.plots.style import colour, label, new_axes, paper_style
@@ -120,7 +120,7 @@ def score_distribution(
             axes.stairs(shares, drawn.edges, label=label(subject.titles.get(name, name)), **style)
         point = point_at(subject.physics, subject.working_point)
         if not isinstance(point, NotMeasured):
-            text = f"FPR {fpr_text(point.fpr)}"
+            text = point_text(subject.merit, point.fpr)
             axes.axvline(point.threshold, color="0.3", linestyle="--", label=text)
         axes.set(yscale="log", xlabel="Anomaly score", ylabel="Share of events per bin")
         axes.legend(fontsize=_SMALL)

@@ -13,6 +13,7 @@ from harness.board.public import public_part
 from harness.board.rows import titles_of
 from harness.card.files import read_card
 from harness.card.records import Physics, ScoreCard, UnreachedWorkingPoint
+from harness.challenge import Merit
 from harness.errors import UsageError
 
 
@@ -42,6 +43,7 @@ class Subject:
     name: str
     physics: Physics
     working_point: float
+    merit: Merit | None
     titles: dict[str, str]
 
     def n_signal(self, signal: str) -> int | None:
@@ -67,6 +69,7 @@ def subject_of(what: Drawable) -> Subject:
             name=what.name,
             physics=what.physics,
             working_point=what.contest.working_point,
+            merit=what.contest.merit,
             titles={name: name for name in what.physics.auc},
         )
     card = public_part(what if isinstance(what, ScoreCard) else read_card(Path(what)))
@@ -77,6 +80,7 @@ def subject_of(what: Drawable) -> Subject:
         name=card.submission.team,
         physics=physics,
         working_point=card.challenge.working_point,
+        merit=card.challenge.merit,
         titles=titles_of(card, tuple(physics.auc)),
     )
 

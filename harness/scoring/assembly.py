@@ -73,6 +73,7 @@ class Measurements:
     processor: ProcessorUse | NotMeasured | None = None
     precision: FixedWidths | None = None
     rounded_physics: Physics | None = None
+    unrounded_physics: Physics | None = None
 
     @property
     def that_count(self) -> tuple[Scores, Physics]:
@@ -116,6 +117,7 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         processor=measured.processor,
         precision=measured.precision,
         rounded_physics=measured.rounded_physics,
+        unrounded_physics=measured.unrounded_physics,
         compared=measured.compared,
         warnings=(*measured.scored.warnings, *_tie_warnings(run, measured)),
     )

@@ -18,7 +18,7 @@ from harness.card.records import SCORER_VERSION, ComparedScores, NotMeasured, Ph
 from harness.challenge import Challenge, Value, digest_of_key, utc
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
-from harness.data.mix import menu_of
+from harness.data.mix import beside_of
 from harness.errors import DataError, HarnessError, Problem
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
@@ -83,12 +83,12 @@ def rescore_card(
     store = open_store(challenge, cache)
     _refuse_other_data(card, challenge, store, path)
     hashes = _scored_hashes(card, store)
-    menu = menu_of(store, {name: store.indices(name, "test") for name in hashes})
-    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float", menu)
+    beside = beside_of(store, {name: store.indices(name, "test") for name in hashes})
+    float_physics = evaluate_scores(challenge, kept.float_scores, hashes, "float", beside)
     firmware_physics, compared = card.firmware_physics, card.compared
     if kept.firmware_scores:
         firmware_physics = evaluate_scores(
-            challenge, kept.firmware_scores, hashes, "firmware", menu
+            challenge, kept.firmware_scores, hashes, "firmware", beside
         )
         compared = _compare_again(challenge, kept, compared)
     scored = card.challenge.model_copy(

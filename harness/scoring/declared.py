@@ -28,7 +28,7 @@ from harness.card.records import (
     ScoreCard,
     UnreachedWorkingPoint,
 )
-from harness.challenge import Challenge, fpr_text
+from harness.challenge import Challenge, point_text
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.data.published import PublishedTest, published_test
@@ -143,7 +143,11 @@ class Evaluation:
         """Show the figures in a notebook."""
         header = ("signal", "figure", "value", "95 % interval")
         rows = [
-            (name, what if fpr is None else f"{what} at FPR {fpr_text(fpr)}", *_cells(fpr, *values))
+            (
+                name,
+                what if fpr is None else f"{what} at {point_text(self.contest.merit, fpr)}",
+                *_cells(fpr, *values),
+            )
             for name, what, fpr, *values in self._figures()
         ]
         title = f"{self.name}: {self.title}, {self.n_events:,} test events"
@@ -209,7 +213,7 @@ def evaluate(
     ordered, called = _in_order(scores, ids, found, cache, isolation)
     contest = contest_of_challenge(found.challenge)
     separate = found.separate(ordered)
-    physics = evaluate_scores(found.challenge, separate, found.hashes, "float", found.menu)
+    physics = evaluate_scores(found.challenge, separate, found.hashes, "float", found.beside)
     side = Side(name=name or called, physics=physics)
     background = merge_backgrounds(found.challenge, separate)[BACKGROUND]
     return Evaluation(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from harness.card.records import ComparedScores, Physics, ScoreDifference
 from harness.challenge import Challenge
+from harness.data.mix import Beside
 from harness.metrics.evaluate import BACKGROUND, evaluate
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -20,7 +21,7 @@ def evaluate_scores(
     scores: Mapping[str, NDArray[np.float64]],
     hashes: Mapping[str, NDArray[np.uint64]],
     arithmetic: Literal["float", "firmware"],
-    menu: Mapping[str, NDArray[np.bool_]] | None = None,
+    beside: Beside | None = None,
 ) -> Physics:
     """Measure how well scores tell the signals of `challenge` from its background.
 
@@ -34,15 +35,16 @@ def evaluate_scores(
         Content hashes of the same events.
     arithmetic : str
         Whose scores these are.
-    menu : mapping of process to bool array, shape (n,), optional
-        Which of the same events the menu of the trigger accepts.
+    beside : Beside, optional
+        What stands beside the same events: without it nothing of the menu and of conditions is
+        measured.
     """
     return evaluate_merged(
         challenge,
         merge_backgrounds(challenge, scores),
         merge_backgrounds(challenge, hashes),
         arithmetic,
-        merge_backgrounds(challenge, menu) if menu else None,
+        beside,
     )
 
 
@@ -51,9 +53,11 @@ def evaluate_merged(
     scores: Mapping[str, NDArray[np.float64]],
     hashes: Mapping[str, NDArray[np.uint64]],
     arithmetic: Literal["float", "firmware"],
-    menu: Mapping[str, NDArray[np.bool_]] | None = None,
+    beside: Beside | None = None,
 ) -> Physics:
     """Measure as `evaluate_scores` does, of arrays that `merge_backgrounds` returned."""
+    backgrounds = challenge.processes("background")
+    beside = beside or Beside()
     return evaluate(
         scores[BACKGROUND],
         {name: scores[name] for name in challenge.signals},
@@ -62,7 +66,12 @@ def evaluate_merged(
         false_positive_rates=challenge.false_positive_rates,
         working_point=challenge.working_point,
         merit=challenge.merit,
-        accepted=menu,
+        accepted=merge_backgrounds(challenge, beside.menu) if beside.menu else None,
+        conditions=challenge.conditions,
+        values={
+            name: np.concatenate([of_process[process] for process in backgrounds])
+            for name, of_process in beside.conditions.items()
+        },
         seed=challenge.seed,
         arithmetic=arithmetic,
     )

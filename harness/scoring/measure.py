@@ -46,6 +46,9 @@ _TURNED_BYTES = 40_000 * ADC2021_BYTES
 # Most events of each signal whose symmetric variants an open entry scores, as part of its shards.
 TURNED_EVENTS = 10_000
 
+# So many of the quantisers whose scales are no powers of two are named in a card.
+_NAMED_SCALES = 12
+
 Scores = Mapping[str, NDArray[np.float64]]
 
 
@@ -101,7 +104,9 @@ def _evaluate(run: ScoringRun, by_row: NDArray[np.float64]) -> Physics:
     check_resolution(by_row)
     with run.stage("metrics", "AUC and TPR with their intervals"):
         scores = run.mixture.separate(by_row)
-        return evaluate_scores(run.challenge, scores, run.mixture.hashes, "float", run.mixture.menu)
+        return evaluate_scores(
+            run.challenge, scores, run.mixture.hashes, "float", run.mixture.beside
+        )
 
 
 def _score_in_shards(run: ScoringRun, scorer: Scorer) -> ScoredEvents:
@@ -220,10 +225,30 @@ def _warnings(report: ScoreReport) -> Iterator[str]:
     if found is not None and found.n_outside:
         yield (
             f"{found.n_outside:,} of {found.n_events:,} events have an input outside its declared "
-            "word: widen the words of the input, which must cover the range of pT"
+            "word: widen the words of the input, which must cover the range of its features"
         )
     if report.is_input_modified:
         yield "score() changes the events that it receives: let it work on a copy"
+
+
+def scale_warnings(names: Sequence[str]) -> Iterator[str]:
+    """Name the quantisers of an ONNX file whose scales are no powers of two.
+
+    Examples
+    --------
+    >>> for line in scale_warnings(["node 'quant' (Quant)"]):
+    ...     print(line)  # doctest: +ELLIPSIS
+    the scales of node 'quant' (Quant) are no powers of two: with them ...
+    """
+    if not names:
+        return
+    shown = ", ".join(names[:_NAMED_SCALES])
+    others = len(names) - _NAMED_SCALES
+    yield (
+        f"the scales of {shown}{f' and {others} more' if others > 0 else ''} are no powers of two: "
+        "with them the network agrees with QONNX but for values next to a rounding edge; with "
+        "powers of two it has the same bits"
+    )
 
 
 def _check(

@@ -216,10 +216,12 @@ def _about_point(point: float, n_allowed: int) -> tuple[str, str]:
 
 def _todo(name: str, folder: Path, manifest: Path) -> tuple[str, ...]:
     of = f"--manifest {shlex.quote(str(manifest))}"
+    contest = shlex.quote(f"{folder.resolve().name}-contest")
     return (
         f"harness fetch {name} {of} --from {shlex.quote(str(folder))}",
         f"harness data check {name} {of}",
         f"harness new my_team --challenge {name} {of}",
         f"harness score submissions/my_team --challenge {name} {of}",
         f"harness leaderboard --challenge {name} {of}",
+        f"harness new-hackathon {contest} --from {shlex.quote(str(manifest))}",
     )

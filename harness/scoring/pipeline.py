@@ -48,10 +48,16 @@ from harness.scoring.chosen import chosen_challenges
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.fresh import compare_fresh, find_fresh
 from harness.scoring.integrity import Batch
-from harness.scoring.measure import ScoredEvents, Scores, score_mixture, secret_generator
+from harness.scoring.measure import (
+    ScoredEvents,
+    Scores,
+    scale_warnings,
+    score_mixture,
+    secret_generator,
+)
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
-from harness.scoring.rounding import as_record, precision_of, with_rounding
+from harness.scoring.rounding import as_record, precision_of, with_rounding, with_unrounded
 from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
@@ -204,7 +210,7 @@ def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
         }
     with run.stage("metrics", "AUC and TPR with their intervals"):
         physics = evaluate_scores(
-            run.challenge, scores, run.mixture.hashes, "float", run.mixture.menu
+            run.challenge, scores, run.mixture.hashes, "float", run.mixture.beside
         )
     checks = NotMeasured(not_measured="nothing was run: the scores were handed in")
     scored = ScoredEvents(scores=scores, physics=physics, checks=checks)
@@ -241,6 +247,8 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         counting = pool.submit(_count_cost, run, network)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
         cost = counting.result()
+    said = (*scored.warnings, *scale_warnings(network.other_scales))
+    scored = replace(scored, warnings=said)
     measured = Measurements(
         scored=scored,
         model_digest=network.digest,
@@ -248,6 +256,8 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         firmware=_no_firmware(run),
         precision=as_record(run, precision),
     )
+    if network.has_unrounded:
+        measured = with_unrounded(run, staged, measured)
     if fpga is not None:
         measured = _with_firmware(run, network, fpga, measured, vendor, precision)
     elif run.is_quick and precision is not None:
@@ -336,7 +346,7 @@ def _with_firmware(
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
         physics = evaluate_scores(
-            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.menu
+            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside
         )
     compared = compare_arithmetics(
         run.challenge, measured.scored.scores, scores, is_rounded=is_rounded

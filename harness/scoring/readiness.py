@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-from harness.challenge import RESOURCE_TITLES, Challenge, Target, instant
+from harness.challenge import RESOURCE_TITLES, Challenge, Merit, Target, instant
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest
 from harness.errors import Problem, UsageError
@@ -50,6 +50,7 @@ class Readiness:
     part_text: str
     deadline: str | None
     is_here: bool
+    merit: Merit | None
     problems: tuple[Problem, ...]
 
 
@@ -87,6 +88,7 @@ def check_challenge(
         part_text=_part_text(challenge.fpga),
         deadline=challenge.ranking.deadline,
         is_here=status.is_ready,
+        merit=challenge.merit,
         problems=problems,
     )
 

@@ -1,25 +1,28 @@
-"""A network of plain Keras layers at fixed widths: the words chosen for it, and what they cost."""
+"""What rounding costs a network: one at fixed widths, or beside what it was before."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import FixedWidths
+from harness.card.records import FixedWidths, NotMeasured
 from harness.challenge import Challenge
 from harness.data.events import EventStore
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import FirmwareRequest, UntranslatableError
 from harness.firmware.translate.ranges import N_EVENTS, choose_precision
 from harness.firmware.witnesses.graph import score_quantised
 from harness.sandbox import Workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.assembly import Measurements, SubmissionRun
 from harness.scoring.evaluation import evaluate_scores
-from harness.scoring.scorer import ExportedNetwork
+from harness.scoring.integrity import Batch
+from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.submission.declaration import AUTO, Precision
+from harness.submission.export import UNROUNDED
 from harness.submission.validate import Submission
 
 
@@ -92,10 +95,33 @@ def as_record(run: SubmissionRun, precision: Precision | None) -> FixedWidths | 
     return FixedWidths(is_chosen=run.submission.spec.precision == AUTO, **content)
 
 
+def with_unrounded(run: SubmissionRun, staged: Path, measured: Measurements) -> Measurements:
+    """Measure the physics of a network before it was rounded: ``unrounded()`` of `model.py`.
+
+    It is not ranked and costs nothing; beside that of the network it says what rounding cost.
+    """
+    with run.stage("unrounded", "the network before it was rounded") as workspace:
+        network = extract_network(
+            workspace, staged, run.challenge, run.clock.tell, function=UNROUNDED
+        )
+        scorer = Scorer.of_network(network, run.challenge.layout)
+        n_events = run.mixture.n_events
+        batch = Batch(events=run.mixture.path, n_events=n_events, at_once=scorer.at_once)
+        (by_row,), _ = score_batches(workspace, scorer, [batch], "score", run.clock.tell)
+    physics = evaluate_scores(
+        run.challenge, run.mixture.separate(by_row), run.mixture.hashes, "float", run.mixture.beside
+    )
+    # Nobody is ranked by it, so nobody is compared with it.
+    return replace(measured, unrounded_physics=physics.model_copy(update={"replicates": {}}))
+
+
 def with_rounding(
     run: SubmissionRun, network: ExportedNetwork, measured: Measurements, precision: Precision
 ) -> Measurements:
-    """Measure the physics of the network at fixed widths in Keras, where no firmware is made."""
+    """Measure the physics of the network at fixed widths in Keras, where no firmware is made.
+
+    A network that has no form at fixed widths keeps its other figures; the card says why.
+    """
     if run.challenge.fpga is None:
         return measured
     with run.stage("rounded", "the network at fixed widths, in Keras") as workspace:
@@ -107,9 +133,12 @@ def with_rounding(
             workspace=replace(workspace, folder=workspace.new_folder("rounded")),
             precision=precision,
         )
-        by_row = read_scores(score_quantised(request), run.mixture.n_events)
+        try:
+            by_row = read_scores(score_quantised(request), run.mixture.n_events)
+        except UntranslatableError as error:
+            return replace(measured, firmware=NotMeasured(not_measured=str(error)))
     scores = run.mixture.separate(by_row)
     physics = evaluate_scores(
-        run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.menu
+        run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside
     )
     return replace(measured, rounded_physics=physics)

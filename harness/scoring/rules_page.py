@@ -17,7 +17,7 @@ from harness.challenge import (
     StatedTarget,
     Target,
     TprAtFpr,
-    fpr_text,
+    point_text,
 )
 from harness.scoring.readiness import check_challenge
 
@@ -59,8 +59,8 @@ def _events(challenge: Challenge) -> Iterator[str]:
     n_objects, n_features = layout.shape
     groups = ", ".join(f"{group.n_slots} × {group.name}" for group in layout.objects)
     yield (
-        f"An event has {n_objects} rows of {n_features} features "
-        f"({', '.join(layout.features)}): {groups}."
+        f"An event has the shape ({n_objects}, {n_features}): {groups}, each with "
+        f"{', '.join(layout.features)}."
     )
     if challenge.synthetic:
         yield "The events are synthetic: no result on them predicts one on real data."
@@ -92,8 +92,8 @@ def _ranked(challenge: Challenge, cache: Path | None, now: datetime | None) -> I
     for cut in check_challenge(challenge, cache, now=now).cuts:
         if cut.is_ranked and cut.n_allowed is not None and merit.at_working_point:
             yield (
-                f"About {cut.n_allowed:,} background events of the test part may pass at FPR "
-                f"{fpr_text(cut.fpr)}."
+                f"About {cut.n_allowed:,} background events of the test part may pass at "
+                f"{point_text(challenge.merit, cut.fpr)}."
             )
     yield "Equal entries are ordered by mean AUC, latency and LUT" + (
         "; then the one that was received first is first."

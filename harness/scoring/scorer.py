@@ -23,11 +23,12 @@ from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
 from harness.scoring.integrity import Batch, other_batch
-from harness.submission.export import ExportReport
+from harness.submission.export import FUNCTION, ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
-from harness.submission.inference import CHUNK_EVENTS, OPEN_CHUNK_EVENTS, ScoreReport
+from harness.submission.inference import CHUNK_EVENTS, ScoreReport
 from harness.submission.layers import WITHOUT_FIRMWARE
 from harness.submission.network import model_digest
+from harness.submission.open_scores import OPEN_CHUNK_EVENTS
 
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
 SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
@@ -35,13 +36,30 @@ SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 PROGRESS_SECONDS = 10.0
 
 
+# The steps that score.
+_ENTRIES = {
+    "score_network": "harness.submission.inference:score_network",
+    "score_open": "harness.submission.open_scores:score_open",
+}
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportedNetwork:
-    """An exported network and its digest."""
+    """An exported network and its digest.
+
+    Attributes
+    ----------
+    has_unrounded : bool
+        Whether the plugin also has the network before it was rounded.
+    other_scales : tuple of str
+        The quantisers of an ONNX file whose scales are no powers of two.
+    """
 
     graph: Path
     weights: Path
     digest: str
+    has_unrounded: bool = False
+    other_scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,6 +119,7 @@ def extract_network(
     challenge: Challenge,
     tell: Callable[[str], None] = lambda _: None,
     model: str | None = None,
+    function: str = FUNCTION,
 ) -> ExportedNetwork:
     """Sandbox A: turn the plugin of a staged submission into a graph and weights.
 
@@ -110,6 +129,8 @@ def extract_network(
         Receives what the plugin printed, line by line.
     model : str, optional
         The ONNX file of the submission that is its network, in place of a plugin.
+    function : str
+        The function of the plugin that makes the network.
 
     Raises
     ------
@@ -122,16 +143,22 @@ def extract_network(
         "export",
         "harness.submission.export:export_submission",
         ExportReport,
-        request={"event_shape": list(challenge.layout.shape), "model": model},
+        request={"event_shape": list(challenge.layout.shape), "model": model, "function": function},
         inputs={"submission": staged},
         outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
         limits=_EXPORT_LIMITS,
         printed=show_printed(tell, "model.py"),
     )
-    if isinstance(challenge.target, Target):
+    if isinstance(challenge.target, Target) and function == FUNCTION:
         _refuse_without_firmware(made.report, challenge)
     graph, weights = made.outputs["graph"], made.outputs["weights"]
-    return ExportedNetwork(graph=graph, weights=weights, digest=model_digest(graph, weights))
+    return ExportedNetwork(
+        graph=graph,
+        weights=weights,
+        digest=model_digest(graph, weights),
+        has_unrounded=made.report.has_unrounded,
+        other_scales=made.report.other_scales,
+    )
 
 
 def _refuse_without_firmware(report: ExportReport, challenge: Challenge) -> None:
@@ -177,7 +204,7 @@ def score_batches(
     files = {f"scores{index}": batch for index, batch in enumerate(batches)}
     result = workspace.run(
         name,
-        f"harness.submission.inference:{scorer.function}",
+        _ENTRIES[scorer.function],
         ScoreReport,
         request={"jobs": _jobs(batches, may_be_constant=name != "score")},
         inputs={
@@ -194,7 +221,7 @@ def score_batches(
 
 
 def _jobs(batches: Sequence[Batch], *, may_be_constant: bool) -> list[JsonValue]:
-    """Return what the step is asked for each batch; see `harness.submission.inference`."""
+    """Return what the step is asked for each batch; see `harness.submission.jobs`."""
     return [
         {
             "events": f"events{index}",

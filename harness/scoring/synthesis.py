@@ -135,7 +135,7 @@ def _physics(rules: Challenge, mixture: Mixture, scores: Path | None) -> Physics
     if scores is None:
         return _NO_SCORES
     by_process = mixture.separate(read_scores(scores, mixture.n_events))
-    return evaluate_scores(rules, by_process, mixture.hashes, "firmware", mixture.menu)
+    return evaluate_scores(rules, by_process, mixture.hashes, "firmware", mixture.beside)
 
 
 def fpga_of(rules: Challenge) -> Target:

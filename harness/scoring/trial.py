@@ -20,7 +20,7 @@ from harness.scoring.integrity import Batch
 from harness.scoring.rounding import find_precision
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.submission.events import save_events
-from harness.submission.export import probe_events
+from harness.submission.export import UNROUNDED, probe_events
 from harness.submission.validate import Submission, read_submission
 
 _NO_FIRMWARE = Problem(
@@ -57,7 +57,7 @@ def try_submission(
     """
     submission = read_submission(folder, progress)
     if submission.spec.division == "declared":
-        progress("a declared entry: there is nothing to run")
+        progress("a declared entry: there is nothing to run; `harness score` reads its scores")
         return submission
     rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     with open_tried_workspace(isolation, cache_root()) as workspace:
@@ -68,6 +68,10 @@ def try_submission(
         progress(f"export: {submission.source}")
         network = extract_network(workspace, staged, rules, progress, submission.spec.model)
         _score(workspace, Scorer.of_network(network, rules.layout), rules, progress)
+        if network.has_unrounded:
+            progress("export: model.py, unrounded()")
+            plain = extract_network(workspace, staged, rules, progress, function=UNROUNDED)
+            _score(workspace, Scorer.of_network(plain, rules.layout), rules, progress)
         if rules.fpga is not None:
             _translate(workspace, network, submission, rules, rules.fpga, progress)
     return submission
@@ -114,4 +118,5 @@ def _translate(
         translation = translate(request, has_hls4ml=False)
     except UntranslatableError as error:
         raise InvalidSubmissionError(*error.problems, _NO_FIRMWARE) from error
+    progress("firmware: comparing it with the network in Keras")
     compare_quickly(request, translation, None)

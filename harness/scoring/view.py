@@ -11,8 +11,9 @@ from rich.text import Text
 from harness.board.pair import HEADER, PAIRED_NOTE, Comparison
 from harness.card.terminal import FittingTable, Heading, bytes_text, table
 from harness.card.text import plain
+from harness.card.trigger_view import trigger_view
 from harness.card.view import physics_table
-from harness.challenge import fpr_text
+from harness.challenge import fpr_text, point_text
 from harness.scoring.audit import ChangedFigure, Finding
 from harness.scoring.declared import Evaluation
 from harness.scoring.own_challenge import ImportedChallenge
@@ -44,7 +45,7 @@ def readiness_view(found: Readiness) -> Table:
     for cut in found.cuts:
         ranked = ", ranked" if cut.is_ranked else ""
         k = "k not known" if cut.n_allowed is None else f"k = {cut.n_allowed:,}"
-        rows.append((f"FPR {fpr_text(cut.fpr)}{ranked}", k))
+        rows.append((f"{point_text(found.merit, cut.fpr)}{ranked}", k))
     rows += [
         ("signals", ", ".join(found.signals)),
         ("weights", weights or "equal"),
@@ -56,11 +57,15 @@ def readiness_view(found: Readiness) -> Table:
 
 def evaluation_view(found: Evaluation) -> RenderableType:
     """Draw what scores from a file are worth, and how they compare with cards."""
-    drawn = physics_table(found.physics, found.name, found.contest.working_point)
+    contest = found.contest
+    drawn = physics_table(found.physics, found.name, contest.working_point, merit=contest.merit)
     merits = [] if found.physics.merit is None else [_merit_table(found)]
     comparisons = [comparison_view(one) for one in found.against]
     notes = [Text(plain(note)) for note in found.notes]
-    return Group(drawn, *merits, Text(plain(found.merit_line), style="bold"), *comparisons, *notes)
+    inside = trigger_view(found.physics, contest.working_point, contest.merit)
+    return Group(
+        drawn, *merits, *inside, Text(plain(found.merit_line), style="bold"), *comparisons, *notes
+    )
 
 
 def _merit_table(found: Evaluation) -> Table:

@@ -7,13 +7,13 @@ for one of the two beams, those of the proton with all flavours but one set to z
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import EnvironmentFaultError
+from harness.sandbox.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from pythia8mc import Pythia
@@ -42,8 +42,8 @@ def beam_of_flavour(pythia: Pythia, code: int) -> Iterator[None]:
     A. Buckley et al. (LHAPDF6, the format), arXiv:1412.7420.
     """
     data = Path(pythia.settings.word("xmlPath")).parent / "pdfdata" / _DEFAULT_FILE
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "densities.dat"
+    with scratch_folder() as folder:
+        path = folder / "densities.dat"
         _write(path, keep_flavour(data.read_text("ascii"), code))
         pythia.settings.flag("PDF:useHard", True)
         pythia.settings.word("PDF:pHardSet", f"LHAGrid1:{path}")

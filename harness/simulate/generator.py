@@ -105,6 +105,16 @@ class Generator:
         return float(info.sigmaGen()) / n_events * self.process.cap * n_beams
 
     def next_batch(self, n_events: int, rng: np.random.Generator) -> GeneratedEvents:
+        """Generate up to `n_events`, and read them.
+
+        Raises
+        ------
+        UsageError
+            Pythia gives up on every event.
+        """
+        return read_batch(self.next_array(n_events), self, rng)
+
+    def next_array(self, n_events: int) -> Any:  # noqa: ANN401 - an awkward array
         """Generate up to `n_events`.
 
         Raises
@@ -120,7 +130,7 @@ class Generator:
                 expected="settings with which events can be made",
                 fix="run Pythia with these settings alone and read its messages",
             )
-        return _read_batch(array, self, rng)
+        return array
 
 
 def import_pythia() -> Any:  # noqa: ANN401 - a module
@@ -181,7 +191,7 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
     return Generator(process=process, pythia=pythia, hooks=hooks, thinning=thinning)
 
 
-def _read_batch(
+def read_batch(
     array: Any,  # noqa: ANN401 - an awkward array
     generator: Generator,
     rng: np.random.Generator,

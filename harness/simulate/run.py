@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from harness.challenge import Value
 from harness.errors import DataError, UsageError
 from harness.files import Progress, check_space, make_folder, no_progress, read_json, write_json
 from harness.simulate.chunk import ChunkReport
@@ -79,7 +80,7 @@ def simulate(
             return there
         per_event = FILE_BYTES_PER_EVENT + PART_BYTES_PER_EVENT
         check_space(out.parent, plan.n_events * per_event - _bytes_in(parts))
-        _claim(plan, parts)
+        claim(plan, parts)
         with open_workers(n_jobs, parts) as workers:
             checksums = _make_libraries(plan, workers, progress)
             n_resumed = _make_chunks(plan, parts, workers, progress)
@@ -122,13 +123,19 @@ def _already_there(plan: SimulationPlan, out: Path) -> Simulated | None:
     return Simulated(path=out, provenance=provenance, n_resumed=plan.n_events)
 
 
-def _claim(plan: SimulationPlan, parts: Path) -> None:
-    """Make the folder of the parts, or continue with the one that is there."""
+def claim(plan: Value, parts: Path) -> None:
+    """Make the folder of the parts, or continue with the one that is there.
+
+    Raises
+    ------
+    UsageError
+        The parts there are those of another plan.
+    """
     make_folder(parts)
     path = parts / _PLAN_NAME
     if path.exists():
         try:
-            is_ours = read_json(path, SimulationPlan).digest == plan.digest
+            is_ours = read_json(path, type(plan)) == plan
         except DataError:
             is_ours = False
         if not is_ours:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
+from harness.card.text import visible
 from harness.challenge import Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.calls import models_in
-from harness.submission.contract import NETWORK, check_network
+from harness.submission.contract import check_network
 from harness.submission.network import export_network, load_keras, model_digest, rebuild
 from harness.submission.onnx.network import build_network
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+# The functions of a plugin that make a network: the one that is ranked, and what it was before its
+# values were rounded, which says what the rounding cost.
+FUNCTION, UNROUNDED = "network", "unrounded"
 N_PROBES = 256
 _PROBE_BYTES = 16 * 2**20
+# So many quantisers are named, in so many characters.
+_MAX_SCALES, _MAX_NAME = 1_000, 120
 
 
 class ExportReport(Value):
@@ -34,6 +40,8 @@ class ExportReport(Value):
     model_digest: str
     input_shape: tuple[int, ...]
     layers: tuple[tuple[str, str], ...]
+    has_unrounded: bool = False
+    other_scales: tuple[str, ...] = ()
 
 
 def export_submission(
@@ -45,7 +53,8 @@ def export_submission(
     ----------
     request : mapping
         ``event_shape``: shape of one event of the challenge; ``model``: the name of the ONNX file
-        that is the network, or None for ``network()`` of `model.py`.
+        that is the network, or None for a function of `model.py`: ``function``, ``network`` by
+        default, or ``unrounded``: the network before anything of it was rounded.
     inputs : mapping
         ``submission``: the folder.
     outputs : mapping
@@ -54,7 +63,9 @@ def export_submission(
     Returns
     -------
     dict
-        ``model_digest``, ``input_shape`` and ``layers`` (name and class of each).
+        ``model_digest``, ``input_shape``, ``layers`` (name and class of each),
+        ``has_unrounded``: whether `model.py` also has the function ``unrounded``, and
+        ``other_scales``: the quantisers of an ONNX file whose scales are no powers of two.
 
     Raises
     ------
@@ -67,7 +78,8 @@ def export_submission(
     event_shape = tuple(shape)
     load_keras()
     folder = inputs["submission"].resolve()
-    source = _source(folder, cast("str | None", request.get("model")), event_shape)
+    name = cast("str", request.get("function") or FUNCTION)
+    source = _source(folder, cast("str | None", request.get("model")), name, event_shape)
     model = _call_network(source, event_shape)
     probes = probe_events(event_shape).reshape(-1, *model.input_shape[1:])
     with blamed_on_submission(folder, "while the network computed a few events"):
@@ -79,7 +91,12 @@ def export_submission(
     rebuilt = rebuild(outputs["graph"], outputs["weights"])
     if problems := _rebuilt_problems(rebuilt, probes, scores, source.where):
         raise InvalidSubmissionError(*problems)
-    return {"model_digest": digest, **report}
+    return {
+        "model_digest": digest,
+        "has_unrounded": source.has_unrounded,
+        "other_scales": list[JsonValue](source.other_scales)[:_MAX_SCALES],
+        **report,
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,21 +107,31 @@ class _Source:
     folder: Path
     where: str
     advice: str
+    has_unrounded: bool = False
+    other_scales: dict[str, None] = field(default_factory=dict)
 
 
-def _source(folder: Path, onnx: str | None, event_shape: tuple[int, ...]) -> _Source:
+def _source(folder: Path, onnx: str | None, name: str, event_shape: tuple[int, ...]) -> _Source:
     if onnx is not None:
+        scales: dict[str, None] = {}
+
+        def note_scale(name: str) -> None:
+            scales[visible(name)[:_MAX_NAME]] = None
+
         return _Source(
-            make=partial(build_network, folder / onnx, event_shape),
+            make=partial(build_network, folder / onnx, event_shape, note_scale),
+            other_scales=scales,
             folder=folder,
             where=onnx,
             advice="please report this file",
         )
+    plugin = load_plugin(folder)
     return _Source(
-        make=find_function(load_plugin(folder), "network"),
+        make=find_function(plugin, name),
         folder=folder,
-        where=NETWORK,
+        where=f"model.py, {name}()",
         advice="load trained weights from a file of the submission; initialise nothing at random",
+        has_unrounded=callable(getattr(plugin, UNROUNDED, None)),
     )
 
 

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from harness.card.text import plain
 from harness.errors import HarnessError, InvalidSubmissionError, SubmissionError
 from harness.sandbox.lean_imports import import_whole_keras
-from harness.submission.advice import advise
-from harness.submission.packages import Division
+
+if TYPE_CHECKING:
+    from harness.submission.packages import Division
 
 MAX_MESSAGE = 600
 MAX_TRACEBACK_LINES = 30
@@ -116,6 +118,8 @@ def blamed_on_submission(folder: Path, when: str, division: Division = "trigger"
             fix="leave sys.exit out, or put it under `if __name__ == '__main__':`",
         ) from error
     except BaseException as error:
+        from harness.submission.advice import advise
+
         # Not Exception alone: a plugin may raise what derives from BaseException only.
         raise SubmissionError(
             f"{type(error).__name__} {when}: {message_of(error)}",

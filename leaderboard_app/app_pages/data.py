@@ -4,10 +4,28 @@ from __future__ import annotations
 
 import streamlit as st
 
+from harness.card.records import DataSummary
 from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.state import shelf
-from leaderboard_app.views.data import data_sections, event_options, event_picture
+from leaderboard_app.views.common import MANY_SIGNALS
+from leaderboard_app.views.data import data_sections, event_options, event_picture, signals_in
+
+
+def _chosen_signals(summary: DataSummary) -> list[str]:
+    """Let the visitor choose the signals that pictures show, where there are many."""
+    names = signals_in(summary)
+    if len(names) <= MANY_SIGNALS:
+        return names
+    titles = {one.process: one.title or one.process for one in summary.processes}
+    return page.choose_several(
+        f"Signals in the pictures, at most {MANY_SIGNALS}",
+        names,
+        key="signals",
+        default=names[:MANY_SIGNALS],
+        most=MANY_SIGNALS,
+        label_of=lambda name: visible(titles[name]),
+    )
 
 
 def show() -> None:
@@ -30,7 +48,7 @@ def show() -> None:
         width=420,
     )
     summary = snapshot.summaries[challenge]
-    page.show_sections(data_sections(summary), key="data")
+    page.show_sections(data_sections(summary, _chosen_signals(summary)), key="data")
     options = event_options(summary)
     if options:
         st.html("<h2 class='lb-h2'>Event display</h2>")

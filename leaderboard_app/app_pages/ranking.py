@@ -6,18 +6,20 @@ from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from harness.board.formats import to_csv, to_json
+from harness.board.formats import to_json
 from harness.board.rows import Board, describe_lead
+from harness.board.values import to_csv
 from harness.card.html import text_html
-from harness.challenge import fpr_text
+from harness.challenge import point_text
 from leaderboard_app import page
 from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
+from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.ranking_table import board_notes, declared_tables
 
-VIEW_KEYS = ("sort", "q", "division", "evidence", "part")
+VIEW_KEYS = ("sort", "q", "columns", "division", "evidence", "part")
 
 
 def show() -> None:
@@ -43,8 +45,9 @@ def show() -> None:
         st.html(
             note_html(
                 Note(
-                    text=f"Ranks are those at FPR {fpr_text(contest.working_point)}, the "
-                    f"challenge's working point; the efficiencies shown are at {fpr_text(fpr)}."
+                    text=f"Ranks are those at {point_text(contest.merit, contest.working_point)}, "
+                    "the challenge's working point; the efficiencies shown are at "
+                    f"{point_text(contest.merit, fpr).removeprefix('FPR ')}."
                 )
             )
         )
@@ -63,6 +66,8 @@ def show() -> None:
     _downloads(board)
     for apart in declared_tables(board):
         st.html(table_html(apart))
+    for known in known_menu(board, snapshot.summaries.get(challenge)):
+        st.html(table_html(known))
     st.html("".join(note_html(note) for note in board_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)

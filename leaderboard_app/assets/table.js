@@ -3,7 +3,8 @@
 
 function boardTable(root, model, hooks) {
   "use strict";
-  const state = { sort: "", dir: 1, q: "", picks: {} };
+  const state = { sort: "", dir: 1, q: "", picks: {}, extra: new Set() };
+  const optional = model.columns.filter((column) => column.hidden);
   readView(model.view || "");
 
   function readView(view) {
@@ -12,6 +13,8 @@ function boardTable(root, model, hooks) {
     state.dir = sort.startsWith("-") ? -1 : 1;
     state.sort = sort.replace(/^-/, "");
     if (!model.columns.some((column) => column.key === state.sort)) state.sort = "";
+    const wanted = (parts.get("columns") || "").split(",");
+    state.extra = new Set(optional.map((column) => column.key).filter((key) => wanted.includes(key)));
     state.q = (parts.get("q") || "").slice(0, 200);
     for (const filter of model.filters) {
       const wanted = parts.get(filter.key) || "";
@@ -23,8 +26,13 @@ function boardTable(root, model, hooks) {
     const parts = new URLSearchParams();
     if (state.sort) parts.set("sort", (state.dir < 0 ? "-" : "") + state.sort);
     if (state.q) parts.set("q", state.q);
+    if (state.extra.size) parts.set("columns", [...state.extra].join(","));
     for (const [key, value] of Object.entries(state.picks)) if (value) parts.set(key, value);
     return parts.toString();
+  }
+
+  function shownColumns() {
+    return model.columns.filter((column) => !column.hidden || state.extra.has(column.key));
   }
 
   function node(tag, className, text) {
@@ -59,6 +67,26 @@ function boardTable(root, model, hooks) {
     return bar;
   }
 
+  /* All signals of one entry: an interval and a dot for each, on one logarithmic scale. */
+  function profile(dots, range) {
+    const step = 6, height = 34, width = step * dots.length + 2;
+    const at = (value) => {
+      if (!(value > 0)) return height - 2;
+      const share = Math.log(value / range[0]) / Math.log(range[1] / range[0]);
+      return height - 2 - Math.max(0, Math.min(1, share)) * (height - 5);
+    };
+    const drawn = svg("svg", { class: "profile", width, height, viewBox: `0 0 ${width} ${height}`,
+      "aria-hidden": "true" });
+    drawn.append(svg("line", { x1: 0, x2: width, y1: height - 1, y2: height - 1, class: "axis" }));
+    dots.forEach((dot, i) => {
+      if (!dot) return;
+      const x = step * i + 4;
+      drawn.append(svg("line", { x1: x, x2: x, y1: at(dot[0]), y2: at(dot[2]), class: "span" }));
+      if (dot[1] > 0) drawn.append(svg("circle", { cx: x, cy: at(dot[1]), r: 2, class: "dot" }));
+    });
+    return drawn;
+  }
+
   function shareBar(share) {
     const bar = node("span", share > 1 ? "share over" : "share");
     const fill = node("span");
@@ -83,6 +111,11 @@ function boardTable(root, model, hooks) {
       title.append(node("bdi", "", cell.s));
       title.title = cell.s;
       box.append(title);
+      return box;
+    }
+    if (column.kind === "profile") {
+      if (column.range) box.append(profile(cell.p, column.range));
+      box.append(node("span", "unseen", cell.tip));
       return box;
     }
     if (column.kind === "badge") {
@@ -190,14 +223,46 @@ function boardTable(root, model, hooks) {
     }
   }
 
+  /* Columns that are many are hidden at first; the visitor chooses some. */
+  function drawChooser() {
+    if (!optional.length) return;
+    const chooser = node("details", "chooser");
+    chooser.append(node("summary", "", "Columns"));
+    const list = node("div");
+    for (const column of optional) {
+      const label = node("label");
+      const box = node("input");
+      box.type = "checkbox";
+      box.checked = state.extra.has(column.key);
+      box.addEventListener("change", () => {
+        if (box.checked) state.extra.add(column.key);
+        else state.extra.delete(column.key);
+        if (state.sort === column.key && !box.checked) state.sort = "";
+        changed();
+        drawHead();
+        drawBody();
+      });
+      label.append(box, node("bdi", "", column.title));
+      list.append(label);
+    }
+    chooser.append(list);
+    tools.append(chooser);
+  }
+
   function drawHead() {
     /* Redrawing must not lose the keyboard's place. */
     const focused = root.getRootNode().activeElement;
     const keep = focused && focused.dataset ? focused.dataset.key : "";
     const line = node("tr");
-    for (const column of model.columns) {
+    for (const column of shownColumns()) {
       const cell = node("th", `c-${column.kind}`);
       cell.scope = "col";
+      if (!column.first) {
+        cell.append(node("span", "", column.title));
+        cell.title = column.help || "";
+        line.append(cell);
+        continue;
+      }
       const isSorted = state.sort === column.key;
       const way = isSorted ? (state.dir > 0 ? "ascending" : "descending") : "none";
       cell.setAttribute("aria-sort", way);
@@ -222,7 +287,7 @@ function boardTable(root, model, hooks) {
   function drawRow(row) {
     const line = node("tr", row.ranked ? "ranked" : "unranked");
     line.dataset.id = row.id;
-    for (const column of model.columns) line.append(drawCell(column, row.cells[column.key], row));
+    for (const column of shownColumns()) line.append(drawCell(column, row.cells[column.key], row));
     return line;
   }
 
@@ -234,7 +299,7 @@ function boardTable(root, model, hooks) {
     if (rest.length) {
       const line = node("tr", "divider");
       const cell = node("th", "", "Not ranked");
-      cell.colSpan = model.columns.length;
+      cell.colSpan = shownColumns().length;
       cell.scope = "colgroup";
       line.append(cell);
       lines.push(line);
@@ -242,7 +307,7 @@ function boardTable(root, model, hooks) {
         lines.push(drawRow(row));
         const why = node("tr", "reason");
         const text = node("td");
-        text.colSpan = model.columns.length;
+        text.colSpan = shownColumns().length;
         const inner = node("div");
         for (const reason of row.reasons) {
           const one = node("span");
@@ -261,6 +326,7 @@ function boardTable(root, model, hooks) {
   }
 
   drawTools();
+  drawChooser();
   drawHead();
   drawBody();
   root.replaceChildren(frame);

@@ -13,7 +13,7 @@ from leaderboard_app.charts.distributions import composition, distribution, scor
 from leaderboard_app.charts.events import event_display, occupancy
 from leaderboard_app.charts.firmware import PartUse, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
-from leaderboard_app.charts.rates import rates
+from leaderboard_app.charts.rates import by_condition, rates
 from leaderboard_app.charts.roc import Curve, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
 
@@ -25,6 +25,7 @@ __all__ = [
     "Palette",
     "PartUse",
     "TradePoint",
+    "by_condition",
     "composition",
     "distribution",
     "dots",

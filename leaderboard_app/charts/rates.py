@@ -59,3 +59,56 @@ def _rates_spec(title: str) -> Spec:
         .encode(x=alt.X("nominal:Q"))
     )
     return finish(alt.layer(bars, whiskers, nominal))
+
+
+def by_condition(
+    values: Sequence[Measured], *, condition: str, title: str, nominal: float
+) -> Picture:
+    """Draw the rate in each bin of a condition with its interval; a dashed line is that of all."""
+    return Picture(
+        spec=_condition_spec(condition, title),
+        datasets={
+            "bins": [
+                {"bin": one.row, "y": one.value, "lower": one.lower, "upper": one.upper}
+                for one in values
+            ],
+            "references": [{"nominal": nominal}],
+        },
+        height=260,
+        alt=f"{title} by {condition}, with 95 % intervals: "
+        + "; ".join(f"{one.row} {one.value:.3g}" for one in values)
+        + f". A dashed line marks that of all events, {nominal:.3g}.",
+        fields={"bin": condition, "y": title, "lower": "95 % from", "upper": "to"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _condition_spec(condition: str, title: str) -> Spec:
+    import altair as alt
+
+    x = alt.X("bin:N", sort=None, axis=axis(condition, labelAngle=0, labelOverlap=True))
+    y = alt.Y("y:Q", scale=alt.Scale(domainMin=0, nice=True), axis=axis(title, tickCount=5))
+    whiskers = (
+        of("bins")
+        .mark_rule(color=ACCENT, strokeWidth=2.5, opacity=0.6)
+        .encode(x=x, y=alt.Y("lower:Q"), y2=alt.Y2("upper:Q"))
+    )
+    dots = (
+        of("bins")
+        .mark_point(filled=True, color=ACCENT, size=80, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[
+                alt.Tooltip("bin:N", title=condition),
+                alt.Tooltip("y:Q", title="rate", format=".3~g"),
+                *interval_tips(),
+            ],
+        )
+    )
+    nominal = (
+        of("references")
+        .mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=1.5)
+        .encode(y=alt.Y("nominal:Q"))
+    )
+    return finish(alt.layer(dots, whiskers, nominal))

@@ -8,13 +8,14 @@ from harness.board.formats import percent
 from harness.board.rows import titles_of
 from harness.card.records import Accepted, Distribution, Gain, NotMeasured, ScoreCard
 from harness.card.text import visible
-from harness.challenge import fpr_text
+from harness.challenge import point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Section, Table
 from leaderboard_app.charts import Palette
 from leaderboard_app.views.common import (
     BACKGROUND,
     axis_title,
+    drawn_signals,
     measured,
     palette_of,
     process_titles,
@@ -42,7 +43,11 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
         pictures.append(
             charts.distribution(
                 one.edges,
-                {titles.get(name, visible(name)): values for name, values in one.counts.items()},
+                {
+                    titles.get(name, visible(name)): values
+                    for name, values in one.counts.items()
+                    if name in {BACKGROUND, *drawn_signals(card)}
+                },
                 palette_of(card, background=True),
                 title=axis_title(one),
                 faint=() if behind is None else behind.counts.get(BACKGROUND, ()),
@@ -50,7 +55,8 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
         )
     return Section(
         title="What it accepts",
-        lead=f"Events that pass at FPR {fpr_text(accepted.fpr)}, each process normalised to 1; "
+        lead=f"Events that pass at {point_text(card.challenge.merit, accepted.fpr)}, each process "
+        "normalised to 1; "
         "all background lies behind in grey. The outermost bins hold what lies beyond, too.",
         columns=2,
         blocks=tuple(pictures),

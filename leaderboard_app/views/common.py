@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.board.comparison import Span
-from harness.board.entry import signals_of
+from harness.board.entry import point_at, shown_physics, signals_of
 from harness.board.formats import percent
 from harness.board.rows import BoardRow, titles_of
 from harness.card.records import (
@@ -19,6 +19,8 @@ from leaderboard_app.blocks import Note
 from leaderboard_app.charts import Measured, Palette
 
 BACKGROUND = "background"
+# More signals are no columns and no curves of one picture.
+MANY_SIGNALS = 6
 
 
 def rank_words(row: BoardRow) -> str:
@@ -54,12 +56,38 @@ def interval_text(value: float, lower: float, upper: float) -> str:
 
 
 def palette_of(card: ScoreCard, *, background: bool = False) -> Palette:
-    """Colours of the signals of a card, the same on every page."""
-    titles = titles_of(card, signals_of(card))
+    """Colours of the signals that pictures show of a card, the same on every page."""
+    titles = titles_of(card, drawn_signals(card))
     return Palette(
         names=tuple(visible(title) for title in titles.values()),
         background=process_titles(card)[BACKGROUND] if background else None,
     )
+
+
+def drawn_signals(card: ScoreCard) -> tuple[str, ...]:
+    """Return the signals that pictures show: all, or of many some from the best to the worst.
+
+    Their order is that of the TPR at the challenge's working point, or else of the AUC.
+    """
+    names = signals_of(card)
+    physics = shown_physics(card)
+    if len(names) <= MANY_SIGNALS or physics is None:
+        return names
+    point = point_at(physics, card.challenge.working_point)
+    figures = {name: auc.value for name, auc in physics.auc.items()}
+    if not isinstance(point, NotMeasured):
+        figures |= {name: rate.tpr for name, rate in point.rates.items()}
+    order = sorted((name for name in names if name in figures), key=lambda name: -figures[name])
+    step = (len(order) - 1) / (MANY_SIGNALS - 1)
+    return tuple(dict.fromkeys(order[round(i * step)] for i in range(MANY_SIGNALS)))
+
+
+def few_drawn(card: ScoreCard) -> str:
+    """Say that pictures show some of many signals; empty where they show all."""
+    n_all, n_drawn = len(signals_of(card)), len(drawn_signals(card))
+    if n_all == n_drawn:
+        return ""
+    return f"{n_drawn} of {n_all} signals, from the best to the worst of this entry."
 
 
 def process_titles(card: ScoreCard) -> dict[str, str]:

@@ -10,12 +10,26 @@ from harness.card.text import visible
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
 from leaderboard_app.charts import Palette
-from leaderboard_app.views.common import axis_title
+from leaderboard_app.views.common import MANY_SIGNALS, axis_title
+from leaderboard_app.views.in_trigger import menu_tables
 
 
-def data_sections(summary: DataSummary) -> list[Section]:
-    """Lay out what the events of a challenge are."""
-    shown = [one for one in summary.processes if one.role != "blackbox"]
+def signals_in(summary: DataSummary) -> list[str]:
+    """Names of the signals of a challenge."""
+    return [one.process for one in summary.processes if one.role == "signal"]
+
+
+def data_sections(summary: DataSummary, chosen: Sequence[str] | None = None) -> list[Section]:
+    """Lay out what the events of a challenge are.
+
+    Parameters
+    ----------
+    chosen : sequence of str, optional
+        Signals that pictures show; without it the first `MANY_SIGNALS`.
+    """
+    every = [one for one in summary.processes if one.role != "blackbox"]
+    wanted = signals_in(summary)[:MANY_SIGNALS] if chosen is None else chosen
+    shown = [one for one in every if one.role != "signal" or one.process in wanted]
     titles = {one.process: visible(one.title or one.process) for one in shown}
     signals = [titles[one.process] for one in shown if one.role == "signal"]
     background = next((titles[one.process] for one in shown if one.role == "background"), None)
@@ -23,7 +37,7 @@ def data_sections(summary: DataSummary) -> list[Section]:
     blocks: list[Block] = [
         Table(
             columns=("Process", "Role", "Events"),
-            rows=[[one.title or one.process, one.role, f"{one.n_events:,}"] for one in shown],
+            rows=[[one.title or one.process, one.role, f"{one.n_events:,}"] for one in every],
         )
     ]
     if summary.synthetic:
@@ -45,6 +59,10 @@ def data_sections(summary: DataSummary) -> list[Section]:
             blocks=tuple(_occupancies(shown, titles, palette)),
         ),
     ]
+    if summary.menu is not None:
+        known = {one.process: one.title for one in every}
+        blocks = list(menu_tables(summary.menu, known))
+        sections.append(Section(title="What the trigger has today", blocks=tuple(blocks)))
     return [section for section in sections if section.blocks]
 
 

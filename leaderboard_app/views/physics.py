@@ -14,11 +14,15 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.card.text import visible
-from harness.challenge import fpr_text
+from harness.card.trigger_view import three_digits
+from harness.challenge import input_rate_khz, point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Palette
 from leaderboard_app.views.common import (
+    BACKGROUND,
+    drawn_signals,
+    few_drawn,
     interval_text,
     measured,
     not_measured,
@@ -39,13 +43,18 @@ def physics_sections(subject: Subject) -> list[Section]:
     whose = "the firmware's" if physics.arithmetic == "firmware" else "the float network's"
     sections = [
         Section(
-            title=f"Physics at FPR {fpr_text(point)}",
+            title=f"Physics at {point_text(card.challenge.merit, point)}",
             lead=f"From {whose} scores of {physics.n_background:,} test background events.",
             columns=2,
-            blocks=(_signal_table(card, physics), _point_table(physics), *_missing_physics(card)),
+            blocks=(
+                _signal_table(card, physics),
+                _point_table(card, physics),
+                *_missing_physics(card),
+            ),
         ),
         Section(
             title="ROC and scores",
+            lead=few_drawn(card),
             columns=2,
             blocks=(
                 charts.roc(_curves(card, physics), palette_of(card)),
@@ -90,7 +99,8 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
 
 
 def _curves(card: ScoreCard, physics: Physics, prefix: str = "") -> list[Curve]:
-    titles = titles_of(card, list(physics.roc))
+    shown = [name for name in physics.roc if name in drawn_signals(card)]
+    titles = titles_of(card, shown)
     return [
         Curve(
             name=prefix or visible(titles[name]),
@@ -98,7 +108,7 @@ def _curves(card: ScoreCard, physics: Physics, prefix: str = "") -> list[Curve]:
             tpr=points.tpr,
             points=working_intervals(physics, name),
         )
-        for name, points in physics.roc.items()
+        for name, points in ((name, physics.roc[name]) for name in shown)
     ]
 
 
@@ -113,6 +123,7 @@ def _score_pictures(card: ScoreCard, physics: Physics) -> list[Block]:
             {
                 titles.get(name, visible(name)): counts
                 for name, counts in physics.scores.counts.items()
+                if name in {BACKGROUND, *drawn_signals(card)}
             },
             palette_of(card, background=True),
             threshold=None if isinstance(point, NotMeasured) else point.threshold,
@@ -120,15 +131,17 @@ def _score_pictures(card: ScoreCard, physics: Physics) -> list[Block]:
     ]
 
 
-def _point_table(physics: Physics) -> Table:
+def _point_table(card: ScoreCard, physics: Physics) -> Table:
     rows = []
+    merit = card.challenge.merit
     for point in physics.working_points:
+        named = point_text(merit, point.fpr).removeprefix("FPR ")
         if isinstance(point, UnreachedWorkingPoint):
-            rows.append([fpr_text(point.fpr), point.not_measured, DASH, DASH, DASH])
+            rows.append([named, point.not_measured, DASH, DASH, DASH])
             continue
         rows.append(
             [
-                fpr_text(point.fpr),
+                named,
                 "low statistics" if point.is_low_statistics else "measured",
                 f"{point.n_passing:,} of {point.n_allowed:,} allowed",
                 f"{point.fpr_realised:.3g}",
@@ -136,7 +149,13 @@ def _point_table(physics: Physics) -> Table:
             ]
         )
     return Table(
-        columns=("FPR", "Status", "Background passing", "Realised FPR", "Score"),
+        columns=(
+            "FPR" if input_rate_khz(merit) is None else "Rate",
+            "Status",
+            "Background passing",
+            "Realised FPR",
+            "Score",
+        ),
         rows=rows,
         caption="Working points, set on test background alone",
         words=frozenset({1}),
@@ -164,7 +183,11 @@ def _loss_section(subject: Subject) -> Section:
         title="Lost between float and firmware",
         columns=2,
         blocks=(
-            charts.dots(values, Palette(names=names), title=f"TPR at FPR {fpr_text(fpr)}"),
+            charts.dots(
+                values,
+                Palette(names=names),
+                title=f"TPR at {point_text(card.challenge.merit, fpr)}",
+            ),
             Table(
                 columns=("Signal", "Firmware / float", "95 %, paired", "Verdict"),
                 rows=rows,
@@ -192,7 +215,12 @@ def rate_section(card: ScoreCard) -> Section:
     physics = shown_physics(card)
     point = point_at(physics, card.challenge.working_point)
     crossing = card.challenge.collision_rate_hz
-    if physics is None or isinstance(point, NotMeasured) or crossing is None:
+    if physics is None or isinstance(point, NotMeasured):
+        return Section(title="")
+    khz = input_rate_khz(card.challenge.merit)
+    if khz is not None:
+        return _khz_section(physics, point, khz)
+    if crossing is None:
         return Section(title="")
     rate = point.fpr_realised * crossing
     low, high = (edge * crossing for edge in fpr_span(point.n_passing, physics.n_background))
@@ -206,6 +234,24 @@ def rate_section(card: ScoreCard) -> Section:
                 f"pass: {point.fpr_realised:.3g} per preselected event. {_asked_for(card)}The "
                 "share of collisions that passes the preselection is not known here: multiply by "
                 "it. Pile-up and detector are those of the data."
+            ),
+        ),
+    )
+
+
+def _khz_section(physics: Physics, point: WorkingPoint, khz: float) -> Section:
+    """Write the rate of the trigger where the rate of all events is known."""
+    low, high = (edge * khz for edge in fpr_span(point.n_passing, physics.n_background))
+    return Section(
+        title="Trigger rate",
+        lead=f"{three_digits(point.fpr_realised * khz)} kHz of {khz:,.10g} kHz; "
+        f"{three_digits(low)} to {three_digits(high)} kHz "
+        "by the counted events alone (95 %).",
+        blocks=(
+            Note(
+                text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
+                f"pass: {point.fpr_realised:.3g} per event. The rate of all events is the "
+                "challenge's."
             ),
         ),
     )

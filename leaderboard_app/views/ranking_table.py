@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from statistics import median
 
 from pydantic import JsonValue
 
+from harness.board.added import AddedFigures
 from harness.board.formats import (
     DASH,
     EVIDENCE_TITLES,
@@ -15,7 +17,9 @@ from harness.board.formats import (
     amount,
     figure_of,
     figures_text,
+    has_added,
     merit_text,
+    percent,
     signal_cell,
     signal_column,
 )
@@ -33,7 +37,7 @@ from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table
-from leaderboard_app.views.common import class_text
+from leaderboard_app.views.common import MANY_SIGNALS, class_text
 
 Href = Callable[[str, str], str]
 
@@ -47,10 +51,11 @@ def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
         Address of the page of ``(team, card)``.
     """
     board = board.model_copy(update={"rows": board.measured})
+    order = _profile_order(board) if has_profile(board) else []
     return {
         "caption": f"Ranking on {visible(board.title)}: {figures_text(board)}",
         "columns": _model_columns(board),
-        "rows": [_model_row(row, i, board, href) for i, row in enumerate(board.rows)],
+        "rows": [_model_row(row, i, board, href, order) for i, row in enumerate(board.rows)],
         "filters": [
             _filter("division", "Division", [row.division for row in board.rows]),
             _filter("evidence", "Evidence", [_evidence(row) for row in board.rows]),
@@ -92,6 +97,7 @@ def _rate_scale(board: Board) -> JsonValue:
     shown = [signal_cell(row, name) for row in board.rows for name in board.signals]
     cells = [cell for cell in shown if isinstance(cell, RateCell | SignalCell)]
     merits = [row.merit.value for row in board.rows if isinstance(row.merit, MeritCell)]
+    merits += [row.added.total for row in board.rows if isinstance(row.added, AddedFigures)]
     figures = [figure_of(cell) for cell in cells]
     values = [*(value or 0.0 for value in figures), *(cell.upper for cell in cells), *merits]
     positive = [value for value in values if value > 0]
@@ -116,6 +122,8 @@ def _efficiency_columns(board: Board) -> list[JsonValue]:
             range=scale,
             help=f"{metric} over the signals ({what}), none counted as worse than by chance",
         ),
+        *_added_columns(board, scale),
+        *_profile_columns(board, scale),
         *(
             _column(
                 signal_column(board, name),
@@ -125,11 +133,69 @@ def _efficiency_columns(board: Board) -> list[JsonValue]:
                 unit=merit.title,
                 range=scale,
                 help=f"{what} with its 95 % interval",
+                **({"hidden": True} if has_profile(board) else {}),
             )
             for name, title in board.signals.items()
         ),
         _column("auc", "AUC", "num", -1, unit="mean", help="Mean over the signals"),
     ]
+
+
+def has_profile(board: Board) -> bool:
+    """Whether signals are too many for a column each: one profile stands for them."""
+    return len(board.signals) > MANY_SIGNALS
+
+
+def _added_columns(board: Board, scale: JsonValue) -> list[JsonValue]:
+    if not has_added(board):
+        return []
+    words = (
+        "Efficiency of (menu or entry) minus that of the menu, over the signals, at the entry's "
+        "total rate"
+    )
+    return [_column("added", "Added", "rate", -1, unit="to the menu", range=scale, help=words)]
+
+
+def _profile_columns(board: Board, scale: JsonValue) -> list[JsonValue]:
+    if not has_profile(board):
+        return []
+    words = (
+        f"{figures_text(board)} of each signal with its 95 % interval, in one order for all "
+        "entries: by the median over them"
+    )
+    return [
+        _column("profile", f"{len(board.signals)} signals", "profile", 0, range=scale, help=words)
+    ]
+
+
+def _profile_order(board: Board) -> list[str]:
+    """Order the signals by the median of the entries' figures, the best first."""
+    figures = {
+        name: [
+            figure
+            for row in board.rows
+            if (figure := figure_of(signal_cell(row, name))) is not None
+        ]
+        for name in board.signals
+    }
+    sign = 1 if board.ranked_merit.smaller_is_better else -1
+    return sorted(figures, key=lambda name: sign * median(figures[name] or [0.0]))
+
+
+def _profile_cell(row: BoardRow, board: Board, order: Sequence[str]) -> JsonValue:
+    """Make the small picture of all signals of one entry."""
+    merit = board.ranked_merit
+    dots: list[JsonValue] = []
+    words = []
+    for name in order:
+        cell = signal_cell(row, name)
+        if isinstance(cell, RateCell | SignalCell):
+            value = figure_of(cell) or 0.0
+            dots.append([cell.lower, value, cell.upper])
+            words.append(f"{visible(board.signals[name])} {merit_text(merit, value)}")
+        else:
+            dots.append(None)
+    return {"v": None, "t": "", "p": dots, "tip": "; ".join(words)} if words else None
 
 
 def _cost_columns(board: Board) -> list[JsonValue]:
@@ -174,7 +240,7 @@ def _column(key: str, title: str, kind: str, first: int, **more: JsonValue) -> J
     return {"key": key, "title": title, "kind": kind, "first": first, **more}
 
 
-def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
+def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence[str]) -> JsonValue:
     cells: dict[str, JsonValue] = {
         "rank": _rank_cell(row),
         "team": {"v": row.team, "t": visible(row.team), "s": visible(row.title)},
@@ -199,6 +265,10 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href) -> JsonValue:
         signal_column(board, name): _signal_cell(signal_cell(row, name), board.ranked_merit)
         for name in board.signals
     }
+    if row.added is not None:
+        cells["added"] = _added_cell(row.added)
+    if order:
+        cells["profile"] = _profile_cell(row, board, order)
     cells |= _target_cells(row, board.target)
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
@@ -254,6 +324,23 @@ def _merit_cell(row: BoardRow, merit: Merit) -> JsonValue:
     if row.arithmetic == "float":
         cell["s"] = "float"
     return cell
+
+
+def _added_cell(found: AddedFigures | NotMeasured) -> JsonValue:
+    if isinstance(found, NotMeasured):
+        return _missing(found)
+    cell: dict[str, JsonValue] = {"v": found.total, "t": percent(found.total)}
+    pure = "" if isinstance(found.added, NotMeasured) else percent(found.added)
+    tip = f"{pure} where the rate that it adds is fixed" if pure else ""
+    if found.lower is None or found.upper is None:
+        return {**cell, "lo": found.total, "hi": found.total, "tip": tip}
+    span = f"95 %: {percent(found.lower)} to {percent(found.upper)}"
+    return {
+        **cell,
+        "lo": found.lower,
+        "hi": found.upper,
+        "tip": "; ".join(filter(None, (span, tip))),
+    }
 
 
 def _signal_cell(cell: RateCell | SignalCell | NotMeasured | None, merit: Merit) -> JsonValue:

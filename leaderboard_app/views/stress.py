@@ -12,7 +12,7 @@ from harness.card.records import (
     StressedRate,
     Variation,
 )
-from harness.challenge import fpr_text
+from harness.challenge import Merit, input_rate_khz, point_text
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.views.common import interval_text, measured
@@ -22,7 +22,7 @@ def stress_section(card: ScoreCard) -> Section:
     """Show what the threshold lets pass of varied background; empty where it was not measured."""
     if isinstance(card.stress, NotMeasured):
         return Section(title="")
-    fpr = card.challenge.working_point
+    fpr, merit = card.challenge.working_point, card.challenge.merit
     made = [one for one in card.stress.variations if isinstance(one, Variation)]
     at_point = {one.name: _at(one, fpr) for one in made}
     point = point_at(shown_physics(card), fpr)
@@ -36,12 +36,13 @@ def stress_section(card: ScoreCard) -> Section:
         blocks.append(
             charts.rates(
                 bars,
-                title=f"FPR realised at the threshold for {fpr_text(fpr)}",
+                title="FPR realised at the threshold for "
+                + point_text(merit, fpr).removeprefix("FPR "),
                 nominal=point.fpr_realised,
             )
         )
     if made:
-        blocks.append(_table(made))
+        blocks.append(_table(made, merit))
     blocks += [
         Note(text=f"{one.title}: not measured: {one.not_measured}", tone="warn")
         for one in card.stress.variations
@@ -62,11 +63,11 @@ def _at(variation: Variation, fpr: float) -> StressedRate | None:
     return next((rate for rate in variation.rates if rate.fpr == fpr), None)
 
 
-def _table(made: list[Variation]) -> Table:
+def _table(made: list[Variation], merit: Merit | None) -> Table:
     rows = [
         [
             one.title if index == 0 else "",
-            fpr_text(rate.fpr),
+            point_text(merit, rate.fpr).removeprefix("FPR "),
             interval_text(rate.fpr_realised, rate.interval.lower, rate.interval.upper),
             DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
             DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",
@@ -75,7 +76,13 @@ def _table(made: list[Variation]) -> Table:
         for index, rate in enumerate(one.rates)
     ]
     return Table(
-        columns=("Background", "FPR aimed at", "Realised", "/ nominal", "Events"),
+        columns=(
+            "Background",
+            "FPR aimed at" if input_rate_khz(merit) is None else "Rate aimed at",
+            "Realised",
+            "/ nominal",
+            "Events",
+        ),
         rows=rows,
         caption="95 % intervals for a fixed threshold; events that pass now and did not, and the "
         "other way round",

@@ -15,6 +15,7 @@ from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
 from leaderboard_app.views.firmware import cost_section, firmware_sections, target_sections
+from leaderboard_app.views.in_trigger import added_section, profile_section, stability_sections
 from leaderboard_app.views.physics import physics_sections, rate_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
@@ -24,8 +25,11 @@ def submission_sections(subject: Subject) -> list[Section]:
     """Lay out everything that a card tells."""
     sections = [
         _standing_section(subject),
+        profile_section(subject),
         *physics_sections(subject),
+        added_section(subject.card),
         rate_section(subject.card),
+        *stability_sections(subject.card),
         stress_section(subject.card),
         *accepted_sections(subject.card),
         *firmware_sections(subject),

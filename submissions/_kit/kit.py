@@ -76,10 +76,11 @@ def run(
     n_events: int = 200_000,
     n_epochs: int = 6,
     seed: int = 57,
+    challenge: str = "sample",
 ) -> None:
     """Read the command line, prepare TensorFlow, train, say how long it took."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--challenge", default="sample")
+    parser.add_argument("--challenge", default=challenge)
     parser.add_argument("--manifest", type=Path, help="a manifest that holds the challenge")
     parser.add_argument("--events", type=int, default=n_events)
     parser.add_argument("--epochs", type=int, default=n_epochs)

@@ -20,8 +20,14 @@ LEAF_BITS = 5
 
 def network() -> keras.Model:
     """Return the network: 57 inputs, one anomaly score."""
-    inputs = keras.Input((57,), name="event")
+    inputs = keras.Input((3 * N_OBJECTS,), name="event")
     words = heads.input_words(inputs, INPUT_WORDS)
     momenta = heads.combine(words, np.eye(3 * N_OBJECTS)[:, ::3], name="momenta")
     score = heads.trees(momenta, WEIGHTS, words=COMPARED, leaf_bits=LEAF_BITS)
     return keras.Model(inputs, score, name="isolation_trees")
+
+
+def unrounded() -> keras.Model:
+    """Return the forest as it was grown, to say what the words and the bits of the leaves cost."""
+    inputs = keras.Input((N_OBJECTS, 3), name="event")
+    return keras.Model(inputs, heads.exact_trees(inputs[:, :, 0], WEIGHTS))

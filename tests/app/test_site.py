@@ -134,6 +134,30 @@ def test_a_second_export_replaces_the_first_and_leaves_other_files(results, tmp_
     assert before == after
 
 
+@pytest.mark.parametrize(
+    ("default", "is_opened", "front"),
+    [
+        (None, False, "newer"),
+        ("older", False, "older"),
+        ("no card", False, "newer"),
+        ("older", True, "final"),
+    ],
+)
+def test_the_front_page_is_the_opened_challenge_or_the_default_one_or_the_newest(
+    tmp_path, default, is_opened, front
+):
+    days = {"final": 1, "older": 2, "newer": 3}
+    for name, day in days.items():
+        card = make_card(
+            "team_a", created=f"2026-03-0{day}T12:00:00Z", challenge=make_challenge(name=name)
+        )
+        is_whole = is_opened and name == "final"
+        write_board([card], tmp_path / ("opened" if is_whole else "results"))
+    export_site(Boards(tmp_path / "results", default=default), tmp_path / "site")
+    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    assert f'"{front}/trade-off.html"' in page
+
+
 def test_no_card_and_no_place_are_told(results, tmp_path):
     with pytest.raises(EnvironmentFaultError, match="no score card"):
         export_site(Boards(tmp_path / "none"), tmp_path / "site")

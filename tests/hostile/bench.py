@@ -18,7 +18,7 @@ from harness.scoring.integrity import other_batch
 from harness.scoring.measure import ScoredEvents, score_mixture
 from harness.scoring.scorer import Scorer
 from harness.scoring.stages import ScoringRun, StageClock
-from harness.submission.inference import OPEN_CHUNK_EVENTS
+from harness.submission.open_scores import OPEN_CHUNK_EVENTS
 from tests.events import make_challenge, make_events, toy_file
 
 N_BACKGROUND, N_SIGNAL = 20_000, 2_000

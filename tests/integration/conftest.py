@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from harness.cli import _run as run_command
 from harness.cli import cli
 from harness.sandbox.workspace import Workspace
 from harness.scoring import synthesis
@@ -70,6 +71,23 @@ class CommandLine:
             timeout=280,
             check=False,
         )
+
+    def here(
+        self, *arguments: str | Path, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``harness`` in this process, which has imported everything, with the same results.
+
+        For commands that start no step: what a process of its own would prove is proved elsewhere.
+        """
+        words = [str(argument) for argument in arguments]
+        given = {"HARNESS_CACHE": str(self.folder / "cache"), **(env or {})}
+        with chdir(self.folder), CliRunner().isolation(env=given) as (stdout, stderr, _):
+            try:
+                code = run_command(lambda: cli.main(words, "harness", standalone_mode=False))
+            except SystemExit as end:
+                code = int(end.code or 0)
+        said, told = (stream.getvalue().decode() for stream in (stdout, stderr))
+        return subprocess.CompletedProcess(["harness", *words], code, said, told)
 
     def score(self, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
         """Score on the toy challenge, without firmware."""

@@ -25,6 +25,7 @@ BAD = {
     "a kind of split": ({"split": {"kind": "random", "key": "k"}}, "split.kind: 'random'"),
     "an aggregate": ({"ranking": {"aggregate": "sum"}}, "ranking.aggregate: 'sum'"),
     "a rate without an input rate": ({"merit": RATE}, "input_rate_khz: missing field"),
+    "a rate above the input rate": ({"merit": {**RATE, "input_rate_khz": 0.5}}, "not below"),
     "a menu without decisions": (
         {"merit": {**RATE, "kind": "added_efficiency_at_rate", "input_rate_khz": 100.0}},
         "needs menu",
@@ -66,6 +67,11 @@ BAD = {
         "units of ecal; the channels are pixel",
     ),
     "two gates": ({"targets": TWO_GATES}, "one target is the gate"),
+    "no target": ({"targets": []}, "one target at least"),
+    "two targets of one name": (
+        {"targets": [{"kind": "cpu"}, {"kind": "cpu", "gate": True}]},
+        "two targets are named",
+    ),
     "no gate": ({"targets": [{"kind": "cpu"}, {"kind": "none"}]}, "here none"),
     "a signal's training part": (
         {

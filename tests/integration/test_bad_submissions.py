@@ -1,7 +1,7 @@
 """Bad submissions through the command line: what is wrong is told, with the right exit code.
 
-The static faults end before anything runs. The others need a sandbox each, some ten seconds; a few
-of every kind run always, all of them with the slow tests.
+The static faults end before anything runs, and are looked for in this process. The others need a
+sandbox each, some seconds; a few of every kind run always, all of them with the slow tests.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ def assert_told(done: subprocess.CompletedProcess[str], code: int, *parts: str) 
         assert part in text
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def refuse(harness: CommandLine, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Score a submission in this process: its fault is found before any step."""
+    toy = ("--challenge", "toy", "--manifest", harness.manifest, "--no-firmware")
+    return harness.here("score", folder, *toy)
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def test_a_declaration_that_cannot_be_read_is_told(harness, folder, content, par
     (folder / "submission.yaml").unlink()
     if content is not None:
         (folder / "submission.yaml").write_bytes(content)
-    assert_told(harness.score(folder), INVALID, "submission.yaml", part)
+    assert_told(refuse(harness, folder), INVALID, "submission.yaml", part)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +98,7 @@ def test_a_declaration_that_cannot_be_read_is_told(harness, folder, content, par
 )
 def test_a_model_that_cannot_be_right_is_told(harness, folder, source, parts):
     (folder / "model.py").write_text(source)
-    assert_told(harness.score(folder), INVALID, *parts)
+    assert_told(refuse(harness, folder), INVALID, *parts)
 
 
 def test_the_messages_come_through_without_utf8(harness, folder):

@@ -131,12 +131,12 @@ def test_a_box_that_can_not_be_made_leaves_nothing(harness, made):
         (("--signal", "heavy"), "--signal NAME=VALUE", 2),
         (("--signal", "heavy=much"), "a number between", 2),
     ):
-        done = harness(*make, *paths, *more)
+        done = harness.here(*make, *paths, *more)
         assert done.returncode == code, done.stderr
         assert told in done.stderr
         assert "Traceback" not in done.stderr
     assert not list(made.glob("none*"))
-    again = harness(
+    again = harness.here(
         *make, "--signal", "heavy=0.1", "--out", made / "box.h5", "--key", made / "none.key"
     )
     assert "there already" in again.stderr

@@ -22,7 +22,7 @@ def board(tmp_path):
 
 
 def ranks(harness: CommandLine, board) -> dict[str, int | None]:
-    done = harness("leaderboard", "--results", board / "results", "--json")
+    done = harness.here("leaderboard", "--results", board / "results", "--json")
     assert done.returncode == 0, done.stderr
     return {row["team"]: row["rank"] for row in json.loads(done.stdout)["rows"]}
 
@@ -33,7 +33,7 @@ def key_of(board, team: str) -> str:
 
 
 def test_a_frozen_board_leaves_out_what_came_later_until_it_thaws(harness, board):
-    frozen = harness(
+    frozen = harness.here(
         *("ci", "freeze", "--board", board, "--reason", "the hackathon is over"),
         *("--deadline", "2026-03-02T23:59:59Z"),
     )
@@ -41,7 +41,7 @@ def test_a_frozen_board_leaves_out_what_came_later_until_it_thaws(harness, board
     assert ranks(harness, board)["third"] is None
     assert "third" in (board / "docs" / "sample" / "board.json").read_text(encoding="utf-8")
 
-    thawed = harness("ci", "thaw", "--board", board, "--reason", "extended")
+    thawed = harness.here("ci", "thaw", "--board", board, "--reason", "extended")
     assert thawed.returncode == 0, thawed.stderr
     assert ranks(harness, board)["third"] is not None
 
@@ -49,12 +49,14 @@ def test_a_frozen_board_leaves_out_what_came_later_until_it_thaws(harness, board
 def test_a_retracted_card_is_listed_with_its_reason_until_it_is_reinstated(harness, board):
     card = key_of(board, "second")
     reason = "trained on the test events"
-    done = harness("ci", "retract", card, "--board", board, "--reason", reason)
+    done = harness.here("ci", "retract", card, "--board", board, "--reason", reason)
     assert done.returncode == 0, done.stderr
     assert ranks(harness, board)["second"] is None
     assert reason in (board / "docs" / "sample" / "board.json").read_text(encoding="utf-8")
 
-    again = harness("ci", "retract", card, "--undo", "--board", board, "--reason", "it was not")
+    again = harness.here(
+        "ci", "retract", card, "--undo", "--board", board, "--reason", "it was not"
+    )
     assert again.returncode == 0, again.stderr
     assert ranks(harness, board)["second"] is not None
 
@@ -75,7 +77,7 @@ def test_a_retracted_card_is_listed_with_its_reason_until_it_is_reinstated(harne
 )
 def test_a_decision_that_makes_no_sense_is_told(harness, board, arguments, words):
     command, *rest = arguments
-    done = harness("ci", command, *rest, "--board", board)
+    done = harness.here("ci", command, *rest, "--board", board)
     assert done.returncode == 2
     assert words in done.stderr
     assert not (board / "results" / "sample" / "decisions.json").exists()
@@ -84,17 +86,17 @@ def test_a_decision_that_makes_no_sense_is_told(harness, board, arguments, words
 def test_a_plan_that_is_refused_is_json_and_an_exit_code(harness, tmp_path):
     repository = GitRepository.init(tmp_path / "r", submission("team_a", owners=["ada"]))
     repository.commit("pr", {"submissions/team_a/model.py": b"x"})
-    done = harness(
+    done = harness.here(
         *("ci", "plan", "--repository", repository.folder, "--base", "main", "--head", "pr"),
         *("--author", "mallory", "--out", tmp_path / "plan.json"),
     )
     assert done.returncode == 3
     assert json.loads(done.stdout) == json.loads((tmp_path / "plan.json").read_text())
-    summary = harness(
+    summary = harness.here(
         *("ci", "score", "--plan", tmp_path / "plan.json", "--out", tmp_path / "artefact")
     )
     assert summary.returncode == 3
-    comment = harness("ci", "comment", "--artefact", tmp_path / "artefact")
+    comment = harness.here("ci", "comment", "--artefact", tmp_path / "artefact")
     assert "is no owner" in comment.stdout
 
 
@@ -149,6 +151,6 @@ def test_every_submission_of_a_folder_is_scored_at_once_and_links_are_not_follow
 
 
 def test_outside_a_repository_it_says_what_to_do(harness, tmp_path):
-    done = harness("ci", "local", tmp_path, "--out", tmp_path / "out")
+    done = harness.here("ci", "local", tmp_path, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "git clone it" in done.stderr

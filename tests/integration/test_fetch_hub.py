@@ -25,10 +25,10 @@ from harness.errors import DataError, EnvironmentFaultError, ExitCode, UsageErro
 from tests.file_server import cut_after, hold_after, serve_after, serve_well
 from tests.hub_server import REPOSITORY, REVISION, hub_server, refuse
 from tests.hub_server import Hub as StandIn
-from tests.level1 import small_challenge, small_rows, write_hub
+from tests.level1 import small_challenge, small_rows, write_hub, write_zenodo
 
 N_EVENTS = 120
-IMPATIENT = Patience(max_attempts=3, first_wait_s=0.01, answer_s=10.0)
+IMPATIENT = Patience(max_attempts=3, first_wait_s=0.01, answer_s=60.0)
 DATA_SETS = ("ZB_run396102", "WtoTauto3Mu")
 ROOT_OF_REPOSITORY = Path(__file__).parents[2]
 LARGEST = "data/ZB_run396102/train-00000-of-00002.parquet"
@@ -98,7 +98,7 @@ class TestFromTheHub:
         assert [(file.name, file.action) for file in report.files] == [
             ("ZB_run396102", "download"), ("WtoTauto3Mu", "download"),
         ]  # fmt: skip
-        fetched(tmp_path / "folder", source_folder=release)
+        fetched(tmp_path / "folder", source_folder=release, trust_first_use=True)
         for file in report.files:
             ours = events(tmp_path / "hub", file.process)
             assert len(ours) == file.n_events
@@ -281,7 +281,8 @@ class TestCommits:
     ) -> None:
         fetched(tmp_path)
         pins = read_pins(tmp_path / "cmsl1t" / "pins.json")
-        assert set(pins) == set(stand_in.files)
+        assert {path for path in pins if "/" in path} == set(stand_in.files)
+        assert pins["ZB_run396102"].origin == f"the Hub, commit {REVISION}"
         entry = stand_in.tree[LARGEST]
         assert pins[LARGEST].checksum == f"sha256:{entry['lfs']['oid']}"  # type: ignore[index]
         assert pins[LARGEST].n_bytes == entry["size"]
@@ -372,6 +373,52 @@ class TestFaults:
             fetched(tmp_path / "cache", source_folder=folder)
         assert "no train files of ZB_run396102" in str(caught.value)
         assert "no test files of WtoTauto3Mu" in str(caught.value)
+
+
+class TestFolders:
+    """What a folder holds is compared with what is known of the decoded events."""
+
+    def test_one_of_which_nothing_is_known_must_be_trusted(
+        self, release: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(DataError, match="no checksum of its events is known") as caught:
+            fetched(tmp_path, source_folder=release)
+        assert "--trust-first-use" in str(caught.value)
+        assert not list(tmp_path.iterdir())
+        fetched(tmp_path, source_folder=release, dry_run=True)
+        fetched(tmp_path, source_folder=release, trust_first_use=True)
+        assert read_pins(tmp_path / "cmsl1t" / "pins.json")["WtoTauto3Mu"].origin == "first use"
+
+    def test_training_events_alone_need_no_checksum(self, release: Path, tmp_path: Path) -> None:
+        fetched(tmp_path, source_folder=release, parts=["train"])
+        assert len(events(tmp_path)) > 0
+
+    def test_the_other_layout_is_accepted_after_the_hub(
+        self, stand_in: StandIn, tmp_path: Path
+    ) -> None:
+        fetched(tmp_path)
+        for rows in small_rows(N_EVENTS, DATA_SETS):
+            write_zenodo(tmp_path / "record", rows)
+        shutil.rmtree(tmp_path / "cmsl1t" / "zb_run396102")
+        (first, _) = fetched(tmp_path, source_folder=tmp_path / "record").files
+        assert first.action == "folder"
+        assert len(events(tmp_path)) > 0
+
+    def test_other_events_than_before_are_refused_and_the_cache_stays(
+        self, stand_in: StandIn, release: Path, tmp_path: Path
+    ) -> None:
+        fetched(tmp_path, parts=["test"])
+        before = events(tmp_path)
+        for rows in small_rows(N_EVENTS, ("ZB_run396102",)):
+            rows.columns["HT_Et"] = [[7] for _ in rows.columns["HT_Et"]]
+            write_hub(tmp_path / "other", rows)
+        options = {"source_folder": tmp_path / "other", "only": ["ZB_run396102"]}
+        with pytest.raises(DataError, match="checksum of its decoded test events") as caught:
+            fetched(tmp_path, **options)
+        assert f"the Hub, commit {REVISION}" in str(caught.value)
+        np.testing.assert_array_equal(events(tmp_path), before)
+        fetched(tmp_path, **options, repin=True, trust_first_use=True)
+        assert not np.array_equal(events(tmp_path)[: len(before)], before)
 
 
 COMMAND = "from harness.cli import main; main()"

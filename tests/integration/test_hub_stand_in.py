@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
-from harness.data.hub import Hub, list_files
+from harness.data.hub import list_files
+from harness.data.hub_api import Hub
 from tests.hub_server import REPOSITORY, REVISION, hub_server, refuse
 from tests.hub_server import Hub as StandIn
 
@@ -21,7 +22,12 @@ EVENTS = "data/ZB_run396102/train-00000-of-00001.parquet"
 
 
 @pytest.fixture
-def stand_in() -> Iterator[StandIn]:
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    # Else the library asks its own default server who the caller may be.
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     with hub_server() as found:
         found.add(EVENTS, b"events" * 1000)
         for number in range(1200):
@@ -86,6 +92,7 @@ def test_its_library_downloads_from_it(stand_in: StandIn, tmp_path: Path) -> Non
         **os.environ,
         "HF_ENDPOINT": stand_in.url,
         "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }

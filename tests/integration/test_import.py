@@ -56,7 +56,8 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, list
 
     options = ("--class-column", "kind", "--background", "noise", "--features", FEATURES)
     said = run("data", "import", "run.csv", *options, "--out", "hits", "--synthetic", "--json")
-    fetch, check, new, score, board = (shlex.split(one)[1:] for one in json.loads(said)["todo"])
+    steps = (shlex.split(one)[1:] for one in json.loads(said)["todo"])
+    fetch, check, new, score, board, contest = steps
     run(*fetch)
     run(*check)
     run("data", "describe", "hits", "--manifest", "hits/data_manifest.yaml")
@@ -72,6 +73,7 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, list
     printed += [path.read_text("utf-8") for path in folder.iterdir() if path.suffix != ".npz"]
     run(*score)
     run(*board)
+    run(*contest, "--package", "harness==0")
     return line, printed
 
 

@@ -150,6 +150,47 @@ def test_a_killed_scoring_leaves_a_whole_card_or_none_and_the_next_run_sweeps_up
     assert list(last.temporary.iterdir()) == []
 
 
+class KilledQueue(Killed):
+    """A queue, whose scoring is a process of its own."""
+
+    def arguments(self, harness: CommandLine, submission: Path) -> list[str]:
+        _, _, *rest = super().arguments(harness, submission)
+        return ["ci", "score", "--all", "--submissions", str(submission.parent), *rest]
+
+
+@pytest.fixture(scope="module")
+def alone(harness: CommandLine) -> Path:
+    """A submission in a folder of its own."""
+    return write_submission(
+        harness.folder / "queue" / "team_killed", model=OPEN_MODEL, division="open"
+    )
+
+
+def test_a_killed_queue_ends_its_scoring_too_and_the_next_run_sweeps_up(harness, alone, tmp_path):
+    rng = random.Random(1)
+    for latest_s in (0.0, 2.0, 5.0):
+        run = KilledQueue(harness, alone, tmp_path)
+        run.wait_for("team_killed: is scored now")
+        time.sleep(rng.uniform(latest_s / 2, latest_s))
+        run.end(signal.SIGKILL)
+        run.assert_no_process_is_left()
+
+    # A run that lives has its folders beside them, and keeps them.
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "tmp").symlink_to(run.temporary)
+    first = KilledQueue(harness, alone, tmp_path)
+    first.wait_for("team_killed: is scored now")
+    second = KilledQueue(harness, alone, other)
+    second.finish()
+    first.finish()
+
+    assert len(first.cards()) >= 1
+    assert len(second.cards()) == 1
+    assert list(first.temporary.iterdir()) == []
+    assert second.strays() == [".inbox.lock", "inbox.jsonl"]
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -50,19 +50,13 @@ def network():
     again = layers.Conv2DTranspose(2, 2, strides=2, use_bias=False)(small)
     return keras.Model(image, keras.ops.mean(keras.ops.square(image - again), axis=(1, 2, 3)))
 """
-TEAMS = {"images": "bright", "jets": "summed"}
-SCORE = {
-    "images": """
-def score(events):
-    assert events.shape[1:] == (12, 10, 2), events.shape
-    return events.sum(axis=(1, 2, 3))
-""",
-    "jets": """
+# A network on images, code on constituents.
+TEAMS = {"images": "decoder", "jets": "summed"}
+SCORE = """
 def score(events):
     assert events.shape[1:] == (30, 4), events.shape
     return events[..., 0].sum(axis=1)
-""",
-}
+"""
 
 
 def make_jets(n_events: int, *, seed: int, scale: float = 1.0) -> np.ndarray:
@@ -119,9 +113,10 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
 
 @pytest.fixture(scope="module")
 def scored(kinds: CommandLine) -> CommandLine:
-    """Code on both."""
+    """An entry of each division."""
     for name, team in TEAMS.items():
-        folder = write_submission(kinds.folder / team, model=SCORE[name], division="open")
+        given = {"images": {"model": NETWORK}, "jets": {"model": SCORE, "division": "open"}}[name]
+        folder = write_submission(kinds.folder / team, **given)
         done = kinds("score", folder, "--challenge", name, "--manifest", kinds.manifest)
         assert done.returncode == 0, done.stderr
     return kinds

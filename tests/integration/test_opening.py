@@ -90,6 +90,17 @@ def test_the_final_board_is_the_front_page_and_what_the_leaderboard_prints(organ
     assert ">Final: Embedded sample" in text(docs / "sample" / "index.html")
 
 
+def test_a_private_challenge_without_hidden_signals_is_opened_as_well(tmp_path):
+    for team, (known, _) in RATES.items():
+        scored = make_challenge(name="final")
+        card = make_card(team, challenge=scored, rates=dict.fromkeys(scored.signals, known))
+        write_card(card, tmp_path / "private")
+        write_card(public_part(card), tmp_path / "board" / "results")
+    opening(tmp_path, "final")
+    check(printed(tmp_path / "board" / "results", "final"), PUBLIC)
+    assert "<h1>Final: " in text(tmp_path / "board" / "docs" / "index.html")
+
+
 def test_opening_twice_changes_nothing(organiser, challenge):
     first = opening(organiser, challenge)
     before = contents(organiser)

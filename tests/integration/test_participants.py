@@ -32,14 +32,14 @@ def one_line(text: str) -> str:
 def test_a_precision_may_be_written_as_vitis_writes_it(harness, folder):
     words = {"input": "ap_fixed<16,13>", "weights": "ap_fixed<8, 2, AP_RND, AP_SAT>"}
     write_submission(folder, precision={**words, "activations": "ap_ufixed<16,8>"})
-    done = harness("validate", folder)
+    done = harness.here("validate", folder)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_mode_that_cannot_be_built_is_named_once(harness, folder):
     words = dict.fromkeys(("weights", "activations"), "ap_fixed<16,6,AP_RND_ZERO>")
     write_submission(folder, precision={"input": "ap_fixed<16,6,AP_RND>", **words})
-    done = harness("validate", folder)
+    done = harness.here("validate", folder)
     said = one_line(done.stderr)
     assert done.returncode == INVALID
     assert (
@@ -76,11 +76,11 @@ def test_the_modes_of_words_decide_how_a_float_network_is_rounded():
 
 
 def test_what_a_system_leaves_in_the_folder_is_ignored_and_named_once(harness, folder):
-    before = harness("validate", folder)
+    before = harness.here("validate", folder)
     (folder / "._model.py").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        \xa3")
     (folder / ".ipynb_checkpoints").mkdir()
     (folder / ".ipynb_checkpoints" / "model-checkpoint.py").write_text("def network(:")
-    done = harness("validate", folder)
+    done = harness.here("validate", folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout == before.stdout
     assert done.stderr == (
@@ -104,11 +104,11 @@ def test_a_file_is_missed_only_where_it_is_read(harness, folder):
     mentioned = '"""Better than old.weights.h5."""\n# As other.npz.\nTRAINED = "first.keras"\n'
     training = "def train(model):\n    model.load_weights('last.weights.h5')\n"
     write_submission(folder, model=mentioned + MODEL + training)
-    done = harness("validate", folder)
+    done = harness.here("validate", folder)
     assert done.returncode == 0, done.stderr
     reading = "\nimport numpy as np\nMEANS = np.load('means.npz') or np.load('._spread.npz')\n"
     write_submission(folder, model=mentioned + MODEL + reading)
-    done = harness("validate", folder)
+    done = harness.here("validate", folder)
     said = one_line(done.stderr)
     assert done.returncode == INVALID
     assert said.count("error:") == 2
@@ -250,14 +250,14 @@ def test_what_a_sandbox_does_not_have_is_named_with_another_way(harness, folder,
 def test_a_model_of_another_framework_is_sent_to_onnx_and_the_packages_here(harness, folder):
     torch = "import torch\nimport no_such_package\n"
     write_submission(folder, division="open", model=torch + OPEN_MODEL)
-    done = harness("validate", folder)
+    done = harness.here("validate", folder)
     assert done.returncode == INVALID
     assert "imports torch, which is not installed here" in done.stderr
     assert "save the model as ONNX where you train it, by torch.onnx.export" in done.stderr
     versions = dict(re.findall(r"(\S+) (\d\S*?)(?=,|$)", done.stderr.partition("library, ")[2]))
     assert versions == {name: metadata.version(name) for name in PROMISED}
     write_submission(folder, model=torch + MODEL)
-    assert "build the network without it" in harness("validate", folder).stderr
+    assert "build the network without it" in harness.here("validate", folder).stderr
 
 
 ONNX = """

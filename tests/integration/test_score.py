@@ -23,12 +23,23 @@ from tests.events import make_events
 from tests.integration.conftest import MODEL, OPEN_MODEL, CommandLine, write_submission
 from tests.rounding import assert_same_but_for_rounding
 
+# What the network is said to have been before its rounding: the same with the other sign.
+UNROUNDED = """
+
+def unrounded():
+    inputs = keras.Input((57,))
+    return keras.Model(inputs, -network()(inputs))
+"""
+
 
 @pytest.fixture(scope="module")
 def scored(harness: CommandLine) -> Path:
-    """Path of the card of a trigger submission, in a folder with a space and an umlaut."""
-    folder = write_submission(harness.folder / "subs of ü" / "team_sum")
-    done = harness.score(folder, "--json")
+    """Path of the card of a trigger submission with its rate under stress.
+
+    Its folder has a space and an umlaut.
+    """
+    folder = write_submission(harness.folder / "subs of ü" / "team_sum", model=MODEL + UNROUNDED)
+    done = harness.score(folder, "--stress", "--json")
     assert done.returncode == 0, done.stderr
     (path,) = (harness.folder / "results" / "toy" / "team_sum").glob("*.json")
     assert ScoreCard.model_validate_json(done.stdout) == read_card(path)
@@ -48,6 +59,15 @@ def test_auc_of_the_card_is_sklearns_on_the_sums_of_pt(scored):
     assert card.float_physics.auc["heavy"].value == pytest.approx(expected, abs=1e-12)
     interval = card.float_physics.auc["alike"].interval
     assert interval.lower < 0.5 < interval.upper
+
+
+def test_the_network_before_its_rounding_is_measured_beside_it(scored):
+    card = read_card(scored)
+    assert card.unrounded_physics is not None
+    for signal, auc in card.float_physics.auc.items():
+        found = card.unrounded_physics.auc[signal].value
+        assert found == pytest.approx(1 - auc.value, abs=1e-12)
+    assert card.unrounded_physics.replicates == {}
 
 
 def test_no_more_background_passes_than_the_working_point_allows(scored):
@@ -206,10 +226,10 @@ def test_a_card_whose_last_digits_another_processor_rounded_otherwise_is_the_sam
     path = changed_card(scored, tmp_path, round_otherwise)
     manifest = ("--manifest", harness.manifest)
 
-    done = harness("verify", path, *manifest)
+    done = harness.here("verify", path, *manifest)
 
     assert done.returncode == 0, done.stderr
-    assert json.loads(harness("rescore", path, *manifest, "--json").stdout) == []
+    assert json.loads(harness.here("rescore", path, *manifest, "--json").stdout) == []
 
 
 def test_a_card_with_a_better_tpr_written_into_it_is_found_by_verify(harness, scored, tmp_path):
@@ -218,7 +238,7 @@ def test_a_card_with_a_better_tpr_written_into_it_is_found_by_verify(harness, sc
 
     path = changed_card(scored, tmp_path, forge)
 
-    done = harness("verify", path, "--manifest", harness.manifest)
+    done = harness.here("verify", path, "--manifest", harness.manifest)
 
     assert done.returncode == 6
     assert "metrics does not match" in done.stderr
@@ -234,6 +254,8 @@ def test_the_open_division_is_scored_by_its_own_function(harness):
     card = ScoreCard.model_validate_json(done.stdout)
     assert card.float_physics.auc["heavy"].value > 0.8
     assert isinstance(card.firmware, NotMeasured)
+    assert isinstance(card.stress, NotMeasured)
+    assert "harness score --stress" in card.stress.not_measured
     assert card.is_official
 
 
@@ -262,10 +284,17 @@ def test_two_scorings_of_one_team_at_once_leave_two_whole_cards(harness):
         np.testing.assert_array_equal(kept[-1][process], scores)
 
 
+def test_a_submission_that_is_not_there_is_told_by_a_process_of_its_own(harness):
+    done = harness("score", "nowhere")
+
+    assert done.returncode == 2
+    assert "no such folder" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
-        (("score", "nowhere"), 2, "no such folder"),
         (("score", "."), 3, "submission.yaml"),
         (("score",), 2, "Missing argument"),
         (("score", "x", "--challenge", "sampel"), 2, "no such folder"),
@@ -276,7 +305,7 @@ def test_two_scorings_of_one_team_at_once_leave_two_whole_cards(harness):
     ],
 )
 def test_what_cannot_be_done_is_told_with_its_exit_code(harness, arguments, code, told):
-    done = harness(*arguments)
+    done = harness.here(*arguments)
 
     assert done.returncode == code
     assert told in done.stderr
@@ -285,7 +314,7 @@ def test_what_cannot_be_done_is_told_with_its_exit_code(harness, arguments, code
 
 def test_an_unknown_challenge_is_told_with_those_that_there_are(harness):
     folder = write_submission(harness.folder / "subs" / "team_sum2")
-    done = harness("score", folder, "--challenge", "sampel")
+    done = harness.here("score", folder, "--challenge", "sampel")
 
     assert done.returncode == 2
     assert "did you mean sample?" in done.stderr
@@ -313,14 +342,8 @@ def test_help_is_quick_to_import():
     assert done.returncode == 0, done.stderr
 
 
-def test_the_rate_under_stress_is_in_the_card_and_on_the_terminal(harness):
-    folder = write_submission(harness.folder / "subs" / "team_stress")
-
-    done = harness.score(folder, "--stress")
-
-    assert done.returncode == 0, done.stderr
-    (path,) = (harness.folder / "results" / "toy" / "team_stress").glob("*.json")
-    card = read_card(path)
+def test_the_rate_under_stress_is_in_the_card_and_on_the_terminal(harness, scored):
+    card = read_card(scored)
     assert isinstance(card.stress, Stress)
     assert card.stress.arithmetic == "float"
     scale = {one.name: one for one in card.stress.variations}
@@ -331,11 +354,6 @@ def test_the_rate_under_stress_is_in_the_card_and_on_the_terminal(harness):
     assert scale["jet_scale_up"].rates[1].ratio == pytest.approx(
         scale["jet_scale_up"].rates[1].n_passing / point.n_passing
     )
-    assert "rate at fixed thresholds (float)" in done.stdout
-    assert "jet energy scale +5 %" in done.stdout
-
-
-def test_without_stress_the_card_says_how_to_measure_it(scored):
-    stress = read_card(scored).stress
-    assert isinstance(stress, NotMeasured)
-    assert "harness score --stress" in stress.not_measured
+    shown = harness.here("show", scored).stdout
+    assert "rate at fixed thresholds (float)" in shown
+    assert "jet energy scale +5 %" in shown

@@ -122,7 +122,7 @@ def changed(harness: CommandLine, folder: Path, **changes: object) -> Path:
 def rescore(
     harness: CommandLine, board: Path, manifest: Path, *more: str | Path
 ) -> list[dict[str, str]]:
-    done = harness(
+    done = harness.here(
         *("ci", "rescore-all", "--repository", board.parent / "clone", "--commit", "main"),
         *("--board", board, "--challenge", "toy", "--manifest", manifest, "--json", *more),
     )
@@ -131,7 +131,7 @@ def rescore(
 
 def ranking(harness: CommandLine, board: Path, manifest: Path) -> dict:
     asked = ("--results", board / "results", "--challenge", "toy", "--manifest", manifest)
-    done = harness("leaderboard", *asked, "--json")
+    done = harness.here("leaderboard", *asked, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -221,7 +221,7 @@ def test_a_retraction_follows_the_rescored_card(harness, board, tmp_path):
     (old,) = (board / "results" / "toy" / "team_sum").glob("*.json")
     toy = ("--challenge", "toy", "--manifest", harness.manifest, "--board", board)
     key = f"team_sum/{old.stem}"
-    assert harness("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
+    assert harness.here("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
 
     new_rules = changed(harness, tmp_path, working_point=1e-1)
     (redone,) = rescore(harness, board, new_rules)
@@ -232,7 +232,7 @@ def test_a_retraction_follows_the_rescored_card(harness, board, tmp_path):
     assert "taken back by the organiser: a bug" in page.read_text(encoding="utf-8")
 
     undo = ("ci", "retract", redone["made"], "--undo", *toy, "--reason", "it was none")
-    assert harness(*undo).returncode == 0
+    assert harness.here(*undo).returncode == 0
     (row,) = ranking(harness, board, new_rules)["rows"]
     assert not any("taken back" in one for one in row["reasons"])
 
@@ -247,7 +247,7 @@ def test_rescoring_keeps_the_card_that_counts_where_it_is_not_the_last_one(
     packed = old.with_suffix(".scores.zst").read_bytes()
     key = f"team_sum/{write_card(later, board / 'results', scores=packed).stem}"
     toy = ("--challenge", "toy", "--manifest", harness.manifest, "--board", board)
-    assert harness("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
+    assert harness.here("ci", "retract", key, *toy, "--reason", "a bug").returncode == 0
 
     new_rules = changed(harness, tmp_path, working_point=1e-1)
     made = {one["card"]: one["made"] for one in rescore(harness, board, new_rules)}
@@ -256,6 +256,6 @@ def test_rescoring_keeps_the_card_that_counts_where_it_is_not_the_last_one(
     assert not any("taken back" in one for one in row["reasons"])
 
     undo = ("ci", "retract", key, "--undo", *toy, "--reason", "it was none")
-    assert harness(*undo).returncode == 0
+    assert harness.here(*undo).returncode == 0
     (row,) = ranking(harness, board, new_rules)["rows"]
     assert f"team_sum/{row['card']}" == made[key]

@@ -18,7 +18,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, repeat
 from pathlib import Path
+from unittest.mock import patch
 
 import h5py
 import numpy as np
@@ -38,7 +40,8 @@ from harness.ci.documents import Plan, Scoring, Summary
 from harness.ci.github import FinishedRun, Forge, read_event
 from harness.ci.ledger import read_attempts
 from harness.ci.staging import read_files, write_files
-from harness.data import hdf5, npy
+from harness.data import hdf5, hub, hub_api, npy
+from harness.data.level1.on_hub import files_of
 from harness.data.level1.reading import open_data_set
 from harness.data.manifest import load_manifest
 from harness.data.pins import read_pins
@@ -46,7 +49,8 @@ from harness.data.sample import decode_member, encode_chunk, read_members, write
 from harness.data.tables.columns import arrange
 from harness.data.tables.opening import opened_table
 from harness.data.tables.source import Source
-from harness.errors import ExitCode, HarnessError
+from harness.data.web import Document
+from harness.errors import DataError, ExitCode, HarnessError
 from harness.files import load_yaml, parse_json
 from harness.firmware.reports.csynth import parse_csynth_rpt, parse_csynth_xml
 from harness.firmware.reports.folder import find_reports
@@ -332,6 +336,21 @@ def ask_forge(content: bytes, _: Path) -> object:
     return StandIn(content).pull_request_of(run)
 
 
+def ask_hub(content: bytes, _: Path) -> object:
+    """Take the content for either answer: which commit is meant, and the files of it."""
+    listings = []
+    for before in ([], [HUB_ANSWERS[0]]):
+        answers = (
+            Document(content=answer, url="https://hub.org/api", next_url=None)
+            for answer in chain(before, repeat(content))
+        )
+        with patch.object(hub_api, "get_document", side_effect=answers), suppress(DataError):
+            there = hub_api.Hub(endpoint="https://hub.org")
+            found = hub.list_files(there, "CERN/x", None, folder="data")
+            listings.append(files_of(found, "ZB", ("test",), with_seeds=True))
+    return listings
+
+
 def index_of(content: bytes, folder: Path) -> object:
     for name in ("sample/a/x.json", "sample/decisions.json", "sample/summary.json"):
         placed(Path.exists, f"results/{name}")(content, folder)
@@ -407,6 +426,21 @@ def read_level1(path: Path) -> object:
     return [events for events, _ in source.chunks]
 
 
+PINS = json.dumps({"schema": 1, "files": {}, "revisions": {"CERN/x": "a" * 40}}).encode()
+HUB_ANSWERS = [
+    json.dumps({"id": "CERN/x", "sha": "a" * 40}).encode(),
+    json.dumps(
+        [
+            {
+                "type": "file",
+                "path": f"data/ZB/{folder}test-00000-of-00001.parquet",
+                "size": 9,
+                "lfs": {"oid": "b" * 64, "size": 9, "pointerSize": 133},
+            }
+            for folder in ("", "seeds/")
+        ]
+    ).encode(),
+]
 DOORS: dict[str, Door] = {
     "strict YAML": Door(as_text(lambda text: load_yaml(text, source="x")), lambda: [CONFIG]),
     "strict JSON": Door(
@@ -452,6 +486,7 @@ DOORS: dict[str, Door] = {
         placed(read_event, "e.json"), lambda: [EVENT], codes={ExitCode.USAGE}
     ),
     "answers of a forge": Door(ask_forge, lambda: [b'[{"number": 1, "state": "open"}]']),
+    "answers of the Hub": Door(ask_hub, lambda: HUB_ANSWERS),
     "report of a step": Door(
         lambda content, _: read_answer(content, "x"),
         lambda: [b'{"report": {"x": [1, 2.5, "a"]}}', b'{"kind": "LimitError", "problems": [{}]}'],
@@ -475,7 +510,7 @@ DOORS: dict[str, Door] = {
         lambda: [b"A" * 43 + b"="],
         codes={*CODES, ExitCode.USAGE},
     ),
-    "pins": Door(placed(read_pins, "pins.json"), lambda: [b'{"schema": 1, "files": {}}']),
+    "pins": Door(placed(read_pins, "pins.json"), lambda: [PINS]),
     "sample of events": Door(placed(decode_sample, "s.events"), written(sample_file)),
     "cached events": Door(placed(npy.map_npy, "events.npy"), npy_file),
     "events for a scorer": Door(placed(npy.map_events, "events.npy"), written(write_sparse)),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tools import merit_toys
+from tools import merit_toys, stability_toys
 from tools.toys import (
     FULL_GRID,
     Coverage,
@@ -87,7 +87,7 @@ def test_toy_signal_passes_the_true_threshold_as_often_as_expected():
     assert np.var(counts) == pytest.approx(30.0, rel=4 * math.sqrt(2 / 2000))
 
 
-@pytest.mark.parametrize("setting", merit_toys.GRID[:3:2], ids=str)
+@pytest.mark.parametrize("setting", merit_toys.GRID[:5:2], ids=str)
 def test_intervals_of_other_merits_cover(setting):
     found = merit_toys.measure_coverage(setting, n_toys=60, seed=1)
     assert found.covered >= BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, found.n_toys)
@@ -100,3 +100,21 @@ def test_intervals_of_other_merits_cover_everywhere(setting):
     assert found.covered >= BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, found.n_toys)
     # The figures themselves are not off by more than their intervals say.
     assert found.mean == pytest.approx(setting.truth, rel=0.3)
+
+
+def hold_in_bins(setting: stability_toys.StabilitySetting, n_toys: int) -> None:
+    found = stability_toys.measure_coverage(setting, n_toys=n_toys, seed=1)
+    least = BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, n_toys)
+    assert set(found.covered) == set(stability_toys.FIGURES)
+    assert min(found.covered.values()) >= least, found.covered
+
+
+@pytest.mark.parametrize("setting", stability_toys.GRID[1:9:5], ids=str)
+def test_intervals_of_rates_under_conditions_cover(setting):
+    hold_in_bins(setting, n_toys=100)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", stability_toys.GRID, ids=str)
+def test_intervals_of_rates_under_conditions_cover_everywhere(setting):
+    hold_in_bins(setting, n_toys=600)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from harness.data.split import chunks
 from harness.data.tables.source import Block, Source, Table, no_column
 from harness.errors import DataError, UsageError
 from harness.files import check_space, disk_fault
+from harness.sandbox.scratch import scratch_folder
 
 _NUMBERS = "fiub"
 
@@ -48,8 +48,7 @@ def opened_npz(source: Source, class_column: str | None) -> Iterator[Table]:
     UsageError
         The array that is meant is not named.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+    with scratch_folder() as folder:
         try:
             with zipfile.ZipFile(source.path) as archive:
                 names = {name.removesuffix(".npy"): name for name in archive.namelist()}

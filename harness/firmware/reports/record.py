@@ -115,6 +115,7 @@ def record_reports(
             ),
             clock_period_ns=_period(reports, tool),
             source="worst latency in cycles, times the clock period",
+            crossing_ns=_crossing(reports, tool) if csynth.latency_cycles == 0 else None,
         ),
         _resources(reports, tool),
         backend=backend,
@@ -150,6 +151,17 @@ def _period(reports: VendorReports, tool: str) -> Figure:
         source=f"{tool}: target {csynth.clock_target_ns:g} ns, estimated "
         f"{csynth.clock_estimated_ns:g} ns, uncertainty {csynth.clock_uncertainty_ns:g} ns",
     )
+
+
+def _crossing(reports: VendorReports, tool: str) -> Figure:
+    """Return how long the logic of a design without a register takes: its slowest path."""
+    said = "0 cycles: one crossing of the logic, as long as its slowest path"
+    if reports.timing:
+        source = f"{said} in Vivado {reports.timing.header.version}"
+        value = reports.timing.achieved_period_ns
+        return Figure(value=value, evidence="post_route", source=source)
+    value = reports.csynth.clock_estimated_ns
+    return Figure(value=value, evidence="csynth", source=f"{said} as {tool} estimates it")
 
 
 def with_witnesses(handed_in: Firmware, made: Firmware) -> Firmware:

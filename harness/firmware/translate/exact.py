@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import Decimal, Inexact, localcontext
+from decimal import ROUND_FLOOR, Decimal, Inexact, localcontext
 from typing import Any, TypeAlias
 
 from harness.firmware.translate.program import MAX_SIGNED_CUT_BITS
@@ -100,6 +100,8 @@ def _exactly(quantise: Quantise) -> Quantise:
         k, i, f = int(k), int(i), int(f)
         x = _round(x, f, round_mode)
         is_wrapping = overflow_mode.upper() == "WRAP"
+        if k + i + f > 0 and is_wrapping and x.low == x.high:
+            return _wrap_constant(x, k, i, f)
         if k + i + f > 0 and x.low < min(0, x.high):
             if is_wrapping and not k and i > x.kif[1] + 1:
                 return _wrap_below_zero(x, i, f)
@@ -144,6 +146,20 @@ def _wrap_below_zero(x: Variable, i: int, f: int) -> Variable:
         latency=x.latency,
         hwconf=x.hwconf,
     )
+
+
+def _wrap_constant(x: Variable, k: int, i: int, f: int) -> Variable:
+    """Cut and wrap a constant.
+
+    da4ml leaves constants below zero as they are where the word has no sign, and takes twice the
+    range of such a word: 300 wraps to 44 in eight bits, and -1 to 255.
+    """
+    step, span = Decimal(2) ** -f, Decimal(2) ** (i + k)
+    low = -k * Decimal(2) ** i
+    # `%` of Decimal has the sign of what is divided.
+    turns = ((x.low - low) / span).to_integral_value(ROUND_FLOOR)
+    value = (x.low / step).to_integral_value(ROUND_FLOOR) * step - turns * span
+    return type(x).from_const(value, hwconf=x.hwconf, _factor=1)
 
 
 def _saturate(x: Variable, k: int, i: int, f: int, *, is_symmetric: bool) -> Variable:

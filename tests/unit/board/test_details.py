@@ -11,10 +11,11 @@ import pytest
 from harness.board.contest import Rulebook
 from harness.board.decisions import Decisions, make_decision
 from harness.board.entry import Entry
-from harness.board.formats import to_csv, to_json
+from harness.board.formats import to_json
 from harness.board.latex import to_latex
 from harness.board.order import Ranking, rank
 from harness.board.rows import EVENT_NOTE, OTHER_SYNTHETIC_NOTE, board_of
+from harness.board.values import to_csv
 from harness.card.records import ScoreCard
 from tests.cards import make_card, make_challenge
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.board.boards import Boards
-from harness.board.formats import to_csv
 from harness.board.frames import board_frame, cards_frame
 from harness.board.rows import board_of
+from harness.board.values import to_csv
 from harness.card.files import write_card
 from harness.card.records import ScoredFile
 from harness.errors import UsageError

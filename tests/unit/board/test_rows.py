@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from harness.board import formats
+from harness.board import formats, values
 from harness.board.contest import Rulebook
 from harness.board.entry import Entry
 from harness.board.order import rank
@@ -145,7 +145,7 @@ def test_the_lead_is_told_as_the_intervals_allow():
 
 
 def test_csv_holds_every_row_with_its_figures(board):
-    rows = list(csv.DictReader(io.StringIO(formats.to_csv(board), newline="")))
+    rows = list(csv.DictReader(io.StringIO(values.to_csv(board), newline="")))
 
     assert len(rows) == len(board.rows)
     for told, row in zip(rows, board.rows, strict=True):
@@ -204,7 +204,7 @@ def test_hostile_text_is_text_in_every_form():
     title = '=cmd|" /C calc"!A0 <script>alert(1)</script> \x1b[31m\u202e | [x](y) **b**'
     hostile = make_board(entries(make_card("team_a", title=title)))
 
-    told = next(csv.DictReader(io.StringIO(formats.to_csv(hostile), newline="")))["title"]
+    told = next(csv.DictReader(io.StringIO(values.to_csv(hostile), newline="")))["title"]
     markdown = formats.to_markdown(hostile)
     console = Console(width=300, record=True, file=io.StringIO())
     console.print(formats.terminal_view(hostile))
@@ -214,7 +214,7 @@ def test_hostile_text_is_text_in_every_form():
     assert "<script" not in markdown
     assert "](y)" not in markdown
     assert "\x1b" not in console.export_text()
-    assert "\u202e" not in formats.to_csv(hostile) + markdown + console.export_text()
+    assert "\u202e" not in values.to_csv(hostile) + markdown + console.export_text()
 
 
 @pytest.mark.parametrize(

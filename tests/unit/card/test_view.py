@@ -108,6 +108,21 @@ def test_a_rounded_network_without_firmware_is_said_to_be_one():
     assert "the rounded one (in Keras)" in draw(card_view(card), 120)
 
 
+def test_what_a_network_was_before_its_rounding_stands_beside_it():
+    card = make_card()
+    before = card.float_physics.model_copy(deep=True)
+    auc = before.auc["h0"].model_copy(update={"value": 0.4321})
+    before = before.model_copy(update={"auc": {**before.auc, "h0": auc}})
+
+    shown = draw(card_view(card.model_copy(update={"unrounded_physics": before})), 120)
+
+    cost = shown[shown.index("what rounding costs") :]
+    assert "the rounded one (its firmware)" in cost
+    assert "0.4321" in cost
+    assert f"{card.firmware_physics.auc['h0'].value:.4f}" in cost
+    assert "fixed-point words" not in shown
+
+
 def test_a_network_of_hgq2_layers_has_no_words_to_show():
     assert "what rounding costs" not in draw(card_view(make_card()), 120)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from harness.board.added import added_at
 from harness.board.contest import Rulebook
 from harness.board.decisions import Decision, Decisions
 from harness.board.entry import Entry
+from harness.board.formats import percent
 from harness.board.order import Ranked, Unranked
 from harness.challenge import Budget, RankingRules
 from harness.ci.artefact import RunArtefact, only_teams
@@ -14,6 +16,7 @@ from harness.ci.comment import Rivals, make_comment, readable
 from harness.ci.documents import Plan, PlannedSubmission, Scoring, Summary, ToldProblem
 from harness.ci.judgement import judge
 from tests.cards import TARGET, make_card, make_challenge, make_firmware
+from tests.trigger_cards import trigger_card
 
 SIGNALS = ("ato4l", "lq", "h0", "hplus")
 
@@ -32,8 +35,9 @@ BOARD = [entry("weak", 1e-4), entry("middling", 1e-3), entry("strong", 2e-2)]
 
 def comment(card, board=BOARD, *, status: str = "scored", plan: Plan | None = None) -> str:
     team = card.submission.team
-    scoring = Scoring(team=team, challenge="sample", status=status, card=f"{team}/x")
-    summary = Summary(challenge="sample", plan=plan, scorings=(scoring,))
+    name = card.challenge.name
+    scoring = Scoring(team=team, challenge=name, status=status, card=f"{team}/x")
+    summary = Summary(challenge=name, plan=plan, scorings=(scoring,))
     return readable(make_comment(summary, {team: card}, Rivals(entries=board)))
 
 
@@ -113,6 +117,18 @@ def test_every_signal_has_its_rate_interval_and_auc():
         (line,) = (line for line in text.splitlines() if line.startswith(f"| {title} |"))
         assert "–" in line
         assert "0." in line.split("|")[4]
+
+
+def test_what_an_entry_adds_to_the_menu_stands_beside_and_no_signal_is_left_out_silently():
+    card = trigger_card("mine", n_signals=20)
+    text = comment(card, board=[Entry(key="weak/1", card=trigger_card("weak", 0.5, seed=2))])
+    assert "Efficiency at 10 kHz (FPR 1e-2)" in text
+    contest = Rulebook().contest_of([Entry(key="mine/1", card=card)])
+    total = percent(added_at(card.float_physics, contest, 1e-2).total)
+    assert f"Added to the menu, over the signals: {total} (" in text
+    assert "where the rate that it adds is fixed." in text
+    assert "4 more signals are in the card." in text
+    assert "Added to the menu" not in comment(make_card("mine", rates=rates(5e-3), seed=9))
 
 
 def test_a_firmware_over_budget_is_told_and_not_ranked():

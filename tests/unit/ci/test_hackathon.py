@@ -19,6 +19,7 @@ from harness.data.manifest import Manifest, load_manifest, local_manifest, manif
 from harness.errors import DataError, UsageError
 from harness.files import read_yaml
 from harness.scoring.rules_page import rules_page
+from tests.beside import challenge_beside
 from tests.integration.test_working_point import manifest
 from tests.outputs import harness as command_line
 from tools import workflows
@@ -42,6 +43,22 @@ def test_its_manifest_fits_its_schema_and_is_of_the_shipped_events(contest):
     text = (contest / "data_manifest.yaml").read_text(encoding="utf-8")
     jsonschema.validate(yaml.safe_load(text), schema)
     assert text.startswith("# yaml-language-server: $schema=manifest.schema.json\n")
+
+
+def test_a_contest_takes_over_the_menu_the_conditions_and_the_rates(tmp_path, monkeypatch):
+    stated = challenge_beside().model_dump(mode="json")
+    del stated["false_positive_rates"], stated["working_point"]
+    merit = {"kind": "added_efficiency_at_rate", "rate_khz": 1, "input_rate_khz": 28608.8064}
+    stated |= {"merit": merit, "rates_khz": [0.1, 1]}
+    path = tmp_path / "manifest.yaml"
+    path.write_text(json.dumps({"schema": 1, "challenges": [stated]}))
+    monkeypatch.setenv("HARNESS_MANIFEST", str(path))
+    made = new_hackathon(tmp_path / "mycup", challenge="toy", package=PACKAGE)
+    rules = read_yaml(made / "data_manifest.yaml", Manifest).challenge("mycup")
+    known = load_manifest().challenge("toy")
+    for field in ("menu", "algorithms", "conditions", "merit", "false_positive_rates"):
+        assert getattr(rules, field) == getattr(known, field), field
+    assert rules.working_point == 1 / 28608.8064
 
 
 def test_no_placeholder_is_left(contest):

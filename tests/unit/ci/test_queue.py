@@ -12,7 +12,7 @@ from harness.card.files import read_card
 from harness.card.records import ScoreCard
 from harness.ci.intake import prepare, score_handed
 from harness.ci.process import ScoringOutcome, ScoringRequest
-from harness.ci.queue import score_all
+from harness.ci.queue import SAVED_AFTER, score_all
 from harness.errors import EnvironmentFaultError
 from tests.ci_stand_in import handed, score
 
@@ -95,6 +95,20 @@ def test_many_at_one_time_give_the_same_cards_as_one_after_the_other(settings, t
 
     for i in range(8):
         assert card_in(settings.results, f"t{i}") == card_in(tmp_path / "parallel", f"t{i}")
+
+
+def test_cards_are_saved_after_each_few_and_a_failure_of_that_stops_nothing(settings):
+    saved = []
+
+    def save() -> None:
+        saved.append(len(list(settings.results.glob("sample/*/*.json"))))
+        raise EnvironmentFaultError("no network")
+
+    told: list[str] = []
+    made = run(settings, *(handed(f"t{i}") for i in range(12)), save=save, progress=told.append)
+    assert [one.status for one in made] == ["scored"] * 12
+    assert saved == [SAVED_AFTER, 2 * SAVED_AFTER]
+    assert "not saved yet: no network" in told
 
 
 def test_a_card_of_other_files_than_were_sent_is_not_kept(settings):
@@ -216,20 +230,23 @@ def test_a_worker_killed_in_the_middle_is_replaced_and_nothing_is_scored_twice(
         assert len(cards_of(settings, one.team)) == 1
 
 
-def test_a_cluster_that_has_lost_its_workers_is_given_up_and_not_waited_for(settings):
+def test_a_cluster_that_has_lost_its_workers_is_given_up_and_not_waited_for(settings, monkeypatch):
     from concurrent.futures import Executor, Future
+    from contextlib import nullcontext
 
     from harness.ci import queue
+    from harness.ci.workers import Workers
 
     class Silent(Executor):
         def submit(self, *_: object) -> Future:
             return Future()
 
-    gone = queue._Workers(executor=Silent(), count=lambda: 0)
-    request = prepare(handed("a"), settings)
-    ((_, made),) = queue._scored({0: request}, settings.results, score, gone, patience_s=0.0)
-    assert made.is_fault_of_platform
-    assert "lost all of its workers" in made.message
+    gone = Workers(executor=Silent(), count=lambda: 0, room=lambda: 1)
+    monkeypatch.setattr(queue, "open_workers", lambda *_: nullcontext(gone))
+    requests = [prepare(handed(team), settings) for team in ("a", "b")]
+    made = score_all(requests, settings.results, score=score, patience_s=0.0)
+    assert [one.is_fault_of_platform for one in made] == [True, True]
+    assert all("lost all of its workers" in one.message for one in made)
 
 
 def test_a_scheduler_that_does_not_answer_is_told(settings, monkeypatch):

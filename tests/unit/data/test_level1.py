@@ -67,7 +67,7 @@ def read(
     """Write a part of a data set, fetch it, and return what is in the cache."""
     WRITE[layout](folder / layout, rows)
     rules = rules or one(rows.data_set)
-    fetch(rules, root=folder / "cache", source_folder=folder / layout)
+    fetch(rules, root=folder / "cache", source_folder=folder / layout, trust_first_use=True)
     store = open_store(rules, folder / "cache")
     (process,) = store.processes
     return np.array(store.events(process)), store.record(process)
@@ -88,7 +88,12 @@ def stores(release: Path) -> dict[str, EventStore]:
     """What a fetch makes of each layout."""
     rules = small_challenge(N_EVENTS)
     for layout in WRITE:
-        fetch(rules, root=release / f"cache_{layout}", source_folder=release / layout)
+        fetch(
+            rules,
+            root=release / f"cache_{layout}",
+            source_folder=release / layout,
+            trust_first_use=True,
+        )
     return {layout: open_store(rules, release / f"cache_{layout}") for layout in WRITE}
 
 
@@ -415,7 +420,12 @@ class TestRefused:
         WRITE[layout](tmp_path / layout, draw(RUN, "test", 9))
         spoils(tmp_path / file)
         with pytest.raises(DataError) as caught:
-            fetch(one(), root=tmp_path / "cache", source_folder=tmp_path / layout)
+            fetch(
+                one(),
+                root=tmp_path / "cache",
+                source_folder=tmp_path / layout,
+                trust_first_use=True,
+            )
         said = str(caught.value)
         for word in words:
             assert word in said
@@ -453,6 +463,7 @@ class TestRefused:
                 rules.model_copy(update={"files": (file,)}),
                 root=tmp_path / "cache",
                 source_folder=tmp_path / "hub",
+                trust_first_use=True,
             )
 
     def test_another_number_of_events_than_the_manifest_says_is_refused(self, tmp_path: Path):
@@ -477,7 +488,7 @@ class TestRefused:
 
     def test_a_folder_with_no_data_sets_is_refused(self, tmp_path: Path):
         with pytest.raises(DataError, match="it holds no data sets of the release"):
-            fetch(one(), root=tmp_path / "cache", source_folder=tmp_path)
+            fetch(one(), root=tmp_path / "cache", source_folder=tmp_path, trust_first_use=True)
 
     def test_a_full_disk_is_noticed_before_the_events_are_written(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -489,7 +500,9 @@ class TestRefused:
 
         monkeypatch.setattr("shutil.disk_usage", usage)
         with pytest.raises(EnvironmentFaultError, match=r"(?i)space|full|room"):
-            fetch(one(), root=tmp_path / "cache", source_folder=tmp_path / "hub")
+            fetch(
+                one(), root=tmp_path / "cache", source_folder=tmp_path / "hub", trust_first_use=True
+            )
         assert not list((tmp_path / "cache").rglob("events.npy*"))
 
     def test_columns_of_a_later_release_do_not_disturb(self, tmp_path: Path):
@@ -544,7 +557,7 @@ class TestParts:
         rules = small_challenge(N_EVENTS)
         report = fetch(
             rules, root=tmp_path, source_folder=release / "zenodo", only=(RUN, SIGNAL),
-            parts=("test",),
+            parts=("test",), trust_first_use=True,
         )  # fmt: skip
         assert [file.n_events for file in report.files] == [N_EVENTS, N_EVENTS]
         store = open_store(rules, tmp_path, processes=(RUN.lower(),))
@@ -557,7 +570,9 @@ class TestParts:
     def test_a_further_part_is_added_and_the_checksum_stays(self, release: Path, tmp_path: Path):
         rules = small_challenge(N_EVENTS)
         options = {"root": tmp_path, "source_folder": release / "hub", "only": (RUN,)}
+        options["trust_first_use"] = True
         (first,) = fetch(rules, **options, parts=("test",)).files  # type: ignore[arg-type]
+        options["trust_first_use"] = False
         (second,) = fetch(rules, **options, parts=("train",)).files  # type: ignore[arg-type]
         assert second.n_events == 2 * N_EVENTS
         assert second.checksum == first.checksum
@@ -566,7 +581,8 @@ class TestParts:
 
     def test_scoring_needs_every_data_set(self, release: Path, tmp_path: Path):
         rules = small_challenge(N_EVENTS)
-        fetch(rules, root=tmp_path, source_folder=release / "hub", only=(RUN,))
+        options = {"source_folder": release / "hub", "trust_first_use": True}
+        fetch(rules, root=tmp_path, only=(RUN,), **options)  # type: ignore[arg-type]
         with pytest.raises(DataError) as caught:
             open_store(rules, tmp_path)
         missing = [problem.where for problem in caught.value.problems]

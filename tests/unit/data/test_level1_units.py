@@ -30,7 +30,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("cache")
     for rows in small_rows(N_EVENTS):
         write_hub(root / "hub", rows)
-    fetch(small_challenge(N_EVENTS), root=root, source_folder=root / "hub")
+    fetch(small_challenge(N_EVENTS), root=root, source_folder=root / "hub", trust_first_use=True)
     return root
 
 

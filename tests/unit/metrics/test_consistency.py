@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from scipy.stats import rankdata, spearmanr
 
 from harness.errors import InvalidSubmissionError
+from harness.metrics import consistency
 from harness.metrics.consistency import (
     FLOAT32_TOLERANCE,
     Batches,
@@ -220,3 +225,20 @@ def test_a_change_of_the_events_is_told_without_a_verdict():
     assert check.outcome == "diagnostic"
     assert "rank correlation 1.0000" in check.detail
     assert describe_change("x", scores, np.ones(1000)).detail.startswith("rank correlation 0.0000")
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 8])
+def test_the_rank_correlation_of_the_terminal_is_that_of_scipy_ties_included(decimals):
+    rng = np.random.default_rng(decimals)
+    before = rng.normal(size=500).round(decimals)
+    after = (before + rng.normal(size=500)).round(decimals)
+
+    np.testing.assert_array_equal(consistency._ranks(before), rankdata(before))
+    found = consistency._rank_correlation(before, after)
+    assert found == pytest.approx(spearmanr(before, after).statistic, abs=1e-12)
+
+
+def test_what_is_rarely_needed_is_not_imported_for_a_scoring():
+    code = "import sys, harness.scoring.pipeline; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -17,6 +17,7 @@ from harness.challenge import (
 )
 from harness.metrics.dealt import deal_whole_signal
 from harness.metrics.evaluate import evaluate
+from harness.metrics.menu import without_accepted
 from harness.metrics.merits import measure_merit
 from harness.metrics.replicates import bucket_weights, deal
 from harness.metrics.scores import Sample, rank_samples
@@ -39,14 +40,15 @@ def gaussians(n_background: int = 5000, n_signal: int = 800, shift: float = 1.5,
 
 
 def measured(merit: Merit, samples, **more) -> SignalMerit:
-    found = measure_merit(merit, samples, seed=SEED, accepted=more)
+    left = without_accepted(samples, more, largest_fpr=merit.fpr) if more else None
+    found = measure_merit(merit, samples, seed=SEED, unaccepted=left)
     assert found is not None
     assert isinstance(found.signals["s"], SignalMerit)
     return found.signals["s"]
 
 
 def replicates(merit: Merit, samples) -> np.ndarray:
-    found = measure_merit(merit, samples, seed=SEED, accepted={})
+    found = measure_merit(merit, samples, seed=SEED)
     assert found is not None
     return np.array(found.replicates["s"])
 
@@ -134,7 +136,7 @@ def test_a_useless_score_has_a_sic_of_one_and_few_background_none():
     samples = {"background": sample(np.zeros(1000), 1), "s": sample(np.zeros(100), 2)}
     assert measured(MaxSic(min_background=10), samples).value == 1.0
     few = {"background": sample(np.arange(150.0), 1), "s": sample(np.arange(50.0), 2)}
-    found = measure_merit(MaxSic(min_background=100), few, seed=SEED, accepted={})
+    found = measure_merit(MaxSic(min_background=100), few, seed=SEED)
     assert found is not None
     assert isinstance(found.signals["s"], NotMeasured)
     assert "150 background events" in found.signals["s"].not_measured

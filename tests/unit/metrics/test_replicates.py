@@ -19,6 +19,7 @@ from harness.metrics.replicates import (
     background_cuts,
     bucket_weights,
     deal,
+    deal_events,
     deal_signal,
     poisson_weights,
     replicate_rates,
@@ -206,7 +207,7 @@ def cached_bucket_weights(seed: int, n_buckets: int) -> np.ndarray:
 def rates_of(scores, hashes, cuts, seed=3):
     weights = cached_bucket_weights(seed, module.N_BUCKETS)
     lowest = float(cuts.thresholds.min())
-    dealt = deal_signal(scores, hashes, weights, seed=seed, lowest=lowest)
+    dealt = deal_signal(scores, deal_events(hashes, weights, seed=seed), lowest=lowest)
     return replicate_rates(dealt, cuts, weights)
 
 

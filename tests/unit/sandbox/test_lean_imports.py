@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import harness
-from harness.sandbox.lean_imports import missing
+from harness.sandbox.lean_imports import collector_waits, missing
 
 LOOKS = """\
 try:
@@ -74,3 +76,34 @@ def test_nothing_stays_hidden_after_a_fault(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ModuleNotFoundError), missing(["colorsys"]):
         importlib.import_module("colorsys")
     assert importlib.import_module("colorsys")
+
+
+def test_the_collector_waits_for_keras_and_is_back_afterwards(stand_ins: Path) -> None:
+    (stand_ins / "keras" / "__init__.py").write_text("import gc\npandas = gc.isenabled() or None\n")
+    before = "import gc"
+    program = PROGRAM.format(stand_ins=str(stand_ins), before=before)
+    program += "print(gc.isenabled(), gc.get_freeze_count() > 0)"
+    root = Path(harness.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert done.stdout.splitlines() == ["False pandas keras keras", "True True"]
+
+
+@pytest.fixture
+def collector() -> Iterator[None]:
+    """Leaves the collector of this process as it was."""
+    yield
+    gc.enable()
+    gc.unfreeze()
+
+
+def test_the_collector_is_back_after_a_fault_and_stays_off_where_it_was(collector: None) -> None:
+    with pytest.raises(ModuleNotFoundError), collector_waits():
+        importlib.import_module("no_such_module")
+    assert gc.isenabled()
+
+    gc.disable()
+    with collector_waits():
+        pass
+    assert not gc.isenabled()

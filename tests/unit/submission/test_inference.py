@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.errors import InvalidSubmissionError, SubmissionError
-from harness.submission import inference, network
-from harness.submission.events import SparseWriter, save_events, sparse_of
+from harness.submission import inference, network, open_scores
+from harness.submission.events import SparseWriter, forget_read, open_events, save_events, sparse_of
 from tests.rounding import assert_same_but_for_rounding
 
 network.load_keras()
@@ -229,11 +231,11 @@ def test_an_open_entry_is_given_dense_images(files, submission):
 def test_events_are_mapped_never_unpickled(tmp_path):
     np.save(tmp_path / "e.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(ValueError, match="Python objects"):
-        inference.open_events(tmp_path / "e.npy")
+        open_events(tmp_path / "e.npy")
 
 
 def run_open(files, folder, **request):
-    return inference.score_open(request, {**files, "submission": folder}, files)
+    return open_scores.score_open(request, {**files, "submission": folder}, files)
 
 
 def test_an_open_entry_is_scored_in_chunks(files, events, submission):
@@ -295,12 +297,22 @@ def _resident_bytes(path: Path) -> int:
 def test_events_that_were_read_take_no_memory_any_more(tmp_path):
     path = tmp_path / "events.npy"
     np.save(path, np.ones((200_000, 19, 3), np.float32))
-    events = inference.open_events(path)
+    events = open_events(path)
     assert events.sum() == events.size
     assert _resident_bytes(path) > 40e6
 
-    inference.forget_read(events)
+    forget_read(events)
 
     assert _resident_bytes(path) == 0
     assert events[-1].sum() == 57
-    inference.forget_read(np.ones((2, 19, 3), np.float32))
+    forget_read(np.ones((2, 19, 3), np.float32))
+
+
+def test_a_shard_waits_for_no_import_that_it_does_not_need():
+    """An entry of the open division pays for these in each of its many processes."""
+    code = (
+        "import sys, harness.submission.open_scores; "
+        "print(*({'pydantic', 'yaml', 'keras', 'scipy', 'harness.challenge'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []

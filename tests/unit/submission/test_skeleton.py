@@ -17,8 +17,9 @@ from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, UsageError
 from harness.submission.contract import check_network
 from harness.submission.export import export_submission
-from harness.submission.inference import score_network, score_open
+from harness.submission.inference import score_network
 from harness.submission.network import load_keras
+from harness.submission.open_scores import score_open
 from harness.submission.skeleton import new_submission
 from harness.submission.validate import validate
 

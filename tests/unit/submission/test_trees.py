@@ -10,6 +10,7 @@ import pytest
 from sklearn import ensemble, tree
 
 from harness import heads
+from harness.submission import network
 from harness.submission.tree_circuit import (
     MAX_DEPTH,
     MAX_LEAVES,
@@ -18,6 +19,9 @@ from harness.submission.tree_circuit import (
     circuit_of,
     rounded_forest,
 )
+from harness.submission.tree_network import exact_matrices
+from harness.submission.trees import read_trees
+from tests.rounding import assert_same_but_for_rounding
 
 BOOSTED = Path(__file__).parents[2] / "golden" / "trees" / "boosted.json"
 SAVED = BOOSTED.with_suffix(".npz")
@@ -188,6 +192,38 @@ def test_arrays_that_are_no_trees_are_refused(change, told, tmp_path):
 
     with pytest.raises(ValueError, match=told):
         heads.tree_scores(tmp_path / "forest.npz", np.zeros((1, 2)))
+
+
+def test_a_network_of_exact_trees_scores_as_the_trees_do(events):
+    """Also where a value is a threshold, or the float32 next to it."""
+    network.load_keras()
+    import keras
+
+    forest = heads.tree_arrays(
+        ensemble.IsolationForest(n_estimators=20, random_state=1).fit(events)
+    )
+    inputs = keras.Input(events.shape[1:])
+    model = keras.Model(inputs, heads.exact_trees(inputs, forest))
+    inner = np.flatnonzero(np.asarray(forest["feature"]) >= 0)[:200]
+    edges = np.repeat(events[:1], 3 * len(inner), axis=0)
+    for place, node in enumerate(inner):
+        near = np.float32(forest["threshold"][node])
+        for step, value in enumerate(
+            (near, np.nextafter(near, -np.inf), np.nextafter(near, np.inf))
+        ):
+            edges[3 * place + step, forest["feature"][node]] = value
+    given = np.concatenate([events, edges]).astype(np.float32)
+
+    scores = model.predict(given, verbose=0, batch_size=512)[:, 0]
+
+    expected = heads.tree_scores(forest, given)
+    assert_same_but_for_rounding(scores, expected, n_terms=20)
+
+
+def test_trees_without_a_comparison_are_no_network():
+    leaf = {"feature": [-1], "threshold": [0], "left": [-1], "right": [-1], "value": [1.0]}
+    with pytest.raises(ValueError, match="nothing is compared"):
+        exact_matrices(read_trees({**leaf, "root": [0]}), 3)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 damaged", b"\x80\x04K\x01."])

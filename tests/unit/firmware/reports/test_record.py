@@ -75,6 +75,28 @@ def test_after_routing_resources_and_clock_are_post_route(folder):
     assert report.other_cells == {"carry8": 1_400}
 
 
+@pytest.mark.parametrize(
+    ("slack", "found"), [(None, (19.86, "csynth")), ("6.030", (18.97, "post_route"))]
+)
+def test_a_design_without_a_register_takes_one_crossing_of_its_logic(folder, slack, found):
+    given = {"best": "0", "worst": "0", "interval": "1", "target": "25.00", "estimated": "19.860"}
+    for path, text in (("xml", golden.csynth_xml(**given)), ("rpt", b"")):
+        (report,) = folder.rglob(f"anomaly_csynth.{path}")
+        report.write_bytes(text) if text else report.unlink()
+    if slack is not None:
+        (folder / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
+        (folder / "timing_routed.rpt").write_text(golden.timing_rpt(slack=slack, period="25.000"))
+
+    report = read_reports(folder, target=TARGET)
+
+    assert number(report.latency_cycles) == 0
+    assert number(report.latency_ns) == pytest.approx(found[0], abs=1e-9)
+    assert report.latency_ns.evidence == found[1]
+    latency = next(row for row in report.verdicts if row.requirement == "latency")
+    assert latency.value == report.latency_ns.value
+    assert "one crossing of the logic" in report.latency_ns.source
+
+
 def refused(folder: Path, **more) -> str:
     with pytest.raises(InvalidSubmissionError) as caught:
         read_reports(folder, target=TARGET, **more)

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from da4ml.trace import FixedVariable, HWConfig
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from harness.errors import ExitCode
@@ -55,6 +56,27 @@ def by_numpy(x, width: int, integer: int, *, is_signed: bool, rounding: str, ove
 
 
 # --- Constants ------------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(-(2**14), 2**14),
+    st.integers(0, 8),
+    st.integers(-2, 4),
+    st.booleans(),
+    st.sampled_from(["TRN", "RND"]),
+    st.sampled_from(["WRAP", "SAT", "SAT_SYM"]),
+)
+@example(-16, 8, 0, False, "TRN", "WRAP")
+@example(300 * 16, 8, 0, False, "TRN", "WRAP")
+def test_a_constant_is_cut_as_any_other_value(sixteenths, i, f, is_signed, rounding, overflow):
+    assume(i + f > 0)
+    constant = sixteenths / 16
+    word = {"is_signed": is_signed, "rounding": rounding, "overflow": overflow}
+    with exact_da4ml():
+        variable = FixedVariable.from_const(constant, HWConfig(-1, -1, -1))
+        found = variable.quantize(int(is_signed), i, f, overflow, rounding)
+    wanted = by_numpy(constant, i + f + is_signed, i + is_signed, **word)
+    assert float(found.low) == float(found.high) == wanted
 
 
 @given(st.integers(-(2**53), 2**53).filter(bool), st.integers(-900, 900))
