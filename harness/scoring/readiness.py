@@ -156,7 +156,13 @@ def _refuse(problems: Iterator[Problem] | Sequence[Problem]) -> None:
 
 
 def _expected_test(challenge: Challenge, counts: Mapping[str, int | None]) -> int | None:
-    if challenge.split.kind == "published":
+    if challenge.source is not None:
+        counts = {
+            file.name: file.part_events["test"]
+            for file in challenge.files
+            if file.name in counts and "test" in file.part_events
+        }
+    elif challenge.split.kind == "published":
         parts = {file.name: file.part for file in challenge.files}
         if any(parts[name] is None for name in counts):
             return None
