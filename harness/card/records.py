@@ -809,6 +809,16 @@ class ScoreCard(Value):
     )
     warnings: tuple[Text, ...] = ()
 
+    def __repr__(self) -> str:
+        """Say in a line whose card this is: its fields hold thousands of numbers."""
+        kind = "official" if self.is_official else "unofficial"
+        return (
+            f"<ScoreCard of {self.submission.team} on {self.challenge.name}, {kind}, "
+            f"{self.created}; `harness show FILE` prints it>"
+        )
+
+    __str__ = __repr__
+
     def _repr_html_(self) -> str:
         """Show the figures that count in a notebook; text of the team is made harmless."""
         shown = [self.firmware_physics, self.float_physics]

@@ -135,13 +135,10 @@ def new_declared_submission(team: str, folder: Path, challenge: Challenge, file:
     target = check_new(team, folder)
     if not file.is_file():
         raise UsageError("no such file", where=str(file), fix="check the path")
-    names = {
-        "TEAM_NAME": team,
-        "SCORES_NAME": file.name,
-        "SCORES_TEXT": json.dumps(file.name, ensure_ascii=False),
-        **_placeholders(challenge, None),
-    }
-    files = {file.name: read_bounded(file, MAX_FILE_BYTES)}
+    # What the file holds, its first bytes say: a name that is not allowed there is of no use.
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", f"scores{file.suffix}")
+    names = {"TEAM_NAME": team, "SCORES_NAME": name, **_placeholders(challenge, None)}
+    files = {name: read_bounded(file, MAX_FILE_BYTES)}
     _write(target, TEMPLATES / "declared", names, files)
     return target
 

@@ -103,11 +103,15 @@ def find_owner(model: Any, state: Mapping[str, Any]) -> tuple[Any, Mapping[str, 
     Returns
     -------
     module, mapping
-        The outermost module with exactly these names, and the weights; where there is none, the
-        model itself and the weights as they are.
+        The outermost module with exactly these names and all parameters of the model, so that none
+        stays as it was drawn, and the weights; where there is none, the model itself and the
+        weights as they are.
     """
     shorter = [*_without_words(state)]
+    n_parameters = len([*model.parameters()])
     for _, module in model.named_modules():
+        if len([*module.parameters()]) < n_parameters:
+            continue
         names = module.state_dict().keys()
         for one in shorter:
             if names and names == one.keys():
