@@ -70,6 +70,8 @@ def _select(operation: keras.Operation, x: keras.KerasTensor, key: object) -> ke
         trainable=False,
         name=f"{operation.name}_selection",
     )
-    taken = layer(x if len(shape) == 1 else Flatten()(x))
+    taken = layer(x if len(shape) == 1 else Flatten(name=f"{operation.name}_flat")(x))
     layer.kernel.assign(matrix)
-    return taken if chosen.ndim == 1 else Reshape(chosen.shape)(taken)
+    if chosen.ndim == 1:
+        return taken
+    return Reshape(chosen.shape, name=f"{operation.name}_rows")(taken)
