@@ -73,7 +73,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Level1Plan:
 def written(plan: Level1Plan, folder: Path, layout: Layout) -> Path:
     folder.mkdir()
     write_release(plan, folder, folder, layout)
-    (folder / "manifest.yaml").write_text(manifest_text(plan), encoding="utf-8")
+    (folder / "manifest.yaml").write_text(manifest_text(plan, folder), encoding="utf-8")
     return folder
 
 
