@@ -101,7 +101,7 @@ def arrow_alone(folder: Path, n_events: int) -> tuple[float, float]:
 
 
 def into_cache(folder: Path, n_events: int) -> tuple[float, float]:
-    """Do what a fetch does with the files of a data set; return its seconds and processor seconds."""
+    """Do what a fetch does with a data set; return its seconds and processor seconds."""
     challenge = one_data_set(n_events)
     root = folder / "cache"
     start, cpu = time.perf_counter(), time.process_time()
