@@ -53,7 +53,8 @@ def _select(operation: keras.Operation, x: keras.KerasTensor, key: object) -> ke
     from keras.layers import Flatten, Reshape
 
     shape = tuple(x.shape[1:])
-    keys = key if isinstance(key, tuple) else (key,)
+    # A network that was written and read again has a list in place of the tuple.
+    keys = tuple(key) if isinstance(key, tuple | list) else (key,)
     # The first axis is that of the events, of which all are taken.
     inner = keys if keys[0] is Ellipsis else keys[1:]
     chosen = np.arange(np.prod(shape, dtype=int)).reshape(shape)[inner]

@@ -7,7 +7,7 @@ import pytest
 
 from harness import heads
 from harness.firmware.translate.selections import without_slices
-from harness.submission.network import load_keras
+from harness.submission.network import export_network, load_keras, rebuild
 from tests.firmware_bench import simulate_by_hls4ml
 
 load_keras()
@@ -53,6 +53,19 @@ def test_the_values_are_those_of_the_slice(shape, take):
 
     assert not [one for one in found.operations if type(one).__name__ == "GetItem"]
     np.testing.assert_array_equal(np.asarray(found(events)), np.asarray(model(events)))
+
+
+@pytest.mark.parametrize(("shape", "take"), CASES)
+def test_a_network_that_was_written_and_read_again_gives_the_same(shape, take, tmp_path):
+    model = network(shape, take)
+    events = np.random.default_rng(1).uniform(-15, 15, (50, *shape)).astype(np.float32)
+    expected = np.asarray(model(events))
+    files = tmp_path / "network.json", tmp_path / "weights.bin"
+    export_network(model, *files)
+
+    found = without_slices(rebuild(*files))
+
+    np.testing.assert_array_equal(np.asarray(found(events)), expected)
 
 
 def test_a_network_without_slices_is_left_alone():
