@@ -39,7 +39,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "LogSoftmax": SOFTMAX_ADVICE + ", and a table of the logarithm",
     "ELU": _TABLE,
     "Subtract": "use hgq.layers.QSubtract",
-    "Multiply": "use hgq.layers.QMultiply",
+    "Multiply": "use hgq.layers.QMultiply; shapes (19, 1) and (19, 3) multiply without expand()",
     "Average": "use hgq.layers.QAveragePow2",
     "Maximum": "use hgq.layers.QMaximum",
     "Minimum": "use hgq.layers.QMinimum",
