@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from harness.cli import cli
 from harness.errors import UsageError
 from tests.events import make_challenge, make_events, toy_file, with_classes, write_hdf5
+from tests.integration.conftest import CommandLine
 
 COMMAND = "from harness.cli import main; main()"
 
@@ -52,6 +53,10 @@ class Site:
     def run(
         self, *arguments: str, before: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
+        """Run `harness` here; in a process of its own after other code or in another locale."""
+        if not before and not environment:
+            line = CommandLine(self.folder.parent)
+            return line.here(*arguments, env={"HARNESS_CACHE": str(self.cache)})
         return subprocess.run(
             [sys.executable, "-c", before + COMMAND, *arguments],
             capture_output=True,

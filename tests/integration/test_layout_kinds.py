@@ -106,7 +106,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
             dataset = "Images" if layout.is_sparse else "Particles"
             file[dataset] = make(N_EVENTS["loud"], seed=2, scale=1.5)
         here = ("--from", folder, "--trust-first-use")
-        done = line("fetch", name, "--manifest", line.manifest, *here)
+        done = line.here("fetch", name, "--manifest", line.manifest, *here)
         assert done.returncode == 0, done.stderr
     return line
 
@@ -146,14 +146,14 @@ def test_scored_ranked_and_shown(scored: CommandLine, name: str, team: str) -> N
     why = checks["phi_rotation"].detail
     assert why.startswith("not measured: an image has no" if name == "images" else "not measured")
     assert card.challenge.collision_rate_hz is None
-    done = scored("leaderboard", "--challenge", name, "--manifest", scored.manifest, "--json")
+    done = scored.here("leaderboard", "--challenge", name, "--manifest", scored.manifest, "--json")
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["team"], row["rank"]) == (team, 1), row["reasons"]
 
 
 def test_described_and_on_the_pages(scored: CommandLine) -> None:
     for name in MAKE:
-        done = scored("data", "describe", name, "--manifest", scored.manifest)
+        done = scored.here("data", "describe", name, "--manifest", scored.manifest)
         assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) < 140
     summary = json.loads((scored.folder / "results" / "images" / "summary.json").read_text("utf-8"))
@@ -189,7 +189,7 @@ def test_a_new_entry_fits_the_shape(
 ) -> None:
     more = ("--open",) if division == "open" else ()
     where = ("--challenge", name, "--manifest", kinds.manifest, "--submissions", tmp_path)
-    done = kinds("new", "fresh", *where, *more)
+    done = kinds.here("new", "fresh", *where, *more)
     assert done.returncode == 0, done.stderr
     text = "".join(path.read_text("utf-8") for path in (tmp_path / "fresh").iterdir())
     assert ("12, 10, 2" if name == "images" else "30, 4") in text

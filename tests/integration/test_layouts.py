@@ -67,7 +67,7 @@ class Site(CommandLine):
     def fetch(self):
         """Fetch the files of the challenge from their folder."""
         here = ("--from", self.folder / "files", "--trust-first-use")
-        return self("fetch", "hits", "--manifest", self.manifest, *here)
+        return self.here("fetch", "hits", "--manifest", self.manifest, *here)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def test_signed_features_are_fetched_as_they_are(site: Site) -> None:
-    again = site("fetch", "hits", "--manifest", site.manifest, "--json")
+    again = site.here("fetch", "hits", "--manifest", site.manifest, "--json")
     files = json.loads(again.stdout)["files"]
     assert [file["n_events"] for file in files] == [4000, 300]
     assert all(file["remarks"] == [] for file in files)
@@ -98,7 +98,7 @@ def test_signed_features_are_fetched_as_they_are(site: Site) -> None:
 
 
 def test_described_by_magnitudes_and_numbers(site: Site) -> None:
-    done = site("data", "describe", "hits", "--manifest", site.manifest, "--plots", "plots")
+    done = site.here("data", "describe", "hits", "--manifest", site.manifest, "--plots", "plots")
     assert done.returncode == 0, done.stderr
     assert "pT" not in done.stdout
     assert "GeV" not in done.stdout
@@ -117,7 +117,7 @@ def test_described_in_the_units_that_the_manifest_states(site: Site, tmp_path: P
     there.state(**units_of_hits(amplitude={"step": 10.0, "unit": "mV"}))
     assert there.fetch().returncode == 0
     for each in (site, there):
-        done = each("data", "describe", "hits", "--manifest", each.manifest)
+        done = each.here("data", "describe", "hits", "--manifest", each.manifest)
         assert done.returncode == 0, done.stderr
     shown = [
         next(one for one in json.loads(text)["distributions"] if one["name"] == "hit_amplitude")
@@ -156,7 +156,7 @@ def test_scored_and_what_is_of_pt_alone_says_why_it_is_missing(card) -> None:
 
 
 def test_its_board_and_its_page_speak_of_no_collisions(site: Site, card) -> None:
-    board = site("leaderboard", "--challenge", "hits", "--manifest", site.manifest, "--json")
+    board = site.here("leaderboard", "--challenge", "hits", "--manifest", site.manifest, "--json")
     assert board.returncode == 0, board.stderr
     assert "loudness" in board.stdout
 
@@ -190,7 +190,7 @@ def test_a_wrong_layout_is_one_line_before_any_event_is_read(
 ) -> None:
     site = Site(tmp_path)
     site.state(**changes)
-    done = site("data", "describe", "hits", "--manifest", site.manifest)
+    done = site.here("data", "describe", "hits", "--manifest", site.manifest)
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr

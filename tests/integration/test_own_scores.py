@@ -127,18 +127,20 @@ def test_the_command_prints_figures_and_comparisons(own, harness):
     folder, _, cards = own
     toy = ("--challenge", "toy", "--manifest", harness.manifest)
 
-    printed = harness("evaluate", folder / "scores.npz", *toy, "--against", cards["open_sum"])
+    printed = harness.here("evaluate", folder / "scores.npz", *toy, "--against", cards["open_sum"])
     assert printed.returncode == 0, printed.stderr
     for word in ("scores.npz", "heavy", "merit", "open_sum", "never ranked"):
         assert word in printed.stdout
-    found = harness("evaluate", folder / "scores.npz", *toy, "--json")
+    found = harness.here("evaluate", folder / "scores.npz", *toy, "--json")
     assert json.loads(found.stdout)["physics"]["auc"]["heavy"]["value"] > 0.5
-    compared = harness("compare", cards["open_sum"], cards["told"], "--manifest", harness.manifest)
+    compared = harness.here(
+        "compare", cards["open_sum"], cards["told"], "--manifest", harness.manifest
+    )
     assert compared.returncode == 0, compared.stderr
     assert "all signals" in compared.stdout
     short = folder / "short.csv"
     short.write_text("1.0\n2.0\n", encoding="utf-8")
-    refused = harness("evaluate", short, *toy)
+    refused = harness.here("evaluate", short, *toy)
     assert refused.returncode == 3
     assert "2 scores" in refused.stderr
 
@@ -154,7 +156,7 @@ def test_a_declared_entry_stands_apart_and_is_never_ranked(own, harness):
     assert pd.isna(row["rank"])
     assert "declared division" in row["reasons"]
     toy = ("--manifest", harness.manifest, "--challenge", "toy", "--results", folder / "results")
-    printed = harness("leaderboard", *toy).stdout
+    printed = harness.here("leaderboard", *toy).stdout
     head, _, apart = printed.partition("Declared: scores from a file")
     assert " told " not in head
     assert " told " in apart
@@ -175,12 +177,12 @@ def test_all_cards_are_rows_of_a_table(own, harness):
 
 def test_a_declared_entry_without_its_file_is_refused(tmp_path, harness):
     folder = write_submission(tmp_path / "empty", division="declared", scores="scores.npz")
-    found = harness("validate", folder, "--json")
+    found = harness.here("validate", folder, "--json")
 
     assert found.returncode == 3
     assert json.loads(found.stdout)["problems"][0]["where"] == "scores.npz"
     folder = write_submission(tmp_path / "silent", division="declared")
-    assert "names the file of its scores" in harness("validate", folder).stderr
+    assert "names the file of its scores" in harness.here("validate", folder).stderr
 
 
 def test_what_cannot_be_compared_is_refused(own, toy):

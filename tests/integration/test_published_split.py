@@ -54,7 +54,7 @@ class Site(CommandLine):
             with h5py.File(path, "r+") as file:
                 file["told"] = np.arange(n_events) % 3
         here = ("--from", files, "--trust-first-use")
-        return self("fetch", "told", "--manifest", self.manifest, *here)
+        return self.here("fetch", "told", "--manifest", self.manifest, *here)
 
     def parts(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         """Return what Python gives of this challenge."""
@@ -87,7 +87,7 @@ def test_files_of_each_part_are_trained_on_and_scored(
     scored = {file.process: file.n_scored for file in card.challenge.files}
     assert scored == {"learn": 0, "tune": 0, "background": 2000, "heavy": 250}
     assert card.float_physics.n_background == 2000
-    assert site("data", "check", "told", *rules[2:]).returncode == 0
+    assert site.here("data", "check", "told", *rules[2:]).returncode == 0
 
 
 def test_a_dataset_says_the_part_of_each_event(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +169,7 @@ def test_pieces_that_do_not_fit_are_one_line(
     base = {"role": "background", "process": "sm", "title": "SM"}
     pieces = pieces_of([("background", "test")])
     site.state(files=[{**base, "pieces": pieces, **changed}])
-    done = site("data", "check", "told", "--manifest", site.manifest)
+    done = site.here("data", "check", "told", "--manifest", site.manifest)
     assert done.returncode == 2
     assert told in done.stderr
 
@@ -208,7 +208,7 @@ def test_a_split_that_does_not_fit_is_one_line_before_any_event_is_read(
     site: Site, changes: dict[str, object], told: str | None
 ) -> None:
     site.state(**changes)
-    done = site("data", "check", "told", "--manifest", site.manifest)
+    done = site.here("data", "check", "told", "--manifest", site.manifest)
     assert done.returncode == 2
     assert (told or "no background file has the part test") in done.stderr
     assert "Traceback" not in done.stderr

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -32,6 +33,7 @@ from harness.simulate.process import Process
 from harness.simulate.provenance import read_provenance
 from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
+from tests.integration.conftest import CommandLine
 
 pytest.importorskip("pythia8mc")
 N_EVENTS = 40
@@ -113,23 +115,23 @@ def test_the_file_is_laid_out_as_the_challenges(first):
     assert (events[:, 9:, 0][events[:, 9:, 0] > 0] > 15).all()
 
 
+@pytest.mark.slow
 def test_the_bytes_depend_neither_on_the_jobs_nor_on_the_run(runs, first):
     out = runs.folder / "again" / "background.h5"
     done = runs(*BACKGROUND, "--seed", "1", "--jobs", "1", "--out", out)
 
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == first[0].read_bytes()
-    assert sorted(path.name for path in out.parent.glob("[!.]*")) == [
-        "background.h5",
-        "background.h5.json",
-    ]
 
 
-def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(runs, first):
+def test_a_run_that_was_killed_goes_on_with_other_jobs_and_gives_the_same_bytes(runs, first):
     out = runs.folder / "killed" / "background.h5"
-    arguments = (*BACKGROUND, "--seed", "1", "--jobs", "2", "--out", out)
+    arguments = (*BACKGROUND, "--seed", "1", "--out", out, "--jobs")
     run = subprocess.Popen(
-        runs.command(*arguments), env=runs.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        runs.command(*arguments, "2"),
+        env=runs.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     parts = out.with_name("background.h5.parts")
     end = time.monotonic() + 250
@@ -142,19 +144,22 @@ def test_a_run_that_was_killed_goes_on_and_gives_the_same_bytes(runs, first):
     assert alive == []
     assert not out.exists()
 
-    done = runs(*arguments)
+    done = runs(*arguments, "1")
 
     assert done.returncode == 0, done.stderr
     assert "events were there already" in done.stderr
     assert out.read_bytes() == first[0].read_bytes()
-    assert not parts.exists()
+    assert sorted(path.name for path in out.parent.glob("[!.]*")) == [
+        "background.h5",
+        "background.h5.json",
+    ]
 
 
 def test_the_printed_manifest_is_accepted_and_its_file_fetched(runs, first, tmp_path):
     manifest = tmp_path / "own.yaml"
     manifest.write_text(first[1], encoding="utf-8")
     challenge = load_manifest(manifest).challenge("simulated")
-    done = runs(
+    done = CommandLine(runs.folder).here(
         *("fetch", "simulated", "--manifest", manifest, "--from", first[0].parent, "--json")
     )
 
@@ -197,7 +202,7 @@ def test_the_file_says_how_it_was_made(first):
 
 def test_a_finished_file_is_left_as_it_is_and_another_run_does_not_touch_it(first, runs):
     before = first[0].stat().st_mtime_ns
-    again = runs(*BACKGROUND, "--seed", "1", "--out", first[0])
+    again = CommandLine(runs.folder).here(*BACKGROUND, "--seed", "1", "--out", first[0])
     other = refusal(*BACKGROUND, "--seed", "2", "--out", first[0])
 
     assert again.returncode == 0, again.stderr
@@ -273,31 +278,29 @@ def test_no_room_on_the_disk_is_told_before_anything_is_made(runs, first, tmp_pa
 ZPRIME = ("simulate", "zprime", "--events", "30", "--library", "100")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("what", "n_bytes"),
+    ("what", "limits"),
     [
-        pytest.param(BACKGROUND, 3_000, id="a part"),
-        pytest.param(BACKGROUND, 8_500, id="densities"),
-        pytest.param(ZPRIME, 8_500, id="the file"),
+        pytest.param(BACKGROUND, (3_000, 8_500), id="a part, then densities"),
+        pytest.param(ZPRIME, (8_500,), id="the file"),
     ],
 )
 def test_a_disk_that_fills_up_on_the_way_is_told_and_the_run_goes_on_later(
-    runs, first, tmp_path, what, n_bytes
+    runs, first, tmp_path, what, limits
 ):
     # 3,000 bytes are too few for a part of W events; 8,500 for the densities of one flavour, or for
     # the file.
     out = tmp_path / "events.h5"
     arguments = (*what, "--seed", "1", "--jobs", "2", "--out", out)
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
-
-    done = runs(*arguments, limit=limit)
-    assert done.returncode == 5, done.stderr
-    assert "cannot be written" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not out.exists()
-    assert list(tmp_path.rglob("*.part")) == []
+    for n_bytes in limits:
+        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (n_bytes, n_bytes))
+        done = runs(*arguments, limit=limit)
+        assert done.returncode == 5, done.stderr
+        assert "cannot be written" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not out.exists()
+        assert list(tmp_path.rglob("*.part")) == []
 
     assert runs(*arguments).returncode == 0
     if what == BACKGROUND:

@@ -127,32 +127,45 @@ def test_the_saturated_score_of_a_deep_network_is_its_highest():
 # --- Rounding -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("overflow", ["SAT", "SAT_SYM", "WRAP"])
-@pytest.mark.parametrize("is_signed", [True, False])
-@pytest.mark.parametrize("rounding", ["RND", "RND_CONV", "S_RND", "S_RND_CONV"])
-def test_a_quantiser_rounds_as_numpy_does(rounding, is_signed, overflow):
-    """Every value of 9 bits, negative ones and halves among them, to words above and below it."""
+# Fewer bits after the point, none, fewer than none, one fewer, as many, more; and wrapped.
+WORDS = ((5, 3), (5, 5), (3, 4), (8, 4), (9, 4), (12, 5), (9, 7), (4, 0))
+KINDS = [
+    {"rounding": rounding, "is_signed": is_signed, "overflow": overflow}
+    for rounding in ("RND", "RND_CONV", "S_RND", "S_RND_CONV")
+    for is_signed in (True, False)
+    for overflow in ("SAT", "SAT_SYM", "WRAP")
+]
+
+
+def assert_rounds_as_numpy(width: int, integer: int, kind) -> None:
+    """Compare every value of 9 bits, negative ones and halves among them."""
     inputs = keras.Input((1,))
     x = words_in(inputs, 9, 4, is_signed=True)
     events = (np.arange(512) / 32 - 8).astype(np.float32)[:, None]
-    # Fewer bits after the point, none, fewer than none, one fewer, as many, more; and wrapped.
-    for width, integer in ((5, 3), (5, 5), (3, 4), (8, 4), (9, 4), (12, 5), (9, 7), (4, 0)):
-        more = {"round_mode": rounding, "overflow_mode": overflow}
-        model = keras.Model(inputs, quantiser(width, integer, is_signed=is_signed, **more)(x))
-        wanted = by_numpy(
-            events.astype(np.float64).ravel(),
-            width,
-            integer,
-            is_signed=is_signed,
-            rounding=rounding,
-            overflow=overflow,
-        )
+    more = {"round_mode": kind["rounding"], "overflow_mode": kind["overflow"]}
+    layer = quantiser(width, integer, is_signed=kind["is_signed"], **more)
+    model = keras.Model(inputs, layer(x))
+    wanted = by_numpy(events.astype(np.float64).ravel(), width, integer, **kind)
 
-        check_translatable(model)
-        got = trace_program(model).predict(events).ravel()
+    check_translatable(model)
+    got = trace_program(model).predict(events).ravel()
 
-        np.testing.assert_array_equal(got, wanted, err_msg=f"{width} bits, {integer} before it")
-        np.testing.assert_array_equal(evaluate(model, events), wanted)
+    np.testing.assert_array_equal(got, wanted, err_msg=f"{width} bits, {integer} before it")
+    np.testing.assert_array_equal(evaluate(model, events), wanted)
+
+
+@pytest.mark.parametrize(("turn", "kind"), enumerate(KINDS))
+def test_a_quantiser_rounds_as_numpy_does(turn, kind):
+    """Two words in turn: each word meets each rounding, each sign and each overflow."""
+    for n in (2 * turn, 2 * turn + 1):
+        assert_rounds_as_numpy(*WORDS[n % len(WORDS)], kind)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quantiser_rounds_to_every_word_as_numpy_does(kind):
+    for word in WORDS:
+        assert_rounds_as_numpy(*word, kind)
 
 
 def test_a_network_that_rounds_to_even_is_the_same_in_every_translation(tmp_path):
