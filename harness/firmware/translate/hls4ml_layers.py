@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partialmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 import numpy as np
@@ -161,10 +161,11 @@ def _read_joined(
     """Read a layer that joins more than two inputs as layers that join two each.
 
     Its axis is counted from the end: a positive one counts the axis of the events, which the widths
-    do not have.
+    do not have. Other layers of two inputs get both in the shape of what comes out.
     """
     if type(layer).__name__ != "Concatenate":
-        return read(handler, layer, inputs, outputs, *kind)
+        config = read(handler, layer, inputs, outputs, *kind)
+        return _repeated(handler, cast("_Config", config), inputs, outputs[0])
     axis = layer.axis - len(outputs[0].shape) if layer.axis > 0 else layer.axis
     if len(inputs) < 3:
         with patch.object(layer, "axis", axis):
@@ -190,6 +191,66 @@ def _read_joined(
         )
         before = after
     return tuple(row)
+
+
+def _repeated(
+    handler: Any,  # noqa: ANN401 no types there
+    config: _Config,
+    inputs: Sequence[keras.KerasTensor],
+    output: keras.KerasTensor,
+) -> _Config | tuple[_Config, ...]:
+    """Repeat the values of an input that is smaller than the output, by constants of 0 and 1.
+
+    hls4ml takes the inputs of a sum or a product value by value, whatever their shapes.
+    """
+    target = tuple(output.shape[1:])
+    if config["class_name"] != "Merge" or all(tuple(x.shape[1:]) == target for x in inputs):
+        return config
+    row: list[_Config] = []
+    names: list[str] = []
+    for place, x in enumerate(inputs):
+        names.append(x.name)
+        if tuple(x.shape[1:]) != target:
+            names[-1] = f"{x.name}_{place}_repeated"
+            row += _repeating(x, target, names[-1])
+    joined = {
+        **handler.default_config,
+        **config,
+        "input_shape": [list(target) for _ in inputs],
+        "input_keras_tensor_names": names,
+    }
+    return (*row, joined)
+
+
+def _repeating(x: keras.KerasTensor, target: Sequence[int], after: str) -> Iterator[_Config]:
+    """Give the layers that make a tensor one of another shape, as NumPy repeats its values."""
+    shape = tuple(x.shape[1:])
+    n_in, n_out = math.prod(shape), math.prod(target)
+    taken = np.broadcast_to(np.arange(n_in).reshape(shape), target).ravel()
+    matrix = np.zeros((n_in, n_out))
+    matrix[taken, np.arange(n_out)] = 1.0
+    steps: tuple[tuple[str, Sequence[int], _Config], ...] = (
+        ("Reshape", [n_in], {"target_shape": [n_in]}),
+        (
+            "Dense",
+            [n_out],
+            {"n_in": n_in, "n_out": n_out, "weight_data": matrix, "bias_data": None}
+            | {"use_bias": False, "data_format": "channels_last"},
+        ),
+        ("Reshape", target, {"target_shape": list(target)}),
+    )
+    before, before_shape = x.name, list(shape)
+    for step, (kind, given_shape, config) in enumerate(steps):
+        name = after if step == len(steps) - 1 else f"{after}_{step}"
+        yield {
+            **config,
+            "class_name": kind,
+            "name": f"{after}_layer_{step}",
+            "input_shape": [before_shape],
+            "input_keras_tensor_names": [before],
+            "output_keras_tensor_names": [name],
+        }
+        before, before_shape = name, list(given_shape)
 
 
 def _read_or_refuse(

@@ -1,4 +1,4 @@
-"""Slices in hls4ml: products with 0 and 1, the same values bit for bit."""
+"""Slices and repeated values in hls4ml: products with 0 and 1, the same values bit for bit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import pytest
 from harness import heads
 from harness.firmware.translate.selections import without_slices
 from harness.submission.network import export_network, load_keras, rebuild
-from tests.firmware_bench import simulate_by_hls4ml
+from tests.firmware_bench import fixed, simulate_by_hls4ml
 
 load_keras()
 
+import hgq.layers  # noqa: E402
 import keras  # noqa: E402
 
 SLICES = {
@@ -80,3 +81,31 @@ def test_hls4ml_computes_slices_bit_for_bit(tmp_path):
     scores, _ = simulate_by_hls4ml(model, events, tmp_path)
 
     np.testing.assert_array_equal(scores, np.asarray(model(events)).ravel())
+
+
+def broadcast(join, small):
+    """Return a network that joins the values of an event with fewer of them."""
+    inputs = keras.Input((4, 3))
+    words = heads.input_words(inputs, ["fixed<8,5>"])
+    joined = keras.layers.Flatten()(join([words, small(words)]))
+    weights = 2.0 ** -(np.arange(12) % 6)
+    return keras.Model(inputs, heads.combine(joined, weights[:, None], name="score"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "small"),
+    [
+        pytest.param("QMultiply", lambda x: x[:, :, :1], id="a column"),
+        pytest.param("QSubtract", lambda x: x[:, 1:2], id="a row"),
+        pytest.param("QMaximum", lambda x: x[:, 1:2, 2:], id="one value"),
+    ],
+)
+def test_hls4ml_repeats_the_values_of_a_smaller_input(kind, small, tmp_path):
+    join = getattr(hgq.layers, kind)(iq_confs=[fixed(7, 4), fixed(6, 3)], name="joined")
+    model = broadcast(join, small)
+    events = np.random.default_rng(1).uniform(-15, 15, (200, 4, 3)).astype(np.float32)
+
+    scores, printed = simulate_by_hls4ml(model, events, tmp_path)
+
+    np.testing.assert_array_equal(scores, np.asarray(model(events)).ravel())
+    assert "DA handler" not in printed
