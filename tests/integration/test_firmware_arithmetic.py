@@ -370,7 +370,10 @@ def test_an_estimate_shows_the_physics_of_the_scores_that_the_firmware_gives(syn
     assert "TPR at FPR" in said
 
 
-def test_the_compared_scores_of_a_card_are_verified(harness, card_of_momenta, tmp_path):
+def test_the_compared_scores_of_a_card_are_verified(
+    harness, card_of_momenta, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
     shutil.copytree(card_of_momenta.parents[2], tmp_path / "results")
     (path,) = (tmp_path / "results").glob("toy/team_compared/*.json")
     verify = ["verify", str(path), "--manifest", str(harness.manifest)]
