@@ -6,7 +6,9 @@ Drawn events in the layout of the Hub: six calorimeter objects of each kind on a
 half of the events, 178 algorithms.
 *Arrow alone* reads the same columns of the same files and keeps nothing. *Into the cache* is all
 that a fetch does: rules, structure, hash of the split, checksum, seals and decisions. Memory is the
-most that the process ever held (VmHWM).
+most that the process ever held (VmHWM). The speeds that are compared are those of processor
+seconds, all threads together: a busy machine disturbs them less than the wall clock, which is shown
+as well.
 """
 
 from __future__ import annotations
@@ -57,24 +59,24 @@ def main() -> int:
 
 
 def report(
-    measured: dict[str, tuple[float, float]], n_events: int, n_bytes: int, options: Options
+    measured: dict[str, tuple[float, float, float]], n_events: int, n_bytes: int, options: Options
 ) -> Report:
     """Put the figures into a table with what is asked of them."""
-    share = measured["Arrow alone"][0] / measured["into the cache"][0]
+    share = measured["Arrow alone"][1] / measured["into the cache"][1]
     return Report(
         name="cmsl1t",
         title=f"{n_events:,} events of the CMS level-1 release, {n_bytes / 1e6:.0f} MB of Parquet",
-        columns=("way", "s", "events/s", "peak MB"),
+        columns=("way", "s", "processor s", "events/s", "peak MB"),
         rows=tuple(
-            (way, wall_s, n_events / wall_s, peak_mb)
-            for way, (wall_s, peak_mb) in measured.items()
+            (way, wall_s, cpu_s, n_events / wall_s, peak_mb)
+            for way, (wall_s, cpu_s, peak_mb) in measured.items()
         ),
         goals=(
             Goal(
                 name="speed over that of Arrow alone", value=share, relation=">=", limit=MIN_SHARE
             ),
             Goal(
-                name="memory", value=measured["into the cache"][1], relation="<=", limit=MAX_MB,
+                name="memory", value=measured["into the cache"][2], relation="<=", limit=MAX_MB,
                 unit=" MB",
             ),
         ),
@@ -82,31 +84,31 @@ def report(
     )  # fmt: skip
 
 
-def arrow_alone(folder: Path, n_events: int) -> float:
-    """Read all columns that a fetch reads; return the seconds."""
+def arrow_alone(folder: Path, n_events: int) -> tuple[float, float]:
+    """Read all columns that a fetch reads; return its seconds and processor seconds."""
     files = [folder / hub_file(DATA_SET, PART, 0, 1, seeds=seeds) for seeds in (False, True)]
     wanted = [one.column(branch) for one in COLLECTIONS for branch in one.branches.values()]
     wanted += ["L1bit", "run", "nPV_True", "order", "split"]
     seeds = list(HubDisk(root=folder).seeds(DATA_SET, PART)[0].columns.values())
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     n_rows = 0
     for path, columns in zip(files, (wanted, seeds), strict=True):
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=columns):
                 n_rows += batch.num_rows
     assert n_rows == 2 * n_events
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
-def into_cache(folder: Path, n_events: int) -> float:
-    """Do what a fetch does with the files of a data set; return the seconds."""
+def into_cache(folder: Path, n_events: int) -> tuple[float, float]:
+    """Do what a fetch does with a data set; return its seconds and processor seconds."""
     challenge = one_data_set(n_events)
     root = folder / "cache"
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     lock_process(challenge, challenge.files[0].process, root)
     source = open_data_set(challenge, challenge.files[0], folder, (PART,))
     store_events(challenge, challenge.files[0], source, root)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def one_data_set(n_events: int) -> Challenge:
@@ -170,38 +172,41 @@ def lists(generator: np.random.Generator, counts: NDArray[np.int64]) -> pa.Array
 
 
 def best_of(
-    call: Callable[[Path, int], float], *arguments: object, repeats: int = 3
-) -> tuple[float, float]:
-    """Run a call in processes of its own: the least seconds, and the peak memory in MB."""
+    call: Callable[[Path, int], tuple[float, float]], *arguments: object, repeats: int = 3
+) -> tuple[float, float, float]:
+    """Run a call in processes of its own: the least seconds, processor seconds, most memory."""
     found = [in_child(call, *arguments) for _ in range(repeats)]
-    return min(wall_s for wall_s, _ in found), max(peak_mb for _, peak_mb in found)
+    wall_s, cpu_s, peak_mb = zip(*found, strict=True)
+    return min(wall_s), min(cpu_s), max(peak_mb)
 
 
-def in_child(call: Callable[[Path, int], float], *arguments: object) -> tuple[float, float]:
-    """Run `call` in a process of its own: the seconds that it returns, its peak memory in MB."""
+def in_child(
+    call: Callable[[Path, int], tuple[float, float]], *arguments: object
+) -> tuple[float, float, float]:
+    """Run `call` in a process of its own: its seconds, processor seconds and peak memory in MB."""
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
     process = context.Process(target=_run_and_send, args=(sending, call, arguments))
     process.start()
     sending.close()
     try:
-        wall_s, peak_mb = receiving.recv()
+        wall_s, cpu_s, peak_mb = receiving.recv()
     except EOFError:
         sys.exit(f"{call.__name__} failed")
     finally:
         process.join()
-    return wall_s, peak_mb
+    return wall_s, cpu_s, peak_mb
 
 
 def _run_and_send(
     sending: multiprocessing.connection.Connection,
-    call: Callable[..., float],
+    call: Callable[..., tuple[float, float]],
     arguments: tuple[object, ...],
 ) -> None:
-    wall_s = call(*arguments)
+    wall_s, cpu_s = call(*arguments)
     status = Path("/proc/self/status").read_text("utf-8")
     peak_kib = next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line)
-    sending.send((wall_s, peak_kib * 1024 / 1e6))
+    sending.send((wall_s, cpu_s, peak_kib * 1024 / 1e6))
 
 
 if __name__ == "__main__":

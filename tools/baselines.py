@@ -32,6 +32,7 @@ from harness.card.records import Physics, UnreachedWorkingPoint
 from harness.data import load_manifest, open_store
 from harness.scoring.evaluation import evaluate_scores
 from harness.submission.digest import folder_digest, scan
+from harness.submission.validate import read_submission
 from tools.sizes import SUBMISSIONS, read_sizes
 
 TRAININGS = SUBMISSIONS / "_kit" / "trainings.json"
@@ -54,9 +55,18 @@ CHUNK = 65_536
 _TOOK = re.compile(r"after ([\d,]+) s, ([\d,]+) s of processor time")
 
 
-def trained_teams() -> tuple[str, ...]:
-    """Name every baseline that has a training, teachers first."""
-    found = {path.parent.name for path in SUBMISSIONS.glob("[a-z]*/train.py")} - set(BY_HAND)
+def trained_teams(challenge: str = "sample") -> tuple[str, ...]:
+    """Name every baseline that has a training for a challenge, teachers first.
+
+    A challenge for which no entry was made gets those of the sample.
+    """
+    named = {path.parent.name for path in SUBMISSIONS.glob("[a-z]*/train.py")} - set(BY_HAND)
+    declared = {
+        team: read_submission(SUBMISSIONS / team).spec.challenges or ("sample",) for team in named
+    }
+    is_known = any(challenge in challenges for challenges in declared.values())
+    wanted = challenge if is_known else "sample"
+    found = {team for team, challenges in declared.items() if wanted in challenges}
     return (*(team for team in FIRST if team in found), *sorted(found - set(FIRST)))
 
 
@@ -90,7 +100,7 @@ def digest_of_folder(folder: Path) -> str:
 
 def train_all(teams: Sequence[str], challenge: str) -> None:
     """Train `teams`, or all; keep the times of trainings on the sample."""
-    began, chosen = time.monotonic(), teams or trained_teams()
+    began, chosen = time.monotonic(), teams or trained_teams(challenge)
     for team in chosen:
         before = digest_of_folder(SUBMISSIONS / team)
         print(f"== {team}", flush=True)
@@ -167,9 +177,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("teams", nargs="*", metavar="TEAM")
     parser.add_argument("--challenge", default="sample")
     options = parser.parse_args(arguments)
-    unknown = sorted(set(options.teams) - set(trained_teams()))
-    if unknown:
-        parser.error(f"no train.py of {', '.join(unknown)}; there is {', '.join(trained_teams())}")
+    known = trained_teams(options.challenge)
+    if unknown := sorted(set(options.teams) - set(known)):
+        parser.error(f"no train.py of {', '.join(unknown)}; there is {', '.join(known)}")
     if options.what == "train":
         train_all(options.teams, options.challenge)
     else:

@@ -104,6 +104,10 @@ class Comparison:
         """Return what a table shows under `HEADER`."""
         return [_row(one) for one in self.figures]
 
+    def __repr__(self) -> str:
+        """Write the table as text: in a console and by `print`."""
+        return "\n".join([f"<Comparison of {self.title}", *map(" | ".join, self.rows()), ">"])
+
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""
         return table_html(self.title, HEADER, self.rows(), notes=[PAIRED_NOTE])

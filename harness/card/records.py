@@ -33,6 +33,7 @@ from harness.challenge import (
     Target,
     Utc,
     Value,
+    input_rate_khz,
     instant,
     point_text,
 )
@@ -690,8 +691,13 @@ class ScoredChallenge(Value):
 
     @property
     def is_of_collisions(self) -> bool:
-        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then."""
-        return self.collision_rate_hz is not None or self.preselection is not None
+        """Whether the events are collisions, as those of ADC2021 are: texts speak of them then.
+
+        Events whose own rate the merit states were not chosen from collisions.
+        """
+        is_all = input_rate_khz(self.merit) is not None
+        has_rate = self.collision_rate_hz is not None and not is_all
+        return has_rate or self.preselection is not None
 
 
 class IsolationTrial(Value):
@@ -802,6 +808,16 @@ class ScoreCard(Value):
         not_measured="not recorded by this scoring"
     )
     warnings: tuple[Text, ...] = ()
+
+    def __repr__(self) -> str:
+        """Say in a line whose card this is: its fields hold thousands of numbers."""
+        kind = "official" if self.is_official else "unofficial"
+        return (
+            f"<ScoreCard of {self.submission.team} on {self.challenge.name}, {kind}, "
+            f"{self.created}; `harness show FILE` prints it>"
+        )
+
+    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         """Show the figures that count in a notebook; text of the team is made harmless."""

@@ -147,12 +147,14 @@ class Claims:
         """
         holder = None if self._is_refused else self._take(f"{PREFIX}{key}")
         if holder is None:
-            self._follow()
+            # What cannot be fetched now is joined at the next push.
+            with contextlib.suppress(GitError):
+                self._follow()
         return holder
 
     def _take(self, ref: str) -> str | None:
         for _ in range(_MAX_TRIES):
-            with self._lock:
+            with self._lock, contextlib.suppress(GitError):
                 if self._held.get(ref):
                     return None
                 tip = self._tips(ref).get(ref)
@@ -160,14 +162,14 @@ class Claims:
                 if claim is not None and claim.holds(datetime.now(UTC)):
                     return f"{claim.by}, since {claim.since}"
                 made = self._write()
-                with contextlib.suppress(GitError):
-                    self._push({ref: (tip, made)})
-                    self._held[ref] = made
-                    self._begin_renewal()
-                    return None
+                self._push({ref: (tip, made)})
+                self._held[ref] = made
+                self._begin_renewal()
+                return None
         self._is_refused = True
         self._tell(
-            f"the remote takes no claims ({PREFIX}): another scorer may score the same entries"
+            f"the remote takes no claims ({PREFIX}), or is not there: another scorer may score the "
+            "same entries"
         )
         return None
 

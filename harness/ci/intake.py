@@ -131,7 +131,9 @@ def receive_folder(
     digests = {}
     for one in handed:
         checked = attempt(partial(check_files, one))
-        if not isinstance(checked, HarnessError):
+        if isinstance(checked, HarnessError):
+            progress(f"{one.team} is not received: {checked.problems[0].what}")
+        else:
             digests[one.team] = checked.digest
     moments = receive(results, digests, received=received)
     return [replace(one, received=moments.get(one.team)) for one in handed]

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     type=FILE,
     help="Of a model saved by Keras 2 or 3 or QKeras: .h5, .keras or model.json.",
 )
+@click.option(
+    "--scores", type=FILE, help="Of scores of your own, copied: for the declared division."
+)
 @click.option("--weights", type=FILE, help="Of --from-torch (best.pth), or of a model.json.")
 @click.option(
     "--output",
@@ -64,6 +67,7 @@ def new(
     from_onnx: Path | None,
     from_torch: str | None,
     from_keras: Path | None,
+    scores: Path | None,
     weights: Path | None,
     outputs: tuple[str, ...],
     reference: Path | None,
@@ -71,10 +75,18 @@ def new(
 ) -> None:
     """Write a submission for TEAM: a skeleton in the shape of the events, or around a model."""
     from harness.data.manifest import load_manifest
-    from harness.submission.skeleton import new_submission, read_onnx_submission, score_options
+    from harness.submission.skeleton import (
+        new_declared_submission,
+        new_submission,
+        read_onnx_submission,
+        score_options,
+    )
 
-    if sum((is_open, *(one is not None for one in (from_onnx, from_torch, from_keras)))) > 1:
-        raise UsageError("choose one of --open, --from-onnx, --from-torch and --from-keras")
+    given = (from_onnx, from_torch, from_keras, scores)
+    if sum((is_open, *(one is not None for one in given))) > 1:
+        raise UsageError(
+            "choose one of --open, --from-onnx, --from-torch, --from-keras and --scores"
+        )
     if from_keras is None and (outputs or reference):
         raise UsageError("--output and --compare-with need --from-keras")
     rules = load_manifest(*manifests).challenge(challenge)
@@ -92,7 +104,9 @@ def new(
             isolation=isolation,
             progress=progress(),
         )
-        tell(f"the score is {score_line(found)}: change it in model.py if you mean another")
+        line = score_line(found)
+        said = "the output of the model" if line == "output" else line
+        tell(f"the score is {said}: change it in model.py if you mean another")
         tell(_compared(found, from_keras))
         todo = f"look at its model.py, then `harness validate --deep {folder}`"
     elif from_torch is not None and weights is not None:
@@ -112,7 +126,7 @@ def new(
         todo = (
             f"PyTorch and the network differ by at most {made.difference:.1e} of the spread of "
             f"their scores, on {made.n_compared:,} training events; fill in its submission.yaml, "
-            f"then `harness score {folder}`"
+            f"then see whether it becomes firmware: `harness validate {folder} --deep`"
         )
     elif from_torch is not None or weights is not None:
         raise UsageError(
@@ -122,6 +136,9 @@ def new(
     elif from_onnx is not None:
         folder = read_onnx_submission(team, submissions, rules, from_onnx)
         todo = f"fill in its submission.yaml, then `harness validate {folder} --deep`"
+    elif scores is not None:
+        folder = new_declared_submission(team, submissions, rules, scores)
+        todo = f"fill in its submission.yaml, then `harness score {folder}`"
     else:
         manifest = manifests[-1].absolute() if manifests else None
         folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,15 +45,22 @@ class Algorithms:
         Of the algorithms, no two alike.
     chunks : iterable of bool array, shape (m, len(names))
         The decisions of some events after the others; read once, when they are asked for.
+    is_packed : bool
+        The chunks are of uint8, eight decisions to a byte, as they are stored.
     """
 
     names: tuple[str, ...]
-    chunks: Iterable[NDArray[np.bool_]]
+    chunks: Iterable[NDArray[Any]]
+    is_packed: bool = False
 
     def only(self, names: Sequence[str]) -> Algorithms:
         """Return the decisions of some of the algorithms, in the order of `names`."""
         columns = [self.names.index(name) for name in names]
-        return Algorithms(names=tuple(names), chunks=(chunk[:, columns] for chunk in self.chunks))
+        every = self.chunks
+        if self.is_packed:
+            every = (np.unpackbits(chunk, axis=1) for chunk in self.chunks)
+        chunks = (chunk[:, columns].astype(np.bool_) for chunk in every)
+        return Algorithms(names=tuple(names), chunks=chunks)
 
 
 def condition_file(name: str) -> str:
@@ -162,7 +170,8 @@ def store_algorithms(
     done = 0
     with writing_npy(path, (n_events, n_bytes), "|u1") as stream:
         for chunk in algorithms.chunks:
-            stream.write(np.ascontiguousarray(np.packbits(chunk, axis=1)).data)
+            packed = chunk if algorithms.is_packed else np.packbits(chunk, axis=1)
+            stream.write(np.ascontiguousarray(packed).data)
             done += len(chunk)
         _check_number(where, "single algorithms", done, n_events)
     seal(path)

@@ -30,7 +30,7 @@ from harness.data.fetch_plan import (
     plan_cached,
     plan_files,
 )
-from harness.data.fetch_sets import bring_data_set, choose_files, plan_data_set
+from harness.data.fetch_sets import bring_data_set, choose_files, is_data_set, plan_data_set
 from harness.data.formats import file_format
 from harness.data.locks import disk_failed, sharing
 from harness.data.pins import Pin, write_pin
@@ -170,13 +170,13 @@ def _plan_all(plan: Plan, files: Sequence[DataFile]) -> list[list[FetchedFile]]:
     problems: list[Problem] = []
     for file in files:
         try:
-            if file.part_events:
+            if is_data_set(file):
                 planned.append([plan_data_set(plan, file)])
             else:
                 planned.append(plan_files(plan, file, is_lenient=plan.dry_run))
         except DataError as error:
             problems.extend(error.problems)
-            if file.part_events and plan.source_folder is None and not plan.releases:
+            if is_data_set(file) and plan.source_folder is None and not plan.releases:
                 # The Hub would say the same of the next data set.
                 break
     if problems:
@@ -197,7 +197,7 @@ def _bring(
     plan: Plan, file: DataFile, planned: Sequence[FetchedFile], progress: Progress
 ) -> list[FetchedFile]:
     """Download and convert the files of one process; wait for another that does the same."""
-    if file.part_events:
+    if is_data_set(file):
         return [bring_data_set(plan, file, planned[0], progress)]
     if planned[0].action == "cached":
         return list(planned)

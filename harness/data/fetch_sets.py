@@ -11,6 +11,7 @@ from harness.challenge import PARTS, Challenge, DataFile, Part
 from harness.data.beside import has_algorithms
 from harness.data.cache import find_cached, holding, lock_process, process_folder, store_events
 from harness.data.cache_record import CacheRecord
+from harness.data.events import is_packaged
 from harness.data.fetch_plan import FetchedFile, Plan
 from harness.data.formats import FolderFormat, folder_format
 from harness.data.hub_release import (
@@ -73,6 +74,11 @@ def choose_files(
             expected=f"one of {', '.join(PARTS)}",
         )
     return chosen
+
+
+def is_data_set(file: DataFile) -> bool:
+    """Whether a process is a data set of the source, and no file that comes with the harness."""
+    return bool(file.part_events) and not is_packaged(file)
 
 
 def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:

@@ -86,10 +86,12 @@ class PublishedTest:
         """
         given = np.asarray(scores)
         if given.shape != (self.n_events,) or given.dtype.kind not in "fiu":
+            is_column = given.shape == (self.n_events, 1)
             raise _wrong(
                 f"scores of shape {given.shape} and type {given.dtype}",
                 where,
-                f"one number for each of the {self.n_events:,} events of test_events",
+                f"one number for each of the {self.n_events:,} events of test_events"
+                + ("; of a column take scores[:, 0]" if is_column else ""),
             )
         ordered = given.astype(np.float64)
         if ids is not None:

@@ -113,15 +113,18 @@ class StructureCheck:
         columns = dict(zip(self.layout.features, pieces, strict=True))
         if not len(events):
             return
-        low, high = events.min(axis=0), events.max(axis=0)
+        flat = events.reshape(len(events), -1)
+        low, high = (end.reshape(events.shape[1:]) for end in (flat.min(axis=0), flat.max(axis=0)))
         ranges = {name: (low[:, i], high[:, i]) for i, name in enumerate(columns)}
         self._refuse_bad(columns, ranges)
         is_filled = self.layout.is_filled(events)
         if (pt := columns.get("pt")) is not None:
             if self.layout.kind == "objects":
                 self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours)
-            others = [each != 0 for name, each in columns.items() if name != "pt"]
-            self._count("n_padding", np.logical_or.reduce(others) & ~is_filled)
+            is_padded = np.zeros_like(is_filled)
+            for name, each in columns.items():
+                is_padded |= (each != 0) if name != "pt" else False
+            self._count("n_padding", is_padded > is_filled)
         has_gap = (is_filled[:, 1:] > is_filled[:, :-1]) & self._neighbours
         if self.layout.kind == "constituents" and has_gap.any():
             self._refuse_gap(has_gap)

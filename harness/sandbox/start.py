@@ -67,6 +67,9 @@ def start_sandboxed(
     pipes, ends = _open_pipes()
     pipes.info, info_end = os.pipe2(os.O_CLOEXEC)
     contents = {"seccomp": filter_program(), **stand_ins()}
+    if not bindings.refused(bubblewrap.host_paths(step, uid)):
+        # No place would take it, and the step would inherit it.
+        del contents["refusal"]
     with contextlib.ExitStack() as stack:
         stack.callback(ends.close)
         stack.callback(os.close, info_end)

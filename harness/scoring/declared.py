@@ -139,6 +139,13 @@ class Evaluation:
                 what = self.contest.merit.describe()
                 yield name, what, None, merit.value, merit.interval.lower, merit.interval.upper
 
+    def __repr__(self) -> str:
+        """Say in a line what the scores are worth: the fields hold thousands of numbers."""
+        return (
+            f"<Evaluation of {self.name!r}, {self.n_events:,} events of {self.challenge}: "
+            f"{self.merit_line}; to_frame() has every figure>"
+        )
+
     def _repr_html_(self) -> str:
         """Show the figures in a notebook."""
         header = ("signal", "figure", "value", "95 % interval")

@@ -119,7 +119,8 @@ def new_from_keras(
                 _copy(staged / path.name, new / path.name)
             texts = {
                 "model.py": _model_text(team, challenge, model, weights, outputs, found),
-                "submission.yaml": declaration_text(team, challenge) + _precision_text(found),
+                "submission.yaml": declaration_text(team, challenge, f"The network in {model.name}")
+                + _precision_text(found),
                 "README.md": _README.format(team=team, file=model.name),
             }
             for name, text in texts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -86,9 +87,11 @@ def submission_from_torch(
     target = check_new(team, submissions)
     if missing := [one for one in ("torch", "onnxscript") if find_spec(one) is None]:
         raise EnvironmentFaultError(
-            f"{' and '.join(missing)} is not installed here",
-            expected="PyTorch on your own machine, for the export alone",
-            fix=f"pip install {' '.join(missing)}",
+            f"the Python of harness, {sys.executable}, does not have {' and '.join(missing)}",
+            expected="PyTorch beside harness, for the export alone",
+            fix=f"{sys.executable} -m pip install {' '.join(missing)}; or, where you have PyTorch, "
+            "torch.onnx.export(model, (event,), 'model.onnx', external_data=False) of one event, "
+            "and here harness new TEAM --from-onnx model.onnx",
         )
     rules = load_manifest(*manifests).challenge(challenge)
     events = _events(rules, manifests)
@@ -144,7 +147,12 @@ def _export(
         "torch",
         "harness.submission.torch_export:export_torch",
         TorchReport,
-        request={"file": file.name, "name": name, "event_shape": list(rules.layout.shape)},
+        request={
+            "file": file.name,
+            "name": name,
+            "event_shape": list(rules.layout.shape),
+            "weights": weights.name,
+        },
         inputs={"source": file.resolve().parent, "weights": weights.resolve(), "events": kept},
         outputs={"model": MAX_FILE_BYTES, "scores": BYTES_PER_SCORE * len(events)},
         limits=_LIMITS,

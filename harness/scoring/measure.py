@@ -46,6 +46,9 @@ _TURNED_BYTES = 40_000 * ADC2021_BYTES
 # Most events of each signal whose symmetric variants an open entry scores, as part of its shards.
 TURNED_EVENTS = 10_000
 
+# So many of the quantisers whose scales are no powers of two are named in a card.
+_NAMED_SCALES = 12
+
 Scores = Mapping[str, NDArray[np.float64]]
 
 
@@ -226,6 +229,26 @@ def _warnings(report: ScoreReport) -> Iterator[str]:
         )
     if report.is_input_modified:
         yield "score() changes the events that it receives: let it work on a copy"
+
+
+def scale_warnings(names: Sequence[str]) -> Iterator[str]:
+    """Name the quantisers of an ONNX file whose scales are no powers of two.
+
+    Examples
+    --------
+    >>> for line in scale_warnings(["node 'quant' (Quant)"]):
+    ...     print(line)  # doctest: +ELLIPSIS
+    the scales of node 'quant' (Quant) are no powers of two: with them ...
+    """
+    if not names:
+        return
+    shown = ", ".join(names[:_NAMED_SCALES])
+    others = len(names) - _NAMED_SCALES
+    yield (
+        f"the scales of {shown}{f' and {others} more' if others > 0 else ''} are no powers of two: "
+        "with them the network agrees with QONNX but for values next to a rounding edge; with "
+        "powers of two it has the same bits"
+    )
 
 
 def _check(

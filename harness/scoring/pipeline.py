@@ -48,7 +48,13 @@ from harness.scoring.chosen import chosen_challenges
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.fresh import compare_fresh, find_fresh
 from harness.scoring.integrity import Batch
-from harness.scoring.measure import ScoredEvents, Scores, score_mixture, secret_generator
+from harness.scoring.measure import (
+    ScoredEvents,
+    Scores,
+    scale_warnings,
+    score_mixture,
+    secret_generator,
+)
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.rounding import as_record, precision_of, with_rounding, with_unrounded
@@ -241,6 +247,8 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         counting = pool.submit(_count_cost, run, network)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
         cost = counting.result()
+    said = (*scored.warnings, *scale_warnings(network.other_scales))
+    scored = replace(scored, warnings=said)
     measured = Measurements(
         scored=scored,
         model_digest=network.digest,

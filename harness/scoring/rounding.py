@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import FixedWidths
+from harness.card.records import FixedWidths, NotMeasured
 from harness.challenge import Challenge
 from harness.data.events import EventStore
-from harness.firmware.backend import FirmwareRequest
+from harness.firmware.backend import FirmwareRequest, UntranslatableError
 from harness.firmware.translate.ranges import N_EVENTS, choose_precision
 from harness.firmware.witnesses.graph import score_quantised
 from harness.sandbox import Workspace
@@ -118,7 +118,10 @@ def with_unrounded(run: SubmissionRun, staged: Path, measured: Measurements) -> 
 def with_rounding(
     run: SubmissionRun, network: ExportedNetwork, measured: Measurements, precision: Precision
 ) -> Measurements:
-    """Measure the physics of the network at fixed widths in Keras, where no firmware is made."""
+    """Measure the physics of the network at fixed widths in Keras, where no firmware is made.
+
+    A network that has no form at fixed widths keeps its other figures; the card says why.
+    """
     if run.challenge.fpga is None:
         return measured
     with run.stage("rounded", "the network at fixed widths, in Keras") as workspace:
@@ -130,7 +133,10 @@ def with_rounding(
             workspace=replace(workspace, folder=workspace.new_folder("rounded")),
             precision=precision,
         )
-        by_row = read_scores(score_quantised(request), run.mixture.n_events)
+        try:
+            by_row = read_scores(score_quantised(request), run.mixture.n_events)
+        except UntranslatableError as error:
+            return replace(measured, firmware=NotMeasured(not_measured=str(error)))
     scores = run.mixture.separate(by_row)
     physics = evaluate_scores(
         run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside

@@ -51,12 +51,15 @@ class ExportedNetwork:
     ----------
     has_unrounded : bool
         Whether the plugin also has the network before it was rounded.
+    other_scales : tuple of str
+        The quantisers of an ONNX file whose scales are no powers of two.
     """
 
     graph: Path
     weights: Path
     digest: str
     has_unrounded: bool = False
+    other_scales: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,6 +157,7 @@ def extract_network(
         weights=weights,
         digest=model_digest(graph, weights),
         has_unrounded=made.report.has_unrounded,
+        other_scales=made.report.other_scales,
     )
 
 

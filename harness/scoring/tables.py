@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.board.boards import Boards
 from harness.board.frames import board_frame, cards_frame
 from harness.data.manifest import load_manifest
+from harness.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,9 +41,18 @@ def cards(
 
     Raises
     ------
+    UsageError
+        There is no such folder.
     DataError
         The organiser's decisions cannot be read.
     """
+    if not Path(results).is_dir():
+        raise UsageError(
+            "no such folder",
+            where=str(results),
+            expected="the folder into which `harness score` writes its cards",
+            fix="give its path, as harness.cards('my_clone/results')",
+        )
     return cards_frame(_boards(results, manifests, is_private=is_private))
 
 

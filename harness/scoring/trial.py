@@ -57,7 +57,7 @@ def try_submission(
     """
     submission = read_submission(folder, progress)
     if submission.spec.division == "declared":
-        progress("a declared entry: there is nothing to run")
+        progress("a declared entry: there is nothing to run; `harness score` reads its scores")
         return submission
     rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     with open_tried_workspace(isolation, cache_root()) as workspace:
@@ -118,4 +118,5 @@ def _translate(
         translation = translate(request, has_hls4ml=False)
     except UntranslatableError as error:
         raise InvalidSubmissionError(*error.problems, _NO_FIRMWARE) from error
+    progress("firmware: comparing it with the network in Keras")
     compare_quickly(request, translation, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from pydantic import JsonValue
 
+from harness.card.text import visible
 from harness.challenge import Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.calls import models_in
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 FUNCTION, UNROUNDED = "network", "unrounded"
 N_PROBES = 256
 _PROBE_BYTES = 16 * 2**20
+# So many quantisers are named, in so many characters.
+_MAX_SCALES, _MAX_NAME = 1_000, 120
 
 
 class ExportReport(Value):
@@ -38,6 +41,7 @@ class ExportReport(Value):
     input_shape: tuple[int, ...]
     layers: tuple[tuple[str, str], ...]
     has_unrounded: bool = False
+    other_scales: tuple[str, ...] = ()
 
 
 def export_submission(
@@ -59,8 +63,9 @@ def export_submission(
     Returns
     -------
     dict
-        ``model_digest``, ``input_shape``, ``layers`` (name and class of each) and
-        ``has_unrounded``: whether `model.py` also has the function ``unrounded``.
+        ``model_digest``, ``input_shape``, ``layers`` (name and class of each),
+        ``has_unrounded``: whether `model.py` also has the function ``unrounded``, and
+        ``other_scales``: the quantisers of an ONNX file whose scales are no powers of two.
 
     Raises
     ------
@@ -86,7 +91,12 @@ def export_submission(
     rebuilt = rebuild(outputs["graph"], outputs["weights"])
     if problems := _rebuilt_problems(rebuilt, probes, scores, source.where):
         raise InvalidSubmissionError(*problems)
-    return {"model_digest": digest, "has_unrounded": source.has_unrounded, **report}
+    return {
+        "model_digest": digest,
+        "has_unrounded": source.has_unrounded,
+        "other_scales": list[JsonValue](source.other_scales)[:_MAX_SCALES],
+        **report,
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,12 +108,19 @@ class _Source:
     where: str
     advice: str
     has_unrounded: bool = False
+    other_scales: dict[str, None] = field(default_factory=dict)
 
 
 def _source(folder: Path, onnx: str | None, name: str, event_shape: tuple[int, ...]) -> _Source:
     if onnx is not None:
+        scales: dict[str, None] = {}
+
+        def note_scale(name: str) -> None:
+            scales[visible(name)[:_MAX_NAME]] = None
+
         return _Source(
-            make=partial(build_network, folder / onnx, event_shape),
+            make=partial(build_network, folder / onnx, event_shape, note_scale),
+            other_scales=scales,
             folder=folder,
             where=onnx,
             advice="please report this file",

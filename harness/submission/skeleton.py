@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -121,6 +122,27 @@ def read_onnx_submission(team: str, folder: Path, challenge: Challenge, file: Pa
     return new_onnx_submission(team, folder, challenge, read_bounded(file, MAX_FILE_BYTES))
 
 
+def new_declared_submission(team: str, folder: Path, challenge: Challenge, file: Path) -> Path:
+    """Write a submission of scores that lie in a file, which is copied.
+
+    The parameters are those of `read_onnx_submission`.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, it is too large, or as `new_submission`.
+    """
+    target = check_new(team, folder)
+    if not file.is_file():
+        raise UsageError("no such file", where=str(file), fix="check the path")
+    # What the file holds, its first bytes say: a name that is not allowed there is of no use.
+    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", f"scores{file.suffix}")
+    names = {"TEAM_NAME": team, "SCORES_NAME": name, **_placeholders(challenge, None)}
+    files = {name: read_bounded(file, MAX_FILE_BYTES)}
+    _write(target, TEMPLATES / "declared", names, files)
+    return target
+
+
 def check_new(team: str, folder: Path) -> Path:
     """Return the folder of a new submission, which is not there yet.
 
@@ -153,9 +175,11 @@ def score_options(challenge: Challenge, manifest: Path | None) -> str:
     return options if manifest is None else f"{options} --manifest {shlex.quote(str(manifest))}"
 
 
-def declaration_text(team: str, challenge: Challenge) -> str:
-    """Return the `submission.yaml` of a new submission."""
+def declaration_text(team: str, challenge: Challenge, title: str) -> str:
+    """Return the `submission.yaml` of a new submission around a model whose method is not known."""
     text = (TEMPLATES / "trigger" / "submission.yaml.txt").read_text(encoding="utf-8")
+    text = re.sub("^title: .*", lambda _: f"title: {json.dumps(title)}", text, flags=re.MULTILINE)
+    text = re.sub("^method: ", "# method: ", text, flags=re.MULTILINE)
     return text.replace("TEAM_NAME", team).replace("CHALLENGE_NAME", challenge.name)
 
 

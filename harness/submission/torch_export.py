@@ -42,7 +42,7 @@ def export_torch(
     ----------
     request : mapping
         ``file`` and ``name``: where the model is made, such as ``model.py`` and ``Net``;
-        ``event_shape``: ``[n_objects, n_features]``.
+        ``event_shape``: ``[n_objects, n_features]``; ``weights``: the name of the checkpoint.
     inputs : mapping
         ``source``: the folder of the file; ``weights``: the checkpoint; ``events``: float32, of
         shape (n, n_objects, n_features).
@@ -60,7 +60,8 @@ def export_torch(
 
     file, name = str(request["file"]), str(request["name"])
     sizes = cast("list[int]", request["event_shape"])
-    model = _load(inputs["source"].resolve(), file, name, inputs["weights"])
+    shown = str(request["weights"])
+    model = _load(inputs["source"].resolve(), file, name, inputs["weights"], shown)
     events = np.load(inputs["events"])
     shape = _input_shape(model, events, (sizes[0], sizes[1]), f"{file}, {name}")
     example = torch.from_numpy(events[:_N_EVENTS].reshape(-1, *shape))
@@ -70,23 +71,62 @@ def export_torch(
     return {"input_shape": list(shape)}
 
 
-def _load(folder: Path, file: str, name: str, weights: Path) -> Any:  # noqa: ANN401 of PyTorch
-    """Return the model with its weights, as it scores."""
+def _load(folder: Path, file: str, name: str, weights: Path, shown: str) -> Any:  # noqa: ANN401 of PyTorch
+    """Return the model with its weights, as it scores; `shown` is what their file is called."""
     make = find_function(_import(folder, file), name)
     with blamed_on_submission(folder, f"in {name}()"):
         model: Any = make()
-    state = _read_state(weights)
+    state = _read_state(weights, shown)
     try:
-        model.load_state_dict(state)
+        owner, state = find_owner(model, state)
+        owner.load_state_dict(state)
     except Exception as error:
         # PyTorch raises RuntimeError of shapes and names, AttributeError where it is no module.
         raise SubmissionError(
             f"{type(error).__name__}: {message_of(error)}",
-            where=weights.name,
-            expected=f"the weights of {name}",
-            fix="save them by torch.save(model.state_dict(), 'best.pth') from this same class",
+            where=shown,
+            expected=f"the weights of {name}, or of one of the modules in it",
+            fix=f"build in {name} the network that was trained, as self.network = Trained(), and "
+            "compute the score in forward(); constants of the score go in by "
+            "register_buffer(..., persistent=False)",
         ) from error
     return model.eval()
+
+
+def find_owner(model: Any, state: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:  # noqa: ANN401
+    """Return the module of a model that weights belong to, and the weights by its names.
+
+    The network that was trained may be a part of the model, which computes the score around it.
+    Tools put words before each name: ``module.`` of `DataParallel`, ``_orig_mod.`` of
+    `torch.compile`, the name of the network in a module of Lightning.
+
+    Returns
+    -------
+    module, mapping
+        The outermost module with exactly these names and all parameters of the model, so that none
+        stays as it was drawn, and the weights; where there is none, the model itself and the
+        weights as they are.
+    """
+    shorter = [*_without_words(state)]
+    n_parameters = len([*model.parameters()])
+    for _, module in model.named_modules():
+        if len([*module.parameters()]) < n_parameters:
+            continue
+        names = module.state_dict().keys()
+        for one in shorter:
+            if names and names == one.keys():
+                return module, one
+    return model, state
+
+
+def _without_words(state: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield weights by their names, and without the words that all names begin with."""
+    while state:
+        yield state
+        words = {name.partition(".")[0] if "." in name else None for name in state}
+        if len(words) > 1 or None in words:
+            return
+        state = {name.partition(".")[2]: value for name, value in state.items()}
 
 
 def _import(folder: Path, file: str) -> Any:  # noqa: ANN401 a module
@@ -101,19 +141,21 @@ def _import(folder: Path, file: str) -> Any:  # noqa: ANN401 a module
     return module
 
 
-def _read_state(weights: Path) -> Mapping[str, Any]:
+def _read_state(weights: Path, shown: str) -> Mapping[str, Any]:
     """Read weights and nothing else: no code of a pickle runs."""
     import torch
 
     try:
         state = torch.load(weights, map_location="cpu", weights_only=True)
     except Exception as error:
-        # What it raises depends on what is in the file.
+        # What it raises depends on what is in the file; PyTorch then explains how to run its code.
+        reason = message_of(error).partition(". ")[0]
         raise SubmissionError(
-            f"cannot be read as weights: {type(error).__name__}: {message_of(error)}",
-            where=weights.name,
-            expected="a dictionary of tensors",
-            fix="save them by torch.save(model.state_dict(), 'best.pth')",
+            f"cannot be read as weights: {type(error).__name__}: {reason}",
+            where=shown,
+            expected="a dictionary of tensors; a whole model or other objects are not unpickled",
+            fix="save the weights alone where the model was trained: "
+            "torch.save(model.state_dict(), 'best.pth')",
         ) from error
     for key in _STATE_KEYS:
         if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):

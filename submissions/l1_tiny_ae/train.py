@@ -16,8 +16,10 @@ import kit
 import level1
 import numpy as np
 from hgq.config import LayerConfigScope
-from model import EXPONENTS, WEIGHTS, autoencoder
+from model import ERROR_WORD, EXPONENTS, WEIGHTS, autoencoder
 from numpy.typing import NDArray
+
+from harness import heads
 
 # What a bit operation costs in the loss.
 EBOPS_WEIGHT = 1e-5
@@ -40,10 +42,11 @@ def train(settings: kit.Settings) -> None:
     """Train and write the weights."""
     events = level1.background(settings)
     with LayerConfigScope(beta0=EBOPS_WEIGHT):
-        inputs, _, reconstruction = autoencoder()
-    model = keras.Model(inputs, reconstruction)
+        inputs, scaled, reconstruction = autoencoder()
+    score = heads.mean_squared_error(scaled, reconstruction, word=ERROR_WORD)
+    network = keras.Model(inputs, score)
     kit.fit(
-        model,
+        keras.Model(inputs, reconstruction),
         settings,
         training=(events.training, targets(events.training)),
         validation=(events.validation, targets(events.validation)),
@@ -51,7 +54,7 @@ def train(settings: kit.Settings) -> None:
         batch_size=256,
         ebops_weight=EBOPS_WEIGHT,
     )
-    kit.save(model, settings.output)
+    kit.save(network, settings.output)
 
 
 if __name__ == "__main__":

@@ -110,3 +110,11 @@ def test_the_log_of_a_run_names_no_weight_of_a_private_challenge(tmp_path, monke
     assert "the manifest of finals has 1 faults" in str(error)
     assert "zprim" not in str(error)
     assert "zprim" in str(refused("data", "check", CHALLENGE, "--manifest", path))
+
+
+def test_the_parts_of_data_sets_say_how_many_events_may_pass():
+    found = json.loads(harness("data", "check", "cmsl1t", "--json"))
+    # 4,177,530 test events of two runs: 1 kHz of 28,608.8064 kHz are 146 of them.
+    (ranked,) = [cut for cut in found["cuts"] if cut["is_ranked"]]
+    assert ranked["n_allowed"] == 146
+    assert [cut["n_allowed"] for cut in found["cuts"]] == [1, 14, 36, 73, 146]

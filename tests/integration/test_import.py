@@ -79,7 +79,9 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, list
 
 def test_the_commands_that_the_import_prints_lead_to_a_board(contest) -> None:
     line, printed = contest
-    assert "my_team" in printed[-1]
+    board, contest_said = printed[-2:]
+    assert "my_team" in board
+    assert "hits-contest" in contest_said
     (path,) = (line.folder / "results" / "hits" / "my_team").glob("*.json")
     card = read_json(path, ScoreCard)
     assert card.float_physics.auc["burst"].value > 0.9

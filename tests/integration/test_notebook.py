@@ -1,4 +1,4 @@
-"""The notebook runs from its first cell to its last, and is committed without outputs."""
+"""The notebooks run from their first cell to their last, and are committed without outputs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
-NOTEBOOK = Path(__file__).parents[2] / "docs" / "first_submission.ipynb"
+from harness.card.files import read_card
+from tests.integration.conftest import CommandLine
+
+DOCS = Path(__file__).parents[2] / "docs"
+NOTEBOOKS = ("first_submission", "cmsl1t")
 
 
-@pytest.fixture
-def notebook() -> nbformat.NotebookNode:
-    return nbformat.read(NOTEBOOK, as_version=4)
+def read(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(DOCS / f"{name}.ipynb", as_version=4)
 
 
 def _parameters(notebook: nbformat.NotebookNode) -> int:
@@ -32,7 +35,9 @@ def _text(cell: nbformat.NotebookNode) -> str:
     return "".join(output.get("text", "") for output in cell.outputs)
 
 
-def test_the_notebook_is_committed_without_outputs(notebook):
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_is_committed_without_outputs(name):
+    notebook = read(name)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
 
     assert [cell.outputs for cell in code] == [[]] * len(code)
@@ -40,27 +45,34 @@ def test_the_notebook_is_committed_without_outputs(notebook):
     assert "widgets" not in notebook.metadata
 
 
-def test_the_notebook_runs_and_ends_with_a_card(notebook, harness, tmp_path, monkeypatch):
+def run(
+    name: str, parameters: str, harness: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """Run a notebook in an empty folder, with other parameters; return what it printed."""
+    notebook = read(name)
+    notebook.cells.insert(_parameters(notebook) + 1, new_code_cell(parameters))
+    for variable, value in {
+        "HARNESS_CACHE": str(harness.folder / "cache"),
+        "MPLBACKEND": "agg",
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }.items():
+        monkeypatch.setitem(os.environ, variable, value)
+    client = NotebookClient(
+        notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": folder}}
+    )
+    client.execute()
+    return "".join(_text(cell) for cell in notebook.cells if cell.cell_type == "code")
+
+
+def test_the_notebook_runs_and_ends_with_a_card(harness, tmp_path, monkeypatch):
     few = f"""
 CHALLENGE, MANIFEST = "toy", Path({str(harness.manifest)!r})
 N_EVENTS, N_EPOCHS = 2_000, 1
 """
-    notebook.cells.insert(_parameters(notebook) + 1, new_code_cell(few))
-    for name, value in {
-        "HARNESS_CACHE": str(harness.folder / "cache"),
-        "MPLBACKEND": "agg",
-        "IPYTHONDIR": str(tmp_path / "ipython"),
-        "JUPYTER_PLATFORM_DIRS": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }.items():
-        monkeypatch.setitem(os.environ, name, value)
-    client = NotebookClient(
-        notebook, timeout=280, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
-    )
+    printed = run("first_submission", few, harness, tmp_path, monkeypatch)
 
-    client.execute()
-
-    printed = "".join(_text(cell) for cell in notebook.cells if cell.cell_type == "code")
     assert "score: done in" in printed
     assert "heavy    AUC" in printed
     assert "FPR 1e-02: TPR heavy" in printed
@@ -70,3 +82,15 @@ N_EVENTS, N_EPOCHS = 2_000, 1
         "network.weights.h5",
         "submission.yaml",
     ]
+
+
+@pytest.mark.slow
+def test_the_notebook_of_the_level_1_data_ends_with_what_is_added(harness, tmp_path, monkeypatch):
+    few = "N_EVENTS, N_EPOCHS = 4_000, 1"
+    printed = run("cmsl1t", few, harness, tmp_path, monkeypatch)
+
+    assert "(low statistics)" in printed
+    assert "rate that it adds" in printed
+    assert "run 396102: FPR" in printed
+    (card,) = (tmp_path / "results" / "cmsl1t-sample" / "my_l1_notebook").glob("*.json")
+    assert read_card(card).float_physics.menu is not None

@@ -87,6 +87,42 @@ def test_the_evaluation_is_a_table_and_safe_html(own, toy):
     assert "declared" in found._repr_html_()
 
 
+def test_what_print_shows_is_short(own, evaluated, toy):
+    card = read_card(own[2]["told"])
+    pair = package.compare(own[2]["open_sum"], own[1], "toy", **toy)
+
+    shown = [str(evaluated), str(pair), str(card), repr(card)]
+
+    assert all(len(text) < 1_000 for text in shown)
+    assert evaluated.merit_line in shown[0]
+    assert "all signals" in shown[1]
+    assert all("told on toy" in text for text in shown[2:])
+
+
+def test_cards_of_a_folder_that_is_not_there_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="no such folder"):
+        package.cards(tmp_path / "results")
+
+
+def test_a_file_of_scores_becomes_an_entry_in_one_command(own, harness, tmp_path):
+    folder, _, cards = own
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+
+    made = harness(
+        "new", "of_file", *toy, "--scores", folder / "scores.npz", "--submissions", tmp_path
+    )
+    assert made.returncode == 0, made.stderr
+    done = harness.score(tmp_path / "of_file", "--results", tmp_path / "results")
+
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "results" / "toy" / "of_file").glob("*.json")
+    card = read_card(path)
+    assert card.submission.division == "declared"
+    assert card.float_physics == read_card(cards["told"]).float_physics
+    both = harness("new", "other", *toy, "--open", "--scores", folder / "scores.npz")
+    assert both.returncode == 2
+
+
 def test_the_command_prints_figures_and_comparisons(own, harness):
     folder, _, cards = own
     toy = ("--challenge", "toy", "--manifest", harness.manifest)

@@ -68,6 +68,24 @@ def test_weights_with_code_in_them_are_not_run(tmp_path):
     assert not (tmp_path / "touched").exists()
 
 
+@pytest.mark.timeout(900)
+def test_a_class_of_the_page_scores_a_network_that_was_trained_before(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "coming-from.md").read_text(encoding="utf-8")
+    (code,) = (one for one in page.split("```") if "class Score(nn.Module)" in one)
+    (tmp_path / "score.py").write_text(code.removeprefix("python\n"))
+    trained = "from torch import nn\n\ndef Autoencoder():\n    return nn.Linear(57, 57)\n"
+    (tmp_path / "my_network.py").write_text(trained)
+    import torch
+
+    checkpoint = {"epoch": 3, "model_state_dict": torch.nn.Linear(57, 57).state_dict()}
+    torch.save(checkpoint, tmp_path / "best.pth")
+
+    done = new(tmp_path, "--from-torch", "score.py:Score", "--weights", "best.pth")
+
+    assert done.returncode == 0, done.stderr
+    assert "on 10,000 training events" in done.stdout
+
+
 def test_the_committed_scores_are_those_of_the_committed_weights():
     import torch
 
@@ -75,7 +93,7 @@ def test_the_committed_scores_are_those_of_the_committed_weights():
 
     for name in ("autoencoder", "encoder"):
         saved = np.load(DATA / f"{name}.npz")
-        model = _load(DATA, f"{name}.py", "Net", DATA / f"{name}.pth")
+        model = _load(DATA, f"{name}.py", "Net", DATA / f"{name}.pth", f"{name}.pth")
         events = torch.from_numpy(saved["events"])
         with torch.no_grad():
             scores = model(events if name == "autoencoder" else events.flatten(1)).reshape(-1)

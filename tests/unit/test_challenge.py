@@ -71,9 +71,8 @@ def test_signals_are_the_shown_and_the_hidden_ones():
 def test_the_shipped_challenges_are_those_promised():
     manifest = load_manifest()
     assert set(manifest.names) >= {"adc2021", "adc2021-v1", "sample"}
-    for challenge in manifest.challenges:
-        if challenge.source is not None:
-            continue
+    for name in ("adc2021", "adc2021-v1", "sample"):
+        challenge = manifest.challenge(name)
         assert challenge.layout.shape == (19, 3)
         assert len(challenge.signals) == 4
         assert challenge.working_point == 1e-5

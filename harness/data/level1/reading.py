@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ from harness.challenge import PARTS, Challenge, DataFile, Part, ReadingRules
 from harness.data.beside import Algorithms, conditions_of, has_algorithms
 from harness.data.cache_record import ReadingReport
 from harness.data.event_source import EventSource
+from harness.data.level1.bits import transpose_bits
 from harness.data.level1.columns import COLLECTIONS, MENU, PART_NAMES, SEEDS
 from harness.data.level1.disk import Disk, find_disk
 from harness.data.level1.events import Decoder
 from harness.data.level1.streams import (
     GET_ANOTHER,
     Chunk,
+    bits_of,
     check_rows,
     lists_of,
     numbers_of,
@@ -29,8 +32,10 @@ from harness.data.level1.streams import (
 )
 from harness.errors import DataError
 
+_EventChunk: TypeAlias = "tuple[NDArray[np.float32], None]"
 # Numbers beside the events are decoded many at a time: no event is made of them.
 _BESIDE_ROWS = 262_144
+_SEED_ROWS = 32_768
 
 
 def open_data_set(
@@ -61,7 +66,7 @@ def open_data_set(
         for condition in conditions_of(challenge, file)
     }
     return EventSource(
-        chunks=((events, None) for one in opened for events in _read(one, decoder)),
+        chunks=_ahead((events, None) for one in opened for events in _read(one, decoder)),
         n_events=sum(one.n_kept for one in opened),
         checksum=None,
         menu=None
@@ -238,6 +243,15 @@ def _read(one: _Part, decoder: Decoder) -> Iterator[NDArray[np.float32]]:
         yield events if is_kept.all() else events[is_kept]
 
 
+def _ahead(chunks: Iterator[_EventChunk]) -> Iterator[_EventChunk]:
+    """Make the next chunk of events in a thread while the one before is checked and written."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        following = thread.submit(next, chunks, None)
+        while (found := following.result()) is not None:
+            following = thread.submit(next, chunks, None)
+            yield found
+
+
 def _algorithms(challenge: Challenge, file: DataFile, opened: Sequence[_Part]) -> Algorithms | None:
     """Return the decisions of all algorithms that every part has, in the order of the first."""
     if not has_algorithms(challenge, file):
@@ -252,16 +266,16 @@ def _algorithms(challenge: Challenge, file: DataFile, opened: Sequence[_Part]) -
             fix="get the folders `seeds` of one release",
         )
     chunks = (found for one in opened for found in _read_seeds(one, shared))
-    return Algorithms(names=shared, chunks=chunks)
+    return Algorithms(names=shared, chunks=chunks, is_packed=True)
 
 
-def _read_seeds(one: _Part, names: tuple[str, ...]) -> Iterator[NDArray[np.bool_]]:
-    """Give the decisions beside the events that are kept, shape (m, len(names))."""
+def _read_seeds(one: _Part, names: tuple[str, ...]) -> Iterator[NDArray[np.uint8]]:
+    """Give the decisions beside the events that are kept, packed."""
     stream, _ = one.disk.seeds(one.data_set, one.part)
     menu, menu_again = one.numbers.get(MENU), f"{SEEDS}_{MENU}"
-    for chunk in read_chunks([stream]):
+    for chunk in read_chunks([stream], _SEED_ROWS):
         place = slice(chunk.first, chunk.first + chunk.n_rows)
-        decisions = np.stack([numbers_of(chunk, name, "b") for name in names], axis=1)
+        decisions = transpose_bits([bits_of(chunk, name) for name in names], chunk.n_rows)
         if menu is not None and menu_again in chunk.columns:
             again = numbers_of(chunk, menu_again, "b")
             if not np.array_equal(again, menu[place]):

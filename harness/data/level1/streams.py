@@ -305,6 +305,22 @@ def numbers_of(chunk: Chunk, name: str, kinds: str) -> NDArray[Any]:
     return _to_numpy(chunk, name, column, kinds)
 
 
+def bits_of(chunk: Chunk, name: str) -> NDArray[np.uint8]:
+    """Return a column of one yes or no for each event as bits, the first event in the lowest one.
+
+    Raises
+    ------
+    DataError
+        As `numbers_of`.
+    """
+    column = chunk.columns[name]
+    is_plain = kind_of(column.type) == "b" and not column.null_count and column.offset % 8 == 0
+    if not is_plain:
+        return np.packbits(numbers_of(chunk, name, "b"), bitorder="little")
+    bits = np.frombuffer(column.buffers()[1], np.uint8)
+    return bits[column.offset // 8 : -(-(column.offset + len(column)) // 8)]
+
+
 def texts_of(chunk: Chunk, name: str) -> tuple[str | None, ...]:
     """Return the different values of a column of text."""
     column = chunk.columns[name]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,27 +91,37 @@ def finish(
 ) -> None:
     """Wait for jobs; once one has failed start no more of them, and raise what failed.
 
+    Those that run already are waited for: nothing can end them before their time.
+
     Parameters
     ----------
     jobs : mapping of str to Future
         By what they do.
     tell : callable
-        Receives a line now and then: which jobs are not done yet.
+        Receives a line now and then: which jobs are not done yet, and at once which one failed.
     every_s : float
         How often.
     """
     started = now()
+    until = FIRST_EXCEPTION
     while True:
-        done, left = wait(jobs.values(), every_s, FIRST_EXCEPTION)
-        if not left or any(job.exception() for job in done):
+        kept = {name: job for name, job in jobs.items() if not job.cancelled()}
+        done, left = wait(kept.values(), every_s, until)
+        failed = {name: job.exception() for name, job in kept.items() if job in done}
+        failed = {name: error for name, error in failed.items() if error is not None}
+        if failed and until == FIRST_EXCEPTION:
+            until = ALL_COMPLETED
+            for name, error in failed.items():
+                tell(f"failed: {name}: {str(error).partition(chr(10))[0]}")
+            for job in jobs.values():
+                job.cancel()
+            continue
+        if not left:
             break
-        names = ", ".join(name for name, job in jobs.items() if job in left)
+        names = ", ".join(name for name, job in kept.items() if job in left)
         tell(f"{now() - started:.0f} s; not done yet: {names}")
-    for job in jobs.values():
-        job.cancel()
-    for job in jobs.values():
-        if not job.cancelled():
-            job.result()
+    for job in kept.values():
+        job.result()
 
 
 def _too_large(request: FirmwareRequest, translation: Translation, scores: Path | None) -> Firmware:

@@ -16,6 +16,7 @@ from harness.firmware.translate.exact import exact_da4ml
 from harness.firmware.translate.hls4ml_layers import readable_by_hls4ml
 from harness.firmware.translate.hls4ml_widths import attention_in_hls4ml, widths_in_hls4ml
 from harness.firmware.translate.names import OwnNames, plain_names
+from harness.firmware.translate.selections import without_slices
 
 if TYPE_CHECKING:
     import keras
@@ -34,6 +35,7 @@ def write_project(model: keras.Model, request: Request, target: Path) -> Report:
         return {"hls4ml": "hls4ml is not installed"}
     with build_folder("hls4ml") as parent:
         folder = parent / PROJECT
+        model = without_slices(model)
         try:
             printed = convert_by_hls4ml(
                 model,
@@ -81,6 +83,7 @@ def convert_by_hls4ml(
     """Write an hls4ml project of a quantised network, and return what hls4ml printed."""
     import hls4ml
 
+    model = without_slices(model)
     printed = io.StringIO()
     with (
         redirect_stdout(printed),

@@ -11,6 +11,12 @@ _FUNCTIONS = ("Cos", "Cosh", "Log", "Log1p", "Sin", "Sinh", "Sqrt")
 _FUNCTION = "use a table: heads.table(x, '{}', word=..., output=...)"
 _TABLE = "use hgq.layers.QUnaryFunctionLUT, a table"
 _NO_DIVISION = "use hgq.layers.QBatchNormalization: a mean over one event needs a division"
+_MASK = (
+    "write a mask by arithmetic: torch.clamp(pt, 0, 1) or keras.ops.clip(pt, 0, 1) is 1 for each "
+    "object with pT above 1 GeV, and 0 where there is none"
+)
+_COMPARISONS = ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual")
+_LOGIC = ("Where", "Cast", "LogicalAnd", "LogicalOr", "LogicalNot", "LogicalXor")
 _SCALE = "use heads.scale, or hgq.layers.QBatchNormalization"
 
 REPLACEMENTS: Mapping[str, str] = {
@@ -33,7 +39,7 @@ REPLACEMENTS: Mapping[str, str] = {
     "LogSoftmax": SOFTMAX_ADVICE + ", and a table of the logarithm",
     "ELU": _TABLE,
     "Subtract": "use hgq.layers.QSubtract",
-    "Multiply": "use hgq.layers.QMultiply",
+    "Multiply": "use hgq.layers.QMultiply; shapes (19, 1) and (19, 3) multiply without expand()",
     "Average": "use hgq.layers.QAveragePow2",
     "Maximum": "use hgq.layers.QMaximum",
     "Minimum": "use hgq.layers.QMinimum",
@@ -42,10 +48,14 @@ REPLACEMENTS: Mapping[str, str] = {
     "Square": "use hgq.layers.QMultiply()([x, x])",
     "Mean": "use a sum: as the last step, a division by a constant changes no order of the scores",
     "Exp": "use hgq.layers.QUnaryFunctionLUT(activation='exponential')",
+    **dict.fromkeys((*_COMPARISONS, *_LOGIC), _MASK),
     **{name: _FUNCTION.format(name.lower()) for name in _FUNCTIONS},
     **dict.fromkeys(("Relu", "ReLU"), "use the layer keras.layers.ReLU"),
     **dict.fromkeys(("Sigmoid", "Tanh", "Silu", "Gelu", "Elu", "Selu", "Softplus"), _TABLE),
-    **dict.fromkeys(("Divide", "TrueDivide", "Reciprocal"), "use a table of 1/x: heads.table"),
+    **dict.fromkeys(
+        ("Divide", "TrueDivide", "Reciprocal"),
+        "divide by a constant, such as the number of values; or use a table of 1/x: heads.table",
+    ),
 }
 
 

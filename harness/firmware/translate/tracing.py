@@ -165,7 +165,8 @@ def _check_program(program: CombLogic) -> None:
             f"the score has {form.width} bits",
             where="the output",
             expected=f"at most {MAX_OUTPUT_BITS}",
-            fix="quantise what enters the head to fewer bits",
+            fix="quantise what enters the head to fewer bits; of a float network shorten "
+            "`activations` of `precision` in submission.yaml, or write `precision: auto`",
         )
 
 

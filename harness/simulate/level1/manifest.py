@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import yaml
 
 from harness.challenge import PARTS, Challenge, DataFile, Part
+from harness.data.event_source import ContentDigest
+from harness.data.level1.reading import open_data_set
 from harness.data.manifest import Manifest, load_manifest
 from harness.errors import UsageError
 from harness.simulate.level1.datasets import BY_NAME, DataSet
@@ -49,15 +53,26 @@ def make_level1_manifest(plan: Level1Plan, name: str = NAME) -> Manifest:
     return Manifest(schema=1, challenges=(Challenge.model_validate(challenge.model_dump()),))
 
 
-def manifest_text(plan: Level1Plan, name: str = NAME) -> str:
-    """Write the manifest of a stand-in as YAML.
+def manifest_text(plan: Level1Plan, folder: Path, name: str = NAME) -> str:
+    """Write the manifest of a stand-in as YAML, with the checksums of its files' events.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are, in either layout.
 
     Raises
     ------
     UsageError
         See `make_level1_manifest`.
     """
-    manifest = make_level1_manifest(plan, name)
+    (challenge,) = make_level1_manifest(plan, name).challenges
+    files = tuple(
+        file.model_copy(update={"checksum": _checksum(challenge, file, folder)})
+        for file in challenge.files
+    )
+    challenge = challenge.model_copy(update={"files": files})
+    manifest = Manifest(schema=1, challenges=(challenge,))
     content = manifest.model_dump(mode="json", by_alias=True, exclude_none=True)
     comment = f"# Synthetic: harness simulate cmsl1t, seed {plan.seed}, plan {plan.digest[:16]}\n"
     return comment + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
@@ -83,3 +98,14 @@ def _file(plan: Level1Plan, data_set: DataSet) -> DataFile:
             "part_events": read,
         }
     )
+
+
+def _checksum(challenge: Challenge, file: DataFile, folder: Path) -> str:
+    """Return the checksum of the decoded test events, as the cache computes it."""
+    source = open_data_set(challenge, file, folder, tuple(file.part_events))
+    digest = ContentDigest(source)
+    done = 0
+    for events, _ in source.chunks:
+        digest.add(events, done)
+        done += len(events)
+    return digest.checksum

@@ -68,7 +68,7 @@ def simulate_level1(
     with replacing_folder(out) as folder:
         write_release(plan, parts, folder, layout)
         if is_a_challenge(plan):
-            (folder / MANIFEST_NAME).write_text(manifest_text(plan), encoding="utf-8")
+            (folder / MANIFEST_NAME).write_text(manifest_text(plan, folder), encoding="utf-8")
     progress("write", n_events, n_events, "events")
     shutil.rmtree(parts)
     return out

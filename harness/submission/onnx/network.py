@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.card.text import visible
 from harness.errors import InvalidSubmissionError, Problem
-from harness.submission.onnx.builders import FOLDED_ONLY, advise, builder_of
+from harness.submission.onnx.builders import FOLDED_ONLY, QUANTISED_BUILDERS, advise, builder_of
 from harness.submission.onnx.folding import fold
+from harness.submission.onnx.quantised import has_other_scale
 from harness.submission.onnx.reading import STANDARD, OnnxGraph, RawNode, read_onnx
 from harness.submission.onnx.values import Constant, Known, Node, RefusedNodeError, Tensor, settled
 
@@ -26,7 +27,9 @@ _MAX_PROBLEMS = 20
 _NO_NAME = re.compile(r"[^A-Za-z0-9_.\-]+")
 
 
-def build_network(path: Path, event_shape: tuple[int, ...]) -> keras.Model:
+def build_network(
+    path: Path, event_shape: tuple[int, ...], note_scale: Callable[[str], object] = lambda _: None
+) -> keras.Model:
     """Build the network of an ONNX file.
 
     Parameters
@@ -35,6 +38,8 @@ def build_network(path: Path, event_shape: tuple[int, ...]) -> keras.Model:
         The file in its submission.
     event_shape : tuple of int
         Shape of one event of the challenge.
+    note_scale : callable
+        Receives the name of each quantiser whose scales are not all powers of two.
 
     Returns
     -------
@@ -60,6 +65,8 @@ def build_network(path: Path, event_shape: tuple[int, ...]) -> keras.Model:
     walk.run()
     if walk.problems:
         raise InvalidSubmissionError(*walk.problems[:_MAX_PROBLEMS])
+    for name in walk.other_scales:
+        note_scale(name)
     score = walk.values.get(graph.output_name)
     if not isinstance(score, Tensor):
         raise InvalidSubmissionError(
@@ -120,6 +127,7 @@ class _Walk:
             name: Constant(array) for name, array in graph.constants.items()
         }
         self.problems: list[Problem] = []
+        self.other_scales: list[str] = []
         self.batch = graph.batch or _MADE_UP_BATCH
         self.n_uses = Counter(name for raw in graph.nodes for name in raw.inputs)
         self.n_uses[graph.output_name] += 1
@@ -201,6 +209,8 @@ class _Walk:
             # Keras raises anything at all of shapes that do not fit.
             reason = f"cannot be built: {type(error).__name__}: {str(error)[:200]}"
             raise RefusedNodeError(reason, "check its shapes") from error
+        if not is_standard and raw.kind in QUANTISED_BUILDERS and has_other_scale(node):
+            self.other_scales.append(raw.name)
         values = made if isinstance(made, tuple) else (made,)
         self._name_layers(raw, values)
         return values

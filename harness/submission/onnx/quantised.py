@@ -85,6 +85,15 @@ def quant(node: Node) -> Known:
     return made
 
 
+def has_other_scale(node: Node) -> bool:
+    """Say whether a quantiser has a scale that is no power of two.
+
+    Its values then are those of QONNX's executor to the rounding of the scale alone.
+    """
+    scale = node.constant(1)
+    return scale is not None and not are_powers_of_two(np.asarray(scale, np.float32))
+
+
 def _narrowed(x: Tensor, scale: Array, zero: Array, n_bits: int) -> Tensor:
     """Leave the largest integer of a word without a sign out."""
     import keras

@@ -135,6 +135,15 @@ def test_a_remote_that_takes_no_claims_is_named_once_and_scoring_goes_on(clones)
     assert "takes no claims" in line
 
 
+def test_a_remote_that_is_not_there_for_a_while_stops_no_scoring(clones):
+    with clones.claims("a") as first:
+        clones.remote.folder.rename(clones.remote.folder.with_name("gone"))
+        assert first.take(KEY) is None
+        assert first.still_holds(KEY)
+    (line,) = clones.said
+    assert "is not there" in line
+
+
 def test_what_others_have_pushed_is_brought_after_the_claim(clones):
     order = []
     claims = clones.claims("a")

@@ -94,6 +94,7 @@ def test_ids_say_which_event_a_score_is_of(published):
     [
         (lambda s, i: (s[:-1], None), "scores of shape"),
         (lambda s, i: (s.astype(str), None), "type <U"),
+        (lambda s, i: (s[:, None], None), r"take scores\[:, 0\]"),
         (lambda s, i: (np.where(i == 3, np.nan, s), None), "1 scores are NaN"),
         (lambda s, i: (s, np.where(i == 3, 4, i)), "the id 4 stands there twice"),
         (lambda s, i: (s, i + 1), "an id is"),

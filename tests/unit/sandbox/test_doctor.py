@@ -384,3 +384,12 @@ def test_what_keeps_others_from_making_namespaces_is_not_blamed_for_root(tmp_pat
 
     assert "only root" in advise(said, tmp_path)[0].what
     assert "only root" not in advise(said, tmp_path, is_root=True)[0].what
+
+
+def test_a_package_that_is_not_there_leaves_no_descriptor_open_in_a_step(monkeypatch):
+    monkeypatch.setattr("harness.sandbox.bindings.NEEDS_PROC", "no_package_of_this_name")
+
+    found = probe()
+
+    (tried,) = (tried for tried in found.guards if tried.guard == "environment")
+    assert tried.is_held, tried.detail

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.challenge import PARTS
 from harness.data.events import open_store
+from harness.data.fetch import fetch
 from harness.data.manifest import load_manifest
+from harness.data.training import training_events
+from harness.scoring.readiness import check_challenge
 from harness.simulate.level1.crossings import LIBRARY_EVENTS, Collider, open_library
 from harness.simulate.level1.datasets import BY_NAME
 from harness.simulate.level1.events import BATCH, make_events
@@ -70,6 +74,30 @@ def test_the_sample_is_labelled_and_small_and_every_part_is_there() -> None:
     fprs = challenge.false_positive_rates
     assert challenge.working_point * (n_test + 1) >= 10
     assert 1 <= fprs[0] * (n_test + 1) < 10
+
+
+def test_fetch_takes_it_from_the_package_and_source_names_the_simulated_twin(
+    tmp_path: Path,
+) -> None:
+    challenge = load_manifest().challenge("cmsl1t-sample")
+    report = fetch(challenge, root=tmp_path)
+    assert {file.action for file in report.files} == {"packaged"}
+    assert report.download_bytes == 0
+    parts = {file.process: file.part_events for file in challenge.files}
+    runs = challenge.processes("background")
+    data = training_events(challenge, root=tmp_path)
+    assert len(data) == sum(parts[run]["train"] for run in runs)
+    (twin,) = challenge.processes("variation")
+    simulated = training_events(challenge, root=tmp_path, source="simulation")
+    assert len(simulated) == parts[twin]["validation"]
+
+
+def test_the_check_of_the_rules_counts_its_test_events() -> None:
+    challenge = load_manifest().challenge("cmsl1t-sample")
+    n_test = sum(
+        file.part_events["test"] or 0 for file in challenge.files if file.role == "background"
+    )
+    assert check_challenge(challenge).n_test == n_test
 
 
 def test_the_layout_is_that_of_the_release() -> None:

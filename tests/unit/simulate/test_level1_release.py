@@ -11,6 +11,7 @@ from pyarrow import parquet
 from harness.challenge import PARTS
 from harness.data.events import open_store
 from harness.data.fetch import fetch
+from harness.data.formats import compare_files
 from harness.data.level1.columns import COLLECTIONS, MENU
 from harness.data.manifest import load_manifest
 from harness.errors import UsageError
@@ -73,7 +74,7 @@ def plan(monkeypatch: pytest.MonkeyPatch) -> Level1Plan:
 def written(plan: Level1Plan, folder: Path, layout: Layout) -> Path:
     folder.mkdir()
     write_release(plan, folder, folder, layout)
-    (folder / "manifest.yaml").write_text(manifest_text(plan), encoding="utf-8")
+    (folder / "manifest.yaml").write_text(manifest_text(plan, folder), encoding="utf-8")
     return folder
 
 
@@ -214,3 +215,12 @@ def test_a_chunk_is_read_as_it_was_written(monkeypatch: pytest.MonkeyPatch, tmp_
             assert np.array_equal(found.collections[name][branch], codes)
     (tmp_path / chunk.file_name).write_bytes(b"PK")
     assert not parts_of_run.is_there(tmp_path, chunk)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_it_is_as_the_release_is_described(plan: Level1Plan, tmp_path: Path, layout: Layout):
+    folder = written(plan, tmp_path / layout, layout)
+    found = compare_files(load_manifest(folder / "manifest.yaml").challenge(NAME), folder)
+    assert found.layout == layout
+    # The codes that are drawn here go beyond the eight bits of an eta.
+    assert [one for one in found.differences if "IEta" not in one.where] == []

@@ -20,8 +20,8 @@ from harness.submission.export import export_submission
 from harness.submission.inference import score_network
 from harness.submission.network import load_keras
 from harness.submission.open_scores import score_open
-from harness.submission.skeleton import new_submission
-from harness.submission.validate import validate
+from harness.submission.skeleton import declaration_text, new_declared_submission, new_submission
+from harness.submission.validate import read_spec, validate
 
 SAMPLE = load_manifest().challenge("sample")
 FILES = ["README.md", "model.py", "submission.yaml", "train.py"]
@@ -148,3 +148,36 @@ def test_an_unknown_challenge_leaves_nothing(tmp_path):
     )
     assert isinstance(done.exception, UsageError)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["mine.npz", 'a "quoted": name.csv', "README.md", "no_ending"])
+def test_scores_in_a_file_become_a_declared_entry_without_faults(tmp_path, name):
+    (tmp_path / name).write_bytes(b"1\n2\n")
+
+    folder = new_declared_submission("mine", tmp_path / "submissions", SAMPLE, tmp_path / name)
+
+    assert validate(folder) == []
+    spec, problems = read_spec(folder)
+    assert problems == []
+    assert spec is not None
+    assert (spec.division, spec.method) == ("declared", None)
+    assert (folder / str(spec.scores)).read_bytes() == b"1\n2\n"
+
+
+def test_scores_that_are_not_there_leave_nothing(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        new_declared_submission("mine", tmp_path / "submissions", SAMPLE, tmp_path / "no.npz")
+    assert not (tmp_path / "submissions").exists()
+
+
+def test_an_entry_around_a_model_declares_no_method_that_nobody_chose(tmp_path):
+    title = 'The network in my "best": #1.h5'
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "submission.yaml").write_text(declaration_text("mine", SAMPLE, title))
+
+    spec, problems = read_spec(folder)
+
+    assert problems == []
+    assert spec is not None
+    assert (spec.title, spec.method) == (title, None)

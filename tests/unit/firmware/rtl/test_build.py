@@ -25,6 +25,24 @@ def test_jobs_that_are_not_done_are_named_until_they_are():
     assert lines == ["0 s; not done yet: synthesis"] * 2
 
 
+def test_a_job_that_failed_is_named_at_once_and_those_that_run_are_waited_for():
+    failed: Future = Future()
+    failed.set_exception(ValueError("no netlist\n  to do: nothing"))
+    running: Future = Future()
+    running.set_running_or_notify_cancel()
+    lines = []
+
+    def tell(line):
+        lines.append(line)
+        if len(lines) == 3:
+            running.set_result(None)
+
+    with pytest.raises(ValueError, match="no netlist"):
+        finish({"a": running, "b": failed}, tell, every_s=0.001, now=lambda: 7.0)
+
+    assert lines == ["failed: b: no netlist", *["0 s; not done yet: a"] * 2]
+
+
 def test_a_job_that_failed_ends_the_wait_and_starts_no_other():
     failed: Future = Future()
     failed.set_exception(ValueError("no netlist"))

@@ -112,3 +112,23 @@ def test_layers_have_the_names_of_the_nodes(tmp_path):
     assert {"Gemm.linear", "Relu.relu", "ReduceMean.score"} <= {
         operation.name for operation in network.operations
     }
+
+
+def test_quantisers_whose_scales_are_no_powers_of_two_are_named(tmp_path):
+    from harness.submission.onnx.network import build_network
+
+    g = Graph()
+    h = g.quant("x", 0.25, 8)
+    w = g.quant(g.random(57, 4), 0.3, 4)
+    h = g.quant(g.add("MatMul", h, w), 0.7, 6)
+    h = g.add("BipolarQuant", h, np.float32(0.125))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(g.model(g.add("ReduceSum", h, np.array([1]))).SerializeToString())
+    names: list[str] = []
+
+    build_network(path, (19, 3), names.append)
+
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    numbers = [i for i, kind in enumerate(kinds) if kind.endswith("Quant")]
+    # The scales 0.25, 0.3, 0.7 and 0.125, in the order of the graph.
+    assert sorted(names) == sorted(f"node 'n{numbers[i]}' (Quant)" for i in (1, 2))
