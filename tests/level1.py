@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -214,9 +215,15 @@ DATA_SETS = {
 PART_OF = {"train": "train", "valid": "validation", "test": "test"}
 
 
+@cache
+def shipped() -> Challenge:
+    """Return the challenge of the built-in manifest, which is read once."""
+    return load_manifest().challenge("cmsl1t")
+
+
 def small_challenge(n_events: int | None = None, **changes: object) -> Challenge:
     """Return the shipped challenge with fewer data sets, of any number of events or of one."""
-    rules = load_manifest().challenge("cmsl1t")
+    rules = shipped()
     files = [
         DataFile(
             name=file.name,

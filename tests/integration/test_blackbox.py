@@ -111,12 +111,12 @@ def test_every_fault_of_a_result_is_told_and_it_is_not_scored(harness, made):
 def test_the_key_is_asked_for_in_words(harness, made):
     score = ("blackbox", "score", write(made / "team_c.h5", [1]), "--key", made / "box.key")
 
-    assert "give --key-file" in harness(*score).stderr
-    lost = harness(*score, "--key-file", made / "lost")
+    assert "give --key-file" in harness.here(*score).stderr
+    lost = harness.here(*score, "--key-file", made / "lost")
     assert lost.returncode == 5
     assert "a new one has to be made" in lost.stderr
     (made / "words").write_text("some long passphrase\n")
-    wrong = harness(*score, "--passphrase-file", made / "words")
+    wrong = harness.here(*score, "--passphrase-file", made / "words")
     assert wrong.returncode == 2
     assert "opened by a key file" in wrong.stderr
 
@@ -319,7 +319,7 @@ def test_the_same_answer_comes_from_the_card(harness, contest):
     assert str(card) in done.stdout.replace("\n", "")
     with h5py.File(answer) as one, h5py.File(folder / "team_x.h5") as other:
         np.testing.assert_array_equal(one["Result"][()], other["Result"][()])
-    again = harness(*export)
+    again = harness.here(*export)
     assert again.returncode == 2
     assert "there already" in again.stderr
 
@@ -328,7 +328,7 @@ def test_a_changed_submission_is_not_that_of_the_card(harness, contest, tmp_path
     folder, _ = contest
     write_submission(tmp_path / "team_x", title="Another one")
 
-    done = harness(
+    done = harness.here(
         *("export", the_card(folder), "--adc2021", "--out", tmp_path / "x.h5"),
         *("--submissions", tmp_path),
     )
@@ -341,7 +341,7 @@ def test_a_box_that_is_not_here_is_said_to_be_missing(harness, contest, tmp_path
     folder, _ = contest
     submission = folder / "submissions" / "team_x"
 
-    done = harness("export", submission, "--adc2021", "--out", tmp_path / "x.h5")
+    done = harness.here("export", submission, "--adc2021", "--out", tmp_path / "x.h5")
 
     assert done.returncode == 5
     assert "harness fetch adc2021 --with-blackbox" in done.stderr
@@ -351,8 +351,8 @@ def test_a_reveal_is_asked_about_and_is_of_hidden_signals_alone(harness, contest
     folder, _ = contest
     reveal = ("reveal", "secret-2027", "--results", folder / "results", "--reason", "over")
 
-    assert "revealed before" in harness(*reveal, "zprime", "--yes").stderr
-    wrong = harness(*reveal, "heavy", "--yes")
+    assert "revealed before" in harness.here(*reveal, "zprime", "--yes").stderr
+    wrong = harness.here(*reveal, "heavy", "--yes")
     assert wrong.returncode == 2
     assert "heavy: hidden on no card" in wrong.stderr
 

@@ -64,7 +64,7 @@ def test_that_entry_is_scored(keras_entry, harness):
 
 def test_what_cannot_be_read_is_named_and_nothing_is_written(harness):
     shutil.copy(DATA / "variational.h5", harness.folder / "variational.h5")
-    done = harness("new", "vae", "--from-keras", "variational.h5")
+    done = harness.here("new", "vae", "--from-keras", "variational.h5")
     assert done.returncode == ExitCode.INVALID
     assert "'z' (Lambda)" in done.stderr
     assert "z_mean" in done.stderr
@@ -72,6 +72,6 @@ def test_what_cannot_be_read_is_named_and_nothing_is_written(harness):
 
 
 def test_options_of_a_saved_model_need_one(harness):
-    done = harness("new", "vae", "--output", "z_mean")
+    done = harness.here("new", "vae", "--output", "z_mean")
     assert done.returncode == ExitCode.USAGE
     assert "--from-keras" in done.stderr

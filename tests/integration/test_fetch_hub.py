@@ -25,6 +25,7 @@ from harness.errors import DataError, EnvironmentFaultError, ExitCode, UsageErro
 from tests.file_server import cut_after, hold_after, serve_after, serve_well
 from tests.hub_server import REPOSITORY, REVISION, hub_server, refuse
 from tests.hub_server import Hub as StandIn
+from tests.integration.conftest import CommandLine
 from tests.level1 import small_challenge, small_rows, write_hub, write_zenodo
 
 N_EVENTS = 120
@@ -425,7 +426,7 @@ COMMAND = "from harness.cli import main; main()"
 
 
 class TestTheCommand:
-    """In processes of their own, which take the address from their environment."""
+    """The address of the Hub comes from the environment."""
 
     @pytest.fixture
     def manifest(self, tmp_path: Path) -> Path:
@@ -484,10 +485,12 @@ class TestTheCommand:
         self, stand_in: StandIn, manifest: Path, tmp_path: Path
     ) -> None:
         options = ("--only", "ZB_run396102,WtoTauto3Mu", "--parts", "test", "--dry-run", "--json")
-        run = self.start(tmp_path / "cache", "--manifest", str(manifest), *options)
-        output, errors = run.communicate(timeout=120)
-        assert run.returncode == 0, errors
-        assert [file["n_events"] for file in json.loads(output)["files"]] == [N_EVENTS, N_EVENTS]
+        run = CommandLine(tmp_path).here("fetch", "cmsl1t", "--manifest", manifest, *options)
+        assert run.returncode == 0, run.stderr
+        assert [file["n_events"] for file in json.loads(run.stdout)["files"]] == [
+            N_EVENTS,
+            N_EVENTS,
+        ]
 
     @pytest.mark.parametrize(
         ("options", "code", "complaint"),
@@ -509,10 +512,9 @@ class TestTheCommand:
     ) -> None:
         about = f"/api/datasets/{REPOSITORY}"
         stand_in.served.behaviours[about] = refuse(404, "RepoNotFound", "<script>\x1b[2J")
-        run = self.start(tmp_path / "cache", "--manifest", str(manifest), *options)
-        output, errors = run.communicate(timeout=120)
-        assert run.returncode == code, errors
-        assert complaint in errors
-        assert "Traceback" not in errors
-        assert "\x1b[2J" not in errors
-        assert not output
+        run = CommandLine(tmp_path).here("fetch", "cmsl1t", "--manifest", manifest, *options)
+        assert run.returncode == code, run.stderr
+        assert complaint in run.stderr
+        assert "Traceback" not in run.stderr
+        assert "\x1b[2J" not in run.stderr
+        assert not run.stdout

@@ -6,6 +6,7 @@ The command runs in this process and its steps without a sandbox, so that a test
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -68,12 +69,16 @@ def synth(synth_in_process: Synth) -> Synth:
 
 @pytest.fixture
 def score(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
+    return make_score(harness, tmp_path, monkeypatch)
+
+
+def make_score(harness: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Score:
     """`harness score` of a network on the toy challenge, with firmware by estimate alone."""
 
-    def timed(step, folder):
+    def timed(step, place):
         # The speed of the scoring decides how many events the integrity checks take.
         return replace(
-            direct_step(step, folder), usage=Usage(wall_s=1.0, cpu_s=1.0, peak_memory_bytes=1)
+            direct_step(step, place), usage=Usage(wall_s=1.0, cpu_s=1.0, peak_memory_bytes=1)
         )
 
     sandbox = SimpleNamespace(run=timed, record=IsolationRecord(kind="bwrap"))
@@ -91,13 +96,13 @@ def score(harness: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
 
     def run(network, *options: str, **declared: object) -> Result:
-        graph, weights = export(network, tmp_path / "network")
+        graph, weights = export(network, folder / "network")
         exported = ExportedNetwork(graph=graph, weights=weights, digest=f"sha256:{'0' * 64}")
         monkeypatch.setattr(pipeline, "extract_network", lambda *_: exported)
-        folder = write_submission(tmp_path / "team_compared", **declared)
+        submission = write_submission(folder / "team_compared", **declared)
         toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
-        results = ("--results", str(tmp_path / "results"))
-        return CliRunner().invoke(cli, ["score", str(folder), *toy, *results, *options])
+        results = ("--results", str(folder / "results"))
+        return CliRunner().invoke(cli, ["score", str(submission), *toy, *results, *options])
 
     return run
 
@@ -274,11 +279,20 @@ def two_momenta():
     return keras.Model(inputs, score)
 
 
-def test_a_card_tells_how_many_scores_differ_and_by_how_much(score):
-    result = score(two_momenta(), "--json")
-
+@pytest.fixture(scope="module")
+def card_of_momenta(harness: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The card of `two_momenta`."""
+    folder = tmp_path_factory.mktemp("momenta")
+    with pytest.MonkeyPatch.context() as patch:
+        result = make_score(harness, folder, patch)(two_momenta(), "--json")
     assert result.exit_code == ExitCode.SCORED, (result.output, result.exception)
-    card = json.loads(result.stdout)
+    (path,) = (folder / "results").glob("toy/team_compared/*.json")
+    assert json.loads(result.stdout) == json.loads(path.read_text())
+    return path
+
+
+def test_a_card_tells_how_many_scores_differ_and_by_how_much(card_of_momenta):
+    card = json.loads(card_of_momenta.read_text())
     compared = card["compared"]
     assert not compared["is_rounded"]
     # Every event of the challenge that is scored: the test part of the background, all signals.
@@ -356,8 +370,11 @@ def test_an_estimate_shows_the_physics_of_the_scores_that_the_firmware_gives(syn
     assert "TPR at FPR" in said
 
 
-def test_the_compared_scores_of_a_card_are_verified(harness, score, tmp_path):
-    assert score(two_momenta()).exit_code == ExitCode.SCORED
+def test_the_compared_scores_of_a_card_are_verified(
+    harness, card_of_momenta, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
+    shutil.copytree(card_of_momenta.parents[2], tmp_path / "results")
     (path,) = (tmp_path / "results").glob("toy/team_compared/*.json")
     verify = ["verify", str(path), "--manifest", str(harness.manifest)]
     assert CliRunner().invoke(cli, verify).exit_code == ExitCode.SCORED

@@ -49,7 +49,7 @@ def test_a_target_that_makes_no_sense_is_told_before_any_work(folder, changes, s
 
 @pytest.mark.parametrize("arguments", [["--clock", "0"], ["--time-limit", "-1"]])
 def test_an_option_out_of_range_is_a_usage_error(harness, folder, arguments):
-    assert_told(harness("synth", folder, *arguments), USAGE, "is not in the range x>0")
+    assert_told(harness.here("synth", folder, *arguments), USAGE, "is not in the range x>0")
 
 
 def test_reports_are_shown_as_handed_in_with_their_evidence(

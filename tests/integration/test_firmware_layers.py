@@ -93,17 +93,21 @@ def float_network(activation: str):
     return keras.Model(inputs, heads.sum_of_squares(keras.layers.Dense(2)(dense(inputs))))
 
 
+SLOW = ("sigmoid", "softsign", "hard_sigmoid")
 WORDS = {"input": "fixed<16,13>", "weights": "fixed<10,2>", "activations": "fixed<16,12>"}
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softsign", "hard_sigmoid", "relu6"])
+# One that bends and one of straight lines; the others of either kind are slow.
+@pytest.mark.parametrize(
+    "activation", ["tanh", "relu6", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_a_table_spends_its_bits_where_its_function_changes(synth, activation):
     record = synth(float_network(activation), "--quick", precision=WORDS)
 
     assert not any("warning" in note for note in record["notes"])
 
 
-@pytest.mark.parametrize("activation", ["elu", "softplus"])
+@pytest.mark.parametrize("activation", ["elu", pytest.param("softplus", marks=pytest.mark.slow)])
 def test_a_table_that_loses_the_fraction_of_its_address_is_told(synth, activation):
     record = synth(float_network(activation), "--quick", precision=WORDS)
 

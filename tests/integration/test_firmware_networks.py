@@ -142,7 +142,7 @@ def test_a_score_without_firmware_says_why_and_is_not_ranked(harness, tmp_path):
 
 
 def test_the_help_says_what_the_exit_code_is_where_nothing_was_measured(harness):
-    text = " ".join(harness("synth", "--help").stdout.split())
+    text = " ".join(harness.here("synth", "--help").stdout.split())
 
     assert (
         "nothing is measured: the message names each layer in the way, and the exit code is 3"

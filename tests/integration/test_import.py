@@ -49,7 +49,7 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> tuple[CommandLine, list
     printed = []
 
     def run(*arguments: str | Path) -> str:
-        done = line(*arguments)
+        done = (line if arguments[0] == "score" else line.here)(*arguments)
         assert done.returncode == 0, done.stderr
         printed.append(plain(done.stdout + done.stderr))
         return done.stdout
@@ -125,6 +125,6 @@ def test_a_wrong_call_is_said_in_a_line_and_leaves_nothing(
     contest, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
     line, _ = contest
-    done = line("data", "import", *arguments, "--out", "wrong")
+    done = line.here("data", "import", *arguments, "--out", "wrong")
     assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (code, True, False)
     assert not [path.name for path in line.folder.iterdir() if path.name.startswith("wrong")]

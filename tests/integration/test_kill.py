@@ -114,33 +114,32 @@ def submission(harness: CommandLine) -> Path:
     )
 
 
-@pytest.mark.parametrize(
-    ("number", "moments"),
-    [
-        (signal.SIGKILL, ("data:", "score:", "checks:", "checks: done")),
+@pytest.mark.timeout(900)
+def test_a_killed_scoring_leaves_a_whole_card_or_none_and_the_next_run_sweeps_up(
+    harness, submission, tmp_path
+):
+    n_cards = 0
+    for number, moments in (
+        # Ctrl-C sweeps up itself; after the others the next run does.
         (signal.SIGINT, ("score:", "checks: done")),
         (signal.SIGTERM, ("score:", "checks: done")),
-    ],
-)
-def test_a_killed_scoring_leaves_a_whole_card_or_none_and_the_next_run_sweeps_up(
-    harness, submission, tmp_path, number, moments
-):
-    rng = random.Random(number)
-    n_cards = 0
-    for moment in moments:
-        run = Killed(harness, submission, tmp_path)
-        run.wait_for(moment)
-        time.sleep(rng.uniform(0, LATEST_S))
-        said = run.end(number)
+        (signal.SIGKILL, ("data:", "score:", "checks:", "checks: done")),
+    ):
+        rng = random.Random(number)
+        for moment in moments:
+            run = Killed(harness, submission, tmp_path)
+            run.wait_for(moment)
+            time.sleep(rng.uniform(0, LATEST_S))
+            said = run.end(number)
 
-        run.assert_no_process_is_left()
-        assert n_cards <= len(run.cards()) <= n_cards + 1
-        n_cards = len(run.cards())
-        if number == signal.SIGINT and run.process.returncode != 0:
-            assert run.process.returncode == 130
-            assert "interrupted" in said
-            assert list(run.temporary.iterdir()) == []
-            assert run.strays() == []
+            run.assert_no_process_is_left()
+            assert n_cards <= len(run.cards()) <= n_cards + 1
+            n_cards = len(run.cards())
+            if number == signal.SIGINT and run.process.returncode != 0:
+                assert run.process.returncode == 130
+                assert "interrupted" in said
+                assert list(run.temporary.iterdir()) == []
+                assert run.strays() == []
 
     last = Killed(harness, submission, tmp_path)
     last.finish()

@@ -87,6 +87,13 @@ class World:
         self, number: int, files: dict[str, bytes | None], *, author: str, branch: str = "entry"
     ) -> WorkflowRun:
         """Push a branch to a fork, open or update its pull request, and score it."""
+        self.push(number, files, author=author, branch=branch)
+        return self.score(number)
+
+    def push(
+        self, number: int, files: dict[str, bytes | None], *, author: str, branch: str = "entry"
+    ) -> None:
+        """Push a branch to a fork, and open or update its pull request."""
         head = self.upstream.commit(f"fork-{number}", files)
         self.upstream.git("update-ref", f"refs/pull/{number}/head", head)
         self.stand.pulls[number] = PullRequestRecord(
@@ -98,7 +105,6 @@ class World:
             base_sha="",
             files=list(files),
         )
-        return self.score(number)
 
     def score(self, number: int) -> WorkflowRun:
         """Score a pull request as it is, against the main branch as it is."""
@@ -263,7 +269,7 @@ def test_rescoring_all_from_the_kept_scores_gives_the_same_digits(
 ):
     board = published.workspace / "board"
     shutil.copytree(board / "results", tmp_path / "results")
-    done = harness(
+    done = harness.here(
         *("ci", "rescore-all", "--repository", world.upstream.folder, "--challenge", "toy"),
         *("--manifest", harness.manifest, "--board", tmp_path, "--json"),
     )
@@ -276,7 +282,7 @@ def test_rescoring_all_from_the_kept_scores_gives_the_same_digits(
 
 def test_the_final_ranking_opens_with_one_command(world, published, harness, tmp_path):
     shutil.copytree(published.workspace / "board", tmp_path / "board")
-    done = harness(
+    done = harness.here(
         *("ci", "open", "--challenge", "final", "--board", tmp_path / "board"),
         *("--private-results", world.private / "results", "--manifest", harness.manifest),
     )
@@ -306,7 +312,7 @@ def test_a_failing_submission_is_told_why_and_stops_no_other(world, published):
 
 
 def test_pushing_again_updates_the_one_comment(world, published):
-    mended = {**submission("wreck", owners=["eve"]), **submission("good", owners=["eve"])}
+    mended = submission("wreck", owners=["eve"])
     assert world.open(8, mended, author="eve").is_good
     assert world.comment(8, world.runner.number).is_good
 
@@ -329,7 +335,7 @@ def test_of_two_pull_requests_of_one_team_the_second_conflicts_once_the_first_is
 ):
     first = submission("twice", owners=["flo"], title="First")
     second = submission("twice", owners=["flo"], title="Second")
-    assert world.open(9, first, author="flo", branch="one").is_good
+    world.push(9, first, author="flo", branch="one")
     assert world.open(10, second, author="flo", branch="two").is_good
     world.merge(9)
 

@@ -203,7 +203,7 @@ def play(place: Place, n_kills: int) -> None:
 
 
 def test_of_two_publishers_that_are_killed_no_card_is_lost_or_doubled(place):
-    play(place, 3)
+    play(place, 2)
 
 
 @pytest.mark.slow

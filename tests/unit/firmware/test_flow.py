@@ -112,6 +112,15 @@ def test_the_same_events_in_another_order_are_only_interpreted_again(made, small
     np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[order])
 
 
+@pytest.fixture(scope="module")
+def kept(small, tmp_path_factory):
+    """How an estimate was made that is in the cache."""
+    folder = tmp_path_factory.mktemp("kept")
+    given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": folder / "cache"}
+    make(small, folder, **given)
+    return given
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -121,23 +130,18 @@ def test_the_same_events_in_another_order_are_only_interpreted_again(made, small
     ],
     ids=["clock", "settings", "events"],
 )
-def test_another_clock_setting_or_data_set_is_another_firmware(small, tmp_path, changes):
-    given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": tmp_path / "cache"}
-    make(small, tmp_path, **given)
+def test_another_clock_setting_or_data_set_is_another_firmware(small, kept, tmp_path, changes):
     runs = Runs()
 
-    again = make(small, tmp_path, **(given | changes), run_step=runs)
+    again = make(small, tmp_path, **(kept | changes), run_step=runs)
 
     assert "firmware-trace" in runs.names
     assert not again.is_cached
 
 
-def test_how_the_work_is_shared_out_and_limited_changes_nothing(small, tmp_path):
-    given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": tmp_path / "cache"}
-    make(small, tmp_path, **given)
-
+def test_how_the_work_is_shared_out_and_limited_changes_nothing(small, kept, tmp_path):
     other = replace(QUICK, n_threads=1, synthesis_wall_s=50.0, memory_bytes=10**9)
-    assert make(small, tmp_path, **given, settings=other).is_cached
+    assert make(small, tmp_path, **kept, settings=other).is_cached
 
 
 def test_a_corrupted_entry_is_made_anew(small, tmp_path):
@@ -298,11 +302,11 @@ def test_a_folder_that_cannot_be_made_is_the_environments_fault(tiny, tmp_path):
         make(tiny, tmp_path, every_pair(), build=tmp_path / "file" / "build")
 
 
-def test_a_synthesis_that_takes_too_long_is_a_limit(small, tmp_path):
+def test_a_synthesis_that_takes_too_long_is_a_limit(tiny, tmp_path):
     settings = FirmwareSettings(n_workers=1, synthesis_wall_s=0.01, has_hls4ml=False)
 
     with pytest.raises(LimitError, match="did not end"):
-        make(small, tmp_path, plain_events(50, 6), settings=settings)
+        make(tiny, tmp_path, every_pair(), settings=settings)
 
 
 # --- Mutants -------------------------------------------------------------------------------------

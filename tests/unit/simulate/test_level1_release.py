@@ -24,6 +24,7 @@ from harness.simulate.level1.menu import names_of
 from harness.simulate.level1.objects import Objects
 from harness.simulate.level1.plan import Level1Chunk, Level1Plan, draw_parts, make_level1_plan
 from harness.simulate.level1.release import LAYOUTS, Layout, write_release
+from tests.level1 import shipped
 
 RUN, SIGNAL = "ZB_run396102", "WtoTauto3Mu"
 CHOSEN = (RUN, "SingleNeutrino_E-10-gun", SIGNAL)
@@ -35,7 +36,7 @@ def drawn(plan: Level1Plan, chunk: Level1Chunk) -> Level1Events:
     """Draw codes for a chunk; calorimeter objects come by falling ET."""
     _, rng = plan.seeds(chunk)
     n_events, data_set = chunk.n_events, BY_NAME[chunk.data_set]
-    layout = {group.name: group for group in load_manifest().challenge("cmsl1t").layout.objects}
+    layout = {group.name: group for group in shipped().layout.objects}
     collections = {}
     for one in COLLECTIONS:
         capacity = layout[one.kind].n_slots

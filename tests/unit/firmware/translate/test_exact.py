@@ -154,7 +154,7 @@ def assert_rounds_as_numpy(width: int, integer: int, kind) -> None:
     np.testing.assert_array_equal(evaluate(model, events), wanted)
 
 
-@pytest.mark.parametrize(("turn", "kind"), enumerate(KINDS))
+@pytest.mark.parametrize(("turn", "kind"), list(enumerate(KINDS)))
 def test_a_quantiser_rounds_as_numpy_does(turn, kind):
     """Two words in turn: each word meets each rounding, each sign and each overflow."""
     for n in (2 * turn, 2 * turn + 1):
