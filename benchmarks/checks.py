@@ -10,6 +10,7 @@ more than float32) is timed by itself, on the same network, and added.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import tempfile
 import time
@@ -69,7 +70,8 @@ def main() -> int:
 
 def _graph_s() -> float:
     """Time what the graph is asked before any event is scored."""
-    model = find_function(load_plugin(SUBMISSION), "network")()
+    with contextlib.chdir(SUBMISSION):  # A plugin is loaded in its own folder.
+        model = find_function(load_plugin(SUBMISSION), "network")()
     start = time.perf_counter()
     problems = [*mixing_problems(model, "network"), *type_problems(model, "network")]
     seconds = time.perf_counter() - start
