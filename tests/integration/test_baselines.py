@@ -17,6 +17,7 @@ from harness.board.rows import BoardRow
 from harness.card.files import read_card
 from harness.card.records import NotMeasured, WorkingPoint
 from harness.data import events as events_module
+from harness.data import training as training_module
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.split import is_in_part
@@ -232,7 +233,7 @@ def accesses(monkeypatch) -> list[tuple[str, np.ndarray]]:
             raise AssertionError(f"{process} was read past its selections")
         return mapped(challenge, process, root)
 
-    monkeypatch.setattr(events_module, "open_store", recording)
+    monkeypatch.setattr(training_module, "open_store", recording)
     monkeypatch.setattr(events_module, "open_events", guarded)
     return seen
 
