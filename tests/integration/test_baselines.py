@@ -233,7 +233,8 @@ def accesses(monkeypatch) -> list[tuple[str, np.ndarray]]:
             raise AssertionError(f"{process} was read past its selections")
         return mapped(challenge, process, root)
 
-    monkeypatch.setattr(training_module, "open_store", recording)
+    for module in (training_module, events_module):
+        monkeypatch.setattr(module, "open_store", recording)
     monkeypatch.setattr(events_module, "open_events", guarded)
     return seen
 
