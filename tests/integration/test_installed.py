@@ -82,6 +82,7 @@ found = harness.evaluate(np.asarray(events)[:, 0, 0], "toy", manifests=[sys.argv
 print(len(events) == found.n_events, len(harness.cards("results")))
 """
     cache = {"HARNESS_CACHE": str(harness.folder / "cache")}
+    (tmp_path / "results").mkdir()
     done = run([wheel, "-c", code, harness.manifest], tmp_path, **cache)
     assert done.stdout.split() == ["True", "0"], done.stderr
     listed = run([wheel.with_name("harness"), "data"], tmp_path, **cache)
