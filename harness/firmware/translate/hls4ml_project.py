@@ -125,11 +125,14 @@ def _mend_resizing(header: Path) -> None:
 
 @contextmanager
 def _mended_hls4ml() -> Iterator[None]:
-    """Mend three places in which hls4ml 1.3.0 computes something else than the network.
+    """Mend four places in which hls4ml 1.3.0 computes something else than the network.
 
     It merges a second quantiser in a row into the type of the first one's result, with the narrower
     word and the second one's rounding (and warns of it): an input that is cut and then saturated
     comes out rounded. Left alone, the second one becomes a layer of its own, which is exact.
+
+    It merges a quantiser into a reshape in front of it, which is another name of the same values:
+    where something else reads them too, nothing is quantised any more.
 
     It takes bits after the point off a saturating word where the values have fewer, also where they
     saturate: the largest value comes out smaller. For words that wrap it looks whether the word's
@@ -139,7 +142,11 @@ def _mended_hls4ml() -> Iterator[None]:
     """
     from hls4ml.converters.keras_v3.core import ReLUHandler
     from hls4ml.model.layers import Reshape, Transpose
-    from hls4ml.model.optimizer.passes.bit_exact import _produce_kif, get_input_layers
+    from hls4ml.model.optimizer.passes.bit_exact import (
+        _produce_kif,
+        get_input_layers,
+        get_output_layers,
+    )
     from hls4ml.model.optimizer.passes.hgq_proxy_model import (
         FixedPointQuantizer,
         FuseFixedPointQuantizer,
@@ -153,6 +160,8 @@ def _mended_hls4ml() -> Iterator[None]:
         source = get_input_layers(node)[0]
         while isinstance(source, Reshape | Transpose) and get_input_layers(source):
             source = get_input_layers(source)[0]
+            if len(get_output_layers(source)) > 1:
+                return False
         if source.attributes.get("_result_t_propagated", False):
             return False
         return bool(fuse(self, model, node))

@@ -46,6 +46,8 @@ def plain_network() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def model():
+    # Keras counts the layers that it names itself in the whole process.
+    keras.utils.clear_session(free_memory=False)
     return plain_network()
 
 

@@ -14,6 +14,7 @@ load_keras()
 
 import hgq.layers  # noqa: E402
 import keras  # noqa: E402
+from hgq.quantizer import Quantizer  # noqa: E402
 
 SLICES = {
     "some": lambda x: x[:, 2:5],
@@ -109,3 +110,20 @@ def test_hls4ml_repeats_the_values_of_a_smaller_input(kind, small, tmp_path):
 
     np.testing.assert_array_equal(scores, np.asarray(model(events)).ravel())
     assert "DA handler" not in printed
+
+
+def test_a_quantiser_behind_a_reshape_is_not_lost_where_others_read_the_same_values(tmp_path):
+    inputs = keras.Input((4, 3))
+    words = heads.input_words(inputs, ["fixed<10,5>"])
+    fine = heads.scale(words, [-1])
+    coarse = Quantizer(fixed(6, 3, is_signed=True, place="datalane"), name="coarse")
+    flat = coarse(keras.layers.Reshape((12,))(fine))
+    both = hgq.layers.QAdd(iq_confs=[fixed(12, 6, is_signed=True)] * 2, name="both")
+    joined = both([flat, keras.layers.Flatten()(fine)])
+    weights = 2.0 ** -(np.arange(12) % 4)
+    model = keras.Model(inputs, heads.combine(joined, weights[:, None], name="score"))
+    events = np.random.default_rng(1).uniform(-15, 15, (200, 4, 3)).astype(np.float32)
+
+    scores, _ = simulate_by_hls4ml(model, events, tmp_path)
+
+    np.testing.assert_array_equal(scores, np.asarray(model(events)).ravel())

@@ -56,7 +56,9 @@ def test_a_float_network_scores_as_onnxruntime(name, tmp_path, many_events):
 
     found = scores_of(rebuilt(path, tmp_path), many_events)
 
-    assert np.abs(found - expected).max() < 1e-5 * expected.std()
+    # A score far from the others is rounded in its own size.
+    allowed = 1e-5 * np.maximum(expected.std(), np.abs(expected))
+    assert (np.abs(found - expected) < allowed).all()
 
 
 @pytest.mark.parametrize("name", EXACT)
