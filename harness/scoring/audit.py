@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -103,7 +103,8 @@ def rescore_card(
     rescored = card.model_copy(
         update={
             "scorer_version": SCORER_VERSION,
-            "created": utc(datetime.now(UTC)),
+            # Times are to the second, and it comes after the card that it is made from.
+            "created": utc(max(datetime.now(UTC), card.created_at + timedelta(seconds=1))),
             "submission": card.submission.model_copy(update={"received": utc(card.received_at)}),
             "challenge": scored,
             "float_physics": float_physics,
