@@ -111,7 +111,7 @@ def _sections(rules: Challenge) -> dict[str, str]:
     """Return the sections of a manifest that a contest takes over from a challenge."""
     said = rules.model_dump(mode="json", exclude_defaults=True)
     if rules.merit is not None:
-        # The kind is a default of each, and what they are told apart by.
+        # The kind is a default of each, and that by which one knows which is which.
         said["merit"]["kind"] = rules.merit.kind
     of_events = ("layout", "preselection", "menu", "algorithms", "conditions")
     events = {name: said[name] for name in of_events if name in said}

@@ -183,7 +183,7 @@ def _to_redo(settings: ScoringSettings) -> list[_ToRedo]:
     contest = rules.contest_of(official)
     newest: dict[tuple[str, str], Entry] = {}
     last: dict[tuple[str, bool], Entry] = {}
-    # Two cards of one second are told apart by their numbers.
+    # Of two cards of one second, the one with the higher number is the later.
     for one in sorted(official, key=lambda one: (one.card.received_at, one.card.order)):
         team = contest.team_of(one)
         newest[team, one.card.submission.digest] = one

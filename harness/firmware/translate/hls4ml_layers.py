@@ -11,6 +11,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+from harness.firmware.translate.selections import choosing
+
 if TYPE_CHECKING:
     import keras
     from hls4ml.model.optimizer.passes.hgq_proxy_model import FixedPointQuantizer
@@ -226,9 +228,7 @@ def _repeating(x: keras.KerasTensor, target: Sequence[int], after: str) -> Itera
     """Give the layers that make a tensor one of another shape, as NumPy repeats its values."""
     shape = tuple(x.shape[1:])
     n_in, n_out = math.prod(shape), math.prod(target)
-    taken = np.broadcast_to(np.arange(n_in).reshape(shape), target).ravel()
-    matrix = np.zeros((n_in, n_out))
-    matrix[taken, np.arange(n_out)] = 1.0
+    matrix = choosing(np.broadcast_to(np.arange(n_in).reshape(shape), target), n_in)
     steps: tuple[tuple[str, Sequence[int], _Config], ...] = (
         ("Reshape", [n_in], {"target_shape": [n_in]}),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,11 +13,25 @@ from harness.submission.quantisers import settings
 
 if TYPE_CHECKING:
     import keras
+    from numpy.typing import NDArray
 
 _SLICE = "GetItem"
 _WORD = "ufixed<1,1>"
 # Entries of the matrix of one selection; hls4ml writes each of them.
 _MAX_ENTRIES = 2**18
+
+
+def choosing(places: NDArray[np.int64], n_values: int) -> NDArray[np.float64]:
+    """Return what values are multiplied by to take those at `places`, shape (n_values, n_places).
+
+    Examples
+    --------
+    >>> (np.array([5.0, 6.0, 7.0]) @ choosing(np.array([2, 0, 0]), 3)).tolist()
+    [7.0, 5.0, 5.0]
+    """
+    matrix = np.zeros((n_values, places.size))
+    matrix[places.ravel(), np.arange(places.size)] = 1.0
+    return matrix
 
 
 def without_slices(model: keras.Model) -> keras.Model:
@@ -57,11 +72,11 @@ def _select(operation: keras.Operation, x: keras.KerasTensor, key: object) -> ke
     keys = tuple(key) if isinstance(key, tuple | list) else (key,)
     # The first axis is that of the events, of which all are taken.
     inner = keys if keys[0] is Ellipsis else keys[1:]
-    chosen = np.arange(np.prod(shape, dtype=int)).reshape(shape)[inner]
-    matrix = np.zeros((int(np.prod(shape)), chosen.size))
-    if chosen.ndim == 0 or matrix.size > _MAX_ENTRIES:
+    chosen = np.arange(math.prod(shape)).reshape(shape)[inner]
+    n_values = math.prod(shape)
+    if chosen.ndim == 0 or n_values * chosen.size > _MAX_ENTRIES:
         return operation(x, key)
-    matrix[chosen.ravel(), np.arange(chosen.size)] = 1.0
+    matrix = choosing(chosen, n_values)
     layer = QDense(
         chosen.size,
         use_bias=False,
