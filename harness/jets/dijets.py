@@ -77,9 +77,10 @@ def leading_jets(events: Array, *, radius: float = 1.0, n_jets: int = 2) -> list
     """
     is_there = events[..., 0] > 0
     particles, counts = events[is_there], np.count_nonzero(is_there, axis=1)
-    jets = cluster(*particles.T, counts, radius=radius, min_pt_gev=_MIN_JET_GEV, with_members=True)
-    pt = np.hypot(jets.momenta[:, 1], jets.momenta[:, 2])
-    order = np.lexsort((-pt, jets.event))
+    pt, eta, phi = particles.T
+    jets = cluster(pt, eta, phi, counts, radius=radius, min_pt_gev=_MIN_JET_GEV, with_members=True)
+    jet_pt = np.hypot(jets.momenta[:, 1], jets.momenta[:, 2])
+    order = np.lexsort((-jet_pt, jets.event))
     place = np.arange(len(order)) - np.searchsorted(jets.event[order], jets.event[order])
     return [_members(particles, jets, order[place == number]) for number in range(n_jets)]
 
