@@ -43,6 +43,7 @@ from harness.challenge.merit import (
     point_text,
     without_last_digits,
 )
+from harness.challenge.mixture import Contamination
 from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
 from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
@@ -91,6 +92,7 @@ __all__ = [
     "Challenge",
     "Condition",
     "ConstituentLayout",
+    "Contamination",
     "CpuTarget",
     "DataFile",
     "EfficiencyAtRate",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from harness.challenge.files import FileName
 from harness.challenge.layout import MAX_CONSTITUENTS
 from harness.challenge.values import Value
 
@@ -37,6 +38,9 @@ class TableColumns(Value):
     sort_by_pt : bool
         Whether constituents are brought into the order of falling pT. Otherwise a file with other
         events is refused.
+    features : mapping of file to file
+        Published features of the two leading jets of each event of a file, in another table with
+        the same rows; `harness data check` compares them with what is computed from constituents.
     """
 
     coordinates: Coordinates = "pt_eta_phi"
@@ -45,6 +49,9 @@ class TableColumns(Value):
     label: TableColumn | None = None
     widths: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1)
     sort_by_pt: bool = False
+    features: dict[FileName, FileName] = Field(
+        default_factory=dict, exclude_if=lambda files: not files
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> TableColumns:

@@ -19,6 +19,7 @@ from harness.challenge.columns import TableColumns
 from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
 from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
+from harness.challenge.mixture import Contamination
 from harness.challenge.rules import IntakeRules, RankingRules
 from harness.challenge.source import Source
 from harness.challenge.split import Split
@@ -106,6 +107,9 @@ class Challenge(Value):
         By which the rate of an entry is shown: runs, pile-up.
     training_signals : bool
         Whether signals may have a training part, which `harness.data.training_events` gives.
+    contamination : Contamination or None
+        Of a challenge of weak learning: the signal in what `training_events` gives. It needs
+        `training_signals`.
     private : str
         What everybody sees before a private challenge is opened. ``public_parts``: the cards
         without hidden signals. ``until_open``: nothing.
@@ -139,6 +143,9 @@ class Challenge(Value):
         default=(), max_length=16, exclude_if=lambda stated: not stated
     )
     training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
+    contamination: Contamination | None = Field(
+        default=None, exclude_if=lambda stated: stated is None
+    )
     collision_rate_hz: Positive = 40e6
     targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
     # Stands in the manifest where there is one target; it becomes the first of `targets`.
@@ -213,6 +220,7 @@ class Challenge(Value):
         self._check_beside()
         self._check_source()
         self._check_columns()
+        self._check_contamination()
         self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
@@ -276,6 +284,23 @@ class Challenge(Value):
         if self.layout.n_objects > self.columns.n_constituents:
             held = self.columns.n_constituents
             raise ValueError(f"the layout has more constituents than columns, which have {held:,}")
+
+    def _check_contamination(self) -> None:
+        """Refuse a mixture of signals that have no events to train on, or without background."""
+        if self.contamination is None:
+            return
+        if not self.training_signals:
+            raise ValueError("contamination mixes signals into training: training_signals: true")
+        if unknown := set(self.contamination.s_over_b) - set(self.processes("signal")):
+            raise ValueError(f"contamination names {min(unknown)}, which is no signal")
+        if self.split.kind == "hashed" and not self.split.train:
+            raise ValueError("contamination: no background is in the training part")
+
+    @property
+    def shared_out(self) -> frozenset[str]:
+        """Processes whose events a hashed split shares out; of all others every event is tested."""
+        mixed = () if self.contamination is None else self.contamination.s_over_b
+        return frozenset({*self.processes("background"), *mixed})
 
     def _check_beside(self) -> None:
         """Refuse what needs a dataset beside the events that is not named."""

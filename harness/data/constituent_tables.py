@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import PARTS, Challenge, DataFile, EventLayout, TableColumns, events_within
+from harness.challenge import (
+    PARTS,
+    Challenge,
+    ConstituentLayout,
+    DataFile,
+    EventLayout,
+    TableColumns,
+    events_within,
+)
 from harness.data.cache import check_count, has_parts
 from harness.data.cache_record import ReadingReport
 from harness.data.event_source import EventSource
@@ -48,6 +56,21 @@ def open_table_source(
         parts=np.full(n_events, part, np.int8) if has_parts(challenge, file) else None,
         reading=lambda: reading.report(piece, n_events),
     )
+
+
+def read_rows(challenge: Challenge, path: Path, rows: slice) -> NDArray[np.float32]:
+    """Read rows of a table as events, whatever their process and with all their constituents.
+
+    Returns
+    -------
+    float32 array, shape (m, n_constituents of the file, 3)
+    """
+    assert challenge.columns is not None
+    piece = DataFile(name=path.name, role="background", process="any", title="any")
+    layout = ConstituentLayout(n_constituents=challenge.columns.n_constituents)
+    reading = _Reading(path=path, layout=layout, columns=challenge.columns, piece=piece)
+    with opened_table(path) as table:
+        return reading.of_rows(table, rows)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,6 +125,13 @@ class _Reading:
             raise self._no_events()
         if n_read != n_events:
             check_count(self.piece, n_read)
+
+    def of_rows(self, table: PandasTable, rows: slice) -> NDArray[np.float32]:
+        """Read rows of any process."""
+        start = self._check(table)
+        block = table.read(rows)[start.block]
+        found = block[:, start.column : start.column + self.columns.n_values]
+        return self._events(found, rows.start)
 
     def report(self, piece: DataFile, n_events: int) -> ReadingReport:
         """Say what was done to the events."""

@@ -7,6 +7,13 @@ many jets at a time and looks at each by itself, so that an entry of the open di
 
 from harness.jets.clustering import ClusteredJets, cluster
 from harness.jets.correlators import EnergyCorrelators, energy_correlators
+from harness.jets.dijets import (
+    DIJET_FEATURES,
+    JET_FEATURES,
+    dijet_features,
+    dijet_mass,
+    leading_jets,
+)
 from harness.jets.images import jet_images
 from harness.jets.momenta import (
     centred,
@@ -22,10 +29,14 @@ from harness.jets.momenta import (
 from harness.jets.subjettiness import subjettiness
 
 __all__ = [
+    "DIJET_FEATURES",
+    "JET_FEATURES",
     "ClusteredJets",
     "EnergyCorrelators",
     "centred",
     "cluster",
+    "dijet_features",
+    "dijet_mass",
     "energy_correlators",
     "four_momenta",
     "from_components",
@@ -34,6 +45,7 @@ __all__ = [
     "jet_images",
     "jet_mass",
     "jet_momentum",
+    "leading_jets",
     "n_constituents",
     "subjettiness",
     "wrapped",
