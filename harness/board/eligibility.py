@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.board.contest import Contest, merit_of_rules
@@ -74,7 +74,10 @@ def requirements(firmware: Firmware, target: Target, rules: RankingRules) -> lis
         ("latency", _graded(firmware.latency_ns, firmware.latency_cycles), target.max_latency_ns),
         ("initiation interval", _product(firmware.interval_cycles, period), target.max_interval_ns),
     ]
-    found = [_check(name, figure, limit, rules, unit="ns") for name, figure, limit in checked]
+    found = [
+        _check(name, figure, limit, rules.accepted_evidence, unit="ns")
+        for name, figure, limit in checked
+    ]
     for name, title in RESOURCE_TITLES.items():
         limit, figure = getattr(target.budget, name), getattr(firmware, name)
         held = firmware.available.get(name)
@@ -82,7 +85,7 @@ def requirements(firmware: Firmware, target: Target, rules: RankingRules) -> lis
             # Without a budget there is still no more of it than the part has.
             limit = held if figure.value > held else None
         if limit is not None:
-            found.append(_check(title, figure, float(limit), rules))
+            found.append(_check(title, figure, float(limit), rules.accepted_for_resources))
     return found
 
 
@@ -102,26 +105,32 @@ def _product(cycles: Figure | NotMeasured, period: Figure | NotMeasured) -> Figu
 
 
 def _check(
-    name: str, figure: Figure | NotMeasured, limit: float, rules: RankingRules, *, unit: str = ""
+    name: str,
+    figure: Figure | NotMeasured,
+    limit: float,
+    accepted: Sequence[Evidence],
+    *,
+    unit: str = "",
 ) -> Requirement:
     if isinstance(figure, NotMeasured):
         value, evidence = None, None
         reason = f"{name} was not measured: {figure.not_measured}"
     else:
         value, evidence = figure.value, figure.evidence
-        reason = _shortfall(name, figure, limit, rules, unit=unit)
+        reason = _shortfall(name, figure, limit, accepted, unit=unit)
     return Requirement(
         name=name, value=value, limit=limit, unit=unit, evidence=evidence, reason=reason
     )
 
 
-def _shortfall(name: str, figure: Figure, limit: float, rules: RankingRules, *, unit: str) -> str:
+def _shortfall(
+    name: str, figure: Figure, limit: float, accepted: Sequence[Evidence], *, unit: str
+) -> str:
     after = f" {unit}" if unit else ""
     if figure.value > limit:
         return f"{name} {figure.value:,.6g}{after} is over the limit of {limit:,.6g}{after}"
-    if figure.evidence not in rules.accepted_evidence:
-        accepted = ", ".join(rules.accepted_evidence)
-        return f"{name} rests on {figure.evidence}; this contest accepts {accepted}"
+    if figure.evidence not in accepted:
+        return f"{name} rests on {figure.evidence}; this contest accepts {', '.join(accepted)}"
     return ""
 
 
@@ -345,6 +354,9 @@ def _firmware_reasons(card: ScoreCard, target: Target, rules: RankingRules) -> I
         return
     if firmware.is_handed_in and not rules.accept_handed_in:
         yield "firmware reports were handed in, not made here"
+    elif firmware.is_handed_in and (firmware.unchecked is None or firmware.unchecked):
+        what = "; ".join(firmware.unchecked or ("the design",))
+        yield f"handed-in reports that were not compared with the submission in all: {what}"
     if firmware.target.part != target.part:
         yield f"made for the part {firmware.target.part}, not {target.part}"
     for requirement in requirements(firmware, target, rules):

@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+from harness.challenge.columns import TableColumns
 from harness.challenge.declared import (
     LEARNING_TITLES,
     NOT_SUPERVISED,
@@ -121,6 +122,7 @@ __all__ = [
     "Source",
     "Split",
     "StatedTarget",
+    "TableColumns",
     "Target",
     "TprAtFpr",
     "Utc",

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict, JsonValue
 
+from harness.challenge.columns import TableColumns
 from harness.challenge.files import DataFile
 from harness.challenge.layout import AnyLayout
 from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
@@ -88,6 +89,8 @@ class Challenge(Value):
     source : Source or None
         Where all data sets lie, in a format with a reader of its own; None: HDF5 files, each with
         an address of its own.
+    columns : TableColumns or None
+        Of files that are tables of pandas: what their columns hold.
     merit : Merit or None
         What is ranked, of each signal; None: the TPR at `working_point`.
     menu : str or None
@@ -121,6 +124,7 @@ class Challenge(Value):
     layout: AnyLayout
     preselection: Preselection | None = None
     source: Source | None = Field(default=None, exclude_if=lambda source: source is None)
+    columns: TableColumns | None = Field(default=None, exclude_if=lambda columns: columns is None)
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
@@ -196,7 +200,7 @@ class Challenge(Value):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Challenge:
-        names = [source.name for file in self.files for source in file.sources]
+        names = [(source.name, source.label) for file in self.files for source in file.sources]
         processes = [file.process for file in self.files]
         if len(set(names)) != len(names) or len(set(processes)) != len(processes):
             raise ValueError("two files share a name or a process")
@@ -208,6 +212,7 @@ class Challenge(Value):
             raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
         self._check_beside()
         self._check_source()
+        self._check_columns()
         self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
@@ -252,6 +257,25 @@ class Challenge(Value):
             raise ValueError(f"source.reading names {', '.join(sorted(unknown))}")
         if lacking := self.layout.lacks("pt") if self.source.reading.kinds else None:
             raise ValueError(f"source.reading is by pT; {lacking}")
+
+    def _check_columns(self) -> None:
+        """Refuse labels without the column that says them, and columns of no constituents."""
+        sources = [source for file in self.files for source in file.sources]
+        labelled = [source for source in sources if source.label is not None]
+        if labelled and (self.columns is None or self.columns.label is None):
+            raise ValueError(f"{labelled[0].name} has a label, but no columns.label says it")
+        names = {source.name for source in labelled}
+        if both := [one.name for one in sources if one.label is None and one.name in names]:
+            raise ValueError(f"{both[0]} is named once with a label and once without")
+        if self.columns is None:
+            return
+        if self.source is not None:
+            raise ValueError("columns belong to files, not to the data sets of a source")
+        if self.layout.kind != "constituents" or self.layout.features != ("pt", "eta", "phi"):
+            raise ValueError("columns need a layout of constituents with pt, eta and phi")
+        if self.layout.n_objects > self.columns.n_constituents:
+            held = self.columns.n_constituents
+            raise ValueError(f"the layout has more constituents than columns, which have {held:,}")
 
     def _check_beside(self) -> None:
         """Refuse what needs a dataset beside the events that is not named."""

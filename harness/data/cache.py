@@ -152,6 +152,8 @@ def _difference(
 
 def _other_count(file: DataFile, record: CacheRecord, parts: Sequence[Part]) -> str | None:
     """Say if other events are there than the manifest says, or not all parts of a data set."""
+    if record.labels != file.labels:
+        return "the cache holds events of another label"
     if not file.part_events:
         if file.n_events in {None, record.n_events}:
             return None
@@ -204,6 +206,7 @@ def store_events(
         checksum=checksum,
         shape=(source.n_events, *challenge.layout.shape),
         reading=None if source.reading is None else source.reading(),
+        labels=file.labels,
         algorithms=source.algorithms.names if source.algorithms else (),
         n_entries=_count_entries(folder / EVENTS_NAME),
         structure=structure,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, DataFile, FormatName, Part
+from harness.data.constituent_tables import open_table_source
 from harness.data.event_files import open_source
 from harness.data.event_source import EventSource
 from harness.data.level1.comparing import Comparison, compare
@@ -51,6 +52,7 @@ class FolderFormat:
 
 FORMATS: Mapping[FormatName, FileFormat | FolderFormat] = {
     "hdf5": FileFormat(open=open_source),
+    "pandas_hdf5": FileFormat(open=open_table_source),
     "level1_parquet": FolderFormat(open=open_data_set, files=data_set_files, compare=compare),
 }
 
@@ -76,9 +78,9 @@ def compare_files(
     return found.compare(challenge, folder, progress)
 
 
-def file_format() -> FileFormat:
-    """Return the format of challenges without a source."""
-    found = FORMATS["hdf5"]
+def file_format(challenge: Challenge) -> FileFormat:
+    """Return the format of the files of a challenge without a source."""
+    found = FORMATS["hdf5" if challenge.columns is None else "pandas_hdf5"]
     assert isinstance(found, FileFormat)
     return found
 

@@ -22,7 +22,7 @@ from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.vendor import build
 from harness.firmware.vendor.tool import run_vendor_tool
-from tests.firmware_bench import every_pair, make_firmware
+from tests.firmware_bench import every_pair, make_firmware, make_project
 from tests.golden.firmware import make_reports as golden
 
 HLS = """#!{python}
@@ -87,20 +87,7 @@ def tools(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def project(tiny, tmp_path_factory) -> Path:
-    from harness.firmware.translate.translation import trace_network
-
-    folder = tmp_path_factory.mktemp("project")
-    trace_network(
-        {
-            "precision": None,
-            "has_hls4ml": True,
-            "part": "xcvu9p-flga2104-2-e",
-            "clock_period_ns": 5.0,
-        },
-        {"graph": tiny[0], "weights": tiny[1]},
-        {name: folder / f"{name}.tar" for name in ("program", "layers", "project")},
-    )
-    return folder / "project.tar"
+    return make_project(tiny, tmp_path_factory.mktemp("project"))
 
 
 def run_step(project: Path, folder: Path, *, has_vivado: bool = False, timeout_s: float = 60.0):
