@@ -44,7 +44,14 @@ from harness.challenge.merit import (
     without_last_digits,
 )
 from harness.challenge.mixture import Contamination
-from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
+from harness.challenge.rules import (
+    EVIDENCE_LADDER,
+    Account,
+    Evidence,
+    IntakeRules,
+    RankingRules,
+    weakest,
+)
 from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
 from harness.challenge.target import (
@@ -140,5 +147,6 @@ __all__ = [
     "mix64",
     "point_text",
     "utc",
+    "weakest",
     "without_last_digits",
 ]

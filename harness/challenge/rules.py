@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,6 +14,17 @@ from harness.challenge.values import Name, Positive, Utc, Value, ascending
 Evidence = Literal["estimate", "rtl", "csynth", "post_synth", "post_route"]
 # The ladder of evidence, weakest first.
 EVIDENCE_LADDER: tuple[Evidence, ...] = ("estimate", "rtl", "csynth", "post_synth", "post_route")
+
+
+def weakest(evidence: Iterable[Evidence]) -> Evidence:
+    """Return the lowest rung of the ladder among some: that of a figure made of several.
+
+    Examples
+    --------
+    >>> weakest(["rtl", "estimate"])
+    'estimate'
+    """
+    return min(evidence, key=EVIDENCE_LADDER.index)
 
 
 FormerMetric = Literal["geometric_mean_tpr", "mean_tpr", "lowest_tpr"]

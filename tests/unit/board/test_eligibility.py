@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.board.eligibility import requirements
 from harness.card.records import (
     NO_SECOND_TRANSLATOR,
     SECOND_TRANSLATOR,
@@ -12,7 +13,7 @@ from harness.card.records import (
     IsolationRecord,
     NotMeasured,
 )
-from harness.challenge import Budget
+from harness.challenge import Budget, RankingRules
 from tests.boards import board, reasons, with_point
 from tests.cards import SIGNALS, TARGET, make_card, make_challenge, make_firmware
 
@@ -80,6 +81,9 @@ def test_latency_is_gated_by_the_evidence_of_its_cycles():
     firmware = make_firmware()
     assert firmware.latency_ns.evidence == "estimate"
     assert reasons(make_card(firmware=firmware)) == ()
+    shown = {one.name: one.evidence for one in requirements(firmware, TARGET, RankingRules())}
+    assert shown["latency"] == shown["initiation interval"] == "estimate"
+    assert shown["LUT"] == "rtl"
     only_estimate = firmware.model_copy(
         update={"latency_cycles": NotMeasured(not_measured="no simulation")}
     )
