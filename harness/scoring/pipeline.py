@@ -37,6 +37,7 @@ from harness.data.published import published_test, refuse_closed
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.interpret import score_by_program
+from harness.firmware.registry import check_backend
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import require_extra
@@ -81,6 +82,8 @@ def score(
     is_quick: bool = False,
     has_firmware: bool = True,
     reports: str | PathLike[str] | None = None,
+    backend: str = "rtl",
+    has_implementation: bool = False,
     settings: FirmwareSettings | None = None,
     has_stress: bool = False,
     fresh: str | PathLike[str] | None = None,
@@ -107,6 +110,11 @@ def score(
         Whether to make firmware of a network of the trigger division.
     reports : path, optional
         A vendor's reports of this network: its timing and resources in place of those made here.
+    backend : str
+        What makes the firmware: ``rtl``, ``estimate``, ``vitis``, ``vivado``, or one of another
+        package.
+    has_implementation : bool
+        Whether ``vitis`` or ``vivado`` goes on to place and route.
     settings : FirmwareSettings, optional
         Limits of time, memory and size of the firmware.
     has_stress : bool
@@ -133,6 +141,7 @@ def score(
         rules = public_challenge(refuse_closed(rules))
     if has_firmware and not is_quick and submission.spec.division == "trigger" and rules.fpga:
         require_extra()
+        check_backend(backend, has_implementation=has_implementation)
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))
@@ -160,6 +169,8 @@ def score(
             is_quick=is_quick,
             has_firmware=has_firmware and not is_quick,
             reports=None if reports is None else Path(reports),
+            backend=backend,
+            has_implementation=has_implementation,
             settings=settings,
             has_stress=has_stress,
             fresh={} if fresh is None else find_fresh(rules, Path(fresh)),
@@ -334,9 +345,10 @@ def _with_firmware(
             background=run.mixture.rows_without(run.challenge.signals),
             network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
             settings=run.settings or FirmwareSettings(),
+            has_implementation=run.has_implementation,
             progress=run.clock.tell,
         )
-        made = synthesise(request, cache_root=run.store.root / "firmware")
+        made = synthesise(request, backend=run.backend, cache_root=run.store.root / "firmware")
         report, artefacts = made.report, made.artefacts
         if vendor is not None and isinstance(report, Firmware):
             kept = (path for path in artefacts if path.name == HLS4ML_PROJECT)
