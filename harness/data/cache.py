@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from blake3 import blake3
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
@@ -229,9 +230,13 @@ def _store_objects(
     key = challenge.split.key
     check = StructureCheck(source=file.name, layout=challenge.layout)
     digest = ContentDigest(source)
+    # Of the file; one whose header comes last is read again.
+    written = None if challenge.layout.is_sparse else blake3()
     check_space(folder, cache_bytes(challenge.layout, source.n_events))
     with (
-        writing_events(folder / EVENTS_NAME, challenge.layout, source.n_events) as write,
+        writing_events(
+            folder / EVENTS_NAME, challenge.layout, source.n_events, digest=written
+        ) as write,
         writing_npy(folder / _hashes_name(key), shape[:1], "<u8") as hashes,
     ):
         done = 0
@@ -249,7 +254,7 @@ def _store_objects(
         if digest.is_of_test_events:
             _check_content(file, checksum, expected)
         (folder / ABOUT_NAME).unlink(missing_ok=True)
-    seal(folder / EVENTS_NAME)
+    seal(folder / EVENTS_NAME, None if written is None else written.hexdigest())
     seal(folder / _hashes_name(key))
     return checksum, check.report()
 
