@@ -19,6 +19,7 @@ from harness.card.figures import Text as Text
 from harness.card.figures import UnreachedWorkingPoint as UnreachedWorkingPoint
 from harness.card.html import table_html
 from harness.card.in_trigger import MenuGain, MenuSummary, Stability
+from harness.card.mass import MassFigures
 from harness.challenge import (
     AnyTarget,
     Evidence,
@@ -169,6 +170,8 @@ class Physics(Value):
         What the scores add to the menu of the trigger, where the challenge has one.
     stability : Stability or None
         The rates of the working points by run, pile-up and the like, where the challenge has them.
+    mass : MassFigures or None
+        What cuts on the score do to the mass of the events, where the challenge states one.
     """
 
     arithmetic: Literal["float", "firmware"]
@@ -181,6 +184,7 @@ class Physics(Value):
     merit: MeasuredMerit | None = Field(default=None, exclude_if=lambda merit: merit is None)
     menu: MenuGain | None = Field(default=None, exclude_if=lambda menu: menu is None)
     stability: Stability | None = Field(default=None, exclude_if=lambda found: found is None)
+    mass: MassFigures | None = Field(default=None, exclude_if=lambda found: found is None)
 
     def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
         """Return the working point whose nominal FPR is `fpr`.

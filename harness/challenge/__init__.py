@@ -25,6 +25,7 @@ from harness.challenge.layout import (
     events_within,
     in_turn,
 )
+from harness.challenge.mass import MASS, BumpHunt, MassObservable, SmoothFit
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -75,6 +76,7 @@ __all__ = [
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
     "LEARNING_TITLES",
+    "MASS",
     "MERIT_KINDS",
     "NAME_PATTERN",
     "NOT_SUPERVISED",
@@ -87,6 +89,7 @@ __all__ = [
     "AnyTarget",
     "AreaUnderCurve",
     "Budget",
+    "BumpHunt",
     "Challenge",
     "Condition",
     "ConstituentLayout",
@@ -102,6 +105,7 @@ __all__ = [
     "ImageLayout",
     "IntakeRules",
     "Learning",
+    "MassObservable",
     "MaxSic",
     "Merit",
     "Method",
@@ -118,6 +122,7 @@ __all__ = [
     "ReadingRules",
     "RejectionAtTpr",
     "SignalsSeen",
+    "SmoothFit",
     "Source",
     "Split",
     "StatedTarget",
