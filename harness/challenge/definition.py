@@ -206,6 +206,9 @@ class Challenge(Value):
             raise ValueError("two files share a name or a process")
         if not any(file.role == "background" for file in self.files):
             raise ValueError("no file has the role background")
+        known = {None, *self.processes("background"), *self.signals}
+        if strangers := [file for file in self.files if file.variation_of not in known]:
+            raise ValueError(f"{strangers[0].process}: variation_of names no process that is scored")
         if self.working_point not in self.false_positive_rates:
             raise ValueError("working_point is not among false_positive_rates")
         if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
