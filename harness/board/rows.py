@@ -29,7 +29,6 @@ from harness.card.records import (
     SignalMerit,
 )
 from harness.challenge import (
-    EVIDENCE_LADDER,
     AnyTarget,
     CpuTarget,
     Evidence,
@@ -40,6 +39,7 @@ from harness.challenge import (
     TprAtFpr,
     Value,
     input_rate_khz,
+    weakest,
     without_last_digits,
 )
 
@@ -134,7 +134,7 @@ class BoardRow(Value):
     processor_ms : float, NotMeasured or None
         Processor time of one event; None where the gate is no processor.
     evidence : str or None
-        The weakest evidence among latency in cycles, interval and resources.
+        The weakest evidence among latency (cycles and ns), interval and resources.
     """
 
     rank: int | None
@@ -499,10 +499,14 @@ def _cost(cost: Cost | NotMeasured, name: str) -> int | NotMeasured:
 
 
 def weakest_evidence(firmware: Firmware | NotMeasured) -> Evidence | None:
-    """Return the weakest evidence among the figures that an entry is judged by."""
+    """Return the weakest evidence among the figures that are shown and that an entry is judged by.
+
+    Nanoseconds are among them: without place and route the clock period is an estimate.
+    """
     if isinstance(firmware, NotMeasured):
         return None
     figures = (
+        firmware.latency_ns,
         firmware.latency_cycles,
         firmware.interval_cycles,
         firmware.lut,
@@ -510,8 +514,8 @@ def weakest_evidence(firmware: Firmware | NotMeasured) -> Evidence | None:
         firmware.dsp,
         firmware.bram18,
     )
-    found = [EVIDENCE_LADDER.index(one.evidence) for one in figures if isinstance(one, Figure)]
-    return EVIDENCE_LADDER[min(found)] if found else None
+    found = [one.evidence for one in figures if isinstance(one, Figure)]
+    return weakest(found) if found else None
 
 
 def describe_lead(board: Board) -> str:

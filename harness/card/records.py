@@ -377,7 +377,13 @@ class Artefact(Value):
 
 
 class Firmware(Value):
-    """The firmware of a network: its timing and resources, each with its evidence."""
+    """The firmware of a network: its timing and resources, each with its evidence.
+
+    Attributes
+    ----------
+    unchecked : tuple of str or None
+        Of reports that were handed in: what of them could not be compared with the submission.
+    """
 
     backend: Name
     is_handed_in: bool = False
@@ -400,6 +406,8 @@ class Firmware(Value):
     verdicts: tuple[Verdict, ...] = ()
     artefacts: tuple[Artefact, ...] = ()
     notes: tuple[Text, ...] = ()
+    # None where the figures were made here, and in cards that do not say it.
+    unchecked: tuple[Text, ...] | None = Field(default=None, exclude_if=lambda names: names is None)
 
     @property
     def is_within_target(self) -> bool:

@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+from harness.challenge.columns import TableColumns
 from harness.challenge.declared import (
     LEARNING_TITLES,
     NOT_SUPERVISED,
@@ -43,7 +44,15 @@ from harness.challenge.merit import (
     point_text,
     without_last_digits,
 )
-from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
+from harness.challenge.mixture import Contamination
+from harness.challenge.rules import (
+    EVIDENCE_LADDER,
+    Account,
+    Evidence,
+    IntakeRules,
+    RankingRules,
+    weakest,
+)
 from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
 from harness.challenge.target import (
@@ -93,6 +102,7 @@ __all__ = [
     "Challenge",
     "Condition",
     "ConstituentLayout",
+    "Contamination",
     "CpuTarget",
     "DataFile",
     "EfficiencyAtRate",
@@ -126,6 +136,7 @@ __all__ = [
     "Source",
     "Split",
     "StatedTarget",
+    "TableColumns",
     "Target",
     "TprAtFpr",
     "Utc",
@@ -141,5 +152,6 @@ __all__ = [
     "mix64",
     "point_text",
     "utc",
+    "weakest",
     "without_last_digits",
 ]

@@ -28,6 +28,7 @@ class Piece(Value):
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    label: int | None = Field(default=None, exclude_if=lambda label: label is None)
 
 
 def join_checksums(checksums: Sequence[str]) -> str:
@@ -59,6 +60,9 @@ class DataFile(Value):
         Events that the file is known to hold.
     part : str or None
         Of a published split: the part that all events of the file are in.
+    label : int or None
+        Only the events of the file with this number in the column `label` of the challenge's
+        `columns` are of the process; None: all of them. Other processes may be in the same file.
     pieces : tuple of Piece
         The files, where the process has several. Their number of events and checksum are then
         those of all together, as far as they are known.
@@ -83,6 +87,7 @@ class DataFile(Value):
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
     variation_of: Name | None = Field(default=None, exclude_if=lambda one: one is None)
+    label: int | None = Field(default=None, exclude_if=lambda label: label is None)
     pieces: tuple[Piece, ...] = Field(default=(), exclude_if=lambda pieces: not pieces)
     part_events: dict[Part, Annotated[int, Field(ge=1)] | None] = Field(
         default_factory=dict, exclude_if=lambda counts: not counts
@@ -107,7 +112,10 @@ class DataFile(Value):
             self._check_data_set()
         if not self.pieces:
             return self
-        own = {"record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part}
+        own = {
+            "record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part,
+            "label": self.label,
+        }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.process} has pieces: each of them has its own {stated[0]}")
         if any((piece.url or "").startswith("package:") for piece in self.pieces):
@@ -124,7 +132,7 @@ class DataFile(Value):
         url = None if (self.url or "").startswith("package:") else self.url
         own = {
             "record": self.record, "url": url, "n_bytes": self.n_bytes, "part": self.part,
-            "pieces": self.pieces or None,
+            "pieces": self.pieces or None, "label": self.label,
         }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.name} has part_events, so that it has no {stated[0]}")
@@ -143,6 +151,12 @@ class DataFile(Value):
             return (self,)
         kept = {"role": self.role, "process": self.process, "title": self.title}
         return tuple(DataFile(**kept, **piece.model_dump()) for piece in self.pieces)
+
+    @property
+    def labels(self) -> tuple[int | None, ...]:
+        """The label of each file; empty where no file has one."""
+        labels = tuple(source.label for source in self.sources)
+        return labels if any(label is not None for label in labels) else ()
 
     @property
     def stated_parts(self) -> frozenset[Part]:

@@ -43,7 +43,7 @@ from harness.data.beside import (
 )
 from harness.data.cache_record import CacheRecord
 from harness.data.event_source import ContentDigest, EventSource
-from harness.data.mass import mass_of
+from harness.data.mass import event_mass
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
 from harness.data.pins import Pin
 from harness.data.seal import damage, remove_sealed, seal
@@ -154,6 +154,8 @@ def _difference(
 
 def _other_count(file: DataFile, record: CacheRecord, parts: Sequence[Part]) -> str | None:
     """Say if other events are there than the manifest says, or not all parts of a data set."""
+    if record.labels != file.labels:
+        return "the cache holds events of another label"
     if not file.part_events:
         if file.n_events in {None, record.n_events}:
             return None
@@ -206,6 +208,7 @@ def store_events(
         checksum=checksum,
         shape=(source.n_events, *challenge.layout.shape),
         reading=None if source.reading is None else source.reading(),
+        labels=file.labels,
         algorithms=source.algorithms.names if source.algorithms else (),
         n_entries=_count_entries(folder / EVENTS_NAME),
         structure=structure,
@@ -326,11 +329,10 @@ def open_mass(challenge: Challenge, process: str, root: Path) -> NDArray[np.floa
 
 def _write_mass(path: Path, challenge: Challenge) -> None:
     assert challenge.mass is not None
-    compute = mass_of(challenge.mass)
     events = path.with_name(EVENTS_NAME)
     with writing_npy(path, (len(map_events(events)),), "<f8") as stream:
         for _, chunk in npy.read_events(events):
-            values = compute(np.asarray(chunk), challenge.layout)
+            values = event_mass(challenge.mass, np.asarray(chunk), challenge.layout)
             stream.write(values.astype("<f8", copy=False).data)
     seal(path)
 

@@ -174,8 +174,9 @@ class EventStore:
     def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
         """Return the positions of the events of `process` that are in `part`, rising.
 
-        Background is split by its hashes, or as the files say. All events of every other process
-        are test events, but those of a signal's published training part.
+        Background, and a signal that is mixed into it for training, is split by its hashes, or as
+        the files say. All events of every other process are test events, but those of a signal's
+        published training part.
 
         Raises
         ------
@@ -190,7 +191,7 @@ class EventStore:
             self._check_part(file, part)
             parts = open_parts(self.challenge, process, self.root)
             return np.flatnonzero(parts == PARTS.index(part)).astype(np.int64, copy=False)
-        if self._is_background(process):
+        if process in self.challenge.shared_out:
             is_chosen = is_in_part(self.hashes(process), self.challenge.split, part)
             return np.flatnonzero(is_chosen).astype(np.int64, copy=False)
         if part != "test":
@@ -211,12 +212,11 @@ class EventStore:
 
     def select(self, process: str, part: Part) -> EventSelection:
         """Return the events of `process` in `part`, gathered when they are asked for."""
-        events, indices = self.events(process), self.indices(process, part)
-        return EventSelection(process, events, indices, self._on_access)
+        return self.choose(process, self.indices(process, part))
 
-    def _is_background(self, process: str) -> bool:
-        self.record(process)
-        return process in self.challenge.processes("background")
+    def choose(self, process: str, indices: NDArray[np.int64]) -> EventSelection:
+        """Return some events of `process`, gathered when they are asked for."""
+        return EventSelection(process, self.events(process), indices, self._on_access)
 
 
 def open_store(

@@ -8,18 +8,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout, MassObservable
-from harness.errors import UsageError
+from harness.jets import invariant_mass, jet_mass, jet_momentum, leading_jets
+from harness.jets.momenta import pieces
 
-Mass = Callable[[NDArray[np.float32], EventLayout], NDArray[np.float64]]
+Array = NDArray[np.float64]
+_AT_A_TIME = 1024
 
 
-def constituents_mass(events: NDArray[np.float32], layout: EventLayout) -> NDArray[np.float64]:
-    """Return the invariant mass of all constituents together, each without a mass of its own.
+def leading_jets_mass(events: Array) -> Array:
+    """Return the mass of the two leading anti-kT jets of radius 1.0 together; NaN without two."""
+    found = np.full(len(events), np.nan)
+    for piece in pieces(events, _AT_A_TIME):
+        first, second = leading_jets(np.asarray(events[piece], np.float64))
+        momenta = jet_momentum(first) + jet_momentum(second)
+        has_both = second[:, 0, 0] > 0
+        found[piece][has_both] = invariant_mass(momenta[has_both])
+    return found
 
-    Summed in float64: the mass is a small difference of large numbers.
+
+# Kinds of mass that are made from the events: from pT [GeV], eta and phi [rad], shape (n, m, 3),
+# to masses [GeV], shape (n,). A line for each.
+MASSES: Mapping[str, Callable[[Array], Array]] = {
+    "constituents": jet_mass,
+    "leading_jets": leading_jets_mass,
+}
+
+
+def event_mass(
+    mass: MassObservable, events: NDArray[np.float32], layout: EventLayout
+) -> NDArray[np.float64]:
+    """Return the mass of each event.
 
     Parameters
     ----------
+    mass : MassObservable
+        Of a kind that is made from the events.
     events : float32 array, shape (n, n_objects, n_features)
         As they are in the file.
     layout : EventLayout
@@ -28,36 +51,9 @@ def constituents_mass(events: NDArray[np.float32], layout: EventLayout) -> NDArr
     Returns
     -------
     float64 array, shape (n,)
-        In the unit of pt; NaN of an event without constituents.
+        In GeV; NaN of an event that has no mass, as one without constituents.
     """
-    pt, eta, phi = (layout.values(events, name).astype(np.float64) for name in ("pt", "eta", "phi"))
-    is_filled = layout.is_filled(events)
-    pt, eta = pt * is_filled, eta * is_filled
-    x, y = (pt * np.cos(phi)).sum(axis=1), (pt * np.sin(phi)).sum(axis=1)
-    # Light-cone momenta: E + pz and E - pz lose nothing where E and pz nearly cancel.
-    plus, minus = (pt * np.exp(eta)).sum(axis=1), (pt * np.exp(-eta)).sum(axis=1)
-    mass: NDArray[np.float64] = np.sqrt(np.maximum(plus * minus - x**2 - y**2, 0.0))
-    mass[~is_filled.any(axis=1)] = np.nan
-    return mass
-
-
-# Kinds of mass that are made from the events. A line for each.
-MASSES: Mapping[str, Mass] = {"constituents": constituents_mass}
-
-
-def mass_of(mass: MassObservable) -> Mass:
-    """Return the function of a kind of mass.
-
-    Raises
-    ------
-    UsageError
-        This kind is none that is made from the events here.
-    """
-    if mass.kind in MASSES:
-        return MASSES[mass.kind]
-    raise UsageError(
-        f"no mass of the kind {mass.kind} can be made",
-        where="mass in the manifest",
-        expected=f"{', '.join(MASSES)}, or `kind: column`",
-        fix="correct the manifest",
-    )
+    columns = [layout.values(events, name).astype(np.float64) for name in ("pt", "eta", "phi")]
+    found = np.array(MASSES[mass.kind](np.stack(columns, axis=-1)), np.float64)
+    found[~layout.is_filled(events).any(axis=1)] = np.nan
+    return found

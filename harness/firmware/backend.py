@@ -186,6 +186,7 @@ class FirmwareRequest:
         request: Mapping[str, JsonValue] | None = None,
         outputs: Mapping[str, int] | None = None,
         tools_s: float | None = None,
+        n_tools: int = 1,
         more_tools: tuple[Path, ...] = (),
     ) -> StepResult[Report]:
         """Run a step of the firmware.
@@ -197,6 +198,8 @@ class FirmwareRequest:
         tools_s : float, optional
             For a step that runs external programs: it sees those of the host, and receives this
             time limit of each as ``timeout_s``.
+        n_tools : int
+            Programs that it runs one after the other.
         more_tools : tuple of Path
             Further host paths that the step sees.
 
@@ -209,7 +212,7 @@ class FirmwareRequest:
         """
         wall_s, tools, stated = self.settings.trace_wall_s, more_tools, dict(request or {})
         if tools_s is not None:
-            wall_s, tools = tools_s + _AFTER_TOOLS_S, (*system_tools(), *more_tools)
+            wall_s, tools = n_tools * tools_s + _AFTER_TOOLS_S, (*system_tools(), *more_tools)
             stated["timeout_s"] = tools_s
         return self.workspace.run(
             f"firmware-{name}",

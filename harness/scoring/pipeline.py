@@ -34,7 +34,7 @@ from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
-from harness.firmware.artefacts import PROGRAM
+from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.interpret import score_by_program
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
@@ -292,6 +292,7 @@ class _Vendor:
 
     firmware: Firmware
     reports: Path
+    folder: Path
 
 
 def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> _Vendor | None:
@@ -308,7 +309,7 @@ def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> 
             workspace=workspace,
             kept=kept,
         )
-    return _Vendor(firmware=firmware, reports=kept)
+    return _Vendor(firmware=firmware, reports=kept, folder=run.reports)
 
 
 def _with_firmware(
@@ -336,10 +337,17 @@ def _with_firmware(
             progress=run.clock.tell,
         )
         made = synthesise(request, cache_root=run.store.root / "firmware")
-    report, artefacts = made.report, made.artefacts
-    if vendor is not None and isinstance(report, Firmware):
-        report = with_witnesses(vendor.firmware, report)
-        artefacts = (*artefacts, vendor.reports)
+        report, artefacts = made.report, made.artefacts
+        if vendor is not None and isinstance(report, Firmware):
+            kept = (path for path in artefacts if path.name == HLS4ML_PROJECT)
+            report = with_witnesses(
+                vendor.firmware,
+                report,
+                folder=vendor.folder,
+                project=next(kept, None),
+                workspace=workspace,
+            )
+            artefacts = (*artefacts, vendor.reports)
     measured = replace(measured, firmware=report, artefacts=artefacts)
     if made.scores is None:
         return measured

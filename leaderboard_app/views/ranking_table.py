@@ -88,7 +88,10 @@ def _model_columns(board: Board) -> list[JsonValue]:
 def _evidence_columns(board: Board) -> list[JsonValue]:
     if not isinstance(board.target, Target):
         return []
-    words = "Weakest evidence behind the figures"
+    words = (
+        "Weakest evidence behind the figures of the row. Cycles and resources may rest on more: "
+        "each figure says it"
+    )
     return [_column("evidence", "Evidence", "badge", 1, help=words)]
 
 
@@ -376,7 +379,17 @@ def _number_cell(value: float | NotMeasured, form: str) -> JsonValue:
 def _amount_cell(cell: AmountCell | NotMeasured) -> JsonValue:
     if isinstance(cell, NotMeasured):
         return _missing(cell)
-    return {"v": cell.value, "t": amount(cell.value), "tip": EVIDENCE_TITLES[cell.evidence]}
+    return {
+        "v": cell.value,
+        "t": amount(cell.value),
+        "tip": EVIDENCE_TITLES[cell.evidence],
+        **_estimated(cell),
+    }
+
+
+def _estimated(cell: AmountCell) -> dict[str, JsonValue]:
+    """Mark a figure that is only estimated, in its own cell."""
+    return {"s": "est."} if cell.evidence == "estimate" else {}
 
 
 def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
@@ -389,14 +402,16 @@ def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
         "v": row.latency_ns.value,
         "t": amount(row.latency_ns.value),
         "share": share,
-        "tip": f"{cycles_text}{share:.1%} of the limit",
+        "tip": f"{EVIDENCE_TITLES[row.latency_ns.evidence]}; {cycles_text}{share:.1%} of the limit",
+        **_estimated(row.latency_ns),
     }
 
 
 def _clock_cycles(cycles: AmountCell | NotMeasured) -> str:
     if isinstance(cycles, NotMeasured):
         return ""
-    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)}; "
+    evidence = EVIDENCE_TITLES[cycles.evidence]
+    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)} ({evidence}); "
 
 
 def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
@@ -404,6 +419,7 @@ def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
     if isinstance(cell, NotMeasured):
         return _missing(cell)
     made: dict[str, JsonValue] = {
+        **_estimated(cell),
         "v": cell.value,
         "t": amount(cell.value) if cell.share is None else small_percent(cell.share),
     }

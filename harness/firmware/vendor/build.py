@@ -128,6 +128,7 @@ def _synthesise(
         inputs={"project": project},
         outputs={"reports": GIB},
         tools_s=request.settings.synthesis_wall_s,
+        n_tools=1 if vivado is None else 2,
         more_tools=(*roots, *files),
     )
     folder = request.workspace.new_folder("reports")
