@@ -62,7 +62,7 @@ from harness.scoring.rounding import as_record, precision_of, with_rounding, wit
 from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
-from harness.scoring.stress import ScoreFile, measure_stress
+from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
 
@@ -392,9 +392,10 @@ def _witness_rows(run: SubmissionRun, scored: ScoredEvents) -> NDArray[np.int64]
 
 def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
     """Score varied background in the arithmetic that counts: the firmware's where there is one."""
-    if not run.has_stress:
+    if not run.has_stress and not has_second_simulation(run.store):
         return measured
-    with run.stage("stress", "background as other detectors would see it") as workspace:
+    what = "background as other detectors would see it" if run.has_stress else "second simulations"
+    with run.stage("stress", what) as workspace:
         scores, physics, score_file = _scores_of_files(run, workspace, measured, scorer)
         stress = measure_stress(
             run.store,
@@ -403,6 +404,7 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
             scores,
             score=score_file,
             folder=workspace.new_folder("varied"),
+            is_whole=run.has_stress,
         )
     return replace(measured, stress=stress)
 
