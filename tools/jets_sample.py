@@ -29,12 +29,7 @@ from harness.data.manifest import load_manifest
 from harness.data.sample import SampleMember, decode_member, read_members, write_sample
 from harness.data.sample_coding import CONSTITUENTS, Steps, dequantise, quantise
 from harness.data.sample_columns import SampleBeside
-from harness.jets import (
-    energy_correlators,
-    jet_mass,
-    n_constituents,
-    subjettiness,
-)
+from harness.jets import energy_correlators, jet_mass, n_constituents, subjettiness
 from harness.simulate.boosted.finder import JetFinder
 from harness.simulate.boosted.presets import JET_SAMPLES
 from harness.simulate.boosted.selection import LAYOUT
@@ -92,8 +87,8 @@ TOPTAG = Recipe(
     file_name="jets_toptag_sample.events",
     seed=20265,
     runs=(
-        _in_parts("toptag_qcd", train=10_000, validation=2_000, test=22_000),
-        _in_parts("toptag_top", train=10_000, validation=2_000, test=8_000),
+        _in_parts("toptag_qcd", train=2_000, validation=400, test=3_600),
+        _in_parts("toptag_top", train=2_000, validation=400, test=1_600),
     ),
 )
 ANOMALY = Recipe(
