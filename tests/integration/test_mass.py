@@ -20,7 +20,7 @@ from tests.mass import LAYOUT, falling, mass_challenge, two_prongs, write_jets
 # The angle between the two prongs, which knows nothing of the mass; and the mass itself.
 SCORES = {
     "blind": "events[:, 1, 1] - events[:, 0, 1]",
-    "sculptor": "events[:, 0, 0] * events[:, 1, 0] * (np.cosh(events[:, 1, 1] - events[:, 0, 1]) - 1)",
+    "sculptor": "events[:, :2, 0].prod(axis=1) * (np.cosh(events[:, 1, 1] - events[:, 0, 1]) - 1)",
 }
 
 
