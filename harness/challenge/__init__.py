@@ -26,6 +26,7 @@ from harness.challenge.layout import (
     events_within,
     in_turn,
 )
+from harness.challenge.mass import MASS, BumpHunt, MassObservable, SmoothFit
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -44,7 +45,14 @@ from harness.challenge.merit import (
     without_last_digits,
 )
 from harness.challenge.mixture import Contamination
-from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
+from harness.challenge.rules import (
+    EVIDENCE_LADDER,
+    Account,
+    Evidence,
+    IntakeRules,
+    RankingRules,
+    weakest,
+)
 from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
 from harness.challenge.target import (
@@ -77,6 +85,7 @@ __all__ = [
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
     "LEARNING_TITLES",
+    "MASS",
     "MERIT_KINDS",
     "NAME_PATTERN",
     "NOT_SUPERVISED",
@@ -89,6 +98,7 @@ __all__ = [
     "AnyTarget",
     "AreaUnderCurve",
     "Budget",
+    "BumpHunt",
     "Challenge",
     "Condition",
     "ConstituentLayout",
@@ -105,6 +115,7 @@ __all__ = [
     "ImageLayout",
     "IntakeRules",
     "Learning",
+    "MassObservable",
     "MaxSic",
     "Merit",
     "Method",
@@ -121,6 +132,7 @@ __all__ = [
     "ReadingRules",
     "RejectionAtTpr",
     "SignalsSeen",
+    "SmoothFit",
     "Source",
     "Split",
     "StatedTarget",
@@ -140,5 +152,6 @@ __all__ = [
     "mix64",
     "point_text",
     "utc",
+    "weakest",
     "without_last_digits",
 ]

@@ -71,8 +71,9 @@ def _shifted(jets: Array) -> tuple[Array, Array, Array]:
 
 def _mean(pt: Array, values: Array) -> Array:
     total = pt.sum(axis=1, keepdims=True)
-    return np.divide((pt * values).sum(axis=1, keepdims=True), total, where=total > 0,
-                     out=np.zeros_like(total))  # fmt: skip
+    weighted = (pt * values).sum(axis=1, keepdims=True)
+    mean: Array = np.divide(weighted, total, where=total > 0, out=np.zeros_like(total))
+    return mean
 
 
 def _turned(pt: Array, x: Array, y: Array) -> tuple[Array, Array]:

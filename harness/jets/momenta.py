@@ -20,14 +20,14 @@ def pieces(jets: NDArray[np.floating], n_at_a_time: int = _AT_A_TIME) -> Iterato
 
 def filled(jets: NDArray[np.floating]) -> Array:
     """Return jets in float64 without the last columns that are empty in all of them."""
-    used = (jets[..., 0] > 0).any(axis=0)
+    used: NDArray[np.bool_] = np.asarray((jets[..., 0] > 0).any(axis=0))
     n_used = len(used) - int(np.argmax(used[::-1])) if used.any() else 0
     return jets[:, :n_used].astype(np.float64)
 
 
 def n_constituents(jets: NDArray[np.floating]) -> NDArray[np.int64]:
     """Count the constituents of each jet: rows whose pT is not 0; shape (n,)."""
-    return np.count_nonzero(jets[..., 0] > 0, axis=1)
+    return np.asarray(np.count_nonzero(jets[..., 0] > 0, axis=1), np.int64)
 
 
 def four_momenta(jets: NDArray[np.floating]) -> Array:

@@ -56,7 +56,8 @@ def subjettiness(
     for piece in pieces(jets):
         block = np.asarray(jets[piece], np.float64)
         is_there = block[..., 0] > 0
-        momenta = awkward_momenta(*block[is_there].T, is_there.sum(axis=1))
+        pt, eta, phi = block[is_there].T
+        momenta = awkward_momenta(pt, eta, phi, is_there.sum(axis=1))
         sequence = fastjet.ClusterSequence(momenta, definition)
         tau = sequence.njettiness(
             measure_definition="NormalizedMeasure",

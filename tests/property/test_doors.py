@@ -55,7 +55,7 @@ from harness.errors import DataError, ExitCode, HarnessError
 from harness.files import load_yaml, parse_json
 from harness.firmware.reports.csynth import parse_csynth_rpt, parse_csynth_xml
 from harness.firmware.reports.folder import find_reports
-from harness.firmware.reports.routed import parse_timing, parse_utilisation
+from harness.firmware.reports.vivado import parse_timing, parse_utilisation
 from harness.sandbox.report import read_answer
 from harness.sandbox.scores import read_scores
 from harness.simulate.process import read_card as read_process
