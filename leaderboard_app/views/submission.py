@@ -17,6 +17,7 @@ from leaderboard_app.views.common import class_text, not_measured
 from leaderboard_app.views.firmware import cost_section, firmware_sections, target_sections
 from leaderboard_app.views.in_trigger import added_section, profile_section, stability_sections
 from leaderboard_app.views.physics import physics_sections, rate_section
+from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
 
@@ -31,6 +32,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         rate_section(subject.card),
         *stability_sections(subject.card),
         stress_section(subject.card),
+        reconstruction_section(subject.card),
         *accepted_sections(subject.card),
         *firmware_sections(subject),
         *target_sections(subject),
