@@ -58,9 +58,8 @@ def main() -> int:
         found = scoring(team, folder, n_events)
         published_ms, n_parameters = one_by_one(PUBLISHED, folder, 20 if options.quick else 200)
         reference = reference_ms()
-    timed = found["stages"]["processor"]
-    whole_s = found["wall_s"] - timed
-    peak = max(found["parent_peak_bytes"], *(one["peak_bytes"] for one in found["steps"].values()))
+    whole_s = found.wall_s - found.stages["processor"]
+    peak = max(found.parent_peak_bytes, *(one["peak_bytes"] for one in found.steps.values()))
     rows = (
         ("bare inference [s]", bare_s),
         ("scoring without the timing of single events [s]", whole_s),
