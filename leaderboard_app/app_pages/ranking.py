@@ -7,9 +7,8 @@ from urllib.parse import parse_qsl, urlencode
 import streamlit as st
 
 from harness.board.formats import to_json
-from harness.board.rows import Board, describe_lead
+from harness.board.rows import Board
 from harness.board.values import to_csv
-from harness.card.html import text_html
 from harness.challenge import point_text
 from leaderboard_app import page
 from leaderboard_app.address import keep_view
@@ -17,6 +16,7 @@ from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
+from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
 
@@ -26,7 +26,7 @@ def show() -> None:
     shown = shelf()
     snapshot = shown.snapshot()
     page.begin("Leaderboard")
-    left, right, aside = st.columns([3, 2, 5], vertical_alignment="bottom", gap="medium")
+    left, right, _ = st.columns([3, 2, 4], vertical_alignment="bottom", gap="medium")
     with left:
         challenge = page.choose_challenge(snapshot)
     if challenge is None:
@@ -36,8 +36,7 @@ def show() -> None:
     with right:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
-    with aside:
-        st.html(f"<p class='lb-lead'>{text_html(describe_lead(board))}</p>")
+    st.html(headline_html(shown.headline(snapshot, challenge)))
     if board.synthetic:
         page.synthetic_note(board)
     if fpr != contest.working_point:
@@ -51,13 +50,20 @@ def show() -> None:
             )
         )
 
-    st.html("".join(note_html(note) for note in low_statistics_notes(board)))
+    for note in low_statistics_notes(board):
+        st.html(note_html(note))
 
     def href(team: str, card: str) -> str:
         return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})
 
     changed = show_table(
-        shown.model(snapshot, challenge, fpr, href),
+        shown.model(
+            snapshot,
+            challenge,
+            fpr,
+            href,
+            compare="compare?" + urlencode({"challenge": challenge}) + "&",
+        ),
         version=f"{snapshot.version} {challenge} {fpr}",
         key=f"table-{challenge}",
     )
