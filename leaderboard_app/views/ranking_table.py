@@ -39,9 +39,8 @@ from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table
-from leaderboard_app.views.common import MANY_SIGNALS, class_text
+from leaderboard_app.views.common import MANY_SIGNALS, Href, class_text
 
-Href = Callable[[str, str], str]
 SEEN_HELP = (
     "What the makers declare that they did with signal events: none looked at, figures computed, "
     "choices made by them (tuned), or trained on their labels (supervised)"
