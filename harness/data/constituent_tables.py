@@ -62,6 +62,8 @@ def open_table_source(
         chunks=((events, None) for events in reading.events(n_events)),
         n_events=n_events,
         checksum=checksum,
+        # A result names the events of a box by their rows.
+        ids=np.arange(n_events, dtype=np.int64) if file.role == "blackbox" else None,
         parts=np.full(n_events, part, np.int8) if has_parts(challenge, file) else None,
         reading=lambda: reading.report(piece, n_events),
     )

@@ -367,6 +367,8 @@ def _added_cell(found: AddedFigures | NotMeasured) -> JsonValue:
         return _missing(found)
     cell: dict[str, JsonValue] = {"v": found.total, "t": percent(found.total)}
     pure = "" if isinstance(found.added, NotMeasured) else percent(found.added)
+    if pure and found.added_lower is not None and found.added_upper is not None:
+        pure += f" ({percent(found.added_lower)} to {percent(found.added_upper)})"
     tip = f"{pure} where the rate that it adds is fixed" if pure else ""
     if found.lower is None or found.upper is None:
         return {**cell, "lo": found.total, "hi": found.total, "tip": tip}
