@@ -41,7 +41,7 @@ class TestBuiltIn:
     def test_the_challenges_are_there(self) -> None:
         assert load_manifest().names == (
             "sample", "cmsl1t-sample", "adc2021", "adc2021-v1", "cmsl1t",
-            "jets-toptag-sample", "jets-toptag",
+            "jets-toptag-sample", "jets-anomaly-sample", "jets-inverse-sample", "jets-toptag",
         )  # fmt: skip
 
     def test_cmsl1t_counts_as_many_events_as_its_publisher(self) -> None:
