@@ -33,8 +33,8 @@ def simulate() -> None:
     background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
 
     `harness simulate jets` makes constituents of jets, `harness simulate lhco` events as those of
-    the LHC Olympics, `harness simulate cmsl1t` another format: Parquet files of level-1 trigger
-    objects.
+    the LHC Olympics, `harness simulate suep` images of a high-level trigger, `harness simulate
+    cmsl1t` another format: Parquet files of level-1 trigger objects.
     """
 
 
@@ -196,6 +196,58 @@ def cmsl1t(
         tell(f"{name}: {count:,} synthetic events", is_error=False)
     if is_a_challenge(plan):
         tell(f"read them: harness fetch {NAME} --manifest {made / MANIFEST_NAME} --from {made}")
+
+
+@simulate.command()
+@click.option(
+    "--events",
+    "n_events",
+    type=int,
+    required=True,
+    help="Accepted events of QCD; each signal has a quarter as many.",
+)
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option("--out", type=FOLDER, required=True, help="New folder.")
+@click.option("--only", default="", help="Processes, with commas; all of them by default.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option(
+    "--library",
+    "library_events",
+    type=click.IntRange(100, 1_000_000),
+    help="Soft events to draw pile-up from, instead of 20,000: for trials.",
+)
+@json_option
+def suep(
+    n_events: int,
+    seed: int,
+    out: Path,
+    only: str,
+    n_jobs: int,
+    library_events: int | None,
+    as_json: bool,
+) -> None:
+    """Make images of QCD and of soft unclustered energy patterns: HDF5 files in OUT."""
+    from harness.cli.progress import progress_bars
+    from harness.simulate.level1.crossings import LIBRARY_EVENTS
+    from harness.simulate.suep.manifest import MANIFEST_NAME, NAME, is_a_challenge
+    from harness.simulate.suep.plan import make_suep_plan
+    from harness.simulate.suep.run import simulate_suep
+    from harness.simulate.suep.view import yields_of, yields_view
+
+    plan = make_suep_plan(
+        n_events,
+        seed=seed,
+        only=[name.strip() for name in only.split(",") if name.strip()],
+        n_library=library_events or LIBRARY_EVENTS,
+    )
+    with progress_bars() as progress:
+        made = simulate_suep(plan, out, n_jobs=n_jobs, progress=progress)
+    found = yields_of(made)
+    print_result(found, yields_view(found), as_json=as_json)
+    if is_a_challenge(plan):
+        tell(f"read them: harness fetch {NAME} --manifest {out / MANIFEST_NAME} --from {out}")
 
 
 @simulate.command()
