@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -18,6 +19,7 @@ from harness.challenge import fpr_text, input_rate_khz, point_text
 from harness.errors import DataError
 from leaderboard_app.address import carried, choose
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.charts.printing import to_pdf, to_png, to_svg
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html
 from leaderboard_app.state import Shelf
 
@@ -161,6 +163,25 @@ def _show_stacked(blocks: Sequence[Block], head: str, *, key: str) -> None:
 
 
 def show_picture(picture: Picture, *, key: str) -> None:
-    """Put a chart on the page, and its figures as a table below it."""
+    """Put a chart on the page; below it its files for print, and its figures as a table."""
     st.vega_lite_chart(picture.whole(), width="stretch", key=key, alt=picture.alt)
+    with st.container(horizontal=True, gap="small", key=f"files-{key}"):
+        for kind, (write, mime) in _FILES.items():
+            st.download_button(
+                kind,
+                partial(write, picture),
+                file_name=f"chart.{kind.lower()}",
+                mime=mime,
+                on_click="ignore",
+                key=f"{kind}-{key}",
+                type="tertiary",
+                help=f"This chart as {kind}, in colours for print",
+            )
     st.html(figures_html(picture))
+
+
+_FILES: Mapping[str, tuple[Callable[[Picture], bytes], str]] = {
+    "SVG": (to_svg, "image/svg+xml"),
+    "PDF": (to_pdf, "application/pdf"),
+    "PNG": (to_png, "image/png"),
+}

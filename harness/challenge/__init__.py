@@ -26,6 +26,7 @@ from harness.challenge.layout import (
     events_within,
     in_turn,
 )
+from harness.challenge.mass import MASS, BumpHunt, MassObservable, SmoothFit
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -84,6 +85,7 @@ __all__ = [
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
     "LEARNING_TITLES",
+    "MASS",
     "MERIT_KINDS",
     "NAME_PATTERN",
     "NOT_SUPERVISED",
@@ -96,6 +98,7 @@ __all__ = [
     "AnyTarget",
     "AreaUnderCurve",
     "Budget",
+    "BumpHunt",
     "Challenge",
     "Condition",
     "ConstituentLayout",
@@ -112,6 +115,7 @@ __all__ = [
     "ImageLayout",
     "IntakeRules",
     "Learning",
+    "MassObservable",
     "MaxSic",
     "Merit",
     "Method",
@@ -128,6 +132,7 @@ __all__ = [
     "ReadingRules",
     "RejectionAtTpr",
     "SignalsSeen",
+    "SmoothFit",
     "Source",
     "Split",
     "StatedTarget",

@@ -17,7 +17,8 @@ from pydantic.config import JsonDict, JsonValue
 
 from harness.challenge.columns import TableColumns
 from harness.challenge.files import DataFile
-from harness.challenge.layout import AnyLayout
+from harness.challenge.layout import AnyLayout, ConstituentLayout
+from harness.challenge.mass import MASS, MassObservable
 from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
 from harness.challenge.mixture import Contamination
 from harness.challenge.rules import IntakeRules, RankingRules
@@ -105,6 +106,8 @@ class Challenge(Value):
         as rates, of which the merit's is the one that ranks.
     conditions : tuple of Condition
         By which the rate of an entry is shown: runs, pile-up.
+    mass : MassObservable or None
+        The mass of an event, in whose spectrum a cut on the score should make no bump.
     training_signals : bool
         Whether signals may have a training part, which `harness.data.training_events` gives.
     contamination : Contamination or None
@@ -142,6 +145,7 @@ class Challenge(Value):
     conditions: tuple[Condition, ...] = Field(
         default=(), max_length=16, exclude_if=lambda stated: not stated
     )
+    mass: MassObservable | None = Field(default=None, exclude_if=lambda stated: stated is None)
     training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     contamination: Contamination | None = Field(
         default=None, exclude_if=lambda stated: stated is None
@@ -213,6 +217,11 @@ class Challenge(Value):
             raise ValueError("two files share a name or a process")
         if not any(file.role == "background" for file in self.files):
             raise ValueError("no file has the role background")
+        known = {None, *self.processes("background"), *self.signals}
+        if strangers := [file for file in self.files if file.variation_of not in known]:
+            raise ValueError(
+                f"{strangers[0].process}: variation_of names no process that is scored"
+            )
         if self.working_point not in self.false_positive_rates:
             raise ValueError("working_point is not among false_positive_rates")
         if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
@@ -314,6 +323,23 @@ class Challenge(Value):
         names = [condition.name for condition in self.conditions]
         if len(set(names)) != len(names):
             raise ValueError(f"two conditions are named {max(names, key=names.count)}")
+        if self.mass is not None:
+            self._check_mass(self.mass)
+
+    def _check_mass(self, mass: MassObservable) -> None:
+        """Refuse a mass that the events do not have, or a hunt for signals that are none."""
+        if mass.kind == "column":
+            if MASS in {condition.name for condition in self.conditions}:
+                raise ValueError(f"a condition is named {MASS}, as the challenge's mass is")
+        elif not isinstance(self.layout, ConstituentLayout):
+            raise ValueError(f"a mass of the kind {mass.kind} needs a layout of constituents")
+        elif lacking := self.layout.lacks("pt", "eta", "phi"):
+            raise ValueError(f"a mass of the kind {mass.kind} is made of these: {lacking}")
+        injected = mass.hunt.injected if mass.hunt is not None else {}
+        if unknown := set(injected) - set(self.signals):
+            raise ValueError(
+                f"mass.hunt injects {min(unknown)}, which is no signal with test events"
+            )
 
     def _check_parts(self) -> None:
         """Refuse files whose parts do not fit the split."""

@@ -45,7 +45,7 @@ class DataFile(Value):
         File name, as its publisher wrote it; of several files the name of the process.
     role : str
         ``background``, ``signal``, ``hidden`` (a signal kept secret), ``blackbox``, or
-        ``variation``: background simulated in another way, for `harness score --stress` alone.
+        ``variation``: a process simulated in another way.
     process : str
         Name of the process that the card and the page use, such as ``ato4l``.
     title : str
@@ -66,6 +66,10 @@ class DataFile(Value):
     pieces : tuple of Piece
         The files, where the process has several. Their number of events and checksum are then
         those of all together, as far as they are known.
+    variation_of : str or None
+        Of a variation: the background or signal that it is a second simulation of. Every scoring
+        then compares the two. A variation that states none is background, for
+        `harness score --stress` alone.
     part_events : mapping of part to int
         Of a data set of the challenge's `source`, or of a file shipped with the harness: the parts
         that are read, and the events that the files of each hold. Its checksum is that of the
@@ -82,6 +86,7 @@ class DataFile(Value):
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    variation_of: Name | None = Field(default=None, exclude_if=lambda one: one is None)
     label: int | None = Field(default=None, exclude_if=lambda label: label is None)
     pieces: tuple[Piece, ...] = Field(default=(), exclude_if=lambda pieces: not pieces)
     part_events: dict[Part, Annotated[int, Field(ge=1)] | None] = Field(
@@ -94,6 +99,12 @@ class DataFile(Value):
         if isinstance(value, dict) and value.get("pieces") and "process" in value:
             return {"name": value["process"], **value}
         return value
+
+    @model_validator(mode="after")
+    def _varies_as_a_variation(self) -> DataFile:
+        if self.variation_of is not None and self.role != "variation":
+            raise ValueError(f"{self.process} has variation_of: its role is variation")
+        return self
 
     @model_validator(mode="after")
     def _is_one_file_or_several(self) -> DataFile:

@@ -32,8 +32,9 @@ def simulate() -> None:
     PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets, or
     background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
 
-    `harness simulate jets` makes constituents of jets, `harness simulate cmsl1t` another format:
-    Parquet files of level-1 trigger objects.
+    `harness simulate jets` makes constituents of jets, `harness simulate lhco` events as those of
+    the LHC Olympics, `harness simulate cmsl1t` another format: Parquet files of level-1 trigger
+    objects.
     """
 
 
@@ -96,6 +97,27 @@ def jets(sample: str, n_events: int, seed: int, n_jobs: int, out: Path, as_json:
     from harness.simulate.plan import make_jets_plan
 
     plan = make_jets_plan(sample, n_events=n_events, seed=seed)
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+@simulate.command()
+@click.argument("sample")
+@click.option("--events", "n_events", type=int, required=True, help="Events to keep.")
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option("--out", type=FILE, required=True, help="HDF5 file.")
+@json_option
+def lhco(sample: str, n_events: int, seed: int, n_jobs: int, out: Path, as_json: bool) -> None:
+    """Simulate events as those of the LHC Olympics into an HDF5 file: all of their particles.
+
+    SAMPLE is qcd, wprime (3.5 TeV, two prongs in each jet), threeprong (4.2 TeV, three prongs) or
+    qcd_a14 (another tune, for a black box).
+    """
+    from harness.simulate.plan import make_jets_plan
+
+    plan = make_jets_plan(f"lhco_{sample}", n_events=n_events, seed=seed)
     _simulate(plan, out, n_jobs, as_json=as_json)
 
 

@@ -31,6 +31,8 @@ from harness.errors import DataError
 _MAX_ROW_BYTES = 64 * 1024**2
 # Momenta in float32 give pT to about 1e-7: equal ones may be in either order.
 _SAME_PT = 1e-6
+# By how much of its energy a momentum may exceed it: components in float32 give 1e-7 each.
+_SAME_ENERGY = 1e-4
 
 
 def open_table_source(
@@ -45,7 +47,14 @@ def open_table_source(
         process.
     """
     assert challenge.columns is not None
-    reading = _Reading(path=path, layout=challenge.layout, columns=challenge.columns, piece=piece)
+    labels = {label for one in challenge.files for label in one.labels if label is not None}
+    reading = _Reading(
+        path=path,
+        layout=challenge.layout,
+        columns=challenge.columns,
+        piece=piece,
+        labels=frozenset(labels),
+    )
     n_events = reading.count()
     check_count(piece, n_events)
     part = PARTS.index(piece.part or "test")
@@ -53,6 +62,8 @@ def open_table_source(
         chunks=((events, None) for events in reading.events(n_events)),
         n_events=n_events,
         checksum=checksum,
+        # A result names the events of a box by their rows.
+        ids=np.arange(n_events, dtype=np.int64) if file.role == "blackbox" else None,
         parts=np.full(n_events, part, np.int8) if has_parts(challenge, file) else None,
         reading=lambda: reading.report(piece, n_events),
     )
@@ -81,6 +92,7 @@ class _Reading:
     layout: EventLayout
     columns: TableColumns
     piece: DataFile
+    labels: frozenset[int]
     format: str = ""
     n_sorted: int = field(default=0)
 
@@ -96,7 +108,7 @@ class _Reading:
                 # Counted when they are read: each pass decompresses the whole file.
                 return self.piece.n_events
             counts = (
-                int((_labels(table.read_column(label, rows), self.path) == self.piece.label).sum())
+                int((self._labels(table.read_column(label, rows)) == self.piece.label).sum())
                 for rows in self._steps(table)
             )
             n_events = sum(counts)
@@ -113,7 +125,7 @@ class _Reading:
                 blocks = table.read(rows)
                 block = blocks[start.block]
                 if label is not None:
-                    values = _labels(blocks[label.block][:, label.column], self.path)
+                    values = self._labels(blocks[label.block][:, label.column])
                     is_chosen = values == self.piece.label
                     block = block if is_chosen.all() else block[is_chosen]
                 if len(block):
@@ -186,10 +198,56 @@ class _Reading:
         # A value too large for float32 becomes inf and is then refused as not finite.
         with np.errstate(over="ignore", invalid="ignore"):
             if self.columns.coordinates == "e_px_py_pz":
+                self._check_momenta(shaped, first)
                 shaped = pt_eta_phi(shaped)
             events = shaped.astype(np.float32)
+        self._check_filled(events, first)
         self._order(events, first)
         return events[:, : self.layout.n_objects]
+
+    def _check_momenta(self, momenta: NDArray[np.floating], first: int) -> None:
+        """Refuse energies that are negative, or too small for a mass that is real."""
+        energy = momenta[..., 0].astype(np.float64)
+        momentum = np.linalg.norm(momenta[..., 1:].astype(np.float64), axis=-1)
+        # Not a number is neither: it is refused when all values are checked.
+        is_bad = (energy < 0) | (momentum > energy * (1 + _SAME_ENERGY) + _SAME_ENERGY)
+        if is_bad.any():
+            event, row = (int(index[0]) for index in np.nonzero(is_bad))
+            found, size = energy[event, row], momentum[event, row]
+            what = "negative" if found < 0 else f"below the momentum, {size:g} GeV"
+            raise self._bad(
+                f"the energy of constituent {row}, {found:g} GeV, is {what}",
+                first,
+                "E >= |p|, so that masses are real",
+            )
+
+    def _check_filled(self, events: NDArray[np.float32], first: int) -> None:
+        """Refuse events without constituents."""
+        if not (events[..., 0] != 0).any(axis=1).all():
+            raise self._bad("an event has no constituents", first, "one constituent at least")
+
+    def _bad(self, what: str, first: int, expected: str) -> DataError:
+        return DataError(
+            what,
+            where=f"{self.path}, at row {first:,} or behind it",
+            expected=expected,
+            fix="get the file again, or ask its publisher to correct it",
+        )
+
+    def _labels(self, values: NDArray[np.generic]) -> NDArray[np.int64]:
+        """Return labels as integers; refuse those of no process where several are stated."""
+        with np.errstate(invalid="ignore"):
+            labels = values.astype(np.int64)
+        is_known = labels == values
+        expected = "whole numbers, such as 0 and 1"
+        if len(self.labels) > 1:
+            is_known &= np.isin(labels, list(self.labels))
+            stated = " or ".join(str(label) for label in sorted(self.labels))
+            expected = f"{stated}, the labels in the manifest"
+        if not is_known.all():
+            bad = values[np.argmin(is_known)]
+            raise wrong(self.path, f"the label of an event is {bad}", expected)
+        return labels
 
     def _order(self, events: NDArray[np.float32], first: int) -> None:
         """Bring constituents into the order of falling pT in place, or refuse others."""
@@ -243,16 +301,6 @@ def pt_eta_phi(momenta: NDArray[np.floating]) -> NDArray[np.float64]:
     pt = np.hypot(px, py)
     ratio = np.divide(pz, pt, out=np.zeros_like(pt), where=pt != 0)
     return np.stack([pt, np.arcsinh(ratio), np.arctan2(py, px)], axis=-1)
-
-
-def _labels(values: NDArray[np.generic], path: Path) -> NDArray[np.int64]:
-    """Return labels as integers; refuse others."""
-    with np.errstate(invalid="ignore"):
-        labels = values.astype(np.int64)
-    if (labels != values).any():
-        bad = values[np.argmax(labels != values)]
-        raise wrong(path, f"the label of an event is {bad}", "whole numbers, such as 0 and 1")
-    return labels
 
 
 def _held(table: PandasTable) -> str:

@@ -26,6 +26,7 @@ from harness.data.cache import (
     open_condition,
     open_events,
     open_hashes,
+    open_mass,
     open_menu,
     open_parts,
     process_folder,
@@ -143,6 +144,16 @@ class EventStore:
         """Map what a condition of the challenge was for each event of a background process."""
         self.record(process)
         return open_condition(self.challenge, process, name, self.root)
+
+    def mass(self, process: str) -> NDArray[np.float64] | None:
+        """Map the mass of each event of `process`; None where the challenge states none.
+
+        NaN where an event has none, as one without constituents.
+        """
+        self.record(process)
+        return (
+            None if self.challenge.mass is None else open_mass(self.challenge, process, self.root)
+        )
 
     def algorithms(self, process: str) -> tuple[tuple[str, ...], NDArray[np.uint8]] | None:
         """Return the names of the single algorithms of the menu, and map their decisions.

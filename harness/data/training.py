@@ -181,7 +181,12 @@ def _processes(
     challenge: Challenge, part: Part, signal: str | None, source: str | None
 ) -> tuple[str, ...]:
     """Return the processes whose events are asked for."""
-    background, simulated = challenge.processes("background"), challenge.processes("variation")
+    background = challenge.processes("background")
+    simulated = tuple(
+        file.process
+        for file in challenge.files
+        if file.role == "variation" and file.variation_of not in challenge.signals
+    )
     if signal is not None:
         if source is not None:
             raise UsageError("give a signal or a source, not both")

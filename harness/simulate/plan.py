@@ -18,9 +18,10 @@ import harness
 from harness.challenge import EventLayout, Name, Value
 from harness.errors import UsageError
 from harness.jets import clustering
-from harness.simulate.boosted.presets import JET_SAMPLES
-from harness.simulate.boosted.selection import LAYOUT as JET_LAYOUT
+from harness.simulate.boosted.presets import JET_SAMPLES, JetSample
 from harness.simulate.boosted.selection import JetSelection
+from harness.simulate.dijets.presets import DIJET_SAMPLES, DijetSample
+from harness.simulate.dijets.selection import DijetSelection
 from harness.simulate.layout import LAYOUT
 from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED, TUNES, with_tune
 from harness.simulate.process import Process
@@ -75,8 +76,9 @@ class SimulationPlan(Value):
         Soft events to draw from.
     recipe : str
         Digest of the code that makes the events, and of every number of the detector.
-    jets : JetSelection or None
-        Which jet of each event is kept; None: the event's objects are kept.
+    jets : JetSelection or DijetSelection or None
+        Which jet of each event is kept, or which events with all their particles; None: the event's
+        objects are kept.
     """
 
     format: int = FORMAT
@@ -88,7 +90,9 @@ class SimulationPlan(Value):
     seed: int = Field(ge=0, le=MAX_SEED)
     n_library: dict[str, int]
     recipe: str
-    jets: JetSelection | None = Field(default=None, exclude_if=lambda jets: jets is None)
+    jets: JetSelection | DijetSelection | None = Field(
+        default=None, exclude_if=lambda jets: jets is None
+    )
 
     @property
     def digest(self) -> str:
@@ -98,7 +102,7 @@ class SimulationPlan(Value):
     @property
     def layout(self) -> EventLayout:
         """What an event of the file is."""
-        return LAYOUT if self.jets is None else JET_LAYOUT
+        return LAYOUT if self.jets is None else self.jets.layout
 
     @property
     def counts(self) -> dict[str, int]:
@@ -118,6 +122,8 @@ class SimulationPlan(Value):
         return next(process for process in self.processes if process.name == name)
 
 
+# All samples whose events are constituents.
+CONSTITUENT_SAMPLES: Mapping[str, JetSample | DijetSample] = {**JET_SAMPLES, **DIJET_SAMPLES}
 # Soft events in the libraries of a full run.
 LIBRARY_EVENTS = {"inelastic": 50_000, "nondiffractive": 20_000}
 
@@ -161,7 +167,7 @@ def make_plan(
 
 
 def make_jets_plan(name: str, *, n_events: int, seed: int) -> SimulationPlan:
-    """Plan the simulation of one of the samples of jets.
+    """Plan the simulation of one of the samples of jets, or of events with two.
 
     Raises
     ------
@@ -169,10 +175,10 @@ def make_jets_plan(name: str, *, n_events: int, seed: int) -> SimulationPlan:
         There is no such sample, or `n_events` or `seed` make no sense.
     """
     _check_numbers(n_events, seed)
-    if name not in JET_SAMPLES:
-        expected = ", ".join(JET_SAMPLES)
+    if name not in CONSTITUENT_SAMPLES:
+        expected = ", ".join(CONSTITUENT_SAMPLES)
         raise UsageError(f"there are no jets called {name!r}", expected=expected)
-    sample = JET_SAMPLES[name]
+    sample = CONSTITUENT_SAMPLES[name]
     return SimulationPlan(
         name=name,
         title=sample.process.title,
@@ -215,7 +221,8 @@ def _recipe() -> str:
     """Digest what determines the events besides the settings: the code of this package."""
     digest = hashlib.sha256(f"{harness.__version__} {CMS_LIKE!r}".encode())
     here = Path(__file__).parent
-    for path in sorted([*here.glob("*.py"), *here.glob("boosted/*.py"), _CLUSTERING]):
+    kinds = (path for kind in ("boosted", "dijets") for path in here.glob(f"{kind}/*.py"))
+    for path in sorted([*here.glob("*.py"), *kinds, _CLUSTERING]):
         if path.stem not in _NOT_PHYSICS:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -18,6 +18,8 @@ from harness.files import write_json, writing
 from harness.simulate.boosted.finder import JetFinder
 from harness.simulate.chunk import ChunkReport, make_chunk
 from harness.simulate.detector import Detector
+from harness.simulate.dijets.finder import DijetFinder
+from harness.simulate.dijets.selection import DijetSelection
 from harness.simulate.libraries import open_overlay
 from harness.simulate.observed import Observer
 from harness.simulate.plan import Chunk, SimulationPlan
@@ -54,6 +56,8 @@ def report_name(chunk: Chunk) -> str:
 
 
 def _observer(plan: SimulationPlan) -> Observer:
+    if isinstance(plan.jets, DijetSelection):
+        return DijetFinder(selection=plan.jets)
     if plan.jets is not None:
         return JetFinder(selection=plan.jets)
     return _detector(tuple(plan.n_library.items()))

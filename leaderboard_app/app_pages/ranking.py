@@ -18,7 +18,7 @@ from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
 from leaderboard_app.views.in_trigger import known_menu
-from leaderboard_app.views.ranking_table import board_notes, declared_tables
+from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
 
 
 def show() -> None:
@@ -50,6 +50,8 @@ def show() -> None:
                 )
             )
         )
+
+    st.html("".join(note_html(note) for note in low_statistics_notes(board)))
 
     def href(team: str, card: str) -> str:
         return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})

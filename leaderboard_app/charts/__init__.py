@@ -13,11 +13,13 @@ from leaderboard_app.charts.distributions import composition, distribution, scor
 from leaderboard_app.charts.events import event_display, occupancy
 from leaderboard_app.charts.firmware import PartUse, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
+from leaderboard_app.charts.mass import Band, bands, means, spectrum
 from leaderboard_app.charts.rates import by_condition, rates
 from leaderboard_app.charts.roc import Curve, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
 
 __all__ = [
+    "Band",
     "Curve",
     "Mark",
     "Measured",
@@ -25,17 +27,20 @@ __all__ = [
     "Palette",
     "PartUse",
     "TradePoint",
+    "bands",
     "by_condition",
     "composition",
     "distribution",
     "dots",
     "event_display",
     "history",
+    "means",
     "occupancy",
     "rates",
     "resources",
     "roc",
     "score_histogram",
+    "spectrum",
     "stages",
     "trade_off",
 ]

@@ -30,7 +30,7 @@ class JetFinder:
         """Generate up to `n_events`; return the jets of those that have one which is kept."""
         array = generator.next_array(n_events)
         record = array["prt"]
-        particles = _stable(record, generator)
+        particles = stable_particles(record, generator)
         objects = join([flow(particles, DETECTORS[self.selection.detector], rng)])
         jets = find_jets(objects, len(record), self.selection)
         partons = None
@@ -42,7 +42,7 @@ class JetFinder:
         )
 
 
-def _stable(record: Any, generator: Generator) -> Particles:  # noqa: ANN401 - an awkward array
+def stable_particles(record: Any, generator: Generator) -> Particles:  # noqa: ANN401 - an awkward array
     """Return the visible stable particles of many events."""
     import awkward as ak
 

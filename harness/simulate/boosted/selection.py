@@ -40,3 +40,8 @@ class JetSelection(Value):
     heavy_code: int | None = None
     match_radius: float = Field(default=0.8, gt=0)
     merge_radius: float | None = Field(default=None, gt=0)
+
+    @property
+    def layout(self) -> ConstituentLayout:
+        """What a jet of the file is."""
+        return LAYOUT

@@ -16,7 +16,7 @@ from harness.data.fetch import fetch
 from harness.data.formats import file_format
 from harness.data.pandas_hdf5 import pickled_strings
 from harness.errors import DataError, EnvironmentFaultError, HarnessError
-from tests.data.pandas_hdf5.make import N_CONSTITUENTS, N_EVENTS, events
+from tests.data.pandas_hdf5.make import N_CONSTITUENTS, N_EVENTS, events, momenta
 from tests.events import make_challenge
 
 FILES = Path(__file__).parents[2] / "data" / "pandas_hdf5"
@@ -105,15 +105,36 @@ def test_unsorted_constituents_are_put_in_order_where_the_manifest_says_so(tmp_p
         (lambda flat: flat[:, :-1], None, "17 columns"),
         (lambda flat: flat, 1, "no column 18"),
         (lambda flat: np.column_stack([flat, np.full(N_EVENTS, 0.5)]), 1, "label of an event is"),
+        (lambda flat: np.column_stack([flat, np.full(N_EVENTS, 2)]), 1, "label of an event is 2"),
         (lambda flat: np.column_stack([flat, np.zeros(N_EVENTS)]), 1, "no event has 1"),
+        (lambda flat: flat * (np.arange(N_EVENTS) != 4)[:, None], None, "no constituents"),
         (lambda flat: flat[:, [3, 4, 5, 0, 1, 2, *range(6, 18)]], None, "pT rises"),
         (lambda flat: flat[:0], None, "is empty"),
     ],
 )
 def test_another_file_is_refused(change, label: int | None, what: str, tmp_path: Path) -> None:
     path = write_fixed(tmp_path / "x.h5", change(events().reshape(N_EVENTS, -1)))
+    files = [data_file("x.h5", label=label)]
+    if label is not None:
+        files.append(data_file("x.h5", "other", label=0))
     with pytest.raises(DataError, match=what):
-        read(challenge_of(FIXED, data_file("x.h5", label=label)), path)
+        read(challenge_of(FIXED, *files), path)
+
+
+@pytest.mark.parametrize(
+    ("energy", "what"), [(-1.0, "is negative"), (0.5, "below the momentum"), (1.0, None)]
+)
+def test_momenta_have_masses_that_are_real(energy: float, what: str | None, tmp_path: Path) -> None:
+    stated = momenta(events())
+    stated[3, 1, 0] *= energy
+    path = write_fixed(tmp_path / "x.h5", stated.reshape(N_EVENTS, -1))
+    columns = TableColumns(coordinates="e_px_py_pz", n_constituents=N_CONSTITUENTS, widths=(24,))
+    challenge = challenge_of(columns, data_file("x.h5"))
+    if what is None:
+        assert len(read(challenge, path)) == N_EVENTS
+        return
+    with pytest.raises(DataError, match=what):
+        read(challenge, path)
 
 
 def test_a_file_of_features_alone_is_refused_by_its_width() -> None:

@@ -20,6 +20,7 @@ import pytest
 from harness.card.records import Figure, Firmware
 from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
 from harness.firmware.backend import FirmwareSettings
+from harness.firmware.registry import check_backend
 from harness.firmware.vendor import build
 from harness.firmware.vendor.tool import run_vendor_tool
 from tests.firmware_bench import every_pair, make_firmware, make_project
@@ -202,6 +203,17 @@ def test_a_missing_tool_is_told_before_any_work(tiny, tmp_path, monkeypatch, bac
         EnvironmentFaultError, match=rf"{program} was not found(?s:.*)--backend rtl"
     ):
         make_firmware(tiny, None, tmp_path / "build", backend=backend)
+    with pytest.raises(EnvironmentFaultError, match=f"{program} was not found"):
+        check_backend(backend, has_implementation=False)
+
+
+def test_place_and_route_needs_vivado_as_well(tools, tmp_path):
+    check_backend("vitis", has_implementation=True)
+    (tmp_path / "bin/vivado").unlink()
+
+    with pytest.raises(EnvironmentFaultError, match="vivado was not found"):
+        check_backend("vitis", has_implementation=True)
+    check_backend("vitis", has_implementation=False)
 
 
 def test_a_limit_of_time_is_a_limit_error(tiny, tools, tmp_path):
@@ -213,5 +225,5 @@ def test_a_limit_of_time_is_a_limit_error(tiny, tools, tmp_path):
             None,
             tmp_path / "build",
             backend="vitis",
-            settings=FirmwareSettings(n_workers=1, synthesis_wall_s=2.0),
+            settings=FirmwareSettings(n_workers=1, vendor_wall_s=2.0),
         )
