@@ -49,8 +49,8 @@ TEAMS = (
 )
 # The flow is the teacher of its distillation.
 FIRST = ("flow",)
-# It needs signals that `harness simulate` makes; its train.py says how.
-BY_HAND = ("control_supervised",)
+# They need signals that `harness simulate` makes; their train.py says how.
+BY_HAND = ("control_supervised", "jets_supervised")
 CHUNK = 65_536
 _TOOK = re.compile(r"after ([\d,]+) s, ([\d,]+) s of processor time")
 

@@ -14,7 +14,7 @@ from harness.data import load_manifest, training_events, validation_events
 
 TOPTAG = "jets-toptag-sample"
 ANOMALY = "jets-anomaly-sample"
-INVERSE = "jets-anomaly-inverse-sample"
+INVERSE = "jets-inverse-sample"
 
 Jets = NDArray[np.float32]
 
