@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli.options import FILE, FOLDER, json_option, plots_option
+from harness.cli.options import FILE, FOLDER, json_option, manifest_option, plots_option
 from harness.cli.output import print_json, print_result, tell
 from harness.errors import IntegrityError, Problem, UsageError
+
+if TYPE_CHECKING:
+    from harness.simulate.plan import SimulationPlan
 
 
 class _RunUnlessNamed(click.Group):
@@ -29,7 +32,9 @@ def simulate() -> None:
     PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets, or
     background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
 
-    `harness simulate cmsl1t` makes another format: Parquet files of level-1 trigger objects.
+    `harness simulate jets` makes constituents of jets, `harness simulate lhco` events as those of
+    the LHC Olympics, `harness simulate suep` images of a high-level trigger, `harness simulate
+    cmsl1t` another format: Parquet files of level-1 trigger objects.
     """
 
 
@@ -58,12 +63,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
-    from harness.cli.progress import progress_bars
-    from harness.simulate.manifest import make_manifest, manifest_yaml
     from harness.simulate.plan import LIBRARY_EVENTS, make_plan
-    from harness.simulate.presets import BACKGROUND
     from harness.simulate.process import read_card
-    from harness.simulate.run import simulate as simulate_events
 
     is_card = Path(process).suffix in {".yaml", ".yml"}
     plan = make_plan(
@@ -74,6 +75,59 @@ def run(
         if library_events
         else LIBRARY_EVENTS,
     )
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+@simulate.command()
+@click.argument("sample")
+@click.option("--events", "n_events", type=int, required=True, help="Jets to keep.")
+@click.option("--seed", type=int, required=True, help="The same seed gives the same jets.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option("--out", type=FILE, required=True, help="HDF5 file.")
+@json_option
+def jets(sample: str, n_events: int, seed: int, n_jobs: int, out: Path, as_json: bool) -> None:
+    """Simulate the constituents of jets into an HDF5 file.
+
+    SAMPLE is toptag_qcd or toptag_top (R 0.8, 550 to 650 GeV); anomaly_qcd, anomaly_top or
+    anomaly_gluino (R 1.0, 800 to 900 GeV); or one of anomaly_qcd and anomaly_top with _a14 (another
+    tune) or _vincia (another shower) after it.
+    """
+    from harness.simulate.plan import make_jets_plan
+
+    plan = make_jets_plan(sample, n_events=n_events, seed=seed)
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+@simulate.command()
+@click.argument("sample")
+@click.option("--events", "n_events", type=int, required=True, help="Events to keep.")
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option("--out", type=FILE, required=True, help="HDF5 file.")
+@json_option
+def lhco(sample: str, n_events: int, seed: int, n_jobs: int, out: Path, as_json: bool) -> None:
+    """Simulate events as those of the LHC Olympics into an HDF5 file: all of their particles.
+
+    SAMPLE is qcd, wprime (3.5 TeV, two prongs in each jet), threeprong (4.2 TeV, three prongs) or
+    qcd_a14 (another tune, for a black box).
+    """
+    from harness.simulate.plan import make_jets_plan
+
+    plan = make_jets_plan(f"lhco_{sample}", n_events=n_events, seed=seed)
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+def _simulate(plan: SimulationPlan, out: Path, n_jobs: int, *, as_json: bool) -> None:
+    """Make what `plan` says, and print what came of it."""
+    from harness.cli.progress import progress_bars
+    from harness.simulate.manifest import make_manifest, manifest_yaml
+    from harness.simulate.presets import BACKGROUND
+    from harness.simulate.run import simulate as simulate_events
+
     with progress_bars() as progress:
         done = simulate_events(plan, out, n_jobs=n_jobs, progress=progress)
     if done.n_resumed:
@@ -83,7 +137,7 @@ def run(
         print_json(done.provenance)
     elif plan.name == BACKGROUND:
         tell(manifest_yaml(make_manifest([done.path]), [done.provenance]).rstrip(), is_error=False)
-    else:
+    elif plan.jets is None:
         tell(f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}")
 
 
@@ -145,6 +199,58 @@ def cmsl1t(
 
 
 @simulate.command()
+@click.option(
+    "--events",
+    "n_events",
+    type=int,
+    required=True,
+    help="Accepted events of QCD; each signal has a quarter as many.",
+)
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option("--out", type=FOLDER, required=True, help="New folder.")
+@click.option("--only", default="", help="Processes, with commas; all of them by default.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option(
+    "--library",
+    "library_events",
+    type=click.IntRange(100, 1_000_000),
+    help="Soft events to draw pile-up from, instead of 20,000: for trials.",
+)
+@json_option
+def suep(
+    n_events: int,
+    seed: int,
+    out: Path,
+    only: str,
+    n_jobs: int,
+    library_events: int | None,
+    as_json: bool,
+) -> None:
+    """Make images of QCD and of soft unclustered energy patterns: HDF5 files in OUT."""
+    from harness.cli.progress import progress_bars
+    from harness.simulate.level1.crossings import LIBRARY_EVENTS
+    from harness.simulate.suep.manifest import MANIFEST_NAME, NAME, is_a_challenge
+    from harness.simulate.suep.plan import make_suep_plan
+    from harness.simulate.suep.run import simulate_suep
+    from harness.simulate.suep.view import yields_of, yields_view
+
+    plan = make_suep_plan(
+        n_events,
+        seed=seed,
+        only=[name.strip() for name in only.split(",") if name.strip()],
+        n_library=library_events or LIBRARY_EVENTS,
+    )
+    with progress_bars() as progress:
+        made = simulate_suep(plan, out, n_jobs=n_jobs, progress=progress)
+    found = yields_of(made)
+    print_result(found, yields_view(found), as_json=as_json)
+    if is_a_challenge(plan):
+        tell(f"read them: harness fetch {NAME} --manifest {out / MANIFEST_NAME} --from {out}")
+
+
+@simulate.command()
 @click.argument("files", nargs=-1, type=FILE)
 @click.option("--name", default="simulated", show_default=True, help="Name of the challenge.")
 def manifest(files: tuple[Path, ...], name: str) -> None:
@@ -161,13 +267,36 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
 
 @simulate.command()
 @click.argument("file", type=FILE)
+@click.option(
+    "--against",
+    "other",
+    type=FILE,
+    help="Compare with the events of this file: Wasserstein distances of features, FPD and KPD.",
+)
+@click.option("--challenge", help="With --against: the challenge whose layout both files have.")
+@manifest_option
 @plots_option
 @json_option
-def check(file: Path, plots: Path | None, as_json: bool) -> None:
-    """Compare the background in FILE with what is published of the real one."""
+def check(
+    file: Path,
+    other: Path | None,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    plots: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the background in FILE with what is published of the real one, or two files."""
     from harness.cli.progress import progress_bars
     from harness.simulate.check import check_file, write_plots
     from harness.simulate.view import check_view
+
+    if other is not None:
+        if plots is not None:
+            raise UsageError("--plots draws what is published; --against has no pictures")
+        _check_against(file, other, challenge, manifests, as_json=as_json)
+        return
+    if challenge is not None:
+        raise UsageError("--challenge names the layout of files that --against compares")
 
     with progress_bars() as progress:
         checked = check_file(file, progress=progress)
@@ -186,3 +315,18 @@ def check(file: Path, plots: Path | None, as_json: bool) -> None:
                 for one in checked.failures
             )
         )
+
+
+def _check_against(
+    file: Path, other: Path, challenge: str | None, manifests: tuple[Path, ...], *, as_json: bool
+) -> None:
+    """Compare two files, and print how far they are from each other."""
+    from harness.cli.progress import progress_bars
+    from harness.data.manifest import load_manifest
+    from harness.simulate.against import compare_files
+    from harness.simulate.view import compared_view
+
+    layout = None if challenge is None else load_manifest(*manifests).challenge(challenge).layout
+    with progress_bars() as progress:
+        compared = compare_files(file, other, layout=layout, progress=progress)
+    print_result(compared, compared_view(compared), as_json=as_json)

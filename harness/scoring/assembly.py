@@ -17,6 +17,7 @@ from harness.card.records import (
     NotMeasured,
     Physics,
     ProcessorUse,
+    Reconstruction,
     ScoreCard,
     ScoredChallenge,
     ScoredFile,
@@ -52,6 +53,8 @@ class SubmissionRun(ScoringRun):
     is_quick: bool
     has_firmware: bool
     reports: Path | None = None
+    backend: str = "rtl"
+    has_implementation: bool = False
     settings: FirmwareSettings | None = None
     has_stress: bool = False
     fresh: Mapping[str, Path] = field(default_factory=dict)
@@ -71,6 +74,7 @@ class Measurements:
     artefacts: tuple[Path, ...] = ()
     stress: Stress | NotMeasured = _NO_STRESS
     processor: ProcessorUse | NotMeasured | None = None
+    reconstruction: Reconstruction | None = None
     precision: FixedWidths | None = None
     rounded_physics: Physics | None = None
     unrounded_physics: Physics | None = None
@@ -115,6 +119,7 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         cuts=acceptance.cuts,
         stress=measured.stress,
         processor=measured.processor,
+        reconstruction=measured.reconstruction,
         precision=measured.precision,
         rounded_physics=measured.rounded_physics,
         unrounded_physics=measured.unrounded_physics,

@@ -99,16 +99,18 @@ def smear(particles: Particles, rng: np.random.Generator) -> Particles:
     """
     energy = particles.pt * np.cosh(particles.eta)
     abs_eta = np.abs(particles.eta)
-    is_track = (particles.kind == CHARGED) & (rng.random(len(particles)) < _tracking(particles))
-    resolution = _hadronic(energy, abs_eta)
+    is_track = (particles.kind == CHARGED) & (
+        rng.random(len(particles)) < track_efficiency(particles)
+    )
+    resolution = hadronic_resolution(energy, abs_eta)
     is_photon = (particles.kind == PHOTON) | (particles.kind == ELECTRON)
-    resolution = np.where(is_photon, _electromagnetic(energy, abs_eta), resolution)
-    resolution = np.where(is_track, _track(particles.pt, abs_eta), resolution)
+    resolution = np.where(is_photon, electromagnetic_resolution(energy, abs_eta), resolution)
+    resolution = np.where(is_track, track_resolution(particles.pt, abs_eta), resolution)
     factor = 1.0 + resolution * rng.standard_normal(len(particles))
     return replace(particles, pt=particles.pt * np.clip(factor, 0.0, 3.0))
 
 
-def _tracking(particles: Particles) -> Column:
+def track_efficiency(particles: Particles) -> Column:
     """Efficiency of the tracks of charged hadrons above 1 GeV [D]."""
     abs_eta = np.abs(particles.eta)
     barrel = np.where(particles.pt > 1.0, 0.95, 0.70)
@@ -116,7 +118,7 @@ def _tracking(particles: Particles) -> Column:
     return np.where(abs_eta < 1.5, barrel, np.where(abs_eta < 2.5, endcap, 0.0))
 
 
-def _track(pt: Column, abs_eta: Column) -> Column:
+def track_resolution(pt: Column, abs_eta: Column) -> Column:
     """Relative resolution of tracks [D, which cites arXiv:1405.6569]."""
     constant = np.select([abs_eta <= 0.5, abs_eta <= 1.5], [0.01, 0.015], 0.025)
     slope = np.select([abs_eta <= 0.5, abs_eta <= 1.5], [1.5e-4, 2.5e-4], 5.5e-4)
@@ -124,7 +126,7 @@ def _track(pt: Column, abs_eta: Column) -> Column:
     return resolution
 
 
-def _electromagnetic(energy: Column, abs_eta: Column) -> Column:
+def electromagnetic_resolution(energy: Column, abs_eta: Column) -> Column:
     """Relative resolution of the electromagnetic calorimeter [D, arXiv:1306.2016, 1502.02701]."""
     central = np.sqrt(0.008**2 + 0.11**2 / energy + (0.40 / energy) ** 2)
     shape = np.where(abs_eta <= 1.5, 1 + 0.64 * abs_eta**2, 2.16 + 5.6 * (abs_eta - 2) ** 2)
@@ -132,7 +134,7 @@ def _electromagnetic(energy: Column, abs_eta: Column) -> Column:
     return np.where(abs_eta <= 2.5, shape * central, forward)
 
 
-def _hadronic(energy: Column, abs_eta: Column) -> Column:
+def hadronic_resolution(energy: Column, abs_eta: Column) -> Column:
     """Relative resolution of the hadron calorimeter [D]."""
     central = np.sqrt(0.050**2 + 1.50**2 / energy)
     forward = np.sqrt(0.130**2 + 2.70**2 / energy)
@@ -159,7 +161,7 @@ def measured_pt(leptons: Particles, pull: Column) -> Column:
     )
     # The calorimeter measures electrons where it is more precise.
     energy = leptons.pt * np.cosh(leptons.eta)
-    electron = np.minimum(electron, _electromagnetic(energy, abs_eta))
+    electron = np.minimum(electron, electromagnetic_resolution(energy, abs_eta))
     resolution = np.where(is_electron, electron, muon)
     measured: Column = leptons.pt * np.clip(1 + resolution * pull, 0.0, 3.0)
     return measured

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 
@@ -25,6 +25,7 @@ from harness.board.formats import (
 )
 from harness.board.rows import (
     DECLARED_TITLE,
+    RANK_NOTE,
     AmountCell,
     Board,
     BoardRow,
@@ -33,33 +34,40 @@ from harness.board.rows import (
     SignalCell,
     synthetic_note,
 )
+from harness.card.declared import NOT_STATED
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table
-from leaderboard_app.views.common import MANY_SIGNALS, class_text
+from leaderboard_app.views.common import MANY_SIGNALS, Href, class_text
 
-Href = Callable[[str, str], str]
+SEEN_HELP = (
+    "What the makers declare that they did with signal events: none looked at, figures computed, "
+    "choices made by them (tuned), or trained on their labels (supervised)"
+)
+_SEEN_TONES = {"none": "good", "tuned": "bad", "supervised": "bad"}
 
 
-def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
+def ranking_model(board: Board, href: Href, *, compare: str = "") -> dict[str, JsonValue]:
     """Make the model that `table.js` draws.
 
     Parameters
     ----------
     href : callable
         Address of the page of ``(team, card)``.
+    compare : str
+        Address of the comparison, to which ``entries=a&entries=b`` is added; empty: there is none.
     """
     board = board.model_copy(update={"rows": board.measured})
     order = _profile_order(board) if has_profile(board) else []
     return {
         "caption": f"Ranking on {visible(board.title)}: {figures_text(board)}",
+        "compare": compare,
         "columns": _model_columns(board),
         "rows": [_model_row(row, i, board, href, order) for i, row in enumerate(board.rows)],
         "filters": [
-            _filter("division", "Division", [row.division for row in board.rows]),
-            _filter("evidence", "Evidence", [_evidence(row) for row in board.rows]),
-            _filter("part", "Part", [row.part or "" for row in board.rows]),
+            _filter(key, title, [_facets(row)[key] for row in board.rows])
+            for key, title in _FILTERS.items()
         ],
     }
 
@@ -69,18 +77,49 @@ def _filter(key: str, title: str, values: Sequence[str]) -> JsonValue:
     return {"key": key, "title": title, "options": options}
 
 
+_FILTERS = {
+    "division": "Division",
+    "class": "Size",
+    "evidence": "Evidence",
+    "seen": "Signals seen",
+    "by": "Made by",
+    "part": "Part",
+}
+
+
+def _facets(row: BoardRow) -> dict[str, str]:
+    """Return what a row can be filtered by, in words; empty: it has none."""
+    return {
+        "division": row.division,
+        "class": class_text(row.resource_class) if row.resource_class else "",
+        "evidence": _evidence(row),
+        "seen": _seen(row),
+        "by": "maintainers (baselines)" if row.is_baseline else "teams",
+        "part": row.part or "",
+    }
+
+
+def _seen(row: BoardRow) -> str:
+    return "supervised" if row.learning == "supervised" else row.signals_seen or NOT_STATED
+
+
 def _evidence(row: BoardRow) -> str:
     return EVIDENCE_TITLES[row.evidence] if row.evidence else ""
 
 
 def _model_columns(board: Board) -> list[JsonValue]:
     return [
-        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
+        _column("rank", "Rank", "num", 1, help=RANK_NOTE),
         _column("team", "Team", "entry", 1),
         *_efficiency_columns(board),
         *_cost_columns(board),
         *_evidence_columns(board),
-        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
+        _column("seen", "Signals seen", "badge", 1, help=SEEN_HELP),
+        _column(
+            *("isolation", "Sandbox", "badge", 1),
+            help="How the submission was isolated",
+            hidden=True,
+        ),
         _column("date", "Scored", "text", -1, unit="UTC"),
     ]
 
@@ -88,7 +127,10 @@ def _model_columns(board: Board) -> list[JsonValue]:
 def _evidence_columns(board: Board) -> list[JsonValue]:
     if not isinstance(board.target, Target):
         return []
-    words = "Weakest evidence behind the figures"
+    words = (
+        "Weakest evidence behind the figures of the row. Cycles and resources may rest on more: "
+        "each figure says it"
+    )
     return [_column("evidence", "Evidence", "badge", 1, help=words)]
 
 
@@ -211,6 +253,10 @@ def _cost_columns(board: Board) -> list[JsonValue]:
             return [flops]
 
 
+# Of the resources, those that seldom decide: the visitor may add their columns.
+_RARELY_ASKED = frozenset({"ff", "bram18"})
+
+
 def _firmware_columns(target: Target) -> list[JsonValue]:
     return [
         _column(
@@ -230,6 +276,7 @@ def _firmware_columns(target: Target) -> list[JsonValue]:
                 1,
                 unit="% of part",
                 help="Share of the part; the bar is the share of the contest's budget",
+                hidden=name in _RARELY_ASKED,
             )
             for name, title in RESOURCE_TITLES.items()
         ),
@@ -243,7 +290,12 @@ def _column(key: str, title: str, kind: str, first: int, **more: JsonValue) -> J
 def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence[str]) -> JsonValue:
     cells: dict[str, JsonValue] = {
         "rank": _rank_cell(row),
-        "team": {"v": row.team, "t": visible(row.team), "s": visible(row.title)},
+        "team": {
+            "v": row.team,
+            "t": visible(row.team),
+            "s": visible(row.title),
+            "tags": list(_tags(row)),
+        },
         "merit": _merit_cell(row, board.ranked_merit),
         "auc": _number_cell(row.mean_auc, ".3f"),
         "flops": _number_cell(row.flops, ",.0f"),
@@ -254,6 +306,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
             "t": _evidence(row),
             "tone": "" if row.evidence == "estimate" else "good",
         },
+        "seen": {"v": _seen(row), "t": _seen(row), "tone": _SEEN_TONES.get(_seen(row), "")},
         "isolation": {
             "v": row.isolation,
             "t": row.isolation,
@@ -273,14 +326,22 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
         "id": f"{row.team}/{row.card}",
+        "team": row.team,
         "at": at,
         "href": href(row.team, row.card),
         "ranked": row.rank is not None,
-        "facets": {"division": row.division, "evidence": _evidence(row), "part": row.part or ""},
+        "facets": dict(_facets(row)),
         "words": " ".join(words).lower(),
         "reasons": [visible(reason) for reason in row.reasons],
         "cells": cells,
     }
+
+
+def _tags(row: BoardRow) -> Iterator[str]:
+    if row.learning == "supervised":
+        yield "supervised control"
+    elif row.is_baseline:
+        yield "baseline"
 
 
 def _target_cells(row: BoardRow, target: AnyTarget) -> dict[str, JsonValue]:
@@ -300,10 +361,11 @@ def _target_cells(row: BoardRow, target: AnyTarget) -> dict[str, JsonValue]:
 def _rank_cell(row: BoardRow) -> JsonValue:
     if row.rank is None:
         return None
-    span = f"{row.best_rank}–{row.worst_rank}"
-    tip = f"Rank {row.rank}; the true rank is within {span} (95 %, all entries together). " + (
-        f"{class_text(row.resource_class)}: rank {row.class_rank}." if row.resource_class else ""
-    )
+    span = f"(true rank {row.best_rank} to {row.worst_rank})"
+    tip = (
+        f"Rank {row.rank}; the true rank is within {row.best_rank} to {row.worst_rank} "
+        "(95 %, all entries together). "
+    ) + (f"{class_text(row.resource_class)}: rank {row.class_rank}." if row.resource_class else "")
     cell: dict[str, JsonValue] = {"v": row.rank, "t": str(row.rank), "s": span, "tip": tip}
     if row.is_pareto:
         cell["mark"] = "Pareto"
@@ -331,6 +393,8 @@ def _added_cell(found: AddedFigures | NotMeasured) -> JsonValue:
         return _missing(found)
     cell: dict[str, JsonValue] = {"v": found.total, "t": percent(found.total)}
     pure = "" if isinstance(found.added, NotMeasured) else percent(found.added)
+    if pure and found.added_lower is not None and found.added_upper is not None:
+        pure += f" ({percent(found.added_lower)} to {percent(found.added_upper)})"
     tip = f"{pure} where the rate that it adds is fixed" if pure else ""
     if found.lower is None or found.upper is None:
         return {**cell, "lo": found.total, "hi": found.total, "tip": tip}
@@ -349,6 +413,7 @@ def _signal_cell(cell: RateCell | SignalCell | NotMeasured | None, merit: Merit)
     value = cell.tpr if isinstance(cell, RateCell) else cell.value
     lower, upper = merit_text(merit, cell.lower), merit_text(merit, cell.upper)
     return {
+        **({"s": "low stat."} if cell.is_low_statistics else {}),
         "v": value,
         "t": merit_text(merit, value),
         "lo": cell.lower,
@@ -376,7 +441,17 @@ def _number_cell(value: float | NotMeasured, form: str) -> JsonValue:
 def _amount_cell(cell: AmountCell | NotMeasured) -> JsonValue:
     if isinstance(cell, NotMeasured):
         return _missing(cell)
-    return {"v": cell.value, "t": amount(cell.value), "tip": EVIDENCE_TITLES[cell.evidence]}
+    return {
+        "v": cell.value,
+        "t": amount(cell.value),
+        "tip": EVIDENCE_TITLES[cell.evidence],
+        **_estimated(cell),
+    }
+
+
+def _estimated(cell: AmountCell) -> dict[str, JsonValue]:
+    """Mark a figure that is only estimated, in its own cell."""
+    return {"s": "est."} if cell.evidence == "estimate" else {}
 
 
 def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
@@ -389,14 +464,16 @@ def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
         "v": row.latency_ns.value,
         "t": amount(row.latency_ns.value),
         "share": share,
-        "tip": f"{cycles_text}{share:.1%} of the limit",
+        "tip": f"{EVIDENCE_TITLES[row.latency_ns.evidence]}; {cycles_text}{share:.1%} of the limit",
+        **_estimated(row.latency_ns),
     }
 
 
 def _clock_cycles(cycles: AmountCell | NotMeasured) -> str:
     if isinstance(cycles, NotMeasured):
         return ""
-    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)}; "
+    evidence = EVIDENCE_TITLES[cycles.evidence]
+    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)} ({evidence}); "
 
 
 def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
@@ -404,6 +481,7 @@ def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
     if isinstance(cell, NotMeasured):
         return _missing(cell)
     made: dict[str, JsonValue] = {
+        **_estimated(cell),
         "v": cell.value,
         "t": amount(cell.value) if cell.share is None else small_percent(cell.share),
     }
@@ -453,6 +531,19 @@ def declared_tables(board: Board) -> list[Table]:
     columns = ("Team", "Title", "Merit", *board.signals.values(), "Mean AUC")
     words = frozenset({1})
     return [Table(columns=columns, rows=rows, caption=DECLARED_TITLE, words=words)]
+
+
+def low_statistics_notes(board: Board) -> list[Note]:
+    """Say that the figures shown rest on few events, where they do."""
+    cells = [signal_cell(row, name) for row in board.rows for name in board.signals]
+    if not any(isinstance(one, RateCell | SignalCell) and one.is_low_statistics for one in cells):
+        return []
+    where = figures_text(board).partition(" at ")[2] or "this point"
+    text = (
+        f"Low statistics at {where}: so few background events may pass that the threshold is "
+        "hardly known. Such figures are shown, and rank nobody."
+    )
+    return [Note(text=text, tone="warn")]
 
 
 def board_notes(board: Board) -> list[Note]:

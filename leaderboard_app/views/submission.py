@@ -7,7 +7,7 @@ from harness.board.entry import shown_on
 from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
-from harness.card.declared import declared_facts
+from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
 from harness.card.records import NotMeasured, ScoreCard
 from harness.card.text import visible
 from leaderboard_app import charts
@@ -16,9 +16,13 @@ from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
 from leaderboard_app.views.firmware import cost_section, firmware_sections, target_sections
 from leaderboard_app.views.in_trigger import added_section, profile_section, stability_sections
+from leaderboard_app.views.mass import mass_sections, second_section
 from leaderboard_app.views.physics import physics_sections, rate_section
+from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
+
+SUPERVISED_TEXT = "Supervised: it was trained on labelled signals. A control, no anomaly detection."
 
 
 def submission_sections(subject: Subject) -> list[Section]:
@@ -30,7 +34,10 @@ def submission_sections(subject: Subject) -> list[Section]:
         added_section(subject.card),
         rate_section(subject.card),
         *stability_sections(subject.card),
+        *mass_sections(subject.card),
+        second_section(subject.card),
         stress_section(subject.card),
+        reconstruction_section(subject.card),
         *accepted_sections(subject.card),
         *firmware_sections(subject),
         *target_sections(subject),
@@ -61,6 +68,12 @@ def _standing_section(subject: Subject) -> Section:
         lead = "An older scoring: a later card of this team counts on the board."
         reasons = reasons_against(subject.entry, subject.contest)
         notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
+    if card.submission.is_supervised:
+        notes.append(Note(text=SUPERVISED_TEXT, tone="warn"))
+    else:
+        seen = card.submission.signals_seen
+        tone = "warn" if seen == "tuned" else "plain"
+        notes.append(Note(text=SIGNALS_SEEN_TEXTS[seen], tone=tone))
     if subject.twins:
         text = twin_text(sorted({subject.team, *subject.twins}))
         notes.append(Note(text=text, tone="warn"))
@@ -117,7 +130,7 @@ def _declared_section(subject: Subject) -> Section:
         ("Description", said.description),
         ("Trained on", said.training_data),
         *declared_facts(said).items(),
-        ("Uses signals in training", "yes" if said.is_supervised else "no"),
+        ("Labels of signals in training", "yes" if said.is_supervised else "no, as declared"),
         ("References", "; ".join(said.references) or "none"),
         ("Licence", said.licence),
     ]
