@@ -126,7 +126,9 @@ def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> T
         )
     estimated_ns = request.period_ns(pipeline.logic_ns)
     return Timing(
-        latency_cycles=_estimate(pipeline.n_stages + 1, _PLAN_SOURCE),
+        latency_cycles=_estimate(
+            pipeline.latency_cycles - request.target.n_uncounted_registers, _PLAN_SOURCE
+        ),
         interval_cycles=_estimate(1, _PLAN_SOURCE),
         clock_period_ns=_estimate(max(request.target.clock_period_ns, estimated_ns), _PLAN_SOURCE),
         source=_PLAN_SOURCE,

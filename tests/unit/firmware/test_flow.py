@@ -199,6 +199,30 @@ def test_a_network_that_is_far_too_large_is_said_so_before_any_synthesis(small, 
     assert result.scores is not None
 
 
+@pytest.mark.parametrize(
+    ("backend", "counted", "uncounted"),
+    [
+        ("estimate", "both", 0),
+        ("estimate", "input", 1),
+        ("estimate", "output", 1),
+        ("rtl", "input", 1),
+    ],
+)
+def test_the_target_says_which_registers_its_latency_counts(
+    tiny, tmp_path, backend, counted, uncounted
+):
+    target = TARGET.model_copy(update={"count_registers": counted})
+
+    report = make(tiny, tmp_path, every_pair(), target=target, backend=backend).report
+
+    # One adder: one stage of logic between an input and an output register.
+    assert report.latency_cycles.value == 2 - uncounted
+    assert report.latency_ns.value == TARGET.clock_period_ns * (2 - uncounted)
+    if backend == "rtl":
+        assert sum(stage.cycles for stage in report.stages) == pytest.approx(2 - uncounted)
+        assert "the input register, not the output register" in report.latency_cycles.source
+
+
 def test_an_untranslatable_network_gives_the_reason(tmp_path):
     import keras
 
