@@ -119,7 +119,7 @@ def _translate(
     except UntranslatableError as error:
         raise InvalidSubmissionError(*error.problems, _NO_FIRMWARE) from error
     if isinstance(translation, Untranslated):
-        progress(f"firmware: not looked at: {translation.reason}; it would not be ranked")
+        progress(f"firmware: not compared with Keras: {translation.reason}")
         return
     progress("firmware: comparing it with the network in Keras")
     compare_quickly(request, translation, None)

@@ -32,6 +32,7 @@ from harness.firmware.witnesses.graph import compare_graph, compare_quickly
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
+_IN_PLACE = "estimates stand in place of what was not measured; never ranked"
 # A line of progress this often, while tools are at work side by side.
 _TELL_EVERY_S = 20.0
 
@@ -119,7 +120,8 @@ def _within_limits(
 
 
 def _one_line(error: LimitError) -> str:
-    return "; ".join(str(error).split("\n"))
+    reason = str(error).partition("\n")[0].rstrip(";")
+    return f"{reason}; raise --time-limit or --memory-limit, or make the network smaller"
 
 
 def _report(
@@ -162,7 +164,7 @@ def _report_unfinished(
             update={
                 "agreements": agreements,
                 "overflow": overflow,
-                "notes": (*made.notes(), *report.notes),
+                "notes": (*made.notes(), _IN_PLACE, *translation.report.warnings),
             }
         ),
         artefacts=keep(
