@@ -29,7 +29,7 @@ from harness.data.events import open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import write_mixture
 from harness.data.npy import CHUNK_BYTES
-from harness.data.sample import dequantise, quantise
+from harness.data.sample_coding import dequantise, quantise
 from harness.data.split import event_hashes
 
 N_BACKGROUND = 13_451_915

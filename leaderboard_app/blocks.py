@@ -66,6 +66,8 @@ class Picture:
             "height": self.height,
             # Only what has a tooltip of its own shows one: lines and labels are no data.
             "config": {"mark": {"tooltip": None}},
+            # Its own menu would save the colours of the page, light on light paper.
+            "usermeta": {"embedOptions": {"actions": False}},
         }
 
     def _with_data(self, part: JsonValue) -> JsonValue:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import streamlit as st
 
@@ -17,17 +17,30 @@ from harness.card.records import ScoredChallenge
 from harness.card.text import visible
 from harness.challenge import fpr_text, input_rate_khz, point_text
 from harness.errors import DataError
+from leaderboard_app.address import carried, choose
 from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.charts.printing import to_pdf, to_png, to_svg
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html
 from leaderboard_app.state import Shelf
 
 PAGES = Path(__file__).parent / "app_pages"
 ASSETS = Path(__file__).parent / "assets"
+LINKS = {
+    "ranking": "Ranking",
+    "trade_off": "Trade-off",
+    "submission": "Submission",
+    "compare": "Compare",
+    "data": "Data",
+    "take_part": "How to take part",
+}
 
 
 def begin(title: str) -> None:
-    """Set up a page: its title in the browser, and the look of its blocks."""
+    """Set up a page: the look of its blocks, the links to the others, and its title."""
     st.html(f"<style>{_asset('blocks.css')}{_asset('app.css')}</style>")
+    with st.container(horizontal=True, gap="small", key="pages"):
+        for name, label in LINKS.items():
+            st.page_link(PAGES / f"{name}.py", label=label, query_params=carried())
     st.title(title, anchor=False)
 
 
@@ -54,8 +67,7 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
         st.code("harness score submissions/team_x", language="bash")
         show_unreadable(snapshot)
         return None
-    titles = {name: snapshot.entries[name][-1].card.challenge.title for name in names}
-    titles |= {name: final_title(titles[name]) for name in snapshot.final}
+    titles = titles_of(snapshot)
     chosen = choose(
         "Challenge",
         names,
@@ -67,6 +79,13 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
         show_unreadable(snapshot)
         return None
     return chosen
+
+
+def titles_of(snapshot: Snapshot) -> dict[str, str]:
+    """Return the titles of the challenges that have a card or a summary."""
+    titles = {name: summary.title for name, summary in snapshot.summaries.items()}
+    titles |= {name: cards[-1].card.challenge.title for name, cards in snapshot.entries.items()}
+    return titles | {name: final_title(titles[name]) for name in snapshot.final}
 
 
 def choose_point(snapshot: Snapshot, challenge: str, contest: Contest) -> float:
@@ -85,84 +104,6 @@ def choose_point(snapshot: Snapshot, challenge: str, contest: Contest) -> float:
         label_of=lambda name: point_text(merit, points[name]).removeprefix("FPR "),
     )
     return points[chosen]
-
-
-def choose(
-    label: str,
-    options: Sequence[str],
-    *,
-    key: str,
-    default: str | None = None,
-    label_of: Callable[[str], str] = visible,
-    width: int | Literal["stretch"] = "stretch",
-) -> str:
-    """Let the visitor choose one of `options`; the choice is kept in the address as `key`.
-
-    A name in the address that is none of the options is as if it were not there. Where the
-    address says nothing, what was chosen on another page is chosen again.
-
-    Parameters
-    ----------
-    default : str, optional
-        Chosen where the address says nothing; the first option if not given.
-    """
-    first = options[0] if default is None else default
-    last = f"{key} last chosen"
-    _follow_address(key, lambda: _asked(key, options, st.session_state.get(last, first)))
-    if st.session_state.get(key) not in options:
-        st.session_state[key] = first
-    chosen = str(st.selectbox(label, options, key=key, format_func=label_of, width=width))
-    _write_address(key, [chosen], is_default=chosen == first)
-    st.session_state[last] = chosen
-    return chosen
-
-
-def choose_several(
-    label: str,
-    options: Sequence[str],
-    *,
-    key: str,
-    default: Sequence[str],
-    most: int,
-    label_of: Callable[[str], str],
-) -> list[str]:
-    """Let the visitor choose up to `most` options; they are kept in the address as `key`."""
-
-    def asked() -> list[str]:
-        wanted = [name for name in st.query_params.get_all(key) if name in options]
-        return list(dict.fromkeys(wanted))[:most] or list(default)
-
-    _follow_address(key, asked)
-    st.session_state[key] = [name for name in st.session_state[key] if name in options]
-    chosen: list[str] = st.multiselect(
-        label, options, key=key, max_selections=most, format_func=label_of
-    )
-    _write_address(key, chosen, is_default=chosen == list(default))
-    return chosen
-
-
-def _asked(key: str, options: Sequence[str], default: str) -> str:
-    asked = st.query_params.get(key)
-    return asked if asked is not None and asked in options else default
-
-
-def _follow_address(key: str, read: Callable[[], object]) -> None:
-    """Take a choice from the address if it is new there: a link, or the back button."""
-    seen, now = f"{key} in the address", st.query_params.get_all(key)
-    if key not in st.session_state or st.session_state.get(seen) != now:
-        st.session_state[key] = read()
-        st.session_state[seen] = now
-
-
-def _write_address(key: str, values: Sequence[str], *, is_default: bool) -> None:
-    """Write a choice into the address; a default only if the address has it already.
-
-    Each change makes an entry in the browser's history: a page that opens makes none.
-    """
-    written = st.query_params.get_all(key)
-    if written != list(values) and (written or not is_default):
-        st.query_params[key] = list(values)
-    st.session_state[f"{key} in the address"] = st.query_params.get_all(key)
 
 
 def synthetic_note(shown: Board | ScoredChallenge) -> None:
@@ -222,6 +163,25 @@ def _show_stacked(blocks: Sequence[Block], head: str, *, key: str) -> None:
 
 
 def show_picture(picture: Picture, *, key: str) -> None:
-    """Put a chart on the page, and its figures as a table below it."""
+    """Put a chart on the page; below it its files for print, and its figures as a table."""
     st.vega_lite_chart(picture.whole(), width="stretch", key=key, alt=picture.alt)
+    with st.container(horizontal=True, gap="small", key=f"files-{key}"):
+        for kind, (write, mime) in _FILES.items():
+            st.download_button(
+                kind,
+                partial(write, picture),
+                file_name=f"chart.{kind.lower()}",
+                mime=mime,
+                on_click="ignore",
+                key=f"{kind}-{key}",
+                type="tertiary",
+                help=f"This chart as {kind}, in colours for print",
+            )
     st.html(figures_html(picture))
+
+
+_FILES: Mapping[str, tuple[Callable[[Picture], bytes], str]] = {
+    "SVG": (to_svg, "image/svg+xml"),
+    "PDF": (to_pdf, "application/pdf"),
+    "PNG": (to_png, "image/png"),
+}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from leaderboard_app.address import VIEW_KEYS
+
 ASSETS = Path(__file__).parent / "assets"
 
 
@@ -16,8 +18,11 @@ def _sources() -> tuple[str, str]:
     return f"{table}\n{mount}", (ASSETS / "table.css").read_text("utf-8")
 
 
-def show_table(model: str, *, version: str, view: str, key: str) -> str | None:
+def show_table(model: str, *, version: str, key: str) -> str | None:
     """Show the table; return sorting and filters if the visitor changed them.
+
+    The table keeps them in the address itself: a click makes an entry in the browser's history,
+    typing makes none.
 
     Parameters
     ----------
@@ -25,14 +30,12 @@ def show_table(model: str, *, version: str, view: str, key: str) -> str | None:
         JSON from `ranking_model`.
     version : str
         The table is drawn again only if this changed.
-    view : str
-        Sorting and filters to start with, as in the address.
     """
     script, style = _sources()
     mount = st.components.v2.component("leaderboard_table", js=script, css=style)
     result = mount(
         key=key,
-        data={"model": model, "version": version, "view": view},
+        data={"model": model, "version": version, "keys": list(VIEW_KEYS)},
         on_view_change=lambda: None,
     )
     changed = result.get("view")

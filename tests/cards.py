@@ -252,13 +252,15 @@ def make_firmware(
         return Figure(value=value, evidence=grade, source="made up for tests")
 
     latency = cycles * target.clock_period_ns
+    # Only place and route says what the clock can be.
+    timing: Evidence = evidence if evidence == "post_route" else "estimate"
     return Firmware(
         backend="rtl",
         target=target,
         latency_cycles=figure(cycles),
         interval_cycles=figure(interval_cycles),
-        clock_period_ns=figure(target.clock_period_ns, "estimate"),
-        latency_ns=figure(latency, "estimate"),
+        clock_period_ns=figure(target.clock_period_ns, timing),
+        latency_ns=figure(latency, timing),
         lut=figure(lut),
         ff=figure(ff),
         dsp=figure(dsp),

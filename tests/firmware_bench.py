@@ -53,6 +53,24 @@ def direct_step(step: Step, folder: Path) -> StepResult:
     return StepResult(report=report, outputs=outputs, usage=usage, log="")
 
 
+def make_project(network: tuple[Path, Path], folder: Path, *, backend: str = "Vitis") -> Path:
+    """Make hls4ml's project of a network, packed."""
+    from harness.firmware.translate.translation import trace_network
+
+    trace_network(
+        {
+            "precision": None,
+            "has_hls4ml": True,
+            "hls_backend": backend,
+            "part": "xcvu9p-flga2104-2-e",
+            "clock_period_ns": 5.0,
+        },
+        {"graph": network[0], "weights": network[1]},
+        {name: folder / f"{name}.tar" for name in ("program", "layers", "project")},
+    )
+    return folder / "project.tar"
+
+
 def ask(
     network: tuple[Path, Path],
     events: Path | None,

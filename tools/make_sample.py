@@ -23,14 +23,8 @@ from scipy.stats import beta, poisson, rankdata
 
 from harness.challenge import Challenge
 from harness.data.manifest import load_manifest
-from harness.data.sample import (
-    SampleMember,
-    decode_member,
-    dequantise,
-    quantise,
-    read_members,
-    write_sample,
-)
+from harness.data.sample import SampleMember, decode_member, read_members, write_sample
+from harness.data.sample_coding import dequantise, quantise
 from harness.data.split import event_hashes, is_in_part
 from harness.metrics.scores import RankedScores
 from harness.metrics.working_point import count_allowed, set_cut

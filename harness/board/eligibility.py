@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.board.contest import Contest, merit_of_rules
@@ -33,6 +33,7 @@ from harness.challenge import (
     instant,
     point_text,
     utc,
+    weakest,
 )
 
 
@@ -66,15 +67,20 @@ class Requirement:
 def requirements(firmware: Firmware, target: Target, rules: RankingRules) -> list[Requirement]:
     """Compare the firmware's figures with the contest's limits.
 
-    Nanoseconds are cycles times the clock period. Their evidence is that of the cycles: without
-    place and route every clock period is an estimate, and no entry would ever be ranked.
+    Nanoseconds are cycles times the clock period, and are shown with the weaker evidence of the
+    two. What counts is that of the cycles: without place and route every clock period is an
+    estimate, and no entry would ever be ranked.
     """
+    cycles, interval = firmware.latency_cycles, firmware.interval_cycles
     period = firmware.clock_period_ns
-    checked = [
-        ("latency", _graded(firmware.latency_ns, firmware.latency_cycles), target.max_latency_ns),
-        ("initiation interval", _product(firmware.interval_cycles, period), target.max_interval_ns),
+    timed = (
+        ("latency", firmware.latency_ns, cycles, target.max_latency_ns),
+        ("initiation interval", _product(interval, period), interval, target.max_interval_ns),
+    )
+    found = [
+        _check(name, figure, limit, rules.accepted_evidence, of=of, unit="ns")
+        for name, figure, of, limit in timed
     ]
-    found = [_check(name, figure, limit, rules, unit="ns") for name, figure, limit in checked]
     for name, title in RESOURCE_TITLES.items():
         limit, figure = getattr(target.budget, name), getattr(firmware, name)
         held = firmware.available.get(name)
@@ -82,15 +88,8 @@ def requirements(firmware: Firmware, target: Target, rules: RankingRules) -> lis
             # Without a budget there is still no more of it than the part has.
             limit = held if figure.value > held else None
         if limit is not None:
-            found.append(_check(title, figure, float(limit), rules))
+            found.append(_check(title, figure, float(limit), rules.accepted_for_resources))
     return found
-
-
-def _graded(time: Figure | NotMeasured, cycles: Figure | NotMeasured) -> Figure | NotMeasured:
-    """Return a time with the evidence of its cycles."""
-    if isinstance(time, NotMeasured) or isinstance(cycles, NotMeasured):
-        return time
-    return time.model_copy(update={"evidence": cycles.evidence})
 
 
 def _product(cycles: Figure | NotMeasured, period: Figure | NotMeasured) -> Figure | NotMeasured:
@@ -98,30 +97,46 @@ def _product(cycles: Figure | NotMeasured, period: Figure | NotMeasured) -> Figu
         return cycles
     if isinstance(period, NotMeasured):
         return period
-    return cycles.model_copy(update={"value": cycles.value * period.value})
+    value, both = cycles.value * period.value, (cycles.evidence, period.evidence)
+    return cycles.model_copy(update={"value": value, "evidence": weakest(both)})
 
 
 def _check(
-    name: str, figure: Figure | NotMeasured, limit: float, rules: RankingRules, *, unit: str = ""
+    name: str,
+    figure: Figure | NotMeasured,
+    limit: float,
+    accepted: Sequence[Evidence],
+    *,
+    of: Figure | NotMeasured | None = None,
+    unit: str = "",
 ) -> Requirement:
+    """Compare a figure with its limit; what counts as its evidence is that of `of`, if given."""
     if isinstance(figure, NotMeasured):
         value, evidence = None, None
         reason = f"{name} was not measured: {figure.not_measured}"
     else:
         value, evidence = figure.value, figure.evidence
-        reason = _shortfall(name, figure, limit, rules, unit=unit)
+        counted = of.evidence if isinstance(of, Figure) else evidence
+        reason = _shortfall(name, figure, limit, accepted, evidence=counted, unit=unit)
     return Requirement(
         name=name, value=value, limit=limit, unit=unit, evidence=evidence, reason=reason
     )
 
 
-def _shortfall(name: str, figure: Figure, limit: float, rules: RankingRules, *, unit: str) -> str:
+def _shortfall(
+    name: str,
+    figure: Figure,
+    limit: float,
+    accepted: Sequence[Evidence],
+    *,
+    evidence: Evidence,
+    unit: str,
+) -> str:
     after = f" {unit}" if unit else ""
     if figure.value > limit:
         return f"{name} {figure.value:,.6g}{after} is over the limit of {limit:,.6g}{after}"
-    if figure.evidence not in rules.accepted_evidence:
-        accepted = ", ".join(rules.accepted_evidence)
-        return f"{name} rests on {figure.evidence}; this contest accepts {accepted}"
+    if evidence not in accepted:
+        return f"{name} rests on {evidence}; this contest accepts {', '.join(accepted)}"
     return ""
 
 
@@ -345,6 +360,9 @@ def _firmware_reasons(card: ScoreCard, target: Target, rules: RankingRules) -> I
         return
     if firmware.is_handed_in and not rules.accept_handed_in:
         yield "firmware reports were handed in, not made here"
+    elif firmware.is_handed_in and (firmware.unchecked is None or firmware.unchecked):
+        what = "; ".join(firmware.unchecked or ("the design",))
+        yield f"handed-in reports that were not compared with the submission in all: {what}"
     if firmware.target.part != target.part:
         yield f"made for the part {firmware.target.part}, not {target.part}"
     for requirement in requirements(firmware, target, rules):

@@ -45,6 +45,7 @@ EVIDENCE_TITLES = {
     "estimate": "estimate",
     "rtl": "RTL",
     "csynth": "C synthesis",
+    "post_synth": "post-synthesis",
     "post_route": "post-route",
 }
 

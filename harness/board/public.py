@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 from pydantic import BaseModel
 
 from harness.card.records import ScoreCard, ScoredChallenge
-from harness.challenge import Challenge, RankingRules, digest_of_key
+from harness.challenge import Challenge, MassObservable, RankingRules, digest_of_key
 
 T = TypeVar("T")
 _WITHHELD = "withheld until the organiser opens the hidden signals"
@@ -55,7 +55,15 @@ def public_challenge(challenge: Challenge) -> Challenge:
     hidden = {file.process for file in challenge.files if file.role == "hidden"}
     shown = tuple(file for file in challenge.files if file.process not in hidden)
     rules = public_rules(challenge.ranking, hidden)
-    return challenge.model_copy(update={"files": shown, "ranking": rules})
+    mass = None if challenge.mass is None else _public_mass(challenge.mass, hidden)
+    return challenge.model_copy(update={"files": shown, "ranking": rules, "mass": mass})
+
+
+def _public_mass(mass: MassObservable, hidden: Collection[str]) -> MassObservable:
+    """Return a mass in whose spectrum no hidden signal is injected."""
+    shown = _without(mass, frozenset(hidden), frozenset())
+    is_empty = shown.hunt is not None and not shown.hunt.injected
+    return shown.model_copy(update={"hunt": None}) if is_empty else shown
 
 
 def _without(

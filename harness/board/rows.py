@@ -15,6 +15,7 @@ from harness.board.details import BoardDetails, details_of
 from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
+from harness.card.declared import MAINTAINERS
 from harness.card.files import CLOCK_TOLERANCE, CLOCK_WARNING
 from harness.card.records import (
     Cost,
@@ -29,7 +30,6 @@ from harness.card.records import (
     SignalMerit,
 )
 from harness.challenge import (
-    EVIDENCE_LADDER,
     AnyTarget,
     CpuTarget,
     Evidence,
@@ -37,9 +37,11 @@ from harness.challenge import (
     Merit,
     Method,
     Name,
+    SignalsSeen,
     TprAtFpr,
     Value,
     input_rate_khz,
+    weakest,
     without_last_digits,
 )
 
@@ -69,13 +71,20 @@ FIGURE_NOTE = "Intervals of single figures are 95 % each."
 
 
 class RateCell(Value):
-    """TPR of one signal at the board's working point, with its 95 % interval."""
+    """TPR of one signal at the board's working point, with its 95 % interval.
+
+    Attributes
+    ----------
+    is_low_statistics : bool
+        So few background events may pass that the threshold is hardly known.
+    """
 
     tpr: float
     lower: float
     upper: float
     n_passing: int
     n_events: int
+    is_low_statistics: bool = Field(default=False, exclude_if=lambda is_low: not is_low)
 
 
 class SignalCell(Value):
@@ -86,6 +95,7 @@ class SignalCell(Value):
     upper: float
     n_background: int
     n_signal: int
+    is_low_statistics: bool = Field(default=False, exclude_if=lambda is_low: not is_low)
 
 
 class MeritCell(Value):
@@ -125,8 +135,10 @@ class BoardRow(Value):
         Whose scores the physics is of; None where there is none.
     merits : mapping of signal to SignalCell or NotMeasured
         Empty where `rates` are what is ranked.
-    learning, method : str or None
+    learning, signals_seen, method : str or None
         As the team declares them; None: not stated.
+    is_baseline : bool
+        It is signed by the maintainers of harness alone.
     same_network : tuple of str
         Other teams that handed in the very same network.
     added : AddedFigures, NotMeasured or None
@@ -134,7 +146,7 @@ class BoardRow(Value):
     processor_ms : float, NotMeasured or None
         Processor time of one event; None where the gate is no processor.
     evidence : str or None
-        The weakest evidence among latency in cycles, interval and resources.
+        The weakest evidence among latency (cycles and ns), interval and resources.
     """
 
     rank: int | None
@@ -149,6 +161,8 @@ class BoardRow(Value):
     card: str
     division: Division
     learning: Learning | None = Field(default=None, exclude_if=lambda kind: kind is None)
+    signals_seen: SignalsSeen | None = Field(default=None, exclude_if=lambda seen: seen is None)
+    is_baseline: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     method: Method | None = Field(default=None, exclude_if=lambda method: method is None)
     created: str
     arithmetic: Literal["float", "firmware"] | None
@@ -371,7 +385,9 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         title=card.submission.title,
         card=item.entry.key.partition("/")[2],
         division=card.submission.division,
-        learning=card.submission.learning,
+        learning=card.submission.stated_learning,
+        signals_seen=card.submission.signals_seen,
+        is_baseline=card.submission.authors == (MAINTAINERS,),
         method=card.submission.method,
         created=card.created,
         arithmetic=physics.arithmetic if physics else None,
@@ -418,6 +434,7 @@ def rate_cell(physics: Physics | None, signal: str, fpr: float) -> RateCell | No
         upper=rate.interval.upper,
         n_passing=rate.n_passing,
         n_events=rate.n_events,
+        is_low_statistics=point.is_low_statistics,
     )
 
 
@@ -439,6 +456,7 @@ def _signal_cell(merit: SignalMerit | NotMeasured) -> SignalCell | NotMeasured:
         upper=merit.interval.upper,
         n_background=merit.n_background,
         n_signal=merit.n_signal,
+        is_low_statistics=merit.is_low_statistics,
     )
 
 
@@ -499,10 +517,14 @@ def _cost(cost: Cost | NotMeasured, name: str) -> int | NotMeasured:
 
 
 def weakest_evidence(firmware: Firmware | NotMeasured) -> Evidence | None:
-    """Return the weakest evidence among the figures that an entry is judged by."""
+    """Return the weakest evidence among the figures that are shown and that an entry is judged by.
+
+    Nanoseconds are among them: without place and route the clock period is an estimate.
+    """
     if isinstance(firmware, NotMeasured):
         return None
     figures = (
+        firmware.latency_ns,
         firmware.latency_cycles,
         firmware.interval_cycles,
         firmware.lut,
@@ -510,8 +532,8 @@ def weakest_evidence(firmware: Firmware | NotMeasured) -> Evidence | None:
         firmware.dsp,
         firmware.bram18,
     )
-    found = [EVIDENCE_LADDER.index(one.evidence) for one in figures if isinstance(one, Figure)]
-    return EVIDENCE_LADDER[min(found)] if found else None
+    found = [one.evidence for one in figures if isinstance(one, Figure)]
+    return weakest(found) if found else None
 
 
 def describe_lead(board: Board) -> str:

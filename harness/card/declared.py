@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from harness.card.records import Submitted
-from harness.challenge import LEARNING_TITLES
+from harness.challenge import LEARNING_TITLES, SignalsSeen
 
 NOT_STATED = "not stated"
+# Who signs the baselines.
+MAINTAINERS = "The harness's maintainers"
+# What a page says of what was done with signal events.
+SIGNALS_SEEN_TEXTS: dict[SignalsSeen | None, str] = {
+    "none": "Its makers declare that they looked at no signal event.",
+    "evaluated": "Its makers computed figures on signals, and declare that they chose nothing by "
+    "them.",
+    "tuned": "Its makers chose something by figures on signals: figures on the same signals are "
+    "optimistic by that choice.",
+    None: "Its makers do not say whether they looked at signals while they made it.",
+}
 
 
 def declared_facts(said: Submitted) -> dict[str, str]:

@@ -18,7 +18,8 @@ from harness.card.figures import Probability as Probability
 from harness.card.figures import Text as Text
 from harness.card.figures import UnreachedWorkingPoint as UnreachedWorkingPoint
 from harness.card.html import table_html
-from harness.card.in_trigger import MenuGain, MenuSummary, Stability
+from harness.card.in_trigger import Drift, MenuGain, MenuSummary, Stability
+from harness.card.mass import MassFigures
 from harness.challenge import (
     AnyTarget,
     Evidence,
@@ -169,6 +170,8 @@ class Physics(Value):
         What the scores add to the menu of the trigger, where the challenge has one.
     stability : Stability or None
         The rates of the working points by run, pile-up and the like, where the challenge has them.
+    mass : MassFigures or None
+        What cuts on the score do to the mass of the events, where the challenge states one.
     """
 
     arithmetic: Literal["float", "firmware"]
@@ -181,6 +184,7 @@ class Physics(Value):
     merit: MeasuredMerit | None = Field(default=None, exclude_if=lambda merit: merit is None)
     menu: MenuGain | None = Field(default=None, exclude_if=lambda menu: menu is None)
     stability: Stability | None = Field(default=None, exclude_if=lambda found: found is None)
+    mass: MassFigures | None = Field(default=None, exclude_if=lambda found: found is None)
 
     def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
         """Return the working point whose nominal FPR is `fpr`.
@@ -382,7 +386,13 @@ class Artefact(Value):
 
 
 class Firmware(Value):
-    """The firmware of a network: its timing and resources, each with its evidence."""
+    """The firmware of a network: its timing and resources, each with its evidence.
+
+    Attributes
+    ----------
+    unchecked : tuple of str or None
+        Of reports that were handed in: what of them could not be compared with the submission.
+    """
 
     backend: Name
     is_handed_in: bool = False
@@ -405,6 +415,8 @@ class Firmware(Value):
     verdicts: tuple[Verdict, ...] = ()
     artefacts: tuple[Artefact, ...] = ()
     notes: tuple[Text, ...] = ()
+    # None where the figures were made here, and in cards that do not say it.
+    unchecked: tuple[Text, ...] | None = Field(default=None, exclude_if=lambda names: names is None)
 
     @property
     def is_within_target(self) -> bool:
@@ -544,6 +556,9 @@ class StressedRate(Value):
     n_gained, n_lost : int or None
         Events that pass varied and not nominal, and the other way round; None where the varied
         events are others.
+    drift : Drift, NotMeasured or None
+        Of a second simulation: `ratio` minus 1 with its interval, which holds the uncertainty of
+        the threshold.
     """
 
     fpr: Probability
@@ -553,10 +568,18 @@ class StressedRate(Value):
     ratio: float | NotMeasured
     n_gained: Count | None = None
     n_lost: Count | None = None
+    drift: Drift | NotMeasured | None = Field(default=None, exclude_if=lambda one: one is None)
+
+
+class ChangedArea(Value):
+    """Area under the ROC curve with the nominal simulation, and with a second one."""
+
+    before: Auc
+    after: Auc
 
 
 class Variation(Value):
-    """Background as another detector or another simulation would give it.
+    """Background, or a signal, as another detector or another simulation would give it.
 
     Attributes
     ----------
@@ -564,6 +587,14 @@ class Variation(Value):
         Nominal events that were varied, or events of the other simulation.
     n_selected : int
         Those of them that still pass the preselection of the data set.
+    variation_of : str or None
+        The process of which it is a second simulation, where the challenge says so.
+    rates : tuple of StressedRate
+        Of background.
+    signal_rates : mapping of FPR, as text, to ChangedRate
+        Of a second simulation of a signal: its TPR at the thresholds of nominal background.
+    auc : mapping of signal to ChangedArea
+        Of a second simulation; of a signal with that of the background, where there is one.
     """
 
     name: Name
@@ -571,7 +602,12 @@ class Variation(Value):
     what: Text
     n_events: Count
     n_selected: Count
+    variation_of: Name | None = Field(default=None, exclude_if=lambda one: one is None)
     rates: tuple[StressedRate, ...]
+    signal_rates: dict[str, ChangedRate] = Field(
+        default_factory=dict, exclude_if=lambda found: not found
+    )
+    auc: dict[Name, ChangedArea] = Field(default_factory=dict, exclude_if=lambda one: not one)
 
 
 class SkippedVariation(Value):

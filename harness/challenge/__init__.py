@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+from harness.challenge.columns import TableColumns
 from harness.challenge.declared import (
     LEARNING_TITLES,
     NOT_SUPERVISED,
@@ -25,6 +26,7 @@ from harness.challenge.layout import (
     events_within,
     in_turn,
 )
+from harness.challenge.mass import MASS, BumpHunt, MassObservable, SmoothFit
 from harness.challenge.merit import (
     AGGREGATE_TITLES,
     MERIT_KINDS,
@@ -42,7 +44,15 @@ from harness.challenge.merit import (
     point_text,
     without_last_digits,
 )
-from harness.challenge.rules import EVIDENCE_LADDER, Account, Evidence, IntakeRules, RankingRules
+from harness.challenge.mixture import Contamination
+from harness.challenge.rules import (
+    EVIDENCE_LADDER,
+    Account,
+    Evidence,
+    IntakeRules,
+    RankingRules,
+    weakest,
+)
 from harness.challenge.source import FormatName, ReadingRules, Source
 from harness.challenge.split import SPLITMIX_STEP, Split, digest_of_key, mix64
 from harness.challenge.target import (
@@ -75,6 +85,7 @@ __all__ = [
     "AGGREGATE_TITLES",
     "EVIDENCE_LADDER",
     "LEARNING_TITLES",
+    "MASS",
     "MERIT_KINDS",
     "NAME_PATTERN",
     "NOT_SUPERVISED",
@@ -87,9 +98,11 @@ __all__ = [
     "AnyTarget",
     "AreaUnderCurve",
     "Budget",
+    "BumpHunt",
     "Challenge",
     "Condition",
     "ConstituentLayout",
+    "Contamination",
     "CpuTarget",
     "DataFile",
     "EfficiencyAtRate",
@@ -102,6 +115,7 @@ __all__ = [
     "ImageLayout",
     "IntakeRules",
     "Learning",
+    "MassObservable",
     "MaxSic",
     "Merit",
     "Method",
@@ -118,9 +132,11 @@ __all__ = [
     "ReadingRules",
     "RejectionAtTpr",
     "SignalsSeen",
+    "SmoothFit",
     "Source",
     "Split",
     "StatedTarget",
+    "TableColumns",
     "Target",
     "TprAtFpr",
     "Utc",
@@ -136,5 +152,6 @@ __all__ = [
     "mix64",
     "point_text",
     "utc",
+    "weakest",
     "without_last_digits",
 ]

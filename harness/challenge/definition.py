@@ -15,9 +15,12 @@ from pydantic import (
 )
 from pydantic.config import JsonDict, JsonValue
 
+from harness.challenge.columns import TableColumns
 from harness.challenge.files import DataFile
-from harness.challenge.layout import AnyLayout
+from harness.challenge.layout import AnyLayout, ConstituentLayout
+from harness.challenge.mass import MASS, MassObservable
 from harness.challenge.merit import AddedEfficiencyAtRate, EfficiencyAtRate, Merit, input_rate_khz
+from harness.challenge.mixture import Contamination
 from harness.challenge.rules import IntakeRules, RankingRules
 from harness.challenge.source import Source
 from harness.challenge.split import Split
@@ -88,6 +91,8 @@ class Challenge(Value):
     source : Source or None
         Where all data sets lie, in a format with a reader of its own; None: HDF5 files, each with
         an address of its own.
+    columns : TableColumns or None
+        Of files that are tables of pandas: what their columns hold.
     merit : Merit or None
         What is ranked, of each signal; None: the TPR at `working_point`.
     menu : str or None
@@ -101,8 +106,13 @@ class Challenge(Value):
         as rates, of which the merit's is the one that ranks.
     conditions : tuple of Condition
         By which the rate of an entry is shown: runs, pile-up.
+    mass : MassObservable or None
+        The mass of an event, in whose spectrum a cut on the score should make no bump.
     training_signals : bool
         Whether signals may have a training part, which `harness.data.training_events` gives.
+    contamination : Contamination or None
+        Of a challenge of weak learning: the signal in what `training_events` gives. It needs
+        `training_signals`.
     private : str
         What everybody sees before a private challenge is opened. ``public_parts``: the cards
         without hidden signals. ``until_open``: nothing.
@@ -121,6 +131,7 @@ class Challenge(Value):
     layout: AnyLayout
     preselection: Preselection | None = None
     source: Source | None = Field(default=None, exclude_if=lambda source: source is None)
+    columns: TableColumns | None = Field(default=None, exclude_if=lambda columns: columns is None)
     files: tuple[DataFile, ...] = Field(min_length=1)
     split: Split
     seed: int = Field(ge=0, lt=2**63)
@@ -134,7 +145,11 @@ class Challenge(Value):
     conditions: tuple[Condition, ...] = Field(
         default=(), max_length=16, exclude_if=lambda stated: not stated
     )
+    mass: MassObservable | None = Field(default=None, exclude_if=lambda stated: stated is None)
     training_signals: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
+    contamination: Contamination | None = Field(
+        default=None, exclude_if=lambda stated: stated is None
+    )
     collision_rate_hz: Positive = 40e6
     targets: tuple[StatedTarget, ...] = Field(default=(), validate_default=True)
     # Stands in the manifest where there is one target; it becomes the first of `targets`.
@@ -196,18 +211,25 @@ class Challenge(Value):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Challenge:
-        names = [source.name for file in self.files for source in file.sources]
+        names = [(source.name, source.label) for file in self.files for source in file.sources]
         processes = [file.process for file in self.files]
         if len(set(names)) != len(names) or len(set(processes)) != len(processes):
             raise ValueError("two files share a name or a process")
         if not any(file.role == "background" for file in self.files):
             raise ValueError("no file has the role background")
+        known = {None, *self.processes("background"), *self.signals}
+        if strangers := [file for file in self.files if file.variation_of not in known]:
+            raise ValueError(
+                f"{strangers[0].process}: variation_of names no process that is scored"
+            )
         if self.working_point not in self.false_positive_rates:
             raise ValueError("working_point is not among false_positive_rates")
         if (fpr := getattr(self.merit, "fpr", self.working_point)) != self.working_point:
             raise ValueError(f"merit is at FPR {fpr:g}, working_point is {self.working_point:g}")
         self._check_beside()
         self._check_source()
+        self._check_columns()
+        self._check_contamination()
         self._check_parts()
         if self.preselection is not None:
             named = {*self.preselection.leading, *self.preselection.object_pt_gev}
@@ -253,6 +275,42 @@ class Challenge(Value):
         if lacking := self.layout.lacks("pt") if self.source.reading.kinds else None:
             raise ValueError(f"source.reading is by pT; {lacking}")
 
+    def _check_columns(self) -> None:
+        """Refuse labels without the column that says them, and columns of no constituents."""
+        sources = [source for file in self.files for source in file.sources]
+        labelled = [source for source in sources if source.label is not None]
+        if labelled and (self.columns is None or self.columns.label is None):
+            raise ValueError(f"{labelled[0].name} has a label, but no columns.label says it")
+        names = {source.name for source in labelled}
+        if both := [one.name for one in sources if one.label is None and one.name in names]:
+            raise ValueError(f"{both[0]} is named once with a label and once without")
+        if self.columns is None:
+            return
+        if self.source is not None:
+            raise ValueError("columns belong to files, not to the data sets of a source")
+        if self.layout.kind != "constituents" or self.layout.features != ("pt", "eta", "phi"):
+            raise ValueError("columns need a layout of constituents with pt, eta and phi")
+        if self.layout.n_objects > self.columns.n_constituents:
+            held = self.columns.n_constituents
+            raise ValueError(f"the layout has more constituents than columns, which have {held:,}")
+
+    def _check_contamination(self) -> None:
+        """Refuse a mixture of signals that have no events to train on, or without background."""
+        if self.contamination is None:
+            return
+        if not self.training_signals:
+            raise ValueError("contamination mixes signals into training: training_signals: true")
+        if unknown := set(self.contamination.s_over_b) - set(self.processes("signal")):
+            raise ValueError(f"contamination names {min(unknown)}, which is no signal")
+        if self.split.kind == "hashed" and not self.split.train:
+            raise ValueError("contamination: no background is in the training part")
+
+    @property
+    def shared_out(self) -> frozenset[str]:
+        """Processes whose events a hashed split shares out; of all others every event is tested."""
+        mixed = () if self.contamination is None else self.contamination.s_over_b
+        return frozenset({*self.processes("background"), *mixed})
+
     def _check_beside(self) -> None:
         """Refuse what needs a dataset beside the events that is not named."""
         if isinstance(self.merit, AddedEfficiencyAtRate) and self.menu is None:
@@ -265,6 +323,23 @@ class Challenge(Value):
         names = [condition.name for condition in self.conditions]
         if len(set(names)) != len(names):
             raise ValueError(f"two conditions are named {max(names, key=names.count)}")
+        if self.mass is not None:
+            self._check_mass(self.mass)
+
+    def _check_mass(self, mass: MassObservable) -> None:
+        """Refuse a mass that the events do not have, or a hunt for signals that are none."""
+        if mass.kind == "column":
+            if MASS in {condition.name for condition in self.conditions}:
+                raise ValueError(f"a condition is named {MASS}, as the challenge's mass is")
+        elif not isinstance(self.layout, ConstituentLayout):
+            raise ValueError(f"a mass of the kind {mass.kind} needs a layout of constituents")
+        elif lacking := self.layout.lacks("pt", "eta", "phi"):
+            raise ValueError(f"a mass of the kind {mass.kind} is made of these: {lacking}")
+        injected = mass.hunt.injected if mass.hunt is not None else {}
+        if unknown := set(injected) - set(self.signals):
+            raise ValueError(
+                f"mass.hunt injects {min(unknown)}, which is no signal with test events"
+            )
 
     def _check_parts(self) -> None:
         """Refuse files whose parts do not fit the split."""

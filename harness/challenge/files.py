@@ -28,6 +28,7 @@ class Piece(Value):
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    label: int | None = Field(default=None, exclude_if=lambda label: label is None)
 
 
 def join_checksums(checksums: Sequence[str]) -> str:
@@ -44,7 +45,7 @@ class DataFile(Value):
         File name, as its publisher wrote it; of several files the name of the process.
     role : str
         ``background``, ``signal``, ``hidden`` (a signal kept secret), ``blackbox``, or
-        ``variation``: background simulated in another way, for `harness score --stress` alone.
+        ``variation``: a process simulated in another way.
     process : str
         Name of the process that the card and the page use, such as ``ato4l``.
     title : str
@@ -59,9 +60,16 @@ class DataFile(Value):
         Events that the file is known to hold.
     part : str or None
         Of a published split: the part that all events of the file are in.
+    label : int or None
+        Only the events of the file with this number in the column `label` of the challenge's
+        `columns` are of the process; None: all of them. Other processes may be in the same file.
     pieces : tuple of Piece
         The files, where the process has several. Their number of events and checksum are then
         those of all together, as far as they are known.
+    variation_of : str or None
+        Of a variation: the background or signal that it is a second simulation of. Every scoring
+        then compares the two. A variation that states none is background, for
+        `harness score --stress` alone.
     part_events : mapping of part to int
         Of a data set of the challenge's `source`, or of a file shipped with the harness: the parts
         that are read, and the events that the files of each hold. Its checksum is that of the
@@ -78,6 +86,8 @@ class DataFile(Value):
     n_bytes: int | None = Field(default=None, ge=1)
     n_events: int | None = Field(default=None, ge=1)
     part: Part | None = Field(default=None, exclude_if=lambda part: part is None)
+    variation_of: Name | None = Field(default=None, exclude_if=lambda one: one is None)
+    label: int | None = Field(default=None, exclude_if=lambda label: label is None)
     pieces: tuple[Piece, ...] = Field(default=(), exclude_if=lambda pieces: not pieces)
     part_events: dict[Part, Annotated[int, Field(ge=1)] | None] = Field(
         default_factory=dict, exclude_if=lambda counts: not counts
@@ -91,12 +101,21 @@ class DataFile(Value):
         return value
 
     @model_validator(mode="after")
+    def _varies_as_a_variation(self) -> DataFile:
+        if self.variation_of is not None and self.role != "variation":
+            raise ValueError(f"{self.process} has variation_of: its role is variation")
+        return self
+
+    @model_validator(mode="after")
     def _is_one_file_or_several(self) -> DataFile:
         if self.part_events:
             self._check_data_set()
         if not self.pieces:
             return self
-        own = {"record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part}
+        own = {
+            "record": self.record, "url": self.url, "n_bytes": self.n_bytes, "part": self.part,
+            "label": self.label,
+        }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.process} has pieces: each of them has its own {stated[0]}")
         if any((piece.url or "").startswith("package:") for piece in self.pieces):
@@ -113,7 +132,7 @@ class DataFile(Value):
         url = None if (self.url or "").startswith("package:") else self.url
         own = {
             "record": self.record, "url": url, "n_bytes": self.n_bytes, "part": self.part,
-            "pieces": self.pieces or None,
+            "pieces": self.pieces or None, "label": self.label,
         }  # fmt: skip
         if stated := [name for name, value in own.items() if value is not None]:
             raise ValueError(f"{self.name} has part_events, so that it has no {stated[0]}")
@@ -132,6 +151,12 @@ class DataFile(Value):
             return (self,)
         kept = {"role": self.role, "process": self.process, "title": self.title}
         return tuple(DataFile(**kept, **piece.model_dump()) for piece in self.pieces)
+
+    @property
+    def labels(self) -> tuple[int | None, ...]:
+        """The label of each file; empty where no file has one."""
+        labels = tuple(source.label for source in self.sources)
+        return labels if any(label is not None for label in labels) else ()
 
     @property
     def stated_parts(self) -> frozenset[Part]:

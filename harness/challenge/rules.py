@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,9 +11,20 @@ from harness.challenge.declared import NOT_SUPERVISED, Learning, Method
 from harness.challenge.merit import Aggregate
 from harness.challenge.values import Name, Positive, Utc, Value, ascending
 
-Evidence = Literal["estimate", "rtl", "csynth", "post_route"]
+Evidence = Literal["estimate", "rtl", "csynth", "post_synth", "post_route"]
 # The ladder of evidence, weakest first.
-EVIDENCE_LADDER: tuple[Evidence, ...] = ("estimate", "rtl", "csynth", "post_route")
+EVIDENCE_LADDER: tuple[Evidence, ...] = ("estimate", "rtl", "csynth", "post_synth", "post_route")
+
+
+def weakest(evidence: Iterable[Evidence]) -> Evidence:
+    """Return the lowest rung of the ladder among some: that of a figure made of several.
+
+    Examples
+    --------
+    >>> weakest(["rtl", "estimate"])
+    'estimate'
+    """
+    return min(evidence, key=EVIDENCE_LADDER.index)
 
 
 FormerMetric = Literal["geometric_mean_tpr", "mean_tpr", "lowest_tpr"]
@@ -51,7 +63,7 @@ class RankingRules(Value):
     metric: FormerMetric | None = "geometric_mean_tpr"
     aggregate: Aggregate | None = Field(default=None, exclude_if=lambda name: name is None)
     signal_weights: dict[Name, Positive] = Field(default_factory=dict)
-    accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_route")
+    accepted_evidence: tuple[Evidence, ...] = ("rtl", "csynth", "post_synth", "post_route")
     accept_handed_in: bool = False
     require_second_translator: bool = False
     learning: Annotated[tuple[Learning, ...], Field(min_length=1)] = NOT_SUPERVISED
@@ -73,6 +85,16 @@ class RankingRules(Value):
         if value.get("metric") is not None:
             raise ValueError("it has both metric and aggregate: metric is the older name")
         return {**value, "metric": None}
+
+    @property
+    def accepted_for_resources(self) -> tuple[Evidence, ...]:
+        """Evidence by which resources are judged.
+
+        LUTs that C synthesis estimates are 3 to 8 times those after logic synthesis (see
+        docs/firmware-accuracy.md), so they count only where all entries have them.
+        """
+        others = tuple(name for name in self.accepted_evidence if name != "csynth")
+        return others or self.accepted_evidence
 
     @property
     def combines_by(self) -> Aggregate:

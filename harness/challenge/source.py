@@ -1,6 +1,7 @@
 """Where all data sets of a challenge lie, in a format with a reader of its own, and how it reads.
 
-A challenge without a `source` has HDF5 files, each with its own address; see `DataFile`.
+A challenge without a `source` has HDF5 files, each with its own address; see `DataFile`. With
+`columns` they are tables of pandas; see `TableColumns`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pydantic import Field
 from harness.challenge.values import Column, Name, Value
 
 # Kinds of formats of data files; their readers: `harness/data/formats.py`.
-FormatName = Literal["hdf5", "level1_parquet"]
+FormatName = Literal["hdf5", "pandas_hdf5", "level1_parquet"]
 
 # A number of the hardware.
 Code = Annotated[int, Field(ge=1, lt=2**24)]

@@ -130,8 +130,8 @@ def check(
     """Check the rules of CHALLENGE before a contest: rates, deadline, part, weights.
 
     It says how many background events may pass at each rate. Exit code 2 if something would spoil
-    the contest. With FOLDER it reads the files of a challenge such as cmsl1t there instead, and
-    reports all in which they are not as harness assumes: exit code 5 if there is anything.
+    the contest. With FOLDER it reads the files of a challenge such as cmsl1t or lhco there instead,
+    and reports all in which they are not as harness assumes: exit code 5 if there is anything.
     """
     from harness.data.manifest import load_manifest
     from harness.scoring.readiness import check_challenge
@@ -159,7 +159,7 @@ def _compare(rules: Challenge, folder: Path, *, as_json: bool) -> None:
         raise DataError(
             f"{len(found.differences)} differences from what harness assumes",
             where=str(folder),
-            expected=f"files of {rules.title} as docs/cmsl1t.md describes them",
+            expected=f"files of {rules.title} as the manifest and docs/data.md describe them",
             fix="send the list to the maintainers; what would be wrong is refused by harness fetch",
         )
 

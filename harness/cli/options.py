@@ -74,6 +74,25 @@ reports_option = click.option(
 )
 
 
+_BACKEND = (
+    click.option(
+        "--backend",
+        default="rtl",
+        show_default=True,
+        envvar="HARNESS_BACKEND",
+        help="What makes the firmware: rtl, estimate, vitis, vivado.",
+    ),
+    click.option("--impl", is_flag=True, help="Place and route as well (vitis, vivado)."),
+)
+
+
+def backend_options(command: FC) -> FC:
+    """Add the options that choose what makes the firmware: `backend` and `impl`."""
+    for option in reversed(_BACKEND):
+        command = option(command)
+    return command
+
+
 def submissions_option(what: str = "Folder of the submissions.") -> Callable[[FC], FC]:
     """Return the option that names the folder of the submissions."""
     return click.option(
@@ -146,7 +165,9 @@ def _firmware_settings(
             trace_wall_s=time_limit_s,
             synthesis_wall_s=time_limit_s,
             simulation_wall_s=time_limit_s,
+            vendor_wall_s=time_limit_s,
         )
     if memory_gib is not None:
-        settings = replace(settings, memory_bytes=int(memory_gib * GIB))
+        limit = int(memory_gib * GIB)
+        settings = replace(settings, memory_bytes=limit, vendor_memory_bytes=limit)
     return settings if max_lut is None else replace(settings, max_lut=max_lut)

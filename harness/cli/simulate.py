@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from harness.cli.options import FILE, FOLDER, json_option, plots_option
 from harness.cli.output import print_json, print_result, tell
 from harness.errors import IntegrityError, Problem, UsageError
+
+if TYPE_CHECKING:
+    from harness.simulate.plan import SimulationPlan
 
 
 class _RunUnlessNamed(click.Group):
@@ -29,8 +32,9 @@ def simulate() -> None:
     PROCESS is background, a preset (ato4l, lq, h0, hplus, zprime, softbomb, leptonjets, or
     background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
 
-    `harness simulate cmsl1t` makes another format: Parquet files of level-1 trigger objects.
-    `harness simulate suep` makes images of a high-level trigger.
+    `harness simulate jets` makes constituents of jets, `harness simulate lhco` events as those of
+    the LHC Olympics, `harness simulate suep` images of a high-level trigger, `harness simulate
+    cmsl1t` another format: Parquet files of level-1 trigger objects.
     """
 
 
@@ -59,12 +63,8 @@ def run(
     as_json: bool,
 ) -> None:
     """Simulate PROCESS into an HDF5 file; print the entry for a manifest."""
-    from harness.cli.progress import progress_bars
-    from harness.simulate.manifest import make_manifest, manifest_yaml
     from harness.simulate.plan import LIBRARY_EVENTS, make_plan
-    from harness.simulate.presets import BACKGROUND
     from harness.simulate.process import read_card
-    from harness.simulate.run import simulate as simulate_events
 
     is_card = Path(process).suffix in {".yaml", ".yml"}
     plan = make_plan(
@@ -75,6 +75,59 @@ def run(
         if library_events
         else LIBRARY_EVENTS,
     )
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+@simulate.command()
+@click.argument("sample")
+@click.option("--events", "n_events", type=int, required=True, help="Jets to keep.")
+@click.option("--seed", type=int, required=True, help="The same seed gives the same jets.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option("--out", type=FILE, required=True, help="HDF5 file.")
+@json_option
+def jets(sample: str, n_events: int, seed: int, n_jobs: int, out: Path, as_json: bool) -> None:
+    """Simulate the constituents of jets into an HDF5 file.
+
+    SAMPLE is toptag_qcd or toptag_top (R 0.8, 550 to 650 GeV); anomaly_qcd, anomaly_top or
+    anomaly_gluino (R 1.0, 800 to 900 GeV); or one of anomaly_qcd and anomaly_top with _a14 (another
+    tune) or _vincia (another shower) after it.
+    """
+    from harness.simulate.plan import make_jets_plan
+
+    plan = make_jets_plan(sample, n_events=n_events, seed=seed)
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+@simulate.command()
+@click.argument("sample")
+@click.option("--events", "n_events", type=int, required=True, help="Events to keep.")
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option("--out", type=FILE, required=True, help="HDF5 file.")
+@json_option
+def lhco(sample: str, n_events: int, seed: int, n_jobs: int, out: Path, as_json: bool) -> None:
+    """Simulate events as those of the LHC Olympics into an HDF5 file: all of their particles.
+
+    SAMPLE is qcd, wprime (3.5 TeV, two prongs in each jet), threeprong (4.2 TeV, three prongs) or
+    qcd_a14 (another tune, for a black box).
+    """
+    from harness.simulate.plan import make_jets_plan
+
+    plan = make_jets_plan(f"lhco_{sample}", n_events=n_events, seed=seed)
+    _simulate(plan, out, n_jobs, as_json=as_json)
+
+
+def _simulate(plan: SimulationPlan, out: Path, n_jobs: int, *, as_json: bool) -> None:
+    """Make what `plan` says, and print what came of it."""
+    from harness.cli.progress import progress_bars
+    from harness.simulate.manifest import make_manifest, manifest_yaml
+    from harness.simulate.presets import BACKGROUND
+    from harness.simulate.run import simulate as simulate_events
+
     with progress_bars() as progress:
         done = simulate_events(plan, out, n_jobs=n_jobs, progress=progress)
     if done.n_resumed:
@@ -84,7 +137,7 @@ def run(
         print_json(done.provenance)
     elif plan.name == BACKGROUND:
         tell(manifest_yaml(make_manifest([done.path]), [done.provenance]).rstrip(), is_error=False)
-    else:
+    elif plan.jets is None:
         tell(f"for its manifest: harness simulate manifest BACKGROUND.h5 {done.path}")
 
 

@@ -10,6 +10,7 @@ import click
 
 from harness.cli.options import (
     FOLDER,
+    backend_options,
     declared_option,
     folder_argument,
     json_option,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 @folder_argument
 @declared_option
 @manifest_option
-@click.option("--backend", default="rtl", show_default=True, help="rtl, estimate, vitis, vivado.")
+@backend_options
 @click.option("--quick", is_flag=True, help="An estimate in seconds: the backend estimate.")
 @click.option("--part", help="Another part than the challenge's.")
 @click.option(
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Another clock period [ns].",
 )
-@click.option("--impl", is_flag=True, help="Place and route as well (vitis, vivado).")
 @reports_option
 @limit_options
 @click.option(
@@ -167,6 +167,7 @@ def _validate(
 @results_option
 @click.option("--quick", is_flag=True, help="A subset, no firmware: for trying, unofficial.")
 @click.option("--no-firmware", is_flag=True, help="Leave the firmware out: unofficial.")
+@backend_options
 @reports_option
 @limit_options
 @click.option("--stress", is_flag=True, help="Measure how stable the rate is, too.")
@@ -186,6 +187,8 @@ def score(
     results: Path,
     quick: bool,
     no_firmware: bool,
+    backend: str,
+    impl: bool,
     reports: Path | None,
     settings: FirmwareSettings,
     stress: bool,
@@ -211,6 +214,8 @@ def score(
             is_quick=quick,
             has_firmware=not (quick or no_firmware),
             reports=reports,
+            backend=backend,
+            has_implementation=impl,
             settings=settings,
             has_stress=stress,
             fresh=fresh,

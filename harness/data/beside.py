@@ -3,7 +3,11 @@
 - ``ids.npy``: int64, the ``EvtId`` of each event, where the file has one;
 - ``parts.npy``: int8, the part of each event, where a dataset of the file says it;
 - ``menu.npy``: bool, which events the menu of the trigger accepts, where the challenge has one;
-- ``condition-<name>.npy``: float64, what a condition was for each event of background;
+- ``condition-<name>.npy``: float64, what a condition was for each event of background; as
+  ``condition-mass.npy`` the mass of each event of a scored process, where a dataset of the file
+  says it;
+- ``mass-<kind>.npy``: float64, the mass of each event, where it is made from the event itself; see
+  `harness.data.mass`;
 - ``algorithms.npy``: uint8, the decisions of the single algorithms of the menu, eight to a byte
   (`numpy.packbits` along the second axis); their names are in ``about.json``.
 
@@ -21,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import Challenge, Condition, DataFile
+from harness.challenge import MASS, Challenge, Condition, DataFile, MassObservable
 from harness.data.npy import map_npy, writing_npy
 from harness.data.seal import remove_sealed, seal
 from harness.errors import DataError
@@ -33,6 +37,7 @@ ALGORITHMS_NAME = "algorithms.npy"
 # More values are no bins that anybody looks at.
 MAX_VALUES = 100
 MAX_ALGORITHMS, MAX_ALGORITHM_NAME = 2_000, 120
+SCORED_ROLES = frozenset({"background", "signal", "hidden"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,19 +73,32 @@ def condition_file(name: str) -> str:
     return f"condition-{name}.npy"
 
 
+def mass_file(mass: MassObservable) -> str:
+    """Return the name of the file of the mass of a challenge."""
+    return condition_file(MASS) if mass.kind == "column" else f"mass-{mass.kind}.npy"
+
+
 def conditions_of(challenge: Challenge, file: DataFile) -> tuple[Condition, ...]:
-    """Return the conditions that the cache holds of a process: those of background."""
-    return challenge.conditions if file.role == "background" else ()
+    """Return the conditions that the cache holds of a process: those of background, and a mass."""
+    conditions = challenge.conditions if file.role == "background" else ()
+    mass = challenge.mass
+    if mass is None or mass.column is None or file.role not in SCORED_ROLES:
+        return conditions
+    ends = (mass.lower, mass.upper)
+    held = Condition(name=MASS, title=mass.title, column=mass.column, edges=ends)
+    return (*conditions, held)
 
 
 def has_algorithms(challenge: Challenge, file: DataFile) -> bool:
     """Whether the cache holds the single algorithms of the menu: for a process that is scored."""
-    return challenge.algorithms is not None and file.role in {"background", "signal", "hidden"}
+    return challenge.algorithms is not None and file.role in SCORED_ROLES
 
 
 def names_beside(challenge: Challenge) -> tuple[str, ...]:
     """Return the names of all files that may stand beside the events of a process."""
-    conditions = (condition_file(condition.name) for condition in challenge.conditions)
+    conditions = [condition_file(condition.name) for condition in challenge.conditions]
+    if challenge.mass is not None:
+        conditions.append(mass_file(challenge.mass))
     return (IDS_NAME, MENU_NAME, PARTS_NAME, ALGORITHMS_NAME, *conditions)
 
 

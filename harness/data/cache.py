@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from blake3 import blake3
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
@@ -35,6 +36,7 @@ from harness.data.beside import (
     lacks_beside,
     map_algorithms,
     map_condition,
+    mass_file,
     names_beside,
     store_algorithms,
     store_column,
@@ -42,6 +44,7 @@ from harness.data.beside import (
 )
 from harness.data.cache_record import CacheRecord
 from harness.data.event_source import ContentDigest, EventSource
+from harness.data.mass import event_mass
 from harness.data.npy import map_events, map_npy, npy_bytes, writing_events, writing_npy
 from harness.data.pins import Pin
 from harness.data.seal import damage, remove_sealed, seal
@@ -152,6 +155,8 @@ def _difference(
 
 def _other_count(file: DataFile, record: CacheRecord, parts: Sequence[Part]) -> str | None:
     """Say if other events are there than the manifest says, or not all parts of a data set."""
+    if record.labels != file.labels:
+        return "the cache holds events of another label"
     if not file.part_events:
         if file.n_events in {None, record.n_events}:
             return None
@@ -204,6 +209,7 @@ def store_events(
         checksum=checksum,
         shape=(source.n_events, *challenge.layout.shape),
         reading=None if source.reading is None else source.reading(),
+        labels=file.labels,
         algorithms=source.algorithms.names if source.algorithms else (),
         n_entries=_count_entries(folder / EVENTS_NAME),
         structure=structure,
@@ -226,9 +232,13 @@ def _store_objects(
     key = challenge.split.key
     check = StructureCheck(source=file.name, layout=challenge.layout)
     digest = ContentDigest(source)
+    # Of the file; one whose header comes last is read again.
+    written = None if challenge.layout.is_sparse else blake3()
     check_space(folder, cache_bytes(challenge.layout, source.n_events))
     with (
-        writing_events(folder / EVENTS_NAME, challenge.layout, source.n_events) as write,
+        writing_events(
+            folder / EVENTS_NAME, challenge.layout, source.n_events, digest=written
+        ) as write,
         writing_npy(folder / _hashes_name(key), shape[:1], "<u8") as hashes,
     ):
         done = 0
@@ -246,7 +256,7 @@ def _store_objects(
         if digest.is_of_test_events:
             _check_content(file, checksum, expected)
         (folder / ABOUT_NAME).unlink(missing_ok=True)
-    seal(folder / EVENTS_NAME)
+    seal(folder / EVENTS_NAME, None if written is None else written.hexdigest())
     seal(folder / _hashes_name(key))
     return checksum, check.report()
 
@@ -260,6 +270,9 @@ def _store_beside(challenge: Challenge, file: DataFile, source: EventSource, fol
         values = source.conditions[condition.name]
         store_condition(folder, condition, values, source.n_events, where=file.name)
     store_algorithms(folder, source.algorithms, source.n_events, where=file.name)
+    if challenge.mass is not None and challenge.mass.kind != "column":
+        # That of other events; it is made again when it is asked for.
+        remove_sealed(folder / mass_file(challenge.mass))
 
 
 def _check_content(file: DataFile, checksum: str, expected: Pin | None) -> None:
@@ -301,6 +314,32 @@ def open_condition(
 ) -> NDArray[np.float64]:
     """Map what a condition was for each of the cached events of a background process."""
     return map_condition(process_folder(challenge, process, root), name)
+
+
+def open_mass(challenge: Challenge, process: str, root: Path) -> NDArray[np.float64]:
+    """Map the mass of each cached event of `process`; made from the events if it is missing."""
+    mass = challenge.mass
+    assert mass is not None
+    folder = process_folder(challenge, process, root)
+    path = folder / mass_file(mass)
+    if mass.kind == "column":
+        return map_npy(path)
+    expected = npy_bytes((len(open_events(challenge, process, root)),), "<f8")
+    if _size(path) != expected:
+        with holding(lock_process(challenge, process, root), process, no_progress):
+            if _size(path) != expected:
+                _write_mass(path, challenge)
+    return map_npy(path)
+
+
+def _write_mass(path: Path, challenge: Challenge) -> None:
+    assert challenge.mass is not None
+    events = path.with_name(EVENTS_NAME)
+    with writing_npy(path, (len(map_events(events)),), "<f8") as stream:
+        for _, chunk in npy.read_events(events):
+            values = event_mass(challenge.mass, np.asarray(chunk), challenge.layout)
+            stream.write(values.astype("<f8", copy=False).data)
+    seal(path)
 
 
 def open_algorithms(challenge: Challenge, process: str, root: Path) -> NDArray[np.uint8]:

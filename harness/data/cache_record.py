@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -49,6 +51,23 @@ class ReadingReport(Value):
         return tuple(found)
 
 
+def join_reports(reports: Sequence[ReadingReport]) -> ReadingReport:
+    """Add up what was done to the events of several files."""
+    n_read: Counter[Part] = Counter()
+    left_out: Counter[str] = Counter()
+    changed: Counter[str] = Counter()
+    for report in reports:
+        n_read.update(report.n_read)
+        left_out.update(report.left_out)
+        changed.update(report.changed)
+    return ReadingReport(
+        layout=reports[0].layout,
+        n_read=dict(n_read),
+        left_out=dict(left_out),
+        changed=dict(changed),
+    )
+
+
 # How `ReadingReport.changed` is said.
 _CHANGES = {
     "remove": "{count:,} saturated objects of the kind {kind} are removed",
@@ -67,6 +86,8 @@ class CacheRecord(Value):
         that of its decoded events, see `EventSource`.
     reading : ReadingReport or None
         What the rules of the source did; None: the challenge has no source.
+    labels : tuple of int or None
+        Of each file, which of its events are there; see `DataFile.label`. Empty: all of them.
     algorithms : tuple of str
         Names of the single algorithms of the menu whose decisions are there.
     n_entries : int or None
@@ -79,6 +100,7 @@ class CacheRecord(Value):
     checksum: str
     shape: tuple[int, ...]
     n_entries: int | None = Field(default=None, exclude_if=lambda count: count is None)
+    labels: tuple[int | None, ...] = Field(default=(), exclude_if=lambda labels: not labels)
     algorithms: tuple[str, ...] = Field(default=(), exclude_if=lambda names: not names)
     reading: ReadingReport | None = Field(default=None, exclude_if=lambda report: report is None)
     structure: StructureReport

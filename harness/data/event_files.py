@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from harness.data.beside import (
     join_conditions,
 )
 from harness.data.cache import check_count, has_parts, index_of
+from harness.data.cache_record import ReadingReport, join_reports
 from harness.data.event_source import EventSource
 
 
@@ -81,4 +82,12 @@ def join_sources(sources: Sequence[EventSource]) -> EventSource:
         conditions=join_conditions([source.conditions for source in sources]),
         algorithms=join_algorithms(algorithms),
         parts=np.concatenate(parts) if parts else None,
+        reading=_join_reading([one.reading for one in sources if one.reading is not None]),
     )
+
+
+def _join_reading(
+    reports: Sequence[Callable[[], ReadingReport]],
+) -> Callable[[], ReadingReport] | None:
+    """Add up what the rules did in several files; known once all of them are read."""
+    return (lambda: join_reports([report() for report in reports])) if reports else None

@@ -23,6 +23,7 @@ class EventSource:
     ----------
     chunks : iterable of (events, classes)
         float32 events of shape (m, *layout.shape), or sparse ones, and the class column or None.
+        The arrays are the cache's to change.
     n_events : int
         How many there will be in all.
     checksum : str or None

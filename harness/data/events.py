@@ -26,6 +26,7 @@ from harness.data.cache import (
     open_condition,
     open_events,
     open_hashes,
+    open_mass,
     open_menu,
     open_parts,
     process_folder,
@@ -144,6 +145,16 @@ class EventStore:
         self.record(process)
         return open_condition(self.challenge, process, name, self.root)
 
+    def mass(self, process: str) -> NDArray[np.float64] | None:
+        """Map the mass of each event of `process`; None where the challenge states none.
+
+        NaN where an event has none, as one without constituents.
+        """
+        self.record(process)
+        return (
+            None if self.challenge.mass is None else open_mass(self.challenge, process, self.root)
+        )
+
     def algorithms(self, process: str) -> tuple[tuple[str, ...], NDArray[np.uint8]] | None:
         """Return the names of the single algorithms of the menu, and map their decisions.
 
@@ -163,8 +174,9 @@ class EventStore:
     def indices(self, process: str, part: Part = "test") -> NDArray[np.int64]:
         """Return the positions of the events of `process` that are in `part`, rising.
 
-        Background is split by its hashes, or as the files say. All events of every other process
-        are test events, but those of a signal's published training part.
+        Background, and a signal that is mixed into it for training, is split by its hashes, or as
+        the files say. All events of every other process are test events, but those of a signal's
+        published training part.
 
         Raises
         ------
@@ -179,7 +191,7 @@ class EventStore:
             self._check_part(file, part)
             parts = open_parts(self.challenge, process, self.root)
             return np.flatnonzero(parts == PARTS.index(part)).astype(np.int64, copy=False)
-        if self._is_background(process):
+        if process in self.challenge.shared_out:
             is_chosen = is_in_part(self.hashes(process), self.challenge.split, part)
             return np.flatnonzero(is_chosen).astype(np.int64, copy=False)
         if part != "test":
@@ -200,12 +212,11 @@ class EventStore:
 
     def select(self, process: str, part: Part) -> EventSelection:
         """Return the events of `process` in `part`, gathered when they are asked for."""
-        events, indices = self.events(process), self.indices(process, part)
-        return EventSelection(process, events, indices, self._on_access)
+        return self.choose(process, self.indices(process, part))
 
-    def _is_background(self, process: str) -> bool:
-        self.record(process)
-        return process in self.challenge.processes("background")
+    def choose(self, process: str, indices: NDArray[np.int64]) -> EventSelection:
+        """Return some events of `process`, gathered when they are asked for."""
+        return EventSelection(process, self.events(process), indices, self._on_access)
 
 
 def open_store(

@@ -143,7 +143,9 @@ def fetch(
     files = choose_files(challenge, only, parts, with_blackbox=with_blackbox)
     planned = _plan_all(plan, files)
     wanted = list(chain.from_iterable(planned))
-    download_bytes = sum(missing_bytes(plan, file) for file in wanted)
+    # A file may hold several processes; it is downloaded once.
+    by_name = {file.name: file for file in wanted}
+    download_bytes = sum(missing_bytes(plan, file) for file in by_name.values())
     disk_bytes = download_bytes + sum(cache_bytes_of(plan, file) for file in wanted)
     if not dry_run:
         make_folder(root / challenge.name)
@@ -241,7 +243,9 @@ def _convert(
             # From the checksum to the last event: what was checked is what is read.
             shared.enter_context(sharing(path))
             checksum = _checked(one, path, progress)
-            sources.append(file_format().open(plan.challenge, piece, file, path, checksum))
+            sources.append(
+                file_format(plan.challenge).open(plan.challenge, piece, file, path, checksum)
+            )
         events = join_sources(sources)
         return sources, store_events(plan.challenge, file, events, plan.root, progress=progress)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,8 +52,11 @@ def choose_files(
             f"--parts: the files of {challenge.name} hold all parts",
             fix="leave it out; --only chooses files",
         )
-    names = {file.name: file for file in challenge.files}
-    names |= {file.process: file for file in challenge.files}
+    # A file may hold the events of several processes.
+    names: dict[str, set[str]] = defaultdict(set)
+    for file in challenge.files:
+        for name in (file.name, file.process):
+            names[name].add(file.process)
     unknown = [name for name in only if name not in names]
     if unknown:
         close = difflib.get_close_matches(unknown[0], names, n=1)
@@ -61,11 +65,11 @@ def choose_files(
             expected=f"some of {', '.join(file.name for file in challenge.files)}",
             fix=f"did you mean {close[0]}?" if close else "",
         )
-    wanted = {names[name].name for name in only}
+    wanted = {process for name in only for process in names[name]}
     chosen = [
         file
         for file in challenge.files
-        if (file.name in wanted if only else with_blackbox or file.role != "blackbox")
+        if (file.process in wanted if only else with_blackbox or file.role != "blackbox")
         and (not file.part_events or asked_parts(file, parts))
     ]
     if not chosen:

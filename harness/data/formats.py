@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.challenge import Challenge, DataFile, FormatName, Part
+from harness.data.constituent_tables import open_table_source
 from harness.data.event_files import open_source
 from harness.data.event_source import EventSource
+from harness.data.feature_tables import compare_tables
 from harness.data.level1.comparing import Comparison, compare
 from harness.data.level1.disk import data_set_files
 from harness.data.level1.reading import open_data_set
@@ -25,9 +27,12 @@ class FileFormat:
     open : callable
         Of the challenge, one file, its process, its path and its checksum: makes the source of its
         events.
+    compare : callable or None
+        Of the challenge and a folder: compares the files there with all that is assumed of them.
     """
 
     open: Callable[[Challenge, DataFile, DataFile, Path, str], EventSource]
+    compare: Callable[[Challenge, Path, Progress], Comparison] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +56,7 @@ class FolderFormat:
 
 FORMATS: Mapping[FormatName, FileFormat | FolderFormat] = {
     "hdf5": FileFormat(open=open_source),
+    "pandas_hdf5": FileFormat(open=open_table_source, compare=compare_tables),
     "level1_parquet": FolderFormat(open=open_data_set, files=data_set_files, compare=compare),
 }
 
@@ -58,17 +64,17 @@ FORMATS: Mapping[FormatName, FileFormat | FolderFormat] = {
 def compare_files(
     challenge: Challenge, folder: Path, progress: Progress = no_progress
 ) -> Comparison:
-    """Compare the files of a challenge's source with all that harness assumes of them.
+    """Compare the files of a challenge with all that harness assumes of them.
 
     Raises
     ------
     DataError
         The folder holds none of them.
     UsageError
-        The challenge has no source, so that nothing is assumed beyond its manifest.
+        Nothing is assumed of files of this format beyond the manifest.
     """
-    found = folder_format(challenge)
-    if found is None:
+    found = folder_format(challenge) or file_format(challenge)
+    if found.compare is None:
         raise UsageError(
             f"{challenge.name} has no source of a format of its own: there is nothing to compare",
             fix="leave the folder out; `harness fetch --from FOLDER` checks files of other formats",
@@ -76,9 +82,9 @@ def compare_files(
     return found.compare(challenge, folder, progress)
 
 
-def file_format() -> FileFormat:
-    """Return the format of challenges without a source."""
-    found = FORMATS["hdf5"]
+def file_format(challenge: Challenge) -> FileFormat:
+    """Return the format of the files of a challenge without a source."""
+    found = FORMATS["hdf5" if challenge.columns is None else "pandas_hdf5"]
     assert isinstance(found, FileFormat)
     return found
 

@@ -49,10 +49,13 @@ class Beside:
         Which of them the menu of the trigger accepts; empty where the challenge has none.
     conditions : mapping of name to mapping of process to float64 array, shape (m,)
         What each condition of the challenge was for each event of background.
+    mass : mapping of process to float64 array, shape (m,)
+        The mass of each event; empty where the challenge states none.
     """
 
     menu: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
     conditions: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    mass: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -184,6 +187,7 @@ def beside_of(store: EventStore, indices: Mapping[str, NDArray[np.int64]]) -> Be
     """Return what stands beside the chosen events of each process."""
     decisions = {process: (store.menu(process), chosen) for process, chosen in indices.items()}
     background = [name for name in store.challenge.processes("background") if name in indices]
+    masses = {process: (store.mass(process), chosen) for process, chosen in indices.items()}
     return Beside(
         menu={name: menu[chosen] for name, (menu, chosen) in decisions.items() if menu is not None},
         conditions={
@@ -193,6 +197,7 @@ def beside_of(store: EventStore, indices: Mapping[str, NDArray[np.int64]]) -> Be
             }
             for condition in store.challenge.conditions
         },
+        mass={name: mass[chosen] for name, (mass, chosen) in masses.items() if mass is not None},
     )
 
 

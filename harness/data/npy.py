@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,24 @@ def write_npy_header(stream: BinaryIO, shape: tuple[int, ...], dtype: str) -> No
     np.lib.format.write_array_header_1_0(stream, header)
 
 
-def npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
-    """Count the bytes of a .npy file, with its header."""
+def npy_header(shape: tuple[int, ...], dtype: str) -> bytes:
+    """Return the header of a .npy file that holds a C-ordered array."""
     header = io.BytesIO()
     write_npy_header(header, shape, dtype)
-    return len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize
+    return header.getvalue()
+
+
+def npy_bytes(shape: tuple[int, ...], dtype: str) -> int:
+    """Count the bytes of a .npy file, with its header."""
+    return len(npy_header(shape, dtype)) + math.prod(shape) * np.dtype(dtype).itemsize
+
+
+class Digest(Protocol):
+    """What is given the bytes of a file while they are written."""
+
+    def update(self, data: bytes | memoryview, /) -> object:
+        """Take the next bytes."""
+        ...
 
 
 @contextmanager
@@ -81,9 +94,19 @@ def map_npy(path: Path) -> NDArray[Any]:
 
 @contextmanager
 def writing_events(
-    path: Path, layout: EventLayout, n_events: int, *, is_kept: bool = True
+    path: Path,
+    layout: EventLayout,
+    n_events: int,
+    *,
+    is_kept: bool = True,
+    digest: Digest | None = None,
 ) -> Iterator[Callable[[Events], None]]:
     """Open a file for events in the form that `layout` has; gives what appends a chunk.
+
+    Parameters
+    ----------
+    digest : Digest, optional
+        Is given all bytes of the file, in order. Not of sparse events, whose header comes last.
 
     Raises
     ------
@@ -91,9 +114,14 @@ def writing_events(
         It cannot be written, or the disk has no room for it.
     """
     if not layout.is_sparse:
-        with writing_npy(path, (n_events, *layout.shape), is_kept=is_kept) as stream:
-            yield lambda chunk: _write_dense(stream, np.asarray(chunk))
+        shape = (n_events, *layout.shape)
+        if digest is not None:
+            digest.update(npy_header(shape, "<f4"))
+        with writing_npy(path, shape, is_kept=is_kept) as stream:
+            yield lambda chunk: _write_dense(stream, np.asarray(chunk), digest)
         return
+    if digest is not None:
+        raise ValueError("the bytes of sparse events are not written in order")
     with writing(path, is_kept=is_kept) as stream:
         writer = SparseWriter(stream, layout.shape)
         yield lambda chunk: writer.add(
@@ -102,8 +130,11 @@ def writing_events(
         writer.finish()
 
 
-def _write_dense(stream: BinaryIO, chunk: NDArray[np.float32]) -> None:
-    stream.write(np.ascontiguousarray(chunk, "<f4").data)
+def _write_dense(stream: BinaryIO, chunk: NDArray[np.float32], digest: Digest | None) -> None:
+    values = np.ascontiguousarray(chunk, "<f4").data
+    stream.write(values)
+    if digest is not None:
+        digest.update(values.cast("B"))
 
 
 def map_events(path: Path) -> Events:

@@ -14,9 +14,12 @@ from harness.files import fast_digest, remove, write_whole
 SEAL_SUFFIX = ".blake3"
 
 
-def seal(path: Path) -> str:
-    """Write the digest of a file beside it, and return it."""
-    digest = fast_digest(path)
+def seal(path: Path, digest: str | None = None) -> str:
+    """Write the BLAKE3 digest of a file beside it, and return it; read the file if none is given.
+
+    A digest that was taken while the file was written saves reading it.
+    """
+    digest = digest or fast_digest(path)
     write_whole(path.with_name(path.name + SEAL_SUFFIX), f"{digest}\n".encode())
     return digest
 

@@ -48,6 +48,11 @@ class EventSelection:
         self._on_access = on_access
 
     @property
+    def indices(self) -> NDArray[np.int64]:
+        """Positions of the events among all of their process."""
+        return self._indices
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array that the selection stands for."""
         return (len(self._indices), *self._events.shape[1:])
@@ -153,3 +158,27 @@ class JoinedSelection(EventSelection):
             gathered[is_of] = one[chosen[is_of] - (self._ends[number] - len(one))]
         single: NDArray[np.float32] = gathered[0]
         return single if isinstance(key, int | np.integer) else gathered
+
+
+class MixedSelection(JoinedSelection):
+    """Selections of several processes in one order that does not tell them apart.
+
+    Parameters
+    ----------
+    several : sequence of EventSelection
+        Of events of one shape; at least one.
+    order : int64 array, shape (n,)
+        Position of each event among all of them, one process after the other.
+    """
+
+    def __init__(self, several: Sequence[EventSelection], order: NDArray[np.int64]) -> None:
+        super().__init__(several)
+        self.process = "mixture"
+        self._order = order
+
+    def __getitem__(
+        self, key: int | slice | NDArray[np.integer] | NDArray[np.bool_] | list[int]
+    ) -> NDArray[np.float32]:
+        """Gather events: an integer gives one, a slice, positions or a mask give several."""
+        chosen = self._order[key]
+        return super().__getitem__(chosen if isinstance(chosen, np.ndarray) else int(chosen))

@@ -6,11 +6,14 @@ enforces it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.challenge import Challenge, Part
+import numpy as np
+
+from harness.challenge import Challenge, Part, mix64
 from harness.data.events import EventStore, challenge_of, open_store
-from harness.data.selection import AccessRecord, EventSelection, JoinedSelection
+from harness.data.selection import AccessRecord, EventSelection, JoinedSelection, MixedSelection
 from harness.errors import UsageError
 
 # What `source` calls the simulated background; its role is ``variation``.
@@ -25,8 +28,12 @@ def training_events(
     on_access: AccessRecord | None = None,
     signal: str | None = None,
     source: str | None = None,
+    s_over_b: float | None = None,
 ) -> EventSelection:
     """Return the background events to train on; no test event is among them.
+
+    In a challenge of weak learning signal is among them, as the manifest says by `contamination`,
+    in an order that does not tell it from background.
 
     Parameters
     ----------
@@ -44,6 +51,9 @@ def training_events(
         Which background: ``simulation`` for the simulated one of a challenge of recorded data, all
         of it that is not for testing; or the name of one process, such as one run. None: all
         recorded background, one process after the other.
+    s_over_b : float, optional
+        Of a challenge of weak learning: events of each signal in the mixture for one of background,
+        in place of what the manifest says; 0 for background alone.
 
     Returns
     -------
@@ -59,7 +69,7 @@ def training_events(
     UsageError
         There are no such events.
     """
-    return _part_of(challenge, "train", root, manifest, on_access, signal, source)
+    return _part_of(challenge, "train", root, manifest, on_access, signal, source, s_over_b)
 
 
 def validation_events(
@@ -70,12 +80,13 @@ def validation_events(
     on_access: AccessRecord | None = None,
     signal: str | None = None,
     source: str | None = None,
+    s_over_b: float | None = None,
 ) -> EventSelection:
     """Return the background events to validate on; as `training_events`, of another part.
 
     A simulated background has one part for both, which `training_events` gives.
     """
-    return _part_of(challenge, "validation", root, manifest, on_access, signal, source)
+    return _part_of(challenge, "validation", root, manifest, on_access, signal, source, s_over_b)
 
 
 def _part_of(
@@ -86,13 +97,15 @@ def _part_of(
     on_access: AccessRecord | None,
     signal: str | None,
     source: str | None,
+    s_over_b: float | None,
 ) -> EventSelection:
     challenge = challenge_of(challenge, manifest)
+    mixed = _mixed(challenge, signal, source, s_over_b)
     if signal is not None:
         _refuse_signal(challenge, signal)
     names = _processes(challenge, part, signal, source)
     # Files that come with the harness, or have their parts inside, are looked at all together.
-    needed = None if challenge.source is None else names
+    needed = None if challenge.source is None else (*names, *mixed)
     store = open_store(challenge, root, on_access=on_access, processes=needed)
     found = [
         store.select(name, one)
@@ -103,14 +116,77 @@ def _part_of(
     if not found:
         whose = f"files of {signal}" if signal else "background files"
         raise UsageError(f"{challenge.name} has no {whose} with a {part} part")
+    if mixed:
+        return mixture_of(store, found, mixed, part)
     return found[0] if len(found) == 1 else JoinedSelection(found)
+
+
+def _mixed(
+    challenge: Challenge, signal: str | None, source: str | None, s_over_b: float | None
+) -> dict[str, float]:
+    """Return the S/B of each signal that is mixed in; none where one process is asked for."""
+    stated = {} if challenge.contamination is None else challenge.contamination.s_over_b
+    if s_over_b is None:
+        return {} if signal is not None or source is not None else dict(stated)
+    if not stated:
+        raise UsageError(f"{challenge.name} has no contamination, so that there is no s_over_b")
+    if signal is not None or source is not None:
+        raise UsageError("s_over_b is of the mixture: give no signal and no source")
+    if not 0.0 <= s_over_b <= 1.0:
+        raise UsageError(f"s_over_b is {s_over_b:g}", expected="0 to 1")
+    return dict.fromkeys(stated, s_over_b) if s_over_b else {}
+
+
+def mixture_of(
+    store: EventStore, background: Sequence[EventSelection], mixed: Mapping[str, float], part: Part
+) -> MixedSelection:
+    """Mix events of signals into background, in the order of their hashes.
+
+    Which events of a signal are taken depends on their hashes too: with a larger S/B those of a
+    smaller one are among them.
+
+    Raises
+    ------
+    UsageError
+        There is no background, or there are too few events of a signal.
+    """
+    n_background = sum(len(one) for one in background)
+    if not n_background:
+        raise UsageError(
+            f"the mixture of {store.challenge.name} has no background in its {part} part",
+            fix="give the split a training part, or fetch more events",
+        )
+    several = list(background)
+    hashes = [store.hashes(one.process)[one.indices] for one in background]
+    for name, s_over_b in mixed.items():
+        wanted = max(1, round(s_over_b * n_background))
+        found = store.indices(name, part)
+        if len(found) < wanted:
+            raise UsageError(
+                f"an S/B of {s_over_b:g} needs {wanted:,} events of {name}",
+                expected=f"at most {len(found):,}, an S/B of {len(found) / n_background:.3g}",
+                fix="state a smaller s_over_b",
+            )
+        of_signal = store.hashes(name)[found]
+        # Of the hashes themselves the smallest would all come first in the order below.
+        drawn = np.argsort(mix64(of_signal.copy()), kind="stable")
+        chosen = np.sort(drawn[:wanted])
+        several.append(store.choose(name, found[chosen]))
+        hashes.append(of_signal[chosen])
+    order = np.argsort(np.concatenate(hashes), kind="stable").astype(np.int64, copy=False)
+    return MixedSelection(several, order)
 
 
 def _processes(
     challenge: Challenge, part: Part, signal: str | None, source: str | None
 ) -> tuple[str, ...]:
     """Return the processes whose events are asked for."""
-    background, simulated = challenge.processes("background"), challenge.processes("variation")
+    background = challenge.processes("background")
+    simulated = tuple(
+        file.process
+        for file in challenge.files
+        if file.role == "variation" and file.variation_of not in challenge.signals
+    )
     if signal is not None:
         if source is not None:
             raise UsageError("give a signal or a source, not both")

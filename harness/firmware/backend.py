@@ -79,6 +79,10 @@ class FirmwareSettings:
         Time limits of single steps.
     memory_bytes, scratch_bytes : int
         Limits of each step.
+    vendor_wall_s : float
+        Time limit of each program of a vendor: C synthesis, place and route.
+    vendor_memory_bytes : int
+        Memory limit of the step that runs them.
     """
 
     n_workers: int = 2
@@ -95,13 +99,15 @@ class FirmwareSettings:
     simulation_wall_s: float = 900.0
     memory_bytes: int = 4 * GIB
     scratch_bytes: int = 2 * GIB
+    vendor_wall_s: float = 4 * 3600.0
+    vendor_memory_bytes: int = 32 * GIB
 
-    def limits(self, wall_s: float) -> Limits:
+    def limits(self, wall_s: float, memory_bytes: int | None = None) -> Limits:
         """Return the limits of a step that may run for `wall_s`."""
         return Limits(
             wall_s=wall_s,
             cpu_s=8 * wall_s,
-            memory_bytes=self.memory_bytes,
+            memory_bytes=memory_bytes or self.memory_bytes,
             n_processes=512,
             scratch_bytes=self.scratch_bytes,
         )
@@ -186,6 +192,8 @@ class FirmwareRequest:
         request: Mapping[str, JsonValue] | None = None,
         outputs: Mapping[str, int] | None = None,
         tools_s: float | None = None,
+        n_tools: int = 1,
+        memory_bytes: int | None = None,
         more_tools: tuple[Path, ...] = (),
     ) -> StepResult[Report]:
         """Run a step of the firmware.
@@ -197,6 +205,10 @@ class FirmwareRequest:
         tools_s : float, optional
             For a step that runs external programs: it sees those of the host, and receives this
             time limit of each as ``timeout_s``.
+        n_tools : int
+            Programs that it runs one after the other.
+        memory_bytes : int, optional
+            In place of the limit of other steps.
         more_tools : tuple of Path
             Further host paths that the step sees.
 
@@ -209,7 +221,7 @@ class FirmwareRequest:
         """
         wall_s, tools, stated = self.settings.trace_wall_s, more_tools, dict(request or {})
         if tools_s is not None:
-            wall_s, tools = tools_s + _AFTER_TOOLS_S, (*system_tools(), *more_tools)
+            wall_s, tools = n_tools * tools_s + _AFTER_TOOLS_S, (*system_tools(), *more_tools)
             stated["timeout_s"] = tools_s
         return self.workspace.run(
             f"firmware-{name}",
@@ -218,7 +230,7 @@ class FirmwareRequest:
             request=stated,
             inputs=inputs,
             outputs=outputs,
-            limits=self.settings.limits(wall_s),
+            limits=self.settings.limits(wall_s, memory_bytes),
             tools=tools,
             may_raise=FAULTS,
         )

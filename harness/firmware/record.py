@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.card.records import Figure, Firmware, NotMeasured, Verdict
-from harness.challenge import EVIDENCE_LADDER, Evidence, Target
+from harness.challenge import Evidence, Target, weakest
 from harness.firmware.parts import part_of
 
 Measured: TypeAlias = Figure | NotMeasured
@@ -96,7 +96,7 @@ def nanoseconds(cycles: Measured, period_ns: Measured, source: str) -> Measured:
         return cycles
     if isinstance(period_ns, NotMeasured):
         return period_ns
-    evidence = min(cycles.evidence, period_ns.evidence, key=EVIDENCE_LADDER.index)
+    evidence = weakest((cycles.evidence, period_ns.evidence))
     return Figure(value=cycles.value * period_ns.value, evidence=evidence, source=source)
 
 

@@ -21,12 +21,38 @@ BUILT_IN: Mapping[str, str] = {
     "vitis": "harness.firmware.vendor.build:build_vitis",
     "vivado": "harness.firmware.vendor.build:build_vivado",
 }
+# Backends that go on to place and route.
+IMPLEMENTING = ("vitis", "vivado")
 
 
 def backend_names() -> tuple[str, ...]:
     """Return the names of all backends, the built-in ones first."""
     others = sorted(point.name for point in entry_points(group=ENTRY_POINT_GROUP))
     return (*BUILT_IN, *(name for name in others if name not in BUILT_IN))
+
+
+def check_backend(name: str, *, has_implementation: bool) -> None:
+    """Refuse a backend that cannot do what is asked, before anything that takes long.
+
+    Raises
+    ------
+    UsageError
+        There is none of that name, or it does not place and route.
+    EnvironmentFaultError
+        A tool that it needs is missing.
+    """
+    load_backend(name)
+    if has_implementation and name not in IMPLEMENTING:
+        raise UsageError(
+            f"backend {name} does not place and route",
+            where="--impl",
+            expected=" or ".join(f"--backend {name}" for name in IMPLEMENTING),
+            fix="leave --impl out, or name one of these",
+        )
+    if name in IMPLEMENTING:
+        from harness.firmware.vendor.build import require_tools
+
+        require_tools(name, has_implementation=has_implementation)
 
 
 def load_backend(name: str) -> Backend:

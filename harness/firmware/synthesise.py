@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import asdict, replace
@@ -17,7 +18,7 @@ from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, U
 from harness.firmware.cache import Cache, digest_of, events_digest, set_digest
 from harness.firmware.interpret import interpret_all
 from harness.firmware.parts import part_of
-from harness.firmware.registry import load_backend
+from harness.firmware.registry import IMPLEMENTING, load_backend
 from harness.submission.events import open_rows
 
 # Packages of which another version may make another netlist or other scores.
@@ -33,6 +34,7 @@ _PACKAGES = (
 )
 # Programs on PATH that can change a result, and the option by which they give their version.
 _PROGRAMS = (("yosys", "-V"), ("verilator", "--version"), ("g++", "--version"))
+_VENDOR_PROGRAMS = ("vitis_hls", "vitis-run", "vivado_hls", "vivado")
 _REPORT = "report.json"
 _SCORES = "scores.f64"
 
@@ -122,8 +124,15 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         "has_implementation": request.has_implementation,
         "packages": {name: package_version(name) or "" for name in _PACKAGES},
         "tools": {name: _program_version(name, option) for name, option in _PROGRAMS},
+        "vendor": _vendor_programs() if backend in IMPLEMENTING else {},
         "harness": _source_digest(),
     }
+
+
+def _vendor_programs() -> dict[str, JsonValue]:
+    """Return where a vendor's programs lie: the folders are named by version."""
+    found = {name: shutil.which(name) for name in _VENDOR_PROGRAMS}
+    return {name: os.path.realpath(path) for name, path in found.items() if path}
 
 
 def _program_version(name: str, option: str) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness.card import records
-from harness.challenge import Condition, Merit
+from harness.challenge import Condition, MassObservable, Merit
 from harness.errors import DataError, InvalidSubmissionError
 from harness.metrics.histogram import score_histogram
+from harness.metrics.mass import measure_mass
 from harness.metrics.menu import measure_menu, without_accepted
 from harness.metrics.merits import measure_merit
 from harness.metrics.rates import BACKGROUND, measure_point, record_point, replicate_points
@@ -37,6 +38,8 @@ def evaluate(
     accepted: Mapping[str, NDArray[np.bool_]] | None = None,
     conditions: Sequence[Condition] = (),
     values: Mapping[str, NDArray[np.float64]] | None = None,
+    mass: MassObservable | None = None,
+    masses: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> records.Physics:
     """Measure how well scores tell each signal from background.
 
@@ -64,6 +67,10 @@ def evaluate(
         By which the rate of the background is measured,
     values : mapping of name to float64 array, shape (n_background,), optional
         and what each of them was for each background event.
+    mass : MassObservable, optional
+        What the challenge states of the mass of an event,
+    masses : mapping of str to float64 array, shape (n,), optional
+        and the mass of each event; of `BACKGROUND` and every signal.
 
     Returns
     -------
@@ -128,6 +135,7 @@ def evaluate(
         stability=measure_stability(samples[BACKGROUND], points, conditions, values)
         if values
         else None,
+        mass=measure_mass(mass, samples, masses, merit, seed=seed) if mass and masses else None,
     )
 
 

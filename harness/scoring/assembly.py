@@ -53,6 +53,8 @@ class SubmissionRun(ScoringRun):
     is_quick: bool
     has_firmware: bool
     reports: Path | None = None
+    backend: str = "rtl"
+    has_implementation: bool = False
     settings: FirmwareSettings | None = None
     has_stress: bool = False
     fresh: Mapping[str, Path] = field(default_factory=dict)

@@ -36,8 +36,8 @@ def evaluate_scores(
     arithmetic : str
         Whose scores these are.
     beside : Beside, optional
-        What stands beside the same events: without it nothing of the menu and of conditions is
-        measured.
+        What stands beside the same events: without it nothing of the menu, of conditions
+        and of the mass is measured.
     """
     return evaluate_merged(
         challenge,
@@ -72,6 +72,8 @@ def evaluate_merged(
             name: np.concatenate([of_process[process] for process in backgrounds])
             for name, of_process in beside.conditions.items()
         },
+        mass=challenge.mass,
+        masses=merge_backgrounds(challenge, beside.mass) if beside.mass else None,
         seed=challenge.seed,
         arithmetic=arithmetic,
     )

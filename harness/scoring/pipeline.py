@@ -35,9 +35,10 @@ from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
-from harness.firmware.artefacts import PROGRAM
+from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.interpret import score_by_program
+from harness.firmware.registry import check_backend
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import require_extra
@@ -63,7 +64,7 @@ from harness.scoring.rounding import as_record, precision_of, with_rounding, wit
 from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
 from harness.scoring.stages import StageClock
-from harness.scoring.stress import ScoreFile, measure_stress
+from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
 
@@ -83,6 +84,8 @@ def score(
     is_quick: bool = False,
     has_firmware: bool = True,
     reports: str | PathLike[str] | None = None,
+    backend: str = "rtl",
+    has_implementation: bool = False,
     settings: FirmwareSettings | None = None,
     has_stress: bool = False,
     fresh: str | PathLike[str] | None = None,
@@ -109,6 +112,11 @@ def score(
         Whether to make firmware of a network of the trigger division.
     reports : path, optional
         A vendor's reports of this network: its timing and resources in place of those made here.
+    backend : str
+        What makes the firmware: ``rtl``, ``estimate``, ``vitis``, ``vivado``, or one of another
+        package.
+    has_implementation : bool
+        Whether ``vitis`` or ``vivado`` goes on to place and route.
     settings : FirmwareSettings, optional
         Limits of time, memory and size of the firmware.
     has_stress : bool
@@ -135,6 +143,7 @@ def score(
         rules = public_challenge(refuse_closed(rules))
     if has_firmware and not is_quick and submission.spec.division == "trigger" and rules.fpga:
         require_extra()
+        check_backend(backend, has_implementation=has_implementation)
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))
@@ -162,6 +171,8 @@ def score(
             is_quick=is_quick,
             has_firmware=has_firmware and not is_quick,
             reports=None if reports is None else Path(reports),
+            backend=backend,
+            has_implementation=has_implementation,
             settings=settings,
             has_stress=has_stress,
             fresh={} if fresh is None else find_fresh(rules, Path(fresh)),
@@ -303,6 +314,7 @@ class _Vendor:
 
     firmware: Firmware
     reports: Path
+    folder: Path
 
 
 def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> _Vendor | None:
@@ -319,7 +331,7 @@ def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> 
             workspace=workspace,
             kept=kept,
         )
-    return _Vendor(firmware=firmware, reports=kept)
+    return _Vendor(firmware=firmware, reports=kept, folder=run.reports)
 
 
 def _with_firmware(
@@ -344,13 +356,21 @@ def _with_firmware(
             background=run.mixture.rows_without(run.challenge.signals),
             network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
             settings=run.settings or FirmwareSettings(),
+            has_implementation=run.has_implementation,
             progress=run.clock.tell,
         )
-        made = synthesise(request, cache_root=run.store.root / "firmware")
-    report, artefacts = made.report, made.artefacts
-    if vendor is not None and isinstance(report, Firmware):
-        report = with_witnesses(vendor.firmware, report)
-        artefacts = (*artefacts, vendor.reports)
+        made = synthesise(request, backend=run.backend, cache_root=run.store.root / "firmware")
+        report, artefacts = made.report, made.artefacts
+        if vendor is not None and isinstance(report, Firmware):
+            kept = (path for path in artefacts if path.name == HLS4ML_PROJECT)
+            report = with_witnesses(
+                vendor.firmware,
+                report,
+                folder=vendor.folder,
+                project=next(kept, None),
+                workspace=workspace,
+            )
+            artefacts = (*artefacts, vendor.reports)
     measured = replace(measured, firmware=report, artefacts=artefacts)
     if made.scores is None:
         return measured
@@ -383,9 +403,10 @@ def _witness_rows(run: SubmissionRun, scored: ScoredEvents) -> NDArray[np.int64]
 
 def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
     """Score varied background in the arithmetic that counts: the firmware's where there is one."""
-    if not run.has_stress:
+    if not run.has_stress and not has_second_simulation(run.store):
         return measured
-    with run.stage("stress", "background as other detectors would see it") as workspace:
+    what = "background as other detectors would see it" if run.has_stress else "second simulations"
+    with run.stage("stress", what) as workspace:
         scores, physics, score_file = _scores_of_files(run, workspace, measured, scorer)
         stress = measure_stress(
             run.store,
@@ -394,6 +415,7 @@ def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
             scores,
             score=score_file,
             folder=workspace.new_folder("varied"),
+            is_whole=run.has_stress,
         )
     return replace(measured, stress=stress)
 

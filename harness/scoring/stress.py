@@ -32,6 +32,7 @@ from harness.data.variations import EventVariation, event_variations, vary_event
 from harness.files import check_space, writing
 from harness.metrics.accepted import passing
 from harness.metrics.intervals import clopper_pearson
+from harness.metrics.second_simulation import changed_areas, changed_rates, drift_of_rate
 
 ScoreFile = Callable[[Path, int], NDArray[np.float64]]
 
@@ -61,8 +62,9 @@ def measure_stress(
     *,
     score: ScoreFile,
     folder: Path,
+    is_whole: bool = True,
 ) -> Stress | NotMeasured:
-    """Measure what passes the nominal thresholds on varied background.
+    """Measure what passes the nominal thresholds on varied background, and second simulations.
 
     Parameters
     ----------
@@ -78,6 +80,8 @@ def measure_stress(
         Given a .npy file of events and their number, scores them in a sandbox.
     folder : Path
         For the varied events: a few times as many bytes as the background; removed again.
+    is_whole : bool
+        Whether more than the second simulations of processes is measured.
     """
     challenge = store.challenge
     points = [point for point in physics.working_points if isinstance(point, WorkingPoint)]
@@ -86,14 +90,26 @@ def measure_stress(
     names = challenge.processes("background")
     nominal = np.concatenate([scores[name] for name in names])
     possible = [one for one in event_variations() if why_not(one, challenge) is None]
-    made: list[Variation | SkippedVariation] = list(_skipped(challenge))
-    made += _vary_all(store, mixture, possible, nominal, points, score, folder / "varied.npy")
-    made += [
-        _other_file(store, file, points, score)
-        for file in challenge.files
-        if file.role == "variation"
-    ]
+    files = [file for file in challenge.files if file.role == "variation"]
+    made: list[Variation | SkippedVariation] = []
+    if is_whole:
+        made += _skipped(challenge)
+        made += _vary_all(store, mixture, possible, nominal, points, score, folder / "varied.npy")
+    else:
+        files = [file for file in files if file.variation_of is not None]
+    every = _Nominal(
+        background=nominal,
+        signals={name: scores[name] for name in challenge.signals},
+        points=points,
+    )
+    made += _other_files(store, files, every, score)
     return Stress(arithmetic=physics.arithmetic, variations=tuple(made))
+
+
+def has_second_simulation(store: EventStore) -> bool:
+    """Whether a second simulation of a process is here, which every scoring compares."""
+    files = store.challenge.files
+    return any(file.variation_of is not None and file.process in store.processes for file in files)
 
 
 def _skipped(challenge: Challenge) -> Iterator[SkippedVariation]:
@@ -208,18 +224,48 @@ def _rate(
     )
 
 
-def _other_file(
-    store: EventStore, file: DataFile, points: list[WorkingPoint], score: ScoreFile
-) -> Variation | SkippedVariation:
-    """Score background that was simulated in another way, such as with another tune."""
-    if file.process not in store.processes:
-        return SkippedVariation(
-            name=file.process,
-            title=file.title,
-            not_measured=f"{file.name} is not here: harness fetch {store.challenge.name}",
-        )
-    n_events = store.n_events(file.process)
-    scores = score(store.path(file.process), n_events)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Nominal:
+    """The scores that count, with the thresholds that were set on their background."""
+
+    background: NDArray[np.float64]
+    signals: Mapping[str, NDArray[np.float64]]
+    points: list[WorkingPoint]
+
+
+def _other_files(
+    store: EventStore, files: list[DataFile], nominal: _Nominal, score: ScoreFile
+) -> Iterator[Variation | SkippedVariation]:
+    """Score processes that were simulated in another way, such as with another tune.
+
+    Backgrounds come first: signals of the second simulation are compared with them.
+    """
+    signals = store.challenge.signals
+    background: NDArray[np.float64] | None = None
+    for file in sorted(files, key=lambda file: file.variation_of in signals):
+        if file.process not in store.processes:
+            yield SkippedVariation(
+                name=file.process,
+                title=file.title,
+                not_measured=f"{file.name} is not here: harness fetch {store.challenge.name}",
+            )
+            continue
+        scores = score(store.path(file.process), store.n_events(file.process))
+        if file.variation_of in signals:
+            yield _other_signal(file, scores, nominal, background)
+        else:
+            background = scores if file.variation_of is not None else background
+            yield _other_background(file, scores, nominal)
+
+
+def _other_background(file: DataFile, scores: NDArray[np.float64], nominal: _Nominal) -> Variation:
+    n_events = len(scores)
+    is_second = file.variation_of is not None
+    rates = []
+    for point in nominal.points:
+        rate = _rate(point, int(passing(scores, point).sum()), n_events)
+        drift = drift_of_rate(point, len(nominal.background), scores) if is_second else None
+        rates.append(rate.model_copy(update={"drift": drift}))
     return Variation(
         name=file.process,
         title=file.title,
@@ -227,5 +273,33 @@ def _other_file(
         "the cross section or of the preselection's efficiency is not in the rate",
         n_events=n_events,
         n_selected=n_events,
-        rates=tuple(_rate(point, int(passing(scores, point).sum()), n_events) for point in points),
+        variation_of=file.variation_of,
+        rates=tuple(rates),
+        auc=changed_areas((nominal.background, nominal.signals), (scores, nominal.signals))
+        if is_second
+        else {},
+    )
+
+
+def _other_signal(
+    file: DataFile,
+    scores: NDArray[np.float64],
+    nominal: _Nominal,
+    background: NDArray[np.float64] | None,
+) -> Variation:
+    assert file.variation_of is not None
+    beside = "nominal background" if background is None else "the second simulation's background"
+    other = nominal.background if background is None else background
+    return Variation(
+        name=file.process,
+        title=file.title,
+        what=f"simulated in another way: {file.name}; its AUC is against {beside}",
+        n_events=len(scores),
+        n_selected=len(scores),
+        variation_of=file.variation_of,
+        rates=(),
+        signal_rates=changed_rates(nominal.points, file.variation_of, scores),
+        auc=changed_areas(
+            (nominal.background, nominal.signals), (other, {file.variation_of: scores})
+        ),
     )

@@ -16,6 +16,7 @@ from harness.data.mix import Mixture
 from harness.errors import UsageError, field_problems
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareRequest, FirmwareSettings
+from harness.firmware.registry import check_backend
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
 from harness.sandbox import open_tried_workspace
@@ -44,8 +45,6 @@ class Synthesis:
     physics: Physics | NotMeasured
 
 
-# Backends that can go on to place and route.
-_IMPLEMENTING = ("vitis", "vivado")
 _NO_SCORES = NotMeasured(not_measured="no event was scored by this firmware")
 
 
@@ -92,7 +91,8 @@ def synthesise_submission(
         See `harness.errors`: the class says whose fault it was.
     """
     submission = read_submission(folder, progress)
-    _check_request(submission, backend, has_implementation=has_implementation)
+    _refuse_without_network(submission)
+    check_backend(backend, has_implementation=has_implementation)
     rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     target = _target(fpga_of(rules), part, clock_period_ns)
     with open_tried_workspace(isolation, cache_root(cache)) as workspace:
@@ -155,18 +155,11 @@ def fpga_of(rules: Challenge) -> Target:
     return rules.fpga
 
 
-def _check_request(submission: Submission, backend: str, *, has_implementation: bool) -> None:
+def _refuse_without_network(submission: Submission) -> None:
     if submission.spec.division == "open":
         raise UsageError("an entry of the open division is Python: it has no firmware")
     if submission.spec.division == "declared":
         raise UsageError("a declared entry is scores alone: it has no firmware")
-    if has_implementation and backend not in _IMPLEMENTING:
-        raise UsageError(
-            f"backend {backend} does not place and route",
-            where="--impl",
-            expected=" or ".join(f"--backend {name}" for name in _IMPLEMENTING),
-            fix="leave --impl out, or name one of these",
-        )
 
 
 def _target(target: Target, part: str | None, clock_period_ns: float | None) -> Target:

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from harness.challenge import Value
 from harness.errors import UsageError
-from harness.simulate.detector import Detector
 from harness.simulate.generator import make_generator
 from harness.simulate.layout import Events
+from harness.simulate.observed import Observer
 from harness.simulate.plan import Chunk
 from harness.simulate.process import Process
 
@@ -45,7 +45,7 @@ def make_chunk(
     process: Process,
     chunk: Chunk,
     seed: int,
-    detector: Detector,
+    detector: Observer,
     *,
     max_barren: int = MAX_BARREN_EVENTS,
 ) -> tuple[Events, ChunkReport]:
@@ -53,7 +53,7 @@ def make_chunk(
 
     Returns
     -------
-    events : ndarray of float32, shape (chunk.n_events, 19, 3)
+    events : ndarray of float32, shape (chunk.n_events, *layout.shape)
     report : ChunkReport
 
     Raises
@@ -70,12 +70,11 @@ def make_chunk(
     smallest, largest = _BATCH_EVENTS
     size = smallest
     while n_accepted < chunk.n_events:
-        batch = generator.next_batch(size, rng)
-        events = detector.see(batch, rng, is_fake=process.is_fake)
-        found.append(events)
-        n_generated += batch.n_generated
-        n_accepted += len(events)
-        n_capped += batch.n_capped
+        seen = detector.observe(generator, size, rng)
+        found.append(seen.events)
+        n_generated += seen.n_generated
+        n_accepted += len(seen.events)
+        n_capped += seen.n_capped
         if n_accepted == 0 and n_generated >= max_barren:
             raise _barren(process, n_generated)
         missing = (chunk.n_events - n_accepted) * n_generated // max(n_accepted, 1)
@@ -98,6 +97,6 @@ def _barren(process: Process, n_generated: int) -> UsageError:
     return UsageError(
         f"no event passed the preselection among {n_generated:,} generated ones",
         where=process.name,
-        expected="an electron or muon above 23 GeV in some events",
-        fix="simulate a process with leptons, or one with harder leptons",
+        expected="some events that pass: an electron or muon above 23 GeV, or a jet in the window",
+        fix="simulate a process with harder leptons, or with jets of the wanted pT",
     )

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.simulate.generator import GeneratedEvents
+from harness.simulate.generator import GeneratedEvents, Generator
 from harness.simulate.jets import cluster
 from harness.simulate.layout import Events, lay_out
+from harness.simulate.observed import Observed
 from harness.simulate.particles import ELECTRON, MUON, Column, Indices, Particles, join, wrap
 from harness.simulate.pileup import TRACKER_ABS_ETA, Overlay
 from harness.simulate.response import (
@@ -42,6 +43,12 @@ class Detector:
 
     response: Response
     overlay: Overlay
+
+    def observe(self, generator: Generator, n_events: int, rng: np.random.Generator) -> Observed:
+        """Generate up to `n_events`; return those that pass the preselection."""
+        batch = generator.next_batch(n_events, rng)
+        events = self.see(batch, rng, is_fake=generator.process.is_fake)
+        return Observed(events=events, n_generated=batch.n_generated, n_capped=batch.n_capped)
 
     def see(self, batch: GeneratedEvents, rng: np.random.Generator, *, is_fake: bool) -> Events:
         """Return those events of `batch` that pass the preselection, shape (n, 19, 3)."""

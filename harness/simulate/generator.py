@@ -7,7 +7,7 @@ overlays soft events in their place.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from harness.simulate.particles import (
     kind_of,
 )
 from harness.simulate.process import CODES, Process
+from harness.simulate.spectrum import gluino_spectrum
 from harness.simulate.vetoes import Thinning, make_vetoes
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
     hooks, thinning = make_vetoes(module, pythia, process, seed)
     if hooks is not None:
         pythia.setUserHooksPtr(hooks)
-    with beam_of_flavour(pythia, CODES[process.beam]) if process.beam != "none" else nullcontext():
+    with _beside(pythia, process):
         has_started = pythia.init()
     if not has_started:
         raise UsageError(
@@ -189,6 +190,15 @@ def make_generator(process: Process, seed: int, more: tuple[str, ...] = ()) -> G
             fix="run Pythia with these settings alone and read its messages",
         )
     return Generator(process=process, pythia=pythia, hooks=hooks, thinning=thinning)
+
+
+def _beside(pythia: Pythia, process: Process) -> AbstractContextManager[None]:
+    """Return what gives Pythia the files of a process while it starts."""
+    if process.gluino_gev is not None:
+        return gluino_spectrum(pythia, process.gluino_gev)
+    if process.beam != "none":
+        return beam_of_flavour(pythia, CODES[process.beam])
+    return nullcontext()
 
 
 def read_batch(
@@ -265,7 +275,7 @@ def _visible(
     codes: NDArray[np.int32], event: Indices, momentum: NDArray[np.float64], pythia: Pythia
 ) -> Particles:
     """Return the particles that a detector can see."""
-    kind = _kinds(codes, pythia)
+    kind = visible_kinds(codes, pythia)
     px, py, pz = momentum.T
     pt = np.hypot(px, py)
     is_seen = (kind >= 0) & (pt > MIN_PT_GEV)
@@ -278,7 +288,7 @@ def _visible(
     )
 
 
-def _kinds(codes: NDArray[np.int32], pythia: Pythia) -> NDArray[np.int8]:
+def visible_kinds(codes: NDArray[np.int32], pythia: Pythia) -> NDArray[np.int8]:
     """Return the kind of each stable particle; -1 for what no detector sees."""
     distinct, place = np.unique(codes, return_inverse=True)
     table = np.array([kind_of(int(code), pythia) for code in distinct], np.int8)

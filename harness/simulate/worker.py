@@ -15,9 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from harness.files import write_json, writing
+from harness.simulate.boosted.finder import JetFinder
 from harness.simulate.chunk import ChunkReport, make_chunk
 from harness.simulate.detector import Detector
+from harness.simulate.dijets.finder import DijetFinder
+from harness.simulate.dijets.selection import DijetSelection
 from harness.simulate.libraries import open_overlay
+from harness.simulate.observed import Observer
 from harness.simulate.plan import Chunk, SimulationPlan
 from harness.simulate.response import CMS_LIKE
 
@@ -39,9 +43,7 @@ def start_worker(log_folder: Path, parent: int) -> None:
 
 def run_chunk(plan: SimulationPlan, chunk: Chunk, folder: Path) -> ChunkReport:
     """Make one chunk and write it to `folder`, its report last."""
-    events, report = make_chunk(
-        plan.process(chunk.process), chunk, plan.seed, _detector(tuple(plan.n_library.items()))
-    )
+    events, report = make_chunk(plan.process(chunk.process), chunk, plan.seed, _observer(plan))
     with writing(folder / chunk.file_name) as stream:
         np.lib.format.write_array(stream, events, allow_pickle=False)
     write_json(folder / report_name(chunk), report)
@@ -51,6 +53,14 @@ def run_chunk(plan: SimulationPlan, chunk: Chunk, folder: Path) -> ChunkReport:
 def report_name(chunk: Chunk) -> str:
     """Name the file whose presence shows that a chunk is complete."""
     return f"{chunk.file_name}.json"
+
+
+def _observer(plan: SimulationPlan) -> Observer:
+    if isinstance(plan.jets, DijetSelection):
+        return DijetFinder(selection=plan.jets)
+    if plan.jets is not None:
+        return JetFinder(selection=plan.jets)
+    return _detector(tuple(plan.n_library.items()))
 
 
 @cache

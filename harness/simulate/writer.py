@@ -1,13 +1,15 @@
-"""The file of a run, from its parts: events in the layout of ADC2021, and how they were made."""
+"""The file of a run, from its parts: events, and how they were made."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.challenge import EventLayout
 from harness.data import hdf5_writer
 from harness.errors import EnvironmentFaultError
 from harness.files import write_json
@@ -15,17 +17,21 @@ from harness.simulate.layout import LAYOUT, Events
 from harness.simulate.plan import SimulationPlan
 from harness.simulate.provenance import ATTRIBUTE, Provenance
 
-# Bytes of one event: in the file at most (60 to 100 were observed), and in the parts.
-FILE_BYTES_PER_EVENT = 120
-PART_BYTES_PER_EVENT = 19 * 3 * 4
+# Bytes of one event in the file: 60 to 100 of objects were observed, and 350 to 500 of a jet.
+FILE_BYTES_PER_EVENT = 600
 BLOCK_EVENTS = 65_536
 _FIX = "make room and run the command again: it continues"
+
+
+def part_bytes_per_event(plan: SimulationPlan) -> int:
+    """Bytes of one event in the parts of a run."""
+    return 4 * math.prod(plan.layout.shape)
 
 
 def write_file(plan: SimulationPlan, parts: Path, out: Path, provenance: Provenance) -> None:
     """Write the file of a run from the chunks in the folder `parts`; see `write_events`."""
     try:
-        write_events(out, _blocks(plan, parts), plan.n_events, provenance)
+        write_events(out, _blocks(plan, parts), plan.n_events, provenance, layout=plan.layout)
     except EnvironmentFaultError as error:
         # HDF5 crashes when it frees a file that it could not write. The cause keeps that file until
         # this error has left the worker.
@@ -33,7 +39,12 @@ def write_file(plan: SimulationPlan, parts: Path, out: Path, provenance: Provena
 
 
 def write_events(
-    path: Path, blocks: Iterable[Events], n_events: int, provenance: Provenance
+    path: Path,
+    blocks: Iterable[Events],
+    n_events: int,
+    provenance: Provenance,
+    *,
+    layout: EventLayout = LAYOUT,
 ) -> None:
     """Write blocks of events to `path`, whole or not at all, and the provenance beside it.
 
@@ -41,7 +52,7 @@ def write_events(
 
     Parameters
     ----------
-    blocks : iterable of float32 ndarray, shape (m, 19, 3)
+    blocks : iterable of float32 ndarray, shape (m, *layout.shape)
         `n_events` in all.
 
     Raises
@@ -51,7 +62,7 @@ def write_events(
     """
     attributes = {ATTRIBUTE: provenance.model_dump_json()}
     hdf5_writer.write_events(
-        path, LAYOUT, blocks, n_events=n_events, attributes=attributes, fix=_FIX
+        path, layout, blocks, n_events=n_events, attributes=attributes, fix=_FIX
     )
     write_json(path.with_name(f"{path.name}.json"), provenance, fix=_FIX)
 
@@ -67,7 +78,7 @@ def _blocks(plan: SimulationPlan, parts: Path) -> Iterator[Events]:
     order = draw_order(plan)
     for start in range(0, plan.n_events, BLOCK_EVENTS):
         labels = order[start : start + BLOCK_EVENTS]
-        block = np.empty((len(labels), 19, 3), np.float32)
+        block = np.empty((len(labels), *plan.layout.shape), np.float32)
         for label, name in enumerate(names):
             at = labels == label
             block[at] = sources[name].take(int(at.sum()))
@@ -89,7 +100,7 @@ class _ProcessEvents:
         self._paths = iter(
             [parts / chunk.file_name for chunk in plan.chunks() if chunk.process == name]
         )
-        self._rest: Events = np.empty((0, 19, 3), np.float32)
+        self._rest: Events = np.empty((0, *plan.layout.shape), np.float32)
 
     def take(self, n_events: int) -> Events:
         """Return the next `n_events`."""

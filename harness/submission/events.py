@@ -156,8 +156,14 @@ def sparse_of(events: NDArray[np.float32]) -> SparseEvents:
 
 
 def positive_zeros(events: Events) -> Events:
-    """Make -0.0 to 0.0: equal events have equal bytes. Sparse events have no zeros."""
-    return events if isinstance(events, SparseEvents) else events + np.float32(0.0)
+    """Make -0.0 to 0.0, so that equal events have equal bytes. Sparse events have no zeros.
+
+    An array that can be written is changed in place: a copy of each chunk would cost more than all
+    that is done with it.
+    """
+    if isinstance(events, SparseEvents):
+        return events
+    return np.add(events, np.float32(0.0), out=events if events.flags.writeable else None)
 
 
 def joined(parts: Sequence[Events]) -> Events:

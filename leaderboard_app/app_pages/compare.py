@@ -6,6 +6,7 @@ import streamlit as st
 
 from harness.card.text import visible
 from leaderboard_app import page
+from leaderboard_app.address import choose_several
 from leaderboard_app.state import shelf
 from leaderboard_app.views.compare import compare_sections
 
@@ -27,7 +28,7 @@ def show() -> None:
     listed = [item.entry for item in made.listed]
     entries = {made.contest.team_of(entry): entry for entry in listed}
     with right:
-        chosen = page.choose_several(
+        chosen = choose_several(
             "Entries (the first is what the others are compared with)",
             list(entries),
             key="entries",

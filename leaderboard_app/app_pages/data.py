@@ -7,6 +7,7 @@ import streamlit as st
 from harness.card.records import DataSummary
 from harness.card.text import visible
 from leaderboard_app import page
+from leaderboard_app.address import choose, choose_several
 from leaderboard_app.state import shelf
 from leaderboard_app.views.common import MANY_SIGNALS
 from leaderboard_app.views.data import (
@@ -24,7 +25,7 @@ def _chosen_signals(summary: DataSummary) -> list[str]:
     if len(names) <= MANY_SIGNALS:
         return names
     titles = {one.process: one.title or one.process for one in summary.processes}
-    return page.choose_several(
+    return choose_several(
         f"Signals in the pictures, at most {MANY_SIGNALS}",
         names,
         key="signals",
@@ -39,20 +40,27 @@ def show() -> None:
     shown = shelf()
     snapshot = shown.snapshot()
     page.begin("Data")
-    names = list(snapshot.summaries)
+    names = list(dict.fromkeys([*snapshot.by_front, *snapshot.summaries]))
     if not names:
         st.info("No summary of the events yet. Write one with:")
         st.code("harness data describe sample", language="bash")
         page.show_unreadable(snapshot)
         page.watch(shown, snapshot)
         return
-    challenge = page.choose(
+    titles = page.titles_of(snapshot)
+    challenge = choose(
         "Challenge",
         names,
         key="challenge",
-        label_of=lambda name: f"{visible(snapshot.summaries[name].title)} ({name})",
+        label_of=lambda name: f"{visible(titles[name])} ({name})",
         width=420,
     )
+    if challenge not in snapshot.summaries:
+        st.info("No summary of the events of this challenge yet. Write one with:")
+        st.code(f"harness data describe {challenge}", language="bash")
+        page.show_unreadable(snapshot)
+        page.watch(shown, snapshot)
+        return
     summary = snapshot.summaries[challenge]
     page.show_sections(data_sections(summary, _chosen_signals(summary)), key="data")
     options = event_options(summary)
@@ -60,7 +68,7 @@ def show() -> None:
         st.html("<h2 class='lb-h2'>Event display</h2>")
         left, right = st.columns([1, 3], gap="medium")
         with left:
-            chosen = page.choose("Event", options, key="event")
+            chosen = choose("Event", options, key="event")
             st.html(f"<p class='lb-note lb-plain'>{event_note(summary)}</p>")
         with right:
             page.show_picture(event_picture(summary, options.index(chosen)), key="event-display")

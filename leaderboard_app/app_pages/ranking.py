@@ -12,14 +12,13 @@ from harness.board.values import to_csv
 from harness.card.html import text_html
 from harness.challenge import point_text
 from leaderboard_app import page
+from leaderboard_app.address import keep_view
 from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
 from leaderboard_app.views.in_trigger import known_menu
-from leaderboard_app.views.ranking_table import board_notes, declared_tables
-
-VIEW_KEYS = ("sort", "q", "columns", "division", "evidence", "part")
+from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
 
 
 def show() -> None:
@@ -52,17 +51,18 @@ def show() -> None:
             )
         )
 
+    st.html("".join(note_html(note) for note in low_statistics_notes(board)))
+
     def href(team: str, card: str) -> str:
         return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})
 
     changed = show_table(
         shown.model(snapshot, challenge, fpr, href),
         version=f"{snapshot.version} {challenge} {fpr}",
-        view=urlencode({key: st.query_params[key] for key in VIEW_KEYS if key in st.query_params}),
         key=f"table-{challenge}",
     )
     if changed is not None:
-        _keep_view(changed)
+        keep_view(dict(parse_qsl(changed)))
     _downloads(board)
     for apart in declared_tables(board):
         st.html(table_html(apart))
@@ -71,16 +71,6 @@ def show() -> None:
     st.html("".join(note_html(note) for note in board_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)
-
-
-def _keep_view(view: str) -> None:
-    """Write sorting and filters into the address, so that a link shows what the sender saw."""
-    wanted = {key: value for key, value in parse_qsl(view) if key in VIEW_KEYS}
-    for key in VIEW_KEYS:
-        if key in wanted and st.query_params.get(key) != wanted[key]:
-            st.query_params[key] = wanted[key]
-        elif key not in wanted and key in st.query_params:
-            del st.query_params[key]
 
 
 def _downloads(board: Board) -> None:

@@ -9,6 +9,7 @@ from harness.board.index import Snapshot
 from harness.card.html import text_html
 from harness.card.text import visible
 from leaderboard_app import page
+from leaderboard_app.address import choose
 from leaderboard_app.state import Shelf, shelf
 
 
@@ -47,9 +48,7 @@ def _choose_team(shown: Shelf, snapshot: Snapshot, challenge: str) -> str:
     if wanted in moved:
         st.info(f"{wanted} is called {moved[wanted]} now.")
         wanted = st.query_params["team"] = moved[wanted]
-    if wanted is not None and wanted not in teams:
-        st.warning("The address names a team that has no card here; the first is shown.")
-    return page.choose("Team", teams, key="team")
+    return choose("Team", teams, key="team")
 
 
 def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) -> Entry:
@@ -67,10 +66,7 @@ def _choose_card(shown: Shelf, snapshot: Snapshot, challenge: str, team: str) ->
         note = "counts" if entry.key in counting else "older"
         return f"{visible(entry.card.created)} ({note})"
 
-    wanted = st.query_params.get("card")
-    if wanted is not None and wanted not in cards:
-        st.warning("The address names a card that is not here; the one that counts is shown.")
-    return cards[page.choose("Card", list(cards), key="card", label_of=label_of)]
+    return cards[choose("Card", list(cards), key="card", label_of=label_of)]
 
 
 def _downloads(shown: Shelf, challenge: str, entry: Entry) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from leaderboard_app import page
+from leaderboard_app.address import choose
 from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
 from leaderboard_app.views.trade_off import (
@@ -32,12 +33,10 @@ def show() -> None:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
     with columns[2]:
-        cost = page.choose(
-            "Cost", costs_of(board), key="cost", label_of=lambda name: COSTS[name].name
-        )
+        cost = choose("Cost", costs_of(board), key="cost", label_of=lambda name: COSTS[name].name)
     with columns[3]:
         titles = efficiencies(board)
-        efficiency = page.choose(
+        efficiency = choose(
             "Efficiency", list(titles), key="efficiency", label_of=lambda name: titles[name]
         )
     if board.synthetic:

@@ -165,11 +165,8 @@ function boardTable(root, model, hooks) {
     drawBody();
   }
 
-  let pending = 0;
-  function changed() {
-    if (!hooks.view) return;
-    clearTimeout(pending);
-    pending = setTimeout(() => hooks.view(writeView()), 300);
+  function changed(isTyped = false) {
+    if (hooks.view) hooks.view(writeView(), isTyped);
   }
 
   const frame = node("div", "board");
@@ -197,7 +194,7 @@ function boardTable(root, model, hooks) {
     input.maxLength = 200;
     input.addEventListener("input", () => {
       state.q = input.value;
-      changed();
+      changed(true);
       drawBody();
     });
     find.append(input);
@@ -325,9 +322,22 @@ function boardTable(root, model, hooks) {
       : `${shown.length} of ${model.rows.length} entries shown`;
   }
 
-  drawTools();
-  drawChooser();
-  drawHead();
-  drawBody();
+  function drawAll() {
+    tools.replaceChildren();
+    drawTools();
+    drawChooser();
+    drawHead();
+    drawBody();
+  }
+
+  drawAll();
   root.replaceChildren(frame);
+  return {
+    /* Follows the address: a link, or the browser's Back. */
+    show(view) {
+      if (view === writeView()) return;
+      readView(view);
+      drawAll();
+    },
+  };
 }

@@ -52,24 +52,29 @@ class Palette:
     background: str | None = None
     silent: str | None = None
 
-    def colour(self, *, has_legend: bool = True, symbol: str | None = None) -> alt.Color:
-        """Encode the field ``name`` by colour; `symbol` is drawn in the legend, if given."""
+    def colour(
+        self, *, has_legend: bool = True, symbol: str | None = None, label: str | None = None
+    ) -> alt.Color:
+        """Encode the field ``name`` by colour; `symbol` is drawn in the legend, if given.
+
+        `label` is an expression that writes a name in the legend, such as `COUNTED`.
+        """
         import altair as alt
 
         return alt.Color(
             "name:N",
             scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
-            legend=self._legend(symbol) if has_legend else None,
+            legend=self._legend(symbol, label) if has_legend else None,
         )
 
-    def dash(self, *, has_legend: bool = True) -> alt.StrokeDash:
+    def dash(self, *, has_legend: bool = True, label: str | None = None) -> alt.StrokeDash:
         """Encode the field ``name`` by the pattern of the line."""
         import altair as alt
 
         return alt.StrokeDash(
             "name:N",
             scale=alt.Scale(domain=self._names(), range=self._values(DASHES, [1, 0])),
-            legend=self._legend("stroke") if has_legend else None,
+            legend=self._legend("stroke", label) if has_legend else None,
         )
 
     def shape(self, *, has_legend: bool = True) -> alt.Shape:
@@ -93,9 +98,10 @@ class Palette:
         cycled = [values[i % len(values)] for i in range(len(self.names))]
         return cycled if self.background is None else [background, *cycled]
 
-    def _legend(self, symbol: str | None = None) -> alt.Legend:
+    def _legend(self, symbol: str | None = None, label: str | None = None) -> alt.Legend:
         """One legend for colour, pattern and symbol: Vega joins those that are alike."""
-        return legend_of([name for name in self._names() if name != self.silent], symbol=symbol)
+        shown = [name for name in self._names() if name != self.silent]
+        return legend_of(shown, symbol=symbol, label=label)
 
 
 def own_symbol() -> alt.Shape:
@@ -108,7 +114,15 @@ def own_symbol() -> alt.Shape:
     return alt.Shape("symbol:N", scale=None, legend=None)
 
 
-def legend_of(names: Sequence[str], *, symbol: str | None = None) -> alt.Legend:
+# Longer names stand three in a row.
+_LONG_NAME = 12
+# Writes a name of a legend with its number of events, of the parameter ``events``.
+COUNTED = "datum.label + ' (N = ' + format(events[datum.label], ',') + ')'"
+
+
+def legend_of(
+    names: Sequence[str], *, symbol: str | None = None, label: str | None = None
+) -> alt.Legend:
     """Make a legend above the chart; it shows `symbol` where one is given."""
     import altair as alt
 
@@ -119,8 +133,9 @@ def legend_of(names: Sequence[str], *, symbol: str | None = None) -> alt.Legend:
         values=list(names),
         labelFontSize=LABEL,
         labelColor=INK,
-        labelLimit=220,
-        columns=6,
+        labelLimit=260,
+        labelExpr=alt.Undefined if label is None else label,
+        columns=3 if label or max(map(len, names), default=0) > _LONG_NAME else 6,
         symbolStrokeWidth=2.5,
         symbolOpacity=1,
         symbolSize=120,
@@ -199,12 +214,12 @@ def _sparse_axis(title: str, form: str) -> alt.Axis:
     return axis(title, labelExpr=labels, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
 
 
-def interval_tips() -> list[alt.Tooltip]:
+def interval_tips(level: str = "95 %") -> list[alt.Tooltip]:
     """Show an interval when the pointer is over it."""
     import altair as alt
 
     return [
-        alt.Tooltip("lower:Q", title="95 % from", format=".3~g"),
+        alt.Tooltip("lower:Q", title=f"{level} from", format=".3~g"),
         alt.Tooltip("upper:Q", title="to", format=".3~g"),
     ]
 
@@ -225,6 +240,36 @@ def rule_text(name: str, *, is_left: bool) -> alt.Chart:
         )
         .encode(x=alt.X("x:Q"), y=alt.value(4), text=alt.Text("text:N"))
     )
+    return drawn
+
+
+def zero_x(name: str) -> alt.LayerChart:
+    """Mark where 0 lies on a logarithmic axis of x: at its left end, set apart by a broken line."""
+    import altair as alt
+
+    x = alt.X("x:Q")
+    rule = of(name).mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(x=x)
+    text = (
+        of(name)
+        .mark_text(fontSize=LABEL, color=INK, baseline="top", dy=5)
+        .encode(x=x, y=alt.value("height"), text=alt.value("0"))
+    )
+    drawn: alt.LayerChart = rule + text
+    return drawn
+
+
+def zero_y(name: str) -> alt.LayerChart:
+    """Mark where 0 lies on a logarithmic axis of y, as `zero_x` does."""
+    import altair as alt
+
+    y = alt.Y("y:Q")
+    rule = of(name).mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(y=y)
+    text = (
+        of(name)
+        .mark_text(fontSize=LABEL, color=INK, align="right", dx=-5)
+        .encode(x=alt.value(0), y=y, text=alt.value("0"))
+    )
+    drawn: alt.LayerChart = rule + text
     return drawn
 
 

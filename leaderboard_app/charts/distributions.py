@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-from leaderboard_app.blocks import Picture
+from pydantic import JsonValue
+
+from harness.board.counts import count_interval
+from leaderboard_app.blocks import Cell, Picture
 from leaderboard_app.charts.base import (
     ACCENT,
     ALERT,
+    COUNTED,
     GREY,
+    INK,
     N_SPECS,
     Palette,
     Row,
@@ -19,12 +25,14 @@ from leaderboard_app.charts.base import (
     axis,
     count_axis,
     finish,
+    interval_tips,
     legend_of,
     log_axis,
     of,
     rule_text,
 )
 
+AxisKind = Literal["log", "count", "linear"]
 _N_TICKS = 8
 # Bins whose outer edges have a larger ratio than this are drawn on a log axis.
 _WIDE = 50.0
@@ -55,7 +63,7 @@ def score_histogram(
             ],
             "marks": marks,
         },
-        parameters={"edges": [_short(edge) for edge in edges]},
+        parameters={"edges": [_short(edge) for edge in edges], "events": _totals(counts)},
         height=420,
         alt="Distribution of the score for " + ", ".join(counts) + ", each normalised to 1.",
         fields={"share": "Share", "name": "Events", "x": "Score from"},
@@ -79,8 +87,8 @@ def _score_spec(palette: Palette, n_bins: int, is_left: bool) -> Spec:  # noqa: 
                 scale=alt.Scale(type="log", nice=True),
                 axis=log_axis("Share of the events in the bin"),
             ),
-            color=palette.colour(symbol="stroke"),
-            strokeDash=palette.dash(),
+            color=palette.colour(symbol="stroke", label=COUNTED),
+            strokeDash=palette.dash(label=COUNTED),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
                 alt.Tooltip("y:Q", title="share", format=".2~e"),
@@ -154,30 +162,66 @@ def distribution(
     is_log: bool = False,
     height: int = 300,
 ) -> Picture:
-    """Draw an observable of some events, each process normalised to 1.
+    """Draw an observable of some events, each process normalised to 1, with its number of events.
+
+    Fewer than `FEW` events are points with their errors, more are a line with them.
 
     Parameters
     ----------
     faint : sequence of int
         Counts of a process to lay behind in grey, such as all background.
     is_log : bool
-        Draw the shares on a log axis, for the tails of many events.
+        Draw the shares on a log axis, for the tails of many events: their errors cannot be seen.
     """
     rows = [
         row
         for name, values in counts.items()
+        if is_log or sum(values) >= FEW
         for row in _outline(name, edges, values, is_log=is_log)
     ]
+    kind = _axis_kind(edges)
+    points = [] if is_log else [row for one in counts.items() for row in _bins(*one, edges, kind)]
     return Picture(
-        spec=_distribution_spec(palette, title, _axis_kind(edges), is_log),
-        datasets={"behind": _outline("", edges, faint, is_log=False), "lines": rows},
+        spec=_distribution_spec(palette, title, kind, is_log),
+        datasets={
+            "behind": _outline("", edges, faint, is_log=False),
+            "lines": rows,
+            "points": points,
+        },
+        parameters={"events": _totals(counts)},
         height=height,
-        alt=f"Distribution of {title} for " + ", ".join(counts) + ", each normalised to 1.",
-        fields={"share": "Share", "name": "Events", "x": "From"},
+        alt=f"Distribution of {title} for "
+        + ", ".join(f"{name} ({sum(values):,} events)" for name, values in counts.items())
+        + ", each normalised to 1.",
+        fields={"share": "Share", "name": "Events", "x": "From"}
+        if is_log
+        else {"n": "Events in the bin", "name": "Of", "x": "Centre", "share": "Share"}
+        | {"lower": "1 sigma from", "upper": "to"},
     )
 
 
-def _axis_kind(edges: Sequence[float]) -> Literal["log", "count", "linear"]:
+# Below so many events a histogram is points with errors: a curve would show more than is known.
+FEW = 10
+
+
+def _totals(counts: Mapping[str, Sequence[int]]) -> dict[str, JsonValue]:
+    return {name: sum(values) for name, values in counts.items()}
+
+
+def _bins(name: str, counts: Sequence[int], edges: Sequence[float], kind: AxisKind) -> list[Row]:
+    """Shares of the filled bins at their centres, with the errors of their counts."""
+    total = sum(counts)
+    rows: list[Row] = []
+    for n, (low, high) in zip(counts, pairwise(edges), strict=True):
+        if n:
+            lower, upper = (edge / total for edge in count_interval(n))
+            centre = math.sqrt(low * high) if kind == "log" else (low + high) / 2
+            row: dict[str, Cell] = {"n": n, "name": name, "x": centre, "share": n / total}
+            rows.append({**row, "lower": lower, "upper": upper, "few": total < FEW})
+    return rows
+
+
+def _axis_kind(edges: Sequence[float]) -> AxisKind:
     """Name the kind of bins: of equal ratios, around whole numbers, or others."""
     if edges[0] > 0 and edges[-1] / edges[0] > _WIDE:
         return "log"
@@ -188,7 +232,7 @@ def _axis_kind(edges: Sequence[float]) -> Literal["log", "count", "linear"]:
 def _distribution_spec(
     palette: Palette,
     title: str,
-    kind: Literal["log", "count", "linear"],
+    kind: AxisKind,
     is_log: bool,  # noqa: FBT001 - a key of the cache
 ) -> Spec:
     import altair as alt
@@ -220,8 +264,8 @@ def _distribution_spec(
         .encode(
             x=x,
             y=y,
-            color=palette.colour(symbol="stroke"),
-            strokeDash=palette.dash(),
+            color=palette.colour(symbol="stroke", label=COUNTED),
+            strokeDash=palette.dash(label=COUNTED),
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
                 alt.Tooltip("x:Q", title=title),
@@ -229,22 +273,60 @@ def _distribution_spec(
             ],
         )
     )
-    return finish(lines if is_log else alt.layer(behind, lines))
+    if is_log:
+        return finish(lines)
+    colour = palette.colour(symbol="stroke", label=COUNTED)
+    whiskers = (
+        of("points")
+        .mark_rule(strokeWidth=1.5, opacity=0.7)
+        .encode(x=x, y=alt.Y("lower:Q"), y2=alt.Y2("upper:Q"), color=colour)
+    )
+    symbols = (
+        of("points")
+        .transform_filter("datum.few")
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(
+            x=x,
+            y=alt.Y("share:Q"),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("name:N", title="events"),
+                alt.Tooltip("n:Q", title="events in the bin"),
+                alt.Tooltip("x:Q", title=title),
+                alt.Tooltip("share:Q", title="share", format=".2~%"),
+                *interval_tips("1 sigma"),
+            ],
+        )
+    )
+    return finish(alt.layer(behind, lines, whiskers, symbols))
 
 
-def composition(shares: Mapping[str, tuple[float, float]], *, names: tuple[str, str]) -> Picture:
-    """Draw of what two samples are made: shares of each origin in the one and in the other."""
-    rows: list[Row] = [
-        {"row": origin, "name": name, "x": share}
-        for origin, pair in shares.items()
-        for name, share in zip(names, pair, strict=True)
-    ]
+def composition(counts: Mapping[str, tuple[int, int]], *, names: tuple[str, str]) -> Picture:
+    """Draw of what two samples are made: shares of each origin in the one and in the other.
+
+    Parameters
+    ----------
+    counts : mapping of str to pair of int
+        Events of each origin in the two samples.
+    """
+    totals = [max(sum(pair[i] for pair in counts.values()), 1) for i in range(2)]
+    rows: list[Row] = []
+    for origin, pair in counts.items():
+        for name, n, total in zip(names, pair, totals, strict=True):
+            lower, upper = (edge / total for edge in count_interval(n))
+            text = f"{n:,} of {total:,}"
+            row: dict[str, Cell] = {"row": origin, "name": name, "x": n / total, "text": text}
+            rows.append({**row, "lower": lower, "upper": upper})
     return Picture(
         spec=_composition_spec(names),
         datasets={"shares": rows},
-        height=54 * len(shares) + 90,
-        alt=f"Composition of {names[0]} and {names[1]} by process.",
-        fields={"row": "Process", "name": "Of", "x": "Share"},
+        parameters={"events": dict(zip(names, totals, strict=True))},
+        height=54 * len(counts) + 90,
+        alt=f"Composition of {names[0]} and {names[1]} by process: "
+        + "; ".join(f"{row['row']}, {row['name']}: {row['text']}" for row in rows)
+        + ".",
+        fields={"row": "Process", "name": "Of", "x": "Share", "text": "Events"}
+        | {"lower": "1 sigma from", "upper": "to"},
     )
 
 
@@ -252,22 +334,30 @@ def composition(shares: Mapping[str, tuple[float, float]], *, names: tuple[str, 
 def _composition_spec(names: tuple[str, str]) -> Spec:
     import altair as alt
 
-    return finish(
+    y, offset = alt.Y("row:N", sort=None, axis=axis("")), alt.YOffset("name:N", sort=list(names))
+    legend = legend_of(names, label=COUNTED)
+    bars = (
         of("shares")
         .mark_bar()
         .encode(
             x=alt.X("x:Q", axis=axis("Share", format="~%", tickCount=5)),
-            y=alt.Y("row:N", sort=None, axis=axis("")),
-            yOffset=alt.YOffset("name:N", sort=list(names)),
+            y=y,
+            yOffset=offset,
             color=alt.Color(
-                "name:N",
-                scale=alt.Scale(domain=list(names), range=[GREY, ACCENT]),
-                legend=legend_of(names),
+                "name:N", scale=alt.Scale(domain=list(names), range=[GREY, ACCENT]), legend=legend
             ),
             tooltip=[
                 alt.Tooltip("row:N", title="process"),
                 alt.Tooltip("name:N", title="of"),
+                alt.Tooltip("text:N", title="events"),
                 alt.Tooltip("x:Q", title="share", format=".1%"),
+                *interval_tips("1 sigma"),
             ],
         )
     )
+    whiskers = (
+        of("shares")
+        .mark_rule(color=INK, opacity=0.6, strokeWidth=1.5)
+        .encode(x=alt.X("lower:Q"), x2=alt.X2("upper:Q"), y=y, yOffset=offset)
+    )
+    return finish(alt.layer(bars, whiskers))

@@ -22,6 +22,7 @@ from leaderboard_app.charts.base import (
     interval_tips,
     log_axis,
     of,
+    zero_x,
 )
 
 if TYPE_CHECKING:
@@ -47,18 +48,24 @@ def dots(
     reference: float | None = None,
     is_log: bool = True,
 ) -> Picture:
-    """Draw values with their intervals as dots in rows; `reference` is a vertical line."""
+    """Draw values with their intervals as dots in rows; `reference` is a vertical line.
+
+    On a log axis a value of 0 stands at the left end, which is labelled 0 and set apart.
+    """
     order = tuple(dict.fromkeys(value.row for value in values))
     room = 110 if len(palette.names) > 1 else 70
+    floor = _floor(values)
+    has_zero = is_log and any(value.value <= 0 for value in values)
     return Picture(
-        spec=_dots_spec(palette, title, is_log, reference is not None),
+        spec=_dots_spec(palette, title, is_log, reference is not None, has_zero),
         datasets={
             "values": [_row(value) for value in values],
             **({} if reference is None else {"references": [{"x": reference}]}),
+            **({"zeros": [{"x": floor}]} if has_zero else {}),
         },
         height=len(order) * max(34, 20 * len(palette.names)) + room,
         alt=f"{title} with 95 % intervals for " + ", ".join(order) + ".",
-        parameters={"floor": _floor(values) if is_log else -1e300},
+        parameters={"floor": floor if is_log else -1e300},
         fields={"row": "Row", "name": "Of", "x": "Value", "lower": "95 % from", "upper": "to"},
     )
 
@@ -85,11 +92,12 @@ def _dots_spec(
     title: str,
     is_log: bool,  # noqa: FBT001 - keys of the cache
     has_reference: bool,  # noqa: FBT001
+    has_zero: bool,  # noqa: FBT001
 ) -> Spec:
     import altair as alt
 
     has_legend = len(palette.names) > 1
-    scale = alt.Scale(type="log", nice=True) if is_log else alt.Scale(zero=False)
+    scale = alt.Scale(type="log", nice=not has_zero) if is_log else alt.Scale(zero=False)
     x_axis = log_axis(title) if is_log else axis(title, tickCount=6)
     y = alt.Y("row:N", sort=None, axis=axis("", labelLimit=240))
     offset = alt.YOffset("name:N", sort=list(palette.names))
@@ -113,9 +121,9 @@ def _dots_spec(
         )
     )
     shape = palette.shape(has_legend=has_legend)
-    symbols = _symbols(x=alt.X("x:Q", scale=scale), y=y, yOffset=offset, color=colour, shape=shape)
-    layers = [references, whiskers, symbols] if has_reference else [whiskers, symbols]
-    return finish(alt.layer(*layers))
+    symbols = _symbols(x=alt.X("at:Q", scale=scale), y=y, yOffset=offset, color=colour, shape=shape)
+    behind = [references] * has_reference + [zero_x("zeros")] * has_zero
+    return finish(alt.layer(*behind, whiskers, symbols))
 
 
 def _symbols(**channels: Any) -> alt.Chart:  # noqa: ANN401 - as Altair types them
@@ -123,7 +131,7 @@ def _symbols(**channels: Any) -> alt.Chart:  # noqa: ANN401 - as Altair types th
 
     drawn: alt.Chart = (
         of("values")
-        .transform_filter("datum.x > floor")
+        .transform_calculate(at="max(datum.x, floor)")
         .mark_point(filled=True, size=80, opacity=1)
         .encode(
             **channels,

@@ -25,6 +25,7 @@ from leaderboard_app.charts.base import (
     log_axis,
     of,
     rule_text,
+    zero_y,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def trade_off(
     rows = [_row(point, place) for point, place in zip(points, places, strict=True)]
     front = [_corner(point, across[0]) for point in line]
     upward = _domain(
-        [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)]
+        [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)],
+        has_zero=any(point.y <= 0 for point in points),
     )
     named = [*line, *(point for point in points if point.is_front and point not in line)]
     return Picture(
@@ -90,6 +92,7 @@ def trade_off(
             "front": front,
             "names": _names(named, points, across, upward),
             "limits": [{"x": one.x, "text": one.text} for one in marks if one.is_limit],
+            "zeros": [{"y": upward[0]}] if any(point.y <= 0 for point in points) else [],
             "published": [{"x": one.x, "text": one.text} for one in marks if not one.is_limit],
         },
         height=520,
@@ -220,14 +223,14 @@ def _pixels(
     return x * _WIDTH, y * _HEIGHT
 
 
-def _domain(values: Sequence[float]) -> tuple[float, float]:
-    """Return a logarithmic domain with some room around the values."""
+def _domain(values: Sequence[float], *, has_zero: bool = False) -> tuple[float, float]:
+    """Return a logarithmic domain with some room around the values, and more below for a 0."""
     positive = [value for value in values if value > 0]
     if not positive:
         return 1.0, 10.0
     low, high = min(positive), max(positive)
     room = max((high / low) ** 0.06, 1.25)
-    return low / room, high * room
+    return low / (3 * room if has_zero else room), high * room
 
 
 @lru_cache(maxsize=N_SPECS)
@@ -266,7 +269,8 @@ def _spec(
         of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
     )
     texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
-    return finish(alt.layer(whiskers, front, limits, published, symbols, *names, *texts))
+    zero = zero_y("zeros")
+    return finish(alt.layer(zero, whiskers, front, limits, published, symbols, *names, *texts))
 
 
 def _symbols(points: alt.Chart, x_title: str, y_title: str) -> alt.Chart:

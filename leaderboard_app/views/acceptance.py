@@ -56,8 +56,9 @@ def _kinematics_section(card: ScoreCard, accepted: Accepted) -> Section:
     return Section(
         title="What it accepts",
         lead=f"Events that pass at {point_text(card.challenge.merit, accepted.fpr)}, each process "
-        "normalised to 1; "
-        "all background lies behind in grey. The outermost bins hold what lies beyond, too.",
+        "normalised to 1, with the errors of the counts (one standard deviation); all background "
+        "lies behind in grey. Fewer than ten events are points. The outermost bins hold "
+        "what lies beyond, too.",
         columns=2,
         blocks=tuple(pictures),
     )
@@ -81,16 +82,12 @@ def _composition_section(composition: Mapping[str, object]) -> Section:
     from harness.card.records import Share
 
     shares = {name: share for name, share in composition.items() if isinstance(share, Share)}
-    n_events = sum(share.n_events for share in shares.values()) or 1
-    n_passing = sum(share.n_passing for share in shares.values()) or 1
     return Section(
         title="Of what the background is made",
+        lead="Bars show one standard deviation of the counted events.",
         blocks=(
             charts.composition(
-                {
-                    visible(name): (share.n_events / n_events, share.n_passing / n_passing)
-                    for name, share in shares.items()
-                },
+                {visible(name): (one.n_events, one.n_passing) for name, one in shares.items()},
                 names=("all background", "accepted background"),
             ),
         ),

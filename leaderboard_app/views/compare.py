@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import isfinite
 
 from harness.board.comparison import PairedComparison, Span
 from harness.board.contest import Contest, merit_of_rules
@@ -17,7 +18,7 @@ from harness.challenge import RESOURCE_TITLES, Merit
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
-from leaderboard_app.views.common import working_intervals
+from leaderboard_app.views.common import measured, working_intervals
 from leaderboard_app.views.subject import Subject
 
 
@@ -27,7 +28,7 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
     names = _distinct([name for name, _ in named])
     palette = Palette(names=tuple(names))
     contest = subjects[0].contest
-    measured = [
+    scored = [
         (name, subject, physics)
         for name, subject in zip(names, subjects, strict=True)
         if (physics := shown_physics(subject.card)) is not None
@@ -48,9 +49,9 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
                 ),
             )
         )
-    elif len(measured) > 1:
-        sections.append(_difference_section(measured, contest))
-    sections.append(_roc_section(measured, palette))
+    elif len(scored) > 1:
+        sections.append(_difference_section(scored, contest))
+    sections.append(_roc_section(scored, palette))
     sections.append(Section(title="Costs", blocks=(_cost_table(names, subjects),)))
     return sections
 
@@ -74,9 +75,9 @@ def _comparable(subjects: Sequence[Subject]) -> bool:
 
 
 def _difference_section(
-    measured: Sequence[tuple[str, Subject, Physics]], contest: Contest
+    scored: Sequence[tuple[str, Subject, Physics]], contest: Contest
 ) -> Section:
-    (first_name, first_subject, first), *others = measured
+    (first_name, first_subject, first), *others = scored
     titles = {"": "Merit", **titles_of(first_subject.card, contest.signals)}
     found = [
         (name, title, _comparison(physics, first, signal, contest))
@@ -84,59 +85,58 @@ def _difference_section(
         for signal, title in titles.items()
     ]
     table = Table(
-        columns=("Entry", "Difference", "95 %, paired", "In words"),
+        columns=("Entry", "Ratio", "95 %, paired", "Difference", "95 %, paired", "In words"),
         rows=[_difference_row(name, title, one, first_name, contest) for name, title, one in found],
-        caption=f"{contest.merit.describe()} minus that of {first_name}; each interval for this "
-        "one comparison",
-        words=frozenset({3}),
+        caption=f"{contest.merit.describe()} over that of {first_name}, and minus it"
+        + (" in percentage points (pp)" if contest.merit.is_share else "")
+        + "; each interval for this one comparison",
+        words=frozenset({5}),
     )
-    values = [
-        _as_drawn(name, title, one, contest.merit) for name, title, one in found if one is not None
-    ]
     names = (first_name, *(name for name, *_ in others))
     return Section(
-        title=f"Difference to {first_name}",
-        lead="Events that both accept cancel: the difference is known better than either rate. "
+        title=f"Compared with {first_name}",
+        lead="Events that both accept cancel: the ratio is known better than either rate. "
         "The ranks of the board are stricter, as they hold for all entries at once.",
-        blocks=(*_difference_chart(values, names, contest.merit), table),
+        blocks=(*_ratio_chart(found, names, contest.merit), table),
     )
 
 
-def _difference_chart(
-    values: Sequence[Measured], names: Sequence[str], merit: Merit
+def _ratio_chart(
+    found: Sequence[tuple[str, str, PairedComparison | None]], names: Sequence[str], merit: Merit
 ) -> list[Block]:
-    """Draw differences to the first of `names`."""
+    """Draw ratios to the first of `names`, which is the line at 1."""
+    values = [
+        measured(title, name, one.ratio, one.ratio_span)
+        for name, title, one in found
+        if one is not None and isfinite(one.ratio) and isfinite(one.ratio_span.upper)
+    ]
     if not values:
         return []
-    palette = Palette(names=tuple(names), silent=names[0])
-    unit = " [percentage points]" if merit.is_share else ""
-    title = f"{merit.title} minus that of {visible(names[0])}{unit}"
-    return [charts.dots(values, palette, title=title, reference=0.0, is_log=False)]
+    first = names[0]
+    # The first keeps its colour, which it has in every chart of the page.
+    rows = dict.fromkeys(value.row for value in values)
+    values = [
+        *(Measured(row=row, name=first, value=1.0, lower=1.0, upper=1.0) for row in rows),
+        *values,
+    ]
+    title = f"{merit.title} / that of {visible(first)}, logarithmic"
+    return [charts.dots(values, Palette(names=tuple(names)), title=title, reference=1.0)]
 
 
 def _difference_row(
     name: str, title: str, found: PairedComparison | None, first: str, contest: Contest
 ) -> list[str]:
     if found is None:
-        return [f"{name}, {title}", DASH, DASH, "not comparable"]
+        return [f"{name}, {title}", DASH, DASH, DASH, DASH, "not comparable"]
+    span = found.ratio_span
     return [
         f"{name}, {title}",
+        f"{found.ratio:.3g}" if isfinite(found.ratio) else DASH,
+        f"{span.lower:.3g} to {span.upper:.3g}" if isfinite(span.upper) else DASH,
         _signed(found.difference, contest.merit),
         _span_text(found.difference_span, contest.merit),
         comparison_words(found, contest, name, first),
     ]
-
-
-def _as_drawn(name: str, title: str, found: PairedComparison, merit: Merit) -> Measured:
-    """Make a dot of a difference; one of shares is in percentage points."""
-    span, unit = found.difference_span, 100 if merit.is_share else 1
-    return Measured(
-        row=visible(title),
-        name=name,
-        value=unit * found.difference,
-        lower=unit * span.lower,
-        upper=unit * span.upper,
-    )
 
 
 def _comparison(
@@ -160,6 +160,9 @@ def comparison_words(found: PairedComparison, contest: Contest, name: str, other
 
 def _signed(value: float, merit: Merit) -> str:
     text = merit_text(merit, abs(value))
+    if merit.is_share:
+        # A difference of two percentages is none itself.
+        text = text.removesuffix("%") + "pp"
     return f"−{text}" if value < 0 else f"+{text}" if value > 0 else text
 
 
@@ -167,10 +170,10 @@ def _span_text(span: Span, merit: Merit) -> str:
     return f"{_signed(span.lower, merit)} to {_signed(span.upper, merit)}"
 
 
-def _roc_section(measured: Sequence[tuple[str, Subject, Physics]], palette: Palette) -> Section:
+def _roc_section(scored: Sequence[tuple[str, Subject, Physics]], palette: Palette) -> Section:
     pictures = []
     titles: dict[str, str] = {}
-    for _, subject, physics in measured:
+    for _, subject, physics in scored:
         titles |= titles_of(subject.card, list(physics.roc))
     for signal, title in titles.items():
         curves = [
@@ -180,7 +183,7 @@ def _roc_section(measured: Sequence[tuple[str, Subject, Physics]], palette: Pale
                 tpr=physics.roc[signal].tpr,
                 points=working_intervals(physics, signal),
             )
-            for name, _, physics in measured
+            for name, _, physics in scored
             if signal in physics.roc
         ]
         pictures.append((visible(title), charts.roc(curves, palette, height=400)))
@@ -218,6 +221,7 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
     return Table(
         columns=("", *names),
         rows=[
+            row("Title", lambda card: card.submission.title),
             row("Latency", figure("latency_ns", "ns")),
             row("Initiation interval", figure("interval_cycles", "cycles")),
             *(row(title, figure(name, "")) for name, title in RESOURCE_TITLES.items()),

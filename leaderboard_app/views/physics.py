@@ -91,10 +91,12 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
                 f"{rate.significance_improvement:.3g}",
             ]
         rows.append(cells)
+    is_low = not isinstance(point, NotMeasured) and point.is_low_statistics
+    few = "; low statistics: the threshold is hardly known" if is_low else ""
     return Table(
         columns=("Signal", "AUC", "TPR", "Events", "TPR/√FPR"),
         rows=rows,
-        caption=f"95 % intervals; {events}",
+        caption=f"95 % intervals; {events}" + few,
     )
 
 

@@ -33,6 +33,7 @@ from harness.board.rows import (
     SignalCell,
     synthetic_note,
 )
+from harness.card.declared import NOT_STATED
 from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
@@ -40,6 +41,11 @@ from leaderboard_app.blocks import Note, Table
 from leaderboard_app.views.common import MANY_SIGNALS, class_text
 
 Href = Callable[[str, str], str]
+SEEN_HELP = (
+    "What the makers declare that they did with signal events: none looked at, figures computed, "
+    "choices made by them (tuned), or trained on their labels (supervised)"
+)
+_SEEN_TONES = {"none": "good", "tuned": "bad", "supervised": "bad"}
 
 
 def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
@@ -57,9 +63,8 @@ def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
         "columns": _model_columns(board),
         "rows": [_model_row(row, i, board, href, order) for i, row in enumerate(board.rows)],
         "filters": [
-            _filter("division", "Division", [row.division for row in board.rows]),
-            _filter("evidence", "Evidence", [_evidence(row) for row in board.rows]),
-            _filter("part", "Part", [row.part or "" for row in board.rows]),
+            _filter(key, title, [_facets(row)[key] for row in board.rows])
+            for key, title in _FILTERS.items()
         ],
     }
 
@@ -67,6 +72,32 @@ def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
 def _filter(key: str, title: str, values: Sequence[str]) -> JsonValue:
     options: list[JsonValue] = [[value, visible(value)] for value in sorted(set(values)) if value]
     return {"key": key, "title": title, "options": options}
+
+
+_FILTERS = {
+    "division": "Division",
+    "class": "Size",
+    "evidence": "Evidence",
+    "seen": "Signals seen",
+    "by": "Made by",
+    "part": "Part",
+}
+
+
+def _facets(row: BoardRow) -> dict[str, str]:
+    """Return what a row can be filtered by, in words; empty: it has none."""
+    return {
+        "division": row.division,
+        "class": class_text(row.resource_class) if row.resource_class else "",
+        "evidence": _evidence(row),
+        "seen": _seen(row),
+        "by": "maintainers (baselines)" if row.is_baseline else "teams",
+        "part": row.part or "",
+    }
+
+
+def _seen(row: BoardRow) -> str:
+    return "supervised" if row.learning == "supervised" else row.signals_seen or NOT_STATED
 
 
 def _evidence(row: BoardRow) -> str:
@@ -80,6 +111,7 @@ def _model_columns(board: Board) -> list[JsonValue]:
         *_efficiency_columns(board),
         *_cost_columns(board),
         *_evidence_columns(board),
+        _column("seen", "Signals seen", "badge", 1, help=SEEN_HELP),
         _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
         _column("date", "Scored", "text", -1, unit="UTC"),
     ]
@@ -88,7 +120,10 @@ def _model_columns(board: Board) -> list[JsonValue]:
 def _evidence_columns(board: Board) -> list[JsonValue]:
     if not isinstance(board.target, Target):
         return []
-    words = "Weakest evidence behind the figures"
+    words = (
+        "Weakest evidence behind the figures of the row. Cycles and resources may rest on more: "
+        "each figure says it"
+    )
     return [_column("evidence", "Evidence", "badge", 1, help=words)]
 
 
@@ -254,6 +289,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
             "t": _evidence(row),
             "tone": "" if row.evidence == "estimate" else "good",
         },
+        "seen": {"v": _seen(row), "t": _seen(row), "tone": _SEEN_TONES.get(_seen(row), "")},
         "isolation": {
             "v": row.isolation,
             "t": row.isolation,
@@ -276,7 +312,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
         "at": at,
         "href": href(row.team, row.card),
         "ranked": row.rank is not None,
-        "facets": {"division": row.division, "evidence": _evidence(row), "part": row.part or ""},
+        "facets": dict(_facets(row)),
         "words": " ".join(words).lower(),
         "reasons": [visible(reason) for reason in row.reasons],
         "cells": cells,
@@ -349,6 +385,7 @@ def _signal_cell(cell: RateCell | SignalCell | NotMeasured | None, merit: Merit)
     value = cell.tpr if isinstance(cell, RateCell) else cell.value
     lower, upper = merit_text(merit, cell.lower), merit_text(merit, cell.upper)
     return {
+        **({"s": "low stat."} if cell.is_low_statistics else {}),
         "v": value,
         "t": merit_text(merit, value),
         "lo": cell.lower,
@@ -376,7 +413,17 @@ def _number_cell(value: float | NotMeasured, form: str) -> JsonValue:
 def _amount_cell(cell: AmountCell | NotMeasured) -> JsonValue:
     if isinstance(cell, NotMeasured):
         return _missing(cell)
-    return {"v": cell.value, "t": amount(cell.value), "tip": EVIDENCE_TITLES[cell.evidence]}
+    return {
+        "v": cell.value,
+        "t": amount(cell.value),
+        "tip": EVIDENCE_TITLES[cell.evidence],
+        **_estimated(cell),
+    }
+
+
+def _estimated(cell: AmountCell) -> dict[str, JsonValue]:
+    """Mark a figure that is only estimated, in its own cell."""
+    return {"s": "est."} if cell.evidence == "estimate" else {}
 
 
 def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
@@ -389,14 +436,16 @@ def _latency_cell(row: BoardRow, target: Target) -> JsonValue:
         "v": row.latency_ns.value,
         "t": amount(row.latency_ns.value),
         "share": share,
-        "tip": f"{cycles_text}{share:.1%} of the limit",
+        "tip": f"{EVIDENCE_TITLES[row.latency_ns.evidence]}; {cycles_text}{share:.1%} of the limit",
+        **_estimated(row.latency_ns),
     }
 
 
 def _clock_cycles(cycles: AmountCell | NotMeasured) -> str:
     if isinstance(cycles, NotMeasured):
         return ""
-    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)}; "
+    evidence = EVIDENCE_TITLES[cycles.evidence]
+    return f"{amount(cycles.value)} clock cycle{'s' * (cycles.value != 1)} ({evidence}); "
 
 
 def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
@@ -404,6 +453,7 @@ def _share_cell(row: BoardRow, name: str, target: Target) -> JsonValue:
     if isinstance(cell, NotMeasured):
         return _missing(cell)
     made: dict[str, JsonValue] = {
+        **_estimated(cell),
         "v": cell.value,
         "t": amount(cell.value) if cell.share is None else small_percent(cell.share),
     }
@@ -453,6 +503,19 @@ def declared_tables(board: Board) -> list[Table]:
     columns = ("Team", "Title", "Merit", *board.signals.values(), "Mean AUC")
     words = frozenset({1})
     return [Table(columns=columns, rows=rows, caption=DECLARED_TITLE, words=words)]
+
+
+def low_statistics_notes(board: Board) -> list[Note]:
+    """Say that the figures shown rest on few events, where they do."""
+    cells = [signal_cell(row, name) for row in board.rows for name in board.signals]
+    if not any(isinstance(one, RateCell | SignalCell) and one.is_low_statistics for one in cells):
+        return []
+    where = figures_text(board).partition(" at ")[2] or "this point"
+    text = (
+        f"Low statistics at {where}: so few background events may pass that the threshold is "
+        "hardly known. Such figures are shown, and rank nobody."
+    )
+    return [Note(text=text, tone="warn")]
 
 
 def board_notes(board: Board) -> list[Note]:

@@ -7,7 +7,7 @@ from harness.board.entry import shown_on
 from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
-from harness.card.declared import declared_facts
+from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
 from harness.card.records import NotMeasured, ScoreCard
 from harness.card.text import visible
 from leaderboard_app import charts
@@ -20,6 +20,8 @@ from leaderboard_app.views.physics import physics_sections, rate_section
 from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
+
+SUPERVISED_TEXT = "Supervised: it was trained on labelled signals. A control, no anomaly detection."
 
 
 def submission_sections(subject: Subject) -> list[Section]:
@@ -63,6 +65,12 @@ def _standing_section(subject: Subject) -> Section:
         lead = "An older scoring: a later card of this team counts on the board."
         reasons = reasons_against(subject.entry, subject.contest)
         notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
+    if card.submission.is_supervised:
+        notes.append(Note(text=SUPERVISED_TEXT, tone="warn"))
+    else:
+        seen = card.submission.signals_seen
+        tone = "warn" if seen == "tuned" else "plain"
+        notes.append(Note(text=SIGNALS_SEEN_TEXTS[seen], tone=tone))
     if subject.twins:
         text = twin_text(sorted({subject.team, *subject.twins}))
         notes.append(Note(text=text, tone="warn"))
@@ -119,7 +127,7 @@ def _declared_section(subject: Subject) -> Section:
         ("Description", said.description),
         ("Trained on", said.training_data),
         *declared_facts(said).items(),
-        ("Uses signals in training", "yes" if said.is_supervised else "no"),
+        ("Labels of signals in training", "yes" if said.is_supervised else "no, as declared"),
         ("References", "; ".join(said.references) or "none"),
         ("Licence", said.licence),
     ]

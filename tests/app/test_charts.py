@@ -9,7 +9,8 @@ import pytest
 from harness.board.index import CardIndex
 from leaderboard_app import charts
 from leaderboard_app.blocks import Picture
-from leaderboard_app.charts import Curve, Palette, TradePoint
+from leaderboard_app.charts import Curve, Measured, Palette, TradePoint
+from leaderboard_app.charts.printing import to_pdf, to_svg
 from leaderboard_app.views.data import data_sections, event_options, event_picture
 from leaderboard_app.views.physics import fpr_span
 from leaderboard_app.views.subject import subject_of
@@ -57,16 +58,47 @@ def test_an_empty_bin_interrupts_the_line_of_a_log_axis():
 
 def test_the_last_filled_bin_is_as_wide_as_it_is():
     edges = (-0.5, 0.5, 1.5, 2.5)
-    picture = charts.distribution(edges, {"a": (0, 1, 0)}, PALETTE, title="n")
+    picture = charts.distribution(edges, {"a": (0, 20, 0)}, PALETTE, title="n")
     assert heights(picture, "a") == [(-0.5, 0.0), (0.5, 1.0), (1.5, 1.0), (1.5, 0.0)]
 
 
 def test_the_table_of_a_distribution_holds_figures_and_no_aids_to_drawing():
-    picture = charts.distribution((0.0, 1.0, 2.0), {"a": (1, 3)}, PALETTE, title="pT")
+    counts = {"a": (100, 300)}
+    picture = charts.distribution((0.0, 1.0, 2.0), counts, PALETTE, title="pT", is_log=True)
     assert picture.table() == [
         {"Share": 0.25, "Events": "a", "From": 0.0},
         {"Share": 0.75, "Events": "a", "From": 1.0},
     ]
+
+
+def test_few_events_are_points_with_errors_and_no_curve():
+    counts = {"a": (1, 0, 0), "b": (5, 4, 1)}
+    picture = charts.distribution((0.0, 1.0, 2.0, 3.0), counts, PALETTE, title="pT")
+    assert picture.parameters["events"] == {"a": 1, "b": 10}
+    assert {row["name"] for row in picture.datasets["lines"]} == {"b"}
+    (alone,) = [row for row in picture.datasets["points"] if row["name"] == "a"]
+    assert alone["few"]
+    # One event: 0.17 to 3.3 events at one standard deviation (Garwood).
+    assert (alone["lower"], alone["upper"]) == pytest.approx((0.173, 3.300), abs=1e-3)
+    assert "(1 events)" in picture.alt
+
+
+def test_a_file_of_a_chart_has_dark_ink_on_white_paper():
+    picture = charts.distribution((0.0, 1.0, 2.0), {"a": (20, 20)}, PALETTE, title="pT")
+    drawn = to_svg(picture).decode()
+    assert "currentColor" not in drawn
+    assert 'fill="white"' in drawn
+    assert "N = 40" in drawn
+    assert to_pdf(picture).startswith(b"%PDF")
+
+
+def test_a_value_of_zero_stands_at_an_end_of_the_log_axis_that_says_0():
+    values = [Measured(row="s", name="a", value=0.0, lower=0.0, upper=1e-3)]
+    picture = charts.dots(values, PALETTE, title="TPR")
+    assert picture.datasets["zeros"] == [{"x": picture.parameters["floor"]}]
+    drawn = json.dumps(picture.spec)
+    assert '"text": {"value": "0"}' in drawn
+    assert "max(datum.x, floor)" in drawn
 
 
 def test_wide_bins_get_a_log_axis_and_numbers_of_objects_whole_ticks():
@@ -136,7 +168,7 @@ def test_an_efficiency_of_zero_stands_on_the_edge_below_its_upper_limit():
         [point(1e-3, 1e-4, 1e-2), point(0.0, 0.0, 1e-3)], x_title="Latency", y_title="TPR"
     )
     drawn = json.dumps(picture.spec)
-    assert "max(datum.y, 7.5" in drawn
+    assert "max(datum.y, 2.5" in drawn
     assert "datum.y > 0" not in drawn
     assert len(picture.table()) == 2
 

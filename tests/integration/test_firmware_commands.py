@@ -15,7 +15,7 @@ from tests.integration.conftest import CommandLine, write_submission
 from tests.integration.test_bad_submissions import assert_told
 
 WORDS = {"input": "fixed<16,13>", "weights": "fixed<8,2>", "activations": "fixed<18,14>"}
-USAGE = 2
+USAGE, ENVIRONMENT = 2, 5
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,22 @@ def reports(tmp_path: Path) -> Path:
 def test_a_target_that_makes_no_sense_is_told_before_any_work(folder, changes, said):
     with pytest.raises(UsageError, match=said):
         synthesise_submission(folder, **changes)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--backend", "vitis"], ENVIRONMENT, "vitis_hls was not found"),
+        (["--backend", "vivado", "--impl"], ENVIRONMENT, "vivado_hls was not found"),
+        (["--backend", "nothing"], USAGE, "there is no firmware backend"),
+        (["--impl"], USAGE, "rtl does not place and route"),
+    ],
+)
+def test_a_scoring_by_a_backend_that_is_not_there_is_told_before_any_work(
+    harness: CommandLine, folder: Path, arguments, code, said
+):
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+    assert_told(harness("score", folder, *toy, *arguments), code, said)
 
 
 @pytest.mark.parametrize("arguments", [["--clock", "0"], ["--time-limit", "-1"]])

@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from harness.challenge import PARTS, Split
 from harness.data.manifest import Manifest
 from harness.data.mix import flip_eta, rotate_phi
-from harness.data.sample import decode_chunk, dequantise, encode_chunk, quantise
+from harness.data.sample import decode_chunk, encode_chunk
+from harness.data.sample_coding import dequantise, quantise
 from harness.data.split import event_hashes, is_in_part
 from harness.errors import DataError
 from harness.files import parse_yaml

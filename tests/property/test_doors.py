@@ -44,6 +44,7 @@ from harness.data import hdf5, hub, hub_api, npy
 from harness.data.level1.on_hub import files_of
 from harness.data.level1.reading import open_data_set
 from harness.data.manifest import load_manifest
+from harness.data.pandas_hdf5 import opened_table as opened_table_of_pandas
 from harness.data.pins import read_pins
 from harness.data.sample import decode_member, encode_chunk, read_members, write_sample
 from harness.data.tables.columns import arrange
@@ -54,7 +55,7 @@ from harness.errors import DataError, ExitCode, HarnessError
 from harness.files import load_yaml, parse_json
 from harness.firmware.reports.csynth import parse_csynth_rpt, parse_csynth_xml
 from harness.firmware.reports.folder import find_reports
-from harness.firmware.reports.routed import parse_timing, parse_utilisation
+from harness.firmware.reports.vivado import parse_timing, parse_utilisation
 from harness.sandbox.report import read_answer
 from harness.sandbox.scores import read_scores
 from harness.simulate.process import read_card as read_process
@@ -80,6 +81,7 @@ CPU_S = 20.0
 EXAMPLES = 20
 GOLDEN = Path(__file__).parents[1] / "golden"
 SAVED = Path(__file__).parents[1] / "data" / "saved_models"
+TABLES = Path(__file__).parents[1] / "data" / "pandas_hdf5"
 # A wrong call of the command line is the caller's: the paths here are right.
 CODES = {ExitCode.INVALID, ExitCode.ENVIRONMENT}
 
@@ -392,6 +394,12 @@ def decode_sample(path: Path) -> object:
     return [list(decode_member(path, one, LAYOUT)) for one in read_members(path, LAYOUT)]
 
 
+def read_table_of_pandas(path: Path) -> object:
+    """Read all that is in a table of pandas, and the names in its pickled attributes."""
+    with opened_table_of_pandas(path) as table:
+        return table.blocks, table.read(slice(0, table.n_rows))
+
+
 def read_hdf5(path: Path) -> object:
     hdf5.count_events(path, LAYOUT)
     return list(hdf5.read_chunks(path, LAYOUT)), hdf5.read_ids(path, 20)
@@ -520,6 +528,11 @@ DOORS: dict[str, Door] = {
         placed(read_process, "p.yaml"), lambda: [PROCESS], codes={ExitCode.USAGE}
     ),
     "HDF5 images": Door(placed(read_images, "i.h5"), written(write_images), is_apart=True),
+    "table of pandas": Door(
+        placed(read_table_of_pandas, "t.h5"),
+        lambda: [path.read_bytes() for path in sorted(TABLES.glob("*.h5"))],
+        is_apart=True,
+    ),
     "HDF5 events": Door(placed(read_hdf5, "e.h5"), written(write_events), is_apart=True),
     "HDF5 table": Door(placed(read_table, "t.h5"), written(write_events), TABLE, is_apart=True),
     "CSV table": Door(

@@ -167,7 +167,7 @@ def test_a_budget_may_leave_a_resource_free():
 
 
 def test_evidence_rises_from_estimate_to_post_route():
-    assert EVIDENCE_LADDER == ("estimate", "rtl", "csynth", "post_route")
+    assert EVIDENCE_LADDER == ("estimate", "rtl", "csynth", "post_synth", "post_route")
     assert "estimate" not in RankingRules().accepted_evidence
 
 

@@ -342,6 +342,20 @@ def lists_of(chunk: Chunk, name: str, kinds: str) -> tuple[NDArray[np.int64], ND
     DataError
         It holds no lists, or of another type, or has gaps.
     """
+    bounds, values = bounded_lists(chunk, name, kinds)
+    return np.diff(bounds).astype(np.int64, copy=False), values
+
+
+def bounded_lists(chunk: Chunk, name: str, kinds: str) -> tuple[NDArray[np.integer], NDArray[Any]]:
+    """Return a column of lists as bounds, shape (n_rows + 1,), and all values.
+
+    The values of list i are ``values[bounds[i]:bounds[i + 1]]``.
+
+    Raises
+    ------
+    DataError
+        As `lists_of`.
+    """
     column = chunk.columns[name]
     if not is_list(column.type):
         raise chunk.wrong(
@@ -352,11 +366,12 @@ def lists_of(chunk: Chunk, name: str, kinds: str) -> tuple[NDArray[np.int64], ND
         raise chunk.wrong(name, row, "it has a gap", "a list for each event", GET_ANOTHER)
     size = getattr(column.type, "list_size", None)
     if size is not None and size >= 0:
-        counts = np.full(len(column), size, np.int64)
-        return counts, _to_numpy(chunk, name, column.flatten(), kinds)
+        bounds = np.arange(len(column) + 1) * size
+        return bounds, _to_numpy(chunk, name, column.flatten(), kinds)
     offsets = column.offsets.to_numpy()
-    values = column.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
-    return np.diff(offsets).astype(np.int64), _to_numpy(chunk, name, values, kinds)
+    first, last = int(offsets[0]), int(offsets[-1])
+    values = _to_numpy(chunk, name, column.values.slice(first, last - first), kinds)
+    return offsets - offsets[0] if first else offsets, values
 
 
 @cache

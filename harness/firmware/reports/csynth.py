@@ -1,6 +1,6 @@
 """Reports of C synthesis, in XML and in text; latency and interval are always the worst.
 
-Known: Vivado HLS 2019.2 and Vitis HLS 2020.1 to 2024.2.
+Known: Vivado HLS 2019.2 and Vitis HLS 2020.1 to 2025.2.
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ _ELEMENTS = {
 }
 
 
+# Protocols of the ports that carry the values of an event, and how their rows are named.
+_DATA_PROTOCOLS = ("ap_none", "ap_vld")
+_PORT_TAGS = ("name", "Dir", "Bits", "IOProtocol", "Object")
+_PORT_COLUMNS = ("RTL Ports", "Dir", "Bits", "Protocol", "Source Object")
+
+
 class Csynth(Value):
     """What C synthesis estimated.
 
@@ -48,6 +54,9 @@ class Csynth(Value):
         What was asked for, what of it was kept in reserve, what the tool estimated.
     used, available : mapping of str to int
         ``lut``, ``ff``, ``dsp``, ``bram18``, ``uram``.
+    input_bits, output_bits : tuple of int
+        Bits of each port that carries values of an event, sorted; empty where the report lists
+        none, as for streams.
     """
 
     version: str
@@ -61,6 +70,8 @@ class Csynth(Value):
     clock_estimated_ns: float = Field(gt=0)
     used: dict[str, int]
     available: dict[str, int]
+    input_bits: tuple[int, ...] = ()
+    output_bits: tuple[int, ...] = ()
 
 
 def parse_csynth_xml(text: bytes, where: str = "csynth.xml") -> Csynth:
@@ -86,6 +97,7 @@ def parse_csynth_xml(text: bytes, where: str = "csynth.xml") -> Csynth:
         texts,
         used=dict(_xml_resources(root, "AreaEstimates/Resources", source)),
         available=dict(_xml_resources(root, "AreaEstimates/AvailableResources", source)),
+        ports=[[port.findtext(tag) or "" for tag in _PORT_TAGS] for port in root.iter("RtlPorts")],
         source=source,
     )
 
@@ -146,7 +158,8 @@ def parse_csynth_rpt(text: str, where: str = "csynth.rpt") -> Csynth:
         "uncertainty": clock[3],
         "estimated": clock[2],
     }
-    return _checked(texts, used=used, available=available, source=source)
+    ports = [row[: len(_PORT_COLUMNS)] for row in _rows(text, _PORT_COLUMNS)]
+    return _checked(texts, used=used, available=available, ports=ports, source=source)
 
 
 def _line(text: str, name: str) -> str | None:
@@ -212,6 +225,7 @@ def _checked(
     *,
     used: dict[str, int],
     available: dict[str, int],
+    ports: Sequence[Sequence[str]],
     source: Source,
 ) -> Csynth:
     """Check the texts of a report one by one, and against each other."""
@@ -229,6 +243,8 @@ def _checked(
         clock_estimated_ns=source.period_ns(texts["estimated"], "the estimated clock period"),
         used=used,
         available=available,
+        input_bits=_port_bits(ports, "in", source),
+        output_bits=_port_bits(ports, "out", source),
     )
     best, worst = report.best_latency_cycles, report.latency_cycles
     if best > worst:
@@ -237,3 +253,18 @@ def _checked(
         if available[name] < 1 and number > 0:
             raise source.refusal(f"{number} {name} are used of {available[name]} available")
     return report
+
+
+def _port_bits(ports: Sequence[Sequence[str]], direction: str, source: Source) -> tuple[int, ...]:
+    """Return the bits of the ports that carry values; a port that only controls has no value.
+
+    Parameters
+    ----------
+    ports : sequence of (name, direction, bits, protocol, object)
+    """
+    found = [
+        source.count(bits, f"the width of the port {name[:60]}")
+        for name, way, bits, protocol, of in ports
+        if way == direction and protocol in _DATA_PROTOCOLS and name == of
+    ]
+    return tuple(sorted(found))

@@ -1,25 +1,30 @@
 """Vendor's reports as the record of a network's firmware, and those that a participant hands in.
 
-What C synthesis estimates is evidence ``csynth``; resources and clock after routing are
-``post_route``. What is handed in is marked so: whether it counts is the organiser's policy.
+What C synthesis estimates is evidence ``csynth``; resources after logic synthesis are
+``post_synth``; resources and clock after routing are ``post_route``. What is handed in is marked
+so: whether it counts is the organiser's policy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.card.files import describe_file
 from harness.card.records import Figure, Firmware, NotMeasured
-from harness.challenge import Target
+from harness.challenge import Evidence, Target
 from harness.firmware.artefacts import compress, pack
 from harness.firmware.parts import part_of
 from harness.firmware.record import Measured, Timing, make_record, resource_figures
+from harness.firmware.reports.design import CODE, PORTS, check_code, check_ports
 from harness.firmware.reports.folder import CONFIG, VendorReports, find_reports
 from harness.firmware.reports.source import Source
 from harness.firmware.reports.weights import compare_models
 from harness.sandbox.workspace import Workspace
+from harness.submission.graph import parse_graph
 
+_AFTER: Mapping[Evidence, str] = {"post_synth": "logic synthesis", "post_route": "routing"}
 # Name of the packed reports among the artefacts.
 REPORTS = "handed_in_reports.tar.zst"
 
@@ -56,15 +61,22 @@ def read_reports(
     """
     reports = find_reports(folder)
     notes = list(_check_design(reports, target))
+    unchecked = [CODE]
+    n_inputs = math.prod(parse_graph(graph.read_text()).input_shape) if graph is not None else None
+    if n_inputs is None or not check_ports(reports.csynth, n_inputs):
+        unchecked.insert(0, PORTS)
     if graph is not None and weights is not None and workspace is not None:
         notes.append(compare_models(reports.model, graph, weights, workspace))
     else:
         notes.append("the reports were not compared with the submission's network")
     record = record_reports(reports, target, backend="vendor", is_handed_in=True, notes=notes)
+    record = record.model_copy(update={"unchecked": tuple(unchecked)})
     if kept is None:
         return record
     archive = kept.with_suffix("")
-    pack(archive, ((path, f"handed_in/{path.relative_to(folder)}") for path in reports.files))
+    pack(
+        archive, ((path, f"handed_in/{path.relative_to(reports.folder)}") for path in reports.files)
+    )
     compress(archive, kept)
     return record.model_copy(update={"artefacts": (describe_file(kept),)})
 
@@ -102,7 +114,7 @@ def record_reports(
     notes: Sequence[str],
 ) -> Firmware:
     """Put a vendor's figures into the firmware's record; the worst latency and interval."""
-    csynth, routed = reports.csynth, reports.utilisation
+    csynth, design = reports.csynth, reports.utilisation
     tool = f"{'Vivado' if csynth.version.startswith('2019') else 'Vitis'} HLS {csynth.version}"
     record = make_record(
         target,
@@ -124,14 +136,15 @@ def record_reports(
         output_bits=NotMeasured(not_measured="not in the reports"),
         notes=tuple(notes),
     )
-    return record.model_copy(update={"other_cells": {"carry8": routed.carry8} if routed else {}})
+    return record.model_copy(update={"other_cells": {"carry8": design.carry8} if design else {}})
 
 
 def _resources(reports: VendorReports, tool: str) -> dict[str, Measured]:
-    routed = reports.utilisation
-    if routed:
-        source = f"Vivado {routed.header.version}, utilisation after routing"
-        return resource_figures(routed.used, "post_route", source)
+    design = reports.utilisation
+    if design:
+        evidence = design.header.evidence
+        source = f"Vivado {design.header.version}, utilisation after {_AFTER[evidence]}"
+        return resource_figures(design.used, evidence, source)
     return resource_figures(reports.csynth.used, "csynth", f"{tool} estimate")
 
 
@@ -164,12 +177,31 @@ def _crossing(reports: VendorReports, tool: str) -> Figure:
     return Figure(value=value, evidence="csynth", source=f"{said} as {tool} estimates it")
 
 
-def with_witnesses(handed_in: Firmware, made: Firmware) -> Firmware:
+def with_witnesses(
+    handed_in: Firmware, made: Firmware, *, folder: Path, project: Path | None, workspace: Workspace
+) -> Firmware:
     """Add what was found here of the same network: its words, and who agrees on its scores.
 
     Timing, resources and verdicts stay the vendor's; a note names those of the netlist that was
     made here.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the reports, where hls4ml's C++ may lie too.
+    project : Path or None
+        hls4ml's project as it was made here and is kept; None where hls4ml could not make it.
+    workspace : Workspace
+        Compares the two in a sandbox.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        The C++ beside the reports is that of another network, or of other words.
     """
+    sources = find_reports(folder).sources
+    is_same = project is not None and check_code(sources, project, workspace)
+    unchecked = tuple(one for one in handed_in.unchecked or () if one != CODE or not is_same)
     figures = ", ".join(
         f"{figure.value:g} {unit}"
         for figure, unit in (
@@ -188,6 +220,7 @@ def with_witnesses(handed_in: Firmware, made: Firmware) -> Firmware:
             "overflow": made.overflow,
             "agreements": made.agreements,
             "artefacts": (*made.artefacts, *handed_in.artefacts),
+            "unchecked": unchecked,
             "notes": (
                 *handed_in.notes,
                 "the scores were computed here; no witness ran the vendor's netlist",

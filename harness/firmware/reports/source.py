@@ -14,7 +14,7 @@ from harness.errors import InvalidSubmissionError
 from harness.firmware.parts import normalise_part
 
 # Versions whose layout is known, as (year, number) with the last one included.
-OLDEST, NEWEST = (2019, 2), (2024, 2)
+OLDEST, NEWEST = (2019, 2), (2025, 2)
 MAX_REPORT_BYTES = 64 * 1024**2
 # No FPGA holds a thousand times a VU9P's LUTs, and no trigger runs at 1 MHz.
 _MAX_COUNT = 10**9

@@ -69,11 +69,29 @@ def build_vivado(request: FirmwareRequest) -> FirmwareResult:
     return _build(request, _VIVADO)
 
 
-def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
+def require_tools(backend: str, *, has_implementation: bool) -> None:
+    """Say at once, before anything that takes long, that a vendor's tool is missing.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        It is not on PATH.
+    """
+    flow = {flow.backend: flow for flow in (_VITIS, _VIVADO)}.get(backend)
+    if flow is not None:
+        _programs(flow, has_implementation=has_implementation)
+
+
+def _programs(flow: _Flow, *, has_implementation: bool) -> tuple[Path, Path | None]:
+    """Find the program of C synthesis and, if it is asked for, Vivado."""
     program = _find(flow.programs, f"backend {flow.backend}", _INSTEAD_OF_HLS)
-    vivado = None
-    if request.has_implementation:
-        vivado = _find(("vivado",), "place and route", _INSTEAD_OF_VIVADO)
+    if not has_implementation:
+        return program, None
+    return program, _find(("vivado",), "place and route", _INSTEAD_OF_VIVADO)
+
+
+def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
+    program, vivado = _programs(flow, has_implementation=request.has_implementation)
     translation = translate(
         request, has_hls4ml=request.settings.has_hls4ml, hls_backend=flow.hls_backend
     )
@@ -127,7 +145,9 @@ def _synthesise(
         },
         inputs={"project": project},
         outputs={"reports": GIB},
-        tools_s=request.settings.synthesis_wall_s,
+        tools_s=request.settings.vendor_wall_s,
+        memory_bytes=request.settings.vendor_memory_bytes,
+        n_tools=1 if vivado is None else 2,
         more_tools=(*roots, *files),
     )
     folder = request.workspace.new_folder("reports")

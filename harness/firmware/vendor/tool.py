@@ -13,6 +13,18 @@ from harness.firmware.tools import Files, Report, Request, build_folder, disk_fa
 from harness.firmware.translate.hls4ml_project import PROJECT
 
 REPORT_SUFFIXES = (".rpt", ".xml")
+IMPLEMENT = "implement.tcl"
+# Of hls4ml's script: C synthesis alone. The C simulation was run before, on many more events.
+_OPTIONS = {
+    "reset": 1,
+    "csim": 0,
+    "synth": 1,
+    "cosim": 0,
+    "validation": 0,
+    "export": 0,
+    "vsynth": 0,
+    "fifo_opt": 0,
+}
 _LICENCE_WORDS = re.compile(
     r"licen[cs]e (?:was not found|checkout failed|server)|FLEXnet|FlexNet|No license|"
     r"Cannot (?:connect|find) .{0,40}licen[cs]e",
@@ -37,22 +49,33 @@ def run_vendor_tool(request: Request, inputs: Files, outputs: Files) -> Report:
 
 def _run_flow(project: Path, request: Request) -> list[Path]:
     """Synthesise a project, place and route it if asked to, and return the reports."""
-    own = Path(__file__).parent
-    for script in ("build_opt.tcl", "implement.tcl"):
-        shutil.copyfile(own / script, project / script)
-    commands = [_hls_command(request["program"])]
+    shutil.copyfile(Path(__file__).parent / IMPLEMENT, project / IMPLEMENT)
+    write_options(project)
+    commands = [hls_command(request["program"])]
     if request["vivado"]:
-        options = ["-mode", "batch", "-nojournal", "-source", "implement.tcl"]
+        options = ["-mode", "batch", "-nojournal", "-source", IMPLEMENT]
         commands.append([request["vivado"], *options])
     for command in commands:
         _run_licensed(command, project, request["timeout_s"], request["licences"])
     return _collect(project)
 
 
-def _hls_command(program: str) -> list[str]:
+def write_options(project: Path) -> None:
+    """Write the options that hls4ml's script for Vitis reads from a file."""
+    lines = (f"    {name} {value}\n" for name, value in _OPTIONS.items())
+    (project / "build_opt.tcl").write_text(f"array set opt {{\n{''.join(lines)}}}\n")
+
+
+def hls_command(program: str) -> list[str]:
+    """Return the command of C synthesis; hls4ml's script for Vivado reads its arguments alone."""
     script = "build_prj.tcl"
-    if Path(program).name == "vitis-run":
+    name = Path(program).name
+    if name == "vitis-run":
         return [program, "--mode", "hls", "--tcl", script]
+    if name == "vivado_hls":
+        # The script finds `synth=` in `vsynth=` too; what is left out stays 0.
+        given = (f"{key}={value}" for key, value in _OPTIONS.items() if key != "vsynth")
+        return [program, "-f", script, " ".join(given)]
     return [program, "-f", script]
 
 
@@ -95,7 +118,7 @@ def explain(name: str, printed: str) -> EnvironmentFaultError | None:
 
 
 def _collect(project: Path) -> list[Path]:
-    """Return the top function's reports and those after routing."""
+    """Return the top function's reports and Vivado's."""
     folder = f"{PROJECT}_prj/solution1/syn/report"
     found = sorted(project.glob(f"{folder}/{PROJECT}_csynth.*"))
     found = found or sorted(project.glob(f"{folder}/csynth.xml"))
@@ -105,5 +128,5 @@ def _collect(project: Path) -> list[Path]:
             where=folder,
             fix="look at the tool's log",
         )
-    found += sorted(project.glob("*_routed.rpt"))
+    found += sorted([*project.glob("*_synth.rpt"), *project.glob("*_routed.rpt")])
     return [path for path in found if path.suffix in REPORT_SUFFIXES]

@@ -26,9 +26,12 @@ async function unpacked(text) {
   return JSON.parse(await new Response(inflated).text());
 }
 
-function keepInAddress(view) {
+/* A choice makes an entry in the browser's history, typing makes none. */
+function keepInAddress(view, isTyped) {
   const bare = location.href.split("#")[0];
-  history.replaceState(null, "", view ? `${bare}#${view}` : bare);
+  const address = view ? `${bare}#${view}` : bare;
+  if (isTyped) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
 }
 
 function inAddress() {
@@ -40,9 +43,10 @@ function inAddress() {
 async function showBoard(place) {
   const model = await unpacked(boardModel);
   for (const row of model.rows) row.href = siteRoot + row.href;
-  const draw = () => boardTable(place, { ...model, view: inAddress() }, { view: keepInAddress });
-  draw();
-  window.addEventListener("hashchange", draw);
+  const table = boardTable(place, { ...model, view: inAddress() }, { view: keepInAddress });
+  for (const event of ["popstate", "hashchange"]) {
+    window.addEventListener(event, () => table.show(inAddress()));
+  }
 }
 
 /* Charts: a specification of the site, and the page's own data by columns. */
@@ -179,7 +183,7 @@ async function showFigures(packed) {
       show();
     });
   }
-  window.addEventListener("hashchange", follow);
+  for (const event of ["popstate", "hashchange"]) window.addEventListener(event, follow);
   follow();
 }
 

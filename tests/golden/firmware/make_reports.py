@@ -6,9 +6,13 @@ figures are our own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 DESIGN = {"lut": 24_500, "ff": 3_100, "dsp": 12, "bram18": 3, "uram": 0}
 AVAILABLE = {"lut": 1_182_240, "ff": 2_364_480, "dsp": 6_840, "bram18": 4_320, "uram": 960}
 PART = "xcvu9p-flga2104-2-e"
+# Name, direction and bits.
+Port = tuple[str, str, int]
 
 
 def csynth_xml(
@@ -22,6 +26,7 @@ def csynth_xml(
     part: str = PART,
     top: str = "anomaly",
     used: dict[str, int] | None = None,
+    ports: Sequence[Port] = (),
 ) -> bytes:
     """Return a C synthesis report in XML."""
     dsp = "DSP48E" if version.startswith("2019") else "DSP"
@@ -30,6 +35,11 @@ def csynth_xml(
     def resources(values: dict[str, int]) -> str:
         return "".join(f"<{tag}>{values[name]}</{tag}>\n" for tag, name in tags.items())
 
+    interface = "".join(
+        f"<RtlPorts>\n<name>{name}</name>\n<Object>{of}</Object>\n<IOProtocol>{protocol}"
+        f"</IOProtocol>\n<Dir>{way}</Dir>\n<Bits>{bits}</Bits>\n</RtlPorts>\n"
+        for name, way, bits, protocol, of in _all_ports(ports, top)
+    )
     return f"""<profile>
 
 <ReportVersion>
@@ -68,10 +78,23 @@ def csynth_xml(
 {resources(AVAILABLE)}</AvailableResources>
 </AreaEstimates>
 
+<InterfaceSummary>
+{interface}</InterfaceSummary>
+
 </profile>
 """.encode()
 
 
+def _all_ports(ports: Sequence[Port], top: str) -> list[tuple[str, str, int, str, str]]:
+    """Return ports with protocol and source, and those that control the function."""
+    if not ports:
+        return []
+    data = [(name, way, bits, "ap_vld", name) for name, way, bits in ports]
+    valid = [(f"{name}_ap_vld", way, 1, "ap_vld", name) for name, way, _ in ports]
+    return [("ap_clk", "in", 1, "ap_ctrl_hs", top), *data, *valid]
+
+
+_SECTION = "================================================================"
 # The tools leave blanks at the ends of these lines.
 _TIMING, _SUMMARY, _LATENCY, _INSTANCE = "+ Timing: ", "* Summary: ", "+ Latency: ", "* Instance: "
 
@@ -83,6 +106,7 @@ def csynth_rpt(
     worst: str = "14",
     interval: str = "2",
     top: str = "anomaly",
+    ports: Sequence[Port] = (),
 ) -> str:
     """Return the same report in text."""
     tool = "Vivado" if version.startswith("2019") else "Vitis"
@@ -90,6 +114,14 @@ def csynth_rpt(
     used = "|".join(f"{DESIGN[name]:9d}" for name in ("bram18", "dsp", "ff", "lut", "uram"))
     total = "|".join(f"{AVAILABLE[name]:9d}" for name in ("bram18", "dsp", "ff", "lut", "uram"))
     rule = "+---------------------+---------+---------+---------+---------+---------+"
+    rows = "\n".join(
+        f"|{name:<15}|{way:>5}|{bits:>5}|{protocol:>12}|{of:>15}|       pointer|"
+        for name, way, bits, protocol, of in _all_ports(ports, top)
+    )
+    edge = "+---------------+-----+-----+------------+---------------+--------------+"
+    head = "|   RTL Ports   | Dir | Bits|  Protocol  | Source Object |    C Type    |"
+    table = f"{_SUMMARY}\n{edge}\n{head}\n{edge}\n{rows}\n{edge}"
+    interface = f"\n{_SECTION}\n== Interface\n{_SECTION}\n{table}\n" if ports else ""
     return f"""
 
 ================================================================
@@ -149,10 +181,11 @@ def csynth_rpt(
 + Detail: 
     {_INSTANCE}
     N/A
-"""
+{interface}"""
 
 
-def _header(command: str, state: str, part: str) -> str:
+def header(command: str, state: str, part: str) -> str:
+    """Return the head of a report by Vivado."""
     return f"""Copyright 1986-2022 Xilinx, Inc. All Rights Reserved.
 --------------------------------------------------------------------------------
 | Tool Version : Vivado v.2024.1 (lin64) Build 1 Mon Jan  1 00:00:00 MDT 2024
@@ -168,7 +201,7 @@ def _header(command: str, state: str, part: str) -> str:
 
 def utilisation_rpt(*, state: str = "Routed", part: str = PART, tiles: str = "1.5") -> str:
     """Return a utilisation report."""
-    return f"""{_header("report_utilization -file utilization_routed.rpt", state, part)}
+    return f"""{header("report_utilization -file utilization_routed.rpt", state, part)}
 1. CLB Logic
 ------------
 
@@ -216,7 +249,7 @@ def utilisation_rpt(*, state: str = "Routed", part: str = PART, tiles: str = "1.
 
 def timing_rpt(*, slack: str = "0.471", period: str = "5.000", state: str = "Routed") -> str:
     """Return a timing summary."""
-    return f"""{_header("report_timing_summary -file timing_routed.rpt", state, "xcvu9p-flga2104")}
+    return f"""{header("report_timing_summary -file timing_routed.rpt", state, "xcvu9p-flga2104")}
 ------------------------------------------------------------------------------------------------
 | Design Timing Summary
 | ---------------------
@@ -249,7 +282,7 @@ ap_clk  {{0.000 2.500}}      {period}           200.000
 
 def path_rpt() -> str:
     """Return a report of one path, as `report_timing` writes it."""
-    head = _header("report_timing -file timing_routed.rpt", "Routed", "xcvu9p-flga2104")
+    head = header("report_timing -file timing_routed.rpt", "Routed", "xcvu9p-flga2104")
     return f"""{head}
 Timing Report
 

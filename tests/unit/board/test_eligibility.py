@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from harness.board.eligibility import requirements
 from harness.card.records import (
     NO_SECOND_TRANSLATOR,
     SECOND_TRANSLATOR,
@@ -12,7 +13,7 @@ from harness.card.records import (
     IsolationRecord,
     NotMeasured,
 )
-from harness.challenge import Budget
+from harness.challenge import Budget, RankingRules
 from tests.boards import board, reasons, with_point
 from tests.cards import SIGNALS, TARGET, make_card, make_challenge, make_firmware
 
@@ -80,6 +81,9 @@ def test_latency_is_gated_by_the_evidence_of_its_cycles():
     firmware = make_firmware()
     assert firmware.latency_ns.evidence == "estimate"
     assert reasons(make_card(firmware=firmware)) == ()
+    shown = {one.name: one.evidence for one in requirements(firmware, TARGET, RankingRules())}
+    assert shown["latency"] == shown["initiation interval"] == "estimate"
+    assert shown["LUT"] == "rtl"
     only_estimate = firmware.model_copy(
         update={"latency_cycles": NotMeasured(not_measured="no simulation")}
     )
@@ -106,7 +110,22 @@ def test_the_rules_decide_on_supervision_evidence_and_handed_in_reports():
     assert "rests on rtl" in " ".join(reasons(card, accepted_evidence=("post_route",)))
     handed_in = make_firmware().model_copy(update={"is_handed_in": True})
     assert "handed in" in " ".join(reasons(make_card(firmware=handed_in)))
-    assert reasons(make_card(firmware=handed_in), accept_handed_in=True) == ()
+    (reason,) = reasons(make_card(firmware=handed_in), accept_handed_in=True)
+    assert "not compared with the submission in all: the design" in reason
+    partly = handed_in.model_copy(update={"unchecked": ("its ports",)})
+    (reason,) = reasons(make_card(firmware=partly), accept_handed_in=True)
+    assert reason.endswith("its ports")
+    checked = handed_in.model_copy(update={"unchecked": ()})
+    assert reasons(make_card(firmware=checked), accept_handed_in=True) == ()
+
+
+def test_resources_of_c_synthesis_rank_only_where_no_others_do():
+    card = make_card(firmware=make_firmware(evidence="csynth"))
+
+    (reason, *_) = reasons(card)
+    assert "LUT rests on csynth; this contest accepts rtl, post_synth, post_route" in reason
+    assert reasons(card, accepted_evidence=("csynth",)) == ()
+    assert reasons(make_card(firmware=make_firmware(evidence="post_synth"))) == ()
 
 
 def declaring(**said: object):

@@ -116,6 +116,8 @@ def test_evidence_is_the_weakest_of_what_is_judged():
         update={"lut": Figure(value=1.0, evidence="csynth", source="report")}
     )
     assert weakest_evidence(mixed) == "csynth"
+    # Cycles of a netlist, in nanoseconds of a clock that is estimated.
+    assert weakest_evidence(make_firmware(evidence="rtl")) == "estimate"
     assert weakest_evidence(NotMeasured(not_measured="none")) is None
 
 

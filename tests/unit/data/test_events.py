@@ -13,7 +13,8 @@ import harness.data
 from harness.challenge import PARTS
 from harness.data import open_store, training_events, validation_events
 from harness.data.cache import find_cached, process_folder
-from harness.data.sample import dequantise, quantise, write_sample
+from harness.data.sample import write_sample
+from harness.data.sample_coding import dequantise, quantise
 from harness.data.split import event_hashes
 from harness.errors import DataError, UsageError
 from tests.events import LAYOUT, make_challenge, make_events, toy_file

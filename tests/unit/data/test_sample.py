@@ -13,12 +13,11 @@ from harness.data.sample import (
     SampleMember,
     decode_chunk,
     decode_member,
-    dequantise,
     encode_chunk,
-    quantise,
     read_members,
     write_sample,
 )
+from harness.data.sample_coding import dequantise, quantise
 from harness.data.structure import StructureCheck
 from harness.errors import DataError
 from tests.events import LAYOUT, make_events

@@ -9,7 +9,7 @@ import pytest
 
 from harness.data import open_store
 from harness.data.manifest import load_manifest
-from harness.data.sample import dequantise, quantise
+from harness.data.sample_coding import dequantise, quantise
 from harness.simulate.plan import LIBRARY_EVENTS
 from harness.simulate.provenance import Provenance
 from harness.simulate.writer import draw_order, write_events

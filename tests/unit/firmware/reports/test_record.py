@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 
 from harness.card.records import Agreement, Figure
 from harness.errors import InvalidSubmissionError, UsageError
-from harness.firmware.artefacts import decompress
+from harness.firmware.artefacts import compress, decompress
+from harness.firmware.reports.design import CODE, PORTS
+from harness.firmware.reports.folder import find_reports
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.sandbox.workspace import Workspace
 from harness.submission.network import rebuild
-from tests.firmware_bench import TARGET, direct_step
+from tests.firmware_bench import TARGET, direct_step, make_project
 from tests.golden.firmware import make_reports as golden
 
 CONFIG = """Backend: Vitis
@@ -25,6 +28,12 @@ KerasModel: !keras_model 'somewhere/keras_model.h5'
 Part: {part}
 ProjectName: anomaly
 """
+
+
+@pytest.fixture(scope="module")
+def small_project(small, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """hls4ml's project of the encoder."""
+    return make_project(small, tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture
@@ -59,6 +68,36 @@ def test_csynth_alone_is_evidence_csynth_with_the_worst_latency(folder):
     assert interval.value == 10.0
     # TARGET's budget is 1,000 LUTs: over it is a result.
     assert not report.is_within_target
+
+
+def test_after_logic_synthesis_resources_are_post_synth_and_the_clock_is_not(folder):
+    (folder / "vivado_synth.rpt").write_text(golden.utilisation_rpt(state="Optimized"))
+
+    report = read_reports(folder, target=TARGET)
+
+    assert (number(report.lut), report.lut.evidence) == (18_250, "post_synth")
+    assert (number(report.clock_period_ns), report.clock_period_ns.evidence) == (5.0, "csynth")
+
+
+def test_reports_of_other_kinds_beside_the_routed_ones_are_left_out(folder):
+    (folder / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
+    (folder / "utilization_synth.rpt").write_text(golden.utilisation_rpt(state="Synthesized"))
+    hierarchy = golden.header("report_utilization -hierarchical", "Routed", golden.PART)
+    (folder / "utilization_hierarchical_routed.rpt").write_text(hierarchy)
+    (folder / "timing_routed.rpt").write_text(golden.timing_rpt(slack="-0.500"))
+    (folder / "timing_paths_routed.rpt").write_text(golden.path_rpt())
+
+    report = read_reports(folder, target=TARGET)
+
+    assert (number(report.lut), report.lut.evidence) == (18_250, "post_route")
+    assert number(report.clock_period_ns) == 5.5
+
+
+def test_two_routed_designs_that_differ_are_refused(folder):
+    (folder / "a_routed.rpt").write_text(golden.utilisation_rpt())
+    (folder / "b_routed.rpt").write_text(golden.utilisation_rpt(tiles="2"))
+
+    assert "two utilisation reports that differ" in refused(folder)
 
 
 def test_after_routing_resources_and_clock_are_post_route(folder):
@@ -113,6 +152,21 @@ def test_two_solutions_are_refused(folder):
     assert "two or more solutions" in said
     assert "solution1" in said
     assert "solution2" in said
+    assert "hand in the folder of one" in said
+
+
+def test_one_solution_is_read_with_what_its_project_has_for_all(folder):
+    other = folder / "anomaly_prj/solution2/syn/report"
+    other.mkdir(parents=True)
+    (other / "anomaly_csynth.xml").write_bytes(golden.csynth_xml(worst="2", best="2"))
+    (folder / "firmware").mkdir()
+    (folder / "firmware/defines.h").write_text("// words")
+
+    found = find_reports(other.parents[1])
+
+    assert found.csynth.latency_cycles == 2
+    assert found.config_part == golden.PART
+    assert set(found.sources) == {"defines.h"}
 
 
 def test_reports_that_contradict_each_other_are_refused(folder):
@@ -208,13 +262,39 @@ def test_reports_of_another_network_are_refused(folder, small, tmp_path):
     assert "none of the submission's" in refused(folder, **compared(folder, small, tmp_path))
 
 
+def test_the_ports_and_the_code_of_the_submission_are_checked(
+    folder, small, small_project, tmp_path
+):
+    where = compared(folder, small, tmp_path)
+    for path in folder.rglob("anomaly_csynth.*"):
+        path.unlink()
+    listed = [("x", "in", 60), ("y", "out", 9)]
+    path = folder / "anomaly_prj/solution1/syn/report/anomaly_csynth.xml"
+    path.write_bytes(golden.csynth_xml(ports=listed))
+    with tarfile.open(small_project) as archive:
+        archive.extractall(tmp_path / "own", filter="data")
+    shutil.copytree(tmp_path / "own/anomaly/firmware", folder / "firmware")
+    kept = compress(small_project, tmp_path / "kept.tar.zst")
+
+    handed_in = read_reports(folder, target=TARGET, **where)
+    assert handed_in.unchecked == (CODE,)
+    more = {"folder": folder, "project": kept, "workspace": where["workspace"]}
+    merged = with_witnesses(handed_in, handed_in, **more)
+    assert merged.unchecked == ()
+
+    defines = folder / "firmware/defines.h"
+    defines.write_text(defines.read_text().replace("ap_fixed<", "ap_fixed<1", 1))
+    with pytest.raises(InvalidSubmissionError, match="in the C\\+\\+ beside the reports, word"):
+        with_witnesses(handed_in, handed_in, **more)
+
+
 def test_without_a_model_it_is_said_that_nothing_was_compared(folder, small, tmp_path):
     report = read_reports(folder, target=TARGET, **compared(folder, small, tmp_path))
 
     assert any("not shown" in note for note in report.notes)
 
 
-def test_witnesses_of_the_scores_leave_the_vendors_figures_alone(folder):
+def test_witnesses_of_the_scores_leave_the_vendors_figures_alone(folder, tmp_path):
     handed_in = read_reports(folder, target=TARGET)
     agreement = Agreement(witnesses=("a", "b"), n_events=5, n_different=0, is_independent=True)
     made = handed_in.model_copy(
@@ -227,13 +307,21 @@ def test_witnesses_of_the_scores_leave_the_vendors_figures_alone(folder):
         }
     )
 
-    merged = with_witnesses(handed_in, made)
+    merged = with_witnesses(
+        handed_in,
+        made,
+        folder=folder,
+        project=None,
+        workspace=Workspace(run_step=direct_step, folder=tmp_path / "steps"),
+    )
 
     assert merged.is_handed_in
     assert merged.lut == handed_in.lut
     assert merged.verdicts == handed_in.verdicts
     assert merged.agreements == (agreement,)
     assert merged.input_bits == 8
+    # Neither ports nor C++ lie there.
+    assert merged.unchecked == handed_in.unchecked == (PORTS, CODE)
     assert "3 LUT" in merged.notes[-1]
 
 

@@ -6,10 +6,10 @@ import pytest
 
 from harness.errors import ExitCode, InvalidSubmissionError
 from harness.firmware.reports.csynth import parse_csynth_rpt, parse_csynth_xml
-from harness.firmware.reports.routed import parse_timing, parse_utilisation
+from harness.firmware.reports.vivado import kind_of, parse_timing, parse_utilisation
 from tests.golden.firmware import make_reports as golden
 
-VERSIONS = ["2019.2", "2020.1", "2021.2", "2022.2", "2023.1", "2024.2"]
+VERSIONS = ["2019.2", "2020.1", "2021.2", "2022.2", "2023.1", "2024.2", "2025.1"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -68,7 +68,7 @@ def test_absurd_figures_are_refused_by_name(changes, word):
     assert word in refused(parse_csynth_xml, golden.csynth_xml(**changes))
 
 
-@pytest.mark.parametrize("version", ["2018.3", "2025.1", "2030.1", ""])
+@pytest.mark.parametrize("version", ["2018.3", "2026.1", "2030.1", ""])
 def test_an_unknown_version_is_refused(version):
     assert "ersion" in refused(parse_csynth_xml, golden.csynth_xml(version))
 
@@ -118,10 +118,41 @@ def test_a_routed_design_is_read_with_halves_of_block_ram():
     assert report.header.part == "xcvu9p-flga2104-2-e"
 
 
-@pytest.mark.parametrize("state", ["Synthesized", "Fully Placed", "Unrouted"])
-def test_a_design_that_is_not_routed_is_refused(state):
+@pytest.mark.parametrize("state", ["Fully Placed", "Unrouted"])
+def test_a_design_in_another_state_is_refused(state):
     assert state in refused(parse_utilisation, golden.utilisation_rpt(state=state))
     assert state in refused(parse_timing, golden.timing_rpt(state=state))
+
+
+@pytest.mark.parametrize("state", ["Synthesized", "Optimized"])
+def test_of_a_design_that_is_not_routed_the_utilisation_counts_and_the_timing_does_not(state):
+    report = parse_utilisation(golden.utilisation_rpt(state=state))
+
+    assert report.header.evidence == "post_synth"
+    assert "guesses of the wires" in refused(parse_timing, golden.timing_rpt(state=state))
+
+
+def test_a_summary_without_a_clock_takes_the_period_from_its_paths():
+    text = golden.timing_rpt(slack="6.028", period="25.000").replace("ap_clk ", "")
+    text += "Max Delay Paths\n  Requirement:            25.000ns  (MaxDelay Path 25.000ns)\n"
+
+    assert parse_timing(text).achieved_period_ns == pytest.approx(18.972)
+
+
+@pytest.mark.parametrize(
+    ("command", "state", "kind"),
+    [
+        ("report_utilization -file a.rpt", "Routed", "utilisation"),
+        ("report_utilization -hierarchical -hierarchical_depth 6", "Routed", None),
+        ("report_clock_utilization -file a.rpt", "Routed", None),
+        ("report_timing_summary -file a.rpt", "Routed", "timing summary"),
+        ("report_timing -max_paths 10 -file a.rpt", "Routed", "timing paths"),
+        ("report_utilization -file a.rpt", "Fully Placed", None),
+        ("report_power", "Routed", None),
+    ],
+)
+def test_the_head_says_what_a_report_is_of(command, state, kind):
+    assert kind_of(golden.header(command, state, golden.PART)) == kind
 
 
 def test_more_than_the_part_has_is_refused():

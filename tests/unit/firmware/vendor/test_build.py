@@ -20,17 +20,21 @@ import pytest
 from harness.card.records import Figure, Firmware
 from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
 from harness.firmware.backend import FirmwareSettings
+from harness.firmware.registry import check_backend
 from harness.firmware.vendor import build
 from harness.firmware.vendor.tool import run_vendor_tool
-from tests.firmware_bench import every_pair, make_firmware
+from tests.firmware_bench import every_pair, make_firmware, make_project
 from tests.golden.firmware import make_reports as golden
 
 HLS = """#!{python}
 import os, pathlib, sys, time
 mode = os.environ.get("STAND_IN", "")
-calls = ["-f build_prj.tcl", "--mode hls --tcl build_prj.tcl"]
-assert " ".join(sys.argv[1:]) in calls, sys.argv
-assert "synth      1" in pathlib.Path("build_opt.tcl").read_text()
+calls = [["-f", "build_prj.tcl"], ["--mode", "hls", "--tcl", "build_prj.tcl"]]
+if sys.argv[0].endswith("vivado_hls"):
+    calls = [["-f", "build_prj.tcl", sys.argv[-1]]]
+    assert "csim=0 synth=1 cosim=0" in sys.argv[-1], sys.argv
+assert sys.argv[1:] in calls, sys.argv
+assert "cosim 0" in pathlib.Path("build_opt.tcl").read_text()
 assert pathlib.Path("firmware/anomaly.cpp").exists()
 print("****** Vitis HLS stand-in")
 if mode == "licence":
@@ -57,11 +61,12 @@ reports = pathlib.Path({reports!r})
 (folder / "anomaly_csynth.xml").write_bytes((reports / (mode or "good")).read_bytes())
 """
 VIVADO = """#!{python}
-import pathlib, sys
+import os, pathlib, sys, time
 assert sys.argv[1:3] == ["-mode", "batch"], sys.argv
 assert "route_design" in pathlib.Path("implement.tcl").read_text()
 reports = pathlib.Path({reports!r})
-for name in ("utilization_routed.rpt", "timing_routed.rpt"):
+time.sleep(float(os.environ.get("STAND_IN_VIVADO_S", "0")))
+for name in ("utilization_synth.rpt", "utilization_routed.rpt", "timing_routed.rpt"):
     pathlib.Path(name).write_bytes((reports / name).read_bytes())
 """
 
@@ -75,6 +80,7 @@ def tools(tmp_path, monkeypatch):
     (reports / "good").write_bytes(golden.csynth_xml())
     (reports / "undef").write_bytes(golden.csynth_xml(worst="undef"))
     (reports / "other").write_bytes(golden.csynth_xml(top="other"))
+    (reports / "utilization_synth.rpt").write_text(golden.utilisation_rpt(state="Synthesized"))
     (reports / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
     (reports / "timing_routed.rpt").write_text(golden.timing_rpt())
     for name, text in (("vitis_hls", HLS), ("vivado_hls", HLS), ("vivado", VIVADO)):
@@ -87,20 +93,7 @@ def tools(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def project(tiny, tmp_path_factory) -> Path:
-    from harness.firmware.translate.translation import trace_network
-
-    folder = tmp_path_factory.mktemp("project")
-    trace_network(
-        {
-            "precision": None,
-            "has_hls4ml": True,
-            "part": "xcvu9p-flga2104-2-e",
-            "clock_period_ns": 5.0,
-        },
-        {"graph": tiny[0], "weights": tiny[1]},
-        {name: folder / f"{name}.tar" for name in ("program", "layers", "project")},
-    )
-    return folder / "project.tar"
+    return make_project(tiny, tmp_path_factory.mktemp("project"))
 
 
 def run_step(project: Path, folder: Path, *, has_vivado: bool = False, timeout_s: float = 60.0):
@@ -132,6 +125,7 @@ def test_the_whole_backend_makes_a_record_of_csynth_evidence(tiny, tools, tmp_pa
 
     report = result.report
     assert isinstance(report, Firmware)
+    assert report.unchecked is None
     assert not report.is_handed_in
     assert isinstance(report.latency_cycles, Figure)
     assert (report.latency_cycles.value, report.latency_cycles.evidence) == (14, "csynth")
@@ -152,6 +146,7 @@ def test_the_reports_come_back(project, tools, tmp_path):
         assert sorted(archive.getnames()) == sorted(report["reports"])
     assert set(report["reports"]) == {
         "anomaly_csynth.xml",
+        "utilization_synth.rpt",
         "utilization_routed.rpt",
         "timing_routed.rpt",
     }
@@ -208,6 +203,17 @@ def test_a_missing_tool_is_told_before_any_work(tiny, tmp_path, monkeypatch, bac
         EnvironmentFaultError, match=rf"{program} was not found(?s:.*)--backend rtl"
     ):
         make_firmware(tiny, None, tmp_path / "build", backend=backend)
+    with pytest.raises(EnvironmentFaultError, match=f"{program} was not found"):
+        check_backend(backend, has_implementation=False)
+
+
+def test_place_and_route_needs_vivado_as_well(tools, tmp_path):
+    check_backend("vitis", has_implementation=True)
+    (tmp_path / "bin/vivado").unlink()
+
+    with pytest.raises(EnvironmentFaultError, match="vivado was not found"):
+        check_backend("vitis", has_implementation=True)
+    check_backend("vitis", has_implementation=False)
 
 
 def test_a_limit_of_time_is_a_limit_error(tiny, tools, tmp_path):
@@ -219,5 +225,5 @@ def test_a_limit_of_time_is_a_limit_error(tiny, tools, tmp_path):
             None,
             tmp_path / "build",
             backend="vitis",
-            settings=FirmwareSettings(n_workers=1, synthesis_wall_s=2.0),
+            settings=FirmwareSettings(n_workers=1, vendor_wall_s=2.0),
         )

@@ -1,42 +1,63 @@
-"""Vivado's reports of a routed design: utilisation, and timing.
+"""Vivado's reports of a synthesised or routed design: utilisation, and timing.
 
 Known: ``report_utilization``, ``report_timing_summary`` and ``report_timing`` of Vivado 2019.2 to
-2024.2.
+2025.2. Reports by hierarchy, of clocks and of other states of the design are told apart by their
+head and left out.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from pydantic import Field
 
-from harness.challenge import Value
+from harness.challenge import Evidence, Value
 from harness.firmware.reports.source import MAX_PERIOD_NS, Source, cells_of
 
-# Site types of UltraScale+ reports; a tile holds two halves of 18 kb.
+# Site types of UltraScale+ and of the 7 series; a tile holds two halves of 18 kb.
 _SITES: Mapping[str, tuple[str, int]] = {
     "CLB LUTs": ("lut", 1),
+    "Slice LUTs": ("lut", 1),
     "CLB Registers": ("ff", 1),
+    "Slice Registers": ("ff", 1),
     "Block RAM Tile": ("bram18", 2),
     "URAM": ("uram", 1),
     "DSPs": ("dsp", 1),
     "CARRY8": ("carry8", 1),
 }
+# What a state of the design is evidence of. hls4ml reports after `opt_design`, before placement.
+_STATES: Mapping[str, Evidence] = {
+    "Synthesized": "post_synth",
+    "Optimized": "post_synth",
+    "Routed": "post_route",
+}
+# The head of a report is in its first lines.
+HEAD_BYTES = 8_000
+
+ReportKind = Literal["utilisation", "timing summary", "timing paths"]
 
 
-class RoutedHeader(Value):
-    """Which design a report is of, and which tool wrote it."""
+class DesignHeader(Value):
+    """Which design a report is of, in which state, and which tool wrote it.
+
+    Attributes
+    ----------
+    evidence : str
+        ``post_synth`` or ``post_route``.
+    """
 
     version: str
     part: str
     design: str
+    evidence: Evidence
 
 
-class RoutedUtilisation(Value):
-    """What a routed design takes."""
+class Utilisation(Value):
+    """What a design takes."""
 
-    header: RoutedHeader
+    header: DesignHeader
     used: dict[str, int]
     available: dict[str, int]
     carry8: int = Field(ge=0)
@@ -48,12 +69,12 @@ class RoutedTiming(Value):
     Attributes
     ----------
     clock_period_ns : float
-        The constraint.
+        The constraint: of the clock, or of the longest path where the design has no clock.
     worst_slack_ns : float
         Negative where the constraint is missed.
     """
 
-    header: RoutedHeader
+    header: DesignHeader
     clock_period_ns: float = Field(gt=0)
     worst_slack_ns: float
 
@@ -67,13 +88,27 @@ class RoutedTiming(Value):
 _TIME = r"\d{1,9}(?:\.\d+)?"
 
 
-def parse_utilisation(text: str, where: str = "utilization_routed.rpt") -> RoutedUtilisation:
-    """Read Vivado's utilisation report of a routed design.
+def kind_of(head: str) -> ReportKind | None:
+    """Say what a report is of by its head; None for a kind or a state that is not read."""
+    fields = _fields(head)
+    command = fields.get("Command", "").split()
+    state = fields.get("Design State")
+    if not command or (state is not None and state not in _STATES):
+        return None
+    if command[0] == "report_utilization" and "-hierarchical" not in command:
+        return "utilisation"
+    if command[0] == "report_timing_summary":
+        return "timing summary"
+    return "timing paths" if command[0] == "report_timing" else None
+
+
+def parse_utilisation(text: str, where: str = "utilization_routed.rpt") -> Utilisation:
+    """Read Vivado's utilisation report of a synthesised or routed design.
 
     Raises
     ------
     InvalidSubmissionError
-        It is truncated, of an unknown version, or not of a routed design.
+        It is truncated, of an unknown version, or of a design in another state.
     """
     source = Source(where)
     header = _read_header(text, source, "report_utilization")
@@ -96,7 +131,7 @@ def parse_utilisation(text: str, where: str = "utilization_routed.rpt") -> Route
     for name, number in used.items():
         if number > available[name]:
             raise source.refusal(f"{number} {name} are used of {available[name]} available")
-    return RoutedUtilisation(header=header, used=used, available=available, carry8=carry8)
+    return Utilisation(header=header, used=used, available=available, carry8=carry8)
 
 
 def _sites(text: str, factor: int, site: str, source: Source) -> int:
@@ -116,11 +151,18 @@ def parse_timing(text: str, where: str = "timing_routed.rpt") -> RoutedTiming:
     """
     source = Source(where)
     header = _read_header(text, source, "report_timing")
+    if header.evidence != "post_route":
+        raise source.refusal(
+            "the design is not routed: its delays are guesses of the wires",
+            "Routed",
+            "hand in the reports after route_design",
+        )
     slack, periods = _summary_slack(text), list(_clock_periods(text))
     if slack is None:
         match = re.search(r"^Slack \((?:MET|VIOLATED)\)\s*:\s*(-?[\d.]+)ns", text, re.MULTILINE)
         slack = match[1] if match else None
-        periods = re.findall(rf"^\s*Requirement:\s*({_TIME})ns", text, re.MULTILINE)
+    # A design without a register has no clock: its paths say which delay was asked for.
+    periods = periods or re.findall(rf"^\s*Requirement:\s*({_TIME})ns", text, re.MULTILINE)
     if slack is None or not periods:
         raise source.refusal("it has no worst slack with a clock period", "a timing summary")
     if not re.fullmatch(r"-?\d{1,4}\.\d+", slack):
@@ -154,26 +196,31 @@ def _clock_periods(text: str) -> Iterator[str]:
             yield match[1]
 
 
-def _read_header(text: str, source: Source, command: str) -> RoutedHeader:
-    """Read the head of a Vivado report, which must be of a routed design."""
-    fields = dict(re.findall(r"^\|\s*([A-Z][\w ]*?)\s*:\s*(.*?)\s*$", text[:8000], re.MULTILINE))
+def _fields(text: str) -> dict[str, str]:
+    head = text[:HEAD_BYTES]
+    return dict(re.findall(r"^\|\s*([A-Z][\w ]*?)\s*:\s*(.*?)\s*$", head, re.MULTILINE))
+
+
+def _read_header(text: str, source: Source, command: str) -> DesignHeader:
+    """Read the head of a Vivado report of a design in a known state."""
+    fields = _fields(text)
     if command not in fields.get("Command", ""):
         raise source.refusal("it is not by the expected command", f"a report by `{command}`")
     version = source.version(fields.get("Tool Version"))
-    state = fields.get("Design State")
-    is_routed = state == "Routed" if state else _shows_routing(text, source)
-    if not is_routed:
+    state = fields.get("Design State") or ("Routed" if _shows_routing(text, source) else "")
+    if state not in _STATES:
         raise source.refusal(
             f"the design is {state or 'not said to be routed'}",
-            "Routed",
+            "Routed, or Synthesized for its utilisation",
             "hand in the reports after route_design",
         )
     device = fields.get("Device", "")
     part = device if device.lower().startswith("xc") else f"xc{device}"
-    return RoutedHeader(
+    return DesignHeader(
         version=version,
         part=source.part(part),
         design=source.name(fields.get("Design"), "the design"),
+        evidence=_STATES[state],
     )
 
 

@@ -1,0 +1,1 @@
+"""Boosted jets: energy flow, clustering, matching to heavy particles, constituents."""

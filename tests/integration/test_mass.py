@@ -1,0 +1,121 @@
+"""A challenge that states a mass, a bump hunt and a second simulation: to the card and the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.board.boards import Boards
+from harness.card.files import read_card
+from harness.card.records import ScoreCard
+from harness.data.hdf5_writer import write_events
+from leaderboard_app.static_site import export_site
+from tests.events import toy_file
+from tests.integration.conftest import CommandLine, write_submission
+from tests.mass import LAYOUT, falling, mass_challenge, two_prongs, write_jets
+
+# The angle between the two prongs, which knows nothing of the mass; and the mass itself.
+SCORES = {
+    "blind": "events[:, 1, 1] - events[:, 0, 1]",
+    "sculptor": (
+        "events[:, 0, 0] * events[:, 1, 0] * (np.cosh(events[:, 1, 1] - events[:, 0, 1]) - 1)"
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    line = CommandLine(tmp_path_factory.mktemp("mass"))
+    write_jets(line.folder, 6000, 400)
+    generator = np.random.default_rng(7)
+    other = {"softer": falling(2000, generator) * 0.9, "loud2": generator.normal(405, 12, 300)}
+    for name, masses in other.items():
+        jets = two_prongs(masses, generator)
+        write_events(line.folder / f"{name}.h5", LAYOUT, [jets], n_events=len(jets))
+    challenge = mass_challenge()
+    files = [
+        *challenge.files,
+        toy_file("softer.h5", role="variation", process="softer").model_copy(
+            update={"variation_of": "background"}
+        ),
+        toy_file("loud2.h5", role="variation", process="loud2").model_copy(
+            update={"variation_of": "loud"}
+        ),
+    ]
+    stated = mass_challenge(files=[file.model_dump(mode="json") for file in files])
+    document = {"schema": 1, "challenges": [stated.model_dump(mode="json")]}
+    line.manifest.write_text(json.dumps(document), encoding="utf-8")
+    own = ("--manifest", line.manifest)
+    done = line.here("fetch", "toy", *own, "--from", line.folder, "--trust-first-use")
+    assert done.returncode == 0, done.stderr
+    for team, score in SCORES.items():
+        code = f"import numpy as np\n\n\ndef score(events):\n    return {score}\n"
+        folder = write_submission(line.folder / team, model=code, division="open")
+        done = line("score", folder, "--challenge", "toy", *own)
+        assert done.returncode == 0, done.stderr
+    return line
+
+
+def card_of(line: CommandLine, team: str) -> ScoreCard:
+    (path,) = (line.folder / "results" / "toy" / team).glob("*.json")
+    return read_card(path)
+
+
+def test_a_score_that_is_the_mass_is_seen_to_sculpt(scored: CommandLine) -> None:
+    found = {team: card_of(scored, team).float_physics.mass for team in SCORES}
+    for mass in found.values():
+        assert [one.background_efficiency for one in mass.spectra] == [1.0, 0.1, 0.05]
+        assert [one.name for one in mass.regions] == ["all", "inside", "outside"]
+    blind, sculptor = (found[team].spectra[1].distance for team in SCORES)
+    assert blind.interval.lower == 0.0
+    assert sculptor.interval.lower > 0.3
+    means = [one.mean for one in found["sculptor"].profile if isinstance(one.mean, float)]
+    assert means == sorted(means)
+    hunt = found["sculptor"].hunts[1]
+    assert hunt.background.goodness < 0.05, "no smooth function fits what the cut leaves"
+    assert all(one.counts["background"] for one in found["blind"].spectra)
+
+
+def test_the_injected_bump_is_found_where_it_is(scored: CommandLine) -> None:
+    mass = card_of(scored, "blind").float_physics.mass
+    uncut = mass.hunts[0]
+    spectrum = mass.spectra[0]
+    n_background = sum(spectrum.counts["background"]) + sum(spectrum.beyond["background"])
+    assert uncut.injected["loud"].n_injected == round(0.02 * n_background)
+    assert uncut.injected["loud"].scan.stated.z > uncut.background.stated.z + 1.0
+    assert uncut.injected["loud"].expected_z > 2.0
+
+
+def test_the_second_simulation_is_compared_without_being_asked_for(scored: CommandLine) -> None:
+    variations = {one.name: one for one in card_of(scored, "sculptor").stress.variations}
+    background, signal = variations["softer"], variations["loud2"]
+    (at,) = (one for one in background.rates if one.fpr == 0.01)
+    assert at.drift.interval.upper < 0.0, "a softer spectrum passes less"
+    assert background.auc["loud"].after.value > background.auc["loud"].before.value
+    assert signal.rates == ()
+    assert set(signal.signal_rates) == {"0.01", "0.1"}
+    assert (
+        signal.signal_rates["0.1"].difference.lower
+        < 0
+        < signal.signal_rates["0.1"].difference.upper
+    )
+
+
+def test_terminal_and_pages_show_it(scored: CommandLine, tmp_path: Path) -> None:
+    (path,) = (scored.folder / "results" / "toy" / "sculptor").glob("*.json")
+    done = scored.here("show", path)
+    assert done.returncode == 0, done.stderr
+    for words in ("mass", "bump hunt", "second simulation"):
+        assert words in done.stdout.lower()
+    export_site(Boards(scored.folder / "results"), tmp_path / "site")
+    text = "".join(page.read_text("utf-8") for page in (tmp_path / "site" / "toy").rglob("*.html"))
+    for title in (
+        "Mass behind the cut",
+        "Bump hunt",
+        "Significance improvement",
+        "Second simulation",
+    ):
+        assert title in text, title
