@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.card.records import Physics
 from harness.challenge import BumpHunt, Challenge, ConstituentLayout, MassObservable, StatedTarget
 from harness.data.hdf5_writer import write_events
+from harness.metrics.evaluate import evaluate
 from harness.metrics.scores import Sample, rank_samples
 from tests.events import make_challenge, toy_file
 
@@ -85,3 +88,27 @@ def samples_of(scores: dict[str, NDArray[np.float64]]) -> dict[str, Sample]:
         )
         for (name, values), one in zip(scores.items(), ranked, strict=True)
     }
+
+
+@cache
+def mass_physics(slope: float = 0.0) -> Physics:
+    """Return the physics of a score that rises with the mass by `slope`; it knows the signal."""
+    generator = np.random.default_rng(1)
+    masses = {"background": falling(5000, generator), "loud": generator.normal(405.0, 12.0, 400)}
+    scores = {
+        name: generator.normal(1.5 * (name == "loud"), 1.0, len(one)) + slope * one / 100.0
+        for name, one in masses.items()
+    }
+    hashes = {name: np.arange(len(one), dtype=np.uint64) * 7 for name, one in masses.items()}
+    return evaluate(
+        scores["background"],
+        {"loud": scores["loud"]},
+        background_hashes=hashes["background"],
+        signal_hashes={"loud": hashes["loud"]},
+        false_positive_rates=(1e-2, 1e-1),
+        working_point=1e-2,
+        seed=3,
+        arithmetic="float",
+        mass=MASS,
+        masses=masses,
+    )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import EVENTS_NAME, cache_root, find_cached, open_ids, process_folder
+from harness.data.pandas_hdf5 import opened_table
 from harness.errors import DataError, UsageError
 
 
@@ -21,8 +22,8 @@ class Box:
 
     Attributes
     ----------
-    max_latency_us : float
-        Limit of the challenge.
+    max_latency_us : float or None
+        Limit of the challenge; None where it has no FPGA.
     ids : int64 array or None
         ``EvtId`` of its events, in their order; None if they are not known here.
     events : Path or None
@@ -34,7 +35,7 @@ class Box:
     title: str
     n_events: int
     working_point: float
-    max_latency_us: float
+    max_latency_us: float | None
     ids: NDArray[np.int64] | None
     events: Path | None = None
     missing: str = ""
@@ -56,21 +57,23 @@ def count_named(working_point: float, n_events: int) -> int:
     return int(Fraction(repr(float(working_point))) * n_events)
 
 
-def latency_limit_us(rules: Challenge) -> float:
-    """Return the limit of the latency that a result file states.
+def latency_limit_us(rules: Challenge) -> float | None:
+    """Return the limit of the latency that a result file states; None without an FPGA."""
+    return None if rules.fpga is None else rules.fpga.max_latency_ns / 1000.0
+
+
+def count_of(rules: Challenge, path: Path) -> int:
+    """Count the events of the file of a box, in the format of the challenge's files.
 
     Raises
     ------
-    UsageError
-        The challenge has no FPGA.
+    DataError
+        It is no such file.
     """
-    if rules.fpga is None:
-        raise UsageError(
-            f"{rules.name} has no FPGA among its targets",
-            expected="a target of the kind fpga: a result states its latency",
-            fix="take a challenge of a trigger's firmware",
-        )
-    return rules.fpga.max_latency_ns / 1000.0
+    if rules.columns is not None:
+        with opened_table(path) as table:
+            return table.n_rows
+    return hdf5.count_events(path, rules.layout)
 
 
 def find_box(rules: Challenge, path: Path | None, cache: Path | None) -> Box:
@@ -84,7 +87,9 @@ def find_box(rules: Challenge, path: Path | None, cache: Path | None) -> Box:
         The file is no such file, or it is not known how many events the box has.
     """
     if path is not None:
-        n_events = hdf5.count_events(path, rules.layout)
+        n_events = count_of(rules, path)
+        if rules.columns is not None:
+            return _box(rules, path.name, n_events, ids=np.arange(n_events, dtype=np.int64))
         ids = hdf5.read_ids(path, n_events)
         return _box(rules, path.name, n_events, ids=ids)
     file = next((file for file in rules.files if file.role == "blackbox"), None)

@@ -88,6 +88,8 @@ def make_blackbox(
     secret: Secret,
     n_events: int | None = None,
     files: Mapping[str, Path] | None = None,
+    masses_gev: Mapping[str, float] | None = None,
+    luminosity_fb: float | None = None,
     manifests: Sequence[Path] = (),
     cache: Path | None = None,
     progress: Progress = no_progress,
@@ -99,11 +101,15 @@ def make_blackbox(
     challenge : str
         Gives the layout, the working point and, if no file is named, the test events.
     fractions : mapping of process to float
-        Share of each signal in the box.
+        Share of each signal in the box; empty for a box without new physics.
     out, key_path : Path
         The new files of the box and its key.
     n_events : int, optional
         Events of the box; None: as many as the sources allow.
+    masses_gev : mapping of process to float, optional
+        Mass of the new particle of each signal, where answers are asked for it.
+    luminosity_fb : float, optional
+        Integrated luminosity that the box stands for [1/fb], for answers with a cross-section.
     files : mapping of process to Path, optional
         HDF5 files to take the events from; ``background`` names that of the background.
 
@@ -115,6 +121,8 @@ def make_blackbox(
     check_secret(secret)
     for path in (out, key_path):
         check_new(path)
+    if unknown := set(masses_gev or {}) - set(fractions):
+        raise UsageError(f"a mass of {min(unknown)}", expected="of a signal of the box")
     rules = load_manifest(*manifests).challenge(challenge)
     background, signals = find_sources(rules, fractions, files or {}, cache)
     contents = plan_contents(
@@ -125,7 +133,7 @@ def make_blackbox(
         rules, background, signals, contents, out, generator=generator, progress=progress
     )
     try:
-        key = key_of(rules, box, signals)
+        key = key_of(rules, box, signals, masses_gev, luminosity_fb)
         seal_key(key, secret, key_path)
     except BaseException:
         out.unlink(missing_ok=True)
@@ -185,10 +193,10 @@ def _check_fractions(fractions: Mapping[str, float]) -> None:
                 f"the share of {name} in the box is {fraction:g}", expected="0 < share < 1"
             )
     total = sum(fractions.values())
-    if not fractions or total >= 1.0:
+    if total >= 1.0:
         raise UsageError(
             f"the shares of the signals add up to {total:g}",
-            expected="at least one signal, and less than 1 for all together",
+            expected="less than 1 for all together",
         )
 
 
@@ -304,8 +312,15 @@ def _write_mixed(
         )
 
 
-def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[BoxSource]) -> BoxKey:
+def key_of(
+    challenge: Challenge,
+    box: MadeBox,
+    signals: Sequence[BoxSource],
+    masses_gev: Mapping[str, float] | None = None,
+    luminosity_fb: float | None = None,
+) -> BoxKey:
     """Return the key of a box that was made."""
+    masses_gev = masses_gev or {}
     titles = {signal.process: signal.title for signal in signals}
     return BoxKey(
         challenge=challenge.name,
@@ -319,11 +334,13 @@ def key_of(challenge: Challenge, box: MadeBox, signals: Sequence[BoxSource]) -> 
         working_point=challenge.working_point,
         n_allowed=count_named(challenge.working_point, box.contents.n_events),
         max_latency_us=latency_limit_us(challenge),
+        luminosity_fb=luminosity_fb,
         signals=tuple(
             KeySignal(
                 process=name,
                 title=titles[name],
                 n_events=len(ids),
+                mass_gev=masses_gev.get(name),
                 packed_ids=base64.b64encode(ids.astype("<i8").tobytes()).decode(),
             )
             for name, ids in box.event_ids.items()

@@ -267,7 +267,7 @@ def _declared_remarks(result: ResultFile, box: Box) -> Iterator[str]:
             yield f"{name} is {value:g}: negative"
         elif UNITS[name] == "%" and value > 100:
             yield f"{name} is {value:g} % of the device: more than all of it"
-        elif name == "Latency" and value > box.max_latency_us:
+        elif name == "Latency" and box.max_latency_us and value > box.max_latency_us:
             yield (
                 f"Latency is {value:g} µs, over the challenge's limit of "
                 f"{box.max_latency_us:g} µs; the attribute is in µs, not ns"

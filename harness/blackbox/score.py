@@ -15,7 +15,7 @@ from harness.blackbox.seal import BoxKey, Secret, open_key
 from harness.card.records import Count, Interval, IsolationKind, Probability
 from harness.challenge import Name, Value
 from harness.data.cache import cache_root
-from harness.errors import InvalidSubmissionError
+from harness.errors import InvalidSubmissionError, UsageError
 from harness.metrics.intervals import clopper_pearson
 from harness.sandbox import open_tried_workspace
 
@@ -122,10 +122,17 @@ def score_result(result: ResultFile, key: BoxKey) -> BoxScore:
     InvalidSubmissionError
         The result names too many events, none, one twice or one that is not in the box: all
         faults are reported, and nothing is counted.
+    UsageError
+        The box holds no signal.
     """
     check = check_result(result, box_of(key))
     if check.faults:
         raise InvalidSubmissionError(*check.faults)
+    if not key.signals:
+        raise UsageError(
+            f"{key.box_name} holds no signal: there are no events to find",
+            fix="score claims: harness blackbox open",
+        )
     n_named = len(result.ids)
     signals = [
         _found(signal.title, signal.process, signal.ids, result, key) for signal in key.signals

@@ -57,12 +57,15 @@ class KeySignal(Value):
     ----------
     packed_ids : str
         ``EvtId`` of its events, rising: base64 of little-endian int64.
+    mass_gev : float or None
+        Of the new particle, where answers are asked for it.
     """
 
     process: Name
     title: str
     n_events: int = Field(ge=1)
     packed_ids: str
+    mass_gev: Positive | None = Field(default=None, exclude_if=lambda mass: mass is None)
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -92,6 +95,12 @@ class BoxKey(Value):
         Events of the box; their ``EvtId`` are 0 to n_events - 1.
     n_allowed : int
         Events that a result may name.
+    max_latency_us : float or None
+        None where the challenge has no FPGA.
+    luminosity_fb : float or None
+        Integrated luminosity that the box stands for [1/fb].
+    signals : tuple of KeySignal
+        Empty for a box without new physics.
     """
 
     version: Literal[1] = 1
@@ -105,8 +114,9 @@ class BoxKey(Value):
     n_events: int = Field(ge=1)
     working_point: Positive
     n_allowed: int = Field(ge=1)
-    max_latency_us: Positive
-    signals: tuple[KeySignal, ...] = Field(min_length=1)
+    max_latency_us: Positive | None
+    luminosity_fb: Positive | None = Field(default=None, exclude_if=lambda value: value is None)
+    signals: tuple[KeySignal, ...]
 
     @property
     def n_signal(self) -> int:

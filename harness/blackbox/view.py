@@ -8,10 +8,12 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.blackbox.answer import Answer
+from harness.blackbox.claim import Claim
 from harness.blackbox.make import SealedBox
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import SELF_DECLARED, UNITS, DeclaredFigures, ImportedResult
 from harness.blackbox.score import BoxScore, FoundSignal
+from harness.blackbox.seal import BoxKey
 from harness.card.terminal import DASH, bytes_text, remark, table, with_interval
 from harness.card.text import plain
 
@@ -39,6 +41,31 @@ def box_view(sealed: SealedBox) -> RenderableType:
     )
     drawn = table(title, ("what", "events", "share of the box"), rows)
     return Group(drawn, *map(Text, lines))
+
+
+def key_view(key: BoxKey) -> RenderableType:
+    """Draw what the sealed key of a box of others holds."""
+    rows = [
+        (one.title, f"{one.n_events:,}", DASH if one.mass_gev is None else f"{one.mass_gev:,g}")
+        for one in key.signals
+    ] or [("no signal", "0", DASH)]
+    title = f"{key.box_name}: {key.n_events:,} events, {key.box_checksum}"
+    return table(title, ("signal", "events", "mass [GeV]"), rows)
+
+
+def claim_view(claim: Claim) -> RenderableType:
+    """Draw what a team claims of a box."""
+    said = "new physics" if claim.new_physics else "no new physics"
+    rows = [
+        (name, f"{one.value:,g}", f"{one.uncertainty:,g}")
+        for name, one in (
+            ("mass [GeV]", claim.mass_gev),
+            ("events", claim.n_events),
+            ("cross-section [fb]", claim.cross_section_fb),
+        )
+        if one is not None
+    ]
+    return table(f"{claim.team}, {claim.challenge}: {said}", ("claim", "value", "±"), rows)
 
 
 def box_score_view(score: BoxScore) -> RenderableType:

@@ -75,7 +75,11 @@ def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None
     return edges
 
 
-_ADDED = ("added_lower", "added_upper", "added_pure", "fpr_added")
+_ADDED = (
+    *("added_lower", "added_upper"),
+    *("added_pure", "added_pure_lower", "added_pure_upper"),
+    "fpr_added",
+)
 
 
 def _added_names(board: Board) -> list[str]:
@@ -93,7 +97,8 @@ def _added_values(row: BoardRow, board: Board) -> list[str | float | int | None]
     pure = None if isinstance(found.added, NotMeasured) else found.added
     cells = [found.signals[name] for name in board.signals]
     edges = [edge for cell in cells for edge in (cell.value, cell.lower, cell.upper)]
-    return [found.lower, found.upper, pure, found.fpr_added, *edges]
+    spans = [found.lower, found.upper, pure, found.added_lower, found.added_upper]
+    return [*spans, found.fpr_added, *edges]
 
 
 def _rate_names(board: Board) -> list[str]:

@@ -38,7 +38,7 @@ def n_replicates(card: ScoreCard) -> set[int]:
         for replicates in (
             physics.replicates,
             physics.merit.replicates if physics.merit else {},
-            physics.menu.replicates if physics.menu else {},
+            *((physics.menu.replicates, physics.menu.pure_replicates) if physics.menu else ()),
         )
         for values in replicates.values()
         if values

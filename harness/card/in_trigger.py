@@ -76,10 +76,19 @@ class MenuGain(Value):
     replicates : mapping of signal to tuple of float
         What is added at the challenge's working point, as total rate, in each of the keyed
         bootstrap replicates, as in `Physics`.
+    pure_replicates : mapping of signal to tuple of float
+        The same as added rate; cards of older scorers have none.
     """
 
     points: tuple[AddedPoint | UnreachedAddedPoint, ...]
     replicates: dict[Name, tuple[Probability, ...]]
+    pure_replicates: dict[Name, tuple[Probability, ...]] = Field(
+        default_factory=dict, exclude_if=lambda found: not found
+    )
+
+    def replicates_of(self, fixed: Literal["total", "added"]) -> dict[Name, tuple[float, ...]]:
+        """Return the replicates where that rate is kept."""
+        return self.replicates if fixed == "total" else self.pure_replicates
 
     def at(self, fpr: float, fixed: Literal["total", "added"]) -> AddedPoint | UnreachedAddedPoint:
         """Return what is added where that rate is kept at `fpr`.

@@ -86,12 +86,15 @@ class SicPoints(Value):
     ----------
     fpr, tpr : tuple of float
         At each cut, FPR rising.
+    value : tuple of float
+        TPR over the square root of the FPR.
     lower, upper : tuple of float
-        95 % interval of the TPR over the square root of the FPR, at each FPR by itself.
+        95 % interval of `value`, at each FPR by itself.
     """
 
     fpr: tuple[Probability, ...]
     tpr: tuple[Probability, ...]
+    value: tuple[float, ...]
     lower: tuple[float, ...]
     upper: tuple[float, ...]
 
@@ -114,7 +117,7 @@ class RegionSignal(Value):
     ----------
     n_events : int
         Test events of the signal in the region; too few: there are no figures.
-    largest : SignalFigure or NotMeasured
+    largest : SicAt or NotMeasured
         The largest SIC with enough background.
     """
 
@@ -237,6 +240,8 @@ class MassFigures(Value):
     ----------
     edges : tuple of float
         Of the bins of spectra; one more than there are bins.
+    overall : MeanMass
+        Of all background.
     profile : tuple of MeanMass
         From the lowest scores to the highest.
     spectra : tuple of Spectrum
@@ -249,6 +254,7 @@ class MassFigures(Value):
     unit: Annotated[str, Field(max_length=16)]
     edges: tuple[float, ...]
     window: tuple[float, float] | None = None
+    overall: MeanMass
     profile: tuple[MeanMass, ...]
     spectra: tuple[Spectrum, ...]
     regions: tuple[Region, ...]

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.card.declared import declared_facts
+from harness.card.mass_view import mass_view, second_simulation_view
 from harness.card.records import (
     Cost,
     Figure,
@@ -67,12 +68,13 @@ def card_view(card: ScoreCard) -> RenderableType:
 
 
 def _trigger_view(card: ScoreCard) -> list[RenderableType]:
-    """Draw what the scores that count do inside the trigger."""
+    """Draw what the scores that count do inside the trigger, and to the mass."""
     scores = (card.firmware_physics, card.float_physics)
     physics = next((one for one in scores if not isinstance(one, NotMeasured)), None)
     if physics is None:
         return []
-    return trigger_view(physics, card.challenge.working_point, card.challenge.merit)
+    shown = trigger_view(physics, card.challenge.working_point, card.challenge.merit)
+    return [*shown, *([] if physics.mass is None else mass_view(physics.mass))]
 
 
 def _heading(card: ScoreCard) -> Panel:
@@ -328,9 +330,11 @@ def _stress_view(card: ScoreCard) -> list[RenderableType]:
         Heading(title="selected", rank=1),
     )
     variations = card.stress.variations
-    rows = [row for variation in variations for row in _variation_rows(variation, merit)]
+    others = [one for one in variations if getattr(one, "variation_of", None) is None]
+    rows = [row for variation in others for row in _variation_rows(variation, merit)]
     title = f"rate at fixed thresholds ({card.stress.arithmetic})"
-    return [FittingTable(title=title, headings=headings, rows=rows)]
+    rates = [FittingTable(title=title, headings=headings, rows=rows)] if rows else []
+    return [*rates, *second_simulation_view(card.stress)]
 
 
 def _variation_rows(

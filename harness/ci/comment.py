@@ -382,16 +382,18 @@ def _added(physics: Physics, contest: Contest) -> str:
     found = added_at(physics, contest, contest.working_point)
     if isinstance(found, NotMeasured):
         return ""
-    span = ""
-    if found.lower is not None and found.upper is not None:
-        span = f" ({percent(found.lower)} – {percent(found.upper)})"
-    pure = ""
+    span, pure = _span_text(found.lower, found.upper), ""
     if not isinstance(found.added, NotMeasured):
-        pure = f", {percent(found.added)} where the rate that it adds is fixed"
+        pure_span = _span_text(found.added_lower, found.added_upper)
+        pure = f", {percent(found.added)}{pure_span} where the rate that it adds is fixed"
     return (
         f"\n\nAdded to the menu, over the signals: {percent(found.total)}{span} where its total "
         f"rate is fixed{pure}."
     )
+
+
+def _span_text(lower: float | None, upper: float | None) -> str:
+    return "" if lower is None or upper is None else f" ({percent(lower)} – {percent(upper)})"
 
 
 def _passing(physics: Physics, contest: Contest) -> str:

@@ -52,9 +52,19 @@ def blackbox() -> None:
     "--signal",
     "shares",
     multiple=True,
-    required=True,
     metavar="NAME=SHARE",
     help="A signal, and the share of the box that it is to be; may be given again.",
+)
+@click.option("--no-signal", is_flag=True, help="A box of background alone.")
+@click.option(
+    "--mass",
+    "masses",
+    multiple=True,
+    metavar="NAME=GEV",
+    help="Mass of a signal's new particle, for answers that claim one.",
+)
+@click.option(
+    "--luminosity", "luminosity_fb", type=float, help="Of the box [1/fb], for a cross-section."
 )
 @click.option(
     "--from",
@@ -73,8 +83,12 @@ def blackbox() -> None:
 @json_option
 def make(
     challenge: str,
+    *,
     manifests: tuple[Path, ...],
     shares: tuple[str, ...],
+    no_signal: bool,
+    masses: tuple[str, ...],
+    luminosity_fb: float | None,
     sources: tuple[str, ...],
     n_events: int | None,
     out: Path,
@@ -88,7 +102,9 @@ def make(
     from harness.blackbox.view import box_view
     from harness.cli.progress import progress_bars
 
-    fractions = {name: _share(name, text) for name, text in _pairs(shares, "--signal").items()}
+    fractions = {n: _number("--signal", n, v) for n, v in _pairs(shares, "--signal").items()}
+    if bool(fractions) == no_signal:
+        raise UsageError("give --signal NAME=SHARE, or --no-signal for a box of background alone")
     secret = _secret(passphrase_file, key_file, ask=lambda: _ask(is_new=True))
     with progress_bars() as progress:
         sealed = make_blackbox(
@@ -98,6 +114,8 @@ def make(
             key_path=key_path,
             secret=secret,
             n_events=n_events,
+            masses_gev={n: _number("--mass", n, v) for n, v in _pairs(masses, "--mass").items()},
+            luminosity_fb=luminosity_fb,
             files={name: Path(path) for name, path in _pairs(sources, "--from").items()},
             manifests=manifests,
             progress=progress,
@@ -136,6 +154,121 @@ def score_box(
         isolation=isolation,
     )
     print_result(scored, box_score_view(scored), as_json=as_json)
+
+
+@blackbox.command()
+@click.argument("challenge")
+@manifest_option
+@click.option("--box", "box_path", type=FILE, required=True, help="The box, as it was published.")
+@click.option(
+    "--master-key", type=FILE, required=True, help="Text: 0 or 1 on a line for each event."
+)
+@click.option("--process", default="signal", show_default=True, help="Name of its signal.")
+@click.option("--title", help="How the signal is printed. [default: its name]")
+@click.option("--mass", "mass_gev", type=float, help="Of the new particle [GeV].")
+@click.option("--luminosity", "luminosity_fb", type=float, help="Of the box [1/fb].")
+@click.option("--key", "out", type=FILE, required=True, help="Where the sealed key is written.")
+@_passphrase_option
+@_key_file_option
+@json_option
+def adopt(
+    challenge: str,
+    *,
+    manifests: tuple[Path, ...],
+    box_path: Path,
+    master_key: Path,
+    process: str,
+    title: str | None,
+    mass_gev: float | None,
+    luminosity_fb: float | None,
+    out: Path,
+    passphrase_file: Path | None,
+    key_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Make the sealed key of a box of others from its master key, as the LHC Olympics has."""
+    from harness.blackbox.master_key import KnownSignal, seal_master_key
+    from harness.blackbox.view import key_view
+    from harness.data.manifest import load_manifest
+
+    key = seal_master_key(
+        load_manifest(*manifests).challenge(challenge),
+        box_path,
+        master_key,
+        KnownSignal(process=process, title=title or process, mass_gev=mass_gev),
+        out=out,
+        secret=_secret(passphrase_file, key_file, ask=lambda: _ask(is_new=True)),
+        luminosity_fb=luminosity_fb,
+    )
+    print_result(key.model_dump(mode="json", exclude={"signals"}), key_view(key), as_json=as_json)
+
+
+@blackbox.command("check")
+@click.argument("claim", type=FILE)
+@json_option
+def check_claim(claim: Path, as_json: bool) -> None:
+    """Read an answer, CLAIM.yaml, and say everything that is wrong with it."""
+    from harness.blackbox.claim import read_claim
+    from harness.blackbox.view import claim_view
+
+    found = read_claim(claim)
+    print_result(found, claim_view(found), as_json=as_json)
+
+
+@blackbox.command("open")
+@click.argument("claims", nargs=-1, type=FILE, metavar="CLAIM...")
+@click.option(
+    "--key", "key_path", type=FILE, required=True, help="The sealed key of the black box."
+)
+@_box_option
+@_passphrase_option
+@_key_file_option
+@results_option
+@json_option
+def open_box(
+    claims: tuple[Path, ...],
+    key_path: Path,
+    box_path: Path | None,
+    passphrase_file: Path | None,
+    key_file: Path | None,
+    results: Path,
+    as_json: bool,
+) -> None:
+    """Score all answers to a box by its key, and show them and the truth on the board."""
+    from harness.blackbox.claim import open_box as open_it
+    from harness.board.view import opened_view
+
+    opened, path = open_it(
+        claims,
+        key_path=key_path,
+        secret=_secret(passphrase_file, key_file, ask=lambda: _ask_for(key_path)),
+        results=results,
+        box_path=box_path,
+    )
+    print_result(opened, opened_view(opened), as_json=as_json)
+    tell(f"written to {path}")
+
+
+@blackbox.command()
+@click.argument("challenge")
+@results_option
+@json_option
+def answers(challenge: str, results: Path, as_json: bool) -> None:
+    """Show the answers to the boxes of CHALLENGE that were opened."""
+    from harness.board.answers import read_opened
+    from harness.board.view import opened_view
+    from harness.cli.output import print_json
+
+    found = read_opened(results, challenge)
+    if not found:
+        raise UsageError(
+            f"no box of {challenge} was opened", fix="harness blackbox open CLAIM... --key KEY"
+        )
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in found])
+        return
+    for one in found:
+        print_result(one, opened_view(one), as_json=False)
 
 
 @click.command("import")
@@ -246,11 +379,13 @@ def _pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     return found
 
 
-def _share(name: str, text: str) -> float:
+def _number(option: str, name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"--signal {name}={text}", expected="a number between 0 and 1") from None
+        raise UsageError(
+            f"{option} {name}={text}", expected=f"a number: {option} NAME=0.5"
+        ) from None
 
 
 def _secret(

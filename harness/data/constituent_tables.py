@@ -62,6 +62,8 @@ def open_table_source(
         chunks=((events, None) for events in reading.events(n_events)),
         n_events=n_events,
         checksum=checksum,
+        # A result names the events of a box by their rows.
+        ids=np.arange(n_events, dtype=np.int64) if file.role == "blackbox" else None,
         parts=np.full(n_events, part, np.int8) if has_parts(challenge, file) else None,
         reading=lambda: reading.report(piece, n_events),
     )
@@ -77,7 +79,9 @@ def read_rows(challenge: Challenge, path: Path, rows: slice) -> NDArray[np.float
     assert challenge.columns is not None
     piece = DataFile(name=path.name, role="background", process="any", title="any")
     layout = ConstituentLayout(n_constituents=challenge.columns.n_constituents)
-    reading = _Reading(path=path, layout=layout, columns=challenge.columns, piece=piece)
+    reading = _Reading(
+        path=path, layout=layout, columns=challenge.columns, piece=piece, labels=frozenset()
+    )
     with opened_table(path) as table:
         return reading.of_rows(table, rows)
 

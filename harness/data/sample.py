@@ -9,8 +9,8 @@ The file holds, for each process, chunks of events; a chunk holds byte streams, 
 zstd: for each kind of object the number of objects per event, and for each slot and feature the
 values of the events that fill the slot, in two byte planes and one plane of packed low bits. pT is
 stored as the (never negative) difference to the slot before. Empty slots cost nothing. Constituents
-are encoded by `harness.data.sample_constituents`, images by `harness.data.sample_images`, in the
-coding that the header states. What the challenge knows beside the events follows them, see
+are encoded by `harness.data.sample_constituents`, images by `harness.data.sample_images`, which the
+header states. What the challenge knows beside the events follows them, see
 `harness.data.sample_columns`.
 """
 
@@ -115,8 +115,9 @@ def encode_chunk(steps: Steps, layout: EventLayout) -> bytes:
         holds an angle.
     """
     coding = coding_of(layout)
-    is_relative = coding.is_relative
-    return _packed(constituent_streams(steps, coding) if is_relative else _streams(steps, layout))
+    if coding.is_relative:
+        return _packed(constituent_streams(steps, coding))
+    return _packed(_streams(steps, layout))
 
 
 def _packed(streams: Iterator[bytes]) -> bytes:

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 MIN_EVENTS = 50
 # At least so many bins on each side of a window: the fit goes on to both sides.
 _MARGIN = 3
-_MAX_WINDOWS = 40
+_MAX_WINDOWS = 20
 N_TOYS = 500
 # With fewer toys beyond it the global probability is extrapolated.
 _MIN_BEYOND = 10

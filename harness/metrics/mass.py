@@ -15,7 +15,14 @@ from harness.metrics.intervals import clopper_pearson
 from harness.metrics.rates import BACKGROUND
 from harness.metrics.regions import measure_regions
 from harness.metrics.scores import Sample
-from harness.metrics.sculpting import binned, cut_at, is_passing, mean_by_score, spectra_behind_cuts
+from harness.metrics.sculpting import (
+    binned,
+    cut_at,
+    is_passing,
+    mean_by_score,
+    mean_mass,
+    spectra_behind_cuts,
+)
 from harness.metrics.significance import local_significance
 from harness.metrics.working_point import Cut
 
@@ -47,12 +54,14 @@ def measure_mass(
     """
     generator = np.random.default_rng(seed)
     edges = mass.edges
+    known = masses[BACKGROUND][np.isfinite(masses[BACKGROUND])]
     lost = {name: int((~np.isfinite(one)).sum()) for name, one in masses.items()}
     return MassFigures(
         title=mass.title,
         unit=mass.unit,
         edges=edges,
         window=mass.window,
+        overall=mean_mass(known, 1.0, 0.0),
         profile=mean_by_score(samples[BACKGROUND], masses[BACKGROUND]),
         spectra=spectra_behind_cuts(
             samples, masses, edges, mass.background_efficiencies, generator

@@ -168,27 +168,26 @@ def measure_menu(
     """Measure what is added to the menu at each of `fprs`, as total and as added rate."""
     by_fixed = {
         fixed: measure_added(
-            found,
-            fprs,
-            fixed=fixed,
-            kept=working_point if fixed == "total" else None,
-            seed=seed,
-            dealings=dealings,
+            found, fprs, fixed=fixed, kept=working_point, seed=seed, dealings=dealings
         )
         for fixed in FIXED
     }
-    total = by_fixed["total"].replicates
+    kept = {
+        fixed: {
+            name: tuple(rates.tolist())
+            for (fpr, name), rates in added.replicates.items()
+            if fpr == working_point
+        }
+        for fixed, added in by_fixed.items()
+    }
     return MenuGain(
         points=tuple(
             _record(point, measured, fixed, added.found)
             for fixed, added in by_fixed.items()
             for point, measured in zip(added.points, added.measured, strict=True)
         ),
-        replicates={
-            name: tuple(rates.tolist())
-            for (fpr, name), rates in total.items()
-            if fpr == working_point
-        },
+        replicates=kept["total"],
+        pure_replicates=kept["added"],
     )
 
 

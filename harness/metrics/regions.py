@@ -176,6 +176,7 @@ def sic_points(points: RocPoints, *, n_background: int, n_signal: int) -> SicPoi
     return SicPoints(
         fpr=points.fpr,
         tpr=points.tpr,
+        value=tuple((np.array(points.tpr) / root).tolist()),
         lower=tuple((lower / root).tolist()),
         upper=tuple((upper / root).tolist()),
     )

@@ -64,12 +64,13 @@ def mean_by_score(background: Sample, masses: Floats) -> tuple[MeanMass, ...]:
     for loose, tight in pairwise(passes):
         inside = masses[loose & ~tight & is_known]
         if len(inside):
-            bins.append(_mean(inside, float(loose.mean()), float(tight.mean())))
+            bins.append(mean_mass(inside, float(loose.mean()), float(tight.mean())))
     last = masses[passes[-1] & is_known]
-    return (*bins, *([_mean(last, float(passes[-1].mean()), 0.0)] if len(last) else []))
+    return (*bins, *([mean_mass(last, float(passes[-1].mean()), 0.0)] if len(last) else []))
 
 
-def _mean(masses: Floats, loose: float, tight: float) -> MeanMass:
+def mean_mass(masses: Floats, loose: float, tight: float) -> MeanMass:
+    """Return the mean of the masses between two cuts, with Student's 95 % interval."""
     n = len(masses)
     if n < _MIN_MEAN:
         why = NotMeasured(not_measured=f"{n} events: an interval needs {_MIN_MEAN}")

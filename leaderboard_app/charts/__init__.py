@@ -13,11 +13,13 @@ from leaderboard_app.charts.distributions import composition, distribution, scor
 from leaderboard_app.charts.events import event_display, image_display, occupancy, sums_of_images
 from leaderboard_app.charts.firmware import PartUse, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
+from leaderboard_app.charts.mass import Band, bands, means, spectrum
 from leaderboard_app.charts.rates import by_condition, rates
 from leaderboard_app.charts.roc import Curve, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
 
 __all__ = [
+    "Band",
     "Curve",
     "Mark",
     "Measured",
@@ -25,6 +27,7 @@ __all__ = [
     "Palette",
     "PartUse",
     "TradePoint",
+    "bands",
     "by_condition",
     "composition",
     "distribution",
@@ -32,11 +35,13 @@ __all__ = [
     "event_display",
     "history",
     "image_display",
+    "means",
     "occupancy",
     "rates",
     "resources",
     "roc",
     "score_histogram",
+    "spectrum",
     "stages",
     "sums_of_images",
     "trade_off",

@@ -23,7 +23,10 @@ def stress_section(card: ScoreCard) -> Section:
     if isinstance(card.stress, NotMeasured):
         return Section(title="")
     fpr, merit = card.challenge.working_point, card.challenge.merit
-    made = [one for one in card.stress.variations if isinstance(one, Variation)]
+    variations = [one for one in card.stress.variations if not _is_second(one)]
+    made = [one for one in variations if isinstance(one, Variation)]
+    if not variations:
+        return Section(title="")
     at_point = {one.name: _at(one, fpr) for one in made}
     point = point_at(shown_physics(card), fpr)
     blocks: list[Block] = []
@@ -45,7 +48,7 @@ def stress_section(card: ScoreCard) -> Section:
         blocks.append(_table(made, merit))
     blocks += [
         Note(text=f"{one.title}: not measured: {one.not_measured}", tone="warn")
-        for one in card.stress.variations
+        for one in variations
         if isinstance(one, SkippedVariation)
     ]
     if made:
@@ -57,6 +60,11 @@ def stress_section(card: ScoreCard) -> Section:
         columns=2,
         blocks=tuple(blocks),
     )
+
+
+def _is_second(one: Variation | SkippedVariation) -> bool:
+    """Whether it is a second simulation of a process, which has a section of its own."""
+    return isinstance(one, Variation) and one.variation_of is not None
 
 
 def _at(variation: Variation, fpr: float) -> StressedRate | None:

@@ -16,6 +16,7 @@ from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
 from leaderboard_app.views.firmware import cost_section, firmware_sections, target_sections
 from leaderboard_app.views.in_trigger import added_section, profile_section, stability_sections
+from leaderboard_app.views.mass import mass_sections, second_section
 from leaderboard_app.views.physics import physics_sections, rate_section
 from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
@@ -33,6 +34,8 @@ def submission_sections(subject: Subject) -> list[Section]:
         added_section(subject.card),
         rate_section(subject.card),
         *stability_sections(subject.card),
+        *mass_sections(subject.card),
+        second_section(subject.card),
         stress_section(subject.card),
         reconstruction_section(subject.card),
         *accepted_sections(subject.card),

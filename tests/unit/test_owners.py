@@ -51,6 +51,7 @@ OWNERS: dict[str, str] = {
     "harness/data/level1/streams.py": "Parquet of a release; a door",
     "harness/data/importing.py": "events that this run wrote",
     "harness/data/sample.py": "the sample of events; a door",
+    "harness/data/sample_coding.py": "streams of the sample, of which sample.py is the door",
     "harness/data/sample_columns.py": "columns of the packaged sample, each by its checksum",
     "harness/data/hdf5_writer.py": "files that it writes",
     "harness/blackbox/reading.py": "a result file, in a step",

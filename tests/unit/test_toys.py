@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tools import merit_toys, stability_toys
+from tools import added_toys, merit_toys, stability_toys
 from tools.toys import (
     FULL_GRID,
     Coverage,
@@ -100,6 +100,14 @@ def test_intervals_of_other_merits_cover_everywhere(setting):
     assert found.covered >= BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, found.n_toys)
     # The figures themselves are not off by more than their intervals say.
     assert found.mean == pytest.approx(setting.truth, rel=0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", added_toys.GRID, ids=str)
+def test_intervals_of_what_is_added_over_the_signals_cover(setting):
+    found = added_toys.measure_coverage(setting, n_toys=300, seed=1)
+    assert found.covered >= BOOTSTRAP_COVERAGE - missing(BOOTSTRAP_COVERAGE, found.n_toys)
+    assert found.mean == pytest.approx(setting.truth, rel=0.1)
 
 
 def hold_in_bins(setting: stability_toys.StabilitySetting, n_toys: int) -> None:

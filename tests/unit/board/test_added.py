@@ -50,6 +50,7 @@ def test_signals_are_combined_as_the_merit_and_count_for_no_less_than_the_rate()
     pure = physics.menu.at(1e-2, "added").signals
     values = np.maximum([pure[name].value for name in SIGNALS], 1e-2)
     assert found.added == pytest.approx(np.exp(np.log(values).mean()))
+    assert found.added_lower < found.added < found.added_upper
     # A menu takes events away: what is added is less than what is accepted.
     accepted = physics.at(1e-2).rates
     assert all(rates[name].value <= accepted[name].tpr for name in SIGNALS)
@@ -59,9 +60,20 @@ def test_the_interval_is_there_where_replicates_are() -> None:
     card = trigger_card()
     found = added_at(card.float_physics, contest_of(card), 5e-2)
     assert (found.lower, found.upper) == (None, None)
+    assert (found.added_lower, found.added_upper) == (None, None)
     unreached = added_at(card.float_physics, contest_of(card), 1e-4)
     assert isinstance(unreached, NotMeasured)
     assert "not one of them may pass" in unreached.not_measured
+
+
+def test_a_card_of_an_older_scorer_has_no_interval_at_the_fixed_added_rate() -> None:
+    card = trigger_card()
+    physics = card.float_physics
+    menu = physics.menu.model_copy(update={"pure_replicates": {}})
+    assert "pure_replicates" not in menu.model_dump(mode="json")
+    found = added_at(physics.model_copy(update={"menu": menu}), contest_of(card), 1e-2)
+    assert (found.added_lower, found.added_upper) == (None, None)
+    assert found.lower < found.total < found.upper
 
 
 def test_a_board_shows_it_beside_the_merit_in_every_format(board: Board) -> None:
@@ -75,6 +87,7 @@ def test_a_board_shows_it_beside_the_merit_in_every_format(board: Board) -> None
     row, added = rows["strong"], shown["strong"].added
     assert float(row["added"]) == added.total
     assert float(row["added_pure"]) == added.added
+    assert float(row["added_pure_lower"]) == added.added_lower
     assert float(row["added_signal03_upper"]) == added.signals["signal03"].upper
     assert (row["rate_khz"], row["fpr"]) == ("10.0", "0.01")
     names = [column.title for column in formats.columns(board)]
@@ -108,6 +121,7 @@ def test_hidden_signals_are_in_nothing_that_the_public_sees() -> None:
     public = public_part(card)
     assert "signal03" in card.model_dump_json()
     assert "signal03" not in public.model_dump_json()
-    assert set(public.float_physics.menu.replicates) == set(SIGNALS) - {"signal03"}
+    menu = public.float_physics.menu
+    assert set(menu.replicates) == set(menu.pure_replicates) == set(SIGNALS) - {"signal03"}
     found = added_at(public.float_physics, contest_of(public), 1e-2)
     assert set(found.signals) == set(SIGNALS) - {"signal03"}

@@ -125,8 +125,7 @@ def test_what_is_ranked_is_the_figure_beside(fixed: str) -> None:
     for name, one in physics.merit.signals.items():
         assert (one.value, one.interval) == (beside[name].value, beside[name].interval)
         assert one.n_signal == beside[name].n_added
-    if fixed == "total":
-        assert physics.merit.replicates == physics.menu.replicates
+    assert physics.merit.replicates == physics.menu.replicates_of(fixed)
 
 
 def test_without_a_menu_nothing_is_said_of_one() -> None:

@@ -1,0 +1,143 @@
+"""Answers to a black box after its opening: what each team claimed, and what was true.
+
+They lie beside the cards, in ``results/<challenge>/opened/<box>.json``; a board shows them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from harness.card.records import Count, Digest
+from harness.challenge import Name, Positive, Utc, Value
+from harness.files import read_json
+
+OPENED_FOLDER = "opened"
+_SUFFIX = ".json"
+
+
+class Measured(Value):
+    """A number that a team claims, with its uncertainty: one standard deviation."""
+
+    value: Positive
+    uncertainty: Positive
+
+
+class ClaimedFigure(Value):
+    """A claimed number beside the true one.
+
+    Attributes
+    ----------
+    pull : float
+        ``(claimed - true) / uncertainty``.
+    log_score : float
+        ``pull^2 / 2 + ln(uncertainty / true)``: the negative logarithm of the Gaussian density at
+        the truth, but for a constant. Smaller is better. Neither too small nor too large an
+        uncertainty gains by it: it is a proper scoring rule.
+
+    References
+    ----------
+    T. Gneiting, A. E. Raftery, "Strictly proper scoring rules, prediction, and estimation",
+    doi:10.1198/016214506000001437.
+    """
+
+    claimed: Measured
+    true: Positive
+    pull: float
+    log_score: float
+
+
+class ScoredClaim(Value):
+    """One answer, scored by the key.
+
+    Attributes
+    ----------
+    is_right : bool
+        Whether it says rightly that there is new physics, or that there is none.
+    mass_gev, n_events, cross_section_fb : ClaimedFigure or None
+        None where it was not claimed, or there is nothing to compare it with.
+    remarks : tuple of str
+        Why a claimed figure is not compared.
+    """
+
+    team: Name
+    new_physics: bool
+    is_right: bool
+    mass_gev: ClaimedFigure | None = None
+    n_events: ClaimedFigure | None = None
+    cross_section_fb: ClaimedFigure | None = None
+    method: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+class TrueSignal(Value):
+    """What was in the box."""
+
+    process: Name
+    title: str
+    n_events: Count
+    mass_gev: Positive | None = None
+
+
+class OpenedBox(Value):
+    """A box after its opening, and all answers to it.
+
+    Attributes
+    ----------
+    luminosity_fb : float or None
+        Integrated luminosity that the box stands for [1/fb], where a cross-section was asked for.
+    claims : tuple of ScoredClaim
+        In the order of `in_order`.
+    """
+
+    version: int = Field(default=1, ge=1, le=1)
+    challenge: Name
+    challenge_title: str
+    synthetic: bool
+    box_name: str
+    box_checksum: Digest
+    opened: Utc
+    n_events: Count
+    signals: tuple[TrueSignal, ...]
+    luminosity_fb: Positive | None = None
+    claims: tuple[ScoredClaim, ...]
+
+    @property
+    def leading(self) -> TrueSignal | None:
+        """The signal with the most events, with which claims are compared; None without one."""
+        return max(self.signals, key=lambda one: one.n_events, default=None)
+
+
+def in_order(claims: Sequence[ScoredClaim]) -> tuple[ScoredClaim, ...]:
+    """Order claims: right ones first, then by the score of the mass, then by that of the number.
+
+    A figure that is not there comes after every one that is.
+    """
+
+    def place(claim: ScoredClaim) -> tuple[bool, float, float, str]:
+        number = claim.n_events or claim.cross_section_fb
+        scores = [math.inf if one is None else one.log_score for one in (claim.mass_gev, number)]
+        return not claim.is_right, scores[0], scores[1], claim.team
+
+    return tuple(sorted(claims, key=place))
+
+
+def opened_path(results: Path, challenge: str, box_name: str) -> Path:
+    """Return the file of an opened box."""
+    return results / challenge / OPENED_FOLDER / f"{Path(box_name).stem}{_SUFFIX}"
+
+
+def read_opened(results: Path, challenge: str) -> tuple[OpenedBox, ...]:
+    """Read the boxes of a challenge that were opened, by the time of their opening.
+
+    Raises
+    ------
+    DataError
+        A file is broken.
+    """
+    folder = results / challenge / OPENED_FOLDER
+    paths = sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
+    return tuple(sorted((read_json(path, OpenedBox) for path in paths), key=lambda one: one.opened))
