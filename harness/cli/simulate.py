@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli.options import FILE, FOLDER, json_option, plots_option
+from harness.cli.options import FILE, FOLDER, json_option, manifest_option, plots_option
 from harness.cli.output import print_json, print_result, tell
 from harness.errors import IntegrityError, Problem, UsageError
 
@@ -267,13 +267,36 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
 
 @simulate.command()
 @click.argument("file", type=FILE)
+@click.option(
+    "--against",
+    "other",
+    type=FILE,
+    help="Compare with the events of this file: Wasserstein distances of features, FPD and KPD.",
+)
+@click.option("--challenge", help="With --against: the challenge whose layout both files have.")
+@manifest_option
 @plots_option
 @json_option
-def check(file: Path, plots: Path | None, as_json: bool) -> None:
-    """Compare the background in FILE with what is published of the real one."""
+def check(
+    file: Path,
+    other: Path | None,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    plots: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the background in FILE with what is published of the real one, or two files."""
     from harness.cli.progress import progress_bars
     from harness.simulate.check import check_file, write_plots
     from harness.simulate.view import check_view
+
+    if other is not None:
+        if plots is not None:
+            raise UsageError("--plots draws what is published; --against has no pictures")
+        _check_against(file, other, challenge, manifests, as_json=as_json)
+        return
+    if challenge is not None:
+        raise UsageError("--challenge names the layout of files that --against compares")
 
     with progress_bars() as progress:
         checked = check_file(file, progress=progress)
@@ -292,3 +315,18 @@ def check(file: Path, plots: Path | None, as_json: bool) -> None:
                 for one in checked.failures
             )
         )
+
+
+def _check_against(
+    file: Path, other: Path, challenge: str | None, manifests: tuple[Path, ...], *, as_json: bool
+) -> None:
+    """Compare two files, and print how far they are from each other."""
+    from harness.cli.progress import progress_bars
+    from harness.data.manifest import load_manifest
+    from harness.simulate.against import compare_files
+    from harness.simulate.view import compared_view
+
+    layout = None if challenge is None else load_manifest(*manifests).challenge(challenge).layout
+    with progress_bars() as progress:
+        compared = compare_files(file, other, layout=layout, progress=progress)
+    print_result(compared, compared_view(compared), as_json=as_json)

@@ -11,6 +11,7 @@ is then exactly what the netlist computes.
 """
 
 from harness.heads.inputs import CMSL1T_ROWS, input_words, limit, quantise, scale, select
+from harness.heads.jets import jet_coordinates, jet_image, jet_mass
 from harness.heads.products import combine, multiply
 from harness.heads.saved import from_keras
 from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
@@ -30,6 +31,9 @@ __all__ = [
     "identity",
     "input_overflow",
     "input_words",
+    "jet_coordinates",
+    "jet_image",
+    "jet_mass",
     "kl_divergence",
     "limit",
     "mean_squared_error",

@@ -27,10 +27,12 @@ from harness.jets.momenta import (
     wrapped,
 )
 from harness.jets.subjettiness import subjettiness
+from harness.jets.substructure import SUBSTRUCTURE, subjettiness_basis, substructure
 
 __all__ = [
     "DIJET_FEATURES",
     "JET_FEATURES",
+    "SUBSTRUCTURE",
     "ClusteredJets",
     "EnergyCorrelators",
     "centred",
@@ -48,5 +50,7 @@ __all__ = [
     "leading_jets",
     "n_constituents",
     "subjettiness",
+    "subjettiness_basis",
+    "substructure",
     "wrapped",
 ]

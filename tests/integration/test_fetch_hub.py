@@ -146,14 +146,26 @@ class TestFromTheHub:
         np.testing.assert_array_equal(events(tmp_path), before)
         assert len(brought(stand_in)) == n_brought
 
-    def test_progress_names_each_file_with_its_size(
+    def test_all_files_are_one_piece_of_work(
         self, stand_in: StandIn, release: Path, tmp_path: Path
     ) -> None:
         steps: list[tuple[str, int, int | None, str]] = []
         fetched(tmp_path, progress=lambda *step: steps.append(step))
-        size = (release / LARGEST).stat().st_size
-        assert (LARGEST, 0, size, "bytes") in steps
-        assert (LARGEST, size, size, "bytes") in steps
+        sizes = [path.stat().st_size for path in files_in(downloads(tmp_path))]
+        shown = [step for step in steps if step[3] == "bytes" and "checksum" not in step[0]]
+        assert {(label, total) for label, _, total, _ in shown} == {
+            (f"{len(sizes)} files of cmsl1t", sum(sizes))
+        }
+        done = [step[1] for step in shown]
+        assert done == sorted(done)
+        assert (done[0], done[-1]) == (0, sum(sizes))
+        # One that is here already counts as well.
+        steps.clear()
+        shutil.rmtree(tmp_path / "cmsl1t" / "zb_run396102")
+        next(path for path in files_in(downloads(tmp_path)) if "ZB_run396102" in str(path)).unlink()
+        fetched(tmp_path, progress=lambda *step: steps.append(step))
+        of_hub = [step for step in steps if step[0].endswith("files of cmsl1t")]
+        assert of_hub[-1][1] == of_hub[-1][2]
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -389,6 +401,26 @@ class TestFolders:
         fetched(tmp_path, source_folder=release, dry_run=True)
         fetched(tmp_path, source_folder=release, trust_first_use=True)
         assert read_pins(tmp_path / "cmsl1t" / "pins.json")["WtoTauto3Mu"].origin == "first use"
+
+    def test_a_part_that_it_lacks_stays_as_it_is_in_the_cache(
+        self, release: Path, tmp_path: Path
+    ) -> None:
+        only = {"only": ["ZB_run396102"], "trust_first_use": True}
+        fetched(tmp_path / "whole", source_folder=release, **only)
+        root, folder = tmp_path / "cache", tmp_path / "some"
+        shutil.copytree(release / "data" / "ZB_run396102", folder / "data" / "ZB_run396102")
+        fetched(root, source_folder=folder, parts=["test", "train"], **only)
+        for path in (folder / "data").rglob("test-*.parquet"):
+            path.unlink()
+        (planned,) = fetched(root, source_folder=folder, dry_run=True, **only).files
+        assert "stays as it is in the cache: train, test" in planned.remarks
+        (file,) = fetched(root, source_folder=folder, **only).files
+        assert file.action == "folder"
+        whole, found = (
+            {path.name: path.read_bytes() for path in files_in(one / "cmsl1t" / "zb_run396102")}
+            for one in (tmp_path / "whole", root)
+        )
+        assert found == whole
 
     def test_training_events_alone_need_no_checksum(self, release: Path, tmp_path: Path) -> None:
         fetched(tmp_path, source_folder=release, parts=["train"])
