@@ -101,29 +101,21 @@ def synthesise_submission(
         network = extract_network(workspace, staged, rules, progress, submission.spec.model)
         if reports is not None:
             firmware = read_reports(
-                reports,
-                target=target,
-                graph=network.graph,
-                weights=network.weights,
+                reports, target=target, graph=network.graph, weights=network.weights,
                 workspace=workspace,
-            )
+            )  # fmt: skip
             return Synthesis(firmware=firmware, physics=_NO_SCORES)
         store, mixture = mix_events(rules, cache_root(cache), workspace.folder, is_quick=True)
         precision = find_precision(
             submission, network, rules, lambda: training_part(store, rules), workspace, progress
         )
         request = FirmwareRequest(
-            graph=network.graph,
-            weights=network.weights,
-            target=target,
-            events=mixture.path,
-            workspace=workspace,
-            precision=precision,
+            graph=network.graph, weights=network.weights, target=target, events=mixture.path,
+            workspace=workspace, precision=precision,
             background=mixture.rows_without(rules.signals),
             settings=settings or FirmwareSettings(),
-            has_implementation=has_implementation,
-            progress=progress,
-        )
+            has_implementation=has_implementation, progress=progress,
+        )  # fmt: skip
         made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
         if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
