@@ -52,10 +52,9 @@ class AddedSetting:
         return aggregate(self.combines_by, rates, [1.0] * len(rates), smaller_is_better=False)
 
 
-_EVEN, _UNEVEN = (1.0, 1.5, 2.0, 2.5), (0.5, 1.0, 2.0, 3.0)
 _COMBINED: tuple[tuple[tuple[float, ...], Aggregate], ...] = (
-    (_EVEN, "geometric_mean"),
-    (_UNEVEN, "worst_quarter"),
+    ((1.0, 1.5, 2.0, 2.5), "geometric_mean"),
+    ((0.5, 1.0, 2.0, 3.0), "worst_quarter"),
 )
 GRID = tuple(
     AddedSetting(fixed=fixed, n_background=n_background, shifts=shifts, combines_by=kind)

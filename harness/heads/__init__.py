@@ -10,7 +10,9 @@ A float32 holds integers up to 24 bits, so every head keeps its sums to 24 bits;
 is then exactly what the netlist computes.
 """
 
+from harness.heads.accumulators import dense, offset
 from harness.heads.inputs import CMSL1T_ROWS, input_words, limit, quantise, scale, select
+from harness.heads.jets import jet_coordinates, jet_image, jet_mass
 from harness.heads.products import combine, multiply
 from harness.heads.saved import from_keras
 from harness.heads.scores import identity, kl_divergence, mean_squared_error, r_z, sum_of_squares
@@ -25,15 +27,20 @@ __all__ = [
     "CMSL1T_ROWS",
     "TABLE_FUNCTIONS",
     "combine",
+    "dense",
     "exact_trees",
     "from_keras",
     "identity",
     "input_overflow",
     "input_words",
+    "jet_coordinates",
+    "jet_image",
+    "jet_mass",
     "kl_divergence",
     "limit",
     "mean_squared_error",
     "multiply",
+    "offset",
     "overflow_of_words",
     "parse_word",
     "quantise",

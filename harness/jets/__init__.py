@@ -12,6 +12,7 @@ from harness.jets.dijets import (
     JET_FEATURES,
     dijet_features,
     dijet_mass,
+    dijet_observables,
     leading_jets,
 )
 from harness.jets.images import jet_images
@@ -27,16 +28,19 @@ from harness.jets.momenta import (
     wrapped,
 )
 from harness.jets.subjettiness import subjettiness
+from harness.jets.substructure import SUBSTRUCTURE, subjettiness_basis, substructure
 
 __all__ = [
     "DIJET_FEATURES",
     "JET_FEATURES",
+    "SUBSTRUCTURE",
     "ClusteredJets",
     "EnergyCorrelators",
     "centred",
     "cluster",
     "dijet_features",
     "dijet_mass",
+    "dijet_observables",
     "energy_correlators",
     "four_momenta",
     "from_components",
@@ -48,5 +52,7 @@ __all__ = [
     "leading_jets",
     "n_constituents",
     "subjettiness",
+    "subjettiness_basis",
+    "substructure",
     "wrapped",
 ]

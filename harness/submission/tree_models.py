@@ -20,8 +20,9 @@ from harness.submission.trees import LEAF, Trees, load_trees, read_trees
 
 MAX_JSON_BYTES = 32 * 1024**2
 _EXPECTED = (
-    "expected an IsolationForest, RandomForest, ExtraTrees, DecisionTree or GradientBoosting of "
-    "scikit-learn, or the JSON that XGBoost's save_model('model.json') writes"
+    "expected an IsolationForest, RandomForest, ExtraTrees, DecisionTree, GradientBoosting or "
+    "HistGradientBoosting of scikit-learn, or the JSON that XGBoost's save_model('model.json') "
+    "writes"
 )
 # One tree: the arrays of `Trees` but `root`.
 _Tree: TypeAlias = Mapping[str, NDArray[Any]]
@@ -40,8 +41,9 @@ def tree_arrays(model: _Fitted, *, max_depth: int | None = None) -> dict[str, ND
     Parameters
     ----------
     model : estimator of scikit-learn, or path of XGBoost's JSON
-        ``IsolationForest``, ``RandomForest*``, ``ExtraTrees*``, ``DecisionTree*`` or
-        ``GradientBoosting*``, of one output; or of two classes, the second of which is anomalous.
+        ``IsolationForest``, ``RandomForest*``, ``ExtraTrees*``, ``DecisionTree*``,
+        ``GradientBoosting*`` or ``HistGradientBoosting*``, of one output; or of two classes, the
+        second of which is anomalous.
     max_depth : int, optional
         For an isolation forest: leave out deeper nodes. A leaf then counts the path that its
         training events would still take on average, as scikit-learn does for a leaf of several
@@ -97,6 +99,8 @@ def _scikit_learn(model: _Fitted, kind: str, max_depth: int | None) -> list[_Tre
             raise ValueError(f"the {kind} has {stages.shape[1]} outputs; expected one score")
         rate = model.learning_rate
         return [_plain(one.tree_, rate * _output(one.tree_, kind)) for one in stages[:, 0]]
+    if kind.startswith("HistGradientBoosting"):
+        return [_histogram(stage, kind) for stage in model._predictors]  # noqa: SLF001 - no other way
     if kind.startswith(("RandomForest", "ExtraTrees")):
         n_trees = len(model.estimators_)
         return [_plain(one.tree_, _output(one.tree_, kind) / n_trees) for one in model.estimators_]
@@ -122,6 +126,21 @@ def _output(tree: _Fitted, kind: str) -> NDArray[np.float64]:
 def _plain(tree: _Fitted, value: NDArray[np.float64]) -> _Tree:
     feature = np.where(tree.children_left == LEAF, LEAF, tree.feature)
     return _tree(feature, tree.threshold, tree.children_left, tree.children_right, value)
+
+
+def _histogram(stage: Sequence[_Fitted], kind: str) -> _Tree:
+    """Read a tree of histogram-based boosting; its leaves hold the learning rate."""
+    if len(stage) != 1:
+        raise ValueError(f"the {kind} has {len(stage)} outputs; expected one score")
+    nodes = stage[0].nodes
+    if nodes["is_categorical"].any():
+        raise ValueError(f"the {kind} splits by categories")
+    is_leaf = nodes["is_leaf"].astype(bool)
+    feature = np.where(is_leaf, LEAF, nodes["feature_idx"])
+    left, right = (
+        np.where(is_leaf, LEAF, nodes[name].astype(np.int64)) for name in ("left", "right")
+    )
+    return _tree(feature, nodes["num_threshold"], left, right, nodes["value"])
 
 
 def _isolation(tree: _Fitted, columns: ArrayLike, max_depth: int | None) -> _Tree:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from harness.jets import (
+    SUBSTRUCTURE,
     centred,
     cluster,
     energy_correlators,
@@ -18,6 +19,8 @@ from harness.jets import (
     jet_mass,
     n_constituents,
     subjettiness,
+    subjettiness_basis,
+    substructure,
 )
 
 
@@ -167,3 +170,37 @@ def test_an_image_in_gev_holds_the_pt_that_lies_within_it():
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
     turn = abs(one[2] - other[2])
     return float(np.hypot(one[1] - other[1], min(turn, 2 * np.pi - turn)))
+
+
+def test_substructure_has_its_columns_in_order():
+    jets = _jets(seed=3)
+
+    found = dict(zip(SUBSTRUCTURE, substructure(jets).T, strict=True))
+
+    tau = subjettiness(jets, (1, 2, 3, 4))
+    np.testing.assert_allclose(found["mass"], jet_mass(jets))
+    np.testing.assert_allclose(found["tau32"], tau[:, 2] / tau[:, 1])
+    np.testing.assert_allclose(found["tau21"] * found["tau32"] * found["tau43"] * tau[:, 0],
+                               found["tau4"])  # fmt: skip
+    correlators = energy_correlators(jets)
+    np.testing.assert_allclose(found["n2"], correlators.n2)
+    np.testing.assert_allclose(found["d2"], correlators.d2)
+    np.testing.assert_array_equal(found["n_constituents"], n_constituents(jets))
+
+
+def test_a_ratio_to_a_jet_of_one_constituent_is_zero():
+    jets = np.array([[[5.0, 0.1, 0.2], [0.0, 0.0, 0.0]]])
+
+    assert np.isfinite(substructure(jets)).all()
+    assert substructure(jets)[0, SUBSTRUCTURE.index("tau21")] == 0
+
+
+def test_the_basis_of_six_bodies_is_that_of_the_reference():
+    jets = _jets(seed=4)
+
+    found = subjettiness_basis(jets)
+
+    assert found.shape == (len(jets), 3 * 6 - 4 + 2)
+    np.testing.assert_allclose(found[:, :2], np.c_[jet_mass(jets), jet_axis(jets)[:, 0]])
+    np.testing.assert_allclose(found[:, 2:6], subjettiness(jets, (1, 2, 3, 4), beta=0.5))
+    np.testing.assert_allclose(found[:, 11:], subjettiness(jets, (1, 2, 3, 4, 5), beta=2.0))

@@ -69,6 +69,11 @@ def chain(n_comparisons: int) -> dict[str, list[float]]:
             ensemble.GradientBoostingClassifier(n_estimators=4, init="zero"),
             lambda m, x: m.decision_function(x),
         ),
+        (
+            ensemble.HistGradientBoostingClassifier(max_iter=5, max_depth=4),
+            # Its trees are added to what all events have in common.
+            lambda m, x: m.decision_function(x) - np.ravel(m._baseline_prediction),
+        ),
     ],
     ids=lambda one: type(one).__name__,
 )
@@ -161,11 +166,14 @@ def test_what_is_no_tree_of_xgboost_is_named(change, told, tmp_path):
 
 
 def test_another_model_is_named(events, labels):
-    with pytest.raises(ValueError, match="HistGradientBoostingClassifier is no model of trees"):
-        heads.tree_arrays(ensemble.HistGradientBoostingClassifier())
+    with pytest.raises(ValueError, match="AdaBoostClassifier is no model of trees"):
+        heads.tree_arrays(ensemble.AdaBoostClassifier())
     three = tree.DecisionTreeClassifier().fit(events, labels + (events[:, 2] > 30))
     with pytest.raises(ValueError, match="1 outputs of 3 classes"):
         heads.tree_arrays(three)
+    boosted = ensemble.HistGradientBoostingClassifier(max_iter=1)
+    with pytest.raises(ValueError, match="has 3 outputs"):
+        heads.tree_arrays(boosted.fit(events, labels + (events[:, 2] > 30)))
     with pytest.raises(ValueError, match="max_depth cuts isolation forests"):
         heads.tree_arrays(BOOSTED, max_depth=2)
 
