@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -29,6 +30,11 @@ _DEPENDENT = {
 def carried() -> dict[str, str]:
     """Return what links to the other pages take along."""
     return {key: st.query_params[key] for key in CARRIED if key in st.query_params}
+
+
+def entry_address(challenge: str, team: str, card: str) -> str:
+    """Return the address of an entry's page, from any page of the app."""
+    return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})
 
 
 def choose(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -165,19 +164,30 @@ def _show_stacked(blocks: Sequence[Block], head: str, *, key: str) -> None:
 def show_picture(picture: Picture, *, key: str) -> None:
     """Put a chart on the page; below it its files for print, and its figures as a table."""
     st.vega_lite_chart(picture.whole(), width="stretch", key=key, alt=picture.alt)
-    with st.container(horizontal=True, gap="small", key=f"files-{key}"):
+    _offer_files(picture, key=key)
+    st.html(figures_html(picture))
+
+
+@st.fragment
+def _offer_files(picture: Picture, *, key: str) -> None:
+    """Make the files of a chart when they are asked for.
+
+    They are handed over whole: Streamlit may drop a file that it makes during a download, as soon
+    as any visitor's page looks for new cards.
+    """
+    words = "As SVG, PDF or PNG, in colours for print"
+    if not st.button("Save this chart", key=f"save-{key}", type="tertiary", help=words):
+        return
+    with st.container(horizontal=True, gap="small"):
         for kind, (write, mime) in _FILES.items():
             st.download_button(
                 kind,
-                partial(write, picture),
+                write(picture),
                 file_name=f"chart.{kind.lower()}",
                 mime=mime,
                 on_click="ignore",
                 key=f"{kind}-{key}",
-                type="tertiary",
-                help=f"This chart as {kind}, in colours for print",
             )
-    st.html(figures_html(picture))
 
 
 _FILES: Mapping[str, tuple[Callable[[Picture], bytes], str]] = {

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import EnvironmentFaultError, UsageError
-from leaderboard_app.settings import VARIABLE, Settings
+from leaderboard_app.settings import VARIABLE, Settings, packed_settings
 
 APP = Path(__file__).parent / "streamlit_app.py"
 
@@ -60,8 +60,7 @@ def command(*, port: int, address: str, base_path: str = "") -> list[str]:
 
 def environment(settings: Settings, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the environment that tells the app its settings."""
-    # One variable holds at most 128 KiB on Linux: what has its default is left out.
-    return {**base, VARIABLE: settings.model_dump_json(exclude_defaults=True)}
+    return {**base, VARIABLE: packed_settings(settings)}
 
 
 def url_of(*, port: int, address: str, base_path: str = "") -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,7 +51,18 @@ class Settings(Value):
         )
 
 
+def packed_settings(settings: Settings) -> str:
+    """Write settings for one variable of the environment, which holds 128 KiB on Linux.
+
+    All of them, compressed: left out where it is the default, the kind of a merit would be lost.
+    """
+    return base64.b85encode(zlib.compress(settings.model_dump_json().encode(), 9)).decode()
+
+
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings that `serve` passed on; the defaults where there are none."""
+    """Read the settings that `serve` passed on, packed or not; without any, the defaults."""
     text = environment.get(VARIABLE)
-    return Settings() if text is None else Settings.model_validate_json(text)
+    if text is None:
+        return Settings()
+    whole = text if text.startswith("{") else zlib.decompress(base64.b85decode(text))
+    return Settings.model_validate_json(whole)

@@ -13,6 +13,7 @@ from threading import Lock
 from typing import Generic, TypeVar
 
 from harness.board.entry import Entry
+from harness.board.headline import Headline, headline_of
 from harness.board.index import Snapshot
 from harness.board.order import Ranking
 from harness.board.rows import Board, board_of
@@ -62,6 +63,7 @@ class Shelf:
         self._boards: _Kept[Board] = _Kept()
         self._models: _Kept[str] = _Kept()
         self._sections: _Kept[list[Section]] = _Kept()
+        self._headlines: _Kept[Headline] = _Kept()
         self._looked = -1e9
         self._snapshot: Snapshot | None = None
         self._lock = Lock()
@@ -90,13 +92,32 @@ class Shelf:
         )
 
     def model(
-        self, snapshot: Snapshot, challenge: str, fpr: float, href: Callable[[str, str], str]
+        self,
+        snapshot: Snapshot,
+        challenge: str,
+        fpr: float,
+        href: Callable[[str, str], str],
+        *,
+        compare: str,
     ) -> str:
         """Make the JSON that the ranking table draws."""
         board = self.board(snapshot, challenge, fpr)
         return self._models.get(
-            (snapshot.version, challenge, fpr), lambda: json.dumps(ranking_model(board, href))
+            (snapshot.version, challenge, fpr),
+            lambda: json.dumps(ranking_model(board, href, compare=compare)),
         )
+
+    def headline(self, snapshot: Snapshot, challenge: str) -> Headline:
+        """Say what stands above a board, at the point where it ranks."""
+        made = self.ranking(snapshot, challenge)
+        board = self.board(snapshot, challenge, made.contest.working_point)
+
+        def make() -> Headline:
+            first = next(iter(made.ranked), None)
+            leading = None if first is None else self._opened.whole(challenge, first.entry).card
+            return headline_of(made, board, leading)
+
+        return self._headlines.get((snapshot.version, challenge), make)
 
     def sections(self, snapshot: Snapshot, challenge: str, entry: Entry) -> list[Section]:
         """Lay out the page of a card."""

@@ -20,16 +20,19 @@ from pydantic import JsonValue
 from harness import __version__
 from harness.board.boards import Boards
 from harness.board.formats import json_schema, to_json
+from harness.board.headline import headline_of
 from harness.board.index import Snapshot
 from harness.board.latex import to_latex
 from harness.board.order import Ranking
-from harness.board.rows import Board, board_of, describe_lead, synthetic_note
+from harness.board.rows import Board, board_of, synthetic_note
 from harness.board.values import to_csv
+from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
+from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, ranking_model
 from leaderboard_app.views.subject import Subject, subject_of
@@ -169,6 +172,7 @@ def _write_ranking(
 ) -> Path:
     board = board_of(made[name])
     menu = known_menu(board, snapshot.summaries.get(name))
+    headline = headline_of(made[name], board, _leading(writer, made[name], name))
     others = [
         (visible(_title(one)), f"{key}/index.html") for key, one in made.items() if key != name
     ]
@@ -179,7 +183,9 @@ def _write_ranking(
         board,
         title=_heading(board),
         heading=_heading(board),
-        lead=describe_lead(board),
+        lead=_safe(
+            headline_html(headline_of(made[name], board, _leading(writer, made[name], name)))
+        ),
         notes=_notes(board),
         closing=[
             *(_safe(block_html(table)) for table in (*declared_tables(board), *menu)),
@@ -188,6 +194,11 @@ def _write_ranking(
         others=others,
         scripts=["assets/table.js", f"{name}/model.js", "assets/site.js"],
     )
+
+
+def _leading(writer: _Writer, made: Ranking, name: str) -> ScoreCard | None:
+    first = next(iter(made.ranked), None)
+    return None if first is None else writer.boards.whole(name, first.entry).card
 
 
 def _heading(board: Board) -> str:
@@ -212,7 +223,9 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
     figures = []
     for cost in costs_of(board):
         for efficiency in shown:
-            picture = trade_off_picture(board, cost, efficiency)
+            picture = trade_off_picture(
+                board, cost, efficiency, lambda team, _: f"entries/{team}.html"
+            )
             figures.append(_figure_html(len(data), choice=f"{cost}/{efficiency}"))
             data.append(figure_data(writer.specs, writer.data, picture))
     return _page(
@@ -230,6 +243,11 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         data=_in_script(packed(shared_columns(data))),
         scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
     )
+
+
+def _entry_beside(team: str, _: str) -> str:
+    """Return the address of an entry's page from a page of its challenge."""
+    return f"entries/{team}.html"
 
 
 def _write_moved(writer: _Writer, board: Board, old: str, new: str) -> Path:

@@ -52,12 +52,15 @@ class AddedSetting:
         return aggregate(self.combines_by, rates, [1.0] * len(rates), smaller_is_better=False)
 
 
-_EVEN, _UNEVEN = (1.0, 1.5, 2.0, 2.5), (0.5, 1.0, 2.0, 3.0)
+_COMBINED: tuple[tuple[tuple[float, ...], Aggregate], ...] = (
+    ((1.0, 1.5, 2.0, 2.5), "geometric_mean"),
+    ((0.5, 1.0, 2.0, 3.0), "worst_quarter"),
+)
 GRID = tuple(
     AddedSetting(fixed=fixed, n_background=n_background, shifts=shifts, combines_by=kind)
     for fixed in FIXED
     for n_background in (10_000, 20_000, 150_000)
-    for shifts, kind in ((_EVEN, "geometric_mean"), (_UNEVEN, "worst_quarter"))
+    for shifts, kind in _COMBINED
 )
 
 

@@ -81,10 +81,11 @@ def check(path: Path, sample: Path, member: SampleMember, challenge: Challenge) 
     hashes: list[NDArray[np.uint64]] = []
     decoded = decode_member(sample, member, challenge.layout)
     for original, events in zip(read_chunks(path), decoded, strict=True):
-        if not np.array_equal(dequantise(quantise(original)), events):
+        dense = np.asarray(events)
+        if not np.array_equal(dequantise(quantise(original)), dense):
             sys.exit(f"{member.process}: decoded events differ from the quantised originals")
-        check_precision(original, events)
-        hashes.append(event_hashes(events, challenge.split.key))
+        check_precision(original, dense)
+        hashes.append(event_hashes(dense, challenge.split.key))
     all_hashes = np.concatenate(hashes)
     n_repeated = len(all_hashes) - len(np.unique(all_hashes))
     return int(is_in_part(all_hashes, challenge.split, "test").sum()), n_repeated

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.board.aggregate import aggregate, aggregate_logs
+from harness.board.comparison import Span
 from harness.board.contest import Contest
-from harness.board.merit import Span, span_of, weights_of
+from harness.board.merit import span_of, weights_of
 from harness.card.in_trigger import AddedPoint, AddedRate, UnreachedAddedPoint
 from harness.card.records import NotMeasured, Physics
 from harness.challenge import Aggregate, Name, Value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from harness.card.figures import Count as Count
 from harness.card.figures import Interval as Interval
@@ -241,6 +241,9 @@ class ProcessorUse(Value):
         Processor time of a fixed calculation in the same minute, by which machines can be compared.
     peak_memory_mb : float
         Of the process that scores, in units of 2**20 bytes.
+    wall_ms : float or None
+        Time that passed for one event, by the median: whatever else ran on the machine is in it.
+        Older cards have none.
     """
 
     time_ms: float = Field(ge=0)
@@ -250,6 +253,12 @@ class ProcessorUse(Value):
     n_events: Count
     reference_ms: float = Field(gt=0)
     peak_memory_mb: float = Field(ge=0)
+    wall_ms: float | None = Field(default=None, ge=0, exclude_if=lambda wall: wall is None)
+
+    @property
+    def in_references(self) -> float:
+        """Processor time of one event, in times of the fixed calculation."""
+        return self.time_ms / self.reference_ms
 
 
 class Figure(Value):
@@ -797,6 +806,67 @@ def _edges(interval: Interval) -> str:
     return f"[{interval.lower:.3g}, {interval.upper:.3g}]"
 
 
+class ImageSquares(Value):
+    """One channel of an image, summed over squares: those that are not zero.
+
+    Attributes
+    ----------
+    row, column : tuple of int
+        Of each square.
+    value : tuple of float
+        Sum of its pixels.
+    """
+
+    channel: Name
+    row: tuple[Count, ...]
+    column: tuple[Count, ...]
+    value: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _has_as_many(self) -> ImageSquares:
+        if not len(self.row) == len(self.column) == len(self.value):
+            raise ValueError("rows, columns and values are not equally many")
+        return self
+
+
+class ExampleImage(Value):
+    """An image for the event display.
+
+    Attributes
+    ----------
+    side : int
+        Pixels along a square.
+    n_rows, n_columns : int
+        Squares.
+    """
+
+    side: int = Field(ge=1)
+    n_rows: int = Field(ge=1)
+    n_columns: int = Field(ge=1)
+    channels: tuple[ImageSquares, ...]
+
+
+class ReconstructedImage(Value):
+    """An image, and what an autoencoder makes of it."""
+
+    process: Name
+    image: ExampleImage
+    again: ExampleImage
+
+
+class Reconstruction(Value):
+    """What an autoencoder makes of images.
+
+    Attributes
+    ----------
+    sums : mapping of process to tuple of pairs
+        Sum over the image and over its reconstruction, of some events.
+    """
+
+    sums: dict[Name, tuple[tuple[float, float], ...]]
+    examples: tuple[ReconstructedImage, ...]
+
+
 class ScoreCard(Value):
     """The record of one scoring.
 
@@ -837,6 +907,7 @@ class ScoreCard(Value):
     processor: ProcessorUse | NotMeasured | None = Field(
         default=None, exclude_if=lambda found: found is None
     )
+    reconstruction: Reconstruction | None = Field(default=None, exclude_if=lambda one: one is None)
     precision: FixedWidths | None = Field(default=None, exclude_if=lambda one: one is None)
     rounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
     unrounded_physics: Physics | None = Field(default=None, exclude_if=lambda one: one is None)
@@ -919,10 +990,11 @@ class EventObject(Value):
 
 
 class ExampleEvent(Value):
-    """One event for the event display."""
+    """One event for the event display: objects, or an image."""
 
     process: Name
     objects: tuple[EventObject, ...]
+    image: ExampleImage | None = Field(default=None, exclude_if=lambda image: image is None)
 
 
 class DataSummary(Value):

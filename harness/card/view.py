@@ -292,6 +292,8 @@ def _processor_view(card: ScoreCard) -> list[RenderableType]:
         ("processor time of one event", f"{used.time_ms:.4g} ms"),
         ("lowest and highest", f"{used.lowest_ms:.4g}, {used.highest_ms:.4g} ms"),
         ("a fixed calculation", f"{used.reference_ms:.4g} ms"),
+        ("ratio of the two", f"{used.in_references:.3g}"),
+        *([] if used.wall_ms is None else [("time that passed", f"{used.wall_ms:.4g} ms")]),
         ("memory", f"{used.peak_memory_mb:,.0f} MB"),
     ]
     return [table("processor", ("", "value"), rows)]

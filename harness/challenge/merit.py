@@ -27,6 +27,17 @@ def fpr_text(value: float) -> str:
     return f"{float(mantissa):g}e{int(exponent)}"
 
 
+def one_in(share: float) -> str:
+    """Write a small share as one in so many, to three digits.
+
+    Examples
+    --------
+    >>> one_in(1e-5), one_in(3.4954e-5), one_in(0)
+    ('1 in 100,000', '1 in 28,600', 'none of the')
+    """
+    return f"1 in {float(f'{1 / share:.3g}'):,.0f}" if share > 0 else "none of the"
+
+
 class _Kind(Value):
     """What all kinds of merit have in common.
 
@@ -52,6 +63,13 @@ class _Kind(Value):
     def describe(self) -> str:
         """Say in a few words what is measured."""
         return self.title
+
+    def in_words(self) -> tuple[str, str]:
+        """Say what is ranked, and where, to who does not know the terms: both without a full stop.
+
+        The second is empty where the first says it all.
+        """
+        return self.describe(), ""
 
     @property
     def by_chance(self) -> float:
@@ -85,6 +103,16 @@ class TprAtFpr(_Kind):
     def describe_at(self, fpr: float) -> str:
         """Say what is measured at another working point."""
         return f"{self.title} at FPR {fpr_text(fpr)}"
+
+    def in_words(self) -> tuple[str, str]:
+        """Say it without the terms.
+
+        Examples
+        --------
+        >>> TprAtFpr(fpr=1e-5).in_words()
+        ('share of new-physics events kept', 'while keeping 1 in 100,000 ordinary ones')
+        """
+        return "share of new-physics events kept", f"while keeping {one_in(self.fpr)} ordinary ones"
 
     @property
     def by_chance(self) -> float:
@@ -154,6 +182,11 @@ class EfficiencyAtRate(_AtRate):
 
     kind: Literal["efficiency_at_rate"] = "efficiency_at_rate"
 
+    def in_words(self) -> tuple[str, str]:
+        """Say it without the terms."""
+        rate = f"{self.rate_khz:g} kHz, {one_in(self.fpr)}"
+        return "share of new-physics events kept", f"while keeping {rate} ordinary ones"
+
 
 class AddedEfficiencyAtRate(_AtRate):
     """What an anomaly trigger adds to the menu of a trigger, at the rate that it adds.
@@ -184,6 +217,11 @@ class AddedEfficiencyAtRate(_AtRate):
         """Say what is measured at another working point."""
         whole = "a total of " if self.fixed == "total" else ""
         return f"{self.title} at {whole}{self.rate_text(fpr)}"
+
+    def in_words(self) -> tuple[str, str]:
+        """Say it without the terms."""
+        what = "share of new-physics events kept that today's trigger loses"
+        return what, f"while keeping {self.rate_khz:g} kHz of ordinary ones"
 
 
 class _AtTpr(_Kind):

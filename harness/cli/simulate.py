@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from harness.cli.options import FILE, FOLDER, json_option, plots_option
+from harness.cli.options import FILE, FOLDER, json_option, manifest_option, plots_option
 from harness.cli.output import print_json, print_result, tell
 from harness.errors import IntegrityError, Problem, UsageError
 
@@ -33,8 +33,8 @@ def simulate() -> None:
     background_a14: the background of another tune) or a file CARD.yaml with Pythia's settings.
 
     `harness simulate jets` makes constituents of jets, `harness simulate lhco` events as those of
-    the LHC Olympics, `harness simulate cmsl1t` another format: Parquet files of level-1 trigger
-    objects.
+    the LHC Olympics, `harness simulate suep` images of a high-level trigger, `harness simulate
+    cmsl1t` another format: Parquet files of level-1 trigger objects.
     """
 
 
@@ -199,6 +199,58 @@ def cmsl1t(
 
 
 @simulate.command()
+@click.option(
+    "--events",
+    "n_events",
+    type=int,
+    required=True,
+    help="Accepted events of QCD; each signal has a quarter as many.",
+)
+@click.option("--seed", type=int, required=True, help="The same seed gives the same events.")
+@click.option("--out", type=FOLDER, required=True, help="New folder.")
+@click.option("--only", default="", help="Processes, with commas; all of them by default.")
+@click.option(
+    "--jobs", "n_jobs", type=int, default=1, show_default=True, help="Processes at a time."
+)
+@click.option(
+    "--library",
+    "library_events",
+    type=click.IntRange(100, 1_000_000),
+    help="Soft events to draw pile-up from, instead of 20,000: for trials.",
+)
+@json_option
+def suep(
+    n_events: int,
+    seed: int,
+    out: Path,
+    only: str,
+    n_jobs: int,
+    library_events: int | None,
+    as_json: bool,
+) -> None:
+    """Make images of QCD and of soft unclustered energy patterns: HDF5 files in OUT."""
+    from harness.cli.progress import progress_bars
+    from harness.simulate.level1.crossings import LIBRARY_EVENTS
+    from harness.simulate.suep.manifest import MANIFEST_NAME, NAME, is_a_challenge
+    from harness.simulate.suep.plan import make_suep_plan
+    from harness.simulate.suep.run import simulate_suep
+    from harness.simulate.suep.view import yields_of, yields_view
+
+    plan = make_suep_plan(
+        n_events,
+        seed=seed,
+        only=[name.strip() for name in only.split(",") if name.strip()],
+        n_library=library_events or LIBRARY_EVENTS,
+    )
+    with progress_bars() as progress:
+        made = simulate_suep(plan, out, n_jobs=n_jobs, progress=progress)
+    found = yields_of(made)
+    print_result(found, yields_view(found), as_json=as_json)
+    if is_a_challenge(plan):
+        tell(f"read them: harness fetch {NAME} --manifest {out / MANIFEST_NAME} --from {out}")
+
+
+@simulate.command()
 @click.argument("files", nargs=-1, type=FILE)
 @click.option("--name", default="simulated", show_default=True, help="Name of the challenge.")
 def manifest(files: tuple[Path, ...], name: str) -> None:
@@ -215,13 +267,36 @@ def manifest(files: tuple[Path, ...], name: str) -> None:
 
 @simulate.command()
 @click.argument("file", type=FILE)
+@click.option(
+    "--against",
+    "other",
+    type=FILE,
+    help="Compare with the events of this file: Wasserstein distances of features, FPD and KPD.",
+)
+@click.option("--challenge", help="With --against: the challenge whose layout both files have.")
+@manifest_option
 @plots_option
 @json_option
-def check(file: Path, plots: Path | None, as_json: bool) -> None:
-    """Compare the background in FILE with what is published of the real one."""
+def check(
+    file: Path,
+    other: Path | None,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    plots: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare the background in FILE with what is published of the real one, or two files."""
     from harness.cli.progress import progress_bars
     from harness.simulate.check import check_file, write_plots
     from harness.simulate.view import check_view
+
+    if other is not None:
+        if plots is not None:
+            raise UsageError("--plots draws what is published; --against has no pictures")
+        _check_against(file, other, challenge, manifests, as_json=as_json)
+        return
+    if challenge is not None:
+        raise UsageError("--challenge names the layout of files that --against compares")
 
     with progress_bars() as progress:
         checked = check_file(file, progress=progress)
@@ -240,3 +315,18 @@ def check(file: Path, plots: Path | None, as_json: bool) -> None:
                 for one in checked.failures
             )
         )
+
+
+def _check_against(
+    file: Path, other: Path, challenge: str | None, manifests: tuple[Path, ...], *, as_json: bool
+) -> None:
+    """Compare two files, and print how far they are from each other."""
+    from harness.cli.progress import progress_bars
+    from harness.data.manifest import load_manifest
+    from harness.simulate.against import compare_files
+    from harness.simulate.view import compared_view
+
+    layout = None if challenge is None else load_manifest(*manifests).challenge(challenge).layout
+    with progress_bars() as progress:
+        compared = compare_files(file, other, layout=layout, progress=progress)
+    print_result(compared, compared_view(compared), as_json=as_json)

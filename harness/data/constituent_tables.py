@@ -79,7 +79,9 @@ def read_rows(challenge: Challenge, path: Path, rows: slice) -> NDArray[np.float
     assert challenge.columns is not None
     piece = DataFile(name=path.name, role="background", process="any", title="any")
     layout = ConstituentLayout(n_constituents=challenge.columns.n_constituents)
-    reading = _Reading(path=path, layout=layout, columns=challenge.columns, piece=piece)
+    reading = _Reading(
+        path=path, layout=layout, columns=challenge.columns, piece=piece, labels=frozenset()
+    )
     with opened_table(path) as table:
         return reading.of_rows(table, rows)
 

@@ -17,9 +17,11 @@ from harness.card.records import (
     Distribution,
     EventObject,
     ExampleEvent,
+    ExampleImage,
+    ImageSquares,
     ProcessSummary,
 )
-from harness.challenge import DataFile, EventLayout, Part
+from harness.challenge import DataFile, EventLayout, ImageLayout, Part
 from harness.data.events import EventStore
 from harness.data.observables import distributions, observables_of
 from harness.errors import EnvironmentFaultError, install_extra
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_EXAMPLES = 3
+# Squares along the longer side of an image that is shown.
+MAX_SQUARES = 90
+# Squares of one channel that are kept: a reconstruction fills all of them a little.
+MAX_FILLED = 600
 QUANTILES = (0.1, 0.5, 0.9, 0.99)
 # Okabe and Ito's colours, told apart by every kind of colour vision; black is for background.
 _COLOURS = ("#000000", "#e69f00", "#56b4e9", "#009e73", "#d55e00", "#cc79a7", "#0072b2", "#f0e442")
@@ -217,13 +223,48 @@ def _examples(store: EventStore, file: DataFile) -> list[ExampleEvent]:
     None where the layout has not what the picture of an event shows.
     """
     layout = store.challenge.layout
+    part: Part = "train" if file.role == "background" else "test"
+    if isinstance(layout, ImageLayout):
+        return _example_images(store, file.process, part, layout)
     if layout.lacks("pt", "eta", "phi"):
         return []
-    part: Part = "train" if file.role == "background" else "test"
     some = store.select(file.process, part)[:1000]
     n_objects = np.count_nonzero(layout.is_filled(some), axis=1)
     richest = np.argsort(-n_objects, kind="stable")[:N_EXAMPLES]
     return [_example(file.process, some[[index]], layout) for index in richest]
+
+
+def _example_images(
+    store: EventStore, process: str, part: Part, layout: ImageLayout
+) -> list[ExampleEvent]:
+    """Take the first images of a part; all are alike."""
+    images = store.select(process, part)[:N_EXAMPLES]
+    return [
+        ExampleEvent(process=process, objects=(), image=draw_squares(image, layout))
+        for image in images
+    ]
+
+
+def draw_squares(image: NDArray[np.float32], layout: ImageLayout) -> ExampleImage:
+    """Sum an image over squares, at most `MAX_SQUARES` along a side; keep the fullest ones.
+
+    Parameters
+    ----------
+    image : float32 array, shape (height, width, n_channels)
+    """
+    side = -(-max(layout.height, layout.width) // MAX_SQUARES)
+    n_rows, n_columns = -(-layout.height // side), -(-layout.width // side)
+    padded = np.zeros((n_rows * side, n_columns * side, len(layout.channels)))
+    padded[: layout.height, : layout.width] = image
+    summed = padded.reshape(n_rows, side, n_columns, side, -1).sum(axis=(1, 3))
+    channels = []
+    for number, name in enumerate(layout.channels):
+        fullest = np.sort(summed[..., number], axis=None)[-MAX_FILLED:].min(initial=0.0)
+        row, column = np.nonzero(summed[..., number] * (summed[..., number] >= fullest))
+        value = [float(f"{one:.3g}") for one in summed[row, column, number]]
+        squares = {"row": row.tolist(), "column": column.tolist(), "value": value}
+        channels.append(ImageSquares(channel=name, **squares))
+    return ExampleImage(side=side, n_rows=n_rows, n_columns=n_columns, channels=tuple(channels))
 
 
 def _example(process: str, event: NDArray[np.float32], layout: EventLayout) -> ExampleEvent:

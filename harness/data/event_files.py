@@ -29,6 +29,7 @@ def open_source(
     """Read everything of a file but its events, which are read later, chunk by chunk."""
     n_events = hdf5.count_events(path, challenge.layout)
     check_count(piece, n_events)
+    hdf5.check_weights(path, n_events)
     menu = challenge.menu
     return EventSource(
         chunks=hdf5.read_chunks(path, challenge.layout),

@@ -79,6 +79,8 @@ class Plan:
     # What the Hub says in this run: of the repository of a challenge, and of a data set.
     releases: dict[str, HubRelease] = field(default_factory=dict)
     data_sets: dict[str, HubDataSet] = field(default_factory=dict)
+    # Bytes of each file of the Hub that are here.
+    brought: dict[str, int] = field(default_factory=dict)
 
     @property
     def pins_path(self) -> Path:

@@ -12,6 +12,8 @@ from harness.challenge import PARTS, Challenge, DataFile, Part
 from harness.data.beside import has_algorithms
 from harness.data.cache import find_cached, holding, lock_process, process_folder, store_events
 from harness.data.cache_record import CacheRecord
+from harness.data.cached_parts import cached_part, joined
+from harness.data.event_source import EventSource
 from harness.data.events import is_packaged
 from harness.data.fetch_plan import FetchedFile, Plan
 from harness.data.formats import FolderFormat, folder_format
@@ -88,7 +90,8 @@ def is_data_set(file: DataFile) -> bool:
 def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
     """Find out where a data set comes from.
 
-    Parts that are in the cache already are read again together with those that are missing.
+    Parts that are in the cache already are read again together with those that are missing, but
+    where a folder does not have them: then they stay as they are.
 
     Raises
     ------
@@ -108,11 +111,13 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
     if isinstance(cached, CacheRecord) and is_here and not _is_in_question(plan, file):
         return _done(_planned(plan, file, parts), cached)
     if plan.source_folder is not None:
-        _check_folder(plan.source_folder, file, parts)
+        kept = _kept(plan.source_folder, file, parts, cached)
+        _check_folder(plan.source_folder, file, parts, kept)
+        brought = [part for part in parts if part not in kept]
         expected = _expected(plan, file)
-        if expected is None and "test" in parts and not (plan.trust_first_use or plan.dry_run):
+        if expected is None and "test" in brought and not (plan.trust_first_use or plan.dry_run):
             raise DataError(_no_checksum(file))
-        files = _format(plan.challenge).files(plan.challenge, file, plan.source_folder, parts)
+        files = _format(plan.challenge).files(plan.challenge, file, plan.source_folder, brought)
         return replace(
             _planned(plan, file, parts),
             action="folder",
@@ -120,6 +125,7 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
             checksum=None if expected is None else expected.checksum,
             checksum_origin="unknown" if expected is None else expected.origin,
             n_bytes=sum(path.stat().st_size for path in files),
+            remarks=(f"stays as it is in the cache: {', '.join(kept)}",) if kept else (),
         )
     wanted = _release(plan).data_set(
         file.name, parts, with_seeds=has_algorithms(plan.challenge, file)
@@ -141,10 +147,59 @@ def plan_data_set(plan: Plan, file: DataFile) -> FetchedFile:
     )
 
 
-def _check_folder(folder: Path, file: DataFile, parts: Sequence[Part]) -> None:
+def _over_all(plan: Plan, progress: Progress) -> Progress:
+    """Show the bytes of all files of the Hub that this run brings as one piece of work."""
+    files = {file.path: file.n_bytes for one in plan.data_sets.values() for file in one.files}
+    every = f"{len(files)} file{'s' if len(files) > 1 else ''} of {plan.challenge.name}"
+
+    def show(label: str, done: int, total: int | None, unit: str) -> None:
+        if label not in files or unit != "bytes":
+            progress(label, done, total, unit)
+            return
+        plan.brought[label] = done
+        progress(every, sum(plan.brought.values()), sum(files.values()), unit)
+
+    return show
+
+
+def _missing(folder: Path, file: DataFile, parts: Sequence[Part]) -> list[Part]:
+    disk = find_disk(folder)
+    return [part for part in parts if not disk.files(file.name, part, None)]
+
+
+def _kept(
+    folder: Path, file: DataFile, parts: Sequence[Part], cached: CacheRecord | str
+) -> tuple[Part, ...]:
+    """Return the parts that stay as they are in the cache, since the folder has not all of them."""
+    held = _held(cached)
+    return held if set(_missing(folder, file, parts)) & set(held) else ()
+
+
+def _opened(
+    plan: Plan, file: DataFile, folder: Path, parts: Sequence[Part], kept: CacheRecord | str | None
+) -> EventSource:
+    """Open the parts of a data set: those that are kept in the cache, all others in the folder."""
+    read = _format(plan.challenge).open
+    if not isinstance(kept, CacheRecord):
+        return read(plan.challenge, file, folder, parts)
+    held = _held(kept)
+    return joined(
+        [
+            cached_part(plan.challenge, file, plan.root, kept, part)
+            if part in held
+            else read(plan.challenge, file, folder, (part,))
+            for part in parts
+        ],
+        held=kept,
+    )
+
+
+def _check_folder(
+    folder: Path, file: DataFile, parts: Sequence[Part], kept: Sequence[Part]
+) -> None:
     """Refuse a folder without the files of a data set before another one is read."""
     disk = find_disk(folder)
-    missing = [PART_NAMES[part] for part in parts if not disk.files(file.name, part, None)]
+    missing = [PART_NAMES[part] for part in _missing(folder, file, parts) if part not in kept]
     if missing:
         held = ", ".join(disk.data_sets()[:10]) or "none"
         raise DataError(
@@ -182,8 +237,9 @@ def bring_data_set(
                 raise DataError(f"the data set {file.name} was not planned")
             folder = plan.source_folder
         else:
-            folder = _release(plan).bring(wanted, plan.download_folder, progress)
-        source = _format(plan.challenge).open(plan.challenge, file, folder, parts)
+            folder = _release(plan).bring(wanted, plan.download_folder, _over_all(plan, progress))
+        kept = _kept(folder, file, parts, cached) if wanted is None else ()
+        source = _opened(plan, file, folder, parts, cached if kept else None)
         record = store_events(
             plan.challenge,
             file,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Of black boxes only: a number for each event, by which a result names it.
 IDS = "EvtId"
+# Weights of events, such as those of a spectrum that was generated flatter than it is.
+WEIGHTS = ("weights", "weight")
 # HDF5's own cache of decompressed chunks; one row of chunks must fit.
 _CHUNK_CACHE_BYTES = 256 * 1024**2
 # What stands beside the events is read so many at a time.
@@ -106,6 +108,36 @@ def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     if (np.diff(np.sort(found)) == 0).any():
         raise wrong(path, f"a number in {IDS} is there twice", "another number for each event")
     return found
+
+
+def check_weights(path: Path, n_events: int) -> None:
+    """Refuse a file whose events do not all count the same: every rate here is a count of events.
+
+    Raises
+    ------
+    DataError
+        Weights are missing, negative, not finite, or not all the same.
+    """
+    with opened(path) as file:
+        for name in WEIGHTS:
+            weights = own_dataset(file, name)
+            if weights is None:
+                continue
+            expected = f"no weights, or one and the same above 0 for each of {n_events:,} events"
+            if weights.shape != (n_events,) or weights.dtype.kind not in "fiu":
+                raise wrong(path, f"{name} has the shape {weights.shape}", expected)
+            values = weights[()].astype(np.float64)
+            is_bad = ~(np.isfinite(values) & (values > 0))
+            if is_bad.any():
+                event = int(np.argmax(is_bad))
+                raise wrong(path, f"the weight of event {event} is {values[event]:g}", expected)
+            if values.min() != values.max():
+                raise DataError(
+                    f"the events have weights from {values.min():.3g} to {values.max():.3g}",
+                    where=f"{path}, {name}",
+                    expected=expected,
+                    fix="draw events in proportion to their weights, or generate them without",
+                )
 
 
 def read_parts(

@@ -113,6 +113,8 @@ class HubRelease:
         _remove_others(wanted.files, folder)
         for file in wanted.files:
             bring_file(self.hub, self.listing.repository, file, folder, progress)
+            # Also of one that was here already.
+            progress(file.path, file.n_bytes, file.n_bytes, "bytes")
         return folder
 
 

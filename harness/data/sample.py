@@ -9,8 +9,9 @@ The file holds, for each process, chunks of events; a chunk holds byte streams, 
 zstd: for each kind of object the number of objects per event, and for each slot and feature the
 values of the events that fill the slot, in two byte planes and one plane of packed low bits. pT is
 stored as the (never negative) difference to the slot before. Empty slots cost nothing. Constituents
-are encoded by `harness.data.sample_constituents`. What the challenge knows beside the events
-follows them, see `harness.data.sample_columns`.
+are encoded by `harness.data.sample_constituents`, images by `harness.data.sample_images`, which the
+header states. What the challenge knows beside the events follows them, see
+`harness.data.sample_columns`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,9 @@ import hashlib
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from harness.challenge import EventLayout, ObjectGroup, Value
@@ -44,7 +44,9 @@ from harness.data.sample_columns import (
     write_columns,
 )
 from harness.data.sample_constituents import constituent_streams, read_constituents
+from harness.data.sample_images import ImageCoding, decode_images, encode_images
 from harness.errors import DataError
+from harness.submission.events import Events, SparseEvents
 
 MAGIC = b"harness-sample-1"
 _MAX_HEADER_BYTES = 16 * 1024**2
@@ -68,7 +70,8 @@ class SampleMember(Value):
     Attributes
     ----------
     checksum : str
-        ``sha256:`` of the decoded float32 values (little endian, C order).
+        ``sha256:`` of the decoded float32 values (little endian, C order); of images, of the
+        entries and bounds of each chunk.
     columns : tuple of SampleColumn
         What stands beside them.
     """
@@ -81,12 +84,25 @@ class SampleMember(Value):
 
 
 class SampleHeader(Value):
-    """Description of the file, at its end; the steps are 1 for hardware integers."""
+    """Description of the file, at its end; the steps are 1 for hardware integers.
+
+    Attributes
+    ----------
+    images : ImageCoding or None
+        How images are encoded; None: the events are objects.
+    """
 
     layout: tuple[ObjectGroup, ...]
     pt_steps_per_gev: Literal[4, 8, 1] = 4
     angle_steps_per_unit: Literal[128, 256, 1] = 128
     processes: tuple[SampleMember, ...]
+    images: ImageCoding | None = Field(default=None, exclude_if=lambda images: images is None)
+
+    def holds(self, layout: EventLayout) -> bool:
+        """Whether the events are of `layout`."""
+        if self.images is not None:
+            return self.images.fits(layout)
+        return layout.kind != "image" and self.layout == layout.objects
 
 
 def encode_chunk(steps: Steps, layout: EventLayout) -> bytes:
@@ -98,13 +114,19 @@ def encode_chunk(steps: Steps, layout: EventLayout) -> bytes:
         A slot is filled after an empty one, pT does not fall within a group, or an empty slot
         holds an angle.
     """
+    coding = coding_of(layout)
+    if coding.is_relative:
+        return _packed(constituent_streams(steps, coding))
+    return _packed(_streams(steps, layout))
+
+
+def _packed(streams: Iterator[bytes]) -> bytes:
+    """Compress streams, each with its length before it."""
     import zstandard
 
     compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
-    coding = coding_of(layout)
-    found = constituent_streams(steps, coding) if coding.is_relative else _streams(steps, layout)
-    streams = [compressor.compress(stream) if stream else b"" for stream in found]
-    return b"".join(struct.pack("<I", len(stream)) + stream for stream in streams)
+    packed = [compressor.compress(stream) if stream else b"" for stream in streams]
+    return b"".join(struct.pack("<I", len(stream)) + stream for stream in packed)
 
 
 def decode_chunk(blob: bytes, n_events: int, layout: EventLayout) -> Steps:
@@ -130,16 +152,23 @@ def decode_chunk(blob: bytes, n_events: int, layout: EventLayout) -> Steps:
 def write_sample(
     path: Path,
     layout: EventLayout,
-    processes: Sequence[tuple[str, Iterator[Steps]]],
+    processes: Sequence[tuple[str, Iterator[Steps] | Iterator[SparseEvents]]],
     beside: Mapping[str, SampleBeside] | None = None,
+    images: ImageCoding | None = None,
 ) -> tuple[SampleMember, ...]:
-    """Write the sample file at `path` from the chunks of each process, and what is beside them."""
+    """Write the sample file at `path` from the chunks of each process, and what is beside them.
+
+    Parameters
+    ----------
+    processes : sequence of pairs
+        Name and chunks: integer steps, or images in whole steps of the coding `images`.
+    """
     members: list[SampleMember] = []
     coding = coding_of(layout)
     with path.open("wb") as stream:
         stream.write(MAGIC + struct.pack("<Q", 0))
         for process, chunks in processes:
-            member = _write_member(stream, process, chunks, layout)
+            member = _write_member(stream, process, chunks, layout, images)
             if beside and process in beside:
                 columns = write_columns(stream, beside[process])
                 member = member.model_copy(update={"columns": columns})
@@ -151,6 +180,7 @@ def write_sample(
                 "pt_steps_per_gev": coding.pt_steps,
                 "angle_steps_per_unit": coding.angle_steps,
                 "processes": tuple(members),
+                "images": images,
             }
         )
         stream.write(header.model_dump_json().encode())
@@ -170,17 +200,15 @@ def read_members(path: Path, layout: EventLayout) -> tuple[SampleMember, ...]:
     try:
         with path.open("rb") as stream:
             header = _read_header(stream)
-        if header.layout != layout.objects:
+        if not header.holds(layout):
             raise ValueError("it holds events of another layout")
     except (OSError, ValueError, OverflowError) as error:
         raise _broken(path, error) from error
     return header.processes
 
 
-def decode_member(
-    path: Path, member: SampleMember, layout: EventLayout
-) -> Iterator[NDArray[np.float32]]:
-    """Decode the events of one process, chunk by chunk.
+def decode_member(path: Path, member: SampleMember, layout: EventLayout) -> Iterator[Events]:
+    """Decode the events of one process, chunk by chunk; images without their zeros.
 
     Raises
     ------
@@ -190,11 +218,16 @@ def decode_member(
     digest, coding = hashlib.sha256(), coding_of(layout)
     try:
         with path.open("rb") as stream:
+            images = _read_header(stream).images
             for chunk in member.chunks:
                 stream.seek(chunk.offset)
                 blob = stream.read(chunk.n_bytes)
-                events = dequantise(decode_chunk(blob, chunk.n_events, layout), coding)
-                digest.update(events.astype("<f4", copy=False).data)
+                events: Events
+                if images is not None:
+                    events = decode_images(StreamReader(blob).take, chunk.n_events, images)
+                else:
+                    events = dequantise(decode_chunk(blob, chunk.n_events, layout), coding)
+                _add_to(digest, events)
                 yield events
     except (OSError, ValueError, IndexError, OverflowError) as error:
         raise _broken(path, error) from error
@@ -234,21 +267,39 @@ def _streams(steps: Steps, layout: EventLayout) -> Iterator[bytes]:
 
 
 def _write_member(
-    stream: BinaryIO, process: str, chunks: Iterator[Steps], layout: EventLayout
+    stream: BinaryIO,
+    process: str,
+    chunks: Iterator[Steps] | Iterator[SparseEvents],
+    layout: EventLayout,
+    images: ImageCoding | None,
 ) -> SampleMember:
     digest, coding = hashlib.sha256(), coding_of(layout)
     written: list[SampleChunk] = []
     for steps in chunks:
-        blob = encode_chunk(steps, layout)
+        if isinstance(steps, SparseEvents):
+            if images is None:
+                raise ValueError("images need a coding")
+            blob, events = _packed(encode_images(steps, images)), cast("Events", steps)
+        else:
+            blob, events = encode_chunk(steps, layout), dequantise(steps, coding)
         written.append(SampleChunk(offset=stream.tell(), n_bytes=len(blob), n_events=len(steps)))
         stream.write(blob)
-        digest.update(dequantise(steps, coding).astype("<f4", copy=False).data)
+        _add_to(digest, events)
     return SampleMember(
         process=process,
         n_events=sum(chunk.n_events for chunk in written),
         checksum=f"sha256:{digest.hexdigest()}",
         chunks=tuple(written),
     )
+
+
+def _add_to(digest: hashlib._Hash, events: Events) -> None:
+    """Add decoded events to the checksum of a process."""
+    if not isinstance(events, SparseEvents):
+        digest.update(events.astype("<f4", copy=False).data)
+        return
+    digest.update(events.entries[events.bounds[0] : events.bounds[-1]].tobytes())
+    digest.update((events.bounds - events.bounds[0]).astype("<i8").tobytes())
 
 
 def _read_header(stream: BinaryIO) -> SampleHeader:

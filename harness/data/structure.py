@@ -34,6 +34,7 @@ _REMARKS = {
     "n_padding": "have an angle in an empty slot",
     "n_phi_out_of_range": "have |phi| > pi",
     "n_class_differs": "have a class that does not follow from the slot",
+    "n_empty": "are images without a pixel that is not zero",
 }
 
 
@@ -54,6 +55,8 @@ class StructureReport(Value):
         Events with |phi| > pi (with a tolerance of 0.001).
     n_class_differs : int
         Events in which the class column does not just repeat slot and padding.
+    n_empty : int
+        Images that are zero everywhere.
     max_pt, max_abs_eta, max_abs_phi : float
         Extremes [GeV, 1, rad]; 0 where the layout has no such feature.
     n_filled : tuple of int
@@ -66,6 +69,7 @@ class StructureReport(Value):
     n_padding: int = Field(ge=0)
     n_phi_out_of_range: int = Field(ge=0)
     n_class_differs: int = Field(ge=0)
+    n_empty: int = Field(default=0, ge=0)
     max_pt: float
     max_abs_eta: float
     max_abs_phi: float
@@ -234,6 +238,7 @@ class StructureCheck:
                 expected="finite values, none negative" if is_bounded else "finite values",
                 fix="get the file again, or ask its publisher to correct it",
             )
+        self._counts["n_empty"] += int(np.count_nonzero(events.counts == 0))
         self._n_events += len(events)
 
     def _refuse_gap(self, has_gap: NDArray[np.bool_]) -> None:

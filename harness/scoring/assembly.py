@@ -17,6 +17,7 @@ from harness.card.records import (
     NotMeasured,
     Physics,
     ProcessorUse,
+    Reconstruction,
     ScoreCard,
     ScoredChallenge,
     ScoredFile,
@@ -73,6 +74,7 @@ class Measurements:
     artefacts: tuple[Path, ...] = ()
     stress: Stress | NotMeasured = _NO_STRESS
     processor: ProcessorUse | NotMeasured | None = None
+    reconstruction: Reconstruction | None = None
     precision: FixedWidths | None = None
     rounded_physics: Physics | None = None
     unrounded_physics: Physics | None = None
@@ -117,6 +119,7 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
         cuts=acceptance.cuts,
         stress=measured.stress,
         processor=measured.processor,
+        reconstruction=measured.reconstruction,
         precision=measured.precision,
         rounded_physics=measured.rounded_physics,
         unrounded_physics=measured.unrounded_physics,

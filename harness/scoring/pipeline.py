@@ -24,6 +24,7 @@ from harness.card.records import (
     IsolationKind,
     NotMeasured,
     Physics,
+    Reconstruction,
     ScoreCard,
     WorkingPoint,
 )
@@ -58,6 +59,7 @@ from harness.scoring.measure import (
 )
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
+from harness.scoring.reconstruction import measure_reconstruction
 from harness.scoring.rounding import as_record, precision_of, with_rounding, with_unrounded
 from harness.scoring.score_files import read_score_file
 from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
@@ -266,6 +268,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         cost=cost,
         firmware=_no_firmware(run),
         precision=as_record(run, precision),
+        reconstruction=_reconstruct(run, network),
     )
     if network.has_unrounded:
         measured = with_unrounded(run, staged, measured)
@@ -274,6 +277,14 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
     elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
+
+
+def _reconstruct(run: SubmissionRun, network: ExportedNetwork) -> Reconstruction | None:
+    """Show what an autoencoder of images makes of some of them."""
+    if run.is_quick or run.challenge.layout.kind != "image":
+        return None
+    with run.stage("reconstruction", "input and reconstruction of some images") as workspace:
+        return measure_reconstruction(workspace, network, run.store)
 
 
 def _no_firmware(run: SubmissionRun) -> NotMeasured:
@@ -362,6 +373,9 @@ def _with_firmware(
             artefacts = (*artefacts, vendor.reports)
     measured = replace(measured, firmware=report, artefacts=artefacts)
     if made.scores is None:
+        if precision is not None and isinstance(report, Firmware):
+            # Too large to be translated: at fixed widths Keras gives the scores.
+            return with_rounding(run, network, measured, precision)
         return measured
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):

@@ -14,6 +14,7 @@ from harness.data.mix import Mixture
 from harness.errors import IntegrityError
 from harness.metrics.consistency import Unit, compare_scores
 from harness.sandbox import Workspace
+from harness.sandbox.step import Usage
 from harness.scoring.integrity import Batch
 from harness.scoring.scorer import Scorer, score_batches
 from harness.submission.events import save_events
@@ -60,15 +61,18 @@ def measure_processor(
     timing = _Timing(workspace, scorer, mixture, mixture.join(scores))
     n_events = timing.enough(min(_MOST, mixture.n_events))
     pairs = [(timing.score(_FEW), timing.score(n_events)) for _ in range(_REPEATS)]
-    times = [max(long[0] - short[0], 0.0) / (n_events - _FEW) for short, long in pairs]
-    peak = max(long[1] for _, long in pairs)
+    n_more = n_events - _FEW
+    times = [max(long.cpu_s - short.cpu_s, 0.0) / n_more for short, long in pairs]
+    walls = [max(long.wall_s - short.wall_s, 0.0) / n_more for short, long in pairs]
+    peak = max(long.peak_memory_bytes for _, long in pairs)
     return ProcessorUse(
         time_ms=1e3 * median(times),
         lowest_ms=1e3 * min(times),
         highest_ms=1e3 * max(times),
         repeats=_REPEATS,
-        n_events=n_events - _FEW,
+        n_events=n_more,
         reference_ms=reference_ms(),
+        wall_ms=1e3 * median(walls),
         peak_memory_mb=peak / 2**20,
     )
 
@@ -84,17 +88,19 @@ class _Timing:
 
     def enough(self, most: int) -> int:
         """Return how many events take long enough to be timed, `most` if no number does."""
-        least, n_events = self.score(_FEW)[0], min(_MANY, most)
-        while n_events < most and self.score(n_events)[0] - least < _ENOUGH_S:
+        least, n_events = self.score(_FEW).cpu_s, min(_MANY, most)
+        while n_events < most and self.score(n_events).cpu_s - least < _ENOUGH_S:
             n_events = min(4 * n_events, most)
         return n_events
 
-    def score(self, n_events: int) -> tuple[float, int]:
-        """Score that many; return the processor time [s] and the memory [bytes]."""
+    def score(self, n_events: int) -> Usage:
+        """Score that many, one at a time on one core; return what the process used."""
         path = self._workspace.new_folder("processor") / "events.npy"
         save_events(path, self._mixture.gather(np.arange(n_events)))
         batch = Batch(events=path, n_events=n_events, at_once=1)
-        (scores,), done = score_batches(self._workspace, self._scorer, [batch], "checks")
+        (scores,), done = score_batches(
+            self._workspace, self._scorer, [batch], "checks", is_one_thread=True
+        )
         found = compare_scores("processor", self._expected[:n_events], scores, unit=self._unit)
         if found.outcome == "leak":
             raise IntegrityError(
@@ -103,7 +109,7 @@ class _Timing:
                 expected="a score that depends on its own event alone",
                 fix="remove what looks at the number of events, the clock, a counter or a file",
             )
-        return done.usage.cpu_s, done.usage.peak_memory_bytes
+        return done.usage
 
 
 def reference_ms() -> float:

@@ -183,6 +183,8 @@ def score_batches(
     name: Literal["score", "checks", "stress", "shard"],
     tell: Callable[[str], None] = lambda _: None,
     show: Callable[[str], None] | None = None,
+    *,
+    is_one_thread: bool = False,
 ) -> tuple[list[NDArray[np.float64]], StepResult[ScoreReport]]:
     """Sandbox B: score batches one after the other in one fresh process.
 
@@ -195,6 +197,8 @@ def score_batches(
         Receives a line of text now and then: how many events are scored.
     show : callable, optional
         Receives what a plugin printed, at the end, line by line; by default `tell` does.
+    is_one_thread : bool
+        Whether the process keeps to one core.
 
     Returns
     -------
@@ -206,7 +210,10 @@ def score_batches(
         name,
         _ENTRIES[scorer.function],
         ScoreReport,
-        request={"jobs": _jobs(batches, may_be_constant=name != "score")},
+        request={
+            "jobs": _jobs(batches, may_be_constant=name != "score"),
+            "is_one_thread": is_one_thread,
+        },
         inputs={
             **scorer.inputs,
             **{f"events{index}": batch.events for index, batch in enumerate(batches)},

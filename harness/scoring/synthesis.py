@@ -19,6 +19,7 @@ from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.registry import check_backend
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
+from harness.firmware.witnesses.graph import score_quantised
 from harness.sandbox import open_tried_workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.chosen import chosen_challenges
@@ -126,7 +127,11 @@ def synthesise_submission(
         made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
         if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
-        physics = _physics(rules, mixture, made.scores)
+        scores = made.scores
+        if scores is None and isinstance(made.report, Firmware):
+            # Too large to be translated: Keras gives the scores of the quantised network.
+            scores = score_quantised(request)
+        physics = _physics(rules, mixture, scores)
         return Synthesis(firmware=made.report, physics=physics)
 
 

@@ -99,16 +99,18 @@ def smear(particles: Particles, rng: np.random.Generator) -> Particles:
     """
     energy = particles.pt * np.cosh(particles.eta)
     abs_eta = np.abs(particles.eta)
-    is_track = (particles.kind == CHARGED) & (rng.random(len(particles)) < _tracking(particles))
+    is_track = (particles.kind == CHARGED) & (
+        rng.random(len(particles)) < track_efficiency(particles)
+    )
     resolution = hadronic_resolution(energy, abs_eta)
     is_photon = (particles.kind == PHOTON) | (particles.kind == ELECTRON)
     resolution = np.where(is_photon, electromagnetic_resolution(energy, abs_eta), resolution)
-    resolution = np.where(is_track, _track(particles.pt, abs_eta), resolution)
+    resolution = np.where(is_track, track_resolution(particles.pt, abs_eta), resolution)
     factor = 1.0 + resolution * rng.standard_normal(len(particles))
     return replace(particles, pt=particles.pt * np.clip(factor, 0.0, 3.0))
 
 
-def _tracking(particles: Particles) -> Column:
+def track_efficiency(particles: Particles) -> Column:
     """Efficiency of the tracks of charged hadrons above 1 GeV [D]."""
     abs_eta = np.abs(particles.eta)
     barrel = np.where(particles.pt > 1.0, 0.95, 0.70)
@@ -116,7 +118,7 @@ def _tracking(particles: Particles) -> Column:
     return np.where(abs_eta < 1.5, barrel, np.where(abs_eta < 2.5, endcap, 0.0))
 
 
-def _track(pt: Column, abs_eta: Column) -> Column:
+def track_resolution(pt: Column, abs_eta: Column) -> Column:
     """Relative resolution of tracks [D, which cites arXiv:1405.6569]."""
     constant = np.select([abs_eta <= 0.5, abs_eta <= 1.5], [0.01, 0.015], 0.025)
     slope = np.select([abs_eta <= 0.5, abs_eta <= 1.5], [1.5e-4, 2.5e-4], 5.5e-4)

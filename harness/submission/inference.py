@@ -20,7 +20,7 @@ from harness.challenge import ADC2021_BYTES, Value, events_within
 from harness.errors import InvalidSubmissionError
 from harness.submission.contract import check_network
 from harness.submission.events import Events, open_events
-from harness.submission.jobs import Scorer, jobs_of, score_job
+from harness.submission.jobs import Scorer, jobs_of, keep_to_threads, score_job
 from harness.submission.network import load_keras, rebuild
 from harness.submission.words import input_overflow
 
@@ -68,7 +68,7 @@ def score_network(
         ``jobs``, optional: a list of ``{"events": name of an input, "scores": name of an output,
         "chunk": events at once, "may_be_constant": whether scores may be all the same}``, all
         scored by the one network; by default one job from ``events`` to ``scores`` in chunks of
-        `CHUNK_EVENTS`.
+        `CHUNK_EVENTS`. ``is_one_thread``, optional: on one core.
     inputs : mapping
         ``graph``, ``weights``, and the events of each job: see `harness.submission.events`.
     outputs : mapping
@@ -85,6 +85,7 @@ def score_network(
     InvalidSubmissionError
         The graph is not allowed, or the scores are not finite or all the same.
     """
+    keep_to_threads(request)
     start = time.monotonic()
     model = rebuild(inputs["graph"], inputs["weights"])
     scorers: dict[int, tuple[Scorer, str]] = {}

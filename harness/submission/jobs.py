@@ -6,6 +6,7 @@ of them waits for these imports.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,6 +50,15 @@ def jobs_of(request: Mapping[str, JsonValue], chunk: int) -> list[Job]:
     """Return the jobs of a request; by default one, from ``events`` to ``scores``."""
     entries = cast("list[dict[str, Any]]", request.get("jobs") or [{}])
     return [Job(**{"chunk": chunk, **entry}) for entry in entries]
+
+
+def keep_to_threads(request: Mapping[str, JsonValue]) -> None:
+    """Run on one core if the request says ``is_one_thread``: before any library starts threads.
+
+    Libraries start as many threads as there are cores that they may use.
+    """
+    if request.get("is_one_thread") and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
 def score_job(

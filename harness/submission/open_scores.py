@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.events import open_events
-from harness.submission.jobs import jobs_of, score_job
+from harness.submission.jobs import jobs_of, keep_to_threads, score_job
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def score_open(
     Parameters
     ----------
     request : mapping
-        ``jobs`` as for `score_network`; chunks are of `OPEN_CHUNK_EVENTS` by default.
+        ``jobs`` and ``is_one_thread`` as for `score_network`; chunks are of `OPEN_CHUNK_EVENTS` by
+        default.
     inputs : mapping
         ``submission``: the folder; and the events of each job.
     outputs : mapping
@@ -49,6 +50,7 @@ def score_open(
     SubmissionError
         The participant's code failed.
     """
+    keep_to_threads(request)
     folder = inputs["submission"].resolve()
     function = find_function(load_plugin(folder, "open"), "score")
     start = time.monotonic()

@@ -10,7 +10,13 @@ from leaderboard_app import page
 from leaderboard_app.address import choose, choose_several
 from leaderboard_app.state import shelf
 from leaderboard_app.views.common import MANY_SIGNALS
-from leaderboard_app.views.data import data_sections, event_options, event_picture, signals_in
+from leaderboard_app.views.data import (
+    data_sections,
+    event_note,
+    event_options,
+    event_picture,
+    signals_in,
+)
 
 
 def _chosen_signals(summary: DataSummary) -> list[str]:
@@ -63,10 +69,7 @@ def show() -> None:
         left, right = st.columns([1, 3], gap="medium")
         with left:
             chosen = choose("Event", options, key="event")
-            st.html(
-                "<p class='lb-note lb-plain'>Area goes with pT. The missing transverse momentum "
-                "has no eta: it is a line at its phi.</p>"
-            )
+            st.html(f"<p class='lb-note lb-plain'>{event_note(summary)}</p>")
         with right:
             page.show_picture(event_picture(summary, options.index(chosen)), key="event-display")
     page.show_unreadable(snapshot)

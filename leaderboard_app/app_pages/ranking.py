@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from functools import partial
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
-from harness.board.formats import to_json
-from harness.board.rows import Board, describe_lead
+from harness.board.formats import json_schema, to_json
+from harness.board.latex import to_latex
+from harness.board.rows import Board
 from harness.board.values import to_csv
-from harness.card.html import text_html
 from harness.challenge import point_text
 from leaderboard_app import page
-from leaderboard_app.address import keep_view
+from leaderboard_app.address import entry_address, keep_view
 from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
+from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
 
@@ -26,7 +30,7 @@ def show() -> None:
     shown = shelf()
     snapshot = shown.snapshot()
     page.begin("Leaderboard")
-    left, right, aside = st.columns([3, 2, 5], vertical_alignment="bottom", gap="medium")
+    left, right, _ = st.columns([3, 2, 4], vertical_alignment="bottom", gap="medium")
     with left:
         challenge = page.choose_challenge(snapshot)
     if challenge is None:
@@ -36,8 +40,7 @@ def show() -> None:
     with right:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
-    with aside:
-        st.html(f"<p class='lb-lead'>{text_html(describe_lead(board))}</p>")
+    st.html(headline_html(shown.headline(snapshot, challenge)))
     if board.synthetic:
         page.synthetic_note(board)
     if fpr != contest.working_point:
@@ -51,13 +54,17 @@ def show() -> None:
             )
         )
 
-    st.html("".join(note_html(note) for note in low_statistics_notes(board)))
-
-    def href(team: str, card: str) -> str:
-        return "submission?" + urlencode({"challenge": challenge, "team": team, "card": card})
+    for note in low_statistics_notes(board):
+        st.html(note_html(note))
 
     changed = show_table(
-        shown.model(snapshot, challenge, fpr, href),
+        shown.model(
+            snapshot,
+            challenge,
+            fpr,
+            partial(entry_address, challenge),
+            compare="compare?" + urlencode({"challenge": challenge}) + "&",
+        ),
         version=f"{snapshot.version} {challenge} {fpr}",
         key=f"table-{challenge}",
     )
@@ -75,21 +82,25 @@ def show() -> None:
 
 def _downloads(board: Board) -> None:
     name = f"leaderboard-{board.challenge}"
+    files: dict[str, tuple[Callable[[], str | bytes], str, str]] = {
+        "CSV": (lambda: to_csv(board).encode("utf-8-sig"), f"{name}.csv", "text/csv"),
+        "JSON": (lambda: to_json(board), f"{name}.json", "application/json"),
+        "LaTeX": (lambda: to_latex(board), f"{name}.tex", "application/x-tex"),
+        "Schema of the JSON": (
+            lambda: json.dumps(json_schema(), indent=1),
+            "board.schema.json",
+            "application/json",
+        ),
+    }
     with st.container(horizontal=True):
-        st.download_button(
-            "Download CSV",
-            lambda: to_csv(board).encode("utf-8-sig"),
-            file_name=f"{name}.csv",
-            mime="text/csv",
-            on_click="ignore",
-        )
-        st.download_button(
-            "Download JSON",
-            lambda: to_json(board),
-            file_name=f"{name}.json",
-            mime="application/json",
-            on_click="ignore",
-        )
+        for title, (write, file_name, mime) in files.items():
+            st.download_button(
+                f"Download {title}" if len(title) < 6 else title,
+                write,
+                file_name=file_name,
+                mime=mime,
+                on_click="ignore",
+            )
 
 
 show()

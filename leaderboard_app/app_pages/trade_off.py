@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from leaderboard_app import page
-from leaderboard_app.address import choose
+from leaderboard_app.address import choose, entry_address
 from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
 from leaderboard_app.views.trade_off import (
@@ -41,7 +43,8 @@ def show() -> None:
         )
     if board.synthetic:
         page.synthetic_note(board)
-    page.show_picture(trade_off_picture(board, cost, efficiency), key="trade-off")
+    href = partial(entry_address, challenge)
+    page.show_picture(trade_off_picture(board, cost, efficiency, href), key="trade-off")
     st.html("".join(note_html(note) for note in trade_off_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)

@@ -3,8 +3,13 @@
 
 function boardTable(root, model, hooks) {
   "use strict";
-  const state = { sort: "", dir: 1, q: "", picks: {}, extra: new Set() };
-  const optional = model.columns.filter((column) => column.hidden);
+  /* As many rows are drawn at first, and with each press of the button below them. */
+  const PAGE = 50;
+  const MOST_COMPARED = 6;
+  const ALWAYS = new Set(["rank", "team", "merit"]);
+  const state = { sort: "", dir: 1, q: "", picks: {}, turned: new Set(), shown: PAGE };
+  const ticked = new Set();
+  const optional = model.columns.filter((column) => !ALWAYS.has(column.key));
   readView(model.view || "");
 
   function readView(view) {
@@ -14,7 +19,10 @@ function boardTable(root, model, hooks) {
     state.sort = sort.replace(/^-/, "");
     if (!model.columns.some((column) => column.key === state.sort)) state.sort = "";
     const wanted = (parts.get("columns") || "").split(",");
-    state.extra = new Set(optional.map((column) => column.key).filter((key) => wanted.includes(key)));
+    /* Columns that are not as by default: shown, or with a minus not. */
+    state.turned = new Set(optional.filter((column) =>
+      wanted.includes(column.hidden ? column.key : `-${column.key}`)).map((column) => column.key));
+    state.shown = PAGE;
     state.q = (parts.get("q") || "").slice(0, 200);
     for (const filter of model.filters) {
       const wanted = parts.get(filter.key) || "";
@@ -26,13 +34,21 @@ function boardTable(root, model, hooks) {
     const parts = new URLSearchParams();
     if (state.sort) parts.set("sort", (state.dir < 0 ? "-" : "") + state.sort);
     if (state.q) parts.set("q", state.q);
-    if (state.extra.size) parts.set("columns", [...state.extra].join(","));
+    if (state.turned.size) {
+      const keys = optional.filter((column) => state.turned.has(column.key))
+        .map((column) => (column.hidden ? column.key : `-${column.key}`));
+      parts.set("columns", keys.join(","));
+    }
     for (const [key, value] of Object.entries(state.picks)) if (value) parts.set(key, value);
     return parts.toString();
   }
 
   function shownColumns() {
-    return model.columns.filter((column) => !column.hidden || state.extra.has(column.key));
+    return model.columns.filter((column) => isColumnShown(column));
+  }
+
+  function isColumnShown(column) {
+    return Boolean(column.hidden) === state.turned.has(column.key);
   }
 
   function node(tag, className, text) {
@@ -98,6 +114,7 @@ function boardTable(root, model, hooks) {
   function drawCell(column, cell, row) {
     const box = node("td", `c-${column.kind}${column.key === "rank" ? " rank" : ""}`);
     if (!cell) {
+      if (column.key === "rank" && model.compare) box.append(tick(row));
       box.append(node("span", "none", "–"));
       return box;
     }
@@ -107,6 +124,7 @@ function boardTable(root, model, hooks) {
       link.append(node("bdi", "", cell.t));
       link.href = row.href;
       box.append(link);
+      for (const tag of cell.tags || []) box.append(node("span", "tag", tag));
       const title = node("span", "title");
       title.append(node("bdi", "", cell.s));
       title.title = cell.s;
@@ -122,6 +140,7 @@ function boardTable(root, model, hooks) {
       box.append(node("span", `badge ${cell.tone || ""}`, cell.t));
       return box;
     }
+    if (column.key === "rank" && model.compare) box.append(tick(row));
     if (cell.s && column.kind === "rate") box.append(node("span", "aside", cell.s));
     box.append(node("span", cell.v === null ? "none" : "value", cell.t));
     if (cell.s && column.kind !== "rate") box.append(node("span", "sub", cell.s));
@@ -130,6 +149,38 @@ function boardTable(root, model, hooks) {
     else if (column.range) box.append(node("span", "spacer"));
     if (cell.share !== undefined) box.append(shareBar(cell.share));
     return box;
+  }
+
+  /* A box that takes an entry into the comparison. */
+  function tick(row) {
+    const box = node("input", "tick");
+    box.type = "checkbox";
+    box.checked = ticked.has(row.team);
+    box.title = "Compare this entry with others";
+    box.setAttribute("aria-label", `Compare ${row.team}`);
+    box.addEventListener("change", () => {
+      if (box.checked && ticked.size >= MOST_COMPARED) box.checked = false;
+      if (box.checked) ticked.add(row.team);
+      else ticked.delete(row.team);
+      drawComparison();
+    });
+    return box;
+  }
+
+  function drawComparison() {
+    comparison.replaceChildren();
+    if (!ticked.size) {
+      comparison.textContent = "Tick two to six entries to compare them.";
+      return;
+    }
+    if (ticked.size === 1) {
+      comparison.textContent = "1 entry ticked: tick another one to compare them.";
+      return;
+    }
+    const link = node("a", "", `Compare ${ticked.size} entries`);
+    const names = [...ticked].map((name) => `entries=${encodeURIComponent(name)}`).join("&");
+    link.href = model.compare + names;
+    comparison.append(link);
   }
 
   function compare(a, b) {
@@ -166,6 +217,7 @@ function boardTable(root, model, hooks) {
   }
 
   function changed(isTyped = false) {
+    state.shown = PAGE;
     if (hooks.view) hooks.view(writeView(), isTyped);
   }
 
@@ -182,7 +234,15 @@ function boardTable(root, model, hooks) {
   scroller.append(table);
   const status = node("p", "status");
   status.setAttribute("role", "status");
-  frame.append(tools, scroller, status);
+  const comparison = node("p", "comparison");
+  const more = node("button", "more");
+  more.type = "button";
+  more.addEventListener("click", () => {
+    state.shown += PAGE;
+    drawBody();
+  });
+  frame.append(tools, scroller, more, status);
+  if (model.compare) frame.insertBefore(comparison, scroller);
 
   function drawTools() {
     const find = node("label", "find");
@@ -220,7 +280,7 @@ function boardTable(root, model, hooks) {
     }
   }
 
-  /* Columns that are many are hidden at first; the visitor chooses some. */
+  /* Columns that are many are hidden at first; the visitor chooses among all. */
   function drawChooser() {
     if (!optional.length) return;
     const chooser = node("details", "chooser");
@@ -230,10 +290,10 @@ function boardTable(root, model, hooks) {
       const label = node("label");
       const box = node("input");
       box.type = "checkbox";
-      box.checked = state.extra.has(column.key);
+      box.checked = isColumnShown(column);
       box.addEventListener("change", () => {
-        if (box.checked) state.extra.add(column.key);
-        else state.extra.delete(column.key);
+        if (box.checked === Boolean(column.hidden)) state.turned.add(column.key);
+        else state.turned.delete(column.key);
         if (state.sort === column.key && !box.checked) state.sort = "";
         changed();
         drawHead();
@@ -275,6 +335,7 @@ function boardTable(root, model, hooks) {
       line.append(cell);
     }
     head.replaceChildren(line);
+    if (frame.isConnected) keepPlaces();
     if (keep) {
       const again = head.querySelector(`button[data-key="${CSS.escape(keep)}"]`);
       if (again) again.focus();
@@ -290,8 +351,10 @@ function boardTable(root, model, hooks) {
 
   function drawBody() {
     const shown = model.rows.filter(isShown).sort(compare);
-    const ranked = shown.filter((row) => row.ranked);
-    const rest = shown.filter((row) => !row.ranked);
+    const everyRanked = shown.filter((row) => row.ranked);
+    const everyOther = shown.filter((row) => !row.ranked);
+    const ranked = everyRanked.slice(0, state.shown);
+    const rest = everyOther.slice(0, state.shown - ranked.length);
     const lines = ranked.map(drawRow);
     if (rest.length) {
       const line = node("tr", "divider");
@@ -317,9 +380,32 @@ function boardTable(root, model, hooks) {
       }
     }
     body.replaceChildren(...lines);
+    const left = shown.length - ranked.length - rest.length;
+    more.hidden = !left;
+    more.textContent = `Show ${Math.min(PAGE, left)} more of ${shown.length}`;
     status.textContent = shown.length === model.rows.length
-      ? `${ranked.length} ranked, ${rest.length} not ranked`
+      ? `${everyRanked.length} ranked, ${everyOther.length} not ranked`
       : `${shown.length} of ${model.rows.length} entries shown`;
+  }
+
+  /* The team's column stays beside that of the ranks. */
+  function keepPlaces() {
+    const first = head.querySelector("th");
+    if (first) table.style.setProperty("--rank-width", `${first.offsetWidth}px`);
+  }
+
+  /* What the columns mean, for who has no pointer to hold over them. */
+  function drawMeanings() {
+    const meanings = node("details", "meanings");
+    meanings.append(node("summary", "", "What the columns mean"));
+    const list = node("dl");
+    for (const column of model.columns) {
+      if (!column.help) continue;
+      const name = column.unit ? `${column.title} (${column.unit})` : column.title;
+      list.append(node("dt", "", name), node("dd", "", column.help));
+    }
+    meanings.append(list);
+    frame.append(meanings);
   }
 
   function drawAll() {
@@ -331,7 +417,10 @@ function boardTable(root, model, hooks) {
   }
 
   drawAll();
+  drawComparison();
+  drawMeanings();
   root.replaceChildren(frame);
+  keepPlaces();
   return {
     /* Follows the address: a link, or the browser's Back. */
     show(view) {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from leaderboard_app.charts.base import Palette
 from leaderboard_app.charts.distributions import composition, distribution, score_histogram
-from leaderboard_app.charts.events import event_display, occupancy
+from leaderboard_app.charts.events import event_display, image_display, occupancy, sums_of_images
 from leaderboard_app.charts.firmware import PartUse, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
 from leaderboard_app.charts.mass import Band, bands, means, spectrum
@@ -34,6 +34,7 @@ __all__ = [
     "dots",
     "event_display",
     "history",
+    "image_display",
     "means",
     "occupancy",
     "rates",
@@ -42,5 +43,6 @@ __all__ = [
     "score_histogram",
     "spectrum",
     "stages",
+    "sums_of_images",
     "trade_off",
 ]

@@ -214,7 +214,7 @@ def _bins(name: str, counts: Sequence[int], edges: Sequence[float], kind: AxisKi
     rows: list[Row] = []
     for n, (low, high) in zip(counts, pairwise(edges), strict=True):
         if n:
-            lower, upper = (edge / total for edge in count_interval(n))
+            lower, upper = (min(edge / total, 1.0) for edge in count_interval(n))
             centre = math.sqrt(low * high) if kind == "log" else (low + high) / 2
             row: dict[str, Cell] = {"n": n, "name": name, "x": centre, "share": n / total}
             rows.append({**row, "lower": lower, "upper": upper, "few": total < FEW})
@@ -313,7 +313,7 @@ def composition(counts: Mapping[str, tuple[int, int]], *, names: tuple[str, str]
     rows: list[Row] = []
     for origin, pair in counts.items():
         for name, n, total in zip(names, pair, totals, strict=True):
-            lower, upper = (edge / total for edge in count_interval(n))
+            lower, upper = (min(edge / total, 1.0) for edge in count_interval(n))
             text = f"{n:,} of {total:,}"
             row: dict[str, Cell] = {"row": origin, "name": name, "x": n / total, "text": text}
             rows.append({**row, "lower": lower, "upper": upper})

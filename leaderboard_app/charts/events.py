@@ -6,13 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
+from harness.card.records import ExampleImage
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
+    GREY,
     N_SPECS,
     Palette,
     Row,
     Spec,
     axis,
+    count_axis,
     finish,
     log_axis,
     of,
@@ -126,3 +129,135 @@ def _event_spec(kinds: tuple[str, ...]) -> Spec:
         )
     )
     return finish(alt.layer(missing, objects))
+
+
+def image_display(panels: Sequence[tuple[str, ExampleImage]]) -> Picture:
+    """Draw images one below the other, such as an event and its reconstruction.
+
+    The channels of an image are beside each other, each in its colour. The fuller a square, the
+    darker it is, by the logarithm of its energy.
+
+    Parameters
+    ----------
+    panels : sequence of pairs
+        What an image is, and the image; all of one size.
+    """
+    first = panels[0][1]
+    width, height = first.n_columns * first.side, first.n_rows * first.side
+    rows: list[Row] = []
+    for number, (title, image) in enumerate(panels):
+        for place, channel in enumerate(image.channels):
+            rows += [
+                {
+                    "name": channel.channel,
+                    "panel": title,
+                    "x": (column + 0.5) * image.side + place * width * _PANEL_STEP,
+                    "y": (row + 0.5) * image.side - number * height * _PANEL_STEP,
+                    "value": value,
+                }
+                for row, column, value in zip(
+                    channel.row, channel.column, channel.value, strict=True
+                )
+            ]
+    names = tuple(channel.channel for channel in first.channels)
+    sums = ", ".join(f"{one.channel} {sum(one.value):.0f}" for one in first.channels)
+    return Picture(
+        spec=_image_spec(names, (width, height), len(panels), first.side),
+        datasets={"squares": rows},
+        height=300 * len(panels),
+        alt=f"{' above '.join(title for title, _ in panels)}: {sums} in all.",
+        fields={
+            "name": "Channel", "panel": "Image", "x": "Column", "y": "Row", "value": "Energy",
+        },
+    )  # fmt: skip
+
+
+# From the beginning of one image to that of the next one, in images.
+_PANEL_STEP = 1.06
+
+
+@lru_cache(maxsize=N_SPECS)
+def _image_spec(names: tuple[str, ...], size: tuple[int, int], n_panels: int, side: int) -> Spec:
+    import altair as alt
+
+    palette = Palette(names=names)
+    (width, height) = size
+    across = width * (1 + (len(names) - 1) * _PANEL_STEP)
+    down = height * (1 - (n_panels - 1) * _PANEL_STEP - 1)
+    beside = " | ".join(names)
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(domain=[0, across], nice=False),
+        axis=axis(f"columns: {beside}", labels=False, ticks=False, grid=False),
+    )
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(domain=[down, height], nice=False),
+        axis=axis("rows", labels=False, ticks=False, grid=False),
+    )
+    shade = alt.Opacity(
+        "value:Q", scale=alt.Scale(type="log", range=[0.25, 1.0], clamp=True), legend=None
+    )
+    squares = (
+        of("squares")
+        .mark_square(filled=True, size=max(4.0, 1.5 * side**2))
+        .encode(
+            x=x,
+            y=y,
+            color=palette.colour(),
+            opacity=shade,
+            tooltip=[
+                alt.Tooltip("name:N", title="channel"),
+                alt.Tooltip("panel:N", title="image"),
+                alt.Tooltip("value:Q", title="energy", format=".3~g"),
+            ],
+        )
+    )
+    return finish(alt.layer(squares))
+
+
+def sums_of_images(sums: Mapping[str, Sequence[tuple[float, float]]], palette: Palette) -> Picture:
+    """Draw the sum over each reconstruction against that over its image; equal on the line."""
+    rows: list[Row] = [
+        {"name": name, "x": true, "y": again, "symbol": palette.symbol_of(name)}
+        for name, pairs in sums.items()
+        for true, again in pairs
+        if min(true, again) > 0
+    ]
+    n_lost = sum(len(pairs) for pairs in sums.values()) - len(rows)
+    drawn = [value for pairs in sums.values() for pair in pairs for value in pair if min(pair) > 0]
+    ends = drawn or [1.0, 10.0]
+    line: list[Row] = [{"x": end, "y": end} for end in (min(ends), max(ends))]
+    lost = f" {n_lost} with nothing in them are left out." if n_lost else ""
+    return Picture(
+        spec=_sums_spec(palette),
+        datasets={"sums": rows, "line": line},
+        height=360,
+        alt=f"Sum over the reconstruction against that over the image, {len(rows)} events.{lost}",
+        fields={"name": "Events", "x": "Image", "y": "Reconstruction"},
+    )
+
+
+@lru_cache(maxsize=N_SPECS)
+def _sums_spec(palette: Palette) -> Spec:
+    import altair as alt
+
+    x = alt.X("x:Q", scale=alt.Scale(type="log"), axis=count_axis("sum over the image"))
+    y = alt.Y("y:Q", scale=alt.Scale(type="log"), axis=count_axis("sum over the reconstruction"))
+    equal = of("line").mark_line(color=GREY, strokeDash=[4, 4]).encode(x=x, y=y)
+    points = (
+        of("sums")
+        .mark_point(filled=True, size=50, opacity=0.8)
+        .encode(
+            x=x,
+            y=y,
+            color=palette.colour(symbol="fill"),
+            shape=own_symbol(),
+            tooltip=[
+                alt.Tooltip("name:N", title="events"),
+                alt.Tooltip("x:Q", title="image", format=".4~g"),
+                alt.Tooltip("y:Q", title="reconstruction", format=".4~g"),
+            ],
+        )
+    )
+    return finish(alt.layer(equal, points))

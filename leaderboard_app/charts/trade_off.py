@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 FRONT = "#009e73"
-STATUS = ("on the Pareto front", "ranked", "not ranked")
+STATUS = ("on the Pareto front", "ranked", "not ranked", "supervised control")
 # How far apart points of equal cost are drawn, as a part of the axis, and the farthest from their
 # cost: their intervals can be seen, and no point seems to have another cost.
 _APART = 0.004
@@ -55,6 +55,8 @@ class TradePoint:
     upper: float | None
     is_ranked: bool
     is_front: bool
+    is_supervised: bool = False
+    href: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +86,9 @@ def trade_off(
         [edge for point in points for edge in (point.y, point.lower or 0, point.upper or 0)],
         has_zero=any(point.y <= 0 for point in points),
     )
-    named = [*line, *(point for point in points if point.is_front and point not in line)]
+    # Names that would lie on others are left out: of the front and of controls come first.
+    named = [*line, *(point for point in points if point not in line)]
+    named.sort(key=lambda point: (point not in line, not point.is_supervised, not point.is_front))
     return Picture(
         spec=_spec(x_title, y_title, across, upward),
         datasets={
@@ -142,8 +146,15 @@ def _row(point: TradePoint, place: float) -> Row:
         "y": point.y,
         "lower": point.lower,
         "upper": point.upper,
-        "status": STATUS[0] if point.is_front else STATUS[1] if point.is_ranked else STATUS[2],
+        "status": _status(point),
+        "href": point.href,
     }
+
+
+def _status(point: TradePoint) -> str:
+    if point.is_supervised:
+        return STATUS[3]
+    return STATUS[0] if point.is_front else STATUS[1] if point.is_ranked else STATUS[2]
 
 
 def _front(points: Sequence[TradePoint]) -> list[TradePoint]:
@@ -276,13 +287,16 @@ def _spec(
 def _symbols(points: alt.Chart, x_title: str, y_title: str) -> alt.Chart:
     import altair as alt
 
-    drawn: alt.Chart = points.mark_point(filled=True, size=110, opacity=0.65).encode(
+    drawn: alt.Chart = points.mark_point(
+        filled=True, size=110, opacity=0.65, cursor="pointer"
+    ).encode(
         color=_status_colour(),
         shape=alt.Shape(
             "status:N",
-            scale=alt.Scale(domain=list(STATUS), range=["circle", "square", "cross"]),
+            scale=alt.Scale(domain=list(STATUS), range=["circle", "square", "cross", "diamond"]),
             legend=legend_of(STATUS),
         ),
+        href=alt.Href("href:N"),
         tooltip=[
             alt.Tooltip("team:N", title="team"),
             alt.Tooltip("title:N", title="title"),
@@ -319,6 +333,6 @@ def _status_colour() -> alt.Color:
 
     return alt.Color(
         "status:N",
-        scale=alt.Scale(domain=list(STATUS), range=[FRONT, "#56b4e9", GREY]),
+        scale=alt.Scale(domain=list(STATUS), range=[FRONT, "#56b4e9", GREY, ALERT]),
         legend=legend_of(STATUS),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from harness.board.comparison import Span
 from harness.board.entry import point_at, shown_physics, signals_of
 from harness.board.formats import percent
@@ -18,6 +20,8 @@ from harness.card.text import visible
 from leaderboard_app.blocks import Note
 from leaderboard_app.charts import Measured, Palette
 
+# Address of the page of (team, card).
+Href = Callable[[str, str], str]
 BACKGROUND = "background"
 # More signals are no columns and no curves of one picture.
 MANY_SIGNALS = 6

@@ -108,9 +108,21 @@ def event_options(summary: DataSummary) -> list[str]:
     return names
 
 
+def event_note(summary: DataSummary) -> str:
+    """Say how to read the picture of an event."""
+    if any(event.image is not None for event in summary.examples):
+        return (
+            "Channels are beside each other; the fuller a square of pixels, the darker it is, by "
+            "the logarithm."
+        )
+    return "Area goes with pT. The missing transverse momentum has no eta: it is a line at its phi."
+
+
 def event_picture(summary: DataSummary, at: int) -> Picture:
-    """Draw one example event."""
+    """Draw one example event: its objects, or its image."""
     event = summary.examples[at]
+    if event.image is not None:
+        return charts.image_display([(event_options(summary)[at], event.image)])
     every = dict.fromkeys(one.kind for shown in summary.examples for one in shown.objects)
     return charts.event_display(
         [(one.kind, one.pt, one.eta, one.phi) for one in event.objects], kinds=sorted(every)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 
@@ -25,6 +25,7 @@ from harness.board.formats import (
 )
 from harness.board.rows import (
     DECLARED_TITLE,
+    RANK_NOTE,
     AmountCell,
     Board,
     BoardRow,
@@ -38,9 +39,8 @@ from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table
-from leaderboard_app.views.common import MANY_SIGNALS, class_text
+from leaderboard_app.views.common import MANY_SIGNALS, Href, class_text
 
-Href = Callable[[str, str], str]
 SEEN_HELP = (
     "What the makers declare that they did with signal events: none looked at, figures computed, "
     "choices made by them (tuned), or trained on their labels (supervised)"
@@ -48,18 +48,21 @@ SEEN_HELP = (
 _SEEN_TONES = {"none": "good", "tuned": "bad", "supervised": "bad"}
 
 
-def ranking_model(board: Board, href: Href) -> dict[str, JsonValue]:
+def ranking_model(board: Board, href: Href, *, compare: str = "") -> dict[str, JsonValue]:
     """Make the model that `table.js` draws.
 
     Parameters
     ----------
     href : callable
         Address of the page of ``(team, card)``.
+    compare : str
+        Address of the comparison, to which ``entries=a&entries=b`` is added; empty: there is none.
     """
     board = board.model_copy(update={"rows": board.measured})
     order = _profile_order(board) if has_profile(board) else []
     return {
         "caption": f"Ranking on {visible(board.title)}: {figures_text(board)}",
+        "compare": compare,
         "columns": _model_columns(board),
         "rows": [_model_row(row, i, board, href, order) for i, row in enumerate(board.rows)],
         "filters": [
@@ -106,13 +109,17 @@ def _evidence(row: BoardRow) -> str:
 
 def _model_columns(board: Board) -> list[JsonValue]:
     return [
-        _column("rank", "Rank", "num", 1, help="Rank, and the interval that holds the true rank"),
+        _column("rank", "Rank", "num", 1, help=RANK_NOTE),
         _column("team", "Team", "entry", 1),
         *_efficiency_columns(board),
         *_cost_columns(board),
         *_evidence_columns(board),
         _column("seen", "Signals seen", "badge", 1, help=SEEN_HELP),
-        _column("isolation", "Sandbox", "badge", 1, help="How the submission was isolated"),
+        _column(
+            *("isolation", "Sandbox", "badge", 1),
+            help="How the submission was isolated",
+            hidden=True,
+        ),
         _column("date", "Scored", "text", -1, unit="UTC"),
     ]
 
@@ -246,6 +253,10 @@ def _cost_columns(board: Board) -> list[JsonValue]:
             return [flops]
 
 
+# Of the resources, those that seldom decide: the visitor may add their columns.
+_RARELY_ASKED = frozenset({"ff", "bram18"})
+
+
 def _firmware_columns(target: Target) -> list[JsonValue]:
     return [
         _column(
@@ -265,6 +276,7 @@ def _firmware_columns(target: Target) -> list[JsonValue]:
                 1,
                 unit="% of part",
                 help="Share of the part; the bar is the share of the contest's budget",
+                hidden=name in _RARELY_ASKED,
             )
             for name, title in RESOURCE_TITLES.items()
         ),
@@ -278,7 +290,12 @@ def _column(key: str, title: str, kind: str, first: int, **more: JsonValue) -> J
 def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence[str]) -> JsonValue:
     cells: dict[str, JsonValue] = {
         "rank": _rank_cell(row),
-        "team": {"v": row.team, "t": visible(row.team), "s": visible(row.title)},
+        "team": {
+            "v": row.team,
+            "t": visible(row.team),
+            "s": visible(row.title),
+            "tags": list(_tags(row)),
+        },
         "merit": _merit_cell(row, board.ranked_merit),
         "auc": _number_cell(row.mean_auc, ".3f"),
         "flops": _number_cell(row.flops, ",.0f"),
@@ -309,6 +326,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
     words = (row.team, row.title, row.part or "", _evidence(row), row.division, row.card)
     return {
         "id": f"{row.team}/{row.card}",
+        "team": row.team,
         "at": at,
         "href": href(row.team, row.card),
         "ranked": row.rank is not None,
@@ -317,6 +335,13 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
         "reasons": [visible(reason) for reason in row.reasons],
         "cells": cells,
     }
+
+
+def _tags(row: BoardRow) -> Iterator[str]:
+    if row.learning == "supervised":
+        yield "supervised control"
+    elif row.is_baseline:
+        yield "baseline"
 
 
 def _target_cells(row: BoardRow, target: AnyTarget) -> dict[str, JsonValue]:
@@ -336,10 +361,11 @@ def _target_cells(row: BoardRow, target: AnyTarget) -> dict[str, JsonValue]:
 def _rank_cell(row: BoardRow) -> JsonValue:
     if row.rank is None:
         return None
-    span = f"{row.best_rank}–{row.worst_rank}"
-    tip = f"Rank {row.rank}; the true rank is within {span} (95 %, all entries together). " + (
-        f"{class_text(row.resource_class)}: rank {row.class_rank}." if row.resource_class else ""
-    )
+    span = f"(true rank {row.best_rank} to {row.worst_rank})"
+    tip = (
+        f"Rank {row.rank}; the true rank is within {row.best_rank} to {row.worst_rank} "
+        "(95 %, all entries together). "
+    ) + (f"{class_text(row.resource_class)}: rank {row.class_rank}." if row.resource_class else "")
     cell: dict[str, JsonValue] = {"v": row.rank, "t": str(row.rank), "s": span, "tip": tip}
     if row.is_pareto:
         cell["mark"] = "Pareto"

@@ -13,7 +13,7 @@ from harness.challenge import Budget, CpuTarget, NoTarget, Target
 from leaderboard_app import charts
 from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint
-from leaderboard_app.views.common import rank_words
+from leaderboard_app.views.common import Href, rank_words
 
 # Figures of arXiv:2108.03986 that were confirmed in the paper; everything else of it is left out.
 PUBLISHED_LATENCY_NS = 80.0
@@ -60,10 +60,18 @@ def efficiencies(board: Board) -> dict[str, str]:
     }
 
 
-def trade_off_picture(board: Board, cost: str, efficiency: str) -> Picture:
-    """Draw an efficiency (``merit`` or a signal) against a cost of `COSTS`."""
+def trade_off_picture(board: Board, cost: str, efficiency: str, href: Href) -> Picture:
+    """Draw an efficiency (``merit`` or a signal) against a cost of `COSTS`.
+
+    Parameters
+    ----------
+    href : callable
+        Address of the page of ``(team, card)``, where a point leads.
+    """
     points = [
-        point for row in board.rows if (point := _trade_point(row, cost, efficiency)) is not None
+        point
+        for row in board.rows
+        if (point := _trade_point(row, cost, efficiency, href)) is not None
     ]
     name = efficiencies(board)[efficiency]
     if efficiency == "merit":
@@ -99,7 +107,7 @@ def trade_off_notes(board: Board) -> list[Note]:
             "the line. Bars are 95 % intervals; a TPR of 0 lies on the lower edge, below its "
             "upper limit, and a cost of 0 on the left edge. Entries of equal cost are drawn up to "
             "1.5 % apart, so that their bars can be seen; the line is drawn at the costs "
-            "themselves."
+            "themselves. A point leads to the page of its entry."
         )
     ]
     if not isinstance(board.target, Target):
@@ -117,7 +125,7 @@ def trade_off_notes(board: Board) -> list[Note]:
     ]
 
 
-def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None:
+def _trade_point(row: BoardRow, cost: str, efficiency: str, href: Href) -> TradePoint | None:
     x = figure_of(getattr(row, COSTS[cost].field))
     cell = row.merit if efficiency == "merit" else signal_cell(row, efficiency)
     if x is None or cell is None or isinstance(cell, NotMeasured):
@@ -132,4 +140,6 @@ def _trade_point(row: BoardRow, cost: str, efficiency: str) -> TradePoint | None
         upper=cell.upper,
         is_ranked=row.rank is not None,
         is_front=row.is_pareto,
+        is_supervised=row.learning == "supervised",
+        href=href(row.team, row.card),
     )

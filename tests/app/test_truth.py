@@ -53,6 +53,7 @@ def test_a_chart_saved_on_a_dark_page_is_dark_on_white(visit, server: Server, tm
     page = seen.page
     settled(page, "Trade-off")
     charts_drawn(page, 1)
+    page.get_by_role("button", name="Save this chart").click()
     files = {}
     for kind in ("SVG", "PDF", "PNG"):
         with page.expect_download() as saved:
@@ -81,7 +82,7 @@ def test_what_was_done_with_signals_stands_on_the_ranking_and_at_the_top_of_the_
 ):
     cards = []
     for i, seen in enumerate((None, "none", "evaluated", "tuned")):
-        card = make_card(f"team_{seen}", seed=i + 1)
+        card = make_card(f"team_{seen or 0}", seed=i + 1)
         said = card.submission.model_copy(update={"signals_seen": seen})
         cards.append(card.model_copy(update={"submission": said}))
     write_board(cards, tmp_path / "results")

@@ -262,3 +262,39 @@ def test_the_layouts_of_the_documentation_are_read() -> None:
     lines = re.findall(r"^    layout: (\{kind: .*\})$", DOCS, re.MULTILINE)
     shapes = [TypeAdapter(AnyLayout).validate_python(yaml.safe_load(line)).shape for line in lines]
     assert shapes == [(700, 3), (288, 360, 3)]
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        (np.ones(2), ""),
+        (np.array([1.0, -1.0]), "the weight of event 1 is -1"),
+        (np.array([np.nan, 1.0]), "the weight of event 0 is nan"),
+        (np.ones(1), "weights has the shape (1,)"),
+        (np.array([0.5, 2.0]), "the events have weights from 0.5 to 2"),
+    ],
+)
+def test_events_that_do_not_count_alike_are_one_line(
+    tmp_path: Path, weights: np.ndarray, told: str
+) -> None:
+    from harness.data.hdf5 import check_weights
+    from harness.errors import DataError
+
+    with h5py.File(tmp_path / "box.h5", "w") as file:
+        file["weights"] = weights
+    if not told:
+        check_weights(tmp_path / "box.h5", 2)
+        return
+    with pytest.raises(DataError, match=re.escape(told)):
+        check_weights(tmp_path / "box.h5", 2)
+
+
+def test_an_empty_image_is_counted_and_reported() -> None:
+    from harness.data.structure import StructureCheck
+    from harness.submission.events import sparse_of
+
+    check = StructureCheck(source="box.h5", layout=IMAGES)
+    dense = make_images(3, seed=1)
+    dense[1] = 0.0
+    check.add(sparse_of(dense))
+    assert check.report().remarks == ("1 events are images without a pixel that is not zero",)

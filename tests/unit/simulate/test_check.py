@@ -7,9 +7,14 @@ import json
 import numpy as np
 import pytest
 
+from harness.card.figures import Interval, NotMeasured
+from harness.metrics.two_samples import SampleDistance
+from harness.simulate.against import Compared, FeatureDistance
 from harness.simulate.check import check_file, compare
 from harness.simulate.reference import quantities
+from harness.simulate.view import compared_view
 from tests.events import make_events, write_hdf5
+from tests.terminal import draw
 
 
 def test_every_published_figure_is_in_the_table():
@@ -59,3 +64,25 @@ def test_a_file_is_read_with_its_structure(tmp_path):
     assert checked.remarks == ()
     assert checked.failures
     json.dumps([one.ratio for one in checked.comparisons])
+
+
+def test_two_files_that_were_compared_are_drawn_with_their_intervals():
+    interval = Interval(lower=0.1, upper=0.3, method="made up")
+    found = SampleDistance(value=0.2, interval=interval, by_chance=interval)
+    feature = FeatureDistance(
+        name="mass", unit="GeV", mean=80.0, mean_other=85.0, spread=30.0, distance=found
+    )
+    compared = Compared(
+        source="a.h5",
+        other="b.h5",
+        n_events=900,
+        n_other=800,
+        features=(feature,),
+        frechet=found,
+        kernel=NotMeasured(not_measured="few events"),
+    )
+    text = draw(compared_view(compared), width=100)
+    assert "mass [GeV]" in text
+    assert "0.2 [0.1, 0.3]" in text
+    assert "FPD 0.2 [0.1, 0.3]" in text
+    assert "KPD not measured: few events" in text
