@@ -92,9 +92,11 @@ ANOMALY = Recipe(
     file_name="jets_anomaly_sample.events",
     seed=20266,
     runs=(
-        Run(name="anomaly_qcd", n_jets=4_000),
-        Run(name="anomaly_top", n_jets=4_000),
-        Run(name="anomaly_gluino", n_jets=2_000),
+        Run(name="anomaly_qcd", n_jets=22_000),
+        Run(name="anomaly_top", n_jets=8_000),
+        Run(name="anomaly_gluino", n_jets=6_000),
+        Run(name="anomaly_qcd_a14", n_jets=4_000),
+        Run(name="anomaly_top_a14", n_jets=2_000),
     ),
 )
 RECIPES = (TOPTAG, ANOMALY)
