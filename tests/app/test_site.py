@@ -61,6 +61,8 @@ def test_every_page_is_valid_html(site):
 def test_links_are_relative_and_lead_to_files_of_the_site(site):
     for page in pages(site):
         for link in re.findall(r'(?:href|src)="([^"]*)"', page.read_text(encoding="utf-8")):
+            if link.startswith(("https://doi.org/10.", "https://arxiv.org/abs/")):
+                continue
             parts = urlsplit(link)
             assert not parts.scheme
             assert not parts.netloc
