@@ -7,7 +7,7 @@ SUBMISSION ?= submissions/team_x
 SAMPLE ?= build/sample
 
 .DEFAULT_GOAL := help
-.PHONY: help setup score test test-torch test-slow test-baselines check format bench hostile browser
+.PHONY: help setup score test test-torch test-trees test-slow test-baselines check format bench hostile browser
 .PHONY: leaderboard schemas hackathon lock clean sample fuzz links firmware-accuracy baselines
 .PHONY: docs-baselines pictures
 
@@ -37,6 +37,14 @@ test-torch: .venv-torch/.ready  ## export PyTorch models, in an environment of i
 
 .venv-torch/.ready: requirements.lock requirements-torch.lock pyproject.toml tools/setup_torch.sh
 	@PYTHON="$(PYTHON)" VENV=.venv-torch sh tools/setup_torch.sh
+
+test-trees: .venv-torch/.ready-trees  ## compare trees with XGBoost and conifer, in the same one
+	.venv-torch/bin/pytest -q tests/references/check_trees.py
+
+.venv-torch/.ready-trees: .venv-torch/.ready requirements-trees.lock
+	.venv-torch/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  -r requirements-trees.lock
+	@touch $@
 
 hostile: $(READY)  ## run the corpus of attacks and print which ones got through
 	$(BIN)/pytest -q -m "not slow" --numprocesses 2 --dist loadfile tests/hostile/test_faults.py \

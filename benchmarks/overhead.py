@@ -196,14 +196,19 @@ def tile(sample: EventStore, n_events: int, root: Path) -> Challenge:
 
 
 def score(
-    challenge: Challenge, n_events: int, folder: Path, *, has_firmware: bool = False
+    challenge: Challenge,
+    n_events: int,
+    folder: Path,
+    *,
+    has_firmware: bool = False,
+    submission: Path = SUBMISSION,
 ) -> Scoring:
-    """Score `SUBMISSION` on `challenge` in a process of its own."""
+    """Score `submission` on `challenge` in a process of its own."""
     manifest = folder / "manifest.yaml"
     document = {"schema": 1, "challenges": [challenge.model_dump(mode="json")]}
     manifest.write_text(yaml.safe_dump(document), encoding="utf-8")
     started_s = time.monotonic()
-    arguments: list[object] = [SUBMISSION, challenge.name, manifest, folder / "results"]
+    arguments: list[object] = [submission, challenge.name, manifest, folder / "results"]
     arguments += [int(has_firmware), started_s]
     done = subprocess.run(
         [sys.executable, CHILD, *map(str, arguments)],

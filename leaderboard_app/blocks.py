@@ -115,7 +115,23 @@ class Note:
     tone: str = "plain"
 
 
-Block = Picture | Facts | Table | Note
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Links:
+    """Texts that lead somewhere: pairs of text and address; without address it is text alone."""
+
+    title: str
+    items: Sequence[tuple[str, str | None]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Code:
+    """Text to be copied as it is."""
+
+    title: str
+    text: str
+
+
+Block = Picture | Facts | Table | Note | Links | Code
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

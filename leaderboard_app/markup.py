@@ -7,10 +7,10 @@ from functools import lru_cache
 from html import escape
 
 from harness.card.html import text_html
-from leaderboard_app.blocks import Cell, Facts, Note, Picture, Table
+from leaderboard_app.blocks import Cell, Code, Facts, Links, Note, Picture, Table
 
 
-def block_html(block: Facts | Table | Note) -> str:
+def block_html(block: Facts | Table | Note | Links | Code) -> str:
     """Write a block that is no chart."""
     match block:
         case Facts():
@@ -19,6 +19,10 @@ def block_html(block: Facts | Table | Note) -> str:
             return table_html(block)
         case Note():
             return note_html(block)
+        case Links():
+            return links_html(block)
+        case Code():
+            return code_html(block)
 
 
 def facts_html(facts: Facts) -> str:
@@ -46,6 +50,27 @@ def _row_html(row: Sequence[str]) -> str:
     first, *rest = row
     cells = "".join(f"<td>{text_html(cell)}" for cell in rest)
     return f"<tr><th>{text_html(first)}{cells}"
+
+
+def links_html(links: Links) -> str:
+    """Write texts that lead to other sites, whose addresses the caller made."""
+    items = ", ".join(
+        text_html(text)
+        if address is None
+        else f'<a href="{escape(address)}" rel="noreferrer nofollow" target="_blank">'
+        f"{text_html(text)}</a>"
+        for text, address in links.items
+    )
+    return f"<p class='lb-note lb-plain'>{text_html(links.title)}: {items}</p>"
+
+
+def code_html(code: Code) -> str:
+    """Write text that is copied as a whole: one press selects all of it."""
+    title = text_html(code.title)
+    return (
+        f"<details class='lb-code'><summary>{title}</summary>"
+        f'<pre tabindex="0">{text_html(code.text)}</pre></details>'
+    )
 
 
 def note_html(note: Note) -> str:

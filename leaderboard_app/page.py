@@ -17,7 +17,7 @@ from harness.card.text import visible
 from harness.challenge import fpr_text, input_rate_khz, point_text
 from harness.errors import DataError
 from leaderboard_app.address import carried, choose
-from leaderboard_app.blocks import Block, Note, Picture, Section, Table
+from leaderboard_app.blocks import Block, Code, Note, Picture, Section, Table
 from leaderboard_app.charts.printing import to_pdf, to_png, to_svg
 from leaderboard_app.markup import block_html, figures_html, note_html, table_html
 from leaderboard_app.state import Shelf
@@ -155,6 +155,13 @@ def _show_stacked(blocks: Sequence[Block], head: str, *, key: str) -> None:
                 st.html(html)
             html = ""
             show_picture(block, key=f"{key}-{i}")
+        elif isinstance(block, Code):
+            if html:
+                st.html(html)
+            html = ""
+            with st.expander(block.title):
+                # With a button that copies it.
+                st.code(block.text, language=None, wrap_lines=True)
         else:
             html += block_html(block)
     if html:

@@ -26,12 +26,13 @@ from harness.board.latex import to_latex
 from harness.board.order import Ranking
 from harness.board.rows import Board, board_of, synthetic_note
 from harness.board.values import to_csv
-from harness.card.records import ScoreCard
+from harness.card.records import DataSummary, ScoreCard
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, HarnessError, attempt
-from leaderboard_app.blocks import Block, Note, Picture
+from leaderboard_app.blocks import Block, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
+from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, ranking_model
@@ -65,6 +66,7 @@ class _Writer:
     specs: Shared
     data: Shared
     boards: Boards
+    described: frozenset[str] = frozenset()
 
 
 def export_site(boards: Boards, folder: Path) -> list[Path]:
@@ -97,7 +99,12 @@ def export_site(boards: Boards, folder: Path) -> list[Path]:
 
 def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
     writer = _Writer(
-        folder=folder, templates=_templates(), specs=Shared(), data=Shared(), boards=boards
+        folder=folder,
+        templates=_templates(),
+        specs=Shared(),
+        data=Shared(),
+        boards=boards,
+        described=frozenset(snapshot.summaries),
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
     pages = []
@@ -134,6 +141,8 @@ def _write_challenge(
     _write(writer.folder / name / "model.js", f'const boardModel = "{packed(model)}";\n')
     pages = [_write_ranking(writer, snapshot, made, name, Path(name) / "index.html")]
     pages.append(_write_trade_off(writer, board))
+    if name in snapshot.summaries:
+        pages.append(_write_data(writer, board, snapshot.summaries[name]))
     entries = snapshot.entries[name]
     for item in made[name].listed:
         subject = subject_of(writer.boards.whole(name, item.entry), made[name], entries)
@@ -154,6 +163,8 @@ def _page(writer: _Writer, template: str, place: Path, board: Board, **content: 
         ("Ranking", f"{board.challenge}/index.html" if len(place.parts) > 1 else "index.html"),
         ("Trade-off", f"{board.challenge}/trade-off.html"),
     ]
+    if board.challenge in writer.described:
+        nav.append(("Data", f"{board.challenge}/data.html"))
     text = writer.templates.get_template(template).render(
         policy=POLICY,
         root=root,
@@ -183,9 +194,7 @@ def _write_ranking(
         board,
         title=_heading(board),
         heading=_heading(board),
-        lead=_safe(
-            headline_html(headline_of(made[name], board, _leading(writer, made[name], name)))
-        ),
+        lead=_safe(headline_html(headline)),
         notes=_notes(board),
         closing=[
             *(_safe(block_html(table)) for table in (*declared_tables(board), *menu)),
@@ -241,8 +250,35 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         efficiencies=list(shown.items()),
         figures=figures,
         data=_in_script(packed(shared_columns(data))),
-        scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
+        scripts=["assets/specs.js", "assets/site.js"],
     )
+
+
+def _write_data(writer: _Writer, board: Board, summary: DataSummary) -> Path:
+    """Write the page of a challenge's events: those of the app, and one event of each process."""
+    data: list[JsonValue] = []
+    sections = [*data_sections(summary), *event_sections(summary)]
+    return _page(
+        writer,
+        "entry.html",
+        Path(board.challenge) / "data.html",
+        board,
+        title=f"Data: {visible(summary.title)}",
+        heading="Data",
+        by=visible(summary.title),
+        sections=[_section(writer, section, data) for section in sections],
+        data=_in_script(packed(shared_columns(data))),
+        scripts=["assets/specs.js", "assets/site.js"],
+    )
+
+
+def _section(writer: _Writer, section: Section, data: list[JsonValue]) -> Mapping[str, object]:
+    return {
+        "title": visible(section.title),
+        "lead": visible(section.lead),
+        "is_wide": section.columns > 1,
+        "blocks": [_block_html(writer, block, data) for block in section.blocks],
+    }
 
 
 def _entry_beside(team: str, _: str) -> str:
@@ -266,15 +302,7 @@ def _write_moved(writer: _Writer, board: Board, old: str, new: str) -> Path:
 
 def _write_entry(writer: _Writer, board: Board, subject: Subject) -> Path:
     data: list[JsonValue] = []
-    shown = [
-        {
-            "title": visible(section.title),
-            "lead": visible(section.lead),
-            "is_wide": section.columns > 1,
-            "blocks": [_block_html(writer, block, data) for block in section.blocks],
-        }
-        for section in submission_sections(subject)
-    ]
+    shown = [_section(writer, section, data) for section in submission_sections(subject)]
     return _entry_page(writer, board, subject, shown, data)
 
 
@@ -304,7 +332,7 @@ def _entry_page(
         by=f"{subject.team}, {said.division} division, scored {subject.card.created}",
         sections=sections,
         data=_in_script(packed(shared_columns(data))),
-        scripts=["assets/vega.js", "assets/specs.js", "assets/site.js"],
+        scripts=["assets/specs.js", "assets/site.js"],
     )
 
 

@@ -3,7 +3,6 @@
 python -m tools.jets_sample simulate FOLDER [--jobs J]   HDF5 files of all processes
 python -m tools.jets_sample build FOLDER                 the samples, their entries for a manifest
 python -m tools.jets_sample facts                        the tables of docs/jets.md
-python -m tools.jets_sample slice                        a few jets, which a test makes again
 
 `build` decodes what it wrote and compares it with the files.
 """
@@ -42,8 +41,6 @@ from tools.pages import ROOT, table
 # The hard limit on each file, in bytes.
 MAX_BYTES = 9_000_000
 FILES = ROOT / "harness" / "data" / "files"
-SLICE = ROOT / "tests" / "golden" / "simulate" / "jets_slice.json"
-SLICE_JETS = 12
 # Jets that are encoded together: they take 80 MB as integers.
 _CHUNK_JETS = 16_384
 
@@ -87,17 +84,19 @@ TOPTAG = Recipe(
     file_name="jets_toptag_sample.events",
     seed=20265,
     runs=(
-        _in_parts("toptag_qcd", train=2_000, validation=400, test=3_600),
-        _in_parts("toptag_top", train=2_000, validation=400, test=1_600),
+        _in_parts("toptag_qcd", train=12_000, validation=2_000, test=24_000),
+        _in_parts("toptag_top", train=12_000, validation=2_000, test=8_000),
     ),
 )
 ANOMALY = Recipe(
     file_name="jets_anomaly_sample.events",
     seed=20266,
     runs=(
-        Run(name="anomaly_qcd", n_jets=4_000),
-        Run(name="anomaly_top", n_jets=4_000),
-        Run(name="anomaly_gluino", n_jets=2_000),
+        Run(name="anomaly_qcd", n_jets=22_000),
+        Run(name="anomaly_top", n_jets=8_000),
+        Run(name="anomaly_gluino", n_jets=6_000),
+        Run(name="anomaly_qcd_a14", n_jets=4_000),
+        Run(name="anomaly_top_a14", n_jets=2_000),
     ),
 )
 RECIPES = (TOPTAG, ANOMALY)
@@ -175,31 +174,23 @@ def _entry(recipe: Recipe, run: Run, member: SampleMember) -> dict[str, object]:
     }
 
 
-def make_slice() -> dict[str, list[list[float]]]:
-    """Make the first jets of some processes: number of constituents, mass and pT of the hardest."""
-    found = {}
-    for name in ("toptag_top", "anomaly_gluino"):
-        plan = make_jets_plan(name, n_events=SLICE_JETS, seed=TOPTAG.seed)
-        (chunk,) = plan.chunks()
-        finder = JetFinder(selection=JET_SAMPLES[name].selection)
-        jets, _ = make_chunk(plan.processes[0], chunk, plan.seed, finder)
-        rows = zip(n_constituents(jets), jet_mass(jets), jets[:, 0, 0], strict=True)
-        found[name] = [[float(count), round(float(mass), 2), round(float(pt), 2)]
-                       for count, mass, pt in rows]  # fmt: skip
-    return found
+def first_jets(name: str, seed: int, n_jets: int) -> NDArray[np.float32]:
+    """Make the first jets of a process again, rounded as in the sample; shape (n_jets, 200, 3)."""
+    plan = make_jets_plan(name, n_events=n_jets, seed=seed)
+    (chunk,) = plan.chunks()
+    finder = JetFinder(selection=JET_SAMPLES[name].selection)
+    jets, _ = make_chunk(plan.processes[0], chunk, plan.seed, finder)
+    return dequantise(quantise(jets, CONSTITUENTS), CONSTITUENTS)
 
 
-def facts() -> str:
-    """Describe the embedded jets, in Markdown."""
-    rows = []
-    for name in ("jets-toptag-sample", "jets-anomaly-sample"):
-        challenge = load_manifest().challenge(name)
-        store = open_store(challenge)
-        for file in challenge.files:
-            jets = np.asarray(store.events(file.process))
-            rows.append((file.title, *_columns(jets)))
-    header = ("jets", "number", "constituents", "mass [GeV]", "τ3/τ2", "N2 × 100")
-    return table(header, rows)
+def facts(name: str) -> str:
+    """Describe the embedded jets of a challenge, in Markdown: quartiles."""
+    challenge = load_manifest().challenge(name)
+    store = open_store(challenge)
+    rows = [
+        (file.title, *_columns(np.asarray(store.events(file.process)))) for file in challenge.files
+    ]
+    return table(("jets", "number", "constituents", "mass [GeV]", "τ3/τ2", "100 N2"), rows)
 
 
 def _columns(jets: NDArray[np.float32]) -> tuple[str, ...]:
@@ -227,13 +218,9 @@ def main() -> None:
     building.add_argument("folder", type=Path)
     building.add_argument("--only", choices=[one.file_name for one in RECIPES])
     commands.add_parser("facts")
-    commands.add_parser("slice")
     arguments = parser.parse_args()
     if arguments.command == "facts":
-        print(facts())
-    elif arguments.command == "slice":
-        # Not printed: fastjet prints too.
-        SLICE.write_text(json.dumps(make_slice()) + "\n", encoding="utf-8")
+        print(facts("jets-toptag-sample"), facts("jets-anomaly-sample"), sep="\n\n")
     elif arguments.command == "simulate":
         simulate_all(arguments.folder, arguments.jobs)
     else:

@@ -223,6 +223,21 @@ class EventLayout(Value):
         found[~is_filled] = 0.0
         return found
 
+    def values_of(
+        self, events: NDArray[np.float32], kind: str, feature: str
+    ) -> NDArray[np.float32]:
+        """Return `values` of one kind of object alone, shape (n, n_slots of the kind)."""
+        some = events[:, self.slots[kind]]
+        column = some[..., self.features.index(feature)]
+        if not any(feature in group.units for group in self.objects):
+            return column
+        found = column.copy()
+        group = next(group for group in self.objects if group.name == kind)
+        if feature in group.units:
+            found[...] = _in_units(column, group.units[feature], is_angle=feature == PHI)
+        found[~self.is_filled(some)] = 0.0
+        return found
+
     def physical(self, events: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return events with every feature in its unit; `events` itself where none are given."""
         if not self.has_units:

@@ -42,6 +42,9 @@ class Target(Value):
     ----------
     totals : PartTotals or None
         What the part holds; None: it is one of `harness.firmware.parts`.
+    count_registers : str
+        Which registers at the ends of a design its latency counts, where harness makes it. A
+        trigger that puts modules one behind the other counts each register between them once.
     """
 
     # Left out of what is written: cards and boards had FPGA targets alone at first.
@@ -52,6 +55,14 @@ class Target(Value):
     max_latency_ns: Positive
     max_interval_ns: Positive
     budget: Budget
+    count_registers: Literal["input", "output", "both"] = Field(
+        default="both", exclude_if=lambda counted: counted == "both"
+    )
+
+    @property
+    def n_uncounted_registers(self) -> int:
+        """How many of the input and the output register the latency leaves out."""
+        return 0 if self.count_registers == "both" else 1
 
 
 class CpuTarget(Value):

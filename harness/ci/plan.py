@@ -77,14 +77,7 @@ def make_plan(
         )
         # Nothing of a pull request with such a problem is read any further.
         folders = [read_folder(repository, team, base=base, merged=merged) for team in teams]
-        _raise_any(
-            *(
-                problem
-                for folder in folders
-                for problem in folder_problems(repository, folder, challenges)
-            ),
-            *ownership_problems(repository, folders, intake, author),
-        )
+        _check_folders(repository, folders, challenges, intake, author)
     except InvalidSubmissionError as error:
         problems = tuple(ToldProblem.of(one) for one in error.problems[:_MAX_PROBLEMS])
         return blank.model_copy(update={"kind": "refused", "problems": problems})
@@ -97,6 +90,24 @@ def make_plan(
         author=author,
         submissions=_planned(repository, folders),
         notes=notes,
+    )
+
+
+def _check_folders(
+    repository: Repository,
+    folders: Sequence[TeamFolder],
+    challenges: Manifest | None,
+    intake: IntakeRules,
+    author: str | None,
+) -> None:
+    """Refuse folders with something wrong in them, or that belong to somebody else."""
+    _raise_any(
+        *(
+            problem
+            for folder in folders
+            for problem in folder_problems(repository, folder, challenges)
+        ),
+        *ownership_problems(repository, folders, intake, author),
     )
 
 

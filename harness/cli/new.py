@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from harness.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.card.records import IsolationKind
+    from harness.challenge import Challenge
     from harness.submission.saved.look import SavedReport
 
 
@@ -75,6 +77,119 @@ def new(
 ) -> None:
     """Write a submission for TEAM: a skeleton in the shape of the events, or around a model."""
     from harness.data.manifest import load_manifest
+
+    _check_way_in(
+        (is_open, from_onnx, from_torch, from_keras, scores),
+        of_keras=bool(outputs or reference),
+        has_keras=from_keras is not None,
+    )
+    rules = load_manifest(*manifests).challenge(challenge)
+    if from_keras is not None:
+        folder, todo = _from_keras(
+            team, submissions, rules, from_keras,
+            weights=weights, outputs=outputs, reference=reference, isolation=isolation,
+        )  # fmt: skip
+    elif from_torch is not None and weights is not None:
+        folder, todo = _from_torch(
+            team, submissions, rules, from_torch,
+            weights=weights, manifests=manifests, isolation=isolation,
+        )  # fmt: skip
+    elif from_torch is not None or weights is not None:
+        raise UsageError(
+            "--from-torch and --weights go together",
+            fix="--from-torch model.py:Net --weights best.pth; a model.json needs --from-keras",
+        )
+    else:
+        folder, todo = _from_files(
+            team, submissions, rules,
+            onnx=from_onnx, scores=scores, manifests=manifests, is_open=is_open,
+        )  # fmt: skip
+    tell(f"{folder}: {todo}", is_error=False)
+
+
+def _check_way_in(ways: Sequence[object], *, of_keras: bool, has_keras: bool) -> None:
+    """Refuse two ways in at once, and options of one that was not chosen."""
+    if sum(way is not None and way is not False for way in ways) > 1:
+        raise UsageError(
+            "choose one of --open, --from-onnx, --from-torch, --from-keras and --scores"
+        )
+    if of_keras and not has_keras:
+        raise UsageError("--output and --compare-with need --from-keras")
+
+
+def _from_keras(
+    team: str,
+    submissions: Path,
+    rules: Challenge,
+    model: Path,
+    *,
+    weights: Path | None,
+    outputs: tuple[str, ...],
+    reference: Path | None,
+    isolation: IsolationKind,
+) -> tuple[Path, str]:
+    """Write an entry around a saved model; return its folder and what to do next."""
+    from harness.scoring.from_keras import new_from_keras, score_line
+
+    folder, found = new_from_keras(
+        team,
+        submissions,
+        rules,
+        model,
+        weights=weights,
+        outputs=outputs,
+        reference=reference,
+        isolation=isolation,
+        progress=progress(),
+    )
+    line = score_line(found)
+    said = "the output of the model" if line == "output" else line
+    tell(f"the score is {said}: change it in model.py if you mean another")
+    tell(_compared(found, model))
+    return folder, f"look at its model.py, then `harness validate --deep {folder}`"
+
+
+def _from_torch(
+    team: str,
+    submissions: Path,
+    rules: Challenge,
+    source: str,
+    *,
+    weights: Path,
+    manifests: tuple[Path, ...],
+    isolation: IsolationKind,
+) -> tuple[Path, str]:
+    """Write an entry around a model of PyTorch; return its folder and what to do next."""
+    from harness.scoring.from_torch import submission_from_torch
+
+    made = submission_from_torch(
+        team,
+        submissions,
+        source=source,
+        weights=weights,
+        challenge=rules.name,
+        manifests=manifests,
+        isolation=isolation,
+        progress=progress(),
+    )
+    return made.folder, (
+        f"PyTorch and the network differ by at most {made.difference:.1e} of the spread of "
+        f"their scores, on {made.n_compared:,} training events; fill in its submission.yaml, "
+        f"then see whether it becomes firmware: `harness validate {made.folder} --deep`"
+    )
+
+
+def _from_files(
+    team: str,
+    submissions: Path,
+    rules: Challenge,
+    *,
+    onnx: Path | None,
+    scores: Path | None,
+    manifests: tuple[Path, ...],
+    is_open: bool,
+) -> tuple[Path, str]:
+    """Write an entry of an ONNX file or of scores, or a skeleton, and say what to do next."""
     from harness.submission.skeleton import (
         new_declared_submission,
         new_submission,
@@ -82,71 +197,18 @@ def new(
         score_options,
     )
 
-    given = (from_onnx, from_torch, from_keras, scores)
-    if sum((is_open, *(one is not None for one in given))) > 1:
-        raise UsageError(
-            "choose one of --open, --from-onnx, --from-torch, --from-keras and --scores"
-        )
-    if from_keras is None and (outputs or reference):
-        raise UsageError("--output and --compare-with need --from-keras")
-    rules = load_manifest(*manifests).challenge(challenge)
-    if from_keras is not None:
-        from harness.scoring.from_keras import new_from_keras, score_line
-
-        folder, found = new_from_keras(
-            team,
-            submissions,
-            rules,
-            from_keras,
-            weights=weights,
-            outputs=outputs,
-            reference=reference,
-            isolation=isolation,
-            progress=progress(),
-        )
-        line = score_line(found)
-        said = "the output of the model" if line == "output" else line
-        tell(f"the score is {said}: change it in model.py if you mean another")
-        tell(_compared(found, from_keras))
-        todo = f"look at its model.py, then `harness validate --deep {folder}`"
-    elif from_torch is not None and weights is not None:
-        from harness.scoring.from_torch import submission_from_torch
-
-        made = submission_from_torch(
-            team,
-            submissions,
-            source=from_torch,
-            weights=weights,
-            challenge=rules.name,
-            manifests=manifests,
-            isolation=isolation,
-            progress=progress(),
-        )
-        folder = made.folder
-        todo = (
-            f"PyTorch and the network differ by at most {made.difference:.1e} of the spread of "
-            f"their scores, on {made.n_compared:,} training events; fill in its submission.yaml, "
-            f"then see whether it becomes firmware: `harness validate {folder} --deep`"
-        )
-    elif from_torch is not None or weights is not None:
-        raise UsageError(
-            "--from-torch and --weights go together",
-            fix="--from-torch model.py:Net --weights best.pth; a model.json needs --from-keras",
-        )
-    elif from_onnx is not None:
-        folder = read_onnx_submission(team, submissions, rules, from_onnx)
-        todo = f"fill in its submission.yaml, then `harness validate {folder} --deep`"
-    elif scores is not None:
+    if onnx is not None:
+        folder = read_onnx_submission(team, submissions, rules, onnx)
+        return folder, f"fill in its submission.yaml, then `harness validate {folder} --deep`"
+    if scores is not None:
         folder = new_declared_submission(team, submissions, rules, scores)
-        todo = f"fill in its submission.yaml, then `harness score {folder}`"
-    else:
-        manifest = manifests[-1].absolute() if manifests else None
-        folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)
-        todo = (
-            "read its README.md, write your account into `owners` of its submission.yaml, run its "
-            f"train.py, then `harness score{score_options(rules, manifest)} {folder}`"
-        )
-    tell(f"{folder}: {todo}", is_error=False)
+        return folder, f"fill in its submission.yaml, then `harness score {folder}`"
+    manifest = manifests[-1].absolute() if manifests else None
+    folder = new_submission(team, submissions, rules, manifest=manifest, open_division=is_open)
+    return folder, (
+        "read its README.md, write your account into `owners` of its submission.yaml, run its "
+        f"train.py, then `harness score{score_options(rules, manifest)} {folder}`"
+    )
 
 
 def _compared(found: SavedReport, model: Path) -> str:

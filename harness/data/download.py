@@ -98,6 +98,15 @@ def download(
         headers=headers or {},
         refused=refused,
     )
+    _retrieve(url, target, checksum, downloader, fix)
+
+
+def _retrieve(
+    url: str, target: Path, checksum: str | None, downloader: _Downloader, fix: str
+) -> None:
+    """Let pooch bring the file, check and move it; once more if a part was of another file."""
+    import pooch
+
     while True:
         try:
             pooch.retrieve(url, checksum, target.name, target.parent, downloader=downloader)

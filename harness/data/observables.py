@@ -204,7 +204,7 @@ def _pixels(layout: ImageLayout, channel: str) -> Iterator[Observable]:
 def _leading_pt(layout: EventLayout, name: str, slots: slice) -> Observable:
     def compute(given: Events) -> NDArray[np.float64]:
         events = np.asarray(given)
-        pt = _by_slot(layout.values(events, "pt")[:, slots]).max(axis=0).astype(np.float64)
+        pt = _by_slot(layout.values_of(events, name, "pt")).max(axis=0).astype(np.float64)
         return _of_filled(pt, layout, events[:, slots])
 
     is_single = slots.stop - slots.start == 1
@@ -223,7 +223,7 @@ def _largest(layout: EventLayout, name: str, slots: slice) -> list[Observable]:
 
     def compute(feature: str, given: Events) -> NDArray[np.float64]:
         events = np.asarray(given)
-        values = np.abs(_by_slot(layout.values(events, feature)[:, slots])).max(axis=0)
+        values = np.abs(_by_slot(layout.values_of(events, name, feature))).max(axis=0)
         return _of_filled(values.astype(np.float64), layout, events[:, slots])
 
     of = name if slots.stop - slots.start == 1 else f"all {name}s"

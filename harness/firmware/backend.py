@@ -252,12 +252,15 @@ class FirmwareResult:
         `synthesise` lists them by digest.
     is_cached : bool
         Whether the design was found in the cache.
+    is_cut_short : bool
+        Whether a limit of time or size ended it: it is not kept in the cache.
     """
 
     report: Firmware | NotMeasured
     scores: Path | None = None
     artefacts: tuple[Path, ...] = ()
     is_cached: bool = False
+    is_cut_short: bool = False
 
 
 class Backend(Protocol):

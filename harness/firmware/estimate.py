@@ -11,12 +11,15 @@ from harness.firmware.artefacts import PROGRAM, keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
 from harness.firmware.interpret import interpret_all
 from harness.firmware.record import Timing, make_record
-from harness.firmware.translate.translation import TraceReport, translate
+from harness.firmware.translate.size import NetworkSize
+from harness.firmware.translate.translation import SHORT_S, TraceReport, Untranslated, translate
 from harness.firmware.translate.verilog import PipelineReport, write_verilog
 from harness.firmware.witnesses.graph import compare_quickly
 
 _COST_SOURCE = "da4ml's cost model: bits of adders and multiplexers"
 _PLAN_SOURCE = "a pipeline planned by the widths of the operations, not synthesised"
+_SIZE_SOURCE = "nonzero digits of the weights, and the bits that they add"
+_LARGEST_LAYERS = 3
 _NO_PLAN = NotMeasured(not_measured="no pipeline was planned")
 
 
@@ -30,7 +33,9 @@ def build_estimate(request: FirmwareRequest) -> FirmwareResult:
     IntegrityError
         da4ml's program and Keras differ in the score of an event.
     """
-    translation = translate(request, has_hls4ml=False)
+    translation = translate(request, has_hls4ml=False, patience_s=SHORT_S)
+    if isinstance(translation, Untranslated):
+        return untranslated(request, translation, backend="estimate")
     verilog = write_verilog(request, translation, request.logic_budget_ns)
     scores = interpret_all(request, translation.program)
     agreement, overflow = compare_quickly(request, translation, scores)
@@ -71,6 +76,46 @@ def estimate_figures(
     )
 
 
+def untranslated(
+    request: FirmwareRequest, network: Untranslated, *, backend: str
+) -> FirmwareResult:
+    """Report a network that is not translated, as it is far too large: its LUTs by estimate."""
+    size = network.size
+    n_multipliers = size.n_multipliers if request.settings.has_dsp else 0
+    why = NotMeasured(not_measured="the network was not translated")
+    report = make_record(
+        request.target,
+        Timing(latency_cycles=why, interval_cycles=why, clock_period_ns=why, source=_PLAN_SOURCE),
+        {
+            "lut": _estimate(round(size.lut), _SIZE_SOURCE),
+            "ff": why,
+            "dsp": _estimate(n_multipliers, "one for each multiplication of two variables"),
+            "bram18": _estimate(0, "tables are built of LUTs"),
+        },
+        backend=backend,
+        input_bits=why,
+        output_bits=why,
+        notes=(
+            f"not translated: {size.describe()}; {network.reason}",
+            _smaller(size),
+            "estimates only: nothing was synthesised or simulated; never ranked",
+        ),
+    )
+    return FirmwareResult(report=report, is_cut_short=True)
+
+
+def _smaller(size: NetworkSize) -> str:
+    """Say what takes the LUTs, and how a network becomes smaller."""
+    largest = sorted(size.layers.items(), key=lambda layer: -layer[1])[:_LARGEST_LAYERS]
+    named = ", ".join(f"{name} {cost / max(size.lut, 1):.0%}" for name, cost in largest if cost)
+    return (
+        f"most of the LUTs are in {named}. They grow with the number of weights and with the "
+        "bits of weights and values: use fewer units, shorter words (`precision`, or the words of "
+        "the quantisers), and weights that are zero (pruning). To translate it all the same, raise "
+        "--max-lut and --time-limit"
+    )
+
+
 def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> Timing:
     if pipeline is None:
         return Timing(
@@ -81,7 +126,9 @@ def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> T
         )
     estimated_ns = request.period_ns(pipeline.logic_ns)
     return Timing(
-        latency_cycles=_estimate(pipeline.n_stages + 1, _PLAN_SOURCE),
+        latency_cycles=_estimate(
+            pipeline.latency_cycles - request.target.n_uncounted_registers, _PLAN_SOURCE
+        ),
         interval_cycles=_estimate(1, _PLAN_SOURCE),
         clock_period_ns=_estimate(max(request.target.clock_period_ns, estimated_ns), _PLAN_SOURCE),
         source=_PLAN_SOURCE,

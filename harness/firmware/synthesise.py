@@ -152,7 +152,7 @@ def _source_digest() -> str:
 
 
 def _store(cache: Cache, key: str, result: FirmwareResult, request: FirmwareRequest) -> None:
-    if isinstance(result.report, NotMeasured):
+    if isinstance(result.report, NotMeasured) or result.is_cut_short:
         return
     report = request.folder / _REPORT
     report.write_text(result.report.model_dump_json())

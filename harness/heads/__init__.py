@@ -10,6 +10,7 @@ A float32 holds integers up to 24 bits, so every head keeps its sums to 24 bits;
 is then exactly what the netlist computes.
 """
 
+from harness.heads.accumulators import dense, offset
 from harness.heads.inputs import CMSL1T_ROWS, input_words, limit, quantise, scale, select
 from harness.heads.jets import jet_coordinates, jet_image, jet_mass
 from harness.heads.products import combine, multiply
@@ -26,6 +27,7 @@ __all__ = [
     "CMSL1T_ROWS",
     "TABLE_FUNCTIONS",
     "combine",
+    "dense",
     "exact_trees",
     "from_keras",
     "identity",
@@ -38,6 +40,7 @@ __all__ = [
     "limit",
     "mean_squared_error",
     "multiply",
+    "offset",
     "overflow_of_words",
     "parse_word",
     "quantise",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from harness.heads.inputs import quantise
+from harness.heads.inputs import limit, quantise
 from harness.heads.products import product_word, square, square_word, sum_word, total
 from harness.heads.shapes import flat
 from harness.heads.tables import table
@@ -28,7 +28,12 @@ def identity(score: KerasTensor, *, word: str = "fixed<16,8>", name: str = "scor
 
 
 def sum_of_squares(
-    mu: KerasTensor, *, word: str = "fixed<10,6>", name: str = "score"
+    mu: KerasTensor,
+    *,
+    word: str = "fixed<10,6>",
+    cut: str | None = None,
+    output: str | None = None,
+    name: str = "score",
 ) -> KerasTensor:
     r"""Return :math:`\sum_i \mu_i^2`, the score of an encoder alone.
 
@@ -38,6 +43,11 @@ def sum_of_squares(
         Means of the latent space.
     word : str
         Word of each mean.
+    cut : str, optional
+        Word that each square is cut to; without it they are exact.
+    output : str, optional
+        Word of the sum; without it the sum is exact. Both words cut and saturate, unless they name
+        other modes: ``fixed<18,10,TRN,WRAP>`` wraps.
 
     Returns
     -------
@@ -47,7 +57,12 @@ def sum_of_squares(
     ----------
     arXiv:2108.03986, which uses it in place of the Kullback-Leibler divergence.
     """
-    return total(square(mu, word, f"{name}_squares"), square_word(word), name=name)
+    squares, summand = square(mu, word, f"{name}_squares"), square_word(word)
+    if cut is not None:
+        squares, summand = limit(squares, cut, name=f"{name}_cut"), parse_word(cut)
+    if output is None:
+        return total(squares, summand, name=name)
+    return limit(total(squares, summand, name=f"{name}_sum"), output, name=name)
 
 
 def mean_squared_error(

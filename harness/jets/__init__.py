@@ -12,6 +12,7 @@ from harness.jets.dijets import (
     JET_FEATURES,
     dijet_features,
     dijet_mass,
+    dijet_observables,
     leading_jets,
 )
 from harness.jets.images import jet_images
@@ -39,6 +40,7 @@ __all__ = [
     "cluster",
     "dijet_features",
     "dijet_mass",
+    "dijet_observables",
     "energy_correlators",
     "four_momenta",
     "from_components",

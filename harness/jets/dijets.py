@@ -63,6 +63,30 @@ def dijet_mass(features: Array) -> Array:
     return invariant_mass(momenta)
 
 
+def dijet_observables(features: Array) -> Array:
+    """Return what searches for a resonance of two jets look at, of what `dijet_features` gives.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 5)
+        Mass of the lighter jet and the difference to the heavier one [GeV], tau2/tau1 of the
+        lighter and of the heavier one (0 where there is no tau1), mass of both together [GeV].
+
+    References
+    ----------
+    B. Nachman, D. Shih, "Anomaly detection with density estimation", arXiv:2001.04990.
+    """
+    n_each = len(JET_FEATURES)
+    jets = np.stack([features[:, :n_each], features[:, n_each:]], axis=1)
+    lighter_first = np.argsort(jets[..., 3], axis=1, kind="stable")
+    ordered = np.take_along_axis(jets, lighter_first[..., None], axis=1)
+    mass, tau1, tau2 = ordered[..., 3], ordered[..., 4], ordered[..., 5]
+    ratio = np.divide(tau2, tau1, out=np.zeros_like(tau1), where=tau1 > 0)
+    return np.column_stack(
+        [mass[:, 0], mass[:, 1] - mass[:, 0], ratio[:, 0], ratio[:, 1], dijet_mass(features)]
+    )
+
+
 def leading_jets(events: Array, *, radius: float = 1.0, n_jets: int = 2) -> list[Array]:
     """Return the constituents of the jets with the largest pT, by anti-kT.
 

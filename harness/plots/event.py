@@ -65,29 +65,14 @@ def event_display(
         plane, across = _two_axes() if axes is None else axes
         hardest = max((float(pt.max()) for pt, _, _ in found.values() if len(pt)), default=1.0)
         for i, (kind, (pt, eta, phi)) in enumerate(found.items()):
-            shade, title = colour(i), label(kind)
             if not len(pt):
                 continue
             if kind == MISSING:
                 for angle in phi:
-                    plane.axhline(angle, color=shade, linestyle="--", label=title)
+                    plane.axhline(angle, color=colour(i), linestyle="--", label=label(kind))
             else:
-                plane.scatter(
-                    eta,
-                    phi,
-                    s=600 * pt / hardest,
-                    color=shade,
-                    alpha=0.7,
-                    marker=_SYMBOLS[i % len(_SYMBOLS)],
-                    label=title,
-                )
-            for length, angle in zip(pt, phi, strict=True):
-                across.annotate(
-                    "",
-                    (angle, length),
-                    (angle, 0.0),
-                    arrowprops={"arrowstyle": "->", "color": shade, "linewidth": 2},
-                )
+                _marks(plane, i, label(kind), eta=eta, phi=phi, sizes=600 * pt / hardest)
+            _arrows(across, i, pt, phi)
         plane.set(
             xlabel=r"$\eta$", ylabel=r"$\phi$ [rad]", xlim=(-edge, edge), ylim=(-np.pi, np.pi)
         )
@@ -99,6 +84,34 @@ def event_display(
         across.set_title(r"$p_\mathrm{T}$ [GeV]", fontsize="small")
         across.tick_params(labelsize="x-small")
     return plane, across
+
+
+def _marks(
+    plane: Axes,
+    number: int,
+    title: str,
+    *,
+    eta: NDArray[np.float32],
+    phi: NDArray[np.float32],
+    sizes: NDArray[np.float32],
+) -> None:
+    """Draw the objects of one kind in eta and phi."""
+    plane.scatter(
+        eta,
+        phi,
+        s=sizes,
+        color=colour(number),
+        alpha=0.7,
+        marker=_SYMBOLS[number % len(_SYMBOLS)],
+        label=title,
+    )
+
+
+def _arrows(across: Axes, number: int, pt: NDArray[np.float32], phi: NDArray[np.float32]) -> None:
+    """Draw the objects of one kind across the beam."""
+    style = {"arrowstyle": "->", "color": colour(number), "linewidth": 2}
+    for length, angle in zip(pt, phi, strict=True):
+        across.annotate("", (angle, length), (angle, 0.0), arrowprops=style)
 
 
 def _two_axes() -> tuple[Axes, Axes]:

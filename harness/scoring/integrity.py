@@ -231,18 +231,32 @@ def check_integrity(
         _write(folder, one.name, one.events, one.rows, sizes.turned_at_once) for one in changed
     ]
     answers, reason = _score_all(score, again, turned)
-    unit = Unit.of(scored.scores)
-    same = [
-        _compare(scored, variant, answer, unit, points) for variant, answer in zip(again, answers)
-    ]
     diagnostics = [
         describe_variant(one, scored.mixture, scored.scores, answer, points)
         for one, answer in zip(changed, answers[len(again) :])
     ]
     failed = [] if reason is None else [not_scored(one.name, reason) for one in changed]
-    failed += unmade_variants(layout)
     is_same = fast_digest(scored.mixture.path) == digest
-    return (check_input(scored.mixture.n_events, is_same=is_same), *same, *diagnostics, *failed)
+    return (
+        check_input(scored.mixture.n_events, is_same=is_same),
+        *_compare_all(scored, again, answers, points),
+        *diagnostics,
+        *failed,
+        *unmade_variants(layout),
+    )
+
+
+def _compare_all(
+    scored: Scored,
+    again: Sequence[_Variant],
+    answers: Sequence[NDArray[np.float64]],
+    points: Sequence[WorkingPoint],
+) -> list[Check]:
+    """Compare what must have the same scores; further answers are of other variants."""
+    unit = Unit.of(scored.scores)
+    return [
+        _compare(scored, variant, answer, unit, points) for variant, answer in zip(again, answers)
+    ]
 
 
 def _score_all(

@@ -373,6 +373,9 @@ def _with_firmware(
             artefacts = (*artefacts, vendor.reports)
     measured = replace(measured, firmware=report, artefacts=artefacts)
     if made.scores is None:
+        if precision is not None and isinstance(report, Firmware):
+            # Too large to be translated: at fixed widths Keras gives the scores.
+            return with_rounding(run, network, measured, precision)
         return measured
     scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
     with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):

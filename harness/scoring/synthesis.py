@@ -19,6 +19,7 @@ from harness.firmware.backend import FirmwareRequest, FirmwareSettings
 from harness.firmware.registry import check_backend
 from harness.firmware.reports.record import read_reports
 from harness.firmware.synthesise import synthesise
+from harness.firmware.witnesses.graph import score_quantised
 from harness.sandbox import open_tried_workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.chosen import chosen_challenges
@@ -100,33 +101,29 @@ def synthesise_submission(
         network = extract_network(workspace, staged, rules, progress, submission.spec.model)
         if reports is not None:
             firmware = read_reports(
-                reports,
-                target=target,
-                graph=network.graph,
-                weights=network.weights,
+                reports, target=target, graph=network.graph, weights=network.weights,
                 workspace=workspace,
-            )
+            )  # fmt: skip
             return Synthesis(firmware=firmware, physics=_NO_SCORES)
         store, mixture = mix_events(rules, cache_root(cache), workspace.folder, is_quick=True)
         precision = find_precision(
             submission, network, rules, lambda: training_part(store, rules), workspace, progress
         )
         request = FirmwareRequest(
-            graph=network.graph,
-            weights=network.weights,
-            target=target,
-            events=mixture.path,
-            workspace=workspace,
-            precision=precision,
+            graph=network.graph, weights=network.weights, target=target, events=mixture.path,
+            workspace=workspace, precision=precision,
             background=mixture.rows_without(rules.signals),
             settings=settings or FirmwareSettings(),
-            has_implementation=has_implementation,
-            progress=progress,
-        )
+            has_implementation=has_implementation, progress=progress,
+        )  # fmt: skip
         made = synthesise(request, backend=backend, cache_root=store.root / "firmware")
         if export_folder is not None and isinstance(made.report, Firmware):
             export_project(made.artefacts, export_folder)
-        physics = _physics(rules, mixture, made.scores)
+        scores = made.scores
+        if scores is None and isinstance(made.report, Firmware):
+            # Too large to be translated: Keras gives the scores of the quantised network.
+            scores = score_quantised(request)
+        physics = _physics(rules, mixture, scores)
         return Synthesis(firmware=made.report, physics=physics)
 
 

@@ -12,7 +12,7 @@ from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import InvalidSubmissionError, Problem
 from harness.firmware.backend import FirmwareRequest, UntranslatableError
-from harness.firmware.translate.translation import translate
+from harness.firmware.translate.translation import SHORT_S, Untranslated, translate
 from harness.firmware.witnesses.graph import compare_quickly
 from harness.sandbox import Workspace, open_tried_workspace
 from harness.scoring.chosen import chosen_challenges
@@ -115,8 +115,11 @@ def _translate(
         progress=lambda line: progress(f"firmware: {line}"),
     )
     try:
-        translation = translate(request, has_hls4ml=False)
+        translation = translate(request, has_hls4ml=False, patience_s=3 * SHORT_S)
     except UntranslatableError as error:
         raise InvalidSubmissionError(*error.problems, _NO_FIRMWARE) from error
+    if isinstance(translation, Untranslated):
+        progress(f"firmware: not compared with Keras: {translation.reason}")
+        return
     progress("firmware: comparing it with the network in Keras")
     compare_quickly(request, translation, None)

@@ -104,13 +104,13 @@ def _event_spec(kinds: tuple[str, ...]) -> Spec:
     y = alt.Y(
         "y:Q",
         scale=alt.Scale(domain=[-math.pi, math.pi], nice=False),
-        axis=axis("phi [rad]", tickCount=7),
+        axis=axis("φ [rad]", values=[-3, -2, -1, 0, 1, 2, 3]),
     )
     name, pt = (
         alt.Tooltip("name:N", title="object"),
         alt.Tooltip("pt:Q", title="pT [GeV]", format=".1f"),
     )
-    phi = alt.Tooltip("y:Q", title="phi", format=".2f")
+    phi = alt.Tooltip("y:Q", title="φ", format=".2f")
     missing = (
         of("missing")
         .mark_rule(strokeWidth=3, opacity=0.7)
@@ -120,12 +120,12 @@ def _event_spec(kinds: tuple[str, ...]) -> Spec:
         of("objects")
         .mark_point(filled=True, opacity=0.8)
         .encode(
-            x=alt.X("x:Q", scale=alt.Scale(domain=[-4, 4]), axis=axis("eta", tickCount=9)),
+            x=alt.X("x:Q", scale=alt.Scale(domain=[-4, 4]), axis=axis("η", tickCount=9)),
             y=y,
             color=palette.colour(),
             shape=palette.shape(),
             size=alt.Size("pt:Q", scale=alt.Scale(domain=[0, 100], range=[20, 1100]), legend=None),
-            tooltip=[name, pt, alt.Tooltip("x:Q", title="eta", format=".2f"), phi],
+            tooltip=[name, pt, alt.Tooltip("x:Q", title="η", format=".2f"), phi],
         )
     )
     return finish(alt.layer(missing, objects))

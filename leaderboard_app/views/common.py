@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from harness.board.comparison import Span
 from harness.board.entry import point_at, shown_physics, signals_of
-from harness.board.formats import percent
+from harness.board.formats import amount, percent
 from harness.board.rows import BoardRow, titles_of
 from harness.card.records import (
     Distribution,
@@ -25,6 +25,18 @@ Href = Callable[[str, str], str]
 BACKGROUND = "background"
 # More signals are no columns and no curves of one picture.
 MANY_SIGNALS = 6
+
+
+def with_unit(value: float, unit: str) -> str:
+    """Write a figure with its unit, which is one of one cycle.
+
+    Examples
+    --------
+    >>> with_unit(1, "cycles"), with_unit(16, "cycles"), with_unit(3_200, "")
+    ('1 cycle', '16 cycles', '3,200')
+    """
+    shown = "cycle" if unit == "cycles" and value == 1 else unit
+    return f"{amount(value)} {shown}".strip()
 
 
 def rank_words(row: BoardRow) -> str:

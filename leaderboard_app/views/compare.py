@@ -9,7 +9,7 @@ from math import isfinite
 from harness.board.comparison import PairedComparison, Span
 from harness.board.contest import Contest, merit_of_rules
 from harness.board.entry import may_be_paired, shown_physics
-from harness.board.formats import DASH, EVIDENCE_TITLES, amount, merit_text
+from harness.board.formats import DASH, EVIDENCE_TITLES, merit_text
 from harness.board.merit import compare_merit, compare_signal, is_better, is_comparable_signal
 from harness.board.rows import titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
@@ -18,7 +18,7 @@ from harness.challenge import RESOURCE_TITLES, Merit
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
-from leaderboard_app.views.common import measured, working_intervals
+from leaderboard_app.views.common import measured, with_unit, working_intervals
 from leaderboard_app.views.subject import Subject
 
 
@@ -206,7 +206,7 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
             found: Figure | NotMeasured = getattr(card.firmware, name)
             if isinstance(found, NotMeasured):
                 return DASH
-            value = f"{amount(found.value)} {unit}".strip()
+            value = with_unit(found.value, unit)
             return f"{value} ({EVIDENCE_TITLES[found.evidence]})"
 
         return text

@@ -119,11 +119,29 @@ def event_note(summary: DataSummary) -> str:
 
 
 def event_picture(summary: DataSummary, at: int) -> Picture:
-    """Draw one example event: its objects, or its image."""
+    """Draw one example event: its image, or its objects by kind in the order of the layout."""
     event = summary.examples[at]
     if event.image is not None:
         return charts.image_display([(event_options(summary)[at], event.image)])
-    every = dict.fromkeys(one.kind for shown in summary.examples for one in shown.objects)
+    listed = [kind for one in summary.processes for kind in one.occupancy]
+    found = [one.kind for shown in summary.examples for one in shown.objects]
+    present = set(found)
+    kinds = [kind for kind in dict.fromkeys([*listed, *found]) if kind in present]
     return charts.event_display(
-        [(one.kind, one.pt, one.eta, one.phi) for one in event.objects], kinds=sorted(every)
+        [(one.kind, one.pt, one.eta, one.phi) for one in event.objects], kinds=kinds
     )
+
+
+def event_sections(summary: DataSummary) -> list[Section]:
+    """Show the first example event of each process, where one cannot be chosen."""
+    first: dict[str, int] = {}
+    for i, event in enumerate(summary.examples):
+        first.setdefault(event.process, i)
+    if not first:
+        return []
+    names = event_options(summary)
+    blocks: list[Block] = []
+    for at in first.values():
+        blocks += [Note(text=names[at]), event_picture(summary, at)]
+    lead = f"The first example of each process. {event_note(summary)}"
+    return [Section(title="Event display", lead=lead, blocks=tuple(blocks))]

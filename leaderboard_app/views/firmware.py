@@ -17,7 +17,7 @@ from harness.challenge import RESOURCE_TITLES, Budget, CpuTarget, Target
 from leaderboard_app import charts
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table
 from leaderboard_app.charts import PartUse
-from leaderboard_app.views.common import not_measured, process_titles
+from leaderboard_app.views.common import not_measured, process_titles, with_unit
 from leaderboard_app.views.subject import Subject
 
 
@@ -160,12 +160,7 @@ def _figures_table(firmware: Firmware) -> Table:
     rows = [
         [name, DASH, DASH, f"not measured: {figure.not_measured}"]
         if isinstance(figure, NotMeasured)
-        else [
-            name,
-            f"{amount(figure.value)} {unit}".strip(),
-            EVIDENCE_TITLES[figure.evidence],
-            figure.source,
-        ]
+        else [name, with_unit(figure.value, unit), EVIDENCE_TITLES[figure.evidence], figure.source]
         for name, figure, unit in figures
     ]
     rows += [[name, f"{count:,}", DASH, DASH] for name, count in firmware.other_cells.items()]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.board.contest import Contest
 from harness.board.entry import Entry
+from harness.board.history import Place, places_over_time
 from harness.board.order import Ranked, Ranking, Unranked
 from harness.card.records import ScoreCard
 
@@ -23,6 +24,8 @@ class Subject:
         All cards of the team on this challenge, oldest first, this one among them.
     twins : sequence of str
         Other teams that handed in the very same network.
+    places : sequence of Place
+        The place of each of the team's cards when it was scored; empty if it is the only one.
     """
 
     entry: Entry
@@ -31,6 +34,7 @@ class Subject:
     n_ranked: int
     earlier: Sequence[Entry]
     twins: Sequence[str] = ()
+    places: Sequence[Place] = ()
 
     @property
     def team(self) -> str:
@@ -56,4 +60,5 @@ def subject_of(entry: Entry, made: Ranking, entries: Sequence[Entry]) -> Subject
         n_ranked=len(made.ranked),
         earlier=tuple(earlier),
         twins=made.twins_of(entry),
+        places=tuple(places_over_time(earlier, entries, made.contest)) if len(earlier) > 1 else (),
     )

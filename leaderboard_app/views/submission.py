@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from harness.board.citing import bibtex, reference_link
 from harness.board.eligibility import reasons_against
-from harness.board.entry import shown_on
-from harness.board.merit import merit_at, merit_span
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
 from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
 from harness.card.records import NotMeasured, ScoreCard
 from harness.card.text import visible
-from leaderboard_app import charts
-from leaderboard_app.blocks import Block, Facts, Note, Section, Table
+from leaderboard_app.blocks import Block, Code, Facts, Links, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
 from leaderboard_app.views.firmware import cost_section, firmware_sections, target_sections
@@ -21,6 +21,7 @@ from leaderboard_app.views.physics import physics_sections, rate_section
 from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
+from leaderboard_app.views.team import history_sections
 
 SUPERVISED_TEXT = "Supervised: it was trained on labelled signals. A control, no anomaly detection."
 
@@ -42,7 +43,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         *firmware_sections(subject),
         *target_sections(subject),
         cost_section(subject.card),
-        *_history_section(subject),
+        *history_sections(subject),
         _declared_section(subject),
         _provenance_section(subject.card),
     ]
@@ -90,37 +91,6 @@ def _place_notes(place: Ranked) -> list[Note]:
     return [Note(text=text)]
 
 
-def _history_section(subject: Subject) -> list[Section]:
-    points = []
-    for entry in subject.earlier:
-        physics = shown_on(entry.card, subject.contest.target)
-        merit = merit_at(physics, subject.contest)
-        if physics is not None and not isinstance(merit, NotMeasured):
-            points.append((entry, merit, merit_span(entry.card, merit, subject.contest)))
-    if len(points) < 2:
-        return []
-    return [
-        Section(
-            title="History of the team",
-            lead="The latest card counts, never the best.",
-            blocks=(
-                charts.history(
-                    [
-                        charts.Moment(
-                            when=entry.card.created,
-                            value=merit,
-                            lower=None if span is None else span.lower,
-                            upper=None if span is None else span.upper,
-                        )
-                        for entry, merit, span in points
-                    ],
-                    title=f"Merit ({subject.contest.merit.title})",
-                ),
-            ),
-        )
-    ]
-
-
 def _declared_section(subject: Subject) -> Section:
     said = subject.card.submission
     former = "" if said.team == subject.team else f", scored as {said.team}"
@@ -131,14 +101,24 @@ def _declared_section(subject: Subject) -> Section:
         ("Trained on", said.training_data),
         *declared_facts(said).items(),
         ("Labels of signals in training", "yes" if said.is_supervised else "no, as declared"),
-        ("References", "; ".join(said.references) or "none"),
         ("Licence", said.licence),
     ]
     return Section(
         title="How it was made",
         lead="Declared by the team, not checked.",
-        blocks=(Facts(rows=rows),),
+        blocks=(
+            Facts(rows=rows),
+            *_references(said.references),
+            Code(title="Cite this entry (BibTeX)", text=bibtex(subject.card, subject.team)),
+        ),
     )
+
+
+def _references(said: Sequence[str]) -> list[Block]:
+    if not said:
+        return []
+    items = [(visible(one), reference_link(one)) for one in said]
+    return [Links(title="References", items=items)]
 
 
 def _provenance_section(card: ScoreCard) -> Section:
@@ -159,10 +139,14 @@ def _provenance_section(card: ScoreCard) -> Section:
         ("Data", f"{card.challenge.name} {card.challenge.version}, seed {card.challenge.seed}"),
         ("Scorer version", str(card.scorer_version)),
         ("Harness", card.environment.harness),
+        ("Code", f"submissions/{card.submission.team} at the revision below"),
         ("Revision", git.not_measured if isinstance(git, NotMeasured) else git[:12]),
         ("Platform", f"{card.environment.platform}, Python {card.environment.python}"),
     ]
-    blocks: list[Block] = [Facts(rows=rows)]
+    blocks: list[Block] = [
+        Facts(rows=rows),
+        Code(title="Digest of the submission, whole", text=card.submission.digest),
+    ]
     if isinstance(card.checks, NotMeasured):
         blocks.append(not_measured("Integrity checks", card.checks))
     elif card.checks:

@@ -215,6 +215,8 @@ def test_a_link_to_a_card_that_is_gone_says_so(open_page, results):
         ("Latency by stage", None),
         ("Cost per event", "FLOPs per event"),
         ("History of the team", "never the best"),
+        ("What changed", "From each card to the next"),
+        ("Cite this entry", None),
         ("How it was made", "Declared by the team, not checked."),
         ("Provenance", "bwrap; guards not tried: not recorded by this scoring"),
     ],

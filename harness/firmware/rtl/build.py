@@ -9,26 +9,30 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from harness.card.records import Firmware
+from harness.card.records import NO_SECOND_TRANSLATOR, Agreement, Firmware
+from harness.errors import LimitError
 from harness.firmware.artefacts import keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
-from harness.firmware.estimate import estimate_figures
+from harness.firmware.estimate import estimate_figures, untranslated
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl.closing import Closed, close_timing
 from harness.firmware.rtl.report import report_design
 from harness.firmware.rtl.simulation import SimulatedVerilog, simulate_verilog
-from harness.firmware.translate.translation import Translation, translate
-from harness.firmware.translate.verilog import write_verilog
+from harness.firmware.translate.translation import Translation, Untranslated, translate
+from harness.firmware.translate.verilog import Verilog, write_verilog
 from harness.firmware.witnesses.csim import compare_csim
 from harness.firmware.witnesses.events import CommonEvents, choose_common_events
 from harness.firmware.witnesses.graph import compare_graph, compare_quickly
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+_IN_PLACE = "estimates stand in place of what was not measured; never ranked"
 # A line of progress this often, while tools are at work side by side.
 _TELL_EVERY_S = 20.0
 
@@ -43,9 +47,12 @@ def build_rtl(request: FirmwareRequest) -> FirmwareResult:
     IntegrityError
         Two witnesses differ in a bit, or the simulated timing is not that of the pipeline.
     EnvironmentFaultError, LimitError
-        A tool is missing, or a step needs more than it may have.
+        A tool is missing, or a step needs more than it may have. What synthesis, simulation or C
+        simulation do not end within their limits is reported by estimate, with the reason.
     """
     translation = translate(request, has_hls4ml=request.settings.has_hls4ml)
+    if isinstance(translation, Untranslated):
+        return untranslated(request, translation, backend="rtl")
     scores = interpret_all(request, translation.program)
     if translation.report.cost_lut > request.settings.max_lut:
         return FirmwareResult(report=_too_large(request, translation, scores), scores=scores)
@@ -59,9 +66,9 @@ def _build(
     """Synthesise on one worker and simulate, compile and evaluate on the others."""
     first = write_verilog(request, translation, request.logic_budget_ns)
     with ThreadPoolExecutor(max_workers=request.settings.n_workers) as pool:
-        closing = pool.submit(close_timing, request, translation, events, first)
-        simulation = pool.submit(simulate_verilog, request, events, first)
-        csim = pool.submit(compare_csim, request, translation, events)
+        closing = pool.submit(_within_limits, close_timing, request, translation, events, first)
+        simulation = pool.submit(_within_limits, simulate_verilog, request, events, first)
+        csim = pool.submit(_within_limits, compare_csim, request, translation, events)
         graph = pool.submit(compare_graph, request, events)
         jobs: dict[str, Future[Any]] = {
             "synthesis": closing,
@@ -70,16 +77,101 @@ def _build(
             "Keras graph": graph,
         }
         finish(jobs, request.progress)
-    closed, simulated = closing.result(), simulation.result()
-    if closed.mapped.verilog != first:
+    made = _Made(
+        first=first,
+        closed=closing.result(),
+        simulated=simulation.result(),
+        csim=csim.result(),
+        graph=graph.result(),
+    )
+    if isinstance(made.closed, Closed) and isinstance(made.simulated, SimulatedVerilog):
+        return _report(request, translation, events, made, made.closed, made.simulated)
+    return _report_unfinished(request, translation, made)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Made:
+    """What came of the jobs; the error of one that reached a limit of time or memory."""
+
+    first: Verilog
+    closed: Closed | LimitError
+    simulated: SimulatedVerilog | LimitError
+    csim: Agreement | LimitError | None
+    graph: tuple[Agreement, dict[str, float]]
+
+    def notes(self) -> Iterator[str]:
+        """Say what reached a limit."""
+        if isinstance(self.closed, LimitError):
+            yield f"not synthesised: {_one_line(self.closed)}"
+        if isinstance(self.simulated, LimitError):
+            yield f"not simulated: {_one_line(self.simulated)}"
+        if isinstance(self.csim, LimitError):
+            yield f"{NO_SECOND_TRANSLATOR}: {_one_line(self.csim)}"
+
+
+def _within_limits(
+    job: Callable[Given, Result], *given: Given.args, **more: Given.kwargs
+) -> Result | LimitError:
+    """Do a job, and return the error where it reaches a limit of time or memory."""
+    try:
+        return job(*given, **more)
+    except LimitError as error:
+        return error
+
+
+def _one_line(error: LimitError) -> str:
+    reason = str(error).partition("\n")[0].rstrip(";")
+    return f"{reason}; raise --time-limit or --memory-limit, or make the network smaller"
+
+
+def _report(
+    request: FirmwareRequest,
+    translation: Translation,
+    events: CommonEvents,
+    made: _Made,
+    closed: Closed,
+    simulated: SimulatedVerilog,
+) -> FirmwareResult:
+    if closed.mapped.verilog != made.first:
         simulated = simulate_verilog(request, events, closed.mapped.verilog)
-    keras_agreement, overflow = graph.result()
-    others = (csim.result(), simulated.agreement, closed.mapped.agreement)
+    keras_agreement, overflow = made.graph
+    csim = None if isinstance(made.csim, LimitError) else made.csim
+    others = (csim, simulated.agreement, closed.mapped.agreement)
     report = report_design(request, translation.report, closed, simulated, overflow)
     agreements = (keras_agreement, *(agreement for agreement in others if agreement))
     return FirmwareResult(
-        report=report.model_copy(update={"agreements": agreements}),
+        report=report.model_copy(
+            update={"agreements": agreements, "notes": (*made.notes(), *report.notes)}
+        ),
         artefacts=_keep(request, translation, closed, simulated),
+        is_cut_short=isinstance(made.csim, LimitError),
+    )
+
+
+def _report_unfinished(
+    request: FirmwareRequest, translation: Translation, made: _Made
+) -> FirmwareResult:
+    """Report a network of which a tool did not end: as far as possible by estimate."""
+    keras_agreement, overflow = made.graph
+    report = estimate_figures(
+        request, translation.report, pipeline=made.first.report, backend="rtl"
+    )
+    simulated = None if isinstance(made.simulated, LimitError) else made.simulated.agreement
+    others = (None if isinstance(made.csim, LimitError) else made.csim, simulated)
+    agreements = (keras_agreement, *(agreement for agreement in others if agreement))
+    return FirmwareResult(
+        report=report.model_copy(
+            update={
+                "agreements": agreements,
+                "overflow": overflow,
+                "notes": (*made.notes(), _IN_PLACE, *translation.report.warnings),
+            }
+        ),
+        artefacts=keep(
+            {"anomaly_score.v": made.first.path, **translation.artefacts()},
+            request.folder / "artefacts",
+        ),
+        is_cut_short=True,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.errors import LimitError
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.rtl.synthesis import Mapped, synthesise_verilog
 from harness.firmware.translate.translation import Translation
@@ -26,13 +27,25 @@ class Closed:
 def close_timing(
     request: FirmwareRequest, translation: Translation, events: CommonEvents, first: Verilog
 ) -> Closed:
-    """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps."""
+    """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps.
+
+    Raises
+    ------
+    LimitError
+        Not even the first synthesis ended within its limits.
+    """
     budget_ns = request.logic_budget_ns
     best: Closed | None = None
     verilog, planned_ns = first, budget_ns
     for attempt in range(1, request.settings.max_attempts + 1):
         request.progress(f"synthesis {attempt}: {verilog.report.n_stages} pipeline stages")
-        mapped = synthesise_verilog(request, events, verilog)
+        try:
+            mapped = synthesise_verilog(request, events, verilog)
+        except LimitError as error:
+            if best is None:
+                raise
+            request.progress(f"synthesis {attempt}: {error}; the one before stands")
+            break
         logic_ns = mapped.report.logic_ns
         if best is None or logic_ns < best.mapped.report.logic_ns:
             best = Closed(mapped=mapped, n_attempts=attempt)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _MAX_PROBLEMS = 10
 # Bits of a constant that is advised instead of a longer one.
 _SHORT_BITS = 6
+_REDUCTIONS = ("Amax", "Amin", "Max", "Mean", "Min", "Prod", "Sum")
 # To the nearest with halves up or to even, and down; S_ rounds at random, in training only.
 _ROUNDINGS = ("RND", "RND_CONV", "TRN", "S_RND", "S_RND_CONV")
 
@@ -55,6 +57,7 @@ def _layer_problems(model: keras.Model) -> Iterator[Problem]:
         yield from _activation_problems(operation, where)
         yield from _quantiser_problems(operation, where)
         yield from _constant_problems(operation, where)
+        yield from _reduction_problems(operation, where)
 
 
 def _unknown(operation: keras.Operation, where: str) -> Problem:
@@ -67,6 +70,18 @@ def _unknown(operation: keras.Operation, where: str) -> Problem:
         expected="a layer that docs/firmware.md lists",
         fix=fix,
     )
+
+
+def _reduction_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
+    """Find functions of Keras that make one value of all values of an event."""
+    kind = type(operation).__name__
+    if kind in _REDUCTIONS and math.prod(operation.output.shape[1:]) == 1:
+        yield Problem(
+            what="makes one value of all values of an event",
+            where=where,
+            expected="a layer that da4ml traces to a single value",
+            fix=advise(kind),
+        )
 
 
 def _activation_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
@@ -109,18 +124,34 @@ def _quantiser_problems(operation: keras.Operation, where: str) -> Iterator[Prob
                 expected=f"a rounding that the translators know: {', '.join(_ROUNDINGS)}",
                 fix="train with one of these: another rounding gives other scores",
             )
+        elif quantiser.scaler not in (None, 1.0) and not inner._is_weight:  # noqa: SLF001
+            yield Problem(
+                what=f"its quantiser has scaler={quantiser.scaler:g}",
+                where=where,
+                expected="a quantiser without a scaler: the translators read words alone",
+                fix="leave the scaler out; one of 2^n is the same as n more bits before the point "
+                "(i0) and n fewer after it (f0)",
+            )
+        elif quantiser.affine and any(_is_no_word(one) for one in quantiser.affine):
+            scale, shift = quantiser.affine
+            yield Problem(
+                what=f"its quantiser has affine=({scale:g}, {shift:g})",
+                where=where,
+                expected="whole numbers over a power of two",
+                fix=f"use ({_short(scale):g}, {_short(shift):g})",
+            )
 
 
 def _constant_problems(operation: keras.Operation, where: str) -> Iterator[Problem]:
     """Find constants of which float32 and firmware compute different products."""
     for name in ("negative_slope", "max_value", "threshold"):
         value = getattr(operation, name, None)
-        if value and float(nearest(value, SIGNIFICANT_BITS)) != float(value):
+        if value and _is_no_word(value):
             yield Problem(
                 what=f"{name}={value:g} is no fixed-point number",
                 where=where,
                 expected="a whole number over a power of two",
-                fix=f"use {float(nearest(value, _SHORT_BITS)):g}, or declare `precision`",
+                fix=f"use {_short(value):g}, or declare `precision`",
             )
     if "AveragePooling" not in type(operation).__name__:
         return
@@ -132,6 +163,14 @@ def _constant_problems(operation: keras.Operation, where: str) -> Iterator[Probl
             expected="an average of 2, 4, 8, ... values: a division by another number is not exact",
             fix="use windows of 2, 4, 8, ... values, or hgq.layers.QMeanPow2",
         )
+
+
+def _is_no_word(value: float) -> bool:
+    return float(nearest(value, SIGNIFICANT_BITS)) != float(value)
+
+
+def _short(value: float) -> float:
+    return float(nearest(value, _SHORT_BITS))
 
 
 def _shape_problems(model: keras.Model) -> Iterator[Problem]:

@@ -17,6 +17,11 @@ _MASK = (
 )
 _COMPARISONS = ("Equal", "NotEqual", "Greater", "GreaterEqual", "Less", "LessEqual")
 _LOGIC = ("Where", "Cast", "LogicalAnd", "LogicalOr", "LogicalNot", "LogicalXor")
+_LARGEST = (
+    "use keras.layers.Reshape((m, 1)) of m values and then keras.layers.GlobalMaxPooling1D(), or "
+    "hgq.layers.QMaximum of slices"
+)
+_SMALLEST = "use hgq.layers.QMinimum of slices, or the largest of the negative values"
 _SCALE = "use heads.scale, or hgq.layers.QBatchNormalization"
 
 REPLACEMENTS: Mapping[str, str] = {
@@ -47,6 +52,9 @@ REPLACEMENTS: Mapping[str, str] = {
     "Lambda": "use layers of HGQ2: a Lambda is Python code, not arithmetic",
     "Square": "use hgq.layers.QMultiply()([x, x])",
     "Mean": "use a sum: as the last step, a division by a constant changes no order of the scores",
+    "Sum": "use heads.combine(x, np.ones((m, 1))) for m values, or hgq.layers.QSum",
+    **dict.fromkeys(("Max", "Amax"), _LARGEST),
+    **dict.fromkeys(("Min", "Amin"), _SMALLEST),
     "Exp": "use hgq.layers.QUnaryFunctionLUT(activation='exponential')",
     **dict.fromkeys((*_COMPARISONS, *_LOGIC), _MASK),
     **{name: _FUNCTION.format(name.lower()) for name in _FUNCTIONS},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from harness.card.records import MAX_STAGE_NAME
 from harness.firmware.backend import UntranslatableError
 from harness.firmware.translate.da4ml_layers import layers_in_da4ml
 from harness.firmware.translate.exact import exact_da4ml
@@ -20,6 +21,7 @@ from harness.firmware.translate.program import (
     wide_operations,
 )
 from harness.firmware.translate.replacements import GENERAL_ADVICE
+from harness.firmware.translate.size import NetworkSize, counted_products, sum_costs
 
 if TYPE_CHECKING:
     import keras
@@ -60,6 +62,58 @@ class TracedNetwork:
     is_wire_wider: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FirstLook:
+    """What is known of a network before its products are built: its size, and its input wires.
+
+    Attributes
+    ----------
+    formats : sequence
+        Bits of the inputs' wires.
+    is_wire_wider : bool
+        See `TracedNetwork`.
+    """
+
+    size: NetworkSize
+    formats: Formats
+    is_wire_wider: bool
+
+
+def look_at(model: keras.Model, *, wire_integer_bits: int = WIRE_INTEGER_BITS) -> FirstLook:
+    """Trace a network with its products counted: seconds, whatever its size.
+
+    Raises
+    ------
+    UntranslatableError
+        A layer cannot be traced.
+    """
+    from da4ml.converter.plugin import _flatten_arr
+
+    _check_input_rounding(model)
+    with _named_layer(), layers_in_da4ml(), exact_da4ml(), counted_products() as time:
+        wider = wire_format(model, wire_integer_bits)
+        traced = _trace(model, wider)
+        layers = {name: _flatten_arr(arrays) for name, arrays in _outputs(traced)}
+        costs, n_multipliers = sum_costs(layers)
+        # Behind an input of unknown format da4ml puts a cast of its own, which costs no gate, but
+        # time of its interpreter. Such an input notes how it is read.
+        formats = wider or [_words(array) for array in traced["inputs"]]
+    size = NetworkSize(
+        lut=sum(costs.values()),
+        trace_s=time.seconds,
+        n_multipliers=n_multipliers,
+        layers={name[:MAX_STAGE_NAME]: cost for name, cost in costs.items()},
+    )
+    return FirstLook(size=size, formats=formats, is_wire_wider=wider is not None)
+
+
+def _outputs(traced: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each layer, and its outputs."""
+    for name, arrays in traced.items():
+        if name.endswith("/final"):
+            yield name.split("/")[1], arrays
+
+
 def trace_program(model: keras.Model) -> CombLogic:
     """Trace a quantised network into one program from its inputs to its score.
 
@@ -71,17 +125,15 @@ def trace_program(model: keras.Model) -> CombLogic:
     return trace_layers(model).program
 
 
-def trace_layers(
-    model: keras.Model, *, wire_integer_bits: int = WIRE_INTEGER_BITS
-) -> TracedNetwork:
+def trace_layers(model: keras.Model, first: FirstLook | None = None) -> TracedNetwork:
     """Trace a quantised network into its program, and into one that gives every layer's output.
 
     Parameters
     ----------
     model : keras.Model
         Of quantised layers.
-    wire_integer_bits : int
-        Bits before the point, without the sign, of an input whose first quantiser saturates.
+    first : FirstLook, optional
+        What `look_at` found, if it was asked before.
 
     Raises
     ------
@@ -92,17 +144,12 @@ def trace_layers(
     from da4ml.converter.plugin import _flatten_arr
     from da4ml.trace import comb_trace
 
-    _check_input_rounding(model)
+    first = first or look_at(model)
     with _named_layer(), layers_in_da4ml(), exact_da4ml():
-        wider = wire_format(model, wire_integer_bits)
-        traced = _trace(model, wider or _words_of_inputs(model))
+        traced = _trace(model, first.formats)
         inputs = _flatten_arr(traced["inputs"])
         program = comb_trace(inputs, _flatten_arr(traced["final"]))
-        layers = {
-            name.split("/")[1]: _flatten_arr(arrays)
-            for name, arrays in traced.items()
-            if name.endswith("/final")
-        }
+        layers = {name: _flatten_arr(arrays) for name, arrays in _outputs(traced)}
         outputs = [variable for array in layers.values() for variable in array]
         by_layer = comb_trace(inputs, outputs)
     _check_program(program)
@@ -110,7 +157,7 @@ def trace_layers(
         program=program,
         by_layer=by_layer,
         layers=tuple((name, len(array)) for name, array in layers.items()),
-        is_wire_wider=wider is not None,
+        is_wire_wider=first.is_wire_wider,
     )
     _check_layers(traced_network)
     return traced_network
@@ -124,15 +171,6 @@ def _trace(model: keras.Model, formats: Formats | None) -> dict[str, Any]:
         model, HWConfig(1, -1, -1), {"hard_dc": 2}, inputs_kif=formats, framework="keras", dump=True
     )
     return traced
-
-
-def _words_of_inputs(model: keras.Model) -> Formats:
-    """Return the words that a network reads of its inputs, found by a first tracing.
-
-    Behind an input of unknown format da4ml puts a cast of its own, which costs no gate, but time of
-    its interpreter. Such an input notes how it is read.
-    """
-    return [_words(array) for array in _trace(model, None)["inputs"]]
 
 
 def _words(array: FixedVariableArray) -> tuple[ArrayLike, ArrayLike, ArrayLike]:

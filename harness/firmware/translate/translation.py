@@ -10,10 +10,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.card.records import MAX_STAGE_NAME, Count, StageName
 from harness.challenge import Value
+from harness.errors import LimitError
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
 from harness.firmware.backend import Amount, FirmwareRequest, Text
 from harness.firmware.parts import part_of
@@ -24,13 +25,22 @@ from harness.firmware.translate.hls4ml_project import write_project
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
 from harness.firmware.translate.quantise import load_fixed_point
+from harness.firmware.translate.size import NetworkSize
 from harness.firmware.translate.tables import coarse_tables
-from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, trace_layers
-from harness.sandbox.step import GIB
+from harness.firmware.translate.tracing import WIRE_INTEGER_BITS, FirstLook, look_at, trace_layers
+from harness.sandbox.step import GIB, StepResult
 from harness.submission.events import extremes, open_rows
 from harness.submission.words import FixedPoint
 
+if TYPE_CHECKING:
+    import keras
+
 Layer = tuple[StageName, Count]
+
+# A network that da4ml translates within this is translated at once; of a longer one the size is
+# said first.
+SHORT_S = 20.0
+_FOREVER_S = 1e9
 
 
 class TraceReport(Value):
@@ -68,6 +78,21 @@ class TraceReport(Value):
     warnings: tuple[Text, ...] = ()
 
 
+class LookReport(Value):
+    """What the step gives: the size of a network, and its translation, if it went on to it."""
+
+    size: NetworkSize
+    trace: TraceReport | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Untranslated:
+    """A network that is too large to be translated: its size by estimate, and why it is not."""
+
+    size: NetworkSize
+    reason: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Translation:
     """What translation gave.
@@ -92,9 +117,19 @@ class Translation:
 
 
 def translate(
-    request: FirmwareRequest, *, has_hls4ml: bool, hls_backend: Literal["Vitis", "Vivado"] = "Vitis"
-) -> Translation:
-    """Translate a network by da4ml and, if asked for, by hls4ml.
+    request: FirmwareRequest,
+    *,
+    has_hls4ml: bool,
+    hls_backend: Literal["Vitis", "Vivado"] = "Vitis",
+    patience_s: float | None = None,
+) -> Translation | Untranslated:
+    """Translate a network by da4ml and, if asked for, by hls4ml, unless it is far too large.
+
+    Parameters
+    ----------
+    patience_s : float, optional
+        A network that takes da4ml longer by estimate is not translated; without it the time limit
+        of the step.
 
     Raises
     ------
@@ -102,10 +137,41 @@ def translate(
         da4ml cannot translate it.
     """
     request.progress("translating the network")
-    done = request.run(
+    settings = request.settings
+    patience_s = settings.trace_wall_s if patience_s is None else patience_s
+
+    def run(seconds: float) -> StepResult[LookReport]:
+        return _run(request, seconds, has_hls4ml=has_hls4ml, hls_backend=hls_backend)
+
+    done = run(min(SHORT_S, patience_s))
+    size = done.report.size
+    if done.report.trace is not None:
+        return _translation(done, done.report.trace)
+    request.progress(f"{size.describe()}; its translation takes about {size.trace_s:,.0f} s")
+    if size.lowest_lut > settings.max_lut:
+        return Untranslated(
+            size=size, reason=f"more than the {settings.max_lut:,} LUTs that the settings allow"
+        )
+    if size.trace_s > patience_s:
+        return Untranslated(
+            size=size,
+            reason=f"its translation takes about {size.trace_s:,.0f} s, more than {patience_s:.0f}",
+        )
+    try:
+        done = run(math.inf)
+    except LimitError as error:
+        return Untranslated(size=size, reason=str(error))
+    assert done.report.trace is not None
+    return _translation(done, done.report.trace)
+
+
+def _run(
+    request: FirmwareRequest, patience_s: float, *, has_hls4ml: bool, hls_backend: str
+) -> StepResult[LookReport]:
+    return request.run(
         "trace",
         "translate.translation:trace_network",
-        TraceReport,
+        LookReport,
         request={
             "precision": request.words,
             "has_hls4ml": has_hls4ml,
@@ -113,13 +179,17 @@ def translate(
             "part": part_of(request.target).part,
             "clock_period_ns": request.target.clock_period_ns,
             "wire_integer_bits": wire_integer_bits(request.events),
+            "patience_s": min(patience_s, _FOREVER_S),
         },
         inputs={"graph": request.graph, "weights": request.weights},
         outputs={"program": GIB, "layers": GIB, "project": GIB},
     )
+
+
+def _translation(done: StepResult[LookReport], report: TraceReport) -> Translation:
     project = done.outputs["project"]
     return Translation(
-        report=done.report,
+        report=report,
         program=done.outputs["program"],
         layers=done.outputs["layers"],
         project=project if project.stat().st_size else None,
@@ -142,16 +212,23 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 
     Request: ``precision`` (fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
-    ``part``, ``clock_period_ns``, ``wire_integer_bits``. Inputs: ``graph``, ``weights``. Outputs:
+    ``part``, ``clock_period_ns``, ``wire_integer_bits``, ``patience_s``: a network that
+    takes da4ml longer by estimate is not translated. Inputs: ``graph``, ``weights``. Outputs:
     ``program`` (JSON of da4ml); ``layers`` (the same with every layer's outputs); ``project``
     (tar), where hls4ml translates the network.
     """
     require_package("da4ml", "hgq")
     model = load_fixed_point(request["precision"], inputs)
     check_translatable(model)
-    traced = trace_layers(
-        model, wire_integer_bits=request.get("wire_integer_bits", WIRE_INTEGER_BITS)
-    )
+    first = look_at(model, wire_integer_bits=request.get("wire_integer_bits", WIRE_INTEGER_BITS))
+    is_slow = first.size.trace_s > request.get("patience_s", math.inf)
+    trace = None if is_slow else _trace(model, first, request, outputs)
+    return {"size": first.size.model_dump(mode="json"), "trace": trace}
+
+
+def _trace(model: keras.Model, first: FirstLook, request: Request, outputs: Files) -> Report:
+    """Translate a network, and write what comes of it."""
+    traced = trace_layers(model, first)
     program = traced.program
     program.save(outputs["program"])
     traced.by_layer.save(outputs["layers"])

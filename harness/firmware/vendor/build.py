@@ -23,12 +23,13 @@ from harness.challenge import Value
 from harness.errors import EnvironmentFaultError, IntegrityError, InvalidSubmissionError
 from harness.firmware.artefacts import keep, unpack
 from harness.firmware.backend import FirmwareRequest, FirmwareResult, UntranslatableError
+from harness.firmware.estimate import untranslated
 from harness.firmware.interpret import interpret_all
 from harness.firmware.reports.folder import find_reports
 from harness.firmware.reports.record import record_reports
 from harness.firmware.tools import not_found
 from harness.firmware.translate.hls4ml_project import PROJECT
-from harness.firmware.translate.translation import Translation, translate
+from harness.firmware.translate.translation import Translation, Untranslated, translate
 from harness.firmware.vendor.tool import REPORT_SUFFIXES
 from harness.firmware.witnesses.csim import compare_csim
 from harness.firmware.witnesses.events import choose_common_events
@@ -95,6 +96,8 @@ def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
     translation = translate(
         request, has_hls4ml=request.settings.has_hls4ml, hls_backend=flow.hls_backend
     )
+    if isinstance(translation, Untranslated):
+        return untranslated(request, translation, backend=flow.backend)
     if translation.project is None:
         raise UntranslatableError(
             f"hls4ml cannot translate the network: {translation.report.hls4ml}"

@@ -131,6 +131,19 @@ function figuresOf(figure, sets) {
   return details;
 }
 
+/* The library of the charts is large: it is loaded with the first chart that is seen. */
+let loading = null;
+function library() {
+  loading ||= new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = `${siteRoot}assets/vega.js`;
+    script.onload = () => done(window.vegaEmbed);
+    script.onerror = failed;
+    document.head.append(script);
+  });
+  return loading;
+}
+
 async function drawFigure(place, figure, shared) {
   if (place.childElementCount) return;
   const sets = Object.fromEntries(
@@ -141,7 +154,8 @@ async function drawFigure(place, figure, shared) {
   const drawn = document.createElement("div");
   drawn.className = "drawn";
   place.append(drawn, figuresOf(figure, sets));
-  await vegaEmbed(drawn, chartOf(figure, sets), {
+  const embed = await library();
+  await embed(drawn, chartOf(figure, sets), {
     mode: "vega-lite",
     renderer: "svg",
     actions: false,
@@ -157,7 +171,19 @@ async function showFigures(packed) {
   const draw = (place) => drawFigure(place, figures[Number(place.dataset.figure)], columns);
   const cost = document.getElementById("cost");
   if (!cost) {
-    await Promise.all(places.map(draw));
+    const seen = new IntersectionObserver((entries) => {
+      for (const entry of entries) {
+        if (!entry.isIntersecting) continue;
+        seen.unobserve(entry.target);
+        draw(entry.target);
+      }
+    });
+    for (const place of places) {
+      /* As high as its chart, so that nothing moves when it is drawn. */
+      place.style.minHeight = `${figures[Number(place.dataset.figure)].height + 40}px`;
+      seen.observe(place);
+    }
+    window.addEventListener("beforeprint", () => places.forEach(draw));
     return;
   }
   const efficiency = document.getElementById("efficiency");

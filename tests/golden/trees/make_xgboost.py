@@ -1,7 +1,8 @@
 """Make `boosted.json` and `boosted.npz`: a small model of XGBoost, events and its margins.
 
-Run it in this folder, in an environment with xgboost-cpu 3.2.0 and numpy. XGBoost is in no lock of
-this project: harness reads the JSON as data, and the tests compare with the saved margins.
+Run it in this folder, in an environment with xgboost-cpu 3.2.0 and numpy. Harness reads
+the JSON as data, and `make test` compares with the saved margins; `make test-trees` compares with
+XGBoost itself.
 """
 
 from __future__ import annotations

@@ -124,6 +124,16 @@ class TestUnusable:
         other = toy_file(checksum="sha256:" + "1" * 64)
         assert CHECKSUM in str(find_cached(TOY, other, cached))
 
+    def test_another_checksum_where_the_manifest_counts_parts(self, cached: Path) -> None:
+        """As after a new version of an embedded sample, or of a challenge of the same name."""
+        parts = {"train": 200, "validation": 50, "test": 250}
+        same, other = (
+            toy_file(checksum=one).model_copy(update={"part_events": parts})
+            for one in (CHECKSUM, "sha256:" + "1" * 64)
+        )
+        assert CHECKSUM not in str(find_cached(TOY, same, cached))
+        assert CHECKSUM in str(find_cached(TOY, other, cached))
+
     def test_another_number_of_events_than_the_manifests(self, cached: Path) -> None:
         told = str(find_cached(TOY, toy_file(n_events=501), cached))
         assert "500 events" in told

@@ -141,3 +141,14 @@ def test_pages_describe_gev_and_radians(cache: Path):
     assert max(abs(one.eta) for one in objects) <= 5.01
     jets = [one.pt for one in objects if one.kind == "jet"]
     assert max(jets) <= 1023
+
+
+def test_one_kind_of_object_has_the_values_of_all_of_them() -> None:
+    layout = load_manifest().challenge("cmsl1t").layout
+    codes = np.random.default_rng(1).integers(0, 144, (50, *layout.shape))
+    events = (codes * (codes > 70)).astype(np.float32)
+    for kind, slots in layout.slots.items():
+        for feature in layout.features:
+            np.testing.assert_array_equal(
+                layout.values_of(events, kind, feature), layout.values(events, feature)[:, slots]
+            )

@@ -40,8 +40,9 @@ def own(path: Path, name: str = "own", title: str = "Own") -> Path:
 class TestBuiltIn:
     def test_the_challenges_are_there(self) -> None:
         assert load_manifest().names == (
-            "sample", "cmsl1t-sample", "adc2021", "adc2021-v1", "cmsl1t",
+            "sample", "cmsl1t-sample", "lhco-sample", "adc2021", "adc2021-v1", "cmsl1t",
             "jets-toptag-sample", "jets-anomaly-sample", "jets-inverse-sample", "jets-toptag",
+            "lhco",
         )  # fmt: skip
 
     def test_cmsl1t_counts_as_many_events_as_its_publisher(self) -> None:
@@ -52,6 +53,17 @@ class TestBuiltIn:
             for role in ("background", "variation")
         }
         assert counts == {"background": 20_887_636, "variation": 2_000_000}
+
+    def test_the_olympics_take_both_processes_out_of_one_file(self) -> None:
+        challenge = load_manifest().challenge("lhco")
+        background, signal = (one for one in challenge.files if one.role != "blackbox")
+        assert background.name == signal.name
+        assert (background.label, signal.label) == (0, 1)
+        assert challenge.contamination is not None
+        # 1,000 signal events in a million of background.
+        assert challenge.contamination.s_over_b == {"wprime": 1e-3}
+        assert challenge.columns is not None
+        assert challenge.columns.n_values == 2100
 
     def test_cmsl1t_is_in_the_codes_of_the_trigger(self) -> None:
         challenge = load_manifest().challenge("cmsl1t")

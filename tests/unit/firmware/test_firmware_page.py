@@ -30,7 +30,8 @@ def test_the_limits_and_numbers_of_events_are_those_of_the_settings():
     assert f"translation {settings.trace_wall_s:g}" in PAGE
     assert settings.synthesis_wall_s == settings.simulation_wall_s
     assert f"synthesis and simulation {settings.synthesis_wall_s:g} each" in PAGE
-    assert f"for each step | {settings.memory_bytes // GIB} |" in PAGE
+    step, vendor = settings.memory_bytes // GIB, settings.vendor_memory_bytes // GIB
+    assert f"for each step | {step}; a vendor's tools {vendor} |" in PAGE
     assert f"{settings.max_lut:,} by da4ml's cost model" in PAGE
     assert f"| {settings.n_witness_events:,} and the edges |" in PAGE
     assert f"| {settings.n_csim_events:,} and the edges |" in PAGE

@@ -16,16 +16,18 @@ import pytest
 
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Budget
-from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError, LimitError, UsageError
+from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError, UsageError
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl import build, closing
-from harness.firmware.rtl.simulation import simulate_verilog
+from harness.firmware.rtl.simulation import VERILOG, simulate_verilog
 from harness.firmware.rtl.synthesis import synthesise_verilog
+from harness.firmware.translate import size
 from harness.firmware.translate.translation import translate
 from harness.firmware.translate.verilog import write_verilog
 from harness.firmware.witnesses.events import choose_common_events
+from harness.firmware.witnesses.graph import KERAS
 from harness.sandbox.step import Step
 from tests.firmware_bench import (
     TARGET,
@@ -197,6 +199,30 @@ def test_a_network_that_is_far_too_large_is_said_so_before_any_synthesis(small, 
     assert result.scores is not None
 
 
+@pytest.mark.parametrize(
+    ("backend", "counted", "uncounted"),
+    [
+        ("estimate", "both", 0),
+        ("estimate", "input", 1),
+        ("estimate", "output", 1),
+        ("rtl", "input", 1),
+    ],
+)
+def test_the_target_says_which_registers_its_latency_counts(
+    tiny, tmp_path, backend, counted, uncounted
+):
+    target = TARGET.model_copy(update={"count_registers": counted})
+
+    report = make(tiny, tmp_path, every_pair(), target=target, backend=backend).report
+
+    # One adder: one stage of logic between an input and an output register.
+    assert report.latency_cycles.value == 2 - uncounted
+    assert report.latency_ns.value == TARGET.clock_period_ns * (2 - uncounted)
+    if backend == "rtl":
+        assert sum(stage.cycles for stage in report.stages) == pytest.approx(2 - uncounted)
+        assert "the input register, not the output register" in report.latency_cycles.source
+
+
 def test_an_untranslatable_network_gives_the_reason(tmp_path):
     import keras
 
@@ -302,11 +328,40 @@ def test_a_folder_that_cannot_be_made_is_the_environments_fault(tiny, tmp_path):
         make(tiny, tmp_path, every_pair(), build=tmp_path / "file" / "build")
 
 
-def test_a_synthesis_that_takes_too_long_is_a_limit(tiny, tmp_path):
+def test_a_synthesis_that_takes_too_long_leaves_estimates_and_the_other_witnesses(tiny, tmp_path):
     settings = FirmwareSettings(n_workers=1, synthesis_wall_s=0.01, has_hls4ml=False)
+    events, cache = every_pair(), tmp_path / "cache"
 
-    with pytest.raises(LimitError, match="did not end"):
-        make(tiny, tmp_path, every_pair(), settings=settings)
+    result = make(tiny, tmp_path, events, settings=settings, cache_root=cache)
+
+    report = result.report
+    assert isinstance(report, Firmware)
+    assert re.match(r"not synthesised: .*yosys did not end within 0 s; raise", report.notes[0])
+    assert not any("simulated" in note for note in report.notes)
+    assert {report.lut.evidence, report.latency_cycles.evidence} == {"estimate"}
+    assert [agreement.witnesses[1] for agreement in report.agreements] == [KERAS, VERILOG]
+    assert np.fromfile(result.scores).tolist() == (events @ [2.0, 1.0]).tolist()
+    # Another run may have more time.
+    assert not make(tiny, tmp_path / "again", events, settings=settings, cache_root=cache).is_cached
+
+
+def test_a_network_that_is_too_large_to_translate_is_a_result_with_its_size(
+    small, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(size, "SECONDS", 1e6)
+    lines: list[str] = []
+
+    result = make(small, tmp_path, plain_events(100, 6), progress=lines.append)
+
+    report = result.report
+    assert isinstance(report, Firmware)
+    assert report.lut.evidence == "estimate"
+    assert report.lut.value > 10
+    assert isinstance(report.latency_ns, NotMeasured)
+    assert "not translated: about" in report.notes[0]
+    assert "pruning" in report.notes[1]
+    assert any("LUTs" in line and "translation takes about" in line for line in lines)
+    assert result.scores is None
 
 
 # --- Mutants -------------------------------------------------------------------------------------

@@ -417,3 +417,62 @@ def test_exponents_that_do_not_fit_are_refused():
         heads.scale(keras.Input((3,)), [1, 2])
     with pytest.raises(ValueError, match="whole numbers"):
         heads.scale(keras.Input((3,)), [0.5])
+
+
+# --- Sums as existing firmware computes them ------------------------------------------------------
+
+
+def wrapped(values: np.ndarray, text: str) -> np.ndarray:
+    """Cut values to a word and wrap them, in plain numpy."""
+    word = heads.parse_word(text)
+    steps = np.floor(np.asarray(values, np.float64) / word.step)
+    span, lowest = 2**word.width, word.lowest / word.step
+    return ((steps - lowest) % span + lowest) * word.step
+
+
+KERNEL = np.array([[0.75, -1.25], [2.5, 0.5], [-0.375, 1.0]])
+BIAS = np.array([0.5, -3.25])
+
+
+def built_like_a_trigger(mu, _):
+    """Offsets, a layer whose accumulator cuts and wraps, and a sum of cut squares that wraps."""
+    x = heads.offset(mu, [0.5, 0.0, -1.75])
+    hidden = heads.dense(x, KERNEL, BIAS, accumulator="fixed<8,6>", name="layer")
+    return heads.sum_of_squares(
+        hidden, word="fixed<8,6>", cut="ufixed<9,9>", output="ufixed<8,8,TRN,WRAP>"
+    )
+
+
+def as_a_trigger(events: np.ndarray) -> np.ndarray:
+    """Compute the same by NumPy."""
+    x = wrapped(events, "fixed<16,10>")[:, :N_LATENT] + [0.5, 0.0, -1.75]
+    products = wrapped(x[:, :, None] * KERNEL, "fixed<8,6>")
+    hidden = wrapped(products.sum(axis=1) + BIAS, "fixed<8,6>")
+    squares = words(hidden**2, "ufixed<9,9>", cuts=True)
+    return wrapped(squares.sum(axis=1), "ufixed<8,8>")
+
+
+def test_sums_that_cut_and_wrap_are_those_of_numpy_in_every_translation(tmp_path):
+    from harness.firmware.translate.tracing import trace_program
+
+    model, events = network_of(built_like_a_trigger), latent_values()
+    expected = as_a_trigger(events)
+
+    by_keras = model.predict(events, verbose=0).ravel()
+    by_hls4ml, _ = simulate_by_hls4ml(model, events, tmp_path)
+
+    assert len(np.unique(expected)) > 100
+    np.testing.assert_array_equal(by_keras, expected)
+    np.testing.assert_array_equal(trace_program(model).predict(events).ravel(), expected)
+    np.testing.assert_array_equal(by_hls4ml, expected)
+
+
+def test_an_accumulator_that_float32_does_not_hold_is_refused():
+    inputs = keras.Input((3,))
+    with pytest.raises(ValueError, match=r"layer: a sum of 3 products.*needs 26 bits"):
+        heads.dense(inputs, KERNEL, accumulator="fixed<24,8>", name="layer")
+
+
+def test_offsets_that_do_not_divide_the_inputs_are_refused():
+    with pytest.raises(ValueError, match="2 constants do not divide 57 inputs"):
+        heads.offset(keras.Input((57,)), [1.0, 2.0])

@@ -21,6 +21,7 @@ load_keras()
 import keras  # noqa: E402
 from hgq.config import QuantizerConfig  # noqa: E402
 from hgq.layers import QDense, QSum  # noqa: E402
+from hgq.quantizer import Quantizer  # noqa: E402
 
 
 def network(*layers, shape=(4,)):
@@ -86,6 +87,46 @@ def test_a_rounding_that_hardware_lacks_is_refused():
 
     with pytest.raises(UntranslatableError, match=r"'odd'.*RND_ZERO(?s:.*)other scores"):
         check_translatable(model)
+
+
+def scaled(**more):
+    config = fixed(6, 4, is_signed=True, place="datalane", **more)
+    return Quantizer(config, name="odd")
+
+
+@pytest.mark.parametrize(
+    ("layer", "told"),
+    [
+        (lambda: scaled(scaler=2.0), r"'odd'.*scaler=2(?s:.*)n more bits before the point"),
+        (lambda: scaled(scaler=3.0), r"'odd'.*scaler=3"),
+        (lambda: scaled(affine=(0.3, 0.5)), r"'odd'.*affine=\(0\.3, 0\.5\)(?s:.*)use \(0\.29"),
+    ],
+)
+def test_a_quantiser_with_a_scale_of_its_own_is_refused(layer, told):
+    with pytest.raises(UntranslatableError, match=told):
+        check_translatable(network(layer(), dense()))
+
+
+def test_a_quantiser_with_an_exact_affine_function_has_the_bits_of_keras():
+    model = network(scaled(affine=(0.25, 0.5)), dense())
+    events = plain_events(100, 4)
+
+    check_translatable(model)
+
+    scores = trace_program(model).predict(events).ravel()
+    np.testing.assert_array_equal(scores, evaluate(model, events))
+
+
+@pytest.mark.parametrize(
+    ("reduce", "instead"),
+    [("sum", "heads.combine"), ("max", "GlobalMaxPooling1D"), ("min", "slices")],
+)
+def test_a_function_of_keras_that_gives_the_score_is_refused_with_a_layer_instead(reduce, instead):
+    def last(x):
+        return getattr(keras.ops, reduce)(x, axis=-1, keepdims=True)
+
+    with pytest.raises(UntranslatableError, match=rf"(?i)layer '{reduce}(?s:.*){instead}"):
+        check_translatable(network(dense(3), last))
 
 
 @pytest.mark.parametrize("kind", [QDense, keras.layers.Dense])
@@ -183,7 +224,7 @@ def test_the_step_reports_both_translators(small, tmp_path):
         },
         {"graph": small[0], "weights": small[1]},
         outputs(tmp_path),
-    )
+    )["trace"]
 
     assert report["hls4ml"] == "translated"
     assert report["da4ml_layers"] == []
@@ -200,7 +241,7 @@ def test_a_head_that_hls4ml_cannot_read_leaves_da4ml_alone(tmp_path):
         {"precision": None, "has_hls4ml": True, "part": "xcvu9p", "clock_period_ns": 5.0},
         {"graph": graph, "weights": weights},
         outputs(tmp_path),
-    )
+    )["trace"]
 
     assert report["n_operations"] > 0
     # Either it says why, or which layer it handed to da4ml: never that it is independent.
@@ -229,7 +270,7 @@ def test_an_exception_without_words_is_told_by_its_place_and_layer(
         {"precision": None, "has_hls4ml": True, "part": "xcvu9p", "clock_period_ns": 5.0},
         {"graph": small[0], "weights": small[1]},
         outputs(tmp_path),
-    )
+    )["trace"]
 
     function, layer = ("shape_of", r"\w+") if is_keras else ("initialize", "terms")
     place = (
