@@ -159,7 +159,7 @@ def _show_stacked(blocks: Sequence[Block], head: str, *, key: str) -> None:
             if html:
                 st.html(html)
             html = ""
-            with st.expander(block.title):
+            with st.expander(visible(block.title)):
                 # With a button that copies it.
                 st.code(block.text, language=None, wrap_lines=True)
         else:

@@ -8,6 +8,8 @@ from harness.card.records import DataSummary
 from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.address import choose, choose_several
+from leaderboard_app.blocks import Note
+from leaderboard_app.markup import note_html
 from leaderboard_app.state import shelf
 from leaderboard_app.views.common import MANY_SIGNALS
 from leaderboard_app.views.data import (
@@ -69,7 +71,7 @@ def show() -> None:
         left, right = st.columns([1, 3], gap="medium")
         with left:
             chosen = choose("Event", options, key="event")
-            st.html(f"<p class='lb-note lb-plain'>{event_note(summary)}</p>")
+            st.html(note_html(Note(text=event_note(summary))))
         with right:
             page.show_picture(event_picture(summary, options.index(chosen)), key="event-display")
     page.show_unreadable(snapshot)

@@ -58,6 +58,7 @@ OWNERS: dict[str, str] = {
     "harness/scoring/score_files.py": "a file of scores, in a step",
     "harness/firmware/reports/csynth.py": "reports of C synthesis; a door",
     "harness/firmware/reports/weights.py": "a handed-in model, in a step",
+    "harness/firmware/reports/design.py": "hls4ml's C++ that was handed in, in a step",
     "harness/firmware/artefacts.py": "archives that this run, or the firmware cache, wrote",
     "harness/firmware/cache.py": "the list of an entry of the cache: damaged is as not there",
     "harness/firmware/synthesise.py": "events of this run; an entry of the cache by its digests",
@@ -112,7 +113,7 @@ ESCAPED = re.compile(
     # Built of the above some lines before.
     r"|html|head|packed"
     # Words of our own, numbers, and names, which are of letters, digits and a few signs.
-    r"|title|BRIEF|n|wanted|moved\[wanted\]|'s' if n > 1 else ''|entry\.card\.submission\.division",
+    r"|title|visible\\(block\\.title\\)|BRIEF|n|wanted|moved\[wanted\]|'s' if n > 1 else ''|entry\.card\.submission\.division",
     re.DOTALL,
 )
 
