@@ -17,7 +17,7 @@ from harness.jets import jet_mass
 from harness.submission import network as networks
 from harness.submission.contract import check_network
 from harness.submission.validate import read_submission, validate
-from tools.baselines import SUBMISSIONS, trained_teams
+from tools.baselines import BY_HAND, SUBMISSIONS
 
 TOPTAG, ANOMALY, INVERSE = "jets-toptag-sample", "jets-anomaly-sample", "jets-inverse-sample"
 # Scores that no training makes, and the least AUC of the first signal that shows what they do.
@@ -27,7 +27,12 @@ UNTRAINED = {
     INVERSE: {},
 }
 LEAST = {TOPTAG: 0.93, ANOMALY: 0.65, INVERSE: 0.0}
-TRAINED = {challenge: trained_teams(challenge) for challenge in UNTRAINED}
+JETS = [
+    read_submission(path.parent).spec
+    for path in sorted(SUBMISSIONS.glob("jets_*/train.py"))
+    if path.parent.name not in BY_HAND
+]
+TRAINED = {one: [spec.team for spec in JETS if one in spec.challenges] for one in UNTRAINED}
 ENTRIES = [
     (challenge, team)
     for challenge, cuts in UNTRAINED.items()
