@@ -35,7 +35,8 @@ def train(settings: kit.Settings) -> None:
         learning_rate=3e-3,
         batch_size=128,
     )
-    model.save_weights(settings.output)
+    # Without the state of the optimiser.
+    keras.Model(model.inputs, model.outputs).save_weights(settings.output)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "_kit"))
 
 import jets
+import keras
 import kit
 from model import SCALE, WEIGHTS, autoencoder
 
@@ -34,7 +35,8 @@ def train(settings: kit.Settings) -> None:
         learning_rate=2e-3,
         batch_size=128,
     )
-    model.save_weights(settings.output)
+    # Without the state of the optimiser.
+    keras.Model(model.inputs, model.outputs).save_weights(settings.output)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def train(settings: kit.Settings) -> None:
         learning_rate=4e-3,
         batch_size=256,
     )
-    model.save_weights(settings.output)
+    # Without the state of the optimiser.
+    keras.Model(model.inputs, model.outputs).save_weights(settings.output)
 
 
 if __name__ == "__main__":
