@@ -40,7 +40,8 @@ def own(path: Path, name: str = "own", title: str = "Own") -> Path:
 class TestBuiltIn:
     def test_the_challenges_are_there(self) -> None:
         assert load_manifest().names == (
-            "sample", "cmsl1t-sample", "lhco-sample", "hlt-suep-sample", "adc2021", "adc2021-v1", "cmsl1t",
+            "sample", "cmsl1t-sample", "lhco-sample", "hlt-suep-sample",
+            "adc2021", "adc2021-v1", "cmsl1t",
             "jets-toptag-sample", "jets-anomaly-sample", "jets-inverse-sample", "jets-toptag",
             "lhco",
         )  # fmt: skip
