@@ -30,7 +30,7 @@ def local_significance(
     --------
     >>> z = local_significance([100, 130, 70], 100.0, [0.0, 0.0, 0.0])
     >>> [round(one, 3) for one in (z + 0.0).tolist()]
-    [0.0, 2.866, -3.168]
+    [0.0, 2.866, -3.173]
     >>> round(float(local_significance(130, 100.0, 10.0)), 3)
     2.073
     """
