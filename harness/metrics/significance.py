@@ -32,7 +32,7 @@ def local_significance(
     >>> [round(one, 3) for one in (z + 0.0).tolist()]
     [0.0, 2.866, -3.173]
     >>> round(float(local_significance(130, 100.0, 10.0)), 3)
-    2.073
+    1.981
     """
     n, b, sigma = (np.asarray(one, np.float64) for one in (observed, expected, uncertainty))
     b = np.maximum(b, 1e-9)
