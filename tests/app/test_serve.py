@@ -11,8 +11,11 @@ import urllib.request
 import psutil
 import pytest
 
+from harness.cli.board import settings_of
+from harness.data.manifest import load_manifest
 from leaderboard_app import serve
 from leaderboard_app.__main__ import keep_to_itself
+from leaderboard_app.settings import VARIABLE, read_settings
 from tests.app.conftest import free_port, wait_until_healthy
 
 
@@ -51,6 +54,17 @@ def test_an_unknown_visitor_makes_the_server_ask_no_host_outside(monkeypatch):
 )
 def test_the_app_starts_with_every_setting_that_keeps_it_quiet(option):
     assert option in serve.command(port=8501, address="127.0.0.1")
+
+
+def test_the_app_reads_the_challenges_of_the_shipped_manifest_as_they_are(tmp_path):
+    settings = settings_of(tmp_path, load_manifest(), is_private=True)
+    assert len({type(one.merit) for one in settings.challenges}) > 2
+
+    started = serve.environment(settings, {})
+
+    assert read_settings(started) == settings
+    # One variable of the environment holds no more.
+    assert len(f"{VARIABLE}={started[VARIABLE]}") < 128 * 1024
 
 
 def test_nothing_opens_the_app_to_scripts_of_other_pages():
