@@ -1,6 +1,6 @@
-"""Print the tables of the baselines of jets, for docs/jets.md, from their newest cards.
+"""Print the tables of the baselines of jets and dijets, for the docs, from their newest cards.
 
-python -m tools.jets_board             all three challenges
+python -m tools.jets_board             all challenges
 python -m tools.jets_board CHALLENGE   one
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.card.figures import Interval
 from harness.card.files import read_card
+from harness.card.mass import MassFigures
 from harness.card.records import (
     MeasuredMerit,
     NotMeasured,
@@ -21,12 +22,20 @@ from harness.card.records import (
 )
 from tools.pages import ROOT, table
 
-CHALLENGES = ("jets-toptag-sample", "jets-anomaly-sample", "jets-inverse-sample")
+# The folders of each challenge's baselines begin so.
+CHALLENGES = {
+    "jets-toptag-sample": "jets_",
+    "jets-anomaly-sample": "jets_",
+    "jets-inverse-sample": "jets_",
+    "lhco-sample": "lhco_",
+}
+# Digits of a figure of merit; none of the others.
+DIGITS = {"max_sic": 2}
 
 
 def newest_cards(challenge: str, results: Path = ROOT / "results") -> dict[str, ScoreCard]:
     """Return the newest card of each team; their names begin with the time."""
-    folders = sorted((results / challenge).glob("jets_*"))
+    folders = sorted((results / challenge).glob(f"{CHALLENGES[challenge]}*"))
     return {folder.name: read_card(max(folder.glob("*.json"))) for folder in folders}
 
 
@@ -48,17 +57,36 @@ def columns(card: ScoreCard) -> Iterator[tuple[str, str]]:
             yield from _merit(physics.merit)
         else:
             yield from _efficiencies(physics)
+        if physics.mass is not None:
+            yield from _in_window(physics.mass)
     cost = card.cost
     known = None if isinstance(cost, NotMeasured) else cost.n_parameters
     yield "parameters", "not measured" if known is None else f"{known:,}"
 
 
 def _merit(merit: MeasuredMerit) -> Iterator[tuple[str, str]]:
+    kind = merit.merit.kind
     for name, found in merit.signals.items():
         text = "not measured"
         if not isinstance(found, NotMeasured):
-            text = with_interval(found.value, found.interval, digits=0)
+            text = with_interval(found.value, found.interval, digits=DIGITS.get(kind, 0))
         yield f"{merit.merit.describe()}, {name}", text
+
+
+def _in_window(mass: MassFigures) -> Iterator[tuple[str, str]]:
+    for region in mass.regions:
+        if region.name != "inside":
+            continue
+        for name, found in region.signals.items():
+            if found.auc_interval is not None and not isinstance(found.auc, NotMeasured):
+                yield (
+                    f"AUC in the window, {name}",
+                    with_interval(found.auc, found.auc_interval, digits=4),
+                )
+            best = found.largest
+            if not isinstance(best, NotMeasured):
+                text = with_interval(best.value, best.interval, digits=2)
+                yield f"max SIC in the window, {name}", text
 
 
 def _efficiencies(physics: Physics) -> Iterator[tuple[str, str]]:
