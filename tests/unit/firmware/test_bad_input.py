@@ -40,7 +40,7 @@ TABLE = {
     "tool missing": "test_missing_tools_name_the_extra",
     "vendor's tool missing": "test_a_missing_tool_is_told_before_any_work",
     "tool killed": "test_the_reason_of_an_end_is_told_apart",
-    "time-out": "test_a_synthesis_that_takes_too_long_is_a_limit",
+    "time-out": "test_a_synthesis_that_takes_too_long_leaves_estimates_and_the_other_witnesses",
     "disk full": "test_a_disk_that_fills_up_while_building_is_the_environments_fault",
     "report truncated": "test_a_truncated_report_is_refused",
     "report of another version": "test_an_unknown_version_is_refused",
