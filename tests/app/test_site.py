@@ -91,6 +91,18 @@ def test_what_a_team_writes_is_text(site):
     assert HOSTILE_TEXT not in page
 
 
+def test_bibtex_keeps_its_lines(site):
+    page = (site / "sample" / "entries" / "team_004.html").read_text(encoding="utf-8")
+    entry = re.search(r"<pre[^>]*>(@misc\{[^<]*)</pre>", page).group(1)
+    assert [line.split("=")[0].strip() for line in entry.strip().splitlines()[1:-1]] == [
+        "author",
+        "title",
+        "year",
+        "howpublished",
+        "note",
+    ]
+
+
 def test_the_board_is_there_as_json_with_its_schema_and_as_csv(site):
     import jsonschema
 
@@ -219,6 +231,8 @@ def test_a_row_leads_to_its_page_and_its_charts_tell_their_figures(visit, site):
     first.click()
     expect(page.locator(".by")).to_contain_text(name)
     chart = page.locator("figure").first
+    # It is drawn when it is seen.
+    chart.scroll_into_view_if_needed()
     expect(chart).to_have_attribute("aria-label", re.compile("ROC curves on logarithmic axes"))
     point = chart.locator(".mark-symbol.role-mark path").first
     point.hover(force=True)
@@ -262,6 +276,7 @@ def test_the_trade_off_shows_what_is_chosen(visit, site):
 @pytest.mark.browser
 def test_a_hostile_page_does_nothing(visit, site):
     seen = visit((site / "sample" / "entries" / "hostile.html").as_uri())
+    seen.page.locator("figure").first.scroll_into_view_if_needed()
     expect(seen.page.locator("figure svg").first).to_be_visible()
     expect(seen.page.get_by_text("<script>window.pwned=1</script>").first).to_be_visible()
     assert seen.page.locator("main img").count() == 0
