@@ -181,11 +181,12 @@ def test_no_card_and_no_place_are_told(results, tmp_path):
 
 
 def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
-    # 500 pages, the charts' library (0.9 MB) and the board itself: 10 MB.
+    # A page has a dozen charts, their figures, the team's history and how to cite the entry: 500 of
+    # them take less than 9 MB beside the charts' library (0.9 MB) and the board itself.
     write_board(make_board(12), tmp_path / "results")
     export_site(Boards(tmp_path / "results"), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
-    assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 15_000
+    assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 17_500
 
 
 def test_packed_data_never_end_their_script():
