@@ -67,9 +67,10 @@ def links_html(links: Links) -> str:
 def code_html(code: Code) -> str:
     """Write text that is copied as a whole: one press selects all of it."""
     title = text_html(code.title)
+    text = "\n".join(text_html(line) for line in code.text.split("\n"))
     return (
         f"<details class='lb-code'><summary>{title}</summary>"
-        f'<pre tabindex="0">{text_html(code.text)}</pre></details>'
+        f'<pre tabindex="0">{text}</pre></details>'
     )
 
 

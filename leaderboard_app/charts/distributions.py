@@ -181,13 +181,14 @@ def distribution(
     ]
     kind = _axis_kind(edges)
     points = [] if is_log else [row for one in counts.items() for row in _bins(*one, edges, kind)]
+    datasets = {"behind": _outline("", edges, faint, is_log=False), "lines": rows, "points": points}
+    # Vega warns of a layer without data, which has no extent.
+    filled = {name for name, drawn in datasets.items() if drawn}
+    if any(row["few"] for row in points):
+        filled.add("few")
     return Picture(
-        spec=_distribution_spec(palette, title, kind, is_log),
-        datasets={
-            "behind": _outline("", edges, faint, is_log=False),
-            "lines": rows,
-            "points": points,
-        },
+        spec=_distribution_spec(palette, title, kind, is_log, frozenset(filled)),
+        datasets=datasets,
         parameters={"events": _totals(counts)},
         height=height,
         alt=f"Distribution of {title} for "
@@ -234,6 +235,7 @@ def _distribution_spec(
     title: str,
     kind: AxisKind,
     is_log: bool,  # noqa: FBT001 - a key of the cache
+    filled: frozenset[str],
 ) -> Spec:
     import altair as alt
 
@@ -246,10 +248,11 @@ def _distribution_spec(
         case "linear":
             plain = axis(title, tickCount=6)
             x = alt.X("x:Q", scale=alt.Scale(nice=False, zero=False), axis=plain)
+    shares = axis("Share", format="~%", tickCount=4)
     y = (
         alt.Y("y:Q", scale=alt.Scale(type="log"), axis=log_axis("Share"))
         if is_log
-        else alt.Y("y:Q", axis=axis("Share", format="~%", tickCount=4))
+        else alt.Y("y:Q", axis=shares)
     )
     behind = (
         of("behind")
@@ -279,7 +282,7 @@ def _distribution_spec(
     whiskers = (
         of("points")
         .mark_rule(strokeWidth=1.5, opacity=0.7)
-        .encode(x=x, y=alt.Y("lower:Q"), y2=alt.Y2("upper:Q"), color=colour)
+        .encode(x=x, y=alt.Y("lower:Q", axis=shares), y2=alt.Y2("upper:Q"), color=colour)
     )
     symbols = (
         of("points")
@@ -287,7 +290,7 @@ def _distribution_spec(
         .mark_point(filled=True, size=60, opacity=1)
         .encode(
             x=x,
-            y=alt.Y("share:Q"),
+            y=alt.Y("share:Q", axis=shares),
             color=colour,
             tooltip=[
                 alt.Tooltip("name:N", title="events"),
@@ -298,7 +301,9 @@ def _distribution_spec(
             ],
         )
     )
-    return finish(alt.layer(behind, lines, whiskers, symbols))
+    layers = {"behind": behind, "lines": lines, "points": whiskers, "few": symbols}
+    shown = [layer for name, layer in layers.items() if name in filled]
+    return finish(alt.layer(*(shown or [whiskers])))
 
 
 def composition(counts: Mapping[str, tuple[int, int]], *, names: tuple[str, str]) -> Picture:

@@ -44,6 +44,22 @@ def heights(picture: Picture, name: str) -> list[tuple[float, float | None]]:
     return [(row["x"], row["end"] if row["share"] is None else row["share"]) for row in rows]
 
 
+@pytest.mark.parametrize(
+    ("counts", "drawn"),
+    [
+        ({"a": (30, 20)}, ["lines", "points"]),
+        ({"a": (3, 0)}, ["points", "points"]),
+        ({"a": (30, 20), "b": (0, 2)}, ["lines", "points", "points"]),
+    ],
+)
+def test_a_distribution_has_no_layer_without_data(counts, drawn):
+    picture = charts.distribution((0.0, 1.0, 2.0), counts, PALETTE, title="HT")
+    layers = picture.spec["layer"]
+    assert [layer["data"]["name"] for layer in layers] == drawn
+    has_few = any(sum(values) < 10 for values in counts.values())
+    assert ("datum.few" in json.dumps(layers)) is has_few
+
+
 def test_an_empty_bin_interrupts_the_line_of_a_log_axis():
     edges = (1.0, 10.0, 100.0, 1000.0, 10_000.0)
     picture = charts.distribution(edges, {"a": (3, 0, 1, 0)}, PALETTE, title="pT", is_log=True)
@@ -210,7 +226,7 @@ def test_entries_of_equal_cost_stand_very_close_to_it_and_the_front_at_it():
     assert picture.datasets["front"] == [{"x": 50.0, "y": pytest.approx(3e-4), "team": "t2"}]
 
 
-def test_every_point_on_the_front_is_named_where_no_other_name_is():
+def test_every_point_is_named_where_no_other_name_is():
     def point(team: str, x: float, y: float, *, is_front: bool = True) -> TradePoint:
         return TradePoint(
             team=team, title="t", rank="1", x=x, y=y, lower=None, upper=None,
@@ -225,8 +241,9 @@ def test_every_point_on_the_front_is_named_where_no_other_name_is():
     mark = charts.Mark(x=1000.0, text="limit", is_limit=True)
     picture = charts.trade_off(points, x_title="Latency", y_title="TPR", marks=[mark])
     sides = {row["team"]: row["side"] for row in picture.datasets["names"]}
-    # The third has no room beside those of its twins.
-    assert sides == {"line": "right", "below": "right", "far": "right", "twin_of_far": "left"}
+    # The third has no room beside those of its twins; one off the front is named where there is.
+    on_front = {"line": "right", "below": "right", "far": "right", "twin_of_far": "left"}
+    assert sides == {**on_front, "ranked": "right"}
 
 
 def test_working_points_have_the_symbol_of_their_curve():

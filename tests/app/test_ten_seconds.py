@@ -39,7 +39,9 @@ def test_what_is_ranked_who_leads_and_how_sure_is_seen_without_scrolling(visit, 
     # The merit is defined without a pointer.
     page.locator(".meanings summary").focus()
     page.keyboard.press("Enter")
-    expect(page.locator(".meanings dd", has_text="over the signals")).to_be_visible()
+    expect(
+        page.locator(".meanings dd", has_text="Geometric mean TPR over the signals")
+    ).to_be_visible()
 
 
 def test_column_headers_and_teams_stay_in_sight_on_a_phone(visit, server: Server):
@@ -83,11 +85,14 @@ def test_a_point_of_the_trade_off_leads_to_its_entry(visit, server: Server):
     page = visit(f"{server.url}trade_off?challenge=sample").page
     settled(page, "Trade-off")
     charts_drawn(page, 1)
-    link = page.locator(".vega-embed a[*|href*='submission?'], .vega-embed a").first
-    expect(link).to_be_attached()
-    assert "submission?challenge=sample&team=" in link.evaluate(
-        "a => a.getAttribute('xlink:href') || a.getAttribute('href')"
-    )
+    page.locator(".vega-embed .mark-symbol.role-mark path").first.hover(force=True)
+    said = page.locator("#vg-tooltip-element tr", has=page.locator("td.key", has_text="team"))
+    team = said.locator("td.value").text_content()
+    page.mouse.down()
+    page.mouse.up()
+    settled(page, "Submission")
+    expect(page).to_have_url(re.compile(rf"submission\?challenge=sample&team={team}"))
+    expect(page.locator(".lb-by")).to_contain_text(team)
 
 
 def test_the_table_of_500_teams_draws_fifty_at_a_time(visit):
