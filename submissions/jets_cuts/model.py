@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.jets import SUBSTRUCTURE, substructure
+from harness.jets import jet_mass, subjettiness
 
 WEIGHTS = Path(__file__).with_name("tables.npz")
 
@@ -22,9 +22,9 @@ TOP_GEV = 173.0
 
 def likeness(jets: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return two figures that are larger for tops; shape (n, 2)."""
-    found = substructure(jets)
-    mass, tau32 = (found[:, SUBSTRUCTURE.index(name)] for name in ("mass", "tau32"))
-    return np.column_stack([-np.abs(mass - TOP_GEV), -tau32])
+    tau2, tau3 = subjettiness(jets, (2, 3)).T
+    ratio = np.divide(tau3, tau2, out=np.zeros_like(tau3), where=tau2 > 0)
+    return np.column_stack([-np.abs(jet_mass(jets) - TOP_GEV), -ratio])
 
 
 def score(events: NDArray[np.float32]) -> NDArray[np.float64]:

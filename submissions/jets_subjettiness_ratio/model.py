@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.jets import SUBSTRUCTURE, substructure
+from harness.jets import subjettiness
 
 RADIUS = 1.0
 
@@ -23,4 +23,5 @@ def score(events: NDArray[np.float32]) -> NDArray[np.float64]:
     ndarray of float64, shape (n,)
         Higher = more like three prongs.
     """
-    return -substructure(events, radius=RADIUS)[:, SUBSTRUCTURE.index("tau32")]
+    tau2, tau3 = subjettiness(events, (2, 3), radius=RADIUS).T
+    return -np.divide(tau3, tau2, out=np.zeros_like(tau3), where=tau2 > 0)
