@@ -261,7 +261,7 @@ def refusal(path: Path, layout: ConstituentLayout | ImageLayout) -> str:
 def test_the_layouts_of_the_documentation_are_read() -> None:
     lines = re.findall(r"^    layout: (\{kind: .*\})$", DOCS, re.MULTILINE)
     shapes = [TypeAdapter(AnyLayout).validate_python(yaml.safe_load(line)).shape for line in lines]
-    assert shapes == [(700, 3), (288, 360, 3)]
+    assert shapes == [(700, 3), (700, 3), (288, 360, 3)]
 
 
 @pytest.mark.parametrize(

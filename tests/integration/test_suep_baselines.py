@@ -20,14 +20,13 @@ from harness.data.manifest import load_manifest
 from harness.submission import network as networks
 from harness.submission.contract import check_network
 from harness.submission.validate import read_submission
-from tools.baselines import SUBMISSIONS
+from tools.baselines import SUBMISSIONS, WITHOUT_WEIGHTS, trained_teams
 from tools.pages import ROOT
 from tools.suep_sample import MAX_BYTES, OUT
 
 CHALLENGE = "hlt-suep-sample"
 TEAMS = sorted(path.name for path in SUBMISSIONS.glob("suep_*"))
 ONE_MODEL = ("suep_conv_ae", "suep_conv_ae_et", "suep_conv_ae_mse", "suep_published")
-UNTRAINED = "suep_published"
 RESULTS = ROOT / "results" / CHALLENGE
 
 
@@ -76,12 +75,20 @@ def test_the_published_network_has_the_published_parameters_and_shapes() -> None
     assert shapes == [*down, *down[-2::-1], (288, 360, 3)]
 
 
-def test_an_untrained_entry_says_so_and_has_no_card() -> None:
-    spec = read_submission(SUBMISSIONS / UNTRAINED).spec
+@pytest.mark.parametrize("team", WITHOUT_WEIGHTS)
+def test_an_untrained_entry_says_so_and_has_no_card(team: str) -> None:
+    spec = read_submission(SUBMISSIONS / team).spec
     assert "untrained" in spec.title
-    assert not (RESULTS / UNTRAINED).exists()
+    assert "untrained" in spec.description.lower()
+    assert team not in trained_teams(CHALLENGE)
+    assert not (RESULTS / team).exists()
     with pytest.raises(FileNotFoundError, match="was not trained"):
-        load(UNTRAINED).network()
+        load(team).network()
+
+
+def test_every_other_entry_with_a_training_has_its_weights() -> None:
+    for team in trained_teams(CHALLENGE):
+        assert [*(SUBMISSIONS / team).glob("*.weights.h5"), *(SUBMISSIONS / team).glob("*.npz")]
 
 
 def test_the_autoencoders_are_one_model_in_several_sizes() -> None:
