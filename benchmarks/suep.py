@@ -2,8 +2,9 @@
 
     python benchmarks/suep.py [--quick] [--json FILE]
 
-Drawn images of 288 x 360 x 3, of which 1,600 values are not zero, and the narrow autoencoder of
-`submissions/suep_conv_ae` with weights at random: what is timed does not depend on them. *Bare* is
+Drawn images of 288 x 360 x 3, of which 1,600 values are not zero, and the autoencoder of
+`submissions/suep_published` with 8 filters in each layer, one PReLU weight for each filter and
+weights at random: what is timed does not depend on them. *Bare* is
 Keras on dense images in memory, in the chunks that the harness takes. *Scoring* is `harness score`:
 cost, scores, checks, figures; the time of one event by itself is measured by the harness too, and
 left out of the ratio. The published ConvAE is built, counted, and timed one event at a time on one
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -39,7 +41,8 @@ from harness.submission.events import ENTRY, SparseEvents, save_events
 from harness.submission.network import export_network, load_keras, model_digest
 
 ROOT = Path(__file__).resolve().parents[1]
-NARROW, PUBLISHED = (ROOT / "submissions" / name for name in ("suep_conv_ae", "suep_published"))
+PUBLISHED = ROOT / "submissions" / "suep_published"
+NARROW = {"filters": [8] * 5, "element_wise": False}
 CHILD = Path(__file__).with_name("_one_scoring.py")
 CHALLENGE = "hlt-suep-sample"
 N_FILLED = 1_600
@@ -53,7 +56,7 @@ def main() -> int:
     n_events = 300 if options.quick else 5_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        team = untrained(NARROW, folder)
+        team = untrained(PUBLISHED, folder / "narrow", NARROW)
         bare_s = bare(team, draw_images(n_events, 1))
         found = scoring(team, folder, n_events)
         published_ms, n_parameters = one_by_one(PUBLISHED, folder, 20 if options.quick else 200)
@@ -108,12 +111,14 @@ def load(folder: Path) -> ModuleType:
     return module
 
 
-def untrained(team: Path, folder: Path) -> Path:
-    """Copy a submission, with weights at random."""
+def untrained(team: Path, folder: Path, size: Mapping[str, object] | None = None) -> Path:
+    """Copy a submission, with weights at random, and with another size if one is given."""
     import keras
 
     copy = folder / team.name
     shutil.copytree(team, copy)
+    known = json.loads((copy / "size.json").read_text("utf-8"))
+    (copy / "size.json").write_text(json.dumps(known | dict(size or {})), "utf-8")
     keras.utils.set_random_seed(1)
     load(copy).autoencoder().save_weights(copy / "autoencoder.weights.h5")
     return copy

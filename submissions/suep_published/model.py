@@ -1,9 +1,8 @@
 """A convolutional autoencoder of images; the score compares the image with its reconstruction.
 
 The layers and their strides are those of arXiv:2306.13595; `size.json` has the numbers of filters,
-whether a PReLU has a weight for each element, the loss and the score. So suep_published,
-suep_conv_ae, suep_conv_ae_mse and suep_conv_ae_et are one model: 3,575,047 parameters in the first,
-a narrow one in the others. `train.py` made the weights.
+whether a PReLU has a weight for each element, the loss and the score. As published it has 3,575,047
+parameters. No weights are here yet: `train.py` makes them.
 """
 
 from __future__ import annotations
@@ -79,4 +78,4 @@ def network() -> keras.Model:
         raise FileNotFoundError(f"{WEIGHTS.name} is missing: this entry was not trained (train.py)")
     model.load_weights(WEIGHTS)
     score = SCORES[SIZE["score"]](model.input, model.output)
-    return keras.Model(model.input, score, name="suep_conv_ae")
+    return keras.Model(model.input, score, name="suep_published")

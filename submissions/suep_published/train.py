@@ -1,8 +1,8 @@
 """Train the autoencoder of `model.py` on background images of the training part.
 
-Run it in this folder: ``python train.py``. The validation part stops it; minutes for the narrow
-one. The one of the published size needs about half an hour of two cores for 20,000 events, which
-`harness simulate suep` makes: ``python train.py --challenge hlt-suep-simulated --manifest FILE``.
+Run it in this folder: ``python train.py``. The validation part stops it. 20,000 events, which
+`harness simulate suep` makes, need about half an hour of two cores (an estimate; it was not run):
+``python train.py --challenge hlt-suep-simulated --manifest FILE``. Narrower ones: `size.json`.
 """
 
 from __future__ import annotations
