@@ -129,7 +129,7 @@ def test_a_box_that_can_not_be_made_leaves_nothing(harness, made):
         (("--signal", "heavy=0.1", "--events", "0"), "0 events", 2),
         (("--signal", "nothing=0.1"), "no signal nothing", 2),
         (("--signal", "heavy"), "--signal NAME=VALUE", 2),
-        (("--signal", "heavy=much"), "a number between", 2),
+        (("--signal", "heavy=much"), "expected: a number", 2),
     ):
         done = harness.here(*make, *paths, *more)
         assert done.returncode == code, done.stderr
