@@ -11,7 +11,6 @@ wrote again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -38,6 +37,7 @@ from harness.simulate.level1.manifest import make_level1_manifest
 from harness.simulate.level1.plan import Level1Plan, make_level1_plan
 from harness.simulate.level1.run import simulate_level1
 from tools.pages import ROOT, table
+from tools.recipe_commands import recipe_parser
 
 N_EVENTS, SEED = 34_000, 20260
 # The hard limit on the file, in bytes.
@@ -224,17 +224,7 @@ def facts(challenge: Challenge) -> str:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    simulating = commands.add_parser("simulate")
-    simulating.add_argument("folder", type=Path)
-    simulating.add_argument("--jobs", type=int, default=2)
-    building = commands.add_parser("build")
-    building.add_argument("folder", type=Path)
-    building.add_argument("--out", type=Path, default=OUT)
-    commands.add_parser("facts")
-    commands.add_parser("slice")
-    arguments = parser.parse_args()
+    arguments = recipe_parser(__doc__, "facts", "slice", out=OUT).parse_args()
     if arguments.command == "facts":
         print(facts(load_manifest().challenge("cmsl1t-sample")))
     elif arguments.command == "slice":

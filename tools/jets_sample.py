@@ -9,7 +9,6 @@ python -m tools.jets_sample facts                        the tables of docs/jets
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -37,6 +36,7 @@ from harness.simulate.plan import make_jets_plan
 from harness.simulate.provenance import read_provenance
 from harness.simulate.run import simulate
 from tools.pages import ROOT, table
+from tools.recipe_commands import recipe_parser
 
 # The hard limit on each file, in bytes.
 MAX_BYTES = 9_000_000
@@ -209,16 +209,9 @@ def _columns(jets: NDArray[np.float32]) -> tuple[str, ...]:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    simulating = commands.add_parser("simulate")
-    simulating.add_argument("folder", type=Path)
-    simulating.add_argument("--jobs", type=int, default=2)
-    building = commands.add_parser("build")
-    building.add_argument("folder", type=Path)
-    building.add_argument("--only", choices=[one.file_name for one in RECIPES])
-    commands.add_parser("facts")
-    arguments = parser.parse_args()
+    arguments = recipe_parser(
+        __doc__, "facts", only=[one.file_name for one in RECIPES]
+    ).parse_args()
     if arguments.command == "facts":
         print(facts("jets-toptag-sample"), facts("jets-anomaly-sample"), sep="\n\n")
     elif arguments.command == "simulate":

@@ -10,7 +10,6 @@ hardest particles.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from harness.simulate.plan import make_jets_plan
 from harness.simulate.provenance import read_provenance
 from harness.simulate.run import simulate
 from tools.pages import ROOT, table
+from tools.recipe_commands import recipe_parser
 
 # The hard limit on the file, in bytes.
 MAX_BYTES = 8_000_000
@@ -161,15 +161,7 @@ def facts() -> str:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    simulating = commands.add_parser("simulate")
-    simulating.add_argument("folder", type=Path)
-    simulating.add_argument("--jobs", type=int, default=2)
-    building = commands.add_parser("build")
-    building.add_argument("folder", type=Path)
-    commands.add_parser("facts")
-    arguments = parser.parse_args()
+    arguments = recipe_parser(__doc__, "facts").parse_args()
     if arguments.command == "facts":
         print(facts())
     elif arguments.command == "simulate":

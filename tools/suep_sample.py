@@ -10,7 +10,6 @@ python -m tools.suep_sample slice                        a few events, which a t
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +36,7 @@ from harness.simulate.suep.run import simulate_suep
 from harness.simulate.suep.view import yields_of
 from harness.submission.events import Events, SparseEvents, joined
 from tools.pages import ROOT, table
+from tools.recipe_commands import recipe_parser
 
 SEED, N_LIBRARY = 20263, 3_000
 # Events of each process, and of these in the parts train, validation, test.
@@ -183,17 +183,7 @@ def make_slice(n_library: int = SLICE_LIBRARY) -> dict[str, list[list[float]]]:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    commands = parser.add_subparsers(dest="command", required=True)
-    simulating = commands.add_parser("simulate")
-    simulating.add_argument("folder", type=Path)
-    simulating.add_argument("--jobs", type=int, default=2)
-    building = commands.add_parser("build")
-    building.add_argument("folder", type=Path)
-    building.add_argument("--out", type=Path, default=OUT)
-    commands.add_parser("efficiencies")
-    commands.add_parser("slice")
-    arguments = parser.parse_args()
+    arguments = recipe_parser(__doc__, "efficiencies", "slice", out=OUT).parse_args()
     if arguments.command == "efficiencies":
         print(efficiencies())
     elif arguments.command == "slice":

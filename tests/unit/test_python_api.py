@@ -49,6 +49,8 @@ def test_the_parameters_of_score_stay():
         "is_quick",
         "has_firmware",
         "reports",
+        "backend",
+        "has_implementation",
         "settings",
         "has_stress",
         "fresh",

@@ -148,8 +148,14 @@ def test_a_second_run_gives_the_same_record(store, measured, tmp_path):
         store, store.challenge, tmp_path / "mix.npy", generator=np.random.default_rng(9)
     )
 
+    signal = score_of(store.events("a")[other.indices["a"]])
     again = measure_stress(
-        store, other, physics, {"background": nominal}, score=Counted(), folder=tmp_path
+        store,
+        other,
+        physics,
+        {"background": nominal, "a": signal},
+        score=Counted(),
+        folder=tmp_path,
     )
 
     assert again == stress
