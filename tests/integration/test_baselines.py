@@ -229,7 +229,7 @@ def accesses(monkeypatch) -> list[tuple[str, np.ndarray]]:
 
     def guarded(challenge, process, root):
         """Give the events of a process to selections alone, which keep the record."""
-        if sys._getframe(2).f_code is not EventStore.select.__code__:
+        if sys._getframe(2).f_code is not EventStore.choose.__code__:
             raise AssertionError(f"{process} was read past its selections")
         return mapped(challenge, process, root)
 
