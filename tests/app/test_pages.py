@@ -216,7 +216,6 @@ def test_a_link_to_a_card_that_is_gone_says_so(open_page, results):
         ("Cost per event", "FLOPs per event"),
         ("History of the team", "never the best"),
         ("What changed", "From each card to the next"),
-        ("Cite this entry", None),
         ("How it was made", "Declared by the team, not checked."),
         ("Provenance", "bwrap; guards not tried: not recorded by this scoring"),
     ],
@@ -225,6 +224,13 @@ def test_a_submission_shows_all_its_sections(open_page, results, heading, told):
     text = html(open_page(results, "submission", query={"challenge": "sample", "team": "team_004"}))
     assert heading in text
     assert told is None or told in text
+
+
+def test_an_entry_is_cited_where_a_visitor_opens_it(open_page, results):
+    page = open_page(results, "submission", query={"challenge": "sample", "team": "team_004"})
+    (label,) = [one.label for one in page.expander if "ite" in one.label]
+    assert "this entry" in label
+    assert any(one.value.startswith("@") for one in page.code)
 
 
 def test_the_page_says_which_guards_of_the_sandbox_were_tried(open_page, tmp_path):

@@ -259,7 +259,7 @@ def test_the_documented_addresses_are_read_by_the_pages():
     rows = re.findall(r"^\| \w[\w-]* \| `/(\w*)` \| (.*) \|$", PAGE, re.MULTILINE)
     assert [path for path, _ in rows] == ["", "trade_off", "submission", "compare", "data"]
     for path, told in rows:
-        assert not path or f'url_path="{path}"' in sources
+        assert not path or f'"{path}": "' in sources
         for name in re.findall(r"`([a-z]+)`(?! rising)", told.replace("`lut` rising", "")):
             assert f'"{name}"' in sources, name
 
