@@ -93,6 +93,11 @@ class TestBytes:
 
 
 class TestWhoAsks:
+    @pytest.fixture(autouse=True)
+    def _the_login_counts(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let logins count, also if the library was first imported where they did not."""
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_IMPLICIT_TOKEN", False)
+
     def test_a_token_goes_to_the_hub_and_to_no_other_host(
         self, stand_in: StandIn, tmp_path: Path
     ) -> None:
