@@ -34,7 +34,7 @@ from harness.simulate.plan import Chunk, SimulationPlan
 from harness.simulate.pool import completed, open_workers
 from harness.simulate.provenance import ProcessYield, Provenance, make_provenance, read_provenance
 from harness.simulate.worker import report_name, run_chunk
-from harness.simulate.writer import FILE_BYTES_PER_EVENT, part_bytes_per_event, write_file
+from harness.simulate.writer import bytes_per_event, write_file
 
 _PLAN_NAME = "plan.json"
 
@@ -78,7 +78,7 @@ def simulate(
         there = _already_there(plan, out)
         if there is not None:
             return there
-        per_event = FILE_BYTES_PER_EVENT + part_bytes_per_event(plan)
+        per_event = bytes_per_event(plan)
         check_space(out.parent, plan.n_events * per_event - _bytes_in(parts))
         claim(plan, parts)
         with open_workers(n_jobs, parts) as workers:

@@ -17,15 +17,15 @@ from harness.simulate.layout import LAYOUT, Events
 from harness.simulate.plan import SimulationPlan
 from harness.simulate.provenance import ATTRIBUTE, Provenance
 
-# Bytes of one event in the file: 60 to 100 of objects were observed, and 350 to 500 of a jet.
-FILE_BYTES_PER_EVENT = 600
+# Bytes of one event in the file at most: 60 to 100 of objects were observed, 350 to 500 of a jet.
+_FILE_BYTES_PER_EVENT = {"objects": 120, "constituents": 600}
 BLOCK_EVENTS = 65_536
 _FIX = "make room and run the command again: it continues"
 
 
-def part_bytes_per_event(plan: SimulationPlan) -> int:
-    """Bytes of one event in the parts of a run."""
-    return 4 * math.prod(plan.layout.shape)
+def bytes_per_event(plan: SimulationPlan) -> int:
+    """Bytes that one event of a run takes: in its file, and in its parts."""
+    return _FILE_BYTES_PER_EVENT[plan.layout.kind] + 4 * math.prod(plan.layout.shape)
 
 
 def write_file(plan: SimulationPlan, parts: Path, out: Path, provenance: Provenance) -> None:
