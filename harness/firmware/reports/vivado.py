@@ -1,8 +1,8 @@
 """Vivado's reports of a synthesised or routed design: utilisation, and timing.
 
 Known: ``report_utilization``, ``report_timing_summary`` and ``report_timing`` of Vivado 2019.2 to
-2025.2. Reports by hierarchy, of clocks and of other states of the design are told apart by their
-head and left out.
+2025.2. Reports by hierarchy, of clocks and of other states of the design have another head and are
+left out.
 """
 
 from __future__ import annotations
