@@ -54,7 +54,7 @@ def data_sections(summary: DataSummary, chosen: Sequence[str] | None = None) -> 
         ),
         Section(
             title="Occupancy",
-            lead="Objects fill the slots of their kind by falling pT; empty slots are zeros.",
+            lead="How often a slot of each kind holds an object; empty slots are zeros.",
             columns=2,
             blocks=tuple(_occupancies(shown, titles, palette)),
         ),

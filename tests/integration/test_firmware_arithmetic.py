@@ -91,7 +91,7 @@ def make_score(harness: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         pipeline,
         "synthesise",
-        lambda request, cache_root: synthesise(request, backend="estimate", cache_root=None),
+        lambda request, **_: synthesise(request, backend="estimate", cache_root=None),
     )
     monkeypatch.setenv("HARNESS_CACHE", str(harness.folder / "cache"))
 
