@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +29,9 @@ from harness.data.level1.streams import (
     read_chunks,
     texts_of,
 )
+from harness.data.read_ahead import ahead
 from harness.errors import DataError
 
-_EventChunk: TypeAlias = "tuple[NDArray[np.float32], None]"
 # Numbers beside the events are decoded many at a time: no event is made of them.
 _BESIDE_ROWS = 262_144
 _SEED_ROWS = 32_768
@@ -66,7 +65,7 @@ def open_data_set(
         for condition in conditions_of(challenge, file)
     }
     return EventSource(
-        chunks=_ahead((events, None) for one in opened for events in _read(one, decoder)),
+        chunks=ahead((events, None) for one in opened for events in _read(one, decoder)),
         n_events=sum(one.n_kept for one in opened),
         checksum=None,
         menu=None
@@ -241,15 +240,6 @@ def _read(one: _Part, decoder: Decoder) -> Iterator[NDArray[np.float32]]:
         events = decoder.decode(chunk)
         is_kept = one.is_kept[chunk.first : chunk.first + chunk.n_rows]
         yield events if is_kept.all() else events[is_kept]
-
-
-def _ahead(chunks: Iterator[_EventChunk]) -> Iterator[_EventChunk]:
-    """Make the next chunk of events in a thread while the one before is checked and written."""
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        following = thread.submit(next, chunks, None)
-        while (found := following.result()) is not None:
-            following = thread.submit(next, chunks, None)
-            yield found
 
 
 def _algorithms(challenge: Challenge, file: DataFile, opened: Sequence[_Part]) -> Algorithms | None:

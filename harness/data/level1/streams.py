@@ -7,8 +7,7 @@ of two streams may end at different rows.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from harness.data.level1.columns import TEXT_COLUMNS
 from harness.data.locks import disk_failed, sharing
+from harness.data.read_ahead import ahead
 from harness.errors import DataError
 
 if TYPE_CHECKING:
@@ -192,25 +192,21 @@ def read_chunks(streams: Sequence[Stream], n_rows: int = CHUNK_ROWS) -> Iterator
         ends before the others.
     """
     readers = [_Reader(stream) for stream in streams]
-    try:
-        first = 0
-        while True:
-            held = [reader.fill() for reader in readers]
-            if not any(held):
-                return
-            if not all(held):
-                check_rows(streams)
-            count = min(*held, n_rows)
-            columns: dict[str, pa.Array] = {}
-            places: dict[str, Path] = {}
-            for reader in readers:
-                for name, column in reader.take(count).items():
-                    columns[name], places[name] = column, reader.path
-            yield Chunk(first=first, n_rows=count, columns=columns, places=places)
-            first += count
-    finally:
+    first = 0
+    while True:
+        held = [reader.fill() for reader in readers]
+        if not any(held):
+            return
+        if not all(held):
+            check_rows(streams)
+        count = min(*held, n_rows)
+        columns: dict[str, pa.Array] = {}
+        places: dict[str, Path] = {}
         for reader in readers:
-            reader.close()
+            for name, column in reader.take(count).items():
+                columns[name], places[name] = column, reader.path
+        yield Chunk(first=first, n_rows=count, columns=columns, places=places)
+        first += count
 
 
 class _Reader:
@@ -222,12 +218,10 @@ class _Reader:
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
         self.path = stream.files[0]
-        self._batches = self._read()
+        self._batches = ahead(self._read())
         self._batch: Any = None
-        self._thread = ThreadPoolExecutor(max_workers=1)
-        self._next = self._thread.submit(next, self._batches, None)
 
-    def _read(self) -> Generator[tuple[Path, pa.RecordBatch], None, None]:
+    def _read(self) -> Iterator[tuple[Path, pa.RecordBatch]]:
         wanted = list(self.stream.columns.values())
         texts = [name for name in wanted if name in TEXT_COLUMNS]
         for path in self.stream.files:
@@ -239,11 +233,10 @@ class _Reader:
     def fill(self) -> int:
         """Wait for more rows if none is left; return how many there are, 0 at the end."""
         while self._batch is None or self._batch.num_rows == 0:
-            found = self._next.result()
+            found = next(self._batches, None)
             if found is None:
                 return 0
             self.path, self._batch = found
-            self._next = self._thread.submit(next, self._batches, None)
         return int(self._batch.num_rows)
 
     def take(self, count: int) -> dict[str, pa.Array]:
@@ -252,11 +245,6 @@ class _Reader:
         taken = batch if batch.num_rows == count else batch.slice(0, count)
         self._batch = None if batch.num_rows == count else batch.slice(count)
         return {ours: taken.column(theirs) for ours, theirs in self.stream.columns.items()}
-
-    def close(self) -> None:
-        """End the thread and close the file that is being read."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        self._batches.close()
 
 
 def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
