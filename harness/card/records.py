@@ -385,11 +385,28 @@ class Artefact(Value):
     n_bytes: Count
 
 
+class ScoreWord(Value):
+    """The word of the score at the firmware's output.
+
+    Attributes
+    ----------
+    word : str
+        ``fixed<W,I>`` or ``ufixed<W,I>``.
+    step : float
+        Value of its lowest bit: the integer of the word times this is the score.
+    """
+
+    word: str = Field(max_length=80)
+    step: float = Field(gt=0)
+
+
 class Firmware(Value):
     """The firmware of a network: its timing and resources, each with its evidence.
 
     Attributes
     ----------
+    score_word : ScoreWord or None
+        Of firmware that was translated here; None in cards that do not say it.
     unchecked : tuple of str or None
         Of reports that were handed in: what of them could not be compared with the submission.
     """
@@ -409,6 +426,7 @@ class Firmware(Value):
     available: dict[Name, Count] = Field(default_factory=dict)
     input_bits: Count | NotMeasured
     output_bits: Count | NotMeasured
+    score_word: ScoreWord | None = Field(default=None, exclude_if=lambda word: word is None)
     overflow: dict[str, Probability] = Field(default_factory=dict)
     stages: tuple[StageLatency, ...] = ()
     agreements: tuple[Agreement, ...] = ()

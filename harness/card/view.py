@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.card.declared import declared_facts
+from harness.card.in_hardware import hardware_rows
 from harness.card.mass_view import mass_view, second_simulation_view
 from harness.card.records import (
     Cost,
@@ -59,7 +60,7 @@ def card_view(card: ScoreCard) -> RenderableType:
     parts += _trigger_view(card)
     parts.append(_cost_view(card.cost))
     if isinstance(card.challenge.target, Target) or not isinstance(card.firmware, NotMeasured):
-        parts += [firmware_view(card.firmware), *_compared_view(card)]
+        parts += [firmware_view(card.firmware), *_hardware_view(card), *_compared_view(card)]
     parts += _processor_view(card)
     parts.append(_checks_view(card))
     parts += _stress_view(card)
@@ -249,6 +250,15 @@ def firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
     )
     verdicts = (_verdict_line(verdict) for verdict in firmware.verdicts)
     return Group(drawn, *verdicts, *(Text(plain(note)) for note in firmware.notes))
+
+
+def _hardware_view(card: ScoreCard) -> list[RenderableType]:
+    """Draw bunch crossings and integers; nothing if there is no firmware."""
+    if isinstance(card.firmware, NotMeasured):
+        return []
+    rows = hardware_rows(card.firmware, card.firmware_physics, card.challenge.merit)
+    title = "as a global trigger counts it"
+    return [table(title, ("", "value", "follows from"), rows)] if rows else []
 
 
 def _figure(figure: Figure | NotMeasured, unit: str) -> tuple[str, str]:

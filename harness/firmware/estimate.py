@@ -69,6 +69,7 @@ def estimate_figures(
         backend=backend,
         input_bits=trace.input_bits,
         output_bits=trace.output_bits,
+        score_word=trace.score_word,
         notes=(
             "estimates only: nothing was synthesised or simulated; never ranked",
             *trace.warnings,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.card.records import Figure, Firmware, NotMeasured, Verdict
+from harness.card.records import Figure, Firmware, NotMeasured, ScoreWord, Verdict
 from harness.challenge import Evidence, Target, weakest
 from harness.firmware.parts import part_of
 
@@ -56,6 +56,7 @@ def make_record(
     backend: str,
     input_bits: int | NotMeasured,
     output_bits: int | NotMeasured,
+    score_word: ScoreWord | None = None,
     notes: tuple[str, ...],
     is_handed_in: bool = False,
 ) -> Firmware:
@@ -78,6 +79,7 @@ def make_record(
         available=part_of(target).available,
         input_bits=input_bits,
         output_bits=output_bits,
+        score_word=score_word,
         verdicts=judge(target, timing, resources),
         notes=notes,
     )

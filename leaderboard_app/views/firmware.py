@@ -11,6 +11,7 @@ from harness.board.eligibility import (
     requirements,
 )
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
+from harness.card.in_hardware import hardware_rows
 from harness.card.records import Figure, Firmware, NotMeasured, ProcessorUse, ScoreCard
 from harness.card.text import visible
 from harness.challenge import RESOURCE_TITLES, Budget, CpuTarget, Target
@@ -50,6 +51,7 @@ def firmware_sections(subject: Subject) -> list[Section]:
             title="",
             blocks=(
                 _figures_table(firmware),
+                *_in_hardware(subject.card, firmware),
                 *_compared_scores(subject.card),
                 *_witnesses(firmware),
             ),
@@ -170,6 +172,17 @@ def _figures_table(firmware: Firmware) -> Table:
         caption="Every figure and what is behind it",
         words=frozenset({2, 3}),
     )
+
+
+def _in_hardware(card: ScoreCard, firmware: Firmware) -> list[Block]:
+    rows = hardware_rows(firmware, card.firmware_physics, card.challenge.merit)
+    drawn = Table(
+        columns=("Figure", "Value", "Follows from"),
+        rows=[[name[0].upper() + name[1:], value, source] for name, value, source in rows],
+        caption="As a global trigger counts it",
+        words=frozenset({2}),
+    )
+    return [drawn] if rows else []
 
 
 def _compared_scores(card: ScoreCard) -> list[Block]:

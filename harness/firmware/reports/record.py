@@ -217,6 +217,7 @@ def with_witnesses(
         update={
             "input_bits": made.input_bits,
             "output_bits": made.output_bits,
+            "score_word": made.score_word,
             "overflow": made.overflow,
             "agreements": made.agreements,
             "artefacts": (*made.artefacts, *handed_in.artefacts),

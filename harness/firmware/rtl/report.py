@@ -44,6 +44,7 @@ def report_design(
         backend="rtl",
         input_bits=trace.input_bits,
         output_bits=trace.output_bits,
+        score_word=trace.score_word,
         notes=tuple(notes(request, trace, closed, overflow)),
     )
     cycles = dict(layer_cycles)

@@ -17,7 +17,7 @@ from harness.firmware.translate.replacements import SOFTMAX_ADVICE, advise
 if TYPE_CHECKING:
     import keras
 
-_MAX_PROBLEMS = 10
+_MAX_PROBLEMS = 20
 # Bits of a constant that is advised instead of a longer one.
 _SHORT_BITS = 6
 _REDUCTIONS = ("Amax", "Amin", "Max", "Mean", "Min", "Prod", "Sum")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.card.records import MAX_STAGE_NAME, Count, StageName
+from harness.card.records import MAX_STAGE_NAME, Count, ScoreWord, StageName
 from harness.challenge import Value
 from harness.errors import LimitError
 from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
@@ -67,6 +67,7 @@ class TraceReport(Value):
 
     input_bits: Count
     output_bits: Count
+    score_word: ScoreWord | None = None
     n_inputs: Count
     n_operations: Count
     operations: dict[str, Count]
@@ -235,6 +236,7 @@ def _trace(model: keras.Model, first: FirstLook, request: Request, outputs: File
     report: Report = {
         "input_bits": sum(form.width for form in input_formats(program)),
         "output_bits": output_format(program).width,
+        "score_word": {"word": str(output_format(program)), "step": output_format(program).step},
         "n_inputs": program.shape[0],
         "n_operations": len(program.ops),
         "operations": count_operations(program),

@@ -113,6 +113,7 @@ def _build(request: FirmwareRequest, flow: _Flow) -> FirmwareResult:
             "notes": (*record.notes, *translation.report.warnings),
             "input_bits": translation.report.input_bits,
             "output_bits": translation.report.output_bits,
+            "score_word": translation.report.score_word,
             "agreements": (keras_agreement, *((csim_agreement,) if csim_agreement else ())),
             "overflow": overflow,
         }

@@ -57,6 +57,7 @@ def test_scores(made):
 def test_words(report):
     assert report.input_bits == 6
     assert report.output_bits in (5, 6)
+    assert report.score_word.step == 1.0
     assert report.overflow == {}
 
 
