@@ -32,6 +32,7 @@ from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
+from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
@@ -55,6 +56,9 @@ POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
     "img-src 'self' data: file:; base-uri 'none'; form-action 'none'"
 )
+# Entries that an entry is compared with on its page: those nearest in rank. All pairs of 500
+# entries would be a quarter of a million; the app compares any two to six.
+N_BESIDE = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +154,7 @@ def _write_challenge(
         if isinstance(written, HarnessError):
             written = _write_without(writer, board, subject, written)
         pages.append(written)
+    pages += _write_compare(writer, board, made[name])
     moved = made[name].contest.teams.moved([entry.card for entry in entries])
     pages += [_write_moved(writer, board, old, new) for old, new in moved.items()]
     return pages
@@ -162,6 +167,7 @@ def _page(writer: _Writer, template: str, place: Path, board: Board, **content: 
     nav = [
         ("Ranking", f"{board.challenge}/index.html" if len(place.parts) > 1 else "index.html"),
         ("Trade-off", f"{board.challenge}/trade-off.html"),
+        *_compare_link(board),
     ]
     if board.challenge in writer.described:
         nav.append(("Data", f"{board.challenge}/data.html"))
@@ -254,6 +260,40 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
     )
 
 
+def _compare_link(board: Board) -> list[tuple[str, str]]:
+    """Return the page that compares the leading entry with others, if there is any entry."""
+    return [("Compare", f"{board.challenge}/compare/{row.team}.html") for row in board.rows[:1]]
+
+
+def _write_compare(writer: _Writer, board: Board, made: Ranking) -> list[Path]:
+    """Write a page for each entry: its merit over that of the entries nearest in rank."""
+    listed = [subject_of(item.entry, made, ()) for item in made.listed]
+    place = Path(board.challenge) / "compare"
+    pages = []
+    for at, subject in enumerate(listed):
+        first = max(0, min(at - N_BESIDE // 2, len(listed) - N_BESIDE - 1))
+        beside = [one for one in listed[first : first + N_BESIDE + 1] if one is not subject]
+        data: list[JsonValue] = []
+        shown = [_section(writer, one, data) for one in beside_sections(subject, beside)]
+        title = f"Compare: {subject.team}"
+        pages.append(
+            _page(
+                *(writer, "compare.html", place / f"{subject.team}.html", board),
+                title=title,
+                heading=title,
+                by=visible(subject.card.submission.title),
+                entry=f"{board.challenge}/entries/{subject.team}.html",
+                n_others=len(listed) - 1,
+                n_beside=len(beside),
+                sections=shown,
+                references=[(one.team, (place / f"{one.team}.html").as_posix()) for one in listed],
+                data=_in_script(packed(shared_columns(data))),
+                scripts=["assets/specs.js", "assets/site.js"],
+            )
+        )
+    return pages
+
+
 def _write_data(writer: _Writer, board: Board, summary: DataSummary) -> Path:
     """Write the page of a challenge's events: those of the app, and one event of each process."""
     data: list[JsonValue] = []
@@ -267,6 +307,7 @@ def _write_data(writer: _Writer, board: Board, summary: DataSummary) -> Path:
         heading="Data",
         by=visible(summary.title),
         sections=[_section(writer, section, data) for section in sections],
+        beside=None,
         data=_in_script(packed(shared_columns(data))),
         scripts=["assets/specs.js", "assets/site.js"],
     )
@@ -331,6 +372,7 @@ def _entry_page(
         heading=visible(said.title),
         by=f"{subject.team}, {said.division} division, scored {subject.card.created}",
         sections=sections,
+        beside=f"{board.challenge}/compare/{subject.team}.html",
         data=_in_script(packed(shared_columns(data))),
         scripts=["assets/specs.js", "assets/site.js"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 
@@ -50,10 +50,25 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
             )
         )
     elif len(scored) > 1:
-        sections.append(_difference_section(scored, contest))
+        titles = {"": "Merit", **titles_of(subjects[0].card, contest.signals)}
+        sections.append(_difference_section(scored, contest, titles))
     sections.append(_roc_section(scored, palette))
     sections.append(Section(title="Costs", blocks=(_cost_table(names, subjects),)))
     return sections
+
+
+def beside_sections(first: Subject, others: Sequence[Subject]) -> list[Section]:
+    """Compare the merit of one entry with that of each of the others that can be compared."""
+    shown = [first, *(other for other in others if _comparable([first, other]))]
+    scored = [
+        (subject.team, subject, physics)
+        for subject in shown
+        if (physics := shown_physics(subject.card)) is not None
+    ]
+    if len(scored) < 2 or scored[0][1] is not first:
+        note = Note(text="No other entry of this board can be compared with it.")
+        return [Section(title="", blocks=(note,))]
+    return [_difference_section(scored, first.contest, {"": "Merit"})]
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -75,10 +90,9 @@ def _comparable(subjects: Sequence[Subject]) -> bool:
 
 
 def _difference_section(
-    scored: Sequence[tuple[str, Subject, Physics]], contest: Contest
+    scored: Sequence[tuple[str, Subject, Physics]], contest: Contest, titles: Mapping[str, str]
 ) -> Section:
-    (first_name, first_subject, first), *others = scored
-    titles = {"": "Merit", **titles_of(first_subject.card, contest.signals)}
+    (first_name, _, first), *others = scored
     found = [
         (name, title, _comparison(physics, first, signal, contest))
         for name, _, physics in others

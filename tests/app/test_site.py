@@ -284,3 +284,45 @@ def test_a_hostile_page_does_nothing(visit, site):
     assert not seen.page.evaluate("window.pwned")
     assert seen.problems == []
     assert seen.hosts() == set()
+
+
+def test_the_merit_of_each_entry_is_compared_with_its_neighbours(site):
+    page = (site / "sample" / "compare" / "team_004.html").read_text(encoding="utf-8")
+    assert "Compared with team_004" in page
+    assert page.count("<tr>") > 5
+    assert 'href="../../sample/entries/team_004.html"' in page
+    assert "not resolved" in page or "is better" in page
+    alone = (site / "adc2021" / "compare" / "solo.html").read_text(encoding="utf-8")
+    assert "No other entry of this board can be compared with it." in alone
+
+
+def test_with_many_entries_the_nearest_in_rank_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(static_site, "N_BESIDE", 3)
+    write_board(make_board(8), tmp_path / "results")
+    boards = Boards(tmp_path / "results")
+    export_site(boards, tmp_path / "site")
+    made = boards.ranking(boards.refresh(), "sample")
+    teams = [made.contest.team_of(item.entry) for item in made.listed]
+    for at, team in ((0, teams[0]), (4, teams[4]), (len(teams) - 1, teams[-1])):
+        path = tmp_path / "site" / "sample" / "compare" / f"{team}.html"
+        text = path.read_text(encoding="utf-8")
+        assert f"the 3 entries nearest in rank, of {len(teams) - 1}" in text, at
+
+
+@pytest.mark.browser
+def test_a_chart_of_the_site_is_saved_in_colours_for_white_paper(visit, site, tmp_path):
+    seen = visit((site / "sample" / "compare" / "team_004.html").as_uri(), scheme="dark")
+    page = seen.page
+    page.locator("figure .drawn svg").first.wait_for()
+    page.locator("summary", has_text="Figures of this chart").first.click()
+    for kind in ("svg", "png"):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=kind.upper(), exact=True).first.click()
+        path = tmp_path / saved.value.suggested_filename
+        saved.value.save_as(path)
+        assert path.name == f"Compare_team_004.{kind}"
+    text = (tmp_path / "Compare_team_004.svg").read_text(encoding="utf-8")
+    assert "currentColor" not in text
+    assert "#111111" in text
+    assert (tmp_path / "Compare_team_004.png").read_bytes().startswith(b"\x89PNG")
+    assert seen.problems == []

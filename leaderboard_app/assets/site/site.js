@@ -88,6 +88,53 @@ function chartOf(figure, sets) {
   };
 }
 
+/* The colours of a chart for a talk or a paper: dark ink on white paper, whatever the theme. The
+   app has the same in charts/printing.py. */
+function inked(part) {
+  if (Array.isArray(part)) return part.map(inked);
+  if (part && typeof part === "object") {
+    return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, inked(value)]));
+  }
+  return part === "currentColor" ? "#111111" : part;
+}
+
+function printed(figure, sets) {
+  const line = "#d5d5d5";
+  const chart = inked(chartOf(figure, sets));
+  const axis = { ...chart.config.axis, gridColor: line, domainColor: line, tickColor: line };
+  delete chart.usermeta;
+  return {
+    ...chart, width: 640, background: "white", config: { ...chart.config, font: "sans-serif", axis },
+  };
+}
+
+async function saved(figure, sets, kind) {
+  const embed = await library();
+  const place = document.createElement("div");
+  const { view } = await embed(place, printed(figure, sets), {
+    mode: "vega-lite", renderer: "none", actions: false, ast: true,
+  });
+  const link = document.createElement("a");
+  link.download = `${document.title.replace(/[^A-Za-z0-9]+/g, "_")}.${kind}`;
+  link.href = await view.toImageURL(kind, kind === "png" ? 3 : 1);
+  link.click();
+  view.finalize();
+}
+
+function filesOf(figure, sets) {
+  const line = document.createElement("p");
+  line.className = "files";
+  for (const kind of ["svg", "png"]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = kind.toUpperCase();
+    button.title = `Save this chart as ${kind.toUpperCase()}, in colours for white paper`;
+    button.addEventListener("click", () => saved(figure, sets, kind));
+    line.append(button);
+  }
+  return line;
+}
+
 function cellText(value, name, labels) {
   if (value === null || value === undefined) return "–";
   if (name === "x" && labels && Number.isInteger(value)) return String(labels[value]);
@@ -126,7 +173,7 @@ function figuresOf(figure, sets) {
     scroller.className = "lb-scroll";
     scroller.tabIndex = 0;
     scroller.append(tableOf(figure, sets));
-    details.append(scroller);
+    details.append(scroller, filesOf(figure, sets));
   }, { once: true });
   return details;
 }
