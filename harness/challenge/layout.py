@@ -217,10 +217,12 @@ class EventLayout(Value):
         scaled = list(self.scaled(feature))
         if not scaled:
             return column
+        import numpy as np
+
         found, is_filled = column.copy(), self.is_filled(events)
         for slots, units in scaled:
-            found[:, slots] = _in_units(column[:, slots], units, is_angle=feature == PHI)
-        found[~is_filled] = 0.0
+            found[:, slots] = _in_units(found[:, slots], units, is_angle=feature == PHI)
+        np.copyto(found, np.float32(0.0), where=~is_filled)
         return found
 
     def values_of(

@@ -12,7 +12,7 @@ from harness.card.records import Accepted, NotMeasured, Physics, TriggerCuts, Wo
 from harness.challenge import ADC2021_BYTES, Challenge, events_within
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
-from harness.data.observables import distributions, observables_of
+from harness.data.observables import distributions
 from harness.metrics.accepted import compare_with_cuts, cut_values, has_cuts, passing
 from harness.metrics.evaluate import BACKGROUND
 from harness.scoring.evaluation import evaluate_merged, merge_backgrounds
@@ -66,7 +66,7 @@ def _accepted(
     physics: Physics,
     point: WorkingPoint,
 ) -> Accepted:
-    observables = observables_of(store.challenge.layout)
+    layout = store.challenge.layout
     passed = {
         name: mixture.indices[name][passing(values, point)] for name, values in scores.items()
     }
@@ -74,10 +74,10 @@ def _accepted(
         fpr=point.fpr,
         arithmetic=physics.arithmetic,
         passing=distributions(
-            observables, {name: _chunks(store, name, rows) for name, rows in passed.items()}
+            layout, {name: _chunks(store, name, rows) for name, rows in passed.items()}
         ),
         every=distributions(
-            observables, {name: _chunks(store, name, mixture.indices[name]) for name in scores}
+            layout, {name: _chunks(store, name, mixture.indices[name]) for name in scores}
         ),
         composition=_NO_ORIGIN,
     )
