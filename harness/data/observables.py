@@ -184,10 +184,12 @@ def distributions(
 def count_in_bins(observable: Observable, chunk: Chunk) -> NDArray[np.int64]:
     """Count events in the bins of `observable`; those without a value are left out."""
     values = observable.of_chunk(chunk)
-    values = values[~np.isnan(values)]
     inner = np.asarray(observable.edges[1:-1])
     bins = np.searchsorted(inner, values, side="right")
-    return np.bincount(bins, minlength=len(observable.edges) - 1).astype(np.int64)
+    counts = np.bincount(bins, minlength=len(observable.edges) - 1).astype(np.int64)
+    # NumPy puts NaN behind all numbers.
+    counts[-1] -= np.count_nonzero(np.isnan(values))
+    return counts
 
 
 def number_edges(most: int) -> tuple[float, ...]:

@@ -225,14 +225,13 @@ def check_integrity(
     """
     sizes = sizes or Sizes()
     again = list(_rescorings(scored, folder, generator, sizes))
-    changed = list(
-        symmetric_variants(
-            scored.mixture, scored.background, generator, sizes.turned, layout=layout
-        )
-    )
-    turned = [
-        _write(folder, one.name, one.events, one.rows, sizes.turned_at_once) for one in changed
-    ]
+    changed, turned = [], []
+    for one in symmetric_variants(
+        scored.mixture, scored.background, generator, sizes.turned, layout=layout
+    ):
+        turned.append(_write(folder, one.name, one.events, one.rows, sizes.turned_at_once))
+        # Its events are in the file.
+        changed.append(replace(one, events=one.events[:0]))
     answers, reason = _score_all(score, again, turned)
     diagnostics = [
         describe_variant(one, scored.mixture, scored.scores, answer, points)
