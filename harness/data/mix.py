@@ -7,6 +7,7 @@ its place is in, and each stretch is then sorted in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -384,33 +385,51 @@ def _scatter_dense(
 ) -> None:
     """Write each event to its place, counted from where `stream` stands."""
     start = stream.tell()
-    event_bytes = int(np.prod(shape)) * 4
+    n_values = math.prod(shape)
+    event_bytes = n_values * 4
     # Where the next event of each stretch is appended, and which place it is for.
     n_each = events_within(STRETCH_BYTES, shape)
     stretches = list(chunks(len(places), n_each))
     cursors = [stretch.start for stretch in stretches]
     arrived = np.empty(len(places), np.int64)
+    moved = np.empty((0, n_values), "<f4")
     position = 0
     for given in events:
         going = places[position : position + len(given)]
         position += len(given)
-        order = np.argsort(going // n_each, kind="stable")
-        ends = np.searchsorted(going[order] // n_each, range(len(stretches)), "right")
-        chunk, going = given[order], going[order]
+        # NumPy sorts numbers of 16 bits by their digits, ten times as fast as others.
+        stretch_of = (going // n_each).astype(np.min_scalar_type(len(stretches)))
+        order = np.argsort(stretch_of, kind="stable")
+        ends = np.cumsum(np.bincount(stretch_of, minlength=len(stretches)))
+        if len(moved) < len(given):
+            moved = np.empty((len(given), n_values), "<f4")
+        _take_rows(given.reshape(-1, n_values), order, moved)
+        going = going[order]
         first = 0
         for index, end in enumerate(ends.tolist()):
             if end > first:
                 cursor = cursors[index]
                 stream.seek(start + cursor * event_bytes)
-                stream.write(np.ascontiguousarray(chunk[first:end], "<f4").data)
+                stream.write(moved[first:end].data)
                 arrived[cursor : cursor + end - first] = going[first:end]
                 cursors[index] = cursor + end - first
             first = end
+    held = np.empty((min(n_each, len(places)), n_values), "<f4")
+    ordered = np.empty_like(held)
     for stretch in stretches:
-        stream.seek(start + stretch.start * event_bytes)
         n_events = stretch.stop - stretch.start
-        held = np.frombuffer(stream.read(n_events * event_bytes), "<f4").reshape(n_events, *shape)
-        ordered = np.empty_like(held)
-        ordered[arrived[stretch] - stretch.start] = held
         stream.seek(start + stretch.start * event_bytes)
-        stream.write(ordered.data)
+        stream.readinto(held[:n_events].data.cast("B"))
+        order = np.empty(n_events, np.int64)
+        order[arrived[stretch] - stretch.start] = np.arange(n_events)
+        _take_rows(held, order, ordered)
+        stream.seek(start + stretch.start * event_bytes)
+        stream.write(ordered[:n_events].data)
+
+
+def _take_rows(
+    rows: NDArray[np.float32], order: NDArray[np.int64], into: NDArray[np.float32]
+) -> None:
+    """Copy rows in an order to the beginning of `into`; twice as fast as by indexing."""
+    # The mode only says that nothing is copied twice: every number is that of a row.
+    np.take(rows, order, axis=0, out=into[: len(order)], mode="clip")
