@@ -217,10 +217,21 @@ class EventLayout(Value):
         scaled = list(self.scaled(feature))
         if not scaled:
             return column
-        found, is_filled = column.copy(), self.is_filled(events)
-        for slots, units in scaled:
-            found[:, slots] = _in_units(column[:, slots], units, is_angle=feature == PHI)
-        found[~is_filled] = 0.0
+        import numpy as np
+
+        wide = column.astype(np.float64)
+        if feature == PHI:
+            for slots, units in scaled:
+                wide[:, slots] = _in_units(wide[:, slots], units, is_angle=True)
+        else:
+            # All kinds at once. One without units keeps its values: plus 0, times 1.
+            offsets, steps = np.zeros(self.n_objects), np.ones(self.n_objects)
+            for slots, units in scaled:
+                offsets[slots], steps[slots] = units.offset, units.step
+            wide += offsets
+            wide *= steps
+        found = wide.astype(np.float32)
+        np.copyto(found, np.float32(0.0), where=~self.is_filled(events))
         return found
 
     def values_of(

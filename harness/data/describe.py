@@ -23,7 +23,7 @@ from harness.card.records import (
 )
 from harness.challenge import DataFile, EventLayout, ImageLayout, Part
 from harness.data.events import EventStore
-from harness.data.observables import distributions, observables_of
+from harness.data.observables import distributions
 from harness.errors import EnvironmentFaultError, install_extra
 from harness.files import Progress, make_folder, no_progress, writing
 from harness.submission.events import Events, SparseEvents
@@ -145,7 +145,7 @@ def describe(store: EventStore, *, progress: Progress = no_progress) -> Descript
     ]
     surveys = {file.process: _Survey(store, file.process) for file in files}
     counted = distributions(
-        observables_of(challenge.layout),
+        challenge.layout,
         {process: survey.read(progress) for process, survey in surveys.items()},
     )
     return Description(

@@ -7,6 +7,7 @@ its place is in, and each stretch is then sorted in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ STRETCH_BYTES = 2**19 * ADC2021_BYTES
 PT_SHIFT = 0.01
 # Events far from each other make up to 64 kB each resident.
 _GATHERED_EVENTS = 1_000
+# Events that are changed at a time: they stay in the second-level cache.
+_BLOCK_EVENTS = 1024
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -217,7 +220,8 @@ def read_rows(store: EventStore, process: str, rows: NDArray[np.int64]) -> Itera
     position = 0
     for start, events in store.read_chunks(process):
         end = position + int(np.searchsorted(rows[position:], start + len(events)))
-        yield taken(events, rows[position:end] - start)
+        is_whole = end - position == len(events)
+        yield events if is_whole else taken(events, rows[position:end] - start)
         position = end
 
 
@@ -242,17 +246,36 @@ def rotate_phi(
     """
     (column,) = layout.columns("phi")
     angles = generator.uniform(0.0, 2 * np.pi, size=len(events))
-    phi = events[..., column].astype(np.float64)
-    wrapped = np.remainder(phi + angles[:, None] + np.pi, 2 * np.pi) - np.pi
+    # Of all events, not of a block of them: where a turn begins.
+    least = events[..., column].min(axis=0, initial=0.0)
+    rotated = np.empty_like(events)
+    for piece in chunks(len(events), _BLOCK_EVENTS):
+        block = events[piece]
+        turned = _turn(block[..., column], angles[piece, None], layout, least)
+        rotated[piece] = block
+        rotated[piece][..., column] = np.where(layout.is_filled(block), turned, 0.0)
+    return rotated
+
+
+def _turn(
+    phi: NDArray[np.float32],
+    angles: NDArray[np.float64],
+    layout: EventLayout,
+    least: NDArray[np.float32],
+) -> NDArray[np.float64]:
+    """Turn the phi of each event, shape (n, n_objects), by its angle, shape (n, 1)."""
+    turned = phi.astype(np.float64)
     # The float32 next to pi lies above it.
     limit = np.nextafter(np.float32(np.pi), np.float32(0))
-    turned = np.clip(wrapped, -limit, limit)
+    is_plain = np.ones(layout.n_objects, np.bool_)
     for slots, units in layout.scaled("phi"):
-        steps = np.rint(angles[:, None] / (2 * np.pi) * units.turn)
-        turned[:, slots] = in_turn(phi[:, slots] + steps, units, like=events[:, slots, column])
-    rotated = events.copy()
-    rotated[..., column] = np.where(layout.is_filled(events), turned, 0.0)
-    return rotated
+        is_plain[slots] = False
+        steps = np.rint(angles / (2 * np.pi) * units.turn)
+        turned[:, slots] = in_turn(turned[:, slots] + steps, units, like=least[slots])
+    plain = np.flatnonzero(is_plain)
+    wrapped = np.remainder(turned[:, plain] + angles + np.pi, 2 * np.pi) - np.pi
+    turned[:, plain] = np.clip(wrapped, -limit, limit)
+    return turned
 
 
 def flip_eta(events: NDArray[np.float32], *, layout: EventLayout) -> NDArray[np.float32]:
@@ -266,7 +289,11 @@ def flip_eta(events: NDArray[np.float32], *, layout: EventLayout) -> NDArray[np.
         Has the feature ``eta``.
     """
     # A difference, not a negation: the eta of an empty slot stays 0.0 and never becomes -0.0.
-    return layout.put(events, "eta", np.float32(0.0) - layout.values(events, "eta"))
+    flipped = np.empty_like(events)
+    for piece in chunks(len(events), _BLOCK_EVENTS):
+        block = events[piece]
+        flipped[piece] = layout.put(block, "eta", np.float32(0.0) - layout.values(block, "eta"))
+    return flipped
 
 
 def move_pt(
@@ -283,9 +310,13 @@ def move_pt(
     layout : EventLayout
         Has the feature ``pt``. A pT in steps moves by whole steps, often by none.
     """
-    shift = 1.0 + PT_SHIFT * generator.standard_normal(events.shape[:2])
-    moved = layout.values(events, "pt") * np.maximum(shift, 0.0)
-    return layout.put(events, "pt", moved)
+    moved = np.empty_like(events)
+    for piece in chunks(len(events), _BLOCK_EVENTS):
+        block = events[piece]
+        shift = 1.0 + PT_SHIFT * generator.standard_normal(block.shape[:2])
+        values = layout.values(block, "pt") * np.maximum(shift, 0.0)
+        moved[piece] = layout.put(block, "pt", values)
+    return moved
 
 
 def _choose(
@@ -354,33 +385,51 @@ def _scatter_dense(
 ) -> None:
     """Write each event to its place, counted from where `stream` stands."""
     start = stream.tell()
-    event_bytes = int(np.prod(shape)) * 4
+    n_values = math.prod(shape)
+    event_bytes = n_values * 4
     # Where the next event of each stretch is appended, and which place it is for.
     n_each = events_within(STRETCH_BYTES, shape)
     stretches = list(chunks(len(places), n_each))
     cursors = [stretch.start for stretch in stretches]
     arrived = np.empty(len(places), np.int64)
+    moved = np.empty((0, n_values), "<f4")
     position = 0
     for given in events:
         going = places[position : position + len(given)]
         position += len(given)
-        order = np.argsort(going // n_each, kind="stable")
-        ends = np.searchsorted(going[order] // n_each, range(len(stretches)), "right")
-        chunk, going = given[order], going[order]
+        # NumPy sorts numbers of 16 bits by their digits, ten times as fast as others.
+        stretch_of = (going // n_each).astype(np.min_scalar_type(len(stretches)))
+        order = np.argsort(stretch_of, kind="stable")
+        ends = np.cumsum(np.bincount(stretch_of, minlength=len(stretches)))
+        if len(moved) < len(given):
+            moved = np.empty((len(given), n_values), "<f4")
+        _take_rows(given.reshape(-1, n_values), order, moved)
+        going = going[order]
         first = 0
         for index, end in enumerate(ends.tolist()):
             if end > first:
                 cursor = cursors[index]
                 stream.seek(start + cursor * event_bytes)
-                stream.write(np.ascontiguousarray(chunk[first:end], "<f4").data)
+                stream.write(moved[first:end].data)
                 arrived[cursor : cursor + end - first] = going[first:end]
                 cursors[index] = cursor + end - first
             first = end
+    held = np.empty((min(n_each, len(places)), n_values), "<f4")
+    ordered = np.empty_like(held)
     for stretch in stretches:
-        stream.seek(start + stretch.start * event_bytes)
         n_events = stretch.stop - stretch.start
-        held = np.frombuffer(stream.read(n_events * event_bytes), "<f4").reshape(n_events, *shape)
-        ordered = np.empty_like(held)
-        ordered[arrived[stretch] - stretch.start] = held
         stream.seek(start + stretch.start * event_bytes)
-        stream.write(ordered.data)
+        stream.readinto(held[:n_events].data.cast("B"))
+        order = np.empty(n_events, np.int64)
+        order[arrived[stretch] - stretch.start] = np.arange(n_events)
+        _take_rows(held, order, ordered)
+        stream.seek(start + stretch.start * event_bytes)
+        stream.write(ordered[:n_events].data)
+
+
+def _take_rows(
+    rows: NDArray[np.float32], order: NDArray[np.int64], into: NDArray[np.float32]
+) -> None:
+    """Copy rows in an order to the beginning of `into`; twice as fast as by indexing."""
+    # The mode only says that nothing is copied twice: every number is that of a row.
+    np.take(rows, order, axis=0, out=into[: len(order)], mode="clip")

@@ -8,7 +8,7 @@ once use up the rate. No signal takes part in setting them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ MISSING = ("met",)
 JETS = ("jet",)
 # The kind of object that is a trigger's own HT; without it, the jets are summed.
 OWN_HT = "ht"
+# Events that are looked at several times while they stay in the second-level cache.
+_BLOCK_EVENTS = 4096
 _METHOD = "paired bootstrap, small counts widened"
 
 
@@ -52,22 +54,34 @@ def cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, ND
     dict of str to float64 array of shape (n,)
         ``lepton_pt``, ``met`` and ``ht`` [GeV], those whose objects the layout has.
     """
-    pt = layout.values(events, "pt")
-    rows = np.arange(layout.n_objects)
-    leptons, missing, jets = (
-        [row for name in names for row in rows[layout.slots.get(name, slice(0))]]
-        for names in (LEPTONS, MISSING, JETS)
+    pieces = [
+        _cut_values(events[start : start + _BLOCK_EVENTS], layout)
+        for start in range(0, max(len(events), 1), _BLOCK_EVENTS)
+    ]
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, NDArray[np.float64]]:
+    leptons, missing, jets, own_ht = (
+        [layout.values_of(events, name, "pt") for name in names if name in layout.slots]
+        for names in (LEPTONS, MISSING, JETS, (OWN_HT,))
     )
     values = {}
     if leptons:
-        values["lepton_pt"] = pt[:, leptons].max(axis=1).astype(np.float64)
+        values["lepton_pt"] = _largest(leptons)
     if missing:
-        values["met"] = pt[:, missing].max(axis=1).astype(np.float64)
-    if jets:
-        values["ht"] = pt[:, jets].sum(axis=1, dtype=np.float64)
-    if OWN_HT in layout.slots:
-        values["ht"] = pt[:, layout.slots[OWN_HT]].max(axis=1).astype(np.float64)
+        values["met"] = _largest(missing)
+    if own_ht:
+        values["ht"] = _largest(own_ht)
+    elif jets:
+        # Slot by slot, as NumPy adds up what lies in this order.
+        values["ht"] = np.asfortranarray(np.hstack(jets)).sum(axis=1, dtype=np.float64)
     return values
+
+
+def _largest(pt: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Return the largest pT of each event over several kinds of object."""
+    return np.max([one.max(axis=1) for one in pt], axis=0).astype(np.float64)
 
 
 def cut_scores(

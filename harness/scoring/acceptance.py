@@ -8,11 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Accepted, NotMeasured, Physics, TriggerCuts, WorkingPoint
-from harness.challenge import ADC2021_BYTES, Challenge, events_within
+from harness.card.records import (
+    Accepted,
+    Distribution,
+    NotMeasured,
+    Physics,
+    TriggerCuts,
+    WorkingPoint,
+)
+from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_within
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
-from harness.data.observables import distributions, observables_of
+from harness.data.observables import distributions
 from harness.metrics.accepted import compare_with_cuts, cut_values, has_cuts, passing
 from harness.metrics.evaluate import BACKGROUND
 from harness.scoring.evaluation import evaluate_merged, merge_backgrounds
@@ -53,10 +60,44 @@ def summarise_acceptance(
     if not isinstance(point, WorkingPoint):
         why = NotMeasured(not_measured=point.not_measured)
         return Acceptance(accepted=why, cuts=why)
+    every = _read_every(store, mixture, scores)
     return Acceptance(
-        accepted=_accepted(store, mixture, scores, physics, point),
-        cuts=_cuts(store, mixture, physics),
+        accepted=_accepted(store, mixture, scores, physics, point, every),
+        cuts=_cuts(challenge, mixture, physics, every),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Every:
+    """What one reading of all scored events gives.
+
+    Attributes
+    ----------
+    counts : tuple of Distribution
+        Of all observables.
+    cut_values : mapping of process to list of mapping of observable to array
+        What the cuts look at, chunk by chunk; no chunk where there is nothing to compare with.
+    """
+
+    counts: tuple[Distribution, ...]
+    cut_values: Mapping[str, list[dict[str, NDArray[np.float64]]]]
+
+
+def _read_every(
+    store: EventStore, mixture: Mixture, scores: Mapping[str, NDArray[np.float64]]
+) -> _Every:
+    layout = store.challenge.layout
+    is_compared = _why_no_cuts(layout) is None
+    values: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in scores}
+
+    def read(process: str) -> Iterator[Events]:
+        for events in _chunks(store, process, mixture.indices[process]):
+            if is_compared:
+                values[process].append(cut_values(np.asarray(events), layout))
+            yield events
+
+    counts = distributions(layout, {name: read(name) for name in scores})
+    return _Every(counts=counts, cut_values=values)
 
 
 def _accepted(
@@ -65,8 +106,8 @@ def _accepted(
     scores: Mapping[str, NDArray[np.float64]],
     physics: Physics,
     point: WorkingPoint,
+    every: _Every,
 ) -> Accepted:
-    observables = observables_of(store.challenge.layout)
     passed = {
         name: mixture.indices[name][passing(values, point)] for name, values in scores.items()
     }
@@ -74,42 +115,43 @@ def _accepted(
         fpr=point.fpr,
         arithmetic=physics.arithmetic,
         passing=distributions(
-            observables, {name: _chunks(store, name, rows) for name, rows in passed.items()}
+            store.challenge.layout,
+            {name: _chunks(store, name, rows) for name, rows in passed.items()},
         ),
-        every=distributions(
-            observables, {name: _chunks(store, name, mixture.indices[name]) for name in scores}
-        ),
+        every=every.counts,
         composition=_NO_ORIGIN,
     )
 
 
-def _cuts(store: EventStore, mixture: Mixture, physics: Physics) -> TriggerCuts | NotMeasured:
-    if lacking := store.challenge.layout.lacks("pt"):
+def _why_no_cuts(layout: EventLayout) -> NotMeasured | None:
+    if lacking := layout.lacks("pt"):
         return NotMeasured(not_measured=lacking)
-    if not has_cuts(store.challenge.layout):
+    if not has_cuts(layout):
         return NotMeasured(not_measured="the layout has no electron, muon, met or jet")
-    # Cuts are compared by their TPRs alone.
-    challenge = store.challenge.model_copy(update={"merit": None})
+    return None
+
+
+def _cuts(
+    challenge: Challenge, mixture: Mixture, physics: Physics, every: _Every
+) -> TriggerCuts | NotMeasured:
+    if why := _why_no_cuts(challenge.layout):
+        return why
+    # Cuts are compared by their TPRs at the working point alone.
+    only = {"merit": None, "false_positive_rates": (challenge.working_point,)}
+    challenge = challenge.model_copy(update=only)
     hashes = merge_backgrounds(challenge, mixture.hashes)
 
     def measure(cut_scores: dict[str, NDArray[np.float64]]) -> Physics:
         return evaluate_merged(challenge, cut_scores, hashes, physics.arithmetic)
 
-    return compare_with_cuts(
-        physics, _cut_values(challenge, store, mixture), measure, fpr=challenge.working_point
-    )
+    values = _cut_values(challenge, every)
+    return compare_with_cuts(physics, values, measure, fpr=challenge.working_point)
 
 
-def _cut_values(
-    challenge: Challenge, store: EventStore, mixture: Mixture
-) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Compute what the cuts look at, by process and observable."""
+def _cut_values(challenge: Challenge, every: _Every) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Join what the cuts look at, by process and observable."""
     columns: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for process in mixture.processes:
-        parts = [
-            cut_values(np.asarray(events), challenge.layout)
-            for events in _chunks(store, process, mixture.indices[process])
-        ]
+    for process, parts in every.cut_values.items():
         for name in parts[0]:
             columns.setdefault(name, {})[process] = np.concatenate([part[name] for part in parts])
     merged = {name: merge_backgrounds(challenge, column) for name, column in columns.items()}

@@ -116,6 +116,7 @@ class Sizes:
         seconds: float,
         *,
         events_per_s: float,
+        n_signals: int = 4,
         turned_at_once: int = OTHER_BATCH,
         most_turned: int = 40_000,
         other_batch: int = OTHER_BATCH,
@@ -130,9 +131,11 @@ class Sizes:
         True
         >>> Sizes.within(2.0, events_per_s=116_000.0).compared
         8000
+        >>> Sizes.within(2.0, events_per_s=116_000.0, n_signals=1).compared
+        20000
         """
-        # Five comparisons, and three symmetries of four signals with twice as many events each.
-        share = round(seconds * events_per_s / (5 + 3 * 4 * 2))
+        # Five comparisons, and three symmetries of each signal with twice as many events.
+        share = round(seconds * events_per_s / (5 + 3 * n_signals * 2))
         compared = max(5_000, min(cls().compared, share))
         return cls(
             compared=compared,
@@ -222,14 +225,13 @@ def check_integrity(
     """
     sizes = sizes or Sizes()
     again = list(_rescorings(scored, folder, generator, sizes))
-    changed = list(
-        symmetric_variants(
-            scored.mixture, scored.background, generator, sizes.turned, layout=layout
-        )
-    )
-    turned = [
-        _write(folder, one.name, one.events, one.rows, sizes.turned_at_once) for one in changed
-    ]
+    changed, turned = [], []
+    for one in symmetric_variants(
+        scored.mixture, scored.background, generator, sizes.turned, layout=layout
+    ):
+        turned.append(_write(folder, one.name, one.events, one.rows, sizes.turned_at_once))
+        # Its events are in the file.
+        changed.append(replace(one, events=one.events[:0]))
     answers, reason = _score_all(score, again, turned)
     diagnostics = [
         describe_variant(one, scored.mixture, scored.scores, answer, points)

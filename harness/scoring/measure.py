@@ -282,6 +282,7 @@ def _check(
         sizes=Sizes.within(
             _CHECK_SECONDS,
             events_per_s=events_per_s,
+            n_signals=len(challenge.signals),
             turned_at_once=scorer.turned_at_once,
             other_batch=scorer.other_batch,
             most_turned=events_within(_TURNED_BYTES, challenge.layout.shape),
