@@ -88,7 +88,7 @@ def latent_scan() -> list[Setting]:
     """Return the settings without signal among the training."""
     return [
         *(Setting(model="pca", n_latent=d) for d in (2, 4, 6, 10, 16, 32)),
-        *(Setting(model="pca", challenge=INVERSE, n_latent=d) for d in (2, 6, 16, 32)),
+        *(Setting(model="pca", challenge=INVERSE, n_latent=d) for d in (1, 2, 3, 4, 6, 16, 32, 64)),
         *(Setting(model="dense_ae", n_latent=d) for d in (2, 6, 16)),
     ]
 

@@ -46,7 +46,7 @@ def _gains(gains: tuple[MeasuredGain, ...], made: Ranking) -> Table:
         caption=f"Ratios of the figure that is ranked, {made.contest.merit.describe()}, over the "
         "same test events (paired). Which entries are the best is read from the same figures; the "
         f"interval does not count that choice. What is published is {_OTHER_JETS}.",
-        words=frozenset({1, 2, 5}),
+        words=frozenset({1, 2}),
     )
 
 
