@@ -41,8 +41,10 @@ ANOMALY, INVERSE = "jets-anomaly-sample", "jets-inverse-sample"
 MIXED_IN, SEED = "anomaly_top", 90211
 SIGNALS = {ANOMALY: ("anomaly_top", "anomaly_gluino"), INVERSE: ("anomaly_qcd",)}
 TITLES = {"anomaly_top": "tops", "anomaly_gluino": "gluinos", "anomaly_qcd": "QCD (inverse task)"}
+Areas = Mapping["Setting", Mapping[str, Auc]]
 MODELS = {"pca": "PCA", "dense_ae": "dense AE"}
 LATENT = 6
+TICKS = (0, 1, 2, 4, 8, 16, 32, 64)
 SHARES = (0.0, 0.01, 0.03, 0.1)
 
 
@@ -230,19 +232,17 @@ def difference_text(one: Setting, cards: Mapping[Setting, ScoreCard], signal: st
     return f"{found.difference:+.4f} ({span.lower:+.4f} to {span.upper:+.4f})"
 
 
-def draw(
-    cards: Mapping[Setting, ScoreCard], axes: Axes, of: str, label: str, *, factor: float = 1.0
-) -> None:
+def draw(found: Areas, axes: Axes, of: str, label: str, *, factor: float = 1.0) -> None:
     """Draw the AUC of each signal with its interval against an attribute of the settings."""
     from harness.plots.style import colour
 
-    lines = sorted({(one.challenge, one.model) for one in cards})
+    lines = sorted({(one.challenge, one.model) for one in found})
     names = list(TITLES)
     for challenge, model in lines:
-        chosen = [one for one in cards if (one.challenge, one.model) == (challenge, model)]
+        chosen = [one for one in found if (one.challenge, one.model) == (challenge, model)]
         places = factor * np.array([getattr(one, of) for one in chosen], float)
         for name in SIGNALS[challenge]:
-            areas = [physics_of(cards[one]).auc[name] for one in chosen]
+            areas = [found[one][name] for one in chosen]
             values = np.array([area.value for area in areas])
             ends = np.array([(area.interval.lower, area.interval.upper) for area in areas])
             axes.errorbar(
@@ -256,26 +256,34 @@ def draw(
                 linewidth=1.2,
                 label=f"{MODELS[model]}, {TITLES[name]}",
             )
-    axes.axhline(0.5, color="0.7", linewidth=1, zorder=0)
     axes.set(xlabel=label, ylabel="AUC")
-    axes.legend(fontsize="xx-small")
+    axes.legend(fontsize="x-small")
 
 
 def report(folder: Path, images: Path = IMAGES) -> str:
     """Draw the two figures; return the tables in Markdown."""
+    latent, mixed = (read_cards(folder, scan) for scan in (latent_scan(), contamination_scan()))
+    areas = [{one: physics_of(card).auc for one, card in scan.items()} for scan in (latent, mixed)]
+    draw_both(*areas, images)
+    return f"{latent_table(latent)}\n{contamination_table(mixed)}"
+
+
+def draw_both(latent: Areas, mixed: Areas, images: Path) -> None:
+    """Write the figures of the two scans."""
     from harness.plots import save
     from harness.plots.style import new_axes, paper_style
 
-    latent, mixed = (read_cards(folder, scan) for scan in (latent_scan(), contamination_scan()))
     with paper_style({"figure.figsize": (7, 5), "font.size": 14}):
         axes = new_axes()
         draw(latent, axes, "n_latent", "latent values")
-        axes.set_xscale("log", base=2)
+        axes.axhline(0.5, color="0.7", linewidth=1, zorder=0)
+        axes.set_xscale("symlog", base=2, linthresh=1)
+        axes.set_xlim(-0.25, 85)
+        axes.set_xticks(TICKS, [str(n) for n in TICKS])
         save(axes, images / "jets-latent.svg")
         axes = new_axes()
         draw(mixed, axes, "share", "tops among the training [%]", factor=100)
         save(axes, images / "jets-contamination.svg")
-    return f"{latent_table(latent)}\n{contamination_table(mixed)}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
