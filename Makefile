@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUBMISSION ?= submissions/team_x
 SAMPLE ?= build/sample
+STUDY ?= build/jets-study
 
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-torch test-trees test-slow test-baselines check format bench hostile browser
 .PHONY: leaderboard schemas hackathon lock clean sample fuzz links firmware-accuracy baselines
-.PHONY: docs-baselines pictures
+.PHONY: docs-baselines pictures jets-study
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -54,8 +55,9 @@ hostile: $(READY)  ## run the corpus of attacks and print which ones got through
 browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/
 	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
 
-test-baselines: $(READY)  ## score every baseline on the small test challenge, run the longer notebook
-	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py tests/integration/test_notebook.py \
+test-baselines: $(READY)  ## score every baseline on the small test challenge, and jets; the longer notebook
+	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py tests/integration/test_jets_baselines.py \
+	  tests/integration/test_notebook.py \
 	  --numprocesses 2
 
 check: $(READY)  ## check lint, types, layers, workflows and doctests
@@ -104,6 +106,10 @@ pictures: $(READY)  ## regenerate the pictures in docs/images (needs a Chromium)
 
 docs-baselines: $(READY)  ## regenerate docs/baselines.md from the newest cards
 	$(BIN)/python -m tools.baselines_page
+
+jets-study: $(READY)  ## scan latent values and contamination of jets: half an hour; resumes (STUDY=build/jets-study)
+	$(BIN)/python -m tools.jets_study run "$(STUDY)"
+	@$(BIN)/python -m tools.jets_study report "$(STUDY)"
 
 sample: $(READY)  ## regenerate the sample from its recipe: hours; resumes if interrupted (SAMPLE=build/sample)
 	$(BIN)/python -m tools.sample_recipe simulate "$(SAMPLE)" --jobs 2

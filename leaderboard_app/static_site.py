@@ -36,6 +36,7 @@ from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
+from leaderboard_app.views.published import published_tables
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, ranking_model
 from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
@@ -189,6 +190,7 @@ def _write_ranking(
 ) -> Path:
     board = board_of(made[name])
     menu = known_menu(board, snapshot.summaries.get(name))
+    beside = published_tables(made[name])
     headline = headline_of(made[name], board, _leading(writer, made[name], name))
     others = [
         (visible(_title(one)), f"{key}/index.html") for key, one in made.items() if key != name
@@ -203,7 +205,7 @@ def _write_ranking(
         lead=_safe(headline_html(headline)),
         notes=_notes(board),
         closing=[
-            *(_safe(block_html(table)) for table in (*declared_tables(board), *menu)),
+            *(_safe(block_html(table)) for table in (*declared_tables(board), *menu, *beside)),
             *(_safe(note_html(note)) for note in board_notes(board)),
         ],
         others=others,

@@ -12,9 +12,9 @@ costs 32 x 32 = 1,024 BOPs per MAC.
 
 What counts no MAC: additions, comparisons, logic, sorting and counting, activations, tables and
 other functions of one value (sines, logarithms, ...), sums, means and pooling, scaling by a power
-of two (a shift), and the taps of a convolution that fall on its padding. A division by a constant
-counts as the multiplication that it is, a remainder as two (x - c floor(x / c)); by a value neither
-has a rule.
+of two (a shift), and the taps of a convolution that fall on its padding. A division counts as the
+multiplication by the reciprocal, which is a function of one value; a remainder by a constant as two
+products (x - c floor(x / c)); by a value it has no rule.
 
 References
 ----------
@@ -271,16 +271,23 @@ def _multiply(node: Node, operands: Sequence[Widths]) -> Products | None:
 
 
 def _divide(node: Node, operands: Sequence[Widths]) -> Products | None:
-    """Divide a value by a constant; there is no rule for the division by a value."""
+    """Multiply by the reciprocal: a constant, or a function of one value that is 32 bits wide."""
     constants = _constants(node)
     dividend = node.arguments.args[0] if node.arguments.args else None
-    if len(operands) != 1 or not constants or dividend is not node.input_tensors[0]:
+    is_first = dividend is node.input_tensors[0]
+    if len(operands) == 2 and is_first:
+        reciprocal = np.full_like(operands[1], FLOAT_BITS)
+        return _sum_products(np.multiply, *np.broadcast_arrays(operands[0], reciprocal))
+    if len(operands) != 1 or not constants:
         return None
-    return _by_constant(_widened(node, operands[0]), constants[0])
+    widths = _widened(node, operands[0])
+    return _by_constant(widths if is_first else np.full_like(widths, FLOAT_BITS), constants[0])
 
 
 def _remainder(node: Node, operands: Sequence[Widths]) -> Products | None:
-    """Divide by a constant, and multiply the whole part by it."""
+    """Divide by a constant, and multiply the whole part by it; by a value there is no rule."""
+    if len(operands) != 1 or node.arguments.args[:1] != (node.input_tensors[0],):
+        return None
     divided = _divide(node, operands)
     return None if divided is None else divided + divided
 

@@ -22,6 +22,7 @@ from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
+from leaderboard_app.views.published import published_tables
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
 
 
@@ -36,7 +37,8 @@ def show() -> None:
     if challenge is None:
         page.watch(shown, snapshot)
         return
-    contest = shown.ranking(snapshot, challenge).contest
+    made = shown.ranking(snapshot, challenge)
+    contest = made.contest
     with right:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
@@ -75,6 +77,8 @@ def show() -> None:
         st.html(table_html(apart))
     for known in known_menu(board, snapshot.summaries.get(challenge)):
         st.html(table_html(known))
+    for beside in published_tables(made):
+        st.html(table_html(beside))
     st.html("".join(note_html(note) for note in board_notes(board)))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)

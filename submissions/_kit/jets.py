@@ -18,7 +18,7 @@ INVERSE = "jets-inverse-sample"
 
 Jets = NDArray[np.float32]
 
-run = partial(kit.run, n_events=100_000)
+run = partial(kit.run, n_events=100_000, may_mix=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +39,15 @@ class Labelled:
 
 
 def background(settings: kit.Settings) -> kit.Background:
-    """Read the jets without labels: at most ``settings.n_events`` to train on."""
+    """Read the jets without labels, with the signals that the command line mixes in."""
+    plain = pure(settings)
+    return kit.Background(
+        training=contaminated(plain.training, settings), validation=plain.validation
+    )
+
+
+def pure(settings: kit.Settings) -> kit.Background:
+    """Read the jets of the background: at most ``settings.n_events`` to train on."""
     where = {"manifest": settings.manifest}
     return kit.Background(
         training=np.asarray(training_events(settings.challenge, **where)[: settings.n_events]),
@@ -47,11 +55,24 @@ def background(settings: kit.Settings) -> kit.Background:
     )
 
 
+def contaminated(training: Jets, settings: kit.Settings) -> Jets:
+    """Mix the first jets of a file of signals in, so that they are `settings.share` of all."""
+    n_mixed = round(len(training) * settings.share / (1.0 - settings.share))
+    if not n_mixed:
+        return training
+    if settings.mixed_in is None:
+        raise SystemExit("--share needs --mixed-in: a file of `harness simulate jets`")
+    signals = read_simulated(settings.mixed_in, training.shape[1])
+    if len(signals) < n_mixed:
+        raise SystemExit(f"{settings.mixed_in} has {len(signals):,} jets, {n_mixed:,} are needed")
+    return mixed(training, signals[:n_mixed], settings.seed)[0]
+
+
 def labelled(settings: kit.Settings) -> Labelled:
     """Read the training parts of background and signals, at most ``settings.n_events`` of each."""
     where = {"manifest": settings.manifest}
     signals = load_manifest(settings.manifest).challenge(settings.challenge).signals
-    plain = background(settings)
+    plain = pure(settings)
     of_signals = [
         tuple(
             np.asarray(part(settings.challenge, signal=name, **where)[: settings.n_events])
@@ -74,17 +95,23 @@ def labelled_of(folder: Path, names: tuple[str, ...], settings: kit.Settings) ->
         It holds ``NAME.h5`` of each name, as `harness simulate jets` wrote them; every tenth jet
         is kept for validation.
     """
-    import h5py
-
-    plain, parts = background(settings), []
-    for name in names:
-        with h5py.File(folder / f"{name}.h5") as file:
-            parts.append(dense(file["Particles"], plain.training.shape[1]))
-    signals = np.concatenate(parts)
+    plain = pure(settings)
+    n_constituents = plain.training.shape[1]
+    signals = np.concatenate(
+        [read_simulated(folder / f"{name}.h5", n_constituents) for name in names]
+    )
     is_held = np.arange(len(signals)) % 10 == 0
     jets, labels = mixed(plain.training, signals[~is_held], settings.seed)
     held, held_labels = mixed(plain.validation, signals[is_held], settings.seed)
     return Labelled(jets=jets, labels=labels, validation=held, validation_labels=held_labels)
+
+
+def read_simulated(path: Path, n_constituents: int) -> Jets:
+    """Read a file of `harness simulate jets`."""
+    import h5py
+
+    with h5py.File(path) as file:
+        return dense(file["Particles"], n_constituents)
 
 
 def dense(group: object, n_constituents: int) -> Jets:

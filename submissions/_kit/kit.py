@@ -50,6 +50,10 @@ class Settings:
         Of everything that is drawn.
     output : Path
         The file of weights to write.
+    mixed_in : Path or None
+        A file of signal events to mix into the training part, without labels.
+    share : float
+        Of them among all that is trained on.
     """
 
     challenge: str
@@ -58,6 +62,8 @@ class Settings:
     n_epochs: int
     seed: int
     output: Path
+    mixed_in: Path | None = None
+    share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +83,15 @@ def run(
     n_epochs: int = 6,
     seed: int = 57,
     challenge: str = "sample",
+    may_mix: bool = False,
 ) -> None:
-    """Read the command line, prepare TensorFlow, train, say how long it took."""
+    """Read the command line, prepare TensorFlow, train, say how long it took.
+
+    Parameters
+    ----------
+    may_mix : bool
+        The training can read signals among its background: a study of contamination.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--challenge", default=challenge)
     parser.add_argument("--manifest", type=Path, help="a manifest that holds the challenge")
@@ -86,14 +99,19 @@ def run(
     parser.add_argument("--epochs", type=int, default=n_epochs)
     parser.add_argument("--seed", type=int, default=seed)
     parser.add_argument("--output", type=Path, default=output, help="the file of weights to write")
-    told = parser.parse_args()
+    if may_mix:
+        parser.add_argument("--mixed-in", type=Path, help="signal events to mix into the training")
+        parser.add_argument("--share", type=float, default=0.0, help="of them in what it trains on")
+    stated = parser.parse_args()
     settings = Settings(
-        challenge=told.challenge,
-        manifest=told.manifest,
-        n_events=told.events,
-        n_epochs=told.epochs,
-        seed=told.seed,
-        output=told.output,
+        challenge=stated.challenge,
+        manifest=stated.manifest,
+        n_events=stated.events,
+        n_epochs=stated.epochs,
+        seed=stated.seed,
+        output=stated.output,
+        mixed_in=getattr(stated, "mixed_in", None),
+        share=getattr(stated, "share", 0.0),
     )
     prepare(settings.seed)
     wall, cpu = time.monotonic(), time.process_time()

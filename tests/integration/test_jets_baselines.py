@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -189,3 +192,22 @@ def test_labelled_jets_to_train_on_are_no_test_jets(monkeypatch: pytest.MonkeyPa
         for jet in np.asarray(store.select(process, "test")[:])
     }
     assert not tested & {jet.tobytes() for jet in (*given.jets, *given.validation)}
+
+
+def test_a_share_of_signals_is_mixed_into_the_training_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(SUBMISSIONS / "_kit"))
+    kit, kit_jets = (importlib.import_module(name) for name in ("kit", "jets"))
+    monkeypatch.setattr(kit_jets, "read_simulated", lambda *_: np.ones((30, 200, 3), np.float32))
+    settings = partial(kit.Settings, manifest=None, n_epochs=1, seed=1, output=tmp_path / "none")
+    mixed = settings(challenge=ANOMALY, n_events=180, mixed_in=tmp_path / "x.h5", share=0.1)
+
+    given = kit_jets.background(mixed)
+    are_signals = (given.training == 1).all(axis=(1, 2))
+    assert (len(given.training), are_signals.sum()) == (200, 20)
+    assert not (given.validation == 1).all(axis=(1, 2)).any()
+    with pytest.raises(SystemExit, match="has 30 jets, 90 are needed"):
+        kit_jets.background(replace(mixed, share=1 / 3))
+    with pytest.raises(SystemExit, match="needs --mixed-in"):
+        kit_jets.background(replace(mixed, mixed_in=None))

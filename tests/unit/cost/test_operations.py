@@ -262,15 +262,30 @@ def test_squares_by_any_spelling():
 
 
 @pytest.mark.parametrize(
+    ("function", "bits"),
+    [
+        # Six bits of the dividend by the 32 of the reciprocal; its sum over the values is one.
+        (lambda x: x / keras.ops.sum(x, axis=-1, keepdims=True), 6 * 32),
+        (lambda x: 3.0 / x, 32 * 32),
+        (lambda x: 1.0 / x, 0),
+    ],
+    ids=["share", "constant over a value", "reciprocal"],
+)
+def test_a_division_is_a_product_with_the_reciprocal(function, bits):
+    inputs, close = network((8,))
+    counted = count_operations(close(function(Quantizer(fixed(6))(inputs))))
+    assert (counted.macs, counted.bops) == (8 if bits else 0, 8 * bits)
+
+
+@pytest.mark.parametrize(
     "function",
     [
-        lambda x: 1.0 / (x + 1.0),
-        lambda x: x / (x + 1.0),
+        lambda x: keras.ops.mod(x, x + 1.0),
         lambda x: x**3,
         keras.ops.softmax,
         lambda x: keras.ops.var(x, axis=-1),
     ],
-    ids=["reciprocal", "ratio", "cube", "softmax", "variance"],
+    ids=["remainder", "cube", "softmax", "variance"],
 )
 def test_what_has_no_rule_is_not_measured(function):
     inputs, close = network((8,))
