@@ -113,9 +113,7 @@ def make_events(
     found: list[SparseEvents] = []
     n_generated = n_accepted = 0
     while n_accepted < n_events:
-        hard, n_made = source.hard(_BATCH, rng)
-        may_pass = _hard_sum(hard, n_made) > _LEAST_HT_GEV
-        seen, total = cross(source.collider, hard.of_events(may_pass), int(may_pass.sum()), rng)
+        seen, total, n_made = see_batch(source, rng)
         passes = total > MIN_HT_GEV
         n_generated += n_made
         n_accepted += int(passes.sum())
@@ -131,6 +129,14 @@ def make_events(
         n_generated=n_generated, n_accepted=n_accepted, n_pixels=int(images.bounds[-1])
     )
     return images.part(0, n_events), made
+
+
+def see_batch(source: Source, rng: np.random.Generator) -> tuple[Seen, Column, int]:
+    """Generate a batch; return what is seen of events that may pass, their H_T, and its size."""
+    hard, n_made = source.hard(_BATCH, rng)
+    may_pass = _hard_sum(hard, n_made) > _LEAST_HT_GEV
+    seen, total = cross(source.collider, hard.of_events(may_pass), int(may_pass.sum()), rng)
+    return seen, total, n_made
 
 
 def cross(
