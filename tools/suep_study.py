@@ -4,8 +4,9 @@ python -m tools.suep_study PROCESS VARIANT [--events N] [--seed S]
 
 PROCESS is one of `harness simulate suep`; VARIANT is `here`, or `study`: a scalar as wide as a
 Higgs boson of its mass is in the Standard Model, and QCD that is made flatter and has no weights.
-Printed is the share of events that pass, with three sums H_T: the one here; one with the median
-energy of each event subtracted, as Delphes does it; the same for jets of radius 0.5, |eta| < 3.
+Printed are the share of events that pass, for three sums H_T, and the spread of the mass. The sums:
+the one here; one with the median energy of each event subtracted, as Delphes does it; the latter
+for jets of radius 0.5 within |eta| < 3.
 
 References
 ----------
@@ -26,13 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.metrics.intervals import clopper_pearson
+from harness.simulate.generator import make_generator
 from harness.simulate.jets import cluster
 from harness.simulate.level1.crossings import open_library
+from harness.simulate.level1.datasets import PYTHIA_SETTINGS
 from harness.simulate.particles import Column, Particles, join
 from harness.simulate.response import JET_RADIUS
-from harness.simulate.suep.events import Source, see_batch
+from harness.simulate.suep.events import Source, scalars_of, see_batch
 from harness.simulate.suep.images import HT_JET_GEV, MAX_ABS_ETA, Seen
 from harness.simulate.suep.processes import BY_NAME, MIN_HT_GEV, QCD, SCALAR, SuepProcess, find
+from harness.simulate.suep.shower import invariant_masses
 from tools.pages import table
 from tools.suep_sample import N_LIBRARY
 
@@ -99,13 +103,25 @@ def count_passing(process: SuepProcess, n_events: int, seed: int) -> tuple[Mappi
         sums: dict[str, NDArray[np.float64]] = {
             "as here": total,
             "median subtracted": median_sum(seen, JET_RADIUS, MAX_ABS_ETA),
-            "median subtracted, jets of 0.5, |eta| < 3": median_sum(
+            "median subtracted, jets of 0.5 up to 3 in eta": median_sum(
                 seen, STUDY_RADIUS, STUDY_ABS_ETA
             ),
         }
         passing.update({name: int((one > MIN_HT_GEV).sum()) for name, one in sums.items()})
         n_made += n_batch
     return passing, n_made
+
+
+def mass_text(process: SuepProcess, n_events: int, seed: int) -> str:
+    """Say how the masses of `n_events` scalars are spread, in one line; empty for QCD."""
+    if process.mass_gev is None:
+        return ""
+    generator = make_generator(process.process, seed, PYTHIA_SETTINGS)
+    found = invariant_masses(scalars_of(generator.next_array(n_events)))
+    low, middle, high = np.quantile(found, (0.05, 0.5, 0.95))
+    return (
+        f"mass of {len(found)} scalars: median {middle:.0f} GeV, 90 % from {low:.0f} to {high:.0f}"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,15 +132,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
-    passing, n_made = count_passing(
-        process_of(given.process, given.variant), given.events, given.seed
-    )
+    process = process_of(given.process, given.variant)
+    passing, n_made = count_passing(process, given.events, given.seed)
     rows = []
     for name, count in passing.items():
         limits = clopper_pearson(count, n_made)
         share = f"{count / n_made:.1%} ({limits.lower:.1%} to {limits.upper:.1%})"
         rows.append((name, f"{count:,} of {n_made:,}", share))
     print(table(("H_T", "events", "efficiency, 95 %"), rows))
+    print(mass_text(process, given.events, given.seed))
     return 0
 
 
