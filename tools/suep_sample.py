@@ -159,6 +159,12 @@ def efficiencies() -> str:
     return table(("process", "events", "efficiency, 95 %", "published", "pixels filled"), rows)
 
 
+def slice_plan(n_library: int = SLICE_LIBRARY) -> SuepPlan:
+    """Return the plan of the slice: a few events of some processes."""
+    made = make_suep_plan(SLICE_EVENTS, seed=SEED, only=SLICE_PROCESSES, n_library=n_library)
+    return made.model_copy(update={"n_events": dict.fromkeys(SLICE_PROCESSES, SLICE_EVENTS)})
+
+
 def make_slice(n_library: int = SLICE_LIBRARY) -> dict[str, list[list[float]]]:
     """Make the first events of some processes, with a library of `n_library` soft events.
 
@@ -168,17 +174,20 @@ def make_slice(n_library: int = SLICE_LIBRARY) -> dict[str, list[list[float]]]:
         For each event the number of filled pixels and the energy [GeV] of each channel.
     """
     library = open_library(n_library)
-    made = make_suep_plan(SLICE_EVENTS, seed=SEED, only=SLICE_PROCESSES, n_library=n_library)
-    made = made.model_copy(update={"n_events": dict.fromkeys(SLICE_PROCESSES, SLICE_EVENTS)})
+    made = slice_plan(n_library)
     found = {}
     for chunk in made.chunks():
         seed, rng = chunk.seeds(made.seed)
         source = Source.of(find(chunk.process), seed, library)
         images, _ = make_events(source, chunk.n_events, rng)
-        dense = images[:].astype(np.float64)
-        both = np.concatenate([(dense > 0).sum(axis=(1, 2)), dense.sum(axis=(1, 2))], axis=1)
-        found[chunk.process] = both.tolist()
+        found[chunk.process] = summed_up(images).tolist()
     return found
+
+
+def summed_up(images: Events) -> NDArray[np.float64]:
+    """Return the number of filled pixels and the energy [GeV] of each channel, shape (n, 6)."""
+    dense = images[:].astype(np.float64)
+    return np.concatenate([(dense > 0).sum(axis=(1, 2)), dense.sum(axis=(1, 2))], axis=1)
 
 
 def main() -> None:

@@ -57,7 +57,10 @@ def fit_autoencoder(
     learning_rate: float = 1e-3,
     patience: int = 3,
 ) -> keras.callbacks.History:
-    """Train on images of the training part until those of the validation part get no better."""
+    """Train on images of the training part until those of the validation part get no better.
+
+    The best weights so far are written after each epoch, so a training may be interrupted.
+    """
     where = {"manifest": settings.manifest}
     training = training_events(settings.challenge, **where)
     validation = validation_events(settings.challenge, **where)
@@ -65,11 +68,14 @@ def fit_autoencoder(
     stop = keras.callbacks.EarlyStopping(
         monitor="val_loss", patience=patience, restore_best_weights=True
     )
+    keep = keras.callbacks.ModelCheckpoint(
+        settings.output, monitor="val_loss", save_best_only=True, save_weights_only=True
+    )
     return model.fit(
         Batches(training, settings.n_events, batch_size, settings.seed),
         validation_data=Batches(validation, settings.n_events, batch_size, settings.seed),
         epochs=settings.n_epochs,
-        callbacks=[stop],
+        callbacks=[stop, keep],
         verbose=2,
     )
 

@@ -28,15 +28,19 @@ def autoencoder() -> keras.Model:
     x = inputs
     for filters, strides in zip(SIZE["filters"], STRIDES, strict=True):
         x = layers.Conv2D(filters, 3, strides=strides, padding="same")(x)
-        x = _activation()(layers.BatchNormalization()(x))
+        x = _activation()(_normalised(x))
     widths = [*SIZE["filters"][-2::-1], SHAPE[-1]]
     for filters, strides in zip(widths, STRIDES[::-1], strict=True):
         x = layers.Conv2DTranspose(filters, 3, strides=strides, padding="same")(x)
-        x = layers.BatchNormalization()(x)
+        x = _normalised(x)
         # The pages show the output of the layer of this name.
         is_last = filters == SHAPE[-1]
         x = layers.ReLU(name="reconstruction")(x) if is_last else _activation()(x)
     return keras.Model(inputs, x, name="autoencoder")
+
+
+def _normalised(x: keras.KerasTensor) -> keras.KerasTensor:
+    return layers.BatchNormalization(momentum=SIZE["momentum"])(x)
 
 
 def _activation() -> keras.Layer:

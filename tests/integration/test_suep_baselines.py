@@ -19,6 +19,7 @@ from harness.data.manifest import load_manifest
 from harness.submission import network as networks
 from harness.submission.contract import check_network
 from harness.submission.validate import read_submission
+from tools import suep_page
 from tools.baselines import SUBMISSIONS, WITHOUT_WEIGHTS, trained_teams
 from tools.pages import ROOT
 from tools.suep_sample import MAX_BYTES, OUT
@@ -130,8 +131,14 @@ def test_a_card_is_that_of_the_folder_and_says_what_an_event_costs(team: str) ->
     assert card.submission.digest == read_submission(SUBMISSIONS / team).digest
     assert isinstance(card.processor, ProcessorUse)
     assert card.processor.wall_ms is not None
-    assert card.float_physics.merit.kind == "mistag_at_tpr"
-    assert card.reconstruction is None
+    assert card.float_physics.merit.merit.kind == "mistag_at_tpr"
+    assert (card.reconstruction is not None) == team.startswith("suep_conv")
+
+
+def test_the_page_has_the_figures_of_its_cards() -> None:
+    page = suep_page.PAGE.read_text(encoding="utf-8")
+    linked = suep_page.cards_of(page)
+    assert suep_page.page_of(page, linked) == page
 
 
 def test_the_networks_keep_the_contract() -> None:

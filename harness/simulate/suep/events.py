@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from pydantic import Field
@@ -28,7 +28,7 @@ from harness.simulate.suep.images import (
     without_tracks,
 )
 from harness.simulate.suep.processes import MIN_HT_GEV, PILEUP_MEAN, SCALAR, SuepProcess
-from harness.simulate.suep.shower import shower
+from harness.simulate.suep.shower import Momenta, shower
 from harness.submission.events import SparseEvents, joined
 
 # Width of the luminous region along the beam, and how near to the vertex a track must begin [mm].
@@ -91,13 +91,17 @@ class Source:
         batch = read_batch(array, self.generator, rng)
         parts = [batch.particles, batch.leptons]
         if self.has_scalar:
-            record = array["prt"]
-            scalar = record[(record["id"] == SCALAR) & (record["status"] > 0)]
-            momenta = np.stack([flat(scalar["p"][name]) for name in ("px", "py", "pz", "e")], -1)
-            parts.append(shower(momenta, rng))
+            parts.append(shower(scalars_of(array), rng))
         particles = join(parts)
         is_kept = (particles.pt > MIN_PT_GEV) & (np.abs(particles.eta) < GENERATED_ABS_ETA)
         return particles.where(is_kept), len(array)
+
+
+def scalars_of(array: Any) -> Momenta:  # noqa: ANN401 - an awkward array
+    """Return px, py, pz, E of the scalars of a batch of Pythia [GeV], shape (n, 4)."""
+    record = array["prt"]
+    scalar = record[(record["id"] == SCALAR) & (record["status"] > 0)]
+    return np.stack([flat(scalar["p"][name]) for name in ("px", "py", "pz", "e")], -1)
 
 
 def make_events(
@@ -113,9 +117,7 @@ def make_events(
     found: list[SparseEvents] = []
     n_generated = n_accepted = 0
     while n_accepted < n_events:
-        hard, n_made = source.hard(_BATCH, rng)
-        may_pass = _hard_sum(hard, n_made) > _LEAST_HT_GEV
-        seen, total = cross(source.collider, hard.of_events(may_pass), int(may_pass.sum()), rng)
+        seen, total, n_made = see_batch(source, rng)
         passes = total > MIN_HT_GEV
         n_generated += n_made
         n_accepted += int(passes.sum())
@@ -131,6 +133,14 @@ def make_events(
         n_generated=n_generated, n_accepted=n_accepted, n_pixels=int(images.bounds[-1])
     )
     return images.part(0, n_events), made
+
+
+def see_batch(source: Source, rng: np.random.Generator) -> tuple[Seen, Column, int]:
+    """Generate a batch; return what is seen of events that may pass, their H_T, and its size."""
+    hard, n_made = source.hard(_BATCH, rng)
+    may_pass = _hard_sum(hard, n_made) > _LEAST_HT_GEV
+    seen, total = cross(source.collider, hard.of_events(may_pass), int(may_pass.sum()), rng)
+    return seen, total, n_made
 
 
 def cross(

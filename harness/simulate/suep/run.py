@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 
 from harness.data.hdf5_writer import write_events
-from harness.errors import DataError, UsageError
-from harness.files import (
-    Progress,
-    check_new,
-    check_space,
-    make_folder,
-    no_progress,
-    read_json,
-    replacing,
-    replacing_folder,
-    write_json,
-)
-from harness.simulate.generator import import_pythia
+from harness.errors import DataError
+from harness.files import Progress, no_progress, read_json, replacing, write_json
+from harness.simulate.folder_run import FolderRun, run_to_folder
 from harness.simulate.level1.crossings import open_library
 from harness.simulate.pileup import SoftEvents
 from harness.simulate.plan import Chunk
-from harness.simulate.pool import completed, open_workers
-from harness.simulate.run import claim
 from harness.simulate.suep.events import Source, SuepYield, make_events
 from harness.simulate.suep.images import LAYOUT
 from harness.simulate.suep.manifest import MANIFEST_NAME, is_a_challenge, manifest_text
@@ -57,39 +43,27 @@ def simulate_suep(
     EnvironmentFaultError
         There is too little room, or the extra `simulate` is missing.
     """
-    if n_jobs < 1:
-        raise UsageError(f"the number of jobs is {n_jobs}", expected="at least one")
-    import_pythia()
-    out = out.expanduser().absolute()
-    check_new(out)
-    parts = out.with_name(f"{out.name}.parts")
-    make_folder(parts)
-    check_space(parts, sum(plan.n_events.values()) * _BYTES_PER_EVENT)
-    claim(plan, parts)
-    with open_workers(n_jobs, parts) as workers:
-        progress("soft events", 0, plan.n_library, "events")
-        workers.submit(open_library, plan.n_library).result()
-        _make_chunks(plan, parts, workers, progress)
-    made = {name: _yield_of(plan, parts, name) for name in plan.n_events}
-    with replacing_folder(out) as folder:
-        for name, found in made.items():
-            _write(plan, parts, folder, name, found)
+    made: dict[str, SuepYield] = {}
+
+    def write(parts: Path, folder: Path) -> None:
+        for name in plan.n_events:
+            made[name] = _yield_of(plan, parts, name)
+            _write(plan, parts, folder, name, made[name])
         if is_a_challenge(plan):
             (folder / MANIFEST_NAME).write_text(manifest_text(plan, folder), encoding="utf-8")
-    shutil.rmtree(parts)
+
+    run = FolderRun(
+        plan=plan,
+        name="simulate suep",
+        chunks=plan.chunks(),
+        n_library=plan.n_library,
+        bytes_per_event=_BYTES_PER_EVENT,
+        make=partial(make_chunk, plan),
+        is_there=is_there,
+        write=write,
+    )
+    run_to_folder(run, out, n_jobs=n_jobs, progress=progress)
     return made
-
-
-def _make_chunks(
-    plan: SuepPlan, parts: Path, workers: ProcessPoolExecutor, progress: Progress
-) -> None:
-    missing = [chunk for chunk in plan.chunks() if _report(parts, chunk) is None]
-    n_events = sum(plan.n_events.values())
-    done = n_events - sum(chunk.n_events for chunk in missing)
-    progress("simulate suep", done, n_events, "events")
-    for made in completed(workers, [partial(make_chunk, plan, chunk, parts) for chunk in missing]):
-        done += made
-        progress("simulate suep", done, n_events, "events")
 
 
 def make_chunk(plan: SuepPlan, chunk: Chunk, parts: Path) -> int:
@@ -106,6 +80,11 @@ def make_chunk(plan: SuepPlan, chunk: Chunk, parts: Path) -> int:
 @cache
 def _library(n_events: int) -> SoftEvents:
     return open_library(n_events)
+
+
+def is_there(parts: Path, chunk: Chunk) -> bool:
+    """Whether a chunk is made."""
+    return _report(parts, chunk) is not None
 
 
 def _report(parts: Path, chunk: Chunk) -> SuepYield | None:

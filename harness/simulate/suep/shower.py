@@ -45,7 +45,7 @@ def shower(scalars: Momenta, rng: np.random.Generator) -> Particles:
     Particles
         In the order of the scalars; electrons, muons and charged pions.
     """
-    event, mesons = _mesons(_masses(scalars), rng)
+    event, mesons = _mesons(invariant_masses(scalars), rng)
     mesons = boost(mesons, scalars[event])
     photons, parents = _decay(mesons, np.full(len(mesons), DARK_PHOTON_GEV), rng)
     pair = rng.choice(len(PAIRS), len(photons), p=[share for _, _, share in PAIRS])
@@ -62,7 +62,8 @@ def shower(scalars: Momenta, rng: np.random.Generator) -> Particles:
     )
 
 
-def _masses(momenta: Momenta) -> Column:
+def invariant_masses(momenta: Momenta) -> Column:
+    """Return the mass of each momentum [GeV]."""
     squared: Column = momenta[:, 3] ** 2 - (momenta[:, :3] ** 2).sum(axis=1)
     return np.sqrt(squared)
 
@@ -124,7 +125,7 @@ def _decay(
     parents: Momenta, masses: Column, rng: np.random.Generator
 ) -> tuple[Momenta, NDArray[np.int64]]:
     """Decay each parent to two particles of one mass; return them, and whose each is."""
-    half = _masses(parents) / 2
+    half = invariant_masses(parents) / 2
     size = np.sqrt(np.maximum(half**2 - masses**2, 0.0))
     momentum = size[:, None] * directions(len(parents), rng)
     both = np.stack([momentum, -momentum], axis=1).reshape(-1, 3)
@@ -134,7 +135,7 @@ def _decay(
 
 def boost(momenta: Momenta, frames: Momenta) -> Momenta:
     """Bring momenta from the rest frames of `frames` to the frame in which these are given."""
-    mass = _masses(frames)
+    mass = invariant_masses(frames)
     along = (momenta[:, :3] * frames[:, :3]).sum(axis=1)
     energy = (momenta[:, 3] * frames[:, 3] + along) / mass
     factor = (momenta[:, 3] + energy) / (frames[:, 3] + mass)
