@@ -172,7 +172,8 @@ class StructureCheck:
                 for each in others:
                     is_padded |= each
                 self._count("n_padding", is_padded > is_filled)
-        has_gap = (is_filled[:, 1:] > is_filled[:, :-1]) & neighbours
+        has_gap = is_filled[:, 1:] > is_filled[:, :-1]
+        has_gap &= neighbours
         if self.layout.kind == "constituents" and has_gap.any():
             self._refuse_gap(has_gap)
         self._count("n_gaps", has_gap)
