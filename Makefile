@@ -55,7 +55,7 @@ browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artif
 	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
 
 test-baselines: $(READY)  ## score every baseline on the small test challenge, run the longer notebook
-	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py tests/integration/test_notebook.py \
+	$(BIN)/pytest -q -m slow tests/integration/test_*baselines.py tests/integration/test_notebook.py \
 	  --numprocesses 2
 
 check: $(READY)  ## check lint, types, layers, workflows and doctests

@@ -26,6 +26,8 @@ def leading_jets_mass(events: Array) -> Array:
     return found
 
 
+# Kinds whose jets fastjet finds.
+CLUSTERED = frozenset({"leading_jets"})
 # Kinds of mass that are made from the events: from pT [GeV], eta and phi [rad], shape (n, m, 3),
 # to masses [GeV], shape (n,). A line for each.
 MASSES: Mapping[str, Callable[[Array], Array]] = {

@@ -142,7 +142,7 @@ class StructureCheck:
         if isinstance(events, SparseEvents):
             self._add_sparse(events)
             return
-        used = self._used(events)
+        used = self._used(events) if len(events) else events
         for some in chunks(len(used), events_within(_BLOCK_BYTES, used.shape[1:])):
             self._add_block(used[some], None if classes is None else classes[some])
 
