@@ -61,6 +61,8 @@ def import_fastjet(what: str) -> Any:  # noqa: ANN401 - a module
     require_fastjet(what)
     import fastjet
 
+    # Its banner would stand before the results on standard output, which may be JSON.
+    fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)  # noqa: SLF001
     return fastjet
 
 
