@@ -16,8 +16,8 @@ Indices = NDArray[np.int64]
 # What of `harness.jets` needs fastjet.
 NEED_FASTJET = frozenset(
     {
-        "cluster", "dijet_features", "leading_jets", "subjettiness", "subjettiness_basis",
-        "substructure",
+        "cluster", "dijet_features", "leading_jets", "leading_momenta", "subjettiness",
+        "subjettiness_basis", "substructure",
     }
 )  # fmt: skip
 Algorithm = Literal["antikt", "kt", "cambridge"]
