@@ -55,9 +55,8 @@ hostile: $(READY)  ## run the corpus of attacks and print which ones got through
 browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/
 	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
 
-test-baselines: $(READY)  ## score every baseline on the small test challenge, and jets; the longer notebook
-	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py tests/integration/test_jets_baselines.py \
-	  tests/integration/test_notebook.py \
+test-baselines: $(READY)  ## score every baseline on the small test challenge, run the longer notebook
+	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py tests/integration/test_notebook.py \
 	  --numprocesses 2
 
 check: $(READY)  ## check lint, types, layers, workflows and doctests

@@ -42,7 +42,7 @@ import keras
 
 def network():
     keras.utils.set_random_seed(1)
-    jets = keras.Input((200, 3))
+    jets = keras.Input((N_CONSTITUENTS, 3))
     x = keras.layers.Dense(64, activation="relu")(jets)
     x = keras.layers.Dense(64, activation="relu")(x)
     x = keras.layers.GlobalAveragePooling1D()(x)
@@ -67,20 +67,22 @@ def main() -> int:
     n_jets = N_QUICK if options.quick else N_JETS
     with tempfile.TemporaryDirectory(prefix="jets-") as name:
         folder = Path(name)
-        run = scored(folder, n_jets)
+        run = scored(folder, n_jets, CHALLENGE)
         small, large = (in_child(into_cache, folder, count) for count in (n_jets // 10, n_jets))
     return publish(report(n_jets, run, small, large, quick=options.quick), options)
 
 
-def scored(folder: Path, n_jets: int) -> Scoring:
-    """Score the network."""
+def scored(folder: Path, n_events: int, name: str) -> Scoring:
+    """Score the network on repeated events of an embedded challenge of constituents."""
+    sample = open_store(load_manifest().challenge(name))
+    n_constituents = str(sample.challenge.layout.n_objects)
     submission = folder / "deep_set"
     submission.mkdir()
-    (submission / "model.py").write_text(_MODEL, "utf-8")
+    model = _MODEL.replace("N_CONSTITUENTS", n_constituents)
+    (submission / "model.py").write_text(model, "utf-8")
     (submission / "submission.yaml").write_text(_DECLARATION, "utf-8")
-    sample = open_store(load_manifest().challenge(CHALLENGE))
-    challenge = tile(sample, n_jets, folder / "cache")
-    return score(challenge, n_jets, folder, submission=submission)
+    challenge = tile(sample, n_events, folder / "cache")
+    return score(challenge, n_events, folder, submission=submission)
 
 
 def into_cache(folder: Path, n_jets: int) -> tuple[float, float]:

@@ -32,6 +32,8 @@ from harness.errors import EnvironmentFaultError, HarnessError, attempt
 from leaderboard_app.blocks import Block, Note, Picture, Section
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
+from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
+from leaderboard_app.views.answers import answer_sections
 from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.headline import headline_html
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 ASSETS = Path(__file__).parent / "assets"
+ANSWERS = "answers.html"
 POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
     "img-src 'self' data: file:; base-uri 'none'; form-action 'none'"
@@ -115,7 +118,9 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
     pages = []
     for name in made:
         pages += _write_challenge(writer, snapshot, made, name)
-    pages.append(_write_ranking(writer, snapshot, made, snapshot.by_front[0], Path("index.html")))
+    front = snapshot.by_front[0]
+    pages.append(_write_ranking(writer, snapshot, made, front, Path("index.html")))
+    pages.append(_write_answers(writer, snapshot, board_of(made[front])))
     _write_assets(writer)
     _write(folder / "schema.json", json.dumps(json_schema(), indent=1))
     return pages
@@ -172,6 +177,7 @@ def _page(writer: _Writer, template: str, place: Path, board: Board, **content: 
     ]
     if board.challenge in writer.described:
         nav.append(("Data", f"{board.challenge}/data.html"))
+    nav.append((ANSWERS_TITLE, ANSWERS))
     text = writer.templates.get_template(template).render(
         policy=POLICY,
         root=root,
@@ -312,6 +318,23 @@ def _write_data(writer: _Writer, board: Board, summary: DataSummary) -> Path:
         beside=None,
         data=_in_script(packed(shared_columns(data))),
         scripts=["assets/specs.js", "assets/site.js"],
+    )
+
+
+def _write_answers(writer: _Writer, snapshot: Snapshot, front: Board) -> Path:
+    """Write the page of the black boxes of all challenges, of which some may have no card."""
+    return _page(
+        writer,
+        "entry.html",
+        Path(ANSWERS),
+        front,
+        title=ANSWERS_TITLE,
+        heading=ANSWERS_TITLE,
+        by="",
+        sections=[_section(writer, one, []) for one in answer_sections(snapshot.answers)],
+        beside=None,
+        data="",
+        scripts=[],
     )
 
 

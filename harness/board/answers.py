@@ -11,12 +11,19 @@ from pathlib import Path
 
 from pydantic import Field
 
+from harness.board.formats import DASH
+from harness.card.files import MAX_CARD_BYTES
 from harness.card.records import Count, Digest
 from harness.challenge import Name, Positive, Utc, Value
-from harness.files import read_json
+from harness.errors import DataError
+from harness.files import load_json, read_bounded, read_json
 
 OPENED_FOLDER = "opened"
 _SUFFIX = ".json"
+ANSWER_HEADER = (
+    "team", "new physics", "mass [GeV]", "true mass", "pull", "score", "events or cross-section",
+    "true number", "pull", "score",
+)  # fmt: skip
 
 
 class Measured(Value):
@@ -140,4 +147,65 @@ def read_opened(results: Path, challenge: str) -> tuple[OpenedBox, ...]:
     """
     folder = results / challenge / OPENED_FOLDER
     paths = sorted(folder.glob(f"*{_SUFFIX}")) if folder.is_dir() else []
-    return tuple(sorted((read_json(path, OpenedBox) for path in paths), key=lambda one: one.opened))
+    return by_opening([read_json(path, OpenedBox) for path in paths])
+
+
+def by_opening(boxes: Sequence[OpenedBox]) -> tuple[OpenedBox, ...]:
+    """Order boxes by the time of their opening."""
+    return tuple(sorted(boxes, key=lambda one: one.opened))
+
+
+def read_box(path: Path) -> OpenedBox | None:
+    """Read a file of a board if it is a box; None for a card, of a team of the folder's name.
+
+    Raises
+    ------
+    DataError
+        It is broken, or of another challenge than its folder says.
+    """
+    content = load_json(
+        read_bounded(path, MAX_CARD_BYTES), source=str(path), max_bytes=MAX_CARD_BYTES
+    )
+    if not isinstance(content, dict) or "box_name" not in content:
+        return None
+    box = read_json(path, OpenedBox, max_bytes=MAX_CARD_BYTES)
+    if box.challenge != path.parent.parent.name:
+        raise DataError(
+            f"says it is a box of {box.challenge} but lies in {path.parent.parent.name}",
+            where=str(path),
+        )
+    return box
+
+
+def contents_text(opened: OpenedBox) -> str:
+    """Say what was in a box."""
+    return (
+        "; ".join(
+            f"{one.n_events:,} events of {one.title}"
+            + ("" if one.mass_gev is None else f" ({one.mass_gev:,g} GeV)")
+            for one in opened.signals
+        )
+        or "no signal"
+    )
+
+
+def remarks_of(opened: OpenedBox) -> tuple[str, ...]:
+    """Say why figures that teams claimed are not compared."""
+    return tuple(f"{one.team}: {remark}" for one in opened.claims for remark in one.remarks)
+
+
+def answer_row(claim: ScoredClaim) -> tuple[str, ...]:
+    """Return the cells of one answer, under `ANSWER_HEADER`."""
+    said = "yes" if claim.new_physics else "no"
+    number = _figure_cells(claim.n_events)
+    if claim.cross_section_fb is not None:
+        number = _figure_cells(claim.cross_section_fb, unit=" fb")
+    verdict = f"{said}, {'right' if claim.is_right else 'wrong'}"
+    return (claim.team, verdict, *_figure_cells(claim.mass_gev), *number)
+
+
+def _figure_cells(figure: ClaimedFigure | None, *, unit: str = "") -> tuple[str, ...]:
+    if figure is None:
+        return (DASH, DASH, DASH, DASH)
+    claimed = f"{figure.claimed.value:,g} ± {figure.claimed.uncertainty:,g}{unit}"
+    return claimed, f"{figure.true:,g}{unit}", f"{figure.pull:+.2f}", f"{figure.log_score:.2f}"

@@ -64,6 +64,7 @@ class Boards:
                 summaries=shown.summaries,
                 decisions={**shown.decisions, **decided},
                 unreadable=(*shown.unreadable, *opened.unreadable),
+                answers={**shown.answers, **opened.answers},
                 final=frozenset(opened.entries),
                 default=self._default,
             )

@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
+from harness.board.answers import OPENED_FOLDER, OpenedBox, by_opening, read_box
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
 from harness.board.public import public_part
@@ -49,6 +51,8 @@ class Snapshot:
         What the events of a challenge are.
     decisions : mapping of challenge to Decisions or DataError
         What the organiser decided, or why it cannot be read.
+    answers : mapping of challenge to tuple of OpenedBox
+        Black boxes that were opened, with all answers to them, by the time of their opening.
     final : frozenset of challenge
         Those that were opened: their boards are final.
     default : str or None
@@ -60,6 +64,7 @@ class Snapshot:
     summaries: Mapping[str, DataSummary] = field(default_factory=dict)
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
+    answers: Mapping[str, tuple[OpenedBox, ...]] = field(default_factory=dict)
     final: frozenset[str] = frozenset()
     default: str | None = None
 
@@ -87,6 +92,9 @@ class Snapshot:
         return found
 
 
+Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Unreadable
+
+
 @dataclass(frozen=True, slots=True)
 class _Stamp:
     """A file changed if any of these did; `ctime` tells of a replaced file of equal size."""
@@ -102,7 +110,7 @@ class _Known:
 
     stamps: Mapping[Path, _Stamp] = field(default_factory=dict)
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
-    found: Mapping[Path, ScoreCard | DataSummary | Unreadable] = field(default_factory=dict)
+    found: Mapping[Path, Found] = field(default_factory=dict)
 
     def revealed(self, challenge: str) -> frozenset[str]:
         """Names of the hidden signals that were opened; none where the decisions are broken."""
@@ -116,7 +124,8 @@ class CardIndex:
     Parameters
     ----------
     results : Path
-        Holds ``<challenge>/<team>/<card>.json`` and ``<challenge>/summary.json``; may be missing.
+        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json`` and answers to black
+        boxes, ``<challenge>/opened/<box>.json``; may be missing.
     is_private : bool
         Keep the figures of hidden signals; without it they are dropped as a card is read.
     """
@@ -145,7 +154,7 @@ class CardIndex:
         now = _Known(
             stamps=stamps, decisions={path.parent.name: _read_decisions(path) for path in decided}
         )
-        found: dict[Path, ScoreCard | DataSummary | Unreadable] = {}
+        found: dict[Path, Found] = {}
         for path, stamp in stamps.items():
             challenge = path.relative_to(self._results).parts[0]
             revealed = now.revealed(challenge)
@@ -159,9 +168,7 @@ class CardIndex:
     def _is_decisions(self, path: Path) -> bool:
         return path.name == FILE_NAME and path.parent.parent == self._results
 
-    def _read(
-        self, path: Path, stamp: _Stamp, revealed: frozenset[str]
-    ) -> ScoreCard | DataSummary | Unreadable:
+    def _read(self, path: Path, stamp: _Stamp, revealed: frozenset[str]) -> Found:
         name = path.relative_to(self._results).as_posix()
         if path.is_symlink():
             return Unreadable(name=name, reason="is a link, not a file")
@@ -170,6 +177,8 @@ class CardIndex:
         try:
             if path.parent.parent == self._results:
                 return _read_summary(path)
+            if path.parent.name == OPENED_FOLDER and (box := read_box(path)) is not None:
+                return box
             return light_part(self._read_card(path, revealed))
         except DataError as error:
             reason = _newer_schema(path) or error.problems[0].what
@@ -190,6 +199,7 @@ class CardIndex:
     def _gather(self, version: int) -> Snapshot:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
+        boxes: dict[str, list[OpenedBox]] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
             name = f"{challenge}/{FILE_NAME}"
@@ -203,6 +213,8 @@ class CardIndex:
                 unreadable.append(found)
             elif isinstance(found, DataSummary):
                 summaries[found.challenge] = found
+            elif isinstance(found, OpenedBox):
+                boxes.setdefault(found.challenge, []).append(found)
             else:
                 key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"
                 entries.setdefault(found.challenge.name, []).append(Entry(key=key, card=found))
@@ -212,6 +224,7 @@ class CardIndex:
             summaries=summaries,
             decisions=self._known.decisions,
             unreadable=tuple(unreadable),
+            answers={name: by_opening(some) for name, some in boxes.items()},
         )
 
     def whole(self, challenge: str, entry: Entry) -> Entry:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import EventLayout, MassObservable
-from harness.jets import invariant_mass, jet_mass, jet_momentum, leading_jets
+from harness.jets import invariant_mass, jet_mass, leading_momenta
 from harness.jets.momenta import pieces
 
 Array = NDArray[np.float64]
@@ -19,13 +19,14 @@ def leading_jets_mass(events: Array) -> Array:
     """Return the mass of the two leading anti-kT jets of radius 1.0 together; NaN without two."""
     found = np.full(len(events), np.nan)
     for piece in pieces(events, _AT_A_TIME):
-        first, second = leading_jets(np.asarray(events[piece], np.float64))
-        momenta = jet_momentum(first) + jet_momentum(second)
-        has_both = second[:, 0, 0] > 0
-        found[piece][has_both] = invariant_mass(momenta[has_both])
+        first, second = leading_momenta(np.asarray(events[piece], np.float64))
+        has_both = second[:, 0] > 0
+        found[piece][has_both] = invariant_mass((first + second)[has_both])
     return found
 
 
+# Kinds whose jets fastjet finds.
+CLUSTERED = frozenset({"leading_jets"})
 # Kinds of mass that are made from the events: from pT [GeV], eta and phi [rad], shape (n, m, 3),
 # to masses [GeV], shape (n,). A line for each.
 MASSES: Mapping[str, Callable[[Array], Array]] = {

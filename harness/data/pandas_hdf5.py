@@ -240,7 +240,8 @@ def _names_of_axis(file: h5py.File, name: str) -> tuple[str, ...] | None:
     if found is None or found.ndim != 1 or found.dtype.kind not in "iuS" or found.size > 2**20:
         return None
     _check_filters(found, Path(file.filename))
-    return tuple(_text(one) if found.dtype.kind == "S" else str(one) for one in found[()])
+    names = found[()].tolist()
+    return tuple(_text(one) if isinstance(one, bytes) else str(one) for one in names)
 
 
 def _names_in_axes(pickled: object) -> tuple[str, ...] | None:

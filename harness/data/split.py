@@ -25,13 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.challenge import ADC2021_BYTES, Part, Split, events_within, mix64
-from harness.submission.events import Events, SparseEvents
+from harness.submission.events import Events, SparseEvents, used_values
 
 # The domain of the key's expansion; a change of the construction needs another name.
 _DOMAIN = b"harness event hash 1\x00"
 _MASK = 2**64 - 1
 # 2,048 events of ADC2021, which are 464 kB with their padding: stays in the second-level cache.
 _BLOCK_BYTES = 2048 * ADC2021_BYTES
+# Larger events are looked at for zeros at their end.
+_MANY_VALUES = 256
 # Entries of sparse events that are hashed at a time; and the most events, which may all be empty.
 _SPARSE_BLOCK = 2**18
 _SPARSE_EVENTS = 2**16
@@ -100,10 +102,13 @@ def event_hashes(
     if isinstance(events, SparseEvents):
         return _hash_sparse(events, constants)
     hashes = np.empty(n_events, np.uint64)
-    step = block_events or events_within(_BLOCK_BYTES, events.shape[1:])
+    used = events.reshape(n_events, n_values)
+    if n_values > _MANY_VALUES and n_events:
+        used = used[:, : max(1, used_values(used))]
+    step = block_events or events_within(_BLOCK_BYTES, used.shape[1:])
     for start in range(0, n_events, step):
-        block = np.asarray(events[start : start + step])
-        hashes[start : start + len(block)] = _hash_block(_words(block, n_values), constants)
+        block = np.asarray(used[start : start + step])
+        hashes[start : start + len(block)] = _hash_block(block, constants)
     return hashes
 
 
@@ -135,10 +140,11 @@ def _below(hashes: NDArray[np.uint64], boundary: int) -> NDArray[np.bool_]:
     return hashes < np.uint64(boundary)
 
 
-def _words(block: NDArray[np.float32], n_values: int) -> NDArray[np.uint64]:
+def _words(block: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Bring a block of events to 64-bit words, shape (n_words, n_events)."""
+    n_values = block.shape[1]
     padded = np.zeros((len(block), n_values + n_values % 2), "<f4")
-    padded[:, :n_values] = block.reshape(len(block), n_values)
+    padded[:, :n_values] = block
     return np.ascontiguousarray(padded.view("<u8").T, dtype=np.uint64)
 
 
@@ -148,7 +154,7 @@ def _hash_sparse(events: SparseEvents, constants: HashConstants) -> NDArray[np.u
     Words that are zero are the same in every event, so that their part of the sum is as well.
     """
     n_words = len(constants.offsets)
-    of_zero = _mix_words(np.zeros(n_words, np.uint64), constants, slice(None))
+    of_zero = _mixed_zeros(constants)
     empty = np.uint64((int(np.add.reduce(of_zero)) + constants.seed) & _MASK)
     totals = np.full(len(events), empty, np.uint64)
     for chunk in entry_chunks(events.bounds, _SPARSE_BLOCK):
@@ -170,6 +176,11 @@ def _hash_sparse(events: SparseEvents, constants: HashConstants) -> NDArray[np.u
     return mix64(totals)
 
 
+def _mixed_zeros(constants: HashConstants) -> NDArray[np.uint64]:
+    """Return what each word adds to the sum where it is zero."""
+    return _mix_words(np.zeros_like(constants.offsets), constants, slice(None))
+
+
 def _mix_words(
     words: NDArray[np.uint64], constants: HashConstants, where: slice | NDArray[np.int64]
 ) -> NDArray[np.uint64]:
@@ -181,15 +192,19 @@ def _mix_words(
     return words
 
 
-def _hash_block(words: NDArray[np.uint64], constants: HashConstants) -> NDArray[np.uint64]:
+def _hash_block(block: NDArray[np.float32], constants: HashConstants) -> NDArray[np.uint64]:
+    """Hash a few events, of which all values behind those of `block` are zero."""
+    words = _words(block)
+    n_words = len(words)
     shifted = np.empty_like(words)
-    words += constants.offsets[:, None]
+    words += constants.offsets[:n_words, None]
     for shift, multipliers in ((32, constants.first), (29, constants.second)):
         np.right_shift(words, np.uint64(shift), out=shifted)
         words ^= shifted
-        words *= multipliers[:, None]
+        words *= multipliers[:n_words, None]
     total = np.add.reduce(words, axis=0, dtype=np.uint64)
-    total += np.uint64(constants.seed)
+    others = int(np.add.reduce(_mixed_zeros(constants)[n_words:]))
+    total += np.uint64((others + constants.seed) & _MASK)
     return mix64(total)
 
 

@@ -21,7 +21,7 @@ from harness.challenge import (
 from harness.data.hdf5 import slot_classes
 from harness.data.split import chunks
 from harness.errors import DataError
-from harness.submission.events import Events, SparseEvents
+from harness.submission.events import Events, SparseEvents, used_values
 
 # float32(pi) is 9e-8 above pi; a file rounded to three decimals may hold 3.142.
 PHI_TOLERANCE = 1e-3
@@ -97,11 +97,13 @@ class StructureCheck:
     source: str
     layout: EventLayout
     _counts: Counter[str] = field(default_factory=Counter)
-    _extremes: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("pt", "eta", "phi"), 0.0)
-    )
-    _filled: NDArray[np.int64] | None = None
+    # Of angles in steps.
+    _max_phi: float = 0.0
     _n_events: int = 0
+    # The least and the largest value of each feature of a slot; events that fill it.
+    _low: NDArray[np.float32] = field(init=False)
+    _high: NDArray[np.float32] = field(init=False)
+    _filled: NDArray[np.int64] = field(init=False)
     # Which slots are followed by one of the same kind of object.
     _neighbours: NDArray[np.bool_] = field(init=False)
     # Where angles are in steps, and in which.
@@ -111,6 +113,9 @@ class StructureCheck:
 
     def __post_init__(self) -> None:
         """Ask the layout what is the same for all events."""
+        shape = () if self.layout.is_sparse else self.layout.shape
+        self._low, self._high = (np.zeros(shape, np.float32) for _ in range(2))
+        self._filled = np.zeros(shape[:1], np.int64)
         self._neighbours = np.diff(slot_classes(self.layout)) == 0
         self._angles = list(self.layout.scaled("phi"))
         self._largest = np.full(self.layout.n_objects, np.float32(np.pi + PHI_TOLERANCE))
@@ -137,19 +142,20 @@ class StructureCheck:
         if isinstance(events, SparseEvents):
             self._add_sparse(events)
             return
-        ends = [
-            self._add_block(events[some], None if classes is None else classes[some])
-            for some in chunks(len(events), events_within(_BLOCK_BYTES, events.shape[1:]))
-        ]
-        if ends:
-            low, high = (np.stack(each) for each in zip(*ends, strict=True))
-            self._widen(low.min(axis=0), high.max(axis=0))
+        used = self._used(events) if len(events) else events
+        for some in chunks(len(used), events_within(_BLOCK_BYTES, used.shape[1:])):
+            self._add_block(used[some], None if classes is None else classes[some])
 
-    def _add_block(
-        self, given: NDArray[np.float32], classes: NDArray[np.floating] | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Check a few events; return the least and the largest value of each feature of a slot."""
-        shape = given.shape
+    def _used(self, events: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Leave out slots of constituents that are empty in all of some events, at the end."""
+        if self.layout.kind != "constituents":
+            return events
+        n_used = -(-used_values(events) // events.shape[-1])
+        return events[:, : max(n_used, 1)]
+
+    def _add_block(self, given: NDArray[np.float32], classes: NDArray[np.floating] | None) -> None:
+        """Check a few events, without slots at the end that none of them fills."""
+        shape, neighbours = given.shape, self._neighbours[: given.shape[1] - 1]
         # The same events with each feature of each slot in one piece: all that follows is several
         # times faster than on rows of three numbers.
         pieces = np.ascontiguousarray(given.reshape(len(given), -1).T)
@@ -160,13 +166,14 @@ class StructureCheck:
         is_filled = self.layout.is_filled(events)
         if (pt := columns.get("pt")) is not None:
             if self.layout.kind == "objects":
-                self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & self._neighbours)
+                self._count("n_unsorted", (pt[:, 1:] > pt[:, :-1]) & neighbours)
             others = (each != 0 for name, each in columns.items() if name != "pt")
             if (is_padded := next(others, None)) is not None:
                 for each in others:
                     is_padded |= each
                 self._count("n_padding", is_padded > is_filled)
-        has_gap = (is_filled[:, 1:] > is_filled[:, :-1]) & self._neighbours
+        has_gap = is_filled[:, 1:] > is_filled[:, :-1]
+        has_gap &= neighbours
         if self.layout.kind == "constituents" and has_gap.any():
             self._refuse_gap(has_gap)
         self._count("n_gaps", has_gap)
@@ -175,14 +182,20 @@ class StructureCheck:
         if "phi" in columns:
             column = self.layout.features.index("phi")
             largest = np.maximum(-low[:, column], high[:, column])
-            if (largest > self._largest).any():
-                is_out = np.abs(columns["phi"]) > self._largest
+            limit = self._largest[: shape[1]]
+            if (largest > limit).any():
+                is_out = np.abs(columns["phi"]) > limit
                 self._count("n_phi_out_of_range", is_out)
             self._widen_turn(columns["phi"])
         filled = np.add.reduce(is_filled.view(np.uint8), axis=0, dtype=np.int64)
-        self._filled = filled if self._filled is None else self._filled + filled
+        self._filled[: len(filled)] += filled
+        is_first = self._n_events == 0
+        for kept, end, widen in ((self._low, low, np.minimum), (self._high, high, np.maximum)):
+            some = kept[: len(end)]
+            some[:] = end if is_first else widen(some, end)
+            # Slots that were left out are zero.
+            kept[len(end) :] = widen(kept[len(end) :], 0.0)
         self._n_events += len(events)
-        return low, high
 
     def _refuse_bad(
         self,
@@ -201,14 +214,15 @@ class StructureCheck:
         """Find the largest angle in steps: it grows to half a turn, and falls from there."""
         for slots, units in self._angles:
             half = np.float32(units.turn / 2)
-            if self._extremes["phi"] < float(half * units.step):
+            if self._max_phi < float(half * units.step):
                 off = np.abs(np.abs(phi[:, slots]) - half).min()
-                self._extremes["phi"] = max(self._extremes["phi"], float((half - off) * units.step))
+                self._max_phi = max(self._max_phi, float((half - off) * units.step))
 
-    def _widen(self, low: NDArray[np.float32], high: NDArray[np.float32]) -> None:
+    def _find_extremes(self) -> dict[str, float]:
         """Find the largest magnitude of each feature, in its unit, in the ends of its ranges."""
-        names = self.layout.features
-        for name in set(self._extremes) & set(names):
+        names, low, high = self.layout.features, self._low, self._high
+        extremes = {"pt": 0.0, "eta": 0.0, "phi": self._max_phi}
+        for name in set(extremes) & set(names):
             if name == "phi":
                 values = np.maximum(*(np.abs(end[:, names.index(name)]) for end in (low, high)))
                 for slots, _ in self._angles:
@@ -219,7 +233,8 @@ class StructureCheck:
                 if name != "pt" and "pt" in names:
                     ends[..., names.index("pt")] = high[:, names.index("pt")]
                 values = np.abs(self.layout.values(ends, name))
-            self._extremes[name] = max(self._extremes[name], float(values.max()))
+            extremes[name] = max(extremes[name], float(values.max()))
+        return extremes
 
     def _add_sparse(self, events: SparseEvents) -> None:
         """Check the pixels that are not zero; their order was checked when they were read."""
@@ -252,14 +267,15 @@ class StructureCheck:
 
     def report(self) -> StructureReport:
         """Return what was seen so far."""
-        filled = () if self._filled is None else self._filled.tolist()
+        is_dense = self._n_events and not self.layout.is_sparse
+        extremes = self._find_extremes() if is_dense else dict.fromkeys(("pt", "eta", "phi"), 0.0)
         return StructureReport(
             n_events=self._n_events,
             **{name: self._counts[name] for name in _REMARKS},
-            max_pt=self._extremes["pt"],
-            max_abs_eta=self._extremes["eta"],
-            max_abs_phi=self._extremes["phi"],
-            n_filled=tuple(filled),
+            max_pt=extremes["pt"],
+            max_abs_eta=extremes["eta"],
+            max_abs_phi=extremes["phi"],
+            n_filled=tuple(self._filled.tolist()) if is_dense else (),
         )
 
     def _count(self, name: str, is_odd: NDArray[np.bool_]) -> None:

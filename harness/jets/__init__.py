@@ -14,6 +14,7 @@ from harness.jets.dijets import (
     dijet_mass,
     dijet_observables,
     leading_jets,
+    leading_momenta,
 )
 from harness.jets.images import jet_images
 from harness.jets.momenta import (
@@ -50,6 +51,7 @@ __all__ = [
     "jet_mass",
     "jet_momentum",
     "leading_jets",
+    "leading_momenta",
     "n_constituents",
     "subjettiness",
     "subjettiness_basis",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,13 @@ from harness.errors import EnvironmentFaultError, install_extra
 from harness.jets.momenta import Array
 
 Indices = NDArray[np.int64]
+# What of `harness.jets` needs fastjet.
+NEED_FASTJET = frozenset(
+    {
+        "cluster", "dijet_features", "leading_jets", "leading_momenta", "subjettiness",
+        "subjettiness_basis", "substructure",
+    }
+)  # fmt: skip
 Algorithm = Literal["antikt", "kt", "cambridge"]
 
 
@@ -50,14 +58,28 @@ def import_fastjet(what: str) -> Any:  # noqa: ANN401 - a module
     EnvironmentFaultError
         One of them is not installed.
     """
-    try:
-        import awkward  # noqa: F401
-        import fastjet
-    except ImportError as error:
-        raise EnvironmentFaultError(
-            f"{what} needs {error.name}, which is not installed", fix=install_extra("simulate")
-        ) from error
+    require_fastjet(what)
+    import fastjet
+
+    # Its banner would stand before the results on standard output, which may be JSON.
+    fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)  # noqa: SLF001
     return fastjet
+
+
+def require_fastjet(what: str) -> None:
+    """Make sure that fastjet and awkward are installed, which `what` needs; import neither.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        One of them is not installed.
+    """
+    missing = [name for name in ("fastjet", "awkward") if find_spec(name) is None]
+    if missing:
+        raise EnvironmentFaultError(
+            f"{what} needs {' and '.join(missing)}, which this Python does not have",
+            fix=install_extra("simulate"),
+        )
 
 
 def cluster(
@@ -93,9 +115,9 @@ def cluster(
     ----------
     M. Cacciari, G. P. Salam, G. Soyez, anti-kT, arXiv:0802.1189; FastJet, arXiv:1111.6097.
     """
+    fastjet = import_fastjet("clustering")
     import awkward as ak
 
-    fastjet = import_fastjet("clustering")
     definition = fastjet.JetDefinition(getattr(fastjet, f"{algorithm}_algorithm"), radius)
     sequence = fastjet.ClusterSequence(awkward_momenta(pt, eta, phi, counts), definition)
     found = sequence.inclusive_jets(min_pt=min_pt_gev)

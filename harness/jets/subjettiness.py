@@ -48,9 +48,9 @@ def subjettiness(
     ----------
     J. Thaler, K. Van Tilburg, arXiv:1011.2268 and arXiv:1108.2701.
     """
+    fastjet = import_fastjet("N-subjettiness")
     import awkward as ak
 
-    fastjet = import_fastjet("N-subjettiness")
     definition = fastjet.JetDefinition(fastjet.kt_algorithm, radius)
     found = np.zeros((len(jets), len(n_axes)))
     for piece in pieces(jets):

@@ -57,6 +57,7 @@ from harness.scoring.measure import (
     score_mixture,
     secret_generator,
 )
+from harness.scoring.needs import require_jets
 from harness.scoring.processor import measure_processor
 from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.reconstruction import measure_reconstruction
@@ -147,6 +148,7 @@ def score(
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))
+    require_jets(submission, rules, root)
     root.mkdir(parents=True, exist_ok=True)
     extent = "quick" if is_quick else "firmware" if has_firmware else "no-firmware"
     kind = f"{rules.name} {submission.spec.division} {extent}"

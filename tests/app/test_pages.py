@@ -15,6 +15,7 @@ from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
 from leaderboard_app.views.stress import stress_section
 from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
+from tests.boxes import make_opened, write_opened
 from tests.cards import (
     make_board,
     make_card,
@@ -24,7 +25,7 @@ from tests.cards import (
     write_board,
 )
 
-PAGES = ("ranking", "trade_off", "submission", "compare", "data", "take_part")
+PAGES = ("ranking", "trade_off", "submission", "compare", "data", "answers", "take_part")
 
 
 @pytest.fixture
@@ -338,6 +339,22 @@ def test_the_data_page_shows_what_is_in_the_summary(open_page, tmp_path):
     assert "2,180,000" in text
     assert "Occupancy" in text
     assert tell(app, "Event").options[0].startswith("Background, event 1")
+
+
+def test_answers_to_a_box_are_shown_after_its_opening_and_not_before(open_page, tmp_path):
+    write_board([make_card("other")], tmp_path)
+    assert "No black box was opened yet" in open_page(tmp_path, "answers").info[0].value
+    write_opened(tmp_path, make_opened(method=HOSTILE_TEXT))
+    app = open_page(tmp_path, "answers")
+    assert not app.exception
+    assert not app.info
+    text = html(app)
+    assert "834 events of X to YY (3,500 GeV)" in text
+    first, second = re.findall("<tr><th>.*?(?=<tr>|</table>)", text)[-2:]
+    for cell in ("a_team", "yes, right", "3,600 ± 50", "3,500", "+2.00", "9 ± 1 fb", "8.34 fb"):
+        assert cell in first
+    assert "no, wrong" in second
+    assert "<script>window" not in text
 
 
 def test_the_guide_stands_alone(open_page, results):

@@ -19,6 +19,7 @@ from harness.errors import EnvironmentFaultError
 from leaderboard_app import packing, static_site
 from leaderboard_app.static_site import export_site
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
+from tests.boxes import make_opened, write_opened
 from tests.cards import make_board, make_card, make_challenge, write_board
 
 
@@ -45,6 +46,22 @@ def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, resu
     assert {"index.html", "sample/index.html", "sample/trade-off.html"} <= names
     assert {f"sample/entries/{team}.html" for team in teams} <= names
     assert "adc2021/entries/solo.html" in names
+
+
+def test_the_site_shows_answers_to_boxes_once_they_are_opened(site, tmp_path):
+    before = (site / "answers.html").read_text()
+    assert "No black box was opened yet" in before
+    assert '<a href="../answers.html">Black boxes</a>' in (site / "sample/index.html").read_text()
+    results = tmp_path / "results"
+    write_board([make_card("other")], results)
+    write_opened(results, make_opened(method=HOSTILE_TEXT))
+    export_site(Boards(results), tmp_path / "site")
+    page = tmp_path / "site" / "answers.html"
+    html5lib.HTMLParser(strict=True).parse(page.read_bytes())
+    text = page.read_text()
+    assert "834 events of X to YY" in text
+    assert "a_team" in text
+    assert "<script>window" not in text
 
 
 def test_every_page_is_valid_html(site):

@@ -12,6 +12,7 @@ from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import MAX_CARD_BYTES
 from harness.card.records import Artefact
+from tests.boxes import make_opened, write_opened
 from tests.cards import make_board, make_card, make_firmware, make_summary, write_board
 from tests.effort import processor_s
 
@@ -192,6 +193,21 @@ def test_the_summary_of_a_challenge_is_read_and_checked(tmp_path):
     (other / "summary.json").write_text(make_summary().model_dump_json())
     (unreadable,) = CardIndex(tmp_path).refresh().unreadable
     assert "says it is of sample but lies in other" in unreadable.reason
+
+
+def test_answers_to_a_box_are_read_and_are_no_card(tmp_path):
+    path = write_opened(tmp_path, make_opened())
+    write_board([make_card("opened")], tmp_path)
+    index = CardIndex(tmp_path)
+    found = index.refresh()
+    assert found.answers == {"sample": (make_opened(),)}
+    assert [entry.card.submission.team for entry in found.entries["sample"]] == ["opened"]
+    assert not found.unreadable
+    elsewhere = tmp_path / "another" / "opened"
+    elsewhere.mkdir(parents=True)
+    path.rename(elsewhere / path.name)
+    (refused,) = index.refresh().unreadable
+    assert "says it is a box of sample but lies in another" in refused.reason
 
 
 def test_artefacts_are_those_that_lie_there_and_that_the_card_names(tmp_path):

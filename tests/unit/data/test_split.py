@@ -102,6 +102,14 @@ class TestHash:
         event_hashes(events, "key")
         assert np.array_equal(events, before)
 
+    @pytest.mark.parametrize("n_values", [300, 301])
+    def test_zeros_at_the_end_count_whether_others_share_them_or_not(self, n_values: int) -> None:
+        events = np.zeros((3, n_values), np.float32)
+        events[0, :7], events[1, :] = ramp(n_values)[0, :7], ramp(n_values)[0]
+        hashes = event_hashes(events, "key").tolist()
+        assert hashes == [slow_hash(one.tolist(), "key") for one in events]
+        assert [event_hashes(one[None], "key")[0] for one in events] == hashes
+
     def test_no_events_give_no_hashes(self) -> None:
         assert event_hashes(make_events(0), "key").shape == (0,)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.challenge import ConstituentLayout
 from harness.data.structure import StructureCheck, StructureReport
 from harness.errors import DataError
 from tests.events import LAYOUT, make_events, with_classes
@@ -38,6 +39,23 @@ class TestSound:
         events = np.zeros((2, 19, 3), np.float32)
         events[:, [0, 1, 5, 9], 0] = [1.0, 2.0, 3.0, 4.0]
         assert check(events).remarks == ()
+
+    def test_constituents_are_the_same_whatever_they_are_read_with(self) -> None:
+        layout = ConstituentLayout(n_constituents=9)
+        events = np.zeros((3, 9, 3), np.float32)
+        for event, n_filled in zip(events, (2, 8, 1), strict=True):
+            event[:n_filled] = np.arange(3 * n_filled, 0, -1).reshape(n_filled, 3) - 9.0
+            event[:n_filled, 0] = np.arange(n_filled, 0, -1)
+        events[2, 4, 1] = 0.5  # An angle in an empty slot.
+        whole, single = (StructureCheck(source="x", layout=layout) for _ in range(2))
+        whole.add(events)
+        for event in (*events, events[:0]):
+            single.add(event.reshape(-1, 9, 3))
+        assert whole.report() == single.report()
+        report = whole.report()
+        assert report.n_filled == (3, 2, 1, 1, 1, 1, 1, 1, 0)
+        assert (report.n_padding, report.max_pt) == (1, 8.0)
+        assert report.max_abs_eta == np.abs(events[..., 1]).max()
 
 
 class TestOdd:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -17,6 +19,9 @@ from harness.jets import (
     jet_axis,
     jet_images,
     jet_mass,
+    jet_momentum,
+    leading_jets,
+    leading_momenta,
     n_constituents,
     subjettiness,
     subjettiness_basis,
@@ -204,3 +209,24 @@ def test_the_basis_of_six_bodies_is_that_of_the_reference():
     np.testing.assert_allclose(found[:, :2], np.c_[jet_mass(jets), jet_axis(jets)[:, 0]])
     np.testing.assert_allclose(found[:, 2:6], subjettiness(jets, (1, 2, 3, 4), beta=0.5))
     np.testing.assert_allclose(found[:, 11:], subjettiness(jets, (1, 2, 3, 4, 5), beta=2.0))
+
+
+def test_momenta_of_the_leading_jets_are_those_of_their_constituents() -> None:
+    pytest.importorskip("fastjet")
+    generator = np.random.default_rng(3)
+    events = np.zeros((40, 30, 3))
+    events[..., 0] = generator.exponential(40.0, (40, 30))
+    events[..., 1] = generator.normal(0, 1.5, (40, 30))
+    events[..., 2] = generator.uniform(-np.pi, np.pi, (40, 30))
+    events[0, 1:] = 0.0  # One jet alone.
+    for momenta, jet in zip(leading_momenta(events), leading_jets(events), strict=True):
+        np.testing.assert_allclose(momenta, jet_momentum(jet), rtol=1e-10, atol=1e-8)
+    assert not leading_momenta(events)[1][0].any()
+
+
+def test_nothing_is_printed_by_what_finds_jets() -> None:
+    pytest.importorskip("fastjet")
+    code = "import numpy as np; from harness.jets import leading_momenta as find; "
+    code += "find(np.full((1, 2, 3), 100.0) * [1.0, 0.001, 0.001])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout
