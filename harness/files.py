@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import metadata
+from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO, Protocol, TypeVar, cast
 
@@ -359,7 +360,7 @@ def replacing(path: Path, *, is_kept: bool = True, fix: str = _FIX) -> Iterator[
 
 
 @contextmanager
-def writing(path: Path, *, is_kept: bool = True, fix: str = _FIX) -> Iterator[BinaryIO]:
+def writing(path: Path, *, is_kept: bool = True, fix: str = _FIX) -> Iterator[BufferedRandom]:
     """Open the file that `replacing` moves to `path`, for writing and reading."""
     with replacing(path, is_kept=is_kept, fix=fix) as part, part.open("w+b") as stream:
         yield stream

@@ -263,8 +263,10 @@ def draw(found: Areas, axes: Axes, of: str, label: str, *, factor: float = 1.0) 
 def report(folder: Path, images: Path = IMAGES) -> str:
     """Draw the two figures; return the tables in Markdown."""
     latent, mixed = (read_cards(folder, scan) for scan in (latent_scan(), contamination_scan()))
-    areas = [{one: physics_of(card).auc for one, card in scan.items()} for scan in (latent, mixed)]
-    draw_both(*areas, images)
+    of_latent, of_mixed = (
+        {one: physics_of(card).auc for one, card in scan.items()} for scan in (latent, mixed)
+    )
+    draw_both(of_latent, of_mixed, images)
     return f"{latent_table(latent)}\n{contamination_table(mixed)}"
 
 

@@ -77,8 +77,7 @@ def median_sum(seen: Seen, radius: float, max_abs_eta: float) -> Column:
     jets = cluster(every, seen.n_events, radius)
     pt = jets.pt - _medians(every, seen.n_events)[jets.event] * np.pi * radius**2
     counts = (pt > HT_JET_GEV) & (np.abs(jets.eta) < max_abs_eta)
-    summed: Column = np.bincount(jets.event[counts], pt[counts], minlength=seen.n_events)
-    return summed
+    return np.bincount(jets.event[counts], pt[counts], minlength=seen.n_events).astype(np.float64)
 
 
 def _medians(every: Particles, n_events: int) -> Column:

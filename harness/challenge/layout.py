@@ -222,7 +222,7 @@ class EventLayout(Value):
         wide = column.astype(np.float64)
         if feature == PHI:
             for slots, units in scaled:
-                wide[:, slots] = _in_units(wide[:, slots], units, is_angle=True)
+                wide[:, slots] = _in_units(column[:, slots], units, is_angle=True)
         else:
             # All kinds at once. One without units keeps its values: plus 0, times 1.
             offsets, steps = np.zeros(self.n_objects), np.ones(self.n_objects)

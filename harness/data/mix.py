@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -378,7 +378,7 @@ def scatter_events(
 
 
 def _scatter_dense(
-    stream: BinaryIO,
+    stream: BufferedRandom,
     events: Iterator[NDArray[np.float32]],
     places: NDArray[np.int64],
     shape: tuple[int, ...],

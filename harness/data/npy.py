@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any, BinaryIO, Protocol
@@ -62,7 +63,7 @@ class Digest(Protocol):
 @contextmanager
 def writing_npy(
     path: Path, shape: tuple[int, ...], dtype: str = "<f4", *, is_kept: bool = True
-) -> Iterator[BinaryIO]:
+) -> Iterator[BufferedRandom]:
     """Open a .npy file for the values of an array; moved to `path` if all went well.
 
     Raises

@@ -130,8 +130,9 @@ def _clustered(
     """Return all particles, all jets, and which jets are the first, the second and so on."""
     is_there = events[..., 0] > 0
     particles, counts = events[is_there], np.count_nonzero(is_there, axis=1)
+    pt, eta, phi = particles.T
     jets = cluster(
-        *particles.T, counts, radius=radius, min_pt_gev=_MIN_JET_GEV, with_members=with_members
+        pt, eta, phi, counts, radius=radius, min_pt_gev=_MIN_JET_GEV, with_members=with_members
     )
     jet_pt = np.hypot(jets.momenta[:, 1], jets.momenta[:, 2])
     order = np.lexsort((-jet_pt, jets.event))

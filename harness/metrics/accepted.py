@@ -81,7 +81,8 @@ def _cut_values(events: NDArray[np.float32], layout: EventLayout) -> dict[str, N
 
 def _largest(pt: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Return the largest pT of each event over several kinds of object."""
-    return np.max([one.max(axis=1) for one in pt], axis=0).astype(np.float64)
+    largest: NDArray[np.float32] = np.max([one.max(axis=1) for one in pt], axis=0)
+    return largest.astype(np.float64)
 
 
 def cut_scores(

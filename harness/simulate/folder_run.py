@@ -18,7 +18,6 @@ from harness.challenge import Value
 from harness.errors import UsageError
 from harness.files import Progress, check_new, check_space, make_folder, replacing_folder
 from harness.simulate.generator import import_pythia
-from harness.simulate.level1.crossings import open_library
 from harness.simulate.pool import completed, open_workers
 from harness.simulate.run import claim
 
@@ -41,8 +40,10 @@ class FolderRun(Generic[ChunkT]):
         What the parts belong to.
     name : str
         As the progress shows it.
+    prepare : callable
+        Makes in a worker what all of them read: the library of soft events.
     n_library : int
-        Soft events that all workers read.
+        Soft events in it.
     bytes_per_event : int
         In the parts and in the files together.
     make : callable
@@ -56,6 +57,7 @@ class FolderRun(Generic[ChunkT]):
     plan: Value
     name: str
     chunks: Sequence[ChunkT]
+    prepare: Callable[[], object]
     n_library: int
     bytes_per_event: int
     make: Callable[[ChunkT, Path], int]
@@ -91,7 +93,7 @@ def run_to_folder(run: FolderRun[ChunkT], out: Path, *, n_jobs: int, progress: P
     claim(run.plan, parts)
     with open_workers(n_jobs, parts) as workers:
         progress("soft events", 0, run.n_library, "events")
-        workers.submit(open_library, run.n_library).result()
+        workers.submit(run.prepare).result()
         _make_chunks(run, parts, workers, progress)
     progress("write", 0, run.n_events, "events")
     with replacing_folder(out) as folder:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.files import Progress, no_progress
 from harness.simulate.folder_run import FolderRun, run_to_folder
+from harness.simulate.level1.crossings import open_library
 from harness.simulate.level1.manifest import is_a_challenge, manifest_text
 from harness.simulate.level1.parts import is_there, make_chunk
 from harness.simulate.level1.plan import Level1Plan
@@ -47,6 +48,7 @@ def simulate_level1(
         plan=plan,
         name="simulate cmsl1t",
         chunks=plan.chunks(),
+        prepare=partial(open_library, plan.n_library),
         n_library=plan.n_library,
         bytes_per_event=_BYTES_PER_EVENT,
         make=partial(make_chunk, plan),

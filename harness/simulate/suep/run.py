@@ -56,6 +56,7 @@ def simulate_suep(
         plan=plan,
         name="simulate suep",
         chunks=plan.chunks(),
+        prepare=partial(open_library, plan.n_library),
         n_library=plan.n_library,
         bytes_per_event=_BYTES_PER_EVENT,
         make=partial(make_chunk, plan),
