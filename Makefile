@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SUBMISSION ?= submissions/team_x
 SAMPLE ?= build/sample
+TESTS := --ignore=tests/hostile --numprocesses 2 --dist loadfile --no-loadscope-reorder
 STUDY ?= build/jets-study
 
 .DEFAULT_GOAL := help
-.PHONY: help setup score test test-torch test-trees test-slow test-baselines check format bench hostile browser
+.PHONY: help setup score test test-whole test-torch test-trees test-slow test-baselines check format bench hostile browser
 .PHONY: leaderboard schemas hackathon lock clean sample fuzz links firmware-accuracy baselines
 .PHONY: docs-baselines pictures jets-study
 
@@ -24,8 +25,10 @@ score: $(READY)  ## score a submission on the embedded sample (SUBMISSION=submis
 	@$(BIN)/harness score "$(SUBMISSION)"
 
 test: $(READY)  ## run the tests
-	$(BIN)/pytest -m "not slow and not browser" --ignore=tests/hostile --numprocesses 2 --dist loadfile \
-	  --no-loadscope-reorder
+	$(BIN)/pytest -m "not slow and not browser and not whole" $(TESTS)
+
+test-whole: $(READY)  ## run the tests that play scorings, syntheses and contests from end to end
+	$(BIN)/pytest -m "whole and not slow" $(TESTS)
 
 hackathon: $(READY)  ## play a whole hackathon on this machine (minutes)
 	$(BIN)/python -m tests.hackathon

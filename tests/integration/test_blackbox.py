@@ -21,6 +21,8 @@ from tests.broken_bwrap import environment_with, write_bwrap
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.integration.conftest import CommandLine, write_submission
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def made(harness: CommandLine, tmp_path_factory):

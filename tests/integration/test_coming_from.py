@@ -17,6 +17,8 @@ from harness.submission.onnx.builders import QUANTISED_BUILDERS, STANDARD_BUILDE
 from tests.integration.conftest import CommandLine
 from tests.onnx_zoo import EXACT, FLOAT, Graph
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"
 PAGE = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")

@@ -12,6 +12,8 @@ import pytest
 from harness.card.files import read_card
 from harness.errors import ExitCode
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data" / "saved_models"
 PAGE = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")

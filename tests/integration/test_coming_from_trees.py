@@ -12,6 +12,8 @@ import pytest
 from harness.submission import network
 from harness.submission.contract import check_network
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "coming-from.md").read_text(encoding="utf-8")
 BOOSTED = ROOT / "tests" / "golden" / "trees" / "boosted.json"

@@ -16,6 +16,8 @@ from harness.card.files import read_card
 from harness.cli import cli
 from harness.errors import ExitCode
 
+pytestmark = pytest.mark.whole
+
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "participate.md").read_text(encoding="utf-8")
 MARKED = re.compile(r"<!-- run by the tests -->\n```sh\n(.*?)```", re.DOTALL)

@@ -19,6 +19,8 @@ from tests.main_branch import MainBranch
 from tests.outputs import check, harness, json_ranks, printed, site_ranks
 from tests.own_ranking import own_ranking
 
+pytestmark = pytest.mark.whole
+
 CHALLENGE = "final"
 RULES = RankingRules(tie_break="received")
 SCORED = make_challenge(name=CHALLENGE, hidden=("h0",), rules=RULES)

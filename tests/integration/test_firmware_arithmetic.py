@@ -30,6 +30,8 @@ from tests.events import make_events
 from tests.firmware_bench import deep, direct_step, export, fixed, rounding_to_even
 from tests.integration.conftest import CommandLine, Synth, write_submission
 
+pytestmark = pytest.mark.whole
+
 N_INPUTS = 57
 Score = Callable[..., Result]
 Validate = Callable[..., Result]

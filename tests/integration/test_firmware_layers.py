@@ -14,6 +14,8 @@ import pytest
 from harness.errors import ExitCode, HarnessFaultError
 from tests.integration.conftest import Synth
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def synth(synth_in_process: Synth) -> Callable[..., dict[str, Any]]:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.conftest import CommandLine, write_submission
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[2]
 INVALID = 3
 WORDS = {"input": "fixed<16,13>", "weights": "fixed<6,1>", "activations": "fixed<10,6>"}

@@ -16,6 +16,8 @@ from harness.sandbox.step import Step
 from harness.sandbox.workspace import Workspace
 from tests.events import make_events
 
+pytestmark = pytest.mark.whole
+
 TEAM = Path(__file__).parents[2] / "submissions" / "team_x"
 TARGET = Target(
     part="xcvu9p-flga2104-2-e",

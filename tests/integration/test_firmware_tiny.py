@@ -22,6 +22,8 @@ from harness.sandbox.step import Step
 from harness.sandbox.workspace import Workspace
 from tests.events import make_events
 
+pytestmark = pytest.mark.whole
+
 N_EVENTS = 3_000
 # MET, leading electron, leading muon, leading jet.
 ROWS = [0, 1, 5, 9]

@@ -14,6 +14,8 @@ from harness.firmware.translate.tracing import trace_program
 from harness.submission import network
 from tests.firmware_bench import export, make_firmware
 
+pytestmark = pytest.mark.whole
+
 BOOSTED = Path(__file__).parents[1] / "golden" / "trees" / "boosted.json"
 # Of different sizes; one word has a sign; no leaf sets the lowest bit of its value.
 TWO_TREES = {

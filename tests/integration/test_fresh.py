@@ -12,6 +12,8 @@ from harness.card.records import Check, ScoreCard
 from tests.events import make_events, write_hdf5
 from tests.integration.conftest import CommandLine, write_submission
 
+pytestmark = pytest.mark.whole
+
 KNOWS = """
 from pathlib import Path
 

@@ -8,6 +8,8 @@ from harness.ci import intake, ledger, queue, rescore, session
 from tests.hackathon import play
 from tests.quick_harness import NO_PAGES_VARIABLE, VERSION_VARIABLE, become_quick, version
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.timeout(900)
 def test_a_whole_hackathon_is_ranked_as_its_rules_say(tmp_path, monkeypatch):

@@ -22,6 +22,8 @@ from harness.files import read_json
 from leaderboard_app.static_site import export_site
 from tests.integration.conftest import CommandLine
 
+pytestmark = pytest.mark.whole
+
 FEATURES = "amplitude,x,y,time"
 PHYSICS = re.compile(
     r"\b(GeV|pT|leptons?|electrons?|muons?|jets?|MET|40 MHz|ADC2021|collisions?|preselect\w*"

@@ -22,6 +22,8 @@ from harness.sandbox.bubblewrap import find_bwrap
 from tests.events import make_events, write_hdf5
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 
+pytestmark = pytest.mark.whole
+
 # How long after a stage was announced, at most, the signal comes.
 LATEST_S = 0.4
 

@@ -22,6 +22,8 @@ from leaderboard_app.static_site import export_site
 from tests.events import make_challenge, toy_file
 from tests.integration.conftest import CommandLine, write_submission
 
+pytestmark = pytest.mark.whole
+
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 # The track that the documentation shows.
 (SHOWN,) = re.findall(r"tests score on these constituents -->\n```yaml\n(.*?)```", DOCS, re.DOTALL)

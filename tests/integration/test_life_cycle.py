@@ -31,7 +31,7 @@ from tests.integration.conftest import CommandLine
 from tests.integration.test_firmware_tiny import MODEL as TINY
 from tests.repositories import GitRepository, declaration, submission
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.whole]
 
 # What `make setup` looks at.
 _KEPT = ("Makefile", "pyproject.toml", "requirements.lock", "tools/setup.sh", ".gitignore")

@@ -14,6 +14,8 @@ from tests.events import toy_file
 from tests.integration.conftest import CommandLine, write_submission
 from tests.mass import LAYOUT, falling, mass_challenge, two_prongs, write_jets
 
+pytestmark = pytest.mark.whole
+
 # The mass itself, but for a factor.
 SCORE = """
 import numpy as np

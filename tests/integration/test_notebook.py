@@ -13,6 +13,8 @@ from nbformat.v4 import new_code_cell
 from harness.card.files import read_card
 from tests.integration.conftest import CommandLine
 
+pytestmark = pytest.mark.whole
+
 DOCS = Path(__file__).parents[2] / "docs"
 NOTEBOOKS = ("first_submission", "cmsl1t")
 

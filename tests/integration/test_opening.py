@@ -14,6 +14,8 @@ from harness.errors import ExitCode
 from tests.cards import make_card, make_challenge
 from tests.outputs import check, harness, printed, refused, site_ranks, table_ranks
 
+pytestmark = pytest.mark.whole
+
 # The hidden signal turns the order round.
 RATES = {"first": (2e-2, 1e-5), "second": (1e-2, 5e-2)}
 PUBLIC = {"first": 1, "second": 2}

@@ -20,6 +20,8 @@ from tests.outputs import csv_ranks
 from tests.quick_harness import NO_PAGES_VARIABLE, write_shim
 from tests.repositories import _IDENTITY, GitRepository
 
+pytestmark = pytest.mark.whole
+
 PAGE = (Path(__file__).parents[2] / "docs" / "organise.md").read_text(encoding="utf-8")
 MARKED = re.compile(
     r"^( *)<!-- run by the tests -->\n *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE

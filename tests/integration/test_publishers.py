@@ -20,6 +20,8 @@ from tests.outputs import check as check_ranks
 from tests.outputs import harness, printed, site_ranks
 from tests.repositories import GitRepository
 
+pytestmark = pytest.mark.whole
+
 TEAMS = ("anna", "bert")
 
 

@@ -24,6 +24,8 @@ from tests.main_branch import MainBranch
 from tests.outputs import check, harness, json_ranks, printed, refused, site_ranks
 from tests.repositories import GitRepository, submission
 
+pytestmark = pytest.mark.whole
+
 CHALLENGE = "secret-2027"
 # Name, title and checksum of the file of the hidden signal; the key of the split.
 HIDDEN = make_challenge(name=CHALLENGE, hidden=("h0",))

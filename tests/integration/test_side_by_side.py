@@ -21,6 +21,8 @@ from tests.integration.test_working_point import manifest
 from tests.quick_harness import NO_PAGES_VARIABLE
 from tests.repositories import GitRepository, submission
 
+pytestmark = pytest.mark.whole
+
 TEAMS = ("anna", "bert", "carl")
 BEGUN = "anna: is scored now"
 

@@ -35,6 +35,8 @@ from harness.simulate.response import CMS_LIKE
 from harness.simulate.run import simulate
 from tests.integration.conftest import CommandLine
 
+pytestmark = pytest.mark.whole
+
 pytest.importorskip("pythia8mc")
 N_EVENTS = 40
 BACKGROUND = ("simulate", "background", "--events", str(N_EVENTS), "--library", "100")

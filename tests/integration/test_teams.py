@@ -18,6 +18,8 @@ from tests.cards import make_card, make_challenge
 from tests.main_branch import MainBranch
 from tests.outputs import check, harness, json_ranks, printed, refused, site_ranks
 
+pytestmark = pytest.mark.whole
+
 CHALLENGE = "finals"
 TEAMS = {"first": 2e-2, "second": 1e-3, "third": 1e-4}
 

@@ -17,6 +17,8 @@ from harness.card.records import ProcessorUse, SignalMerit
 from tests.events import make_challenge, make_events, toy_file, write_hdf5
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 
+pytestmark = pytest.mark.whole
+
 KHZ = {"rate_khz": 10.0, "input_rate_khz": 1000.0}
 DOCS = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 # The track that the documentation shows.

@@ -27,6 +27,8 @@ from tests.beside import ALGORITHMS, RUNS, challenge_beside, write_beside
 from tests.integration.conftest import OPEN_MODEL, CommandLine, write_submission
 from tests.terminal import draw
 
+pytestmark = pytest.mark.whole
+
 KHZ = 1000.0
 RATES = [0.1, 10.0, 50.0]
 MERIT = {"kind": "efficiency_at_rate", "rate_khz": 10.0, "input_rate_khz": KHZ}

@@ -19,6 +19,8 @@ from tests.outputs import check, printed
 from tests.outputs import harness as command_line
 from tests.repositories import GitRepository
 
+pytestmark = pytest.mark.whole
+
 CHALLENGE = "finals"
 RATES = {"first": 2e-2, "second": 1e-3, "odd": 1e-1}
 
