@@ -145,8 +145,7 @@ def describe(store: EventStore, *, progress: Progress = no_progress) -> Descript
     ]
     surveys = {file.process: _Survey(store, file.process) for file in files}
     counted = distributions(
-        challenge.layout,
-        {process: survey.read(progress) for process, survey in surveys.items()},
+        challenge.layout, {process: survey.read(progress) for process, survey in surveys.items()}
     )
     return Description(
         summary=DataSummary(
