@@ -17,7 +17,7 @@ from harness.challenge import Value, events_within
 from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.calls import models_in
 from harness.submission.contract import check_network
-from harness.submission.network import export_network, load_keras_alone, model_digest, rebuild
+from harness.submission.network import export_network, load_keras, model_digest, rebuild
 from harness.submission.onnx.network import build_network
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
@@ -76,7 +76,7 @@ def export_submission(
     """
     shape = cast("list[int]", request["event_shape"])
     event_shape = tuple(shape)
-    load_keras_alone()
+    load_keras()
     folder = inputs["submission"].resolve()
     name = cast("str", request.get("function") or FUNCTION)
     source = _source(folder, cast("str | None", request.get("model")), name, event_shape)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 # Settings that matter in training alone; they are not exported, so a custom one does no harm.
 _TRAINING_SUFFIXES = ("_regularizer", "_constraint")
-# What Keras imports where it is installed, for plots, tables and wrappers.
-_NOT_NEEDED = ("IPython", "matplotlib", "pandas", "sklearn")
 
 
 def load_keras() -> None:
@@ -52,22 +49,6 @@ def load_keras() -> None:
     import hgq.layers  # noqa: F401  # registers its classes with Keras
 
     register_functions()
-
-
-def load_keras_alone() -> None:
-    """Import Keras as `load_keras` does, without libraries that it imports for plots and tables.
-
-    They take 40 % of the processor time of the import, and no network computes with them. Keras
-    does without a library that is not installed; a plugin can import each of them afterwards.
-    """
-    hidden = [name for name in _NOT_NEEDED if name not in sys.modules]
-    # What is None here cannot be imported: see the documentation of `sys.modules`.
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
-    try:
-        load_keras()
-    finally:
-        for name in hidden:
-            del sys.modules[name]
 
 
 def export_network(model: keras.Model, graph_path: Path, weights_path: Path) -> None:
@@ -199,7 +180,7 @@ def rebuild(graph_path: Path, weights_path: Path) -> keras.Model:
     """
     graph = _read_graph(graph_path)
     content = _read_weights(weights_path, graph)
-    load_keras_alone()
+    load_keras()
     model = _deserialise(graph.model)
     check_rebuilt(model)
     _set_weights(model, graph.weights, content)

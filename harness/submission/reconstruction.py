@@ -16,7 +16,7 @@ from pydantic import JsonValue, NonNegativeInt
 
 from harness.challenge import Value
 from harness.submission.events import open_events
-from harness.submission.network import load_keras_alone, rebuild
+from harness.submission.network import load_keras, rebuild
 
 LAYER = "reconstruction"
 # Images are made dense so many at a time.
@@ -46,7 +46,7 @@ def reconstruct(
         little-endian float32, the reconstructions themselves. Both are empty if there is no such
         layer.
     """
-    load_keras_alone()
+    load_keras()
     import keras
 
     model = rebuild(inputs["graph"], inputs["weights"])

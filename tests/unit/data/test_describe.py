@@ -11,7 +11,7 @@ from harness.card.records import DataSummary
 from harness.data.describe import describe, summarise_pt, write_plots
 from harness.data.inventory import take_inventory
 from harness.data.manifest import Manifest
-from harness.data.observables import count_in_bins, distributions, observables_of
+from harness.data.observables import Chunk, count_in_bins, distributions, observables_of
 from harness.files import write_json
 from tests.events import LAYOUT, make_events
 from tests.unit.data.conftest import Toy
@@ -42,7 +42,7 @@ class TestObservables:
         edges = observable("jet_pt").edges
         events = np.zeros((5, 19, 3), np.float32)
         events[:, 9, 0] = [0.0, 3.9, 4.0, edges[1] + 0.01, 9999.0]
-        counts = count_in_bins(observable("jet_pt"), events)
+        counts = count_in_bins(observable("jet_pt"), Chunk(LAYOUT, events))
         assert (counts[0], counts[1], counts[-1], counts.sum()) == (2, 1, 1, 4)
 
     def test_bins_reach_far_into_the_tail_that_a_trigger_accepts(self) -> None:
@@ -56,14 +56,14 @@ class TestObservables:
 
     def test_multiplicities_have_a_bin_for_each_number(self) -> None:
         events = make_events(1000)
-        counts = count_in_bins(observable("n_electron"), events)
+        counts = count_in_bins(observable("n_electron"), Chunk(LAYOUT, events))
         expected = np.bincount((events[:, 1:5, 0] > 0).sum(axis=1), minlength=5)
         assert np.array_equal(counts, expected)
 
     def test_chunks_add_up(self) -> None:
         events = make_events(500)
-        whole = distributions(observables_of(LAYOUT), {"b": [events]})
-        pieces = distributions(observables_of(LAYOUT), {"b": [events[:123], events[123:]]})
+        whole = distributions(LAYOUT, {"b": [events]})
+        pieces = distributions(LAYOUT, {"b": [events[:123], events[123:]]})
         assert whole == pieces
         assert all(sum(found.counts["b"]) <= 500 for found in whole)
 

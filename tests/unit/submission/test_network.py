@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -22,20 +21,6 @@ from hgq.config import QuantizerConfig  # noqa: E402
 from keras.src.saving import serialization_lib  # noqa: E402
 
 EVENT_SHAPE = (19, 3)
-
-
-def test_keras_is_loaded_without_what_it_does_not_compute_with(monkeypatch: pytest.MonkeyPatch):
-    """Libraries of plots and tables are hidden from it alone: a plugin can import them."""
-    seen = []
-
-    def load():
-        seen.extend((name, sys.modules.get(name, "absent")) for name in network._NOT_NEEDED)
-
-    monkeypatch.setattr(network, "load_keras", load)
-    monkeypatch.setattr(network, "_NOT_NEEDED", ("json", "harness_unknown"))
-    network.load_keras_alone()
-    assert seen == [("json", json), ("harness_unknown", None)]
-    assert "harness_unknown" not in sys.modules
 
 
 def word(**changes):
