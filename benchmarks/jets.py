@@ -78,7 +78,7 @@ def scored(
     n_events: int,
     name: str,
     *,
-    before: Callable[[EventStore], None] = lambda store: None,
+    before: Callable[[EventStore], None] | None = None,
 ) -> Scoring:
     """Score the network on repeated events of an embedded challenge; first do `before`."""
     sample = open_store(load_manifest().challenge(name))
@@ -89,7 +89,8 @@ def scored(
     (submission / "model.py").write_text(model, "utf-8")
     (submission / "submission.yaml").write_text(_DECLARATION, "utf-8")
     challenge = tile(sample, n_events, folder / "cache")
-    before(open_store(challenge, folder / "cache"))
+    if before is not None:
+        before(open_store(challenge, folder / "cache"))
     return score(challenge, n_events, folder, submission=submission)
 
 
