@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -26,7 +27,7 @@ from overhead import Scoring, score, tile
 
 from harness.challenge import Challenge, DataFile, TableColumns
 from harness.data.cache import lock_process, store_events
-from harness.data.events import open_store
+from harness.data.events import EventStore, open_store
 from harness.data.formats import file_format
 from harness.data.manifest import load_manifest
 from harness.jets import four_momenta
@@ -72,8 +73,14 @@ def main() -> int:
     return publish(report(n_jets, run, small, large, quick=options.quick), options)
 
 
-def scored(folder: Path, n_events: int, name: str) -> Scoring:
-    """Score the network on repeated events of an embedded challenge of constituents."""
+def scored(
+    folder: Path,
+    n_events: int,
+    name: str,
+    *,
+    before: Callable[[EventStore], None] | None = None,
+) -> Scoring:
+    """Score the network on repeated events of an embedded challenge; first do `before`."""
     sample = open_store(load_manifest().challenge(name))
     n_constituents = str(sample.challenge.layout.n_objects)
     submission = folder / "deep_set"
@@ -82,6 +89,8 @@ def scored(folder: Path, n_events: int, name: str) -> Scoring:
     (submission / "model.py").write_text(model, "utf-8")
     (submission / "submission.yaml").write_text(_DECLARATION, "utf-8")
     challenge = tile(sample, n_events, folder / "cache")
+    if before is not None:
+        before(open_store(challenge, folder / "cache"))
     return score(challenge, n_events, folder, submission=submission)
 
 
