@@ -44,5 +44,5 @@ def score(events: NDArray[np.float32]) -> NDArray[np.float64]:
         quantiles, shares = tables["quantiles"], tables["shares"]
     found = likeness(events)
     columns = [np.interp(found[:, i], quantiles[i], shares) for i in range(len(quantiles))]
-    # Beyond the table jets are told apart by the mass alone.
+    # Beyond the table only the mass tells jets apart.
     return np.min(columns, axis=0) + 1e-6 * found[:, 0]
