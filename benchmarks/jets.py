@@ -74,11 +74,7 @@ def main() -> int:
 
 
 def scored(
-    folder: Path,
-    n_events: int,
-    name: str,
-    *,
-    before: Callable[[EventStore], None] | None = None,
+    folder: Path, n_events: int, name: str, *, before: Callable[[EventStore], None] | None = None
 ) -> Scoring:
     """Score the network on repeated events of an embedded challenge; first do `before`."""
     sample = open_store(load_manifest().challenge(name))
