@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -175,6 +176,7 @@ class BoardRow(Value):
         default=None, exclude_if=lambda found: found is None
     )
     mean_auc: float | NotMeasured
+    mean_accuracy: float | None = Field(default=None, exclude_if=lambda found: found is None)
     latency_ns: AmountCell | NotMeasured
     latency_cycles: AmountCell | NotMeasured
     interval_cycles: AmountCell | NotMeasured
@@ -396,6 +398,7 @@ def row_of(item: Ranked | Unranked, made: Ranking, point: float) -> BoardRow:
         merits={} if contest.merit.at_working_point else merit_cells(physics, contest),
         added=added_at(physics, contest, point) if _has_menu(card, contest) else None,
         mean_auc=_mean_auc(physics, contest.signals),
+        mean_accuracy=_mean_accuracy(physics, contest.signals),
         latency_ns=_amount(firmware, "latency_ns"),
         latency_cycles=_amount(firmware, "latency_cycles"),
         interval_cycles=_amount(firmware, "interval_cycles"),
@@ -480,6 +483,14 @@ def _merit_cell(value: float, span: Span | None) -> MeritCell:
         lower=None if span is None else span.lower,
         upper=None if span is None else span.upper,
     )
+
+
+def _mean_accuracy(physics: Physics | None, signals: Sequence[str]) -> float | None:
+    """Return the mean accuracy of a tagger; None where none was measured."""
+    measured = {} if physics is None else physics.accuracy or {}
+    if not signals or not set(signals) <= set(measured):
+        return None
+    return math.fsum(measured[name].value for name in signals) / len(signals)
 
 
 def _mean_auc(physics: Physics | None, signals: Sequence[str]) -> float | NotMeasured:

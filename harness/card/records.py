@@ -153,6 +153,23 @@ class MeasuredMerit(Value):
     replicates: dict[Name, tuple[float, ...]]
 
 
+class Accuracy(Value):
+    """Share of events on the right side of the best cut, for as many background as signal events.
+
+    Attributes
+    ----------
+    interval : Interval
+        For the cuts that were chosen.
+    n_background, n_signal : int
+        Events that were judged.
+    """
+
+    value: Probability
+    interval: Interval
+    n_background: Count
+    n_signal: Count
+
+
 class Physics(Value):
     """How well one set of scores tells signals from background.
 
@@ -172,6 +189,8 @@ class Physics(Value):
         The rates of the working points by run, pile-up and the like, where the challenge has them.
     mass : MassFigures or None
         What cuts on the score do to the mass of the events, where the challenge states one.
+    accuracy : mapping of signal to Accuracy, or None
+        Of a tagger, where the challenge ranks the rejection of background.
     """
 
     arithmetic: Literal["float", "firmware"]
@@ -185,6 +204,9 @@ class Physics(Value):
     menu: MenuGain | None = Field(default=None, exclude_if=lambda menu: menu is None)
     stability: Stability | None = Field(default=None, exclude_if=lambda found: found is None)
     mass: MassFigures | None = Field(default=None, exclude_if=lambda found: found is None)
+    accuracy: dict[Name, Accuracy] | None = Field(
+        default=None, exclude_if=lambda found: found is None
+    )
 
     def at(self, fpr: float) -> WorkingPoint | UnreachedWorkingPoint:
         """Return the working point whose nominal FPR is `fpr`.

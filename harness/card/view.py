@@ -13,6 +13,8 @@ from harness.card.declared import declared_facts
 from harness.card.in_hardware import hardware_rows
 from harness.card.mass_view import mass_view, second_simulation_view
 from harness.card.records import (
+    Accuracy,
+    Auc,
     Cost,
     Figure,
     Firmware,
@@ -157,6 +159,7 @@ def physics_table(
         headings=(
             Heading(title="signal", is_text=True),
             Heading(title="AUC", rank=1),
+            *([] if physics.accuracy is None else [Heading(title="accuracy", rank=1)]),
             *(
                 Heading(
                     title=_point_heading(merit, point.fpr, stars.get(point.fpr, "")),
@@ -168,13 +171,20 @@ def physics_table(
         rows=[
             (
                 signal,
-                f"{auc.value:.4f}\n[{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]",
+                _four_digits(auc),
+                *([] if physics.accuracy is None else [_four_digits(physics.accuracy.get(signal))]),
                 *(_rate_cell(point, signal) for point in points),
             )
             for signal, auc in physics.auc.items()
         ],
         caption="\n".join(_working_point_notes(physics, events, merit, has_star=bool(stars))),
     )
+
+
+def _four_digits(found: Auc | Accuracy | None) -> str:
+    if found is None:
+        return DASH
+    return f"{found.value:.4f}\n[{found.interval.lower:.4f}, {found.interval.upper:.4f}]"
 
 
 def _point_heading(merit: Merit | None, fpr: float, star: str) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from harness.card import records
 from harness.challenge import Condition, MassObservable, Merit
 from harness.errors import DataError, InvalidSubmissionError
+from harness.metrics.accuracy import measure_accuracies
 from harness.metrics.histogram import score_histogram
 from harness.metrics.mass import measure_mass
 from harness.metrics.menu import measure_menu, without_accepted
@@ -135,6 +136,7 @@ def evaluate(
         stability=measure_stability(samples[BACKGROUND], points, conditions, values)
         if values
         else None,
+        accuracy=measure_accuracies(merit, samples, seed=seed),
         mass=measure_mass(mass, samples, masses, merit, seed=seed) if mass and masses else None,
     )
 

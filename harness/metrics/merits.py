@@ -23,6 +23,7 @@ from harness.challenge import (
     RejectionAtTpr,
 )
 from harness.metrics.dealt import Dealt, area_replicates, deal_background, deal_whole_signal
+from harness.metrics.halves import halves_of
 from harness.metrics.intervals import bootstrap_interval, clopper_pearson, threshold_ranks
 from harness.metrics.menu import Unaccepted, measure_added
 from harness.metrics.rates import BACKGROUND
@@ -199,7 +200,7 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
     if background.n_events < 2 * merit.min_background:
         why = f"{background.n_events:,} background events, of which {merit.min_background:,} pass"
         return _Found(merit=records.NotMeasured(not_measured=f"{why} in a half of them at least"))
-    halves = list(zip(_halves(background, seed), _halves(signal, seed), strict=True))
+    halves = list(zip(halves_of(background, seed), halves_of(signal, seed), strict=True))
     if min(half.n_events for pair in halves for half in pair) == 0:
         return _Found(merit=records.NotMeasured(not_measured="a half of the events is empty"))
     cuts = [_best_cut(merit, *half) for half in reversed(halves)]
@@ -224,18 +225,6 @@ def _max_sic(merit: MaxSic, background: Sample, signal: Sample, seed: int) -> _F
         ),
         replicates=replicates,
     )
-
-
-def _halves(sample: Sample, seed: int) -> tuple[Sample, Sample]:
-    """Share the events out in two, whatever their order."""
-    is_second = (deal(sample.hashes, seed) & 1).astype(bool)
-    parts = [sample.scores[~is_second], sample.scores[is_second]]
-    hashes = [sample.hashes[~is_second], sample.hashes[is_second]]
-    first, second = (
-        Sample(scores=scores, hashes=own, ranked=ranked)
-        for scores, own, ranked in zip(parts, hashes, rank_samples(parts), strict=True)
-    )
-    return first, second
 
 
 def _best_cut(merit: MaxSic, background: Sample, signal: Sample) -> float:

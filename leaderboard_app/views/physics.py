@@ -74,13 +74,16 @@ def _missing_physics(card: ScoreCard) -> list[Block]:
     return []
 
 
+def _bracketed(found: Auc | Accuracy) -> str:
+    return f"{found.value:.4f} [{found.interval.lower:.4f}, {found.interval.upper:.4f}]"
+
+
 def _signal_table(card: ScoreCard, physics: Physics) -> Table:
     point = point_at(physics, card.challenge.working_point)
     events = "per preselected event" if card.challenge.is_of_collisions else "per event"
     rows = []
     for name, title in titles_of(card, list(physics.auc)).items():
-        auc = physics.auc[name]
-        cells = [title, f"{auc.value:.4f} [{auc.interval.lower:.4f}, {auc.interval.upper:.4f}]"]
+        cells = [title, _bracketed(physics.auc[name])]
         if isinstance(point, NotMeasured) or name not in point.rates:
             cells += [DASH, DASH, DASH]
         else:
@@ -93,8 +96,13 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
         rows.append(cells)
     is_low = not isinstance(point, NotMeasured) and point.is_low_statistics
     few = "; low statistics: the threshold is hardly known" if is_low else ""
+    columns = ["Signal", "AUC", "TPR", "Events", "TPR/√FPR"]
+    if physics.accuracy is not None:
+        columns.append("Accuracy")
+        for row, name in zip(rows, physics.auc, strict=True):
+            row.append(_bracketed(physics.accuracy[name]) if name in physics.accuracy else DASH)
     return Table(
-        columns=("Signal", "AUC", "TPR", "Events", "TPR/√FPR"),
+        columns=tuple(columns),
         rows=rows,
         caption=f"95 % intervals; {events}" + few,
     )

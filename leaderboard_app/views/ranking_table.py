@@ -180,7 +180,15 @@ def _efficiency_columns(board: Board) -> list[JsonValue]:
             for name, title in board.signals.items()
         ),
         _column("auc", "AUC", "num", -1, unit="mean", help="Mean over the signals"),
+        *_accuracy_columns(board),
     ]
+
+
+def _accuracy_columns(board: Board) -> list[JsonValue]:
+    if all(row.mean_accuracy is None for row in board.rows):
+        return []
+    words = "Share of jets or events on the right side of the best cut, for as many of each kind"
+    return [_column("accuracy", "Accuracy", "num", -1, unit="mean", help=words)]
 
 
 def has_profile(board: Board) -> bool:
@@ -298,6 +306,12 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
         },
         "merit": _merit_cell(row, board.ranked_merit),
         "auc": _number_cell(row.mean_auc, ".3f"),
+        "accuracy": _number_cell(
+            NotMeasured(not_measured="not measured by this scoring")
+            if row.mean_accuracy is None
+            else row.mean_accuracy,
+            ".3f",
+        ),
         "flops": _number_cell(row.flops, ",.0f"),
         "evidence": None
         if row.evidence is None
