@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.state import shelf
-from leaderboard_app.views.answers import OPEN_COMMAND, TITLE, answer_sections
+from leaderboard_app.views.answers import CLOSED, OPEN_COMMAND, TITLE, answer_sections
 
 
 def show() -> None:
@@ -14,8 +15,10 @@ def show() -> None:
     shown = shelf()
     snapshot = shown.snapshot()
     page.begin(TITLE)
-    page.show_sections(answer_sections(snapshot.answers), key="answers")
-    if not snapshot.answers:
+    if snapshot.answers:
+        page.show_sections(answer_sections(snapshot.answers), key="answers")
+    else:
+        st.info(visible(CLOSED))
         st.code(OPEN_COMMAND, language="bash")
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)
