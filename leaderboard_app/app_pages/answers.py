@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.state import shelf
 from leaderboard_app.views.answers import CLOSED, OPEN_COMMAND, TITLE, answer_sections
@@ -18,7 +17,7 @@ def show() -> None:
     if snapshot.answers:
         page.show_sections(answer_sections(snapshot.answers), key="answers")
     else:
-        st.info(visible(CLOSED))
+        st.info(CLOSED)
         st.code(OPEN_COMMAND, language="bash")
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)
