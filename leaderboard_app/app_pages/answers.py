@@ -6,7 +6,7 @@ import streamlit as st
 
 from leaderboard_app import page
 from leaderboard_app.state import shelf
-from leaderboard_app.views.answers import OPEN_COMMAND, TITLE, answer_sections
+from leaderboard_app.views.answers import CLOSED, OPEN_COMMAND, TITLE, answer_sections
 
 
 def show() -> None:
@@ -14,8 +14,10 @@ def show() -> None:
     shown = shelf()
     snapshot = shown.snapshot()
     page.begin(TITLE)
-    page.show_sections(answer_sections(snapshot.answers), key="answers")
-    if not snapshot.answers:
+    if snapshot.answers:
+        page.show_sections(answer_sections(snapshot.answers), key="answers")
+    else:
+        st.info(CLOSED)
         st.code(OPEN_COMMAND, language="bash")
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)

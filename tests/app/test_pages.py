@@ -342,10 +342,12 @@ def test_the_data_page_shows_what_is_in_the_summary(open_page, tmp_path):
 
 
 def test_answers_to_a_box_are_shown_after_its_opening_and_not_before(open_page, tmp_path):
-    write_board([make_card("other")], tmp_path)
-    assert "No black box was opened yet" in open_page(tmp_path, "answers").info[0].value
-    write_opened(tmp_path, make_opened(method=HOSTILE_TEXT))
-    app = open_page(tmp_path, "answers")
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        write_board([make_card("other")], folder)
+    write_opened(after, make_opened(method=HOSTILE_TEXT))
+    assert "No black box was opened yet" in open_page(before, "answers").info[0].value
+    app = open_page(after, "answers")
     assert not app.exception
     assert not app.info
     text = html(app)

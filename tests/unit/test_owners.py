@@ -113,7 +113,7 @@ ESCAPED = re.compile(
     # Built of the above some lines before.
     r"|html|head|packed"
     # Words of our own, numbers, and names, which are of letters, digits and a few signs.
-    r"|title|visible\(block\.title\)|BRIEF|n|wanted|moved\[wanted\]|'s' if n > 1 else ''"
+    r"|title|visible\(block\.title\)|BRIEF|CLOSED|n|wanted|moved\[wanted\]|'s' if n > 1 else ''"
     r"|entry\.card\.submission\.division",
     re.DOTALL,
 )
