@@ -80,8 +80,10 @@ def measure_accuracy(background: Sample, signal: Sample, *, seed: int) -> record
 
 
 def _best_cut(background: Sample, signal: Sample) -> float:
-    """Return the score from which on events are best called signal."""
-    cuts = np.unique(np.concatenate([background.ranked.ascending, signal.ranked.ascending]))
+    """Return the score from which on events are best called signal: between two that occur."""
+    scores = [background.ranked.ascending, signal.ranked.ascending]
+    cuts = np.unique(np.concatenate(scores).astype(np.float64))
     fprs = 1 - np.searchsorted(background.ranked.ascending, cuts, "left") / background.n_events
     tprs = 1 - np.searchsorted(signal.ranked.ascending, cuts, "left") / signal.n_events
-    return float(cuts[np.argmax(tprs - fprs)])
+    best = int(np.argmax(tprs - fprs))
+    return float(cuts[best] if best == 0 else (cuts[best - 1] + cuts[best]) / 2)

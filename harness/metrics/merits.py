@@ -27,9 +27,9 @@ from harness.metrics.halves import halves_of
 from harness.metrics.intervals import bootstrap_interval, clopper_pearson, threshold_ranks
 from harness.metrics.menu import Unaccepted, measure_added
 from harness.metrics.rates import BACKGROUND
-from harness.metrics.replicates import N_REPLICATES, deal
+from harness.metrics.replicates import N_REPLICATES
 from harness.metrics.roc import CONFIDENCE_LEVEL, measure_auc, place
-from harness.metrics.scores import RankedScores, Sample, rank_samples
+from harness.metrics.scores import RankedScores, Sample
 from harness.metrics.working_point import LOW_STATISTICS
 
 # Cuts at which the largest SIC is looked for in replicates: as many to the decade of the FPR.

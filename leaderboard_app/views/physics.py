@@ -7,6 +7,8 @@ from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
 from harness.board.rows import titles_of
 from harness.card.records import (
+    Accuracy,
+    Auc,
     NotMeasured,
     Physics,
     ScoreCard,
@@ -101,11 +103,7 @@ def _signal_table(card: ScoreCard, physics: Physics) -> Table:
         columns.append("Accuracy")
         for row, name in zip(rows, physics.auc, strict=True):
             row.append(_bracketed(physics.accuracy[name]) if name in physics.accuracy else DASH)
-    return Table(
-        columns=tuple(columns),
-        rows=rows,
-        caption=f"95 % intervals; {events}" + few,
-    )
+    return Table(columns=tuple(columns), rows=rows, caption=f"95 % intervals; {events}" + few)
 
 
 def _curves(card: ScoreCard, physics: Physics, prefix: str = "") -> list[Curve]:
