@@ -65,7 +65,7 @@ def beside_sections(first: Subject, others: Sequence[Subject]) -> list[Section]:
         for subject in shown
         if (physics := shown_physics(subject.card)) is not None
     ]
-    if len(scored) < 2 or scored[0][1] is not first:
+    if len(scored) < 2 or scored[0][1] is not first or not first.contest.signals:
         note = Note(text="No other entry of this board can be compared with it.")
         return [Section(title="", blocks=(note,))]
     return [_difference_section(scored, first.contest, {"": "Merit"})]
@@ -157,6 +157,9 @@ def _comparison(
     physics: Physics, first: Physics, signal: str, contest: Contest
 ) -> PairedComparison | None:
     wanted = [signal] if signal else list(contest.signals)
+    if not wanted:
+        # All signals are hidden.
+        return None
     for one in (physics, first):
         if not all(is_comparable_signal(one, contest, name) for name in wanted):
             return None

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from harness.board.decisions import Decision, add_decision
+from harness.board.public import public_part
 from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
@@ -17,6 +18,7 @@ from leaderboard_app.views.stress import stress_section
 from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
 from tests.boxes import make_opened, write_opened
 from tests.cards import (
+    TYPICAL_RATES,
     make_board,
     make_card,
     make_challenge,
@@ -416,3 +418,13 @@ def test_what_a_team_writes_is_sent_as_text(open_page, tmp_path):
         for element in app.markdown:
             assert "evil.example" not in element.value
             assert HOSTILE_TEXT not in element.value
+
+
+def test_entries_whose_signals_are_all_hidden_are_not_compared(open_page, tmp_path):
+    challenge = make_challenge(hidden=tuple(TYPICAL_RATES))
+    for team in ("anna", "bert"):
+        write_board([public_part(make_card(team, challenge=challenge))], tmp_path)
+    query = {"challenge": "sample", "entries": ["anna", "bert"]}
+    app = open_page(tmp_path, "compare", query=query)
+    assert not app.exception
+    assert "not comparable" in html(app)
