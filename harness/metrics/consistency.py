@@ -84,6 +84,7 @@ def compare_scores(
     unit: Unit | None = None,
     batches: Batches | None = None,
     points: Sequence[records.WorkingPoint] = (),
+    events: NDArray[np.int64] | None = None,
 ) -> records.Check:
     """Say whether two runs scored the same events alike.
 
@@ -99,6 +100,9 @@ def compare_scores(
         Who was scored with whom; with it, a leak smaller than the tolerance is found as well.
     points : sequence of WorkingPoint, optional
         Cuts that the same events must pass in both runs, whatever the spread of all scores.
+    events : ndarray of int, shape (n,), optional
+        Which event each score is of, where some were scored more than once: an event that crosses
+        a cut several times counts once. By default all are different.
 
     Returns
     -------
@@ -122,7 +126,8 @@ def compare_scores(
         change, np.asarray(reference, dtype=np.float64), batches
     )
     n_beyond = int((np.abs(change) > FLOAT32_TOLERANCE).sum())
-    crossing = next(_crossings(np.asarray(reference), np.asarray(other), points), "")
+    events = np.arange(n_events) if events is None else events
+    crossing = next(_crossings(np.asarray(reference), np.asarray(other), points, events), "")
     return records.Check(
         name=name,
         outcome="leak" if n_beyond or goes_with_batch or crossing else "noise",
@@ -164,15 +169,19 @@ def check_resolution(scores: NDArray[np.float64]) -> None:
 
 
 def _crossings(
-    before: NDArray[np.float64], after: NDArray[np.float64], points: Sequence[records.WorkingPoint]
+    before: NDArray[np.float64],
+    after: NDArray[np.float64],
+    points: Sequence[records.WorkingPoint],
+    events: NDArray[np.int64],
 ) -> Iterator[str]:
-    """Name the cuts that too many events cross from one run to the other."""
+    """Name the cuts that too many different events cross from one run to the other."""
     for point in points:
         passed, passes = passing(before, point), passing(after, point)
-        n_crossing = int((passed != passes).sum())
-        if n_crossing > 1 + _CROSSING_SHARE * int(passed.sum()):
+        n_crossing = len(np.unique(events[passed != passes]))
+        n_passed = len(np.unique(events[passed]))
+        if n_crossing > 1 + _CROSSING_SHARE * n_passed:
             yield (
-                f"{n_crossing:,} events cross the cut at FPR {point.fpr:g}, which {passed.sum():,} "
+                f"{n_crossing:,} events cross the cut at FPR {point.fpr:g}, which {n_passed:,} "
                 "pass: the scores near it hang on other events or on rounding; if on rounding, "
                 "round the scores"
             )

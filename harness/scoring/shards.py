@@ -189,7 +189,14 @@ class Shards:
         is_sentinel = np.isin(rows, self.sentinels)
         unit = Unit.of(scores)
         compared = [
-            compare_scores(name, scores[rows[chosen]], found[chosen], unit=unit, points=points)
+            compare_scores(
+                name,
+                scores[rows[chosen]],
+                found[chosen],
+                unit=unit,
+                points=points,
+                events=rows[chosen],
+            )
             for name, chosen in (("sentinels", is_sentinel), ("highest", ~is_sentinel))
         ]
         return (check_input(self.mixture.n_events, is_same=self.is_input_same), *compared)

@@ -123,6 +123,25 @@ def test_a_hidden_tail_is_found_by_the_cut_alone(run, monkeypatch):
     assert run(BetraysTheTail).checks()[1]["highest"] == "noise"
 
 
+@pytest.mark.parametrize("seed", range(5, 9))
+def test_a_sentinel_that_sets_the_cut_crosses_it_once_however_often_it_is_scored(
+    run, mixture, seed
+):
+    """Rounding lifts or lowers it in every shard: one event, not one for each shard."""
+    signs = iter([1, -1] * 20)
+    one = run(lambda: lambda events, sign=next(signs): sum_of_pt(events) + 1e-6 * sign, seed=seed)
+    n_above = (sum_of_pt(every_event(mixture)) > sentinel_score(one, mixture)).sum()
+
+    outcomes = one.checks(n_passing=int(n_above) + 1)[1]
+
+    assert outcomes == {"input": "same", "sentinels": "noise", "highest": "noise"}
+
+
+def sentinel_score(run, mixture):
+    """The 20th highest score of a sentinel: a single event crosses a cut that few pass."""
+    return np.sort(sum_of_pt(every_event(mixture)[run.shards.sentinels]))[-20]
+
+
 def test_a_single_event_of_the_highest_that_differs_is_found(run, mixture):
     highest = np.sort(sum_of_pt(every_event(mixture)))[-1]
 
