@@ -14,6 +14,8 @@ from harness.firmware.witnesses.events import CommonEvents
 # Plans that are tried for another pipeline, each for paths shorter by this factor.
 _MAX_PLANS = 8
 _SHORTER = 0.95
+# A path as long as predicted: to the rounding of widths to blocks of four bits.
+_ABOUT = 1.05
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +53,11 @@ def close_timing(
             best = Closed(mapped=mapped, n_attempts=attempt)
         if logic_ns <= budget_ns:
             return Closed(mapped=mapped, n_attempts=attempt)
+        # The predicted time of a plan is over the budget only where a single operation's is.
+        slowest_ns = verilog.report.logic_ns
+        if slowest_ns > budget_ns and logic_ns <= _ABOUT * slowest_ns:
+            request.progress("one operation alone takes longer than the clock allows")
+            break
         planned_ns *= 0.98 * budget_ns / logic_ns
         deeper = deepen(request, translation, verilog, planned_ns)
         if deeper is None:

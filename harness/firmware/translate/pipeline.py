@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.firmware.delays import CLOCK_TO_Q_NS, DSP_COMBINATIONAL_NS, LUT_NS, adder_ns
+from harness.firmware.delays import CLOCK_TO_Q_NS, LUT_NS, adder_ns, product_ns
 
 if TYPE_CHECKING:
     from da4ml.types import CombLogic, Op, Pipeline
@@ -172,7 +172,7 @@ def _ready(op: Op, program: CombLogic, low: float, high: float) -> tuple[float, 
 def _logic_ns(op: Op, program: CombLogic) -> float:
     """Return the delay of an operation all of whose bits wait for all of its operands'."""
     if op.opcode == _MULTIPLY:
-        return DSP_COMBINATIONAL_NS
+        return product_ns(*(_signed_width(program.ops[index]) for index in operands_of(op)))
     if op.opcode == _TABLE:
         n_address_bits = _width(program.ops[op.id0])
         return LUT_NS * (1 + max(0, -(-(n_address_bits - 6) // 2)))
@@ -183,6 +183,11 @@ def _width(op: Op) -> int:
     from da4ml.types import minimal_kif
 
     return int(sum(minimal_kif(op.qint)))
+
+
+def _signed_width(op: Op) -> int:
+    """Return the bits of a word that also has a sign: an unsigned one needs a zero above it."""
+    return _width(op) + (op.qint.min >= 0)
 
 
 def _added(low: float, high: float, width: int) -> tuple[float, float]:

@@ -306,6 +306,44 @@ def test_a_plan_that_cuts_in_the_same_places_is_made_shorter_until_it_does_not(m
     assert closing.deepen(None, None, plans[9], 2.45) is None
 
 
+def test_no_deeper_pipeline_is_made_for_an_operation_that_is_too_slow_alone(monkeypatch):
+    """A product of four DSP slices takes longer than the clock, in whatever stage it is."""
+    plan = SimpleNamespace(report=SimpleNamespace(n_stages=16, logic_ns=2.65))
+    made = []
+
+    def synthesise(_, __, verilog):
+        made.append(verilog)
+        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63))
+
+    monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
+    request = SimpleNamespace(
+        logic_budget_ns=2.5, progress=print, settings=SimpleNamespace(max_attempts=4)
+    )
+
+    closed = closing.close_timing(request, None, None, plan)
+
+    assert made == [plan]
+    assert closed.n_attempts == 1
+
+
+def test_a_netlist_slower_than_its_plan_is_made_with_a_deeper_pipeline(monkeypatch):
+    plans = [SimpleNamespace(report=SimpleNamespace(n_stages=n, logic_ns=2.5)) for n in (16, 17)]
+    made = []
+
+    def synthesise(_, __, verilog):
+        made.append(verilog)
+        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63 if len(made) == 1 else 2.4))
+
+    monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
+    monkeypatch.setattr(closing, "write_verilog", lambda *_: plans[1])
+    request = SimpleNamespace(
+        logic_budget_ns=2.5, progress=print, settings=SimpleNamespace(max_attempts=4)
+    )
+
+    assert closing.close_timing(request, None, None, plans[0]).n_attempts == 2
+    assert made == plans
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "word"),
     [
