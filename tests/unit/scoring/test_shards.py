@@ -1,5 +1,7 @@
 """Shards: a score that depends on its company differs from shard to shard, however it is hidden."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -129,12 +131,16 @@ def test_a_sentinel_that_sets_the_cut_crosses_it_once_however_often_it_is_scored
 ):
     """Rounding lifts or lowers it in every shard: one event, not one for each shard."""
     signs = iter([1, -1] * 20)
-    one = run(lambda: lambda events, sign=next(signs): sum_of_pt(events) + 1e-6 * sign, seed=seed)
+    one = run(lambda: partial(rounded, 1e-6 * next(signs)), seed=seed)
     n_above = (sum_of_pt(every_event(mixture)) > sentinel_score(one, mixture)).sum()
 
     outcomes = one.checks(n_passing=int(n_above) + 1)[1]
 
     assert outcomes == {"input": "same", "sentinels": "noise", "highest": "noise"}
+
+
+def rounded(shift, events):
+    return sum_of_pt(events) + shift
 
 
 def sentinel_score(run, mixture):
