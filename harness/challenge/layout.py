@@ -89,6 +89,11 @@ class ObjectGroup(Value):
         default_factory=dict, exclude_if=lambda units: not units
     )
 
+    @property
+    def has_phi(self) -> bool:
+        """Whether it points somewhere: a scalar sum, such as HT, has units but none of phi."""
+        return not (self.is_sum and self.units and PHI not in self.units)
+
 
 class EventLayout(Value):
     """How an event is laid out: rows of objects, columns of features.

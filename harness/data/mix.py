@@ -242,7 +242,7 @@ def rotate_phi(
     Returns
     -------
     ndarray of float32, of the same shape
-        |phi| <= pi; empty slots stay zero.
+        |phi| <= pi; empty slots stay zero, and so do scalar sums, which have no phi.
     """
     (column,) = layout.columns("phi")
     angles = generator.uniform(0.0, 2 * np.pi, size=len(events))
@@ -267,7 +267,9 @@ def _turn(
     turned = phi.astype(np.float64)
     # The float32 next to pi lies above it.
     limit = np.nextafter(np.float32(np.pi), np.float32(0))
-    is_plain = np.ones(layout.n_objects, np.bool_)
+    is_plain = np.zeros(layout.n_objects, np.bool_)
+    for group in layout.objects:
+        is_plain[layout.slots[group.name]] = group.has_phi
     for slots, units in layout.scaled("phi"):
         is_plain[slots] = False
         steps = np.rint(angles / (2 * np.pi) * units.turn)

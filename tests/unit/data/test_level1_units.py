@@ -108,6 +108,15 @@ def test_a_rotation_turns_all_objects_by_one_angle_and_stays_in_the_codes(events
     assert np.nanmax(np.abs(reference)) > 1
 
 
+@pytest.mark.parametrize("kind", ["et", "ht"])
+def test_a_rotation_leaves_scalar_sums_which_have_no_phi(events: np.ndarray, kind: str):
+    turned = rotate_phi(events, np.random.default_rng(1), layout=LAYOUT)
+    rows = LAYOUT.slots[kind]
+
+    assert (events[:, rows, 0] > 0).any()
+    assert (turned[:, rows] == events[:, rows]).all()
+
+
 @pytest.mark.parametrize(
     "change", [flip_eta, partial(move_pt, generator=np.random.default_rng(2))], ids=["eta", "pt"]
 )
