@@ -23,6 +23,7 @@ from harness.card.mass import MassFigures
 from harness.challenge import (
     AnyTarget,
     Evidence,
+    FirmwareChoices,
     Learning,
     Merit,
     Method,
@@ -429,6 +430,8 @@ class Firmware(Value):
     ----------
     score_word : ScoreWord or None
         Of firmware that was translated here; None in cards that do not say it.
+    choices : FirmwareChoices or None
+        What the participant chose of firmware that was made here; None in cards that do not say it.
     unchecked : tuple of str or None
         Of reports that were handed in: what of them could not be compared with the submission.
     """
@@ -449,6 +452,7 @@ class Firmware(Value):
     input_bits: Count | NotMeasured
     output_bits: Count | NotMeasured
     score_word: ScoreWord | None = Field(default=None, exclude_if=lambda word: word is None)
+    choices: FirmwareChoices | None = Field(default=None, exclude_if=lambda made: made is None)
     overflow: dict[str, Probability] = Field(default_factory=dict)
     stages: tuple[StageLatency, ...] = ()
     agreements: tuple[Agreement, ...] = ()

@@ -6,6 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
+from harness.challenge.choices import FirmwareChoices
 from harness.challenge.columns import TableColumns
 from harness.challenge.declared import (
     LEARNING_TITLES,
@@ -110,6 +111,7 @@ __all__ = [
     "Evidence",
     "Family",
     "FeatureUnits",
+    "FirmwareChoices",
     "FormatName",
     "Fraction",
     "ImageLayout",

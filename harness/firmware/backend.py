@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 from pydantic import Field, JsonValue
 
 from harness.card.records import Firmware, NotMeasured
-from harness.challenge import Family, Target, Value
+from harness.challenge import Family, FirmwareChoices, Target, Value
 from harness.errors import (
     EnvironmentFaultError,
     HarnessFaultError,
@@ -129,6 +129,8 @@ class FirmwareRequest:
         Runs every tool in a sandbox; its folder holds what is made.
     precision : Precision or None
         Words by which a network of plain Keras layers is quantised.
+    choices : FirmwareChoices
+        What the participant chose of the firmware.
     must_include : ndarray of int64 or None
         Rows of `events` that every witness must see, beside those that the backend chooses.
     background : ndarray of int64 or None
@@ -150,6 +152,7 @@ class FirmwareRequest:
     events: Path | None
     workspace: Workspace
     precision: Precision | None = None
+    choices: FirmwareChoices = field(default_factory=FirmwareChoices)
     must_include: NDArray[np.int64] | None = None
     background: NDArray[np.int64] | None = None
     network_scores: NDArray[np.float64] | None = None
@@ -161,6 +164,11 @@ class FirmwareRequest:
     def family(self) -> Family:
         """Family of the target's part."""
         return part_of(self.target).family
+
+    @property
+    def has_dsp(self) -> bool:
+        """Whether products of two values may become DSP slices."""
+        return self.settings.has_dsp and self.choices.products == "dsp"
 
     @property
     def logic_budget_ns(self) -> float:

@@ -11,6 +11,7 @@ and 61 % of the worst path's; half is allowed here. The result is an estimate, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from harness.challenge import Family
@@ -103,6 +104,24 @@ def product_ns(first_bits: int, second_bits: int) -> float:
     if shorter <= DSP_BITS[0] and longer <= DSP_BITS[1]:
         return DSP_COMBINATIONAL_NS
     return DSP_COMBINATIONAL_NS + adder_ns(first_bits + second_bits - DSP_PART_BITS)
+
+
+def fabric_product_ns(first_bits: int, second_bits: int) -> float:
+    """Return the delay of the cells of a product of two signed words of LUTs and carry chains.
+
+    One LUT makes the bits of the partial products, full adders take three rows to two
+    (C. S. Wallace, IEEE Trans. Electron. Comput. EC-13 (1964) 14), and one adder ends it.
+
+    Examples
+    --------
+    Netlists of Yosys 0.70 were timed at 1.04, 1.17, 1.17 and 1.31 ns, without the register.
+
+    >>> [round(fabric_product_ns(bits, bits), 2) for bits in (6, 9, 12, 16)]
+    [0.93, 1.1, 1.24, 1.4]
+    """
+    n_rows = max(2, min(first_bits, second_bits))
+    n_levels = math.ceil(math.log(n_rows / 2, 1.5))
+    return (1 + n_levels) * LUT_NS + adder_ns(first_bits + second_bits)
 
 
 def adder_ns(width: int) -> float:

@@ -55,7 +55,7 @@ def estimate_figures(
     backend: str = "estimate",
 ) -> Firmware:
     """Report what a traced network would take; without a planned pipeline no timing."""
-    n_multipliers = trace.operations.get("multipliers", 0) if request.settings.has_dsp else 0
+    n_multipliers = trace.operations.get("multipliers", 0) if request.has_dsp else 0
     ff = _NO_PLAN if pipeline is None else _estimate(pipeline.n_register_bits, _PLAN_SOURCE)
     return make_record(
         request.target,
@@ -82,7 +82,7 @@ def untranslated(
 ) -> FirmwareResult:
     """Report a network that is not translated, as it is far too large: its LUTs by estimate."""
     size = network.size
-    n_multipliers = size.n_multipliers if request.settings.has_dsp else 0
+    n_multipliers = size.n_multipliers if request.has_dsp else 0
     why = NotMeasured(not_measured="the network was not translated")
     report = make_record(
         request.target,

@@ -87,15 +87,19 @@ def synthesise(
 
 
 def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
-    """Build, and list the artefacts by digest in the report."""
+    """Build; say in the report what was chosen, and list the artefacts by digest."""
     try:
         result = build(request)
     except UntranslatableError as error:
         return FirmwareResult(report=NotMeasured(not_measured=str(error)))
     if isinstance(result.report, NotMeasured):
         return result
-    artefacts = tuple(describe_file(path) for path in result.artefacts)
-    return replace(result, report=result.report.model_copy(update={"artefacts": artefacts}))
+    added = {
+        "artefacts": tuple(describe_file(path) for path in result.artefacts),
+        "choices": request.choices,
+        "notes": (*request.choices.describe(), *result.report.notes),
+    }
+    return replace(result, report=result.report.model_copy(update=added))
 
 
 # --- Cache ----------------------------------------------------------------------------------------
@@ -118,6 +122,7 @@ def _identity(request: FirmwareRequest, backend: str) -> dict[str, JsonValue]:
         "target": request.target.model_dump(mode="json"),
         "backend": backend,
         "precision": request.words,
+        "choices": request.choices.model_dump(mode="json"),
         "events": events,
         "n_background": None if request.background is None else len(request.background),
         "settings": settings,

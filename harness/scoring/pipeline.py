@@ -354,6 +354,7 @@ def _with_firmware(
             events=run.mixture.path,
             workspace=workspace,
             precision=precision,
+            choices=run.submission.spec.firmware,
             must_include=_witness_rows(run, measured.scored),
             background=run.mixture.rows_without(run.challenge.signals),
             network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),

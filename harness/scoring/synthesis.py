@@ -111,7 +111,7 @@ def synthesise_submission(
         )
         request = FirmwareRequest(
             graph=network.graph, weights=network.weights, target=target, events=mixture.path,
-            workspace=workspace, precision=precision,
+            workspace=workspace, precision=precision, choices=submission.spec.firmware,
             background=mixture.rows_without(rules.signals),
             settings=settings or FirmwareSettings(),
             has_implementation=has_implementation, progress=progress,

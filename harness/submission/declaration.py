@@ -22,7 +22,7 @@ from pydantic_core import ErrorDetails
 
 from harness.card.records import Division
 from harness.card.text import is_readable
-from harness.challenge import Account, Learning, Method, Name, SignalsSeen, Value
+from harness.challenge import Account, FirmwareChoices, Learning, Method, Name, SignalsSeen, Value
 from harness.errors import DataError, Problem, complaint
 from harness.files import decode_text, load_yaml, read_bounded
 from harness.submission.words import parse_input_word, parse_word
@@ -51,6 +51,7 @@ _EXAMPLES = {
     "model": "model: model.onnx (a network that needs no model.py)",
     "precision": 'precision: auto, or {input: "fixed<16,13>", weights: "fixed<8,2>", '
     'activations: "fixed<16,8>"}',
+    "firmware": "firmware: {products: fabric}",
 }
 
 
@@ -84,6 +85,10 @@ def _listed(value: object) -> object:
 def _nothing_if_empty(value: object) -> object:
     """Read a field without a value, which YAML's text form gives as "", as one left out."""
     return None if value == "" else value
+
+
+def _defaults_if_empty(value: object) -> object:
+    return FirmwareChoices() if value == "" else value
 
 
 def _none_given(value: object) -> object:
@@ -195,6 +200,8 @@ class Spec(Value):
     precision : Precision, ``auto`` or None
         Needed for a network of plain Keras layers in the trigger division. With ``auto`` the words
         are chosen by the ranges that training events take in the network.
+    firmware : FirmwareChoices
+        What is chosen of the firmware beside the network.
     """
 
     model_config = ConfigDict(
@@ -228,6 +235,7 @@ class Spec(Value):
     owners: Annotated[tuple[Account, ...], BeforeValidator(_none_given), Field(max_length=100)] = ()
     model: Annotated[OnnxName | None, BeforeValidator(_nothing_if_empty)] = None
     precision: Annotated[AnyPrecision | None, BeforeValidator(_nothing_if_empty)] = None
+    firmware: Annotated[FirmwareChoices, BeforeValidator(_defaults_if_empty)] = FirmwareChoices()
 
     @field_validator("is_supervised")
     @classmethod
@@ -343,9 +351,11 @@ def owners_of(text: str) -> tuple[str, ...]:
 
 def _fields_at(path: Sequence[str]) -> Iterable[str]:
     """Return which fields a submission has where `path` ends."""
-    return (
-        Spec if len(path) == 1 else LayerPrecision if "layers" in path else Precision
-    ).model_fields
+    if len(path) == 1:
+        return Spec.model_fields
+    if path[0] == "firmware":
+        return FirmwareChoices.model_fields
+    return (LayerPrecision if "layers" in path else Precision).model_fields
 
 
 def _field_problem(detail: ErrorDetails, lines: Mapping[str, int]) -> Problem:

@@ -80,15 +80,14 @@ def synthesise_verilog(request: FirmwareRequest, events: CommonEvents, verilog: 
     """Map the Verilog to cells, and compare what they compute."""
     words = request.workspace.new_folder("words") / "words.u32"
     events.words.tofile(words)
-    settings = request.settings
     done = request.run(
         "synthesis",
         "rtl.synthesis:synthesise_design",
         SynthesisReport,
-        request={"has_dsp": settings.has_dsp},
+        request={"has_dsp": request.has_dsp},
         inputs={"design": verilog.path, "words": words},
         outputs={"netlist": GIB, "scores": BYTES_PER_SCORE * events.n_compared},
-        tools_s=settings.synthesis_wall_s,
+        tools_s=request.settings.synthesis_wall_s,
     )
     return Mapped(
         verilog=verilog,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.firmware.delays import CLOCK_TO_Q_NS, LUT_NS, adder_ns, product_ns
+from harness.firmware.delays import CLOCK_TO_Q_NS, LUT_NS, adder_ns, fabric_product_ns, product_ns
 
 if TYPE_CHECKING:
     from da4ml.types import CombLogic, Op, Pipeline
@@ -39,11 +39,14 @@ class StagePlan:
         From the start of the stage to the operation's last bit.
     limit_ns : float
         The most that the cells of a stage were to take, its register included.
+    has_dsp : bool
+        Whether products of two values are to take DSP slices.
     """
 
     stages: tuple[int, ...]
     ready_ns: tuple[float, ...]
     limit_ns: float
+    has_dsp: bool = True
 
     @property
     def n_stages(self) -> int:
@@ -56,7 +59,7 @@ class StagePlan:
         return CLOCK_TO_Q_NS + max(self.ready_ns, default=0.0)
 
 
-def plan_stages(program: CombLogic, logic_ns: float) -> StagePlan:
+def plan_stages(program: CombLogic, logic_ns: float, *, has_dsp: bool = True) -> StagePlan:
     """Put each operation into the earliest stage in which it ends within `logic_ns`.
 
     An operation that is slower than that on its own takes a stage of its own. The lowest and the
@@ -75,23 +78,23 @@ def plan_stages(program: CombLogic, logic_ns: float) -> StagePlan:
             max((low[index] for index in here), default=0.0),
             max((high[index] for index in here), default=0.0),
         )
-        ready = _ready(op, program, *start)
+        ready = _ready(op, program, *start, has_dsp=has_dsp)
         if ready[1] > limit_ns and here and start[1] > 0.0:
             stage += 1
-            ready = _ready(op, program, 0.0, 0.0)
+            ready = _ready(op, program, 0.0, 0.0, has_dsp=has_dsp)
         stages.append(stage)
         low.append(ready[0])
         high.append(ready[1])
-    return StagePlan(stages=tuple(stages), ready_ns=tuple(high), limit_ns=logic_ns)
+    return StagePlan(stages=tuple(stages), ready_ns=tuple(high), limit_ns=logic_ns, has_dsp=has_dsp)
 
 
-def balance(program: CombLogic, logic_ns: float) -> StagePlan:
+def balance(program: CombLogic, logic_ns: float, *, has_dsp: bool = True) -> StagePlan:
     """Plan as few stages as `plan_stages` needs, and of those the fastest plan."""
-    best = plan_stages(program, logic_ns)
+    best = plan_stages(program, logic_ns, has_dsp=has_dsp)
     low, high = 0.0, logic_ns
     for _ in range(12):
         middle = (low + high) / 2
-        plan = plan_stages(program, middle)
+        plan = plan_stages(program, middle, has_dsp=has_dsp)
         if plan.n_stages <= best.n_stages and plan.logic_ns <= best.logic_ns:
             best, high = plan, middle
         else:
@@ -120,7 +123,7 @@ def layer_cycles(
         of the stage's logic. The last entry is what is left of the last stage and the registers at
         either end, so that all add up to the latency.
     """
-    same = plan_stages(by_layer, plan.limit_ns)
+    same = plan_stages(by_layer, plan.limit_ns, has_dsp=plan.has_dsp)
     stage_ns = max(same.limit_ns - CLOCK_TO_Q_NS, 1e-9)
     cycles: dict[str, float] = {}
     reached, first = 0.0, 0
@@ -156,7 +159,9 @@ def operands_of(op: Op) -> list[int]:
     return operands
 
 
-def _ready(op: Op, program: CombLogic, low: float, high: float) -> tuple[float, float]:
+def _ready(
+    op: Op, program: CombLogic, low: float, high: float, *, has_dsp: bool
+) -> tuple[float, float]:
     """Return when the lowest and the highest bit of a result are ready, from its operands'."""
     code = abs(op.opcode)
     if op.opcode in (_INPUT, _CONSTANT):
@@ -166,13 +171,14 @@ def _ready(op: Op, program: CombLogic, low: float, high: float) -> tuple[float, 
     if op.opcode < 0 and code != _BITWISE_UNARY:  # the operand is negated first
         low, high = _added(low, high, _width(op))
     is_wire = code == _QUANTISE or (code == _RELU and program.ops[op.id0].qint.min >= 0)
-    return (low, high) if is_wire else (high + _logic_ns(op, program),) * 2
+    return (low, high) if is_wire else (high + _logic_ns(op, program, has_dsp=has_dsp),) * 2
 
 
-def _logic_ns(op: Op, program: CombLogic) -> float:
+def _logic_ns(op: Op, program: CombLogic, *, has_dsp: bool) -> float:
     """Return the delay of an operation all of whose bits wait for all of its operands'."""
     if op.opcode == _MULTIPLY:
-        return product_ns(*(_signed_width(program.ops[index]) for index in operands_of(op)))
+        delay = product_ns if has_dsp else fabric_product_ns
+        return delay(*(_signed_width(program.ops[index]) for index in operands_of(op)))
     if op.opcode == _TABLE:
         n_address_bits = _width(program.ops[op.id0])
         return LUT_NS * (1 + max(0, -(-(n_address_bits - 6) // 2)))

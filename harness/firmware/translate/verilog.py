@@ -59,6 +59,7 @@ def write_verilog(request: FirmwareRequest, translation: Translation, logic_ns: 
         PipelineReport,
         request={
             "logic_ns": logic_ns,
+            "has_dsp": request.has_dsp,
             "layers": [[name, number] for name, number in translation.report.layers],
         },
         inputs={"program": translation.program, "layers": translation.layers},
@@ -74,12 +75,13 @@ def write_verilog(request: FirmwareRequest, translation: Translation, logic_ns: 
 def write_pipeline(request: Request, inputs: Files, outputs: Files) -> Report:
     """Plan a pipeline and write its Verilog (entry of a step).
 
-    Request: ``logic_ns``, the most that the cells of a stage may take by prediction; ``layers``,
-    name and number of outputs of each layer. Inputs: ``program``; ``layers``, the program of all
+    Request: ``logic_ns``, the most that the cells of a stage may take by prediction; ``has_dsp``,
+    whether products of two values are to take DSP slices; ``layers``, name and number of outputs
+    of each layer. Inputs: ``program``; ``layers``, the program of all
     layers' outputs. Outputs: ``design``.
     """
     program = load_program(inputs["program"])
-    plan = balance(program, request["logic_ns"])
+    plan = balance(program, request["logic_ns"], has_dsp=request["has_dsp"])
     pipeline = make_pipeline(program, plan)
     outputs["design"].write_text(verilog_text(pipeline))
     cycles = layer_cycles(load_program(inputs["layers"]), request["layers"], plan)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from harness.card.records import Figure, Firmware, NotMeasured
-from harness.challenge import Budget
+from harness.challenge import Budget, FirmwareChoices
 from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError, UsageError
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
@@ -88,6 +88,19 @@ def test_multipliers_of_two_variables_become_dsp_slices_or_luts(made):
     assert {agreement.n_different for agreement in report.agreements} == {0}
 
 
+def test_products_in_fabric_take_no_dsp_slices_and_compute_the_same(made, small, tmp_path):
+    result, _, events, _ = made
+    choices = FirmwareChoices(products="fabric")
+
+    fabric = make(small, tmp_path, events, choices=choices).report
+
+    assert (result.report.dsp.value, fabric.dsp.value) == (2, 0)
+    assert fabric.lut.value > result.report.lut.value
+    assert {agreement.n_different for agreement in fabric.agreements} == {0}
+    assert fabric.choices == choices
+    assert fabric.notes[0] == choices.describe()[0]
+
+
 def test_a_second_call_runs_no_step_and_answers_at_once(made, small):
     result, folder, events, _ = made
     runs = Runs()
@@ -128,9 +141,10 @@ def kept(small, tmp_path_factory):
     [
         {"target": TARGET.model_copy(update={"clock_period_ns": 8.0})},
         {"settings": replace(QUICK, has_dsp=False)},
+        {"choices": FirmwareChoices(products="fabric")},
         {"rows": plain_events(60, 6)},
     ],
-    ids=["clock", "settings", "events"],
+    ids=["clock", "settings", "choices", "events"],
 )
 def test_another_clock_setting_or_data_set_is_another_firmware(small, kept, tmp_path, changes):
     runs = Runs()
@@ -271,7 +285,7 @@ def test_without_events_the_design_is_made_and_compared_at_the_edges(tiny, tmp_p
 @pytest.mark.slow
 def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
     # The first plan is made for a clock far too slow; the netlist then misses the real one.
-    monkeypatch.setattr(build, "logic_budget_ns", lambda *_: 9.0)
+    monkeypatch.setattr(build, "write_verilog", lambda *given: write_verilog(*given[:2], 9.0))
     target = TARGET.model_copy(update={"clock_period_ns": 3.0})
     runs = Runs()
 

@@ -159,6 +159,34 @@ def test_words_that_cannot_be_read_are_named(words, field, said):
     assert said in matching[0].what
 
 
+def test_what_is_chosen_of_the_firmware_is_read():
+    spec, problems = parse_spec(GOOD + "firmware: {products: fabric}\n", "team_x")
+    assert problems == []
+    assert spec.firmware.products == "fabric"
+
+
+@pytest.mark.parametrize("text", ["", "firmware:\n"])
+def test_without_choices_products_take_dsp_slices(text):
+    spec, problems = parse_spec(GOOD + text, "team_x")
+    assert problems == []
+    assert (spec.firmware.products, spec.firmware.latency_cycles) == ("dsp", None)
+
+
+@pytest.mark.parametrize(
+    ("choices", "field", "said"),
+    [
+        ("{products: lut}", "firmware.products", "'dsp' or 'fabric'"),
+        ("{squares: fabric}", "firmware.squares", "is no field of firmware"),
+        ("fabric", "firmware", "mapping of fields"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_named(choices, field, said):
+    _, problems = parse_spec(GOOD + f"firmware: {choices}\n", "team_x")
+    matching = [one for one in problems if one.where.endswith(f"field {field}")]
+    assert len(matching) == 1
+    assert said in matching[0].what
+
+
 def test_a_precision_is_read():
     text = (
         GOOD + 'precision: {input: "fixed<13,11>", weights: "fixed<8,2>", activations: ufixed<9,4>}'
