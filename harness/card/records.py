@@ -408,6 +408,25 @@ class Artefact(Value):
     n_bytes: Count
 
 
+class TriedDepth(Value):
+    """A pipeline of another depth, synthesised for the smallest latency in ns.
+
+    Attributes
+    ----------
+    latency_cycles : int
+        As the target counts them.
+    clock_period_ns, latency_ns : float
+        The shortest clock period of its netlist by estimate, and the latency at this clock.
+    """
+
+    latency_cycles: Count
+    clock_period_ns: float = Field(gt=0)
+    latency_ns: float = Field(gt=0)
+    lut: Count
+    ff: Count
+    dsp: Count
+
+
 class ScoreWord(Value):
     """The word of the score at the firmware's output.
 
@@ -432,6 +451,9 @@ class Firmware(Value):
         Of firmware that was translated here; None in cards that do not say it.
     choices : FirmwareChoices or None
         What the participant chose of firmware that was made here; None in cards that do not say it.
+    tried_depths : tuple of TriedDepth
+        Pipelines of other depths, by their cycles, where the smallest latency was asked for. No
+        other figure is of them, and none is ranked.
     unchecked : tuple of str or None
         Of reports that were handed in: what of them could not be compared with the submission.
     """
@@ -453,6 +475,7 @@ class Firmware(Value):
     output_bits: Count | NotMeasured
     score_word: ScoreWord | None = Field(default=None, exclude_if=lambda word: word is None)
     choices: FirmwareChoices | None = Field(default=None, exclude_if=lambda made: made is None)
+    tried_depths: tuple[TriedDepth, ...] = Field(default=(), exclude_if=lambda tried: not tried)
     overflow: dict[str, Probability] = Field(default_factory=dict)
     stages: tuple[StageLatency, ...] = ()
     agreements: tuple[Agreement, ...] = ()

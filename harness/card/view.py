@@ -259,7 +259,27 @@ def firmware_view(firmware: Firmware | NotMeasured) -> RenderableType:
         [(name, *_figure(figure, unit)) for name, figure, unit in figures],
     )
     verdicts = (_verdict_line(verdict) for verdict in firmware.verdicts)
-    return Group(drawn, *verdicts, *(Text(plain(note)) for note in firmware.notes))
+    notes = (Text(plain(note)) for note in firmware.notes)
+    return Group(drawn, *_tried_depths(firmware), *verdicts, *notes)
+
+
+def _tried_depths(firmware: Firmware) -> list[RenderableType]:
+    """Draw the pipelines that were synthesised for the smallest latency; nothing without them."""
+    if not firmware.tried_depths:
+        return []
+    least_ns = min(one.latency_ns for one in firmware.tried_depths)
+    rows = [
+        (
+            f"{one.latency_cycles}",
+            f"{one.clock_period_ns:.3g}",
+            f"{one.latency_ns:.3g}{'*' if one.latency_ns == least_ns else ''}",
+            *(f"{count:,}" for count in (one.lut, one.ff, one.dsp)),
+        )
+        for one in firmware.tried_depths
+    ]
+    header = ("cycles", "shortest period [ns]", "latency [ns]", "LUT", "FF", "DSP")
+    caption = "* the smallest; periods are estimates. Ranked is the design of the table above alone"
+    return [table("pipelines of other depths", header, rows, caption=caption)]
 
 
 def _hardware_view(card: ScoreCard) -> list[RenderableType]:

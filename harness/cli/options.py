@@ -131,10 +131,27 @@ _LIMITS = (
         help="Do not synthesise what is estimated to take more LUTs.",
     ),
 )
+_DEPTH = (
+    click.option(
+        "--latency-cycles",
+        type=click.IntRange(min=1, max=1_000),
+        help="Make the pipeline this deep. [default: as the submission chose, or as deep as the "
+        "target's clock needs]",
+    ),
+    click.option(
+        "--smallest-latency",
+        "has_latency_search",
+        is_flag=True,
+        help="Synthesise pipelines of other depths too, and show the smallest latency in ns.",
+    ),
+)
 
 
 def limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that limit what firmware may take; the command gets them as `settings`."""
+    """Add the options of what firmware may take, and of how deep its pipeline is.
+
+    The command gets them as `settings`.
+    """
 
     @wraps(command)
     def limited(
@@ -142,11 +159,18 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
         time_limit_s: float | None,
         memory_gib: float | None,
         max_lut: int | None,
+        latency_cycles: int | None,
+        has_latency_search: bool,
         **values: object,
     ) -> None:
-        command(**values, settings=_firmware_settings(time_limit_s, memory_gib, max_lut))
+        settings = replace(
+            _firmware_settings(time_limit_s, memory_gib, max_lut),
+            latency_cycles=latency_cycles,
+            has_latency_search=has_latency_search,
+        )
+        command(**values, settings=settings)
 
-    for option in reversed(_LIMITS):
+    for option in reversed((*_LIMITS, *_DEPTH)):
         limited = option(limited)
     return limited
 

@@ -67,6 +67,10 @@ class FirmwareSettings:
         Real events that hls4ml's C simulation is compared on, those above among them.
     max_attempts : int
         Syntheses, each with a deeper pipeline, until the target's clock is met.
+    latency_cycles : int or None
+        A latency in place of the one that the participant chose, if any.
+    has_latency_search : bool
+        Whether pipelines of other depths are synthesised too, for the smallest latency in ns.
     max_lut : int
         A network that da4ml's cost model puts above this many LUTs is not synthesised.
     routing_share : float
@@ -90,6 +94,8 @@ class FirmwareSettings:
     n_witness_events: int = 20_000
     n_csim_events: int = 100_000
     max_attempts: int = 4
+    latency_cycles: int | None = None
+    has_latency_search: bool = False
     max_lut: int = 300_000
     routing_share: float = ROUTING_SHARE
     has_dsp: bool = True
@@ -164,6 +170,23 @@ class FirmwareRequest:
     def family(self) -> Family:
         """Family of the target's part."""
         return part_of(self.target).family
+
+    @property
+    def chosen_cycles(self) -> int | None:
+        """The latency that was chosen, as the target counts it; None: what its clock needs."""
+        if self.settings.latency_cycles is None:
+            return self.choices.latency_cycles
+        return self.settings.latency_cycles
+
+    @property
+    def chosen_stages(self) -> int | None:
+        """The stages of a pipeline of that latency; None: what the target's clock needs."""
+        cycles = self.chosen_cycles
+        return None if cycles is None else cycles - self.latency_of(0)
+
+    def latency_of(self, n_stages: int) -> int:
+        """Return the latency of a pipeline in cycles, as the target counts it."""
+        return n_stages + 1 - self.target.n_uncounted_registers
 
     @property
     def has_dsp(self) -> bool:

@@ -13,7 +13,7 @@ from harness.firmware.interpret import interpret_all
 from harness.firmware.record import Timing, make_record
 from harness.firmware.translate.size import NetworkSize
 from harness.firmware.translate.translation import SHORT_S, TraceReport, Untranslated, translate
-from harness.firmware.translate.verilog import PipelineReport, write_verilog
+from harness.firmware.translate.verilog import PipelineReport, write_first
 from harness.firmware.witnesses.graph import compare_quickly
 
 _COST_SOURCE = "da4ml's cost model: bits of adders and multiplexers"
@@ -36,7 +36,7 @@ def build_estimate(request: FirmwareRequest) -> FirmwareResult:
     translation = translate(request, has_hls4ml=False, patience_s=SHORT_S)
     if isinstance(translation, Untranslated):
         return untranslated(request, translation, backend="estimate")
-    verilog = write_verilog(request, translation, request.logic_budget_ns)
+    verilog = write_first(request, translation)
     scores = interpret_all(request, translation.program)
     agreement, overflow = compare_quickly(request, translation, scores)
     report = estimate_figures(request, translation.report, pipeline=verilog.report)
@@ -128,7 +128,7 @@ def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> T
     estimated_ns = request.period_ns(pipeline.logic_ns)
     return Timing(
         latency_cycles=_estimate(
-            pipeline.latency_cycles - request.target.n_uncounted_registers, _PLAN_SOURCE
+            request.latency_of(pipeline.n_stages), _PLAN_SOURCE
         ),
         interval_cycles=_estimate(1, _PLAN_SOURCE),
         clock_period_ns=_estimate(max(request.target.clock_period_ns, estimated_ns), _PLAN_SOURCE),

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from harness.card.files import describe_file
 from harness.card.records import Firmware, NotMeasured
+from harness.errors import InvalidSubmissionError
 from harness.files import file_checksum, package_version
 from harness.firmware.artefacts import PROGRAM, decompress
 from harness.firmware.backend import Backend, FirmwareRequest, FirmwareResult, UntranslatableError
@@ -66,6 +67,7 @@ def synthesise(
         The part or the backend is not known.
     """
     part_of(request.target)
+    _check_latency(request)
     build = load_backend(backend)
     workspace = request.workspace
     # Steps of this request lie in a folder of its own; the caller's workspace counts their usage.
@@ -86,6 +88,25 @@ def synthesise(
     return _reuse(cache, key, entry, request)
 
 
+def _check_latency(request: FirmwareRequest) -> None:
+    """Refuse a latency that is shorter than the registers at the ends of one stage.
+
+    Raises
+    ------
+    InvalidSubmissionError
+        It is.
+    """
+    stages = request.chosen_stages
+    if stages is not None and stages < 1:
+        least = request.latency_of(1)
+        raise InvalidSubmissionError(
+            f"a latency of {request.chosen_cycles} cycles was chosen",
+            where="submission.yaml, field firmware.latency_cycles, or --latency-cycles",
+            expected=f"at least {least}: the registers at the ends are counted",
+            fix=f"write {least} or more, or leave it out",
+        )
+
+
 def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
     """Build; say in the report what was chosen, and list the artefacts by digest."""
     try:
@@ -94,10 +115,11 @@ def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
         return FirmwareResult(report=NotMeasured(not_measured=str(error)))
     if isinstance(result.report, NotMeasured):
         return result
+    choices = request.choices.model_copy(update={"latency_cycles": request.chosen_cycles})
     added = {
         "artefacts": tuple(describe_file(path) for path in result.artefacts),
-        "choices": request.choices,
-        "notes": (*request.choices.describe(), *result.report.notes),
+        "choices": choices,
+        "notes": (*choices.describe(), *result.report.notes),
     }
     return replace(result, report=result.report.model_copy(update=added))
 

@@ -15,17 +15,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from harness.card.records import NO_SECOND_TRANSLATOR, Agreement, Firmware
+from harness.card.records import NO_SECOND_TRANSLATOR, Agreement, Firmware, TriedDepth
 from harness.errors import LimitError
 from harness.firmware.artefacts import keep
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
 from harness.firmware.estimate import estimate_figures, untranslated
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl.closing import Closed, close_timing
+from harness.firmware.rtl.depths import smallest_latency_note, try_depths
 from harness.firmware.rtl.report import report_design
 from harness.firmware.rtl.simulation import SimulatedVerilog, simulate_verilog
 from harness.firmware.translate.translation import Translation, Untranslated, translate
-from harness.firmware.translate.verilog import Verilog, write_verilog
+from harness.firmware.translate.verilog import Verilog, write_first
 from harness.firmware.witnesses.csim import compare_csim
 from harness.firmware.witnesses.events import CommonEvents, choose_common_events
 from harness.firmware.witnesses.graph import compare_graph, compare_quickly
@@ -64,9 +65,9 @@ def _build(
     request: FirmwareRequest, translation: Translation, events: CommonEvents
 ) -> FirmwareResult:
     """Synthesise on one worker and simulate, compile and evaluate on the others."""
-    first = write_verilog(request, translation, request.logic_budget_ns)
+    first = write_first(request, translation)
     with ThreadPoolExecutor(max_workers=request.settings.n_workers) as pool:
-        closing = pool.submit(_within_limits, close_timing, request, translation, events, first)
+        closing = pool.submit(_within_limits, _synthesise, request, translation, events, first)
         simulation = pool.submit(_within_limits, simulate_verilog, request, events, first)
         csim = pool.submit(_within_limits, compare_csim, request, translation, events)
         graph = pool.submit(compare_graph, request, events)
@@ -79,14 +80,24 @@ def _build(
         finish(jobs, request.progress)
     made = _Made(
         first=first,
-        closed=closing.result(),
+        synthesised=closing.result(),
         simulated=simulation.result(),
         csim=csim.result(),
         graph=graph.result(),
     )
-    if isinstance(made.closed, Closed) and isinstance(made.simulated, SimulatedVerilog):
-        return _report(request, translation, events, made, made.closed, made.simulated)
+    if isinstance(made.synthesised, tuple) and isinstance(made.simulated, SimulatedVerilog):
+        return _report(request, translation, events, made, *made.synthesised, made.simulated)
     return _report_unfinished(request, translation, made)
+
+
+def _synthesise(
+    request: FirmwareRequest, translation: Translation, events: CommonEvents, first: Verilog
+) -> tuple[Closed, tuple[TriedDepth, ...]]:
+    """Make the design and, if it was asked for, pipelines of other depths."""
+    closed = close_timing(request, translation, events, first)
+    if not request.settings.has_latency_search:
+        return closed, ()
+    return closed, try_depths(request, translation, events, closed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,15 +105,15 @@ class _Made:
     """What came of the jobs; the error of one that reached a limit of time or memory."""
 
     first: Verilog
-    closed: Closed | LimitError
+    synthesised: tuple[Closed, tuple[TriedDepth, ...]] | LimitError
     simulated: SimulatedVerilog | LimitError
     csim: Agreement | LimitError | None
     graph: tuple[Agreement, dict[str, float]]
 
     def notes(self) -> Iterator[str]:
         """Say what reached a limit."""
-        if isinstance(self.closed, LimitError):
-            yield f"not synthesised: {_one_line(self.closed)}"
+        if isinstance(self.synthesised, LimitError):
+            yield f"not synthesised: {_one_line(self.synthesised)}"
         if isinstance(self.simulated, LimitError):
             yield f"not simulated: {_one_line(self.simulated)}"
         if isinstance(self.csim, LimitError):
@@ -130,6 +141,7 @@ def _report(
     events: CommonEvents,
     made: _Made,
     closed: Closed,
+    tried: tuple[TriedDepth, ...],
     simulated: SimulatedVerilog,
 ) -> FirmwareResult:
     if closed.mapped.verilog != made.first:
@@ -139,9 +151,14 @@ def _report(
     others = (csim, simulated.agreement, closed.mapped.agreement)
     report = report_design(request, translation.report, closed, simulated, overflow)
     agreements = (keras_agreement, *(agreement for agreement in others if agreement))
+    found = [smallest_latency_note(request, tried)] if tried else []
     return FirmwareResult(
         report=report.model_copy(
-            update={"agreements": agreements, "notes": (*made.notes(), *report.notes)}
+            update={
+                "agreements": agreements,
+                "tried_depths": tried,
+                "notes": (*made.notes(), *found, *report.notes),
+            }
         ),
         artefacts=_keep(request, translation, closed, simulated),
         is_cut_short=isinstance(made.csim, LimitError),

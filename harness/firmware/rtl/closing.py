@@ -31,6 +31,8 @@ def close_timing(
 ) -> Closed:
     """Synthesise; deepen the pipeline until the target's clock is met or nothing more helps.
 
+    A pipeline of a chosen latency stays as deep as it is.
+
     Raises
     ------
     LimitError
@@ -51,7 +53,7 @@ def close_timing(
         logic_ns = mapped.report.logic_ns
         if best is None or logic_ns < best.mapped.report.logic_ns:
             best = Closed(mapped=mapped, n_attempts=attempt)
-        if logic_ns <= budget_ns:
+        if logic_ns <= budget_ns or request.chosen_stages is not None:
             return Closed(mapped=mapped, n_attempts=attempt)
         # The predicted time of a plan is over the budget only where a single operation's is.
         slowest_ns = verilog.report.logic_ns

@@ -118,6 +118,12 @@ def notes(
             "in fours, and DSP slices that multiply 25 × 18 in place of 27 × 18 bits"
         )
     yield from trace.warnings
+    n_stages, chosen = closed.mapped.verilog.report.n_stages, request.chosen_stages
+    if chosen is not None and n_stages < chosen:
+        yield (
+            f"the latency is {request.latency_of(n_stages)} cycles, not {request.chosen_cycles}: "
+            "more stages would not make the slowest one shorter"
+        )
     if closed.n_attempts > 1:
         yield f"the pipeline was deepened {closed.n_attempts - 1} times to meet the clock"
     if trace.hls4ml != "translated" and request.settings.has_hls4ml:

@@ -5,6 +5,7 @@ The delays of operations are predicted from their widths; the netlist is timed l
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # Codes of da4ml's operations; negative where an operand is negated first.
 _INPUT, _ADD, _SUBTRACT, _RELU, _QUANTISE, _ADD_CONSTANT, _CONSTANT = -1, 0, 1, 2, 3, 4, 5
 _MUX, _MULTIPLY, _TABLE, _BITWISE_UNARY = 6, 7, 8, 9
+# Of the range in which the limit of a stage is searched: to a 4096th.
+_N_HALVINGS = 12
 _HARDWARE = {
     _ADD: "adders",
     _SUBTRACT: "adders",
@@ -90,13 +93,26 @@ def plan_stages(program: CombLogic, logic_ns: float, *, has_dsp: bool = True) ->
 
 def balance(program: CombLogic, logic_ns: float, *, has_dsp: bool = True) -> StagePlan:
     """Plan as few stages as `plan_stages` needs, and of those the fastest plan."""
-    best = plan_stages(program, logic_ns, has_dsp=has_dsp)
-    low, high = 0.0, logic_ns
-    for _ in range(12):
+    first = plan_stages(program, logic_ns, has_dsp=has_dsp)
+    return _fastest(program, first, logic_ns, first.n_stages)
+
+
+def plan_depth(program: CombLogic, n_stages: int, *, has_dsp: bool = True) -> StagePlan:
+    """Plan at most `n_stages`, and of those the fastest plan; fewer where more gain nothing."""
+    whole = plan_stages(program, math.inf, has_dsp=has_dsp)
+    return _fastest(program, whole, whole.logic_ns, n_stages)
+
+
+def _fastest(program: CombLogic, best: StagePlan, high: float, n_stages: int) -> StagePlan:
+    """Search the plan of the least logic in a stage, from `best` down; `high` is its limit."""
+    low = 0.0
+    for _ in range(_N_HALVINGS):
         middle = (low + high) / 2
-        plan = plan_stages(program, middle, has_dsp=has_dsp)
-        if plan.n_stages <= best.n_stages and plan.logic_ns <= best.logic_ns:
-            best, high = plan, middle
+        plan = plan_stages(program, middle, has_dsp=best.has_dsp)
+        if plan.n_stages <= n_stages and plan.logic_ns <= best.logic_ns:
+            high = middle
+            if (plan.logic_ns, plan.n_stages) < (best.logic_ns, best.n_stages):
+                best = plan
         else:
             low = middle
     return best

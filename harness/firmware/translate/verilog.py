@@ -14,7 +14,7 @@ from harness.card.records import Count, StageName
 from harness.challenge import Value
 from harness.firmware.backend import Amount, FirmwareRequest
 from harness.firmware.tools import Files, Report, Request, disk_faults
-from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline
+from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline, plan_depth
 from harness.firmware.translate.program import input_formats, load_program, output_formats
 from harness.firmware.translate.translation import Translation
 from harness.sandbox.step import GIB
@@ -43,6 +43,12 @@ class PipelineReport(Value):
         return self.n_stages + 1
 
 
+class DepthsReport(Value):
+    """Stages of pipelines, and the predicted delay of the cells of the slowest of each."""
+
+    plans: tuple[tuple[Count, Amount], ...]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verilog:
     """The Verilog of a network, and what it is."""
@@ -51,14 +57,34 @@ class Verilog:
     path: Path
 
 
-def write_verilog(request: FirmwareRequest, translation: Translation, logic_ns: float) -> Verilog:
-    """Write a network's Verilog with stages whose cells take at most `logic_ns` by prediction."""
+def write_first(request: FirmwareRequest, translation: Translation) -> Verilog:
+    """Write a network's Verilog for the target's clock, or of the latency that was chosen."""
+    return write_verilog(
+        request, translation, request.logic_budget_ns, n_stages=request.chosen_stages
+    )
+
+
+def write_verilog(
+    request: FirmwareRequest,
+    translation: Translation,
+    logic_ns: float,
+    *,
+    n_stages: int | None = None,
+) -> Verilog:
+    """Write a network's Verilog with stages whose cells take at most `logic_ns` by prediction.
+
+    Parameters
+    ----------
+    n_stages : int, optional
+        The most stages: then they take as little as so many can, whatever `logic_ns` says.
+    """
     done = request.run(
         "verilog",
         "translate.verilog:write_pipeline",
         PipelineReport,
         request={
             "logic_ns": logic_ns,
+            "n_stages": n_stages,
             "has_dsp": request.has_dsp,
             "layers": [[name, number] for name, number in translation.report.layers],
         },
@@ -75,13 +101,18 @@ def write_verilog(request: FirmwareRequest, translation: Translation, logic_ns: 
 def write_pipeline(request: Request, inputs: Files, outputs: Files) -> Report:
     """Plan a pipeline and write its Verilog (entry of a step).
 
-    Request: ``logic_ns``, the most that the cells of a stage may take by prediction; ``has_dsp``,
-    whether products of two values are to take DSP slices; ``layers``, name and number of outputs
+    Request: ``logic_ns``, the most that the cells of a stage may take by prediction;
+    ``n_stages``, if it is no null, the most stages in its place; ``has_dsp``, whether products of two values are to take DSP slices; ``layers``, name and number of outputs
     of each layer. Inputs: ``program``; ``layers``, the program of all
     layers' outputs. Outputs: ``design``.
     """
     program = load_program(inputs["program"])
-    plan = balance(program, request["logic_ns"], has_dsp=request["has_dsp"])
+    n_stages, has_dsp = request["n_stages"], request["has_dsp"]
+    plan = (
+        balance(program, request["logic_ns"], has_dsp=has_dsp)
+        if n_stages is None
+        else plan_depth(program, n_stages, has_dsp=has_dsp)
+    )
     pipeline = make_pipeline(program, plan)
     outputs["design"].write_text(verilog_text(pipeline))
     cycles = layer_cycles(load_program(inputs["layers"]), request["layers"], plan)
@@ -93,6 +124,23 @@ def write_pipeline(request: Request, inputs: Files, outputs: Files) -> Report:
         "n_register_bits": int(pipeline.reg_bits),
         "logic_ns": plan.logic_ns,
     }
+
+
+def plan_depths(request: Request, inputs: Files, outputs: Files) -> Report:
+    """Plan pipelines of 1, 2, 3, ... stages (entry of a step).
+
+    Request: ``n_stages``, of the last one; ``has_dsp``. Inputs: ``program``. The report has the
+    delay of the slowest stage's cells by prediction, for each number of stages that gains by it.
+    """
+    del outputs
+    program = load_program(inputs["program"])
+    plans: dict[int, float] = {}
+    for n_stages in range(1, request["n_stages"] + 1):
+        plan = plan_depth(program, n_stages, has_dsp=request["has_dsp"])
+        plans.setdefault(plan.n_stages, plan.logic_ns)
+        if plan.n_stages < n_stages:
+            break
+    return {"plans": [[n_stages, logic_ns] for n_stages, logic_ns in plans.items()]}
 
 
 def verilog_text(pipeline: Pipeline) -> str:

@@ -16,11 +16,18 @@ import pytest
 
 from harness.card.records import Figure, Firmware, NotMeasured
 from harness.challenge import Budget, FirmwareChoices
-from harness.errors import EnvironmentFaultError, ExitCode, IntegrityError, UsageError
+from harness.errors import (
+    EnvironmentFaultError,
+    ExitCode,
+    IntegrityError,
+    InvalidSubmissionError,
+    LimitError,
+    UsageError,
+)
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.interpret import interpret_all
-from harness.firmware.rtl import build, closing
+from harness.firmware.rtl import build, closing, depths
 from harness.firmware.rtl.simulation import VERILOG, simulate_verilog
 from harness.firmware.rtl.synthesis import synthesise_verilog
 from harness.firmware.translate import size
@@ -285,7 +292,7 @@ def test_without_events_the_design_is_made_and_compared_at_the_edges(tiny, tmp_p
 @pytest.mark.slow
 def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
     # The first plan is made for a clock far too slow; the netlist then misses the real one.
-    monkeypatch.setattr(build, "write_verilog", lambda *given: write_verilog(*given[:2], 9.0))
+    monkeypatch.setattr(build, "write_first", lambda *given: write_verilog(*given, 9.0))
     target = TARGET.model_copy(update={"clock_period_ns": 3.0})
     runs = Runs()
 
@@ -331,13 +338,96 @@ def test_no_deeper_pipeline_is_made_for_an_operation_that_is_too_slow_alone(monk
 
     monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
     request = SimpleNamespace(
-        logic_budget_ns=2.5, progress=print, settings=SimpleNamespace(max_attempts=4)
+        logic_budget_ns=2.5,
+        chosen_stages=None,
+        progress=print,
+        settings=SimpleNamespace(max_attempts=4),
     )
 
     closed = closing.close_timing(request, None, None, plan)
 
     assert made == [plan]
     assert closed.n_attempts == 1
+
+
+def test_a_pipeline_of_a_chosen_latency_stays_as_deep_as_it_is(monkeypatch):
+    plan = SimpleNamespace(report=SimpleNamespace(n_stages=3, logic_ns=2.5))
+    slow = SimpleNamespace(report=SimpleNamespace(logic_ns=4.0))
+    monkeypatch.setattr(closing, "synthesise_verilog", lambda *_: slow)
+    request = SimpleNamespace(
+        logic_budget_ns=2.5, chosen_stages=3, progress=print, settings=QUICK
+    )
+
+    closed = closing.close_timing(request, None, None, plan)
+
+    assert (closed.mapped, closed.n_attempts) == (slow, 1)
+
+
+@pytest.mark.parametrize(
+    ("counted", "given", "said"), [("both", 3, 3), ("output", 3, 3), ("input", 2, 2)]
+)
+def test_a_latency_is_chosen_as_the_target_counts_it(small, tmp_path, counted, given, said):
+    target = TARGET.model_copy(update={"count_registers": counted})
+    settings = replace(QUICK, latency_cycles=given)
+
+    report = make(
+        small,
+        tmp_path,
+        plain_events(50, 6),
+        target=target,
+        settings=settings,
+        choices=FirmwareChoices(latency_cycles=9),
+        backend="estimate",
+    ).report
+
+    assert report.latency_cycles.value == said
+    assert report.choices.latency_cycles == given
+    assert report.notes[0] == f"chosen: a latency of {given} cycles"
+
+
+def test_a_latency_below_the_registers_at_the_ends_is_refused(tiny, tmp_path):
+    choices = FirmwareChoices(latency_cycles=1)
+    with pytest.raises(InvalidSubmissionError, match="at least 2") as caught:
+        make(tiny, tmp_path, every_pair(), choices=choices, backend="estimate")
+    assert "firmware.latency_cycles" in str(caught.value)
+
+
+def test_the_depths_of_the_smallest_predicted_latency_are_synthesised(
+    small, tmp_path, monkeypatch
+):
+    np.save(tmp_path / "events.npy", plain_events(50, 6))
+    settings = replace(QUICK, max_attempts=3)
+    request = ask(small, tmp_path / "events.npy", tmp_path, settings=settings)
+    translation = translate(request, has_hls4ml=False)
+    asked = []
+
+    def write(_, __, ___, *, n_stages):
+        asked.append(n_stages)
+        return SimpleNamespace(report=SimpleNamespace(n_stages=n_stages))
+
+    def synthesise(_, __, verilog):
+        # Of the third of them the tool does not end in time.
+        if len(asked) == 3:
+            raise LimitError("too slow")
+        report = SimpleNamespace(logic_ns=8.0 / asked[-1], lut=9, ff=9 * asked[-1], dsp=0)
+        return SimpleNamespace(verilog=verilog, report=report)
+
+    monkeypatch.setattr(depths, "write_verilog", write)
+    monkeypatch.setattr(depths, "synthesise_verilog", synthesise)
+    made = SimpleNamespace(
+        verilog=SimpleNamespace(report=SimpleNamespace(n_stages=30)),
+        report=SimpleNamespace(logic_ns=2.0, lut=9, ff=200, dsp=0),
+    )
+
+    closed = closing.Closed(mapped=made, n_attempts=1)
+    tried = depths.try_depths(request, translation, None, closed)
+
+    assert len(asked) == 3
+    assert [one.latency_cycles for one in tried] == sorted([asked[0] + 1, asked[1] + 1, 31])
+    deepest = tried[-1]
+    assert (deepest.clock_period_ns, deepest.latency_ns) == (4.0, 124.0)
+    note = depths.smallest_latency_note(request, tried)
+    assert f"{min(one.latency_ns for one in tried):.3g} ns by estimate" in note
 
 
 def test_a_netlist_slower_than_its_plan_is_made_with_a_deeper_pipeline(monkeypatch):
@@ -351,7 +441,10 @@ def test_a_netlist_slower_than_its_plan_is_made_with_a_deeper_pipeline(monkeypat
     monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
     monkeypatch.setattr(closing, "write_verilog", lambda *_: plans[1])
     request = SimpleNamespace(
-        logic_budget_ns=2.5, progress=print, settings=SimpleNamespace(max_attempts=4)
+        logic_budget_ns=2.5,
+        chosen_stages=None,
+        progress=print,
+        settings=SimpleNamespace(max_attempts=4),
     )
 
     assert closing.close_timing(request, None, None, plans[0]).n_attempts == 2

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.firmware.delays import CLOCK_TO_Q_NS, adder_ns
-from harness.firmware.translate.pipeline import balance, layer_cycles, make_pipeline, plan_stages
+from harness.firmware.translate.pipeline import (
+    balance,
+    layer_cycles,
+    make_pipeline,
+    plan_depth,
+    plan_stages,
+)
 from harness.firmware.translate.program import (
     input_formats,
     output_format,
@@ -90,6 +96,17 @@ def test_balancing_takes_no_more_stages_and_no_more_time(small_program):
 
         assert balanced.n_stages <= plain.n_stages
         assert balanced.logic_ns <= plain.logic_ns + 1e-9
+
+
+def test_a_pipeline_of_a_chosen_depth_is_the_fastest_of_at_most_so_many_stages(small_program):
+    plans = {n_stages: plan_depth(small_program, n_stages) for n_stages in (1, 2, 4, 100)}
+
+    assert [plans[n_stages].n_stages for n_stages in (1, 2, 4)] == [1, 2, 4]
+    delays = [plan.logic_ns for plan in plans.values()]
+    assert delays == sorted(delays, reverse=True)
+    # More stages than that would leave the slowest operation as slow as it is.
+    assert plans[100].n_stages < 20
+    assert delays[-1] == pytest.approx(plan_stages(small_program, 0.01).logic_ns)
 
 
 @pytest.mark.parametrize("limit", [0.6, 1.5, 3.0, 20.0])
