@@ -6,7 +6,7 @@ an event holds or which signals there are.
 
 from __future__ import annotations
 
-from harness.challenge.choices import FirmwareChoices
+from harness.challenge.choices import FirmwareChoices, LayerChoices
 from harness.challenge.columns import TableColumns
 from harness.challenge.declared import (
     LEARNING_TITLES,
@@ -116,6 +116,7 @@ __all__ = [
     "Fraction",
     "ImageLayout",
     "IntakeRules",
+    "LayerChoices",
     "Learning",
     "MassObservable",
     "MaxSic",

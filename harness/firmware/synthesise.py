@@ -75,13 +75,13 @@ def synthesise(
         request, workspace=replace(workspace, folder=workspace.new_folder("firmware"))
     )
     if cache_root is None:
-        return _finish(build, request)
+        return _finish(build, request, backend)
     cache = Cache(cache_root)
     key = digest_of(_identity(request, backend))
     with cache.locked(key):
         entry = cache.find(key)
         if entry is None:
-            result = _finish(build, request)
+            result = _finish(build, request, backend)
             _store(cache, key, result, request)
             return result
     request.progress("the firmware was made before: found by its digest")
@@ -107,7 +107,7 @@ def _check_latency(request: FirmwareRequest) -> None:
         )
 
 
-def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
+def _finish(build: Backend, request: FirmwareRequest, backend: str) -> FirmwareResult:
     """Build; say in the report what was chosen, and list the artefacts by digest."""
     try:
         result = build(request)
@@ -119,7 +119,7 @@ def _finish(build: Backend, request: FirmwareRequest) -> FirmwareResult:
     added = {
         "artefacts": tuple(describe_file(path) for path in result.artefacts),
         "choices": choices,
-        "notes": (*choices.describe(), *result.report.notes),
+        "notes": (*choices.describe(has_netlist=backend not in IMPLEMENTING), *result.report.notes),
     }
     return replace(result, report=result.report.model_copy(update=added))
 

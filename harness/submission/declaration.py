@@ -22,7 +22,16 @@ from pydantic_core import ErrorDetails
 
 from harness.card.records import Division
 from harness.card.text import is_readable
-from harness.challenge import Account, FirmwareChoices, Learning, Method, Name, SignalsSeen, Value
+from harness.challenge import (
+    Account,
+    FirmwareChoices,
+    LayerChoices,
+    Learning,
+    Method,
+    Name,
+    SignalsSeen,
+    Value,
+)
 from harness.errors import DataError, Problem, complaint
 from harness.files import decode_text, load_yaml, read_bounded
 from harness.submission.words import parse_input_word, parse_word
@@ -354,7 +363,7 @@ def _fields_at(path: Sequence[str]) -> Iterable[str]:
     if len(path) == 1:
         return Spec.model_fields
     if path[0] == "firmware":
-        return FirmwareChoices.model_fields
+        return (LayerChoices if "layers" in path else FirmwareChoices).model_fields
     return (LayerPrecision if "layers" in path else Precision).model_fields
 
 

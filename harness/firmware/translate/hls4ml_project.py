@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from harness.challenge import FirmwareChoices
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
 from harness.firmware.translate.exact import exact_da4ml
 from harness.firmware.translate.hls4ml_layers import readable_by_hls4ml
-from harness.firmware.translate.hls4ml_widths import attention_in_hls4ml, widths_in_hls4ml
+from harness.firmware.translate.hls4ml_widths import (
+    attention_in_hls4ml,
+    distributed_in_hls4ml,
+    widths_in_hls4ml,
+)
 from harness.firmware.translate.names import OwnNames, plain_names
 from harness.firmware.translate.selections import without_slices
 
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
 PROJECT = "anomaly"
 _HANDED_ON = "DA handler used for layer "
 _MAX_REASON = 400
+_OTHER_REUSE = re.compile(r'Invalid ReuseFactor=(\d+) in layer "([^"]+)".*Using ReuseFactor=(\d+)')
 
 
 def write_project(model: keras.Model, request: Request, target: Path) -> Report:
@@ -43,13 +50,24 @@ def write_project(model: keras.Model, request: Request, target: Path) -> Report:
                 request["part"],
                 request["clock_period_ns"],
                 request.get("hls_backend", "Vitis"),
+                read_choices(request),
             )
         except Exception as error:  # noqa: BLE001 hls4ml raises anything from a graph it cannot read
             return {"hls4ml": OwnNames.of(model).restore(_reason(error))[:_MAX_REASON]}
         pack(target, [(folder, PROJECT)])
     lines = printed.splitlines()
     handed_on = [line.removeprefix(_HANDED_ON) for line in lines if line.startswith(_HANDED_ON)]
-    return {"hls4ml": "translated", "da4ml_layers": handed_on}
+    warned = [
+        f"layer {found[2]}: hls4ml takes the reuse factor {found[3]} in place of {found[1]}"
+        for found in map(_OTHER_REUSE.search, lines)
+        if found
+    ]
+    return {"hls4ml": "translated", "da4ml_layers": handed_on, "warnings": warned}
+
+
+def read_choices(request: Request) -> FirmwareChoices:
+    """Return what the request of a step says of the participant's choices."""
+    return FirmwareChoices.model_validate(request.get("choices") or {})
 
 
 def _reason(error: Exception) -> str:
@@ -78,12 +96,20 @@ def _layer_in(variables: Mapping[str, object]) -> str:
 
 
 def convert_by_hls4ml(
-    model: keras.Model, folder: Path, part: str, clock_period_ns: float, backend: str = "Vitis"
+    model: keras.Model,
+    folder: Path,
+    part: str,
+    clock_period_ns: float,
+    backend: str = "Vitis",
+    choices: FirmwareChoices | None = None,
 ) -> str:
     """Write an hls4ml project of a quantised network, and return what hls4ml printed."""
     import hls4ml
 
+    choices = choices or FirmwareChoices()
+
     model = without_slices(model)
+    own_names = OwnNames.of(model).names
     printed = io.StringIO()
     with (
         redirect_stdout(printed),
@@ -91,6 +117,7 @@ def convert_by_hls4ml(
         _mended_hls4ml(),
         exact_da4ml(),
         widths_in_hls4ml(),
+        distributed_in_hls4ml(),
         attention_in_hls4ml(),
         readable_by_hls4ml(),
         plain_names(model),
@@ -101,17 +128,44 @@ def convert_by_hls4ml(
             output_dir=str(folder),
             project_name=PROJECT,
             backend=backend,
-            io_type="io_parallel",
+            io_type=choices.io_type,
             part=part,
             clock_period=clock_period_ns,
-            hls_config={
-                # Nothing is given by the configuration: every width comes from the network.
-                "Model": {"Precision": "fixed<-1,0>", "ReuseFactor": 1, "Strategy": "latency"}
-            },
+            hls_config=_configuration(
+                choices, dict(zip(own_names, OwnNames.of(model).names, strict=True))
+            ),
         )
         project.write()
+        for layer in project.get_layers():
+            if layer.get_attr("strategy") == "distributed_arithmetic":
+                printed.write(f"{_HANDED_ON}{layer.name}\n")
     _mend_resizing(folder / "firmware/nnet_utils/nnet_image.h")
     return OwnNames.of(model).restore(printed.getvalue())
+
+
+def _configuration(choices: FirmwareChoices, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return hls4ml's configuration.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        The names that layers have while they are translated, by their own.
+    """
+    layers = {
+        names[name]: {
+            "Strategy": own.strategy or choices.strategy,
+            "ReuseFactor": own.reuse_factor or choices.reuse_factor,
+        }
+        for name, own in choices.layers.items()
+        if name in names
+    }
+    whole = {
+        # No width is given by the configuration: all of them come from the network.
+        "Precision": "fixed<-1,0>",
+        "ReuseFactor": choices.reuse_factor,
+        "Strategy": choices.strategy,
+    }
+    return {"Model": whole, **({"LayerName": layers} if layers else {})}
 
 
 def _mend_resizing(header: Path) -> None:

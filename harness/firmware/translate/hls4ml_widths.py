@@ -46,6 +46,28 @@ def widths_in_hls4ml() -> Iterator[None]:
 
 
 @contextmanager
+def distributed_in_hls4ml() -> Iterator[None]:
+    """Let a layer of the strategy ``distributed_arithmetic`` have one word for all of its inputs.
+
+    hls4ml reads the widths of such a quantiser as those of a single input.
+    """
+    from hls4ml.backends.vivado.passes import distributed_arithmetic as passes
+
+    read = passes._get_input_kif  # noqa: SLF001 hls4ml has no other place to say it
+
+    def of_each(node: Any) -> Bits:  # noqa: ANN401 a layer of hls4ml
+        shape = node.get_input_variable().shape
+        signs, before, after = (np.broadcast_to(part, shape).copy() for part in read(node))
+        return signs, before, after
+
+    passes._get_input_kif = of_each  # noqa: SLF001 as above
+    try:
+        yield
+    finally:
+        passes._get_input_kif = read  # noqa: SLF001 as above
+
+
+@contextmanager
 def attention_in_hls4ml() -> Iterator[None]:
     """Let hls4ml find its readers of attention, which it looks for by names of an older HGQ2."""
     from hls4ml.converters.keras_v3._base import registry

@@ -8,10 +8,12 @@ what is reported has those of the participant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from harness.firmware.backend import UntranslatableError
 
 if TYPE_CHECKING:
     import keras
@@ -45,6 +47,28 @@ class OwnNames:
     def _own(self, match: re.Match[str]) -> str:
         place = int(match[1])
         return self.names[place] if place < len(self.names) else match[0]
+
+
+def require_layers(model: keras.Model, names: Iterable[str], field: str) -> None:
+    """Refuse words or choices for a layer that the network does not have.
+
+    Parameters
+    ----------
+    field : str
+        Where `submission.yaml` names the layers.
+
+    Raises
+    ------
+    UntranslatableError
+        It names those that there are not.
+    """
+    known = OwnNames.of(model).names
+    if unknown := sorted(set(names) - set(known)):
+        raise UntranslatableError(
+            f"the network has no layer {', '.join(unknown)[:200]}",
+            where=f"submission.yaml, field {field}",
+            expected=f"names among {', '.join(known)[:600]}",
+        )
 
 
 @contextmanager

@@ -24,9 +24,9 @@ from harness.firmware.translate import (
 from harness.firmware.translate.da4ml_layers import is_wiring
 from harness.firmware.translate.fixed_activations import is_plain_relu
 from harness.firmware.translate.fixed_layers import Call, no_form
-from harness.firmware.translate.fixed_words import Widths, Words, read_widths
+from harness.firmware.translate.fixed_words import Words, read_widths
 from harness.firmware.translate.inline import NOTHING, inlined, without_other_uses
-from harness.firmware.translate.names import number_tensors
+from harness.firmware.translate.names import number_tensors, require_layers
 from harness.firmware.translate.tracing import input_quantisers
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, object]) -> keras
     import keras
 
     widths = read_widths(precision)
-    _check_names(model, widths)
+    require_layers(model, widths.of_layers, "precision.layers")
     # The input is quantised by a layer of its own, so that every layer that reads it sees the same.
     inputs = keras.Input(
         model.inputs[0].shape[1:], dtype=model.inputs[0].dtype, name="events>float"
@@ -179,17 +179,6 @@ def to_fixed_width(model: keras.Model, precision: Mapping[str, object]) -> keras
     if problems:
         raise UntranslatableError(*problems)
     return keras.Model(inputs, outputs, name=model.name)
-
-
-def _check_names(model: keras.Model, widths: Widths) -> None:
-    """Refuse words of a layer that the network does not have."""
-    names = [operation.name for operation in model.operations]
-    if unknown := sorted(set(widths.of_layers) - set(names)):
-        raise UntranslatableError(
-            f"the network has no layer {', '.join(unknown)[:200]}",
-            where="submission.yaml, field precision.layers",
-            expected=f"names among {', '.join(names)[:600]}",
-        )
 
 
 def _noting(operation: keras.Operation, words: Words, problems: list[Problem]) -> Call:

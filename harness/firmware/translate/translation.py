@@ -21,7 +21,8 @@ from harness.firmware.parts import part_of
 from harness.firmware.tools import Files, Report, Request, disk_faults, require_package
 from harness.firmware.translate.checking import check_translatable
 from harness.firmware.translate.fixed_words import read_widths
-from harness.firmware.translate.hls4ml_project import write_project
+from harness.firmware.translate.hls4ml_project import read_choices, write_project
+from harness.firmware.translate.names import require_layers
 from harness.firmware.translate.pipeline import count_operations
 from harness.firmware.translate.program import input_formats, output_format
 from harness.firmware.translate.quantise import load_fixed_point
@@ -177,6 +178,7 @@ def _run(
             "precision": request.words,
             "has_hls4ml": has_hls4ml,
             "hls_backend": hls_backend,
+            "choices": request.choices.model_dump(mode="json"),
             "part": part_of(request.target).part,
             "clock_period_ns": request.target.clock_period_ns,
             "wire_integer_bits": wire_integer_bits(request.events),
@@ -213,14 +215,15 @@ def trace_network(request: Request, inputs: Files, outputs: Files) -> Report:
     """Translate a network by da4ml and by hls4ml (entry of a step).
 
     Request: ``precision`` (fixed-point types, or null), ``has_hls4ml``, ``hls_backend``,
-    ``part``, ``clock_period_ns``, ``wire_integer_bits``, ``patience_s``: a network that
-    takes da4ml longer by estimate is not translated. Inputs: ``graph``, ``weights``. Outputs:
-    ``program`` (JSON of da4ml); ``layers`` (the same with every layer's outputs); ``project``
-    (tar), where hls4ml translates the network.
+    ``choices`` (`FirmwareChoices`; of these hls4ml's flow), ``part``, ``clock_period_ns``,
+    ``wire_integer_bits``, ``patience_s``: a network that takes da4ml longer by estimate is not
+    translated. Inputs: ``graph``, ``weights``. Outputs: ``program`` (JSON of da4ml); ``layers``
+    (the same with every layer's outputs); ``project`` (tar), where hls4ml translates the network.
     """
     require_package("da4ml", "hgq")
     model = load_fixed_point(request["precision"], inputs)
     check_translatable(model)
+    require_layers(model, read_choices(request).layers, "firmware.layers")
     first = look_at(model, wire_integer_bits=request.get("wire_integer_bits", WIRE_INTEGER_BITS))
     is_slow = first.size.trace_s > request.get("patience_s", math.inf)
     trace = None if is_slow else _trace(model, first, request, outputs)
@@ -247,7 +250,9 @@ def _trace(model: keras.Model, first: FirstLook, request: Request, outputs: File
         "warnings": list(coarse_tables(model, _activations(request["precision"]))),
     }
     if request["has_hls4ml"]:
-        report |= write_project(model, request, outputs["project"])
+        project = write_project(model, request, outputs["project"])
+        report["warnings"] += project.pop("warnings", [])
+        report |= project
     return report
 
 

@@ -102,9 +102,9 @@ def write_pipeline(request: Request, inputs: Files, outputs: Files) -> Report:
     """Plan a pipeline and write its Verilog (entry of a step).
 
     Request: ``logic_ns``, the most that the cells of a stage may take by prediction;
-    ``n_stages``, if it is no null, the most stages in its place; ``has_dsp``, whether products of two values are to take DSP slices; ``layers``, name and number of outputs
-    of each layer. Inputs: ``program``; ``layers``, the program of all
-    layers' outputs. Outputs: ``design``.
+    ``n_stages``, if it is no null, the most stages in its place; ``has_dsp``, whether products of
+    two values are to take DSP slices; ``layers``, name and number of outputs of each layer. Inputs:
+    ``program``; ``layers``, the program of all layers' outputs. Outputs: ``design``.
     """
     program = load_program(inputs["program"])
     n_stages, has_dsp = request["n_stages"], request["has_dsp"]

@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from harness.challenge import FirmwareChoices, LayerChoices
 from harness.submission.declaration import MAX_BYTES, parse_spec, read_spec
 
 GOOD = """\
@@ -160,9 +161,20 @@ def test_words_that_cannot_be_read_are_named(words, field, said):
 
 
 def test_what_is_chosen_of_the_firmware_is_read():
-    spec, problems = parse_spec(GOOD + "firmware: {products: fabric}\n", "team_x")
+    chosen = (
+        "firmware:\n  products: fabric\n  latency_cycles: 5\n  strategy: resource\n"
+        "  reuse_factor: 4\n  io_type: io_stream\n  layers: {dense: {reuse_factor: 2}}\n"
+    )
+    spec, problems = parse_spec(GOOD + chosen, "team_x")
     assert problems == []
-    assert spec.firmware.products == "fabric"
+    assert spec.firmware == FirmwareChoices(
+        products="fabric",
+        latency_cycles=5,
+        strategy="resource",
+        reuse_factor=4,
+        io_type="io_stream",
+        layers={"dense": LayerChoices(reuse_factor=2)},
+    )
 
 
 @pytest.mark.parametrize("text", ["", "firmware:\n"])
@@ -178,6 +190,20 @@ def test_without_choices_products_take_dsp_slices(text):
         ("{products: lut}", "firmware.products", "'dsp' or 'fabric'"),
         ("{squares: fabric}", "firmware.squares", "is no field of firmware"),
         ("fabric", "firmware", "mapping of fields"),
+        ("{latency_cycles: 0}", "firmware.latency_cycles", "greater than or equal to 1"),
+        ("{strategy: fast}", "firmware.strategy", "'resource'"),
+        ("{reuse_factor: 2.5}", "firmware.reuse_factor", "integer"),
+        ("{layers: {a: {reuse: 2}}}", "firmware.layers.a.reuse", "is no field"),
+        (
+            "{strategy: distributed_arithmetic, reuse_factor: 2}",
+            "firmware.reuse_factor",
+            "no multipliers to reuse",
+        ),
+        (
+            "{reuse_factor: 2, layers: {a: {strategy: distributed_arithmetic}}}",
+            "firmware.layers",
+            "layer a: `distributed_arithmetic`",
+        ),
     ],
 )
 def test_a_choice_that_there_is_not_is_named(choices, field, said):
