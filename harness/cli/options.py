@@ -145,10 +145,18 @@ _DEPTH = (
         help="Synthesise pipelines of other depths too, and show the smallest latency in ns.",
     ),
 )
+_LICENCE = click.option(
+    "--host-licence",
+    "has_host_licence",
+    is_flag=True,
+    envvar="HARNESS_HOST_LICENCE",
+    help="Let the vendor's tool, and no other step, have this machine's name and network, for its "
+    "licence (vitis, vivado).",
+)
 
 
 def limit_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of what firmware may take, and of how deep its pipeline is.
+    """Add the options of what firmware may take, how deep its pipeline is, and what it may see.
 
     The command gets them as `settings`.
     """
@@ -161,16 +169,18 @@ def limit_options(command: Callable[..., None]) -> Callable[..., None]:
         max_lut: int | None,
         latency_cycles: int | None,
         has_latency_search: bool,
+        has_host_licence: bool,
         **values: object,
     ) -> None:
         settings = replace(
             _firmware_settings(time_limit_s, memory_gib, max_lut),
             latency_cycles=latency_cycles,
             has_latency_search=has_latency_search,
+            has_host_licence=has_host_licence,
         )
         command(**values, settings=settings)
 
-    for option in reversed((*_LIMITS, *_DEPTH)):
+    for option in reversed((*_LIMITS, *_DEPTH, _LICENCE)):
         limited = option(limited)
     return limited
 

@@ -87,6 +87,8 @@ class FirmwareSettings:
         Time limit of each program of a vendor: C synthesis, place and route.
     vendor_memory_bytes : int
         Memory limit of the step that runs them.
+    has_host_licence : bool
+        Whether that step, and no other, has the machine's name and network for its licence.
     """
 
     n_workers: int = 2
@@ -107,6 +109,7 @@ class FirmwareSettings:
     scratch_bytes: int = 2 * GIB
     vendor_wall_s: float = 4 * 3600.0
     vendor_memory_bytes: int = 32 * GIB
+    has_host_licence: bool = False
 
     def limits(self, wall_s: float, memory_bytes: int | None = None) -> Limits:
         """Return the limits of a step that may run for `wall_s`."""
@@ -226,6 +229,7 @@ class FirmwareRequest:
         n_tools: int = 1,
         memory_bytes: int | None = None,
         more_tools: tuple[Path, ...] = (),
+        sees_host: bool = False,
     ) -> StepResult[Report]:
         """Run a step of the firmware.
 
@@ -242,6 +246,8 @@ class FirmwareRequest:
             In place of the limit of other steps.
         more_tools : tuple of Path
             Further host paths that the step sees.
+        sees_host : bool
+            See `harness.sandbox.step.Step`.
 
         Raises
         ------
@@ -263,6 +269,7 @@ class FirmwareRequest:
             outputs=outputs,
             limits=self.settings.limits(wall_s, memory_bytes),
             tools=tools,
+            sees_host=sees_host,
             may_raise=FAULTS,
         )
 

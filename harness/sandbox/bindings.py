@@ -36,6 +36,8 @@ SYSTEM_LIBRARIES = (
     "/lib/ld-linux-aarch64.so.1",
     "/etc/ld.so.cache",
 )
+# How names of machines are looked up, such as that of a licence server.
+NAMES = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/host.conf")
 # No /dev/zero: a shared map of it is memory that outlives the map, and then no process's.
 DEVICES = ("/dev/null", "/dev/urandom")
 
@@ -152,6 +154,16 @@ def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
 def host_paths(tools: Sequence[Path]) -> tuple[Path, ...]:
     """Return every host path that a step with `tools` sees at its own place."""
     return outermost((*system_libraries(), *interpreter(), *tools))
+
+
+def network_places() -> tuple[Path, ...]:
+    """Return what a step that `Step.sees_host` reads of the network: addresses and names.
+
+    The entries of /sys/class/net are links to the folders of the interfaces.
+    """
+    interfaces = Path("/sys/class/net")
+    devices = [path.resolve() for path in sorted(interfaces.glob("*"))]
+    return tuple(path for path in (interfaces, *devices, *map(Path, NAMES)) if path.exists())
 
 
 def refused(bound: Iterable[Path]) -> tuple[str, ...]:

@@ -21,16 +21,12 @@ FIRST_UID = 0x70000000
 UID_BITS = 24
 NOBODY = 65534
 
-NAMESPACES = (
-    "--unshare-ipc",
-    "--unshare-pid",
-    "--unshare-net",
-    "--unshare-uts",
-    "--unshare-cgroup-try",
-)
+NAMESPACES = ("--unshare-ipc", "--unshare-pid", "--unshare-cgroup-try")
 BIND = {"read-only": "--ro-bind", "writable": "--bind", "device": "--dev-bind"}
 HOST_NAME = "sandbox"
-ALWAYS = ("--die-with-parent", "--new-session", "--hostname", HOST_NAME)
+# What hides the machine's name and network, for all steps but one for which `Step.sees_host`.
+ALONE = ("--unshare-net", "--unshare-uts", "--hostname", HOST_NAME)
+ALWAYS = ("--die-with-parent", "--new-session")
 
 
 def find_bwrap() -> Path:
@@ -142,6 +138,7 @@ def command(
     return [
         str(bwrap),
         *NAMESPACES,
+        *(() if step.sees_host else ALONE),
         *ALWAYS,
         *_privileges(uid),
         *(word for place in places for word in _words(place, step, fds)),
@@ -156,7 +153,8 @@ def command(
 def host_paths(step: Step, uid: int | None) -> list[Path]:
     """Return the host paths that `step` sees at their own place, run as the user `uid`."""
     own = [] if uid is None else [find_setpriv()]
-    return [*bindings.host_paths(step.tools), *own]
+    seen = bindings.network_places() if step.sees_host else ()
+    return [*bindings.host_paths((*step.tools, *seen)), *own]
 
 
 def _privileges(uid: int | None) -> list[str]:

@@ -39,7 +39,7 @@ from harness.sandbox.report import read_answer
 from harness.sandbox.scratch import scratch_folder
 from harness.sandbox.seccomp import filter_program
 from harness.sandbox.start import start_plain, start_sandboxed
-from harness.sandbox.step import MIB, Limits, Step, StepResult
+from harness.sandbox.step import MAY_SEE_HOST, MIB, Limits, Step, StepResult
 from harness.sandbox.usage import Watch, check_procfs
 
 LEAST_FREE_BYTES = 16 * MIB
@@ -246,6 +246,12 @@ def _check(step: Step) -> None:
     if not (module.startswith(ENTRY_PREFIX) and colon and function.isidentifier()):
         raise UsageError(
             f"{step.entry!r} is no entry of a step", expected="harness.some.module:function"
+        )
+    if step.sees_host and step.entry not in MAY_SEE_HOST:
+        raise UsageError(
+            f"the step {step.name} asks for the machine's name and network",
+            where=step.entry,
+            expected=f"only {' or '.join(MAY_SEE_HOST)} may have them, for a licence",
         )
     outputs.check_names({**step.inputs, **step.outputs})
 

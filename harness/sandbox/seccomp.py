@@ -65,6 +65,12 @@ NAMESPACE_FLAGS = (
     0x00000080,
 )
 LOW_32_BITS = 0xFFFFFFFF
+# What a client of a licence server calls, and with which families of sockets: AF_INET, AF_INET6,
+# and AF_NETLINK, by which the C library lists addresses. Of no other family, and to wait for a
+# caller, nothing.
+TO_CONNECT = ("socket", "connect", "bind")
+FAMILIES = (2, 10, 16)
+MAX_FAMILY = 63
 
 
 class Denied(NamedTuple):
@@ -108,8 +114,13 @@ ABSENT: Mapping[str, frozenset[str]] = {
 
 
 @functools.cache
-def filter_program() -> bytes:
+def filter_program(*, has_network: bool = False) -> bytes:
     """Return the filter as an array of BPF instructions, as ``bwrap --seccomp`` reads it.
+
+    Parameters
+    ----------
+    has_network : bool
+        For a step that `Step.sees_host`: it may make sockets of the internet and connect them.
 
     Raises
     ------
@@ -126,8 +137,18 @@ def filter_program() -> bytes:
             "`dnf install libseccomp` (Fedora, RHEL)",
         ) from error
     rules = pyseccomp.SyscallFilter(defaction=pyseccomp.ALLOW)
-    for _, number, answer in answers():
-        rules.add_rule(pyseccomp.ERRNO(answer), number)
+    for name, number, answer in answers():
+        if not (has_network and name in TO_CONNECT):
+            rules.add_rule(pyseccomp.ERRNO(answer), number)
+    if has_network:
+        (number,) = numbers(("socket",)).values()
+        for family in set(range(MAX_FAMILY + 1)) - set(FAMILIES):
+            is_it = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, LOW_32_BITS, family)
+            rules.add_rule(pyseccomp.ERRNO(errno.EPERM), number, is_it)
+        # Without the mask: what lies above the lower half is no family either.
+        rules.add_rule(
+            pyseccomp.ERRNO(errno.EPERM), number, pyseccomp.Arg(0, pyseccomp.GT, MAX_FAMILY)
+        )
     for rule in DENIED_ARGUMENTS:
         condition = pyseccomp.Arg(rule.argument, pyseccomp.MASKED_EQ, rule.mask, rule.value)
         (number,) = numbers((rule.call,)).values()

@@ -66,7 +66,7 @@ def start_sandboxed(
     """
     pipes, ends = _open_pipes()
     pipes.info, info_end = os.pipe2(os.O_CLOEXEC)
-    contents = {"seccomp": filter_program(), **stand_ins()}
+    contents = {"seccomp": filter_program(has_network=step.sees_host), **stand_ins()}
     if not bindings.refused(bubblewrap.host_paths(step, uid)):
         # No place would take it, and the step would inherit it.
         del contents["refusal"]

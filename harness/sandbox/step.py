@@ -18,6 +18,10 @@ from harness.errors import HarnessError, InvalidSubmissionError
 MIB = 1024**2
 GIB = 1024**3
 
+# The only entry that may have the machine's name and network: a vendor's tool checks its licence by
+# them. It works on C++ and Tcl that harness wrote; no code or file of a participant is in it.
+MAY_SEE_HOST = ("harness.firmware.vendor.tool:run_vendor_tool",)
+
 Report = TypeVar("Report")
 
 
@@ -74,6 +78,9 @@ class Step:
         Further host paths bound read-only at their own place (compilers, netlist tools).
     limits : Limits
         What the step may use.
+    sees_host : bool
+        Whether it has the machine's name and network, for a licence. `Sandbox.run` refuses this to
+        every entry but those of `MAY_SEE_HOST`.
     may_raise : tuple of HarnessError classes
         Faults that the step may report besides those of the submission and its limits, such as a
         fault of this machine. Only for a step in which no participant's code runs: such code
@@ -95,6 +102,7 @@ class Step:
     outputs: Mapping[str, int] = field(default_factory=dict)
     tools: tuple[Path, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    sees_host: bool = False
     may_raise: tuple[type[HarnessError], ...] = ()
     progress: Callable[[int], None] | None = None
     observe: Callable[[int, Sequence[str]], None] | None = None

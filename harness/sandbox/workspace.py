@@ -51,6 +51,7 @@ class Workspace:
         outputs: Mapping[str, int] | None = None,
         limits: Limits | None = None,
         tools: tuple[Path, ...] = (),
+        sees_host: bool = False,
         may_raise: tuple[type[HarnessError], ...] = (),
         progress: Callable[[int], None] | None = None,
         observe: Callable[[int, Sequence[str]], None] | None = None,
@@ -62,7 +63,8 @@ class Workspace:
         ----------
         model : type
             The pydantic model of the report; unknown types and fields are refused.
-        name, entry, request, inputs, outputs, limits, tools, may_raise, progress, observe, printed
+        name, entry, request, inputs, outputs, limits, tools, sees_host, may_raise, progress, \
+        observe, printed
             See `harness.sandbox.step.Step`.
 
         Raises
@@ -82,6 +84,7 @@ class Workspace:
             outputs=outputs or {},
             limits=limits or Limits(),
             tools=tools,
+            sees_host=sees_host,
             may_raise=may_raise,
             progress=progress,
             observe=observe,

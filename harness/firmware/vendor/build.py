@@ -5,8 +5,9 @@ The firmware's scores come from da4ml's interpreter, which hls4ml's C simulation
 must equal bit for bit; the vendor's tool compiles the very C++ that was simulated.
 
 The tool runs in a sandbox like every other, without network: a licence that it needs must be a
-file. No machine of this project has one of these tools; the backends are tested by a stand-in that
-writes the reports, and fails, as the real ones do.
+file, unless the settings let it have the machine's name and network (`has_host_licence`). No
+machine of this project has one of these tools; the backends are tested by a stand-in that writes
+the reports, and fails, as the real ones do.
 """
 
 from __future__ import annotations
@@ -153,6 +154,7 @@ def _synthesise(
         memory_bytes=request.settings.vendor_memory_bytes,
         n_tools=1 if vivado is None else 2,
         more_tools=(*roots, *files),
+        sees_host=request.settings.has_host_licence,
     )
     folder = request.workspace.new_folder("reports")
     unpack(done.outputs["reports"], folder)
@@ -175,6 +177,8 @@ def _record(request: FirmwareRequest, folder: Path, flow: _Flow) -> Firmware:
             f"the report is of {csynth.top}, not of {PROJECT}", where=f"backend {flow.backend}"
         )
     notes = ["latency counts neither the chip's inputs nor its outputs"]
+    if request.settings.has_host_licence:
+        notes.append("the vendor's tool had the machine's name and network, for its licence")
     asked = request.choices.largest_reuse
     if csynth.interval_cycles != asked:
         notes.append(

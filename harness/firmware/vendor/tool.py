@@ -104,8 +104,10 @@ def explain(name: str, printed: str) -> EnvironmentFaultError | None:
         return EnvironmentFaultError(
             f"{name} found no licence",
             where=printed.strip()[-300:],
-            expected="a licence file named by XILINXD_LICENSE_FILE: steps have no network",
-            fix="use a node-locked licence file, hand in reports by --from-reports, or use "
+            expected="a licence file named by XILINXD_LICENSE_FILE; of one that is bound to the "
+            "machine or comes from a server, also --host-licence: without it, steps have neither "
+            "the machine's name nor a network",
+            fix="run again with --host-licence, hand in reports by --from-reports, or use "
             "--backend rtl",
         )
     schedule = _SCHEDULE_WORDS.search(printed)

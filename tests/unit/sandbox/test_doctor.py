@@ -177,7 +177,7 @@ def test_a_limit_that_is_not_set_is_seen(monkeypatch, name):
 
 def test_a_filter_without_rules_is_seen_in_what_the_kernel_itself_does_not_deny(monkeypatch):
     # BPF: return "allow".
-    monkeypatch.setattr(start, "filter_program", lambda: bytes.fromhex("060000000000ff7f"))
+    monkeypatch.setattr(start, "filter_program", lambda **_: bytes.fromhex("060000000000ff7f"))
     monkeypatch.setattr(look, "MAX_SHOWN", inside.MAX_FOUND)
 
     with open_workspace("bwrap") as workspace:

@@ -23,7 +23,7 @@ from harness.firmware.backend import FirmwareSettings
 from harness.firmware.registry import check_backend
 from harness.firmware.vendor import build
 from harness.firmware.vendor.tool import run_vendor_tool
-from tests.firmware_bench import every_pair, make_firmware, make_project
+from tests.firmware_bench import direct_step, every_pair, make_firmware, make_project
 from tests.golden.firmware import make_reports as golden
 
 HLS = """#!{python}
@@ -137,6 +137,29 @@ def test_the_whole_backend_makes_a_record_of_csynth_evidence(tiny, tools, tmp_pa
     assert {"anomaly_csynth.xml", "utilization_routed.rpt"} <= {
         artefact.name for artefact in report.artefacts
     }
+
+
+@pytest.mark.parametrize("is_permitted", [False, True])
+def test_only_the_vendor_s_step_may_see_the_machine_and_only_if_permitted(
+    tiny, tools, tmp_path, is_permitted
+):
+    seeing = {}
+
+    def run(step, folder):
+        seeing[step.name] = step.sees_host
+        return direct_step(step, folder)
+
+    settings = FirmwareSettings(
+        n_workers=1, has_host_licence=is_permitted, n_csim_events=10, has_hls4ml=True
+    )
+    report = make_firmware(
+        tiny, None, tmp_path / "build", backend="vitis", settings=settings, run_step=run
+    ).report
+
+    assert seeing.pop("firmware-vendor") is is_permitted
+    assert len(seeing) >= 3
+    assert not any(seeing.values())
+    assert any("name and network" in note for note in report.notes) is is_permitted
 
 
 def test_the_reports_come_back(project, tools, tmp_path):
