@@ -38,7 +38,7 @@ from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
-from leaderboard_app.views.published import published_tables
+from leaderboard_app.views.published import published_firmware, published_tables
 from leaderboard_app.views.ranking_table import board_notes, declared_tables, ranking_model
 from leaderboard_app.views.subject import Subject, subject_of
 from leaderboard_app.views.submission import submission_sections
@@ -259,7 +259,10 @@ def _write_trade_off(writer: _Writer, board: Board) -> Path:
         title=f"Trade-off: {visible(board.title)}",
         heading="Trade-off",
         notes=_notes(board),
-        closing=[_safe(note_html(note)) for note in trade_off_notes(board)],
+        closing=[
+            *(_safe(note_html(note)) for note in trade_off_notes(board)),
+            *(_safe(block_html(table)) for table in published_firmware(board)),
+        ],
         costs=[(key, COSTS[key].name) for key in costs_of(board)],
         efficiencies=list(shown.items()),
         figures=figures,

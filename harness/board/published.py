@@ -18,7 +18,7 @@ from harness.board.entry import may_be_paired, shown_on
 from harness.board.merit import compare_merit
 from harness.board.order import Ranked, Ranking
 from harness.card.records import NotMeasured
-from harness.challenge import Name, Value
+from harness.challenge import Name, Target, Value
 from harness.challenge.declared import Method
 from harness.files import read_yaml
 
@@ -68,9 +68,36 @@ class PublishedOf(Value):
     tables: tuple[PublishedTable, ...] = ()
 
 
+class PublishedFirmware(Value):
+    """Latency and initiation interval of a network in firmware; None: not known here."""
+
+    title: Text
+    latency_ns: Annotated[float, Field(gt=0)]
+    interval_ns: Annotated[float, Field(gt=0)] | None = None
+    source: Text
+
+    def missed(self, target: Target) -> str:
+        """Say which limits of a contest it would not keep; empty: none that is known.
+
+        Examples
+        --------
+        >>> from harness.challenge import Budget
+        >>> firmware = firmware_of_collisions()[1]
+        >>> firmware.title, firmware.missed(
+        ...     Target(part="xcvu9p", clock_period_ns=5, max_latency_ns=1000, max_interval_ns=25,
+        ...            budget=Budget())
+        ... )
+        ('CNN VAE', 'interval')
+        """
+        is_late = self.latency_ns > target.max_latency_ns
+        is_slow = self.interval_ns is not None and self.interval_ns > target.max_interval_ns
+        return " and ".join(["latency"] * is_late + ["interval"] * is_slow)
+
+
 class Published(Value):
     """The whole file."""
 
+    firmware: tuple[PublishedFirmware, ...]
     boards: tuple[PublishedOf, ...]
 
 
@@ -107,6 +134,11 @@ def published_of(challenge: str) -> tuple[PublishedOf, ...]:
     [3.0]
     """
     return tuple(one for one in _read().boards if challenge in one.challenges)
+
+
+def firmware_of_collisions() -> tuple[PublishedFirmware, ...]:
+    """Return published firmware of networks that look at events of collisions."""
+    return _read().firmware
 
 
 def gains_of(made: Ranking) -> tuple[MeasuredGain, ...]:

@@ -8,8 +8,9 @@ import streamlit as st
 
 from leaderboard_app import page
 from leaderboard_app.address import choose, entry_address
-from leaderboard_app.markup import note_html
+from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
+from leaderboard_app.views.published import published_firmware
 from leaderboard_app.views.trade_off import (
     COSTS,
     costs_of,
@@ -46,6 +47,8 @@ def show() -> None:
     href = partial(entry_address, challenge)
     page.show_picture(trade_off_picture(board, cost, efficiency, href), key="trade-off")
     st.html("".join(note_html(note) for note in trade_off_notes(board)))
+    for beside in published_firmware(board):
+        st.html(table_html(beside))
     page.show_unreadable(snapshot)
     page.watch(shown, snapshot)
 

@@ -1,11 +1,19 @@
-"""What the literature says, below a board: its gains beside ours, and its tables by themselves."""
+"""What the literature says: gains beside ours, tables and firmware by themselves."""
 
 from __future__ import annotations
 
-from harness.board.formats import DASH
+from harness.board.formats import DASH, amount
 from harness.board.order import Ranking
-from harness.board.published import MeasuredGain, gains_of, published_of
+from harness.board.published import (
+    MeasuredGain,
+    PublishedFirmware,
+    firmware_of_collisions,
+    gains_of,
+    published_of,
+)
+from harness.board.rows import Board
 from harness.card.records import NotMeasured
+from harness.challenge import Target
 from leaderboard_app.blocks import Table
 
 _OTHER_JETS = "of other jets and other trainings, so no entry is ranked against it"
@@ -27,6 +35,45 @@ def published_tables(made: Ranking) -> list[Table]:
             for one in tables
         ),
     ]
+
+
+def published_firmware(board: Board) -> list[Table]:
+    """Return the table of published firmware below a trade-off; none where none is like it."""
+    target = board.target
+    if not (board.is_of_collisions and isinstance(target, Target)):
+        return []
+    limits = (
+        f"latency at most {amount(target.max_latency_ns)} ns, interval at most "
+        f"{amount(target.max_interval_ns)} ns"
+    )
+    return [
+        Table(
+            columns=("Published network", "Latency [ns]", "Interval [ns]", "Here", "Source"),
+            rows=[
+                (
+                    one.title,
+                    amount(one.latency_ns),
+                    DASH if one.interval_ns is None else amount(one.interval_ns),
+                    _in_limits(one, target),
+                    one.source,
+                )
+                for one in firmware_of_collisions()
+            ],
+            caption="Published firmware on a VU9P at 200 MHz, dotted in the chart of latency. Here: "
+            f"with this contest's limits, {limits}. The figures were read off an abstract and a "
+            "slide; which network has which was not compared with the paper's table. They are by "
+            "other tools and of networks trained on version 1 of the ADC2021 data: no entry is "
+            "ranked against them, and no efficiency here compares with theirs.",
+            words=frozenset({3, 4}),
+        )
+    ]
+
+
+def _in_limits(one: PublishedFirmware, target: Target) -> str:
+    missed = one.missed(target)
+    if missed:
+        return f"fails: {missed}"
+    return "latency passes" if one.interval_ns is None else "passes"
 
 
 def _gains(gains: tuple[MeasuredGain, ...], made: Ranking) -> Table:

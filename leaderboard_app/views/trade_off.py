@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.board.formats import METRIC_TITLES, amount, figure_of, figures_text, signal_cell
+from harness.board.published import firmware_of_collisions
 from harness.board.rows import Board, BoardRow
 from harness.card.records import NotMeasured
 from harness.card.text import visible
@@ -14,10 +15,6 @@ from leaderboard_app import charts
 from leaderboard_app.blocks import Note, Picture
 from leaderboard_app.charts import Mark, TradePoint
 from leaderboard_app.views.common import Href, rank_words
-
-# Figures of arXiv:2108.03986 that were confirmed in the paper; everything else of it is left out.
-PUBLISHED_LATENCY_NS = 80.0
-PUBLISHED_TEXT = "80 ns: arXiv:2108.03986, ADC2021 v1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,16 +83,22 @@ def trade_off_picture(board: Board, cost: str, efficiency: str, href: Href) -> P
 
 def _marks(board: Board, cost: str) -> list[Mark]:
     """Return the limits of a cost, and what was published of it for ADC2021."""
-    published = Mark(x=PUBLISHED_LATENCY_NS, text=PUBLISHED_TEXT, is_limit=False)
     match board.target, cost:
         case Target(max_latency_ns=limit), "latency":
             mark = Mark(x=limit, text=f"limit {amount(limit)} ns", is_limit=True)
-            return [mark, published] if board.is_of_collisions else [mark]
+            return [mark, *_published_marks()] if board.is_of_collisions else [mark]
         case Target(budget=Budget(lut=int(budget))), "lut":
             return [Mark(x=float(budget), text=f"budget {budget:,} LUT", is_limit=True)]
         case CpuTarget(max_time_ms=float(limit)), "cpu":
             return [Mark(x=limit, text=f"limit {amount(limit)} ms", is_limit=True)]
     return []
+
+
+def _published_marks() -> list[Mark]:
+    return [
+        Mark(x=one.latency_ns, text=f"published: {one.title}", is_limit=False)
+        for one in firmware_of_collisions()
+    ]
 
 
 def trade_off_notes(board: Board) -> list[Note]:
@@ -118,9 +121,8 @@ def trade_off_notes(board: Board) -> list[Note]:
     return [
         *notes,
         Note(
-            text=f"Latency: dashed, the contest's limit of {limit} ns; dotted, the lowest latency "
-            "of arXiv:2108.03986, on a VU9P at 200 MHz. It is a latency alone, of networks trained "
-            "on the ADC2021 data of version 1: no efficiency here compares with it."
+            text=f"Latency: dashed, the contest's limit of {limit} ns; dotted, the latencies of "
+            "published firmware, which the table below names. They have no efficiency here."
         ),
     ]
 

@@ -6,11 +6,14 @@ import pytest
 from pydantic import ValidationError
 
 from harness.board.comparison import PairedComparison
+from harness.board.formats import DASH
 from harness.board.merit import compare_merit
 from harness.board.order import Ranking
 from harness.board.published import PublishedTable, gains_of, published_of
+from harness.board.rows import board_of
 from harness.card.records import NotMeasured, ScoreCard
-from leaderboard_app.views.published import published_tables
+from leaderboard_app.views.published import published_firmware, published_tables
+from leaderboard_app.views.trade_off import trade_off_picture
 from tests.boards import board
 from tests.cards import TYPICAL_RATES, make_card, make_challenge
 
@@ -62,6 +65,29 @@ def test_pages_show_what_is_published_in_tables_of_its_own() -> None:
 def test_a_board_of_which_nothing_is_published_shows_nothing() -> None:
     assert published_of("sample") == ()
     assert published_tables(board([make_card()])) == []
+
+
+def test_published_firmware_stands_beside_a_trade_off_with_what_it_misses_here() -> None:
+    made = board_of(board([make_card()]))
+
+    (table,) = published_firmware(made)
+
+    rows = {row[0]: row[1:4] for row in table.rows}
+    assert rows == {
+        "Dense VAE": ("80", DASH, "latency passes"),
+        "CNN VAE": ("365", "115", "fails: interval"),
+        "CNN AE": ("1,480", "895", "fails: latency and interval"),
+    }
+    assert table.caption.startswith("Published firmware")
+    picture = trade_off_picture(made, "latency", "merit", lambda *_: "")
+    assert [mark["x"] for mark in picture.datasets["published"]] == [80.0, 365.0, 1480.0]
+    assert all(mark["text"].startswith("published: ") for mark in picture.datasets["published"])
+    assert trade_off_picture(made, "lut", "merit", lambda *_: "").datasets["published"] == []
+
+
+def test_boards_of_other_events_have_no_published_firmware() -> None:
+    made = board_of(board([make_card()])).model_copy(update={"is_of_collisions": False})
+    assert published_firmware(made) == []
 
 
 def test_a_row_that_lacks_a_cell_is_refused() -> None:
