@@ -33,7 +33,6 @@ from harness.challenge import (
     instant,
     point_text,
     utc,
-    weakest,
 )
 
 
@@ -49,6 +48,8 @@ class Requirement:
         What is behind the value: of nanoseconds, what is behind the number of cycles.
     reason : str
         Why it is not met; empty where it is.
+    is_undecided : bool
+        Whether the limit lies within the band of an estimate.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Requirement:
     unit: str
     evidence: Evidence | None
     reason: str
+    is_undecided: bool = False
 
     @property
     def is_met(self) -> bool:
@@ -97,8 +99,7 @@ def _product(cycles: Figure | NotMeasured, period: Figure | NotMeasured) -> Figu
         return cycles
     if isinstance(period, NotMeasured):
         return period
-    value, both = cycles.value * period.value, (cycles.evidence, period.evidence)
-    return cycles.model_copy(update={"value": value, "evidence": weakest(both)})
+    return cycles.times(period)
 
 
 def _check(
@@ -112,14 +113,21 @@ def _check(
 ) -> Requirement:
     """Compare a figure with its limit; what counts as its evidence is that of `of`, if given."""
     if isinstance(figure, NotMeasured):
-        value, evidence = None, None
+        value, evidence, is_undecided = None, None, False
         reason = f"{name} was not measured: {figure.not_measured}"
     else:
+        is_undecided = figure.compare(limit) == "undecided"
         value, evidence = figure.value, figure.evidence
         counted = of.evidence if isinstance(of, Figure) else evidence
         reason = _shortfall(name, figure, limit, accepted, evidence=counted, unit=unit)
     return Requirement(
-        name=name, value=value, limit=limit, unit=unit, evidence=evidence, reason=reason
+        name=name,
+        value=value,
+        limit=limit,
+        unit=unit,
+        evidence=evidence,
+        reason=reason,
+        is_undecided=is_undecided,
     )
 
 
@@ -133,7 +141,14 @@ def _shortfall(
     unit: str,
 ) -> str:
     after = f" {unit}" if unit else ""
-    if figure.value > limit:
+    outcome = figure.compare(limit)
+    if outcome == "undecided" and figure.band is not None:
+        low, high = figure.band.lower, figure.band.upper
+        return (
+            f"{name} {figure.value:,.6g}{after} is undecided: it is an estimate, {low:,.4g} to "
+            f"{high:,.4g}{after}, and the limit of {limit:,.6g}{after} lies within"
+        )
+    if outcome == "failed":
         return f"{name} {figure.value:,.6g}{after} is over the limit of {limit:,.6g}{after}"
     if evidence not in accepted:
         return f"{name} rests on {evidence}; this contest accepts {', '.join(accepted)}"

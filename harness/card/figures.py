@@ -28,6 +28,13 @@ class Interval(Value):
     method: Text
 
 
+class Band(Value):
+    """Between which values an estimate may be true; no confidence level is claimed."""
+
+    lower: float
+    upper: float
+
+
 class UnreachedWorkingPoint(Value):
     """A working point that the test background is too small for."""
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
+from harness.card.figures import Band as Band
 from harness.card.figures import Count as Count
 from harness.card.figures import Interval as Interval
 from harness.card.figures import NotMeasured as NotMeasured
@@ -38,6 +39,7 @@ from harness.challenge import (
     input_rate_khz,
     instant,
     point_text,
+    weakest,
 )
 
 SCHEMA_VERSION = 1
@@ -284,6 +286,9 @@ class ProcessorUse(Value):
         return self.time_ms / self.reference_ms
 
 
+Outcome = Literal["passed", "undecided", "failed"]
+
+
 class Figure(Value):
     """A figure of the firmware with the kind of evidence behind it.
 
@@ -291,21 +296,57 @@ class Figure(Value):
     ----------
     source : str
         The tool, its version and what it read the figure from.
+    band : Band or None
+        Of an estimate, if it is known; a figure without it is taken as it is.
     """
 
     value: float
     evidence: Evidence
     source: Text
+    band: Band | None = Field(default=None, exclude_if=lambda band: band is None)
+
+    def times(self, period: Figure, source: str | None = None) -> Figure:
+        """Multiply cycles by their period; the evidence is the weaker one, the band the period's.
+
+        Examples
+        --------
+        >>> cycles = Figure(value=3, evidence="rtl", source="simulation")
+        >>> band = Band(lower=4, upper=6)
+        >>> found = cycles.times(Figure(value=5, evidence="estimate", source="cells", band=band))
+        >>> found.value, found.evidence, found.band.upper, found.compare(16), found.compare(18)
+        (15.0, 'estimate', 18.0, 'undecided', 'passed')
+        """
+        band = period.band
+        return Figure(
+            value=self.value * period.value,
+            evidence=weakest((self.evidence, period.evidence)),
+            source=self.source if source is None else source,
+            band=band and Band(lower=self.value * band.lower, upper=self.value * band.upper),
+        )
+
+    def compare(self, limit: float) -> Outcome:
+        """Compare it with a limit: undecided if this lies within its band."""
+        band = self.band or Band(lower=self.value, upper=self.value)
+        if band.upper <= limit:
+            return "passed"
+        return "failed" if band.lower > limit else "undecided"
 
 
 class Verdict(Value):
-    """One requirement of the challenge compared with one figure."""
+    """One requirement of the challenge compared with one figure.
+
+    Attributes
+    ----------
+    is_undecided : bool
+        The limit lies within the band of an estimate: then it is not passed.
+    """
 
     requirement: Name
     limit: float
     value: float
     unit: str = Field(max_length=16)
     is_passed: bool
+    is_undecided: bool = Field(default=False, exclude_if=lambda is_so: not is_so)
     evidence: Evidence
 
 

@@ -295,11 +295,15 @@ def _figure(figure: Figure | NotMeasured, unit: str) -> tuple[str, str]:
     if isinstance(figure, NotMeasured):
         return DASH, figure.not_measured
     shown = unit.removesuffix("s") if unit == "cycles" and figure.value == 1 else unit
-    return f"{figure.value:,.6g} {shown}".rstrip(), f"{figure.evidence}: {figure.source}"
+    band = figure.band
+    span = "" if band is None else f"\n({band.lower:,.4g} to {band.upper:,.4g})"
+    return f"{figure.value:,.6g} {shown}".rstrip() + span, f"{figure.evidence}: {figure.source}"
 
 
 def _verdict_line(verdict: Verdict) -> Text:
     mark, style = ("passed", "green") if verdict.is_passed else ("FAILED", "bold red")
+    if verdict.is_undecided:
+        mark, style = "undecided", "bold yellow"
     share = verdict.value / verdict.limit if verdict.limit else float("inf")
     text = (
         f"{verdict.requirement}: {verdict.value:,.6g} of {verdict.limit:,.6g} {verdict.unit} "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 from pydantic import Field, JsonValue
 
-from harness.card.records import Firmware, NotMeasured
+from harness.card.records import Band, Firmware, NotMeasured
 from harness.challenge import Family, FirmwareChoices, Target, Value
 from harness.errors import (
     EnvironmentFaultError,
@@ -17,7 +17,7 @@ from harness.errors import (
     IntegrityError,
     InvalidSubmissionError,
 )
-from harness.firmware.delays import ROUTING_SHARE, logic_budget_ns, period_ns
+from harness.firmware.delays import ROUTED_SHARES, ROUTING_SHARE, logic_budget_ns, period_ns
 from harness.firmware.parts import part_of
 from harness.firmware.tools import system_tools
 from harness.sandbox.step import GIB, Limits, StepResult
@@ -198,13 +198,26 @@ class FirmwareRequest:
 
     @property
     def logic_budget_ns(self) -> float:
-        """What the cells of a path may take of the target's clock period, as UltraScale+ cells."""
-        share = self.settings.routing_share
-        return logic_budget_ns(self.target.clock_period_ns, share, self.family)
+        """What the cells of a path may take of the target's clock period, as UltraScale+ cells.
+
+        An event comes in every cycle, so the upper edge of the period's band must keep the target's
+        interval as well.
+        """
+        share, target = self.settings.routing_share, self.target
+        return min(
+            logic_budget_ns(target.clock_period_ns, share, self.family),
+            logic_budget_ns(target.max_interval_ns, max(share, *ROUTED_SHARES), self.family),
+        )
 
     def period_ns(self, logic_ns: float) -> float:
         """Return the clock period of a path whose cells would take `logic_ns` on UltraScale+."""
         return period_ns(logic_ns, self.settings.routing_share, self.family)
+
+    def period_band(self, logic_ns: float) -> Band:
+        """Return what the period would be by the shares of routing in routed designs."""
+        shares = (self.settings.routing_share, *ROUTED_SHARES)
+        periods = [period_ns(logic_ns, share, self.family) for share in shares]
+        return Band(lower=min(periods), upper=max(periods))
 
     @property
     def words(self) -> JsonValue:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.card.records import Figure, Firmware, NotMeasured, ScoreWord, Verdict
-from harness.challenge import Evidence, Target, weakest
+from harness.challenge import Evidence, Target
 from harness.firmware.parts import part_of
 
 Measured: TypeAlias = Figure | NotMeasured
@@ -98,8 +98,7 @@ def nanoseconds(cycles: Measured, period_ns: Measured, source: str) -> Measured:
         return cycles
     if isinstance(period_ns, NotMeasured):
         return period_ns
-    evidence = weakest((cycles.evidence, period_ns.evidence))
-    return Figure(value=cycles.value * period_ns.value, evidence=evidence, source=source)
+    return cycles.times(period_ns, source)
 
 
 def judge(target: Target, timing: Timing, resources: Mapping[str, Measured]) -> tuple[Verdict, ...]:
@@ -109,7 +108,8 @@ def judge(target: Target, timing: Timing, resources: Mapping[str, Measured]) -> 
     -------
     tuple of Verdict
         ``latency`` and ``interval`` in ns; ``lut``, ``ff``, ``dsp`` and ``bram18`` against the
-        challenge's budget, or against the part's total where it has none. A figure that was not
+        challenge's budget, or against the part's total where it has none. One whose limit lies
+        within the band of the figure is undecided, and not passed. A figure that was not
         measured gets no verdict; the report says why.
     """
     return tuple(_verdicts(target, timing, resources))
@@ -134,6 +134,7 @@ def _verdicts(
                 limit=limit,
                 value=figure.value,
                 unit=unit,
-                is_passed=figure.value <= limit,
+                is_passed=figure.compare(limit) == "passed",
+                is_undecided=figure.compare(limit) == "undecided",
                 evidence=figure.evidence,
             )

@@ -112,7 +112,7 @@ def _verdict_table(required: Sequence[Requirement], caption: str) -> Table:
                 DASH if one.value is None else f"{amount(one.value)} {one.unit}".strip(),
                 f"{amount(one.limit)} {one.unit}".strip(),
                 EVIDENCE_TITLES[one.evidence] if one.evidence else DASH,
-                "passed" if one.is_met else "failed",
+                "passed" if one.is_met else "undecided" if one.is_undecided else "failed",
             ]
             for one in required
         ],

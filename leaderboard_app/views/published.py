@@ -60,10 +60,10 @@ def published_firmware(board: Board) -> list[Table]:
                 for one in firmware_of_collisions()
             ],
             caption="Published firmware on a VU9P at 200 MHz, dotted in the chart of latency. "
-            f"Here: with this contest's limits, {limits}. The figures were read off an abstract and a "
-            "slide; which network has which was not compared with the paper's table. They are by "
-            "other tools and of networks trained on version 1 of the ADC2021 data: no entry is "
-            "ranked against them, and no efficiency here compares with theirs.",
+            f"Here: with this contest's limits, {limits}. The figures were read off an abstract "
+            "and a slide; which network has which was not compared with the paper's table. They "
+            "are by other tools and of networks trained on version 1 of the ADC2021 data: no entry "
+            "is ranked against them, and no efficiency here compares with theirs.",
             words=frozenset({3, 4}),
         )
     ]

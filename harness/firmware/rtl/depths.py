@@ -68,8 +68,8 @@ def _most_promising(
 
     def predicted() -> Iterator[tuple[float, int]]:
         for n_stages, logic_ns in done.report.plans:
-            period_ns = request.period_ns(logic_ns)
-            if n_stages != without and period_ns <= request.target.max_interval_ns:
+            period_ns, band = request.period_ns(logic_ns), request.period_band(logic_ns)
+            if n_stages != without and band.upper <= request.target.max_interval_ns:
                 yield period_ns * request.latency_of(n_stages), n_stages
 
     return [n_stages for _, n_stages in sorted(predicted())][: request.settings.max_attempts]
@@ -91,7 +91,9 @@ def _describe(request: FirmwareRequest, mapped: Mapped) -> TriedDepth:
 
 def smallest_latency_note(request: FirmwareRequest, tried: tuple[TriedDepth, ...]) -> str:
     """Say which of the pipelines that were tried has the smallest latency."""
-    allowed = [one for one in tried if one.clock_period_ns <= request.target.max_interval_ns]
+    slower = request.period_band(1.0).upper / request.period_ns(1.0)
+    limit_ns = request.target.max_interval_ns / slower
+    allowed = [one for one in tried if one.clock_period_ns <= limit_ns]
     if not allowed:
         return "smallest latency: no clock of the pipelines that were tried keeps the interval"
     best = min(allowed, key=lambda one: one.latency_ns)

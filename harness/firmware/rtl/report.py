@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.card.records import NO_SECOND_TRANSLATOR, Figure, Firmware, StageLatency
+from harness.card.records import NO_SECOND_TRANSLATOR, Band, Figure, Firmware, StageLatency
 from harness.files import package_version
 from harness.firmware.backend import FirmwareRequest
 from harness.firmware.delays import DELAY_SCALE
@@ -78,9 +78,18 @@ def _timing(
             value=max(request.target.clock_period_ns, estimated_ns),
             evidence="estimate",
             source=_period_source(request, synthesis, estimated_ns),
+            band=_clocked_band(request, synthesis.logic_ns),
         ),
         source="cycles as simulated, times the clock period",
     )
+
+
+def _clocked_band(request: FirmwareRequest, logic_ns: float) -> Band | None:
+    """Return the band of the clock period; None where the target's clock is kept at either end."""
+    slowest, band = request.target.clock_period_ns, request.period_band(logic_ns)
+    if band.upper <= slowest:
+        return None
+    return Band(lower=max(slowest, band.lower), upper=band.upper)
 
 
 def _period_source(

@@ -9,6 +9,7 @@ from harness.card.records import (
     NO_SECOND_TRANSLATOR,
     SECOND_TRANSLATOR,
     Agreement,
+    Band,
     Check,
     IsolationRecord,
     NotMeasured,
@@ -74,6 +75,28 @@ def test_all_reasons_are_told_at_once():
 
 def test_a_requirement_at_its_limit_is_met():
     assert reasons(make_card(firmware=make_firmware(cycles=200, lut=394_080))) == ()
+
+
+def banded(cycles: float, lower: float, upper: float):
+    """Return firmware of a clock period of 5 ns that may be from `lower` to `upper`."""
+    made = make_firmware(cycles=cycles)
+    period = made.clock_period_ns.model_copy(update={"band": Band(lower=lower, upper=upper)})
+    latency = made.latency_cycles.times(period)
+    return made.model_copy(update={"clock_period_ns": period, "latency_ns": latency})
+
+
+def test_an_estimate_ranks_only_if_the_upper_edge_of_its_band_keeps_the_limit():
+    assert reasons(make_card(firmware=banded(160, 4.0, 6.0))) == ()
+    (reason,) = reasons(make_card(firmware=banded(180, 4.0, 6.0)))
+    assert reason == (
+        "latency 900 ns is undecided: it is an estimate, 720 to 1,080 ns, and the limit of 1,000 "
+        "ns lies within"
+    )
+    (reason,) = reasons(make_card(firmware=banded(10, 5.0, 26.0)))
+    assert "initiation interval 5 ns is undecided" in reason
+    # Beyond the lower edge too: it fails.
+    (reason,) = reasons(make_card(firmware=banded(300, 4.0, 6.0)))
+    assert "is over the limit" in reason
 
 
 def test_latency_is_gated_by_the_evidence_of_its_cycles():

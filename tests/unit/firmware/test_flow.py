@@ -87,6 +87,25 @@ def test_every_event_is_scored_by_the_program(made, small_program):
     )
 
 
+def test_the_period_is_as_known_as_routing_is(made):
+    period, latency = made[0].report.clock_period_ns, made[0].report.latency_ns
+    # Cells of 2.05 ns and routing of 61 % of the path; of 37 %, the target's clock is kept.
+    assert period.band.lower == period.value == 5.0
+    assert 5.0 < period.band.upper < 5.5
+    assert latency.band.upper == made[0].report.latency_cycles.value * period.band.upper
+
+
+@pytest.mark.parametrize(
+    ("clock_ns", "interval_ns", "budget_ns"), [(5.0, 25.0, 2.5), (25.0, 25.0, 9.75)]
+)
+def test_the_upper_edge_of_the_period_keeps_the_interval(clock_ns, interval_ns, budget_ns):
+    times = {"clock_period_ns": clock_ns, "max_interval_ns": interval_ns}
+    request = ask((None, None), None, None, target=TARGET.model_copy(update=times))
+
+    assert request.logic_budget_ns == pytest.approx(budget_ns)
+    assert request.period_band(request.logic_budget_ns).upper <= interval_ns + 1e-9
+
+
 def test_multipliers_of_two_variables_become_dsp_slices_or_luts(made):
     report = made[0].report
 
@@ -354,9 +373,7 @@ def test_a_pipeline_of_a_chosen_latency_stays_as_deep_as_it_is(monkeypatch):
     plan = SimpleNamespace(report=SimpleNamespace(n_stages=3, logic_ns=2.5))
     slow = SimpleNamespace(report=SimpleNamespace(logic_ns=4.0))
     monkeypatch.setattr(closing, "synthesise_verilog", lambda *_: slow)
-    request = SimpleNamespace(
-        logic_budget_ns=2.5, chosen_stages=3, progress=print, settings=QUICK
-    )
+    request = SimpleNamespace(logic_budget_ns=2.5, chosen_stages=3, progress=print, settings=QUICK)
 
     closed = closing.close_timing(request, None, None, plan)
 
@@ -392,9 +409,7 @@ def test_a_latency_below_the_registers_at_the_ends_is_refused(tiny, tmp_path):
     assert "firmware.latency_cycles" in str(caught.value)
 
 
-def test_the_depths_of_the_smallest_predicted_latency_are_synthesised(
-    small, tmp_path, monkeypatch
-):
+def test_the_depths_of_the_smallest_predicted_latency_are_synthesised(small, tmp_path, monkeypatch):
     np.save(tmp_path / "events.npy", plain_events(50, 6))
     settings = replace(QUICK, max_attempts=3)
     request = ask(small, tmp_path / "events.npy", tmp_path, settings=settings)

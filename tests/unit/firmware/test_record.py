@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import Figure, NotMeasured
+from harness.card.records import Band, Figure, NotMeasured
 from harness.challenge import Budget, PartTotals, Target
 from harness.errors import UsageError
 from harness.firmware.parts import PARTS, find_part, normalise_part, part_of
@@ -58,6 +58,20 @@ def test_beyond_a_limit_fails_and_says_by_how_much(name, value, requirement, lim
     assert not failed.is_passed
     in_ns = 5.0 * value if name.endswith("_cycles") else value
     assert (failed.value, failed.limit) == (in_ns, limit)
+
+
+@pytest.mark.parametrize(
+    ("cycles", "outcome"), [(100, "passed"), (170, "undecided"), (260, "failed")]
+)
+def test_a_limit_within_the_band_of_an_estimate_is_undecided(cycles, outcome):
+    # 5 ns, between 4 and 6: of 1,000 ns 800, 1,000 and 1,200 decide.
+    band = Band(lower=4.0, upper=6.0)
+    period = Figure(value=5.0, evidence="estimate", source="test", band=band)
+    latency = verdicts(latency_cycles=figure(cycles), clock_period_ns=period)["latency"]
+
+    assert latency.is_passed is (outcome == "passed")
+    assert latency.is_undecided is (outcome == "undecided")
+    assert latency.value == 5.0 * cycles
 
 
 def test_without_a_budget_the_parts_total_counts():
