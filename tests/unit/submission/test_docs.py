@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.challenge import FirmwareChoices
 from harness.submission import network
 from harness.submission.contract import check_network
 from harness.submission.declaration import Spec, parse_spec
@@ -40,10 +41,18 @@ def test_every_field_of_the_declaration_is_explained():
         assert f"| `{field}` |" in TEXT
 
 
-def test_the_example_of_a_precision_is_read():
-    (example,) = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
-    _, problems = parse_spec(example, "team_x")
-    assert not any("precision" in problem.where for problem in problems)
+def test_the_examples_of_a_precision_and_of_choices_are_read():
+    examples = re.findall(r"```yaml\n(.*?)```", TEXT, flags=re.DOTALL)
+    fields = [example.partition(":")[0] for example in examples]
+    assert fields == ["precision", "firmware"]
+    for field, example in zip(fields, examples, strict=True):
+        _, problems = parse_spec(example, "team_x")
+        assert not any(field in problem.where for problem in problems)
+
+
+def test_every_choice_of_the_firmware_is_explained():
+    for field in FirmwareChoices.model_fields:
+        assert f"| `{field}` |" in TEXT
 
 
 def test_the_limits_are_those_of_the_code():
