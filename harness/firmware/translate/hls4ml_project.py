@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
-from harness.challenge import FirmwareChoices
+from harness.challenge import FirmwareChoices, LayerChoices
 from harness.firmware.artefacts import pack
 from harness.firmware.tools import Report, Request, build_folder
 from harness.firmware.translate.exact import exact_da4ml
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 PROJECT = "anomaly"
 _HANDED_ON = "DA handler used for layer "
 _MAX_REASON = 400
+# Layers that hls4ml 1.3.0 cannot write with the strategy resource, though it takes the word: HGQ2's
+# QEinsumDense, and heads.scale.
+_LATENCY_ONLY = "EinsumDense"
+_NO_RESOURCE = "latency in place of resource for layer "
 _OTHER_REUSE = re.compile(r'Invalid ReuseFactor=(\d+) in layer "([^"]+)".*Using ReuseFactor=(\d+)')
 
 
@@ -58,6 +62,12 @@ def write_project(model: keras.Model, request: Request, target: Path) -> Report:
     lines = printed.splitlines()
     handed_on = [line.removeprefix(_HANDED_ON) for line in lines if line.startswith(_HANDED_ON)]
     warned = [
+        f"layer {line.removeprefix(_NO_RESOURCE)}: hls4ml has no strategy resource for it, and "
+        "takes latency"
+        for line in lines
+        if line.startswith(_NO_RESOURCE)
+    ]
+    warned += [
         f"layer {found[2]}: hls4ml takes the reuse factor {found[3]} in place of {found[1]}"
         for found in map(_OTHER_REUSE.search, lines)
         if found
@@ -109,7 +119,7 @@ def convert_by_hls4ml(
     choices = choices or FirmwareChoices()
 
     model = without_slices(model)
-    own_names = OwnNames.of(model).names
+    strategies = _strategies(choices, model)
     printed = io.StringIO()
     with (
         redirect_stdout(printed),
@@ -131,33 +141,51 @@ def convert_by_hls4ml(
             io_type=choices.io_type,
             part=part,
             clock_period=clock_period_ns,
-            hls_config=_configuration(
-                choices, dict(zip(own_names, OwnNames.of(model).names, strict=True))
-            ),
+            hls_config=_configuration(choices, model, strategies),
         )
         project.write()
         for layer in project.get_layers():
             if layer.get_attr("strategy") == "distributed_arithmetic":
                 printed.write(f"{_HANDED_ON}{layer.name}\n")
+        for operation, (_, is_replaced) in zip(model.operations, strategies, strict=True):
+            if is_replaced:
+                printed.write(f"{_NO_RESOURCE}{operation.name}\n")
     _mend_resizing(folder / "firmware/nnet_utils/nnet_image.h")
     return OwnNames.of(model).restore(printed.getvalue())
 
 
-def _configuration(choices: FirmwareChoices, names: Mapping[str, str]) -> dict[str, Any]:
-    """Return hls4ml's configuration.
+def _strategies(
+    choices: FirmwareChoices, model: keras.Model
+) -> list[tuple[LayerChoices | None, bool]]:
+    """Return for each operation of a network what is chosen of it alone, if anything is.
 
-    Parameters
-    ----------
-    names : mapping of str to str
-        The names that layers have while they are translated, by their own.
+    Beside it stands whether its strategy is another one than was chosen.
     """
+    found: list[tuple[LayerChoices | None, bool]] = []
+    for operation in model.operations:
+        own = choices.layers.get(operation.name)
+        strategy = (own and own.strategy) or choices.strategy
+        is_replaced = strategy == "resource" and _LATENCY_ONLY in type(operation).__name__
+        if is_replaced:
+            reuse_factor = None if own is None else own.reuse_factor
+            own = LayerChoices(strategy="latency", reuse_factor=reuse_factor)
+        found.append((own, is_replaced))
+    return found
+
+
+def _configuration(
+    choices: FirmwareChoices,
+    model: keras.Model,
+    strategies: Sequence[tuple[LayerChoices | None, bool]],
+) -> dict[str, Any]:
+    """Return hls4ml's configuration, with the names that the layers have while it translates."""
     layers = {
-        names[name]: {
+        operation.name: {
             "Strategy": own.strategy or choices.strategy,
             "ReuseFactor": own.reuse_factor or choices.reuse_factor,
         }
-        for name, own in choices.layers.items()
-        if name in names
+        for operation, (own, _) in zip(model.operations, strategies, strict=True)
+        if own is not None
     }
     whole = {
         # No width is given by the configuration: all of them come from the network.

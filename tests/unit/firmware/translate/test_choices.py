@@ -7,6 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
+from harness import heads
 from harness.challenge import FirmwareChoices, LayerChoices
 from harness.errors import HarnessError
 from harness.firmware.backend import FirmwareSettings, UntranslatableError
@@ -14,14 +15,23 @@ from harness.firmware.translate.hls4ml_project import PROJECT
 from harness.firmware.translate.tracing import trace_program
 from harness.firmware.translate.translation import translate
 from harness.firmware.witnesses.csim import simulate_project
-from tests.firmware_bench import ask, encoder, every_pair, export, plain_events, two_and_one
+from harness.submission import network
+from tests.firmware_bench import (
+    ask,
+    encoder,
+    every_pair,
+    export,
+    plain_events,
+    two_and_one,
+    words_in,
+)
 
 
 def chosen(model, folder, **choices):
     """Translate a network with choices."""
-    network = export(model, folder / "network")
+    exported = export(model, folder / "network")
     settings = FirmwareSettings(n_workers=1)
-    request = ask(network, None, folder, choices=FirmwareChoices(**choices), settings=settings)
+    request = ask(exported, None, folder, choices=FirmwareChoices(**choices), settings=settings)
     return translate(request, has_hls4ml=True)
 
 
@@ -64,6 +74,24 @@ def test_a_layer_may_have_choices_of_its_own_and_another_factor_is_said(tmp_path
     assert "reuse_factor = 2" in dense[0]
     # mu has four inputs and two outputs.
     assert made.report.warnings == ("layer mu: hls4ml takes the reuse factor 2 in place of 3",)
+
+
+def test_a_layer_without_a_form_of_the_strategy_resource_keeps_latency_and_is_named(tmp_path):
+    network.load_keras()
+    import keras
+
+    inputs = keras.Input((3,), name="event")
+    x = heads.scale(words_in(inputs, 6, 4, is_signed=True), [0, 1, 2])
+    scale = x._keras_history.operation.name
+    score = heads.combine(x, [[1.0], [2.0], [0.5]], name="score")
+
+    made = chosen(keras.Model(inputs, score), tmp_path, strategy="resource")
+
+    assert made.report.hls4ml == "translated"
+    assert made.report.warnings == (
+        f"layer {scale}: hls4ml has no strategy resource for it, and takes latency",
+    )
+    assert "strategy = nnet::resource" in parameters(made)
 
 
 def test_layers_of_distributed_arithmetic_are_no_second_opinion(tmp_path):
