@@ -1,0 +1,124 @@
+"""Commands after the trigger: trigger, cluster, watch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import (
+    FILE,
+    FOLDER,
+    challenge_option,
+    json_option,
+    manifest_option,
+    results_option,
+    unsafe_option,
+)
+from harness.cli.output import print_result
+
+if TYPE_CHECKING:
+    from harness.card.records import IsolationKind
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@click.command()
+@click.argument("entry")
+@click.argument("events", nargs=-1, required=True)
+@click.option("--out", type=FOLDER, required=True, help="Folder of the accepted events.")
+@click.option("--fpr", type=_POSITIVE, help="Working point of the card. [default: 1e-3]")
+@click.option("--threshold", type=float, help="A threshold of your own, on the score.")
+@click.option("--rate", "rate_hz", type=_POSITIVE, help="Steer the threshold to this rate [Hz].")
+@click.option(
+    "--gain",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="Of the controller that steers.",
+)
+@click.option(
+    "--input-rate", "input_rate_hz", type=_POSITIVE, help="Events of the stream in a second [Hz]."
+)
+@click.option(
+    "--prescale",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Keep one of so many accepted events.",
+)
+@click.option(
+    "--section-column",
+    help="Dataset or column with the luminosity section. [default: lumi_section, if there]",
+)
+@click.option(
+    "--section-events",
+    type=click.IntRange(min=1),
+    help="Cut sections of so many events. [default: 10000, where the files say none]",
+)
+@click.option(
+    "--follow",
+    "follow_s",
+    type=_POSITIVE,
+    help="Follow the last folder, until no new file came for so many seconds.",
+)
+@click.option("--program", type=FILE, help="Program of the firmware, if not beside the card.")
+@results_option
+@challenge_option
+@manifest_option
+@unsafe_option("Interpret the program without a sandbox: your own alone.")
+@json_option
+def trigger(
+    *,
+    entry: str,
+    events: tuple[str, ...],
+    out: Path,
+    fpr: float | None,
+    threshold: float | None,
+    rate_hz: float | None,
+    gain: float,
+    input_rate_hz: float | None,
+    prescale: int,
+    section_column: str | None,
+    section_events: int | None,
+    follow_s: float | None,
+    program: Path | None,
+    results: Path,
+    challenge: str | None,
+    manifests: tuple[Path, ...],
+    isolation: IsolationKind,
+    as_json: bool,
+) -> None:
+    """Run a ranked ENTRY as a trigger on EVENTS, section by section, by its firmware's arithmetic.
+
+    ENTRY is a score card or a submission that has one. EVENTS are files (HDF5, Parquet, npy),
+    folders of them, or events of the cache such as sample:background or sample:lq[:200], in time
+    order. A run that was killed goes on where it was: give the same command again.
+    """
+    from harness.cli.progress import progress_bars
+    from harness.trigger.start import TriggerRequest, start_trigger
+    from harness.trigger.view import run_view
+
+    request = TriggerRequest(
+        entry=entry,
+        events=events,
+        out=out,
+        results=results,
+        challenge=challenge,
+        manifests=manifests,
+        program=program,
+        fpr=fpr,
+        threshold=threshold,
+        rate_hz=rate_hz,
+        gain=gain,
+        input_rate_hz=input_rate_hz,
+        prescale=prescale,
+        section_column=section_column,
+        section_events=section_events,
+        follow_s=follow_s,
+        isolation=isolation,
+    )
+    with progress_bars() as progress:
+        run = start_trigger(request, progress=progress)
+    print_result(run, run_view(run), as_json=as_json)

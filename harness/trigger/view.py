@@ -1,0 +1,34 @@
+"""How the results of `harness trigger`, `cluster` and `watch` look in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from harness.card.terminal import with_interval
+from harness.metrics.intervals import clopper_pearson
+
+if TYPE_CHECKING:
+    from harness.trigger.records import TriggerRun
+
+
+def run_view(run: TriggerRun) -> Group:
+    """Draw what a run accepted."""
+    share = run.n_accepted / run.n_events
+    interval = clopper_pearson(run.n_accepted, run.n_events)
+    lines = [
+        f"{run.settings.team}: {run.n_events:,} events in {run.n_sections:,} sections",
+        f"accepted: {run.n_accepted:,}, a share of {with_interval(share, interval)}",
+    ]
+    if run.settings.input_rate_hz is not None:
+        rate = run.settings.input_rate_hz
+        lines.append(
+            f"rate: {share * rate:,.4g} Hz [{interval.lower * rate:,.4g}, "
+            f"{interval.upper * rate:,.4g}] of {rate:,.4g} Hz"
+        )
+    if run.settings.prescale > 1:
+        lines.append(f"kept: {run.n_kept:,}, prescale {run.settings.prescale:,}")
+    warnings = [Text(f"warning: {one}", style="yellow") for one in run.warnings]
+    return Group(*(Text(line) for line in lines), *warnings)
