@@ -25,7 +25,7 @@ from harness.cli.output import console, print_error, tell
 from harness.cli.scores import compare, evaluate
 from harness.cli.simulate import simulate
 from harness.cli.submissions import score, synth, validate
-from harness.cli.trigger import trigger
+from harness.cli.trigger import cluster, trigger
 from harness.errors import ExitCode, HarnessError, HarnessFaultError, as_harness_error
 
 # The shell's own code for a program that Ctrl-C ended.
@@ -82,6 +82,7 @@ for _command in (
     simulate,
     new_hackathon,
     trigger,
+    cluster,
 ):
     cli.add_command(_command)
 

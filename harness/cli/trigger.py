@@ -122,3 +122,62 @@ def trigger(
     with progress_bars() as progress:
         run = start_trigger(request, progress=progress)
     print_result(run, run_view(run), as_json=as_json)
+
+
+@click.command()
+@click.argument("accepted", type=FOLDER)
+@click.option(
+    "--expected",
+    "expected",
+    multiple=True,
+    required=True,
+    type=FOLDER,
+    help="What the same trigger accepted of simulated events; may be given again.",
+)
+@click.option("--out", type=FOLDER, help="Write cluster.json and cluster.html here.")
+@click.option(
+    "--level",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.00135,
+    show_default=True,
+    help="Global p-value below which a cluster is unexpected.",
+)
+@click.option(
+    "--toys",
+    "n_toys",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Trials.",
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of clusters and toys.")
+@click.option("--shape-only", is_flag=True, help="Take the number of accepted events as it is.")
+@json_option
+def cluster(
+    accepted: Path,
+    *,
+    expected: tuple[Path, ...],
+    out: Path | None,
+    level: float,
+    n_toys: int,
+    seed: int,
+    shape_only: bool,
+    as_json: bool,
+) -> None:
+    """Cluster ACCEPTED events and compare them with those that simulation leads to expect.
+
+    Both are folders of `harness trigger` with the same entry. The global p-value corrects for all
+    clusters that were searched.
+    """
+    from harness.files import write_json, write_whole
+    from harness.trigger.cluster import cluster_events
+    from harness.trigger.page import cluster_page
+    from harness.trigger.view import cluster_view
+
+    report = cluster_events(
+        accepted, expected, level=level, n_toys=n_toys, seed=seed, is_shape_only=shape_only
+    )
+    if out is not None:
+        write_whole(out / "cluster.html", cluster_page(report).encode())
+        write_json(out / "cluster.json", report)
+    print_result(report, cluster_view(report), as_json=as_json)

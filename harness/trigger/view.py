@@ -11,6 +11,7 @@ from harness.card.terminal import with_interval
 from harness.metrics.intervals import clopper_pearson
 
 if TYPE_CHECKING:
+    from harness.trigger.cluster_records import ClusterReport
     from harness.trigger.records import TriggerRun
 
 
@@ -32,3 +33,23 @@ def run_view(run: TriggerRun) -> Group:
         lines.append(f"kept: {run.n_kept:,}, prescale {run.settings.prescale:,}")
     warnings = [Text(f"warning: {one}", style="yellow") for one in run.warnings]
     return Group(*(Text(line) for line in lines), *warnings)
+
+
+def cluster_view(report: ClusterReport) -> Group:
+    """Draw the verdict, the most unexpected clusters and the proposed trigger."""
+    lines = [Text(report.verdict, style="bold")]
+    for one in report.clusters[:5]:
+        low, high = one.expected_interval.lower, one.expected_interval.upper
+        lines.append(
+            Text(
+                f"{one.name}: {one.n_observed:,} observed, {one.expected:.1f} expected "
+                f"[{low:.1f}, {high:.1f}], local p = {one.local_p:.2g}"
+            )
+        )
+    found = report.trigger
+    if found is not None:
+        lines += [Text(f"trigger: {' and '.join(cuts)}") for cuts in found.rules]
+        for name, share in (("efficiency", found.efficiency), ("background", found.background)):
+            shown = with_interval(share.share, share.interval)
+            lines.append(Text(f"{name}: {share.n_passing:,} of {share.n_events:,}, {shown}"))
+    return Group(*lines, *(Text(f"warning: {one}", style="yellow") for one in report.warnings))

@@ -78,7 +78,8 @@ def test_nan_and_another_layout_are_refused(tmp_path):
     frame = pd.DataFrame(make_events(4)[:, :3].reshape(4, 9))
     frame.columns = [f"{feature}_{slot}" for slot in range(3) for feature in ("pt", "eta", "phi")]
     frame.to_parquet(tmp_path / "small.parquet")
-    write_hdf5(tmp_path / "small.h5", make_events(4)[:, :5])
+    with h5py.File(tmp_path / "small.h5", "w") as file:
+        file["Particles"] = make_events(4)[:, :5]
 
     with pytest.raises(DataError, match="pt_0 is missing or not a number"):
         read(opened(tmp_path / "nan.parquet")[0])
