@@ -23,6 +23,7 @@ from harness.files import schema_text
 from harness.submission.declaration import Spec
 from harness.trigger.cluster_records import ClusterReport
 from harness.trigger.records import TriggerRun
+from harness.trigger.watch_records import WatchReport
 from tools.pages import ROOT, asks_for_check, write_or_check
 
 SCHEMAS = ROOT / "docs" / "schemas"
@@ -37,6 +38,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "submission": Spec,
     "summary": Summary,
     "trigger": TriggerRun,
+    "watch": WatchReport,
 }
 
 

@@ -181,3 +181,64 @@ def cluster(
         write_whole(out / "cluster.html", cluster_page(report).encode())
         write_json(out / "cluster.json", report)
     print_result(report, cluster_view(report), as_json=as_json)
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--reference",
+    required=True,
+    type=FOLDER,
+    help="What the same trigger accepted when all was well.",
+)
+@click.option(
+    "--alarms-per-day",
+    "per_day",
+    type=_POSITIVE,
+    default=1.0,
+    show_default=True,
+    help="The most false alarms that are expected in a day.",
+)
+@click.option(
+    "--section-seconds",
+    "section_s",
+    type=_POSITIVE,
+    default=23.31,
+    show_default=True,
+    help="How long a section is [s].",
+)
+@click.option(
+    "--trial",
+    type=click.Choice(["dead_region", "hot_cell", "noise", "pt_scale", "pile_up"]),
+    help="Put this fault into the events from the middle section on.",
+)
+@manifest_option
+@json_option
+def watch(
+    folder: Path,
+    *,
+    reference: Path,
+    per_day: float,
+    section_s: float,
+    trial: str | None,
+    manifests: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Compare a FOLDER of accepted events with a reference, to see whether it is the detector.
+
+    Rate, maps of occupancy, multiplicities, spectra and the score are watched.
+    """
+    from harness.data.manifest import load_manifest
+    from harness.trigger.folder import read_run
+    from harness.trigger.trials import fault_of
+    from harness.trigger.view import watch_view
+    from harness.trigger.watch import watch_folder
+
+    fault = None
+    if trial is not None:
+        name = read_run(folder).settings.challenge
+        fault = fault_of(trial, load_manifest(*manifests).challenge(name))
+    report = watch_folder(
+        folder, reference, per_day=per_day, section_s=section_s, fault=fault, trial=trial
+    )
+    print_result(report, watch_view(report), as_json=as_json)

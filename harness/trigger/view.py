@@ -13,6 +13,7 @@ from harness.metrics.intervals import clopper_pearson
 if TYPE_CHECKING:
     from harness.trigger.cluster_records import ClusterReport
     from harness.trigger.records import TriggerRun
+    from harness.trigger.watch_records import WatchReport
 
 
 def run_view(run: TriggerRun) -> Group:
@@ -52,4 +53,22 @@ def cluster_view(report: ClusterReport) -> Group:
         for name, share in (("efficiency", found.efficiency), ("background", found.background)):
             shown = with_interval(share.share, share.interval)
             lines.append(Text(f"{name}: {share.n_passing:,} of {share.n_events:,}, {shown}"))
+    return Group(*lines, *(Text(f"warning: {one}", style="yellow") for one in report.warnings))
+
+
+def watch_view(report: WatchReport) -> Group:
+    """Draw the verdict and the sentence of each alarm."""
+    lines = [Text(report.verdict, style="bold")]
+    lines += [
+        Text(f"{one.sentence}; raised at section {one.raised}, p = {one.p:.2g}")
+        for one in report.alarms
+    ]
+    n_tests = sum(report.n_tests.values())
+    lines.append(
+        Text(
+            f"{n_tests:,} properties of {report.n_events:,} events beside "
+            f"{report.n_reference:,} of the reference: at most {report.alarms_per_day:g} false "
+            f"alarms a day are expected, in sections of {report.section_s:g} s"
+        )
+    )
     return Group(*lines, *(Text(f"warning: {one}", style="yellow") for one in report.warnings))
