@@ -15,14 +15,14 @@ from harness.challenge import events_within
 from harness.errors import DataError, UsageError
 from harness.files import Progress, no_progress
 from harness.metrics.intervals import clopper_pearson
-from harness.submission.events import Events, joined, taken
+from harness.submission.events import Events, SparseEvents, joined, taken
 from harness.trigger.folder import AcceptedEvents, begin, join_accepted, write_chunk, write_state
 from harness.trigger.records import ReadSource, Section, Steering, TriggerRun, TriggerSettings
 from harness.trigger.stream import EventSourceOf
 
-# Events that are scored together: one start of a sandbox, 60 MB of ADC2021.
-CHUNK_EVENTS = 262_144
-_CHUNK_BYTES = 64 * 1024**2
+# Events that are scored together: one start of a sandbox, 120 MB of ADC2021.
+CHUNK_EVENTS = 524_288
+_CHUNK_BYTES = 128 * 1024**2
 # Accepted events of one open section that are held in memory.
 _HELD_BYTES = 512 * 1024**2
 _MAX_GAPS = 100
@@ -74,11 +74,11 @@ def run_trigger(
             if settings.section_column is not None and sections is None:
                 raise _no_sections(source, settings.section_column)
             for start in range(0, len(piece.rows), at_once):
-                cut = np.arange(start, min(start + at_once, len(piece.rows)))
+                stop = min(start + at_once, len(piece.rows))
                 accepting.add(
-                    taken(piece.events, cut),
-                    piece.rows[cut],
-                    None if sections is None else sections[cut],
+                    _part(piece.events, start, stop),
+                    piece.rows[start:stop],
+                    None if sections is None else sections[start:stop],
                     source.name,
                 )
                 accepting.flush_if(at_once)
@@ -87,6 +87,11 @@ def run_trigger(
             accepting.flush_if(1)
         accepting.end_source(number, ReadSource(name=source.name, n_events=n_events))
     return accepting.finish()
+
+
+def _part(events: Events, start: int, stop: int) -> Events:
+    """Return consecutive events; nothing is copied."""
+    return events.part(start, stop) if isinstance(events, SparseEvents) else events[start:stop]
 
 
 def _no_sections(source: EventSourceOf, column: str) -> DataError:
@@ -215,7 +220,7 @@ class _Accepting:
         if n_passed == len(rows):
             return
         if n_passed:
-            events = taken(events, np.arange(n_passed, len(rows)))
+            events = _part(events, n_passed, len(rows))
             rows = rows[n_passed:]
             sections = None if sections is None else sections[n_passed:]
         self._buffer.append((events, rows, sections, source))
@@ -231,7 +236,8 @@ class _Accepting:
             own = scores[position : position + len(rows)]
             position += len(rows)
             for where, section in self._cuts(len(rows), sections, source):
-                self._accept(section, taken(events, where), rows[where], own[where], source)
+                some = _part(events, where.start, where.stop)
+                self._accept(section, some, rows[where], own[where], source)
         self._n_done += len(scores)
         self._write()
         self.progress("accepting", self._n_done, None, "events")
@@ -240,13 +246,13 @@ class _Accepting:
 
     def _cuts(
         self, n_events: int, sections: NDArray[np.int64] | None, source: str
-    ) -> Iterator[tuple[NDArray[np.int64], int]]:
+    ) -> Iterator[tuple[slice, int]]:
         """Cut consecutive events at the ends of sections."""
         if sections is not None:
             self._check_order(sections, source)
             bounds = [0, *(np.flatnonzero(np.diff(sections)) + 1).tolist(), n_events]
             for first, last in pairwise(bounds):
-                yield np.arange(first, last), int(sections[first])
+                yield slice(first, last), int(sections[first])
             return
         size = self.run.settings.section_events
         assert size is not None
@@ -257,7 +263,7 @@ class _Accepting:
             n_open = 0 if self._open is None else self._open.n_events
             last = min(n_events, first + size - n_open)
             number = self._next_number() if self._open is None else self._open.section
-            yield np.arange(first, last), number
+            yield slice(first, last), number
             first = last
 
     def _next_number(self) -> int:

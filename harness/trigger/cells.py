@@ -15,7 +15,7 @@ from scipy.special import bdtrc
 # Partitions by k-means, from coarse to fine: a signal of unknown size fills a cell of one of them.
 N_CELLS = (4, 8, 16, 32, 64)
 # Fewer events in a cell than these, on average, and a finer partition is left out.
-_EVENTS_PER_CELL = 10
+_EVENTS_PER_CELL = 40
 # HDBSCAN's time grows faster than the events do.
 MOST_FOR_DENSITY = 20_000
 DENSITY_MIN_SIZE = 15

@@ -27,7 +27,7 @@ from harness.trigger.folder import AcceptedEvents, join_accepted, read_all, read
 from harness.trigger.records import TriggerRun
 
 # Part of the expectation that standardises the features.
-ASIDE_SHARE = 0.2
+ASIDE_SHARE = 0.1
 # Accepted events of the expectation that are needed at least, and of the data.
 MIN_EXPECTED, MIN_OBSERVED = 200, 20
 # One-sided three standard deviations.

@@ -268,4 +268,4 @@ def test_kill_9_at_fifty_moments_loses_and_doubles_nothing(tmp_path):
 
 
 def test_constants_fit_each_other():
-    assert accept.CHUNK_EVENTS * make_events(1).nbytes <= 64 * 1024**2
+    assert accept.CHUNK_EVENTS * make_events(1).nbytes <= 128 * 1024**2

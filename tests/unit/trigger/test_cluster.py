@@ -57,7 +57,7 @@ def p_values(n_trials: int, *, is_shape_only: bool, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     found = []
     for trial in range(n_trials):
-        points = generator.standard_normal((200, 3)) * [1.0, 1.0, 0.2]
+        points = generator.standard_normal((400, 3)) * [1.0, 1.0, 0.2]
         points[:, 1] = np.exp(points[:, 1])
         is_observed = generator.random(len(points)) < SHARE
         excess = measure_excess(
