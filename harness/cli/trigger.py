@@ -63,6 +63,9 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     type=_POSITIVE,
     help="Follow the last folder, until no new file came for so many seconds.",
 )
+@click.option(
+    "--vary", "variation", help="Vary the events first, as --stress does, such as jet_scale_up."
+)
 @click.option("--program", type=FILE, help="Program of the firmware, if not beside the card.")
 @results_option
 @challenge_option
@@ -83,6 +86,7 @@ def trigger(
     section_column: str | None,
     section_events: int | None,
     follow_s: float | None,
+    variation: str | None,
     program: Path | None,
     results: Path,
     challenge: str | None,
@@ -117,6 +121,7 @@ def trigger(
         section_column=section_column,
         section_events=section_events,
         follow_s=follow_s,
+        variation=variation,
         isolation=isolation,
     )
     with progress_bars() as progress:
@@ -133,6 +138,12 @@ def trigger(
     required=True,
     type=FOLDER,
     help="What the same trigger accepted of simulated events; may be given again.",
+)
+@click.option(
+    "--varied",
+    multiple=True,
+    type=FOLDER,
+    help="The expectation with a systematic variation; may be given again.",
 )
 @click.option("--out", type=FOLDER, help="Write cluster.json and cluster.html here.")
 @click.option(
@@ -157,6 +168,7 @@ def cluster(
     accepted: Path,
     *,
     expected: tuple[Path, ...],
+    varied: tuple[Path, ...],
     out: Path | None,
     level: float,
     n_toys: int,
@@ -175,7 +187,13 @@ def cluster(
     from harness.trigger.view import cluster_view
 
     report = cluster_events(
-        accepted, expected, level=level, n_toys=n_toys, seed=seed, is_shape_only=shape_only
+        accepted,
+        expected,
+        level=level,
+        n_toys=n_toys,
+        seed=seed,
+        is_shape_only=shape_only,
+        varied=varied,
     )
     if out is not None:
         write_whole(out / "cluster.html", cluster_page(report).encode())

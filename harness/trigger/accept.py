@@ -15,10 +15,10 @@ from harness.challenge import events_within
 from harness.errors import DataError, UsageError
 from harness.files import Progress, no_progress
 from harness.metrics.intervals import clopper_pearson
-from harness.submission.events import Events, SparseEvents, joined, taken
+from harness.submission.events import Events, joined, taken
 from harness.trigger.folder import AcceptedEvents, begin, join_accepted, write_chunk, write_state
 from harness.trigger.records import ReadSource, Section, Steering, TriggerRun, TriggerSettings
-from harness.trigger.stream import EventSourceOf
+from harness.trigger.stream import EventSourceOf, Piece
 
 # Events that are scored together: one start of a sandbox, 120 MB of ADC2021.
 CHUNK_EVENTS = 524_288
@@ -70,28 +70,16 @@ def run_trigger(
             continue
         n_events = 0
         for piece in source.read():
-            sections = piece.sections if settings.section_column is not None else None
-            if settings.section_column is not None and sections is None:
+            if settings.section_column is not None and piece.sections is None:
                 raise _no_sections(source, settings.section_column)
             for start in range(0, len(piece.rows), at_once):
-                stop = min(start + at_once, len(piece.rows))
-                accepting.add(
-                    _part(piece.events, start, stop),
-                    piece.rows[start:stop],
-                    None if sections is None else sections[start:stop],
-                    source.name,
-                )
+                accepting.add(piece.part(start, start + at_once), source.name)
                 accepting.flush_if(at_once)
             n_events += len(piece.rows)
         if is_live:
             accepting.flush_if(1)
         accepting.end_source(number, ReadSource(name=source.name, n_events=n_events))
     return accepting.finish()
-
-
-def _part(events: Events, start: int, stop: int) -> Events:
-    """Return consecutive events; nothing is copied."""
-    return events.part(start, stop) if isinstance(events, SparseEvents) else events[start:stop]
 
 
 def _no_sections(source: EventSourceOf, column: str) -> DataError:
@@ -117,7 +105,7 @@ def next_share(asked: float, steering: Steering, n_accepted: int, n_events: int)
     0.1
     """
     measured = (n_accepted + 0.5) / (n_events + 1)
-    step = asked * (steering.target / measured) ** steering.gain
+    step = asked * math.pow(steering.target / measured, steering.gain)
     return min(max(step, steering.low), steering.high)
 
 
@@ -153,9 +141,7 @@ class _Accepting:
     folder: Path
     score: Score
     progress: Progress
-    _buffer: list[tuple[Events, NDArray[np.int64], NDArray[np.int64] | None, str]] = field(
-        default_factory=list
-    )
+    _buffer: list[tuple[Piece, str]] = field(default_factory=list)
     _open: _OpenSection | None = None
     _closed: list[Section] = field(default_factory=list)
     _kept: list[AcceptedEvents] = field(default_factory=list)
@@ -207,48 +193,35 @@ class _Accepting:
             )
         self._sources.append(source)
 
-    def add(
-        self,
-        events: Events,
-        rows: NDArray[np.int64],
-        sections: NDArray[np.int64] | None,
-        source: str,
-    ) -> None:
+    def add(self, piece: Piece, source: str) -> None:
         """Put events into the buffer, but those that are counted already."""
-        n_passed = min(self._n_skip, len(rows))
+        n_passed = min(self._n_skip, len(piece.rows))
         self._n_skip -= n_passed
-        if n_passed == len(rows):
-            return
-        if n_passed:
-            events = _part(events, n_passed, len(rows))
-            rows = rows[n_passed:]
-            sections = None if sections is None else sections[n_passed:]
-        self._buffer.append((events, rows, sections, source))
+        if n_passed < len(piece.rows):
+            self._buffer.append((piece.part(n_passed, len(piece.rows)), source))
 
     def flush_if(self, n_least: int) -> None:
         """Score what is in the buffer, if it is enough, and write the sections that it closes."""
-        if sum(len(rows) for _, rows, _, _ in self._buffer) < n_least:
+        if sum(len(piece.rows) for piece, _ in self._buffer) < n_least:
             return
         buffered, self._buffer = self._buffer, []
-        scores = self.score(joined([events for events, *_ in buffered]))
+        scores = self.score(joined([piece.events for piece, _ in buffered]))
         position = 0
-        for events, rows, sections, source in buffered:
-            own = scores[position : position + len(rows)]
-            position += len(rows)
-            for where, section in self._cuts(len(rows), sections, source):
-                some = _part(events, where.start, where.stop)
-                self._accept(section, some, rows[where], own[where], source)
+        for piece, source in buffered:
+            own = scores[position : position + len(piece.rows)]
+            position += len(piece.rows)
+            for where, section in self._cuts(piece, source):
+                self._accept(section, piece.part(where.start, where.stop), own[where], source)
         self._n_done += len(scores)
         self._write()
         self.progress("accepting", self._n_done, None, "events")
 
     # --- sections -------------------------------------------------------------------------------
 
-    def _cuts(
-        self, n_events: int, sections: NDArray[np.int64] | None, source: str
-    ) -> Iterator[tuple[slice, int]]:
+    def _cuts(self, piece: Piece, source: str) -> Iterator[tuple[slice, int]]:
         """Cut consecutive events at the ends of sections."""
-        if sections is not None:
+        n_events, sections = len(piece.rows), piece.sections
+        if self.run.settings.section_column is not None and sections is not None:
             self._check_order(sections, source)
             bounds = [0, *(np.flatnonzero(np.diff(sections)) + 1).tolist(), n_events]
             for first, last in pairwise(bounds):
@@ -285,14 +258,7 @@ class _Accepting:
                 fix="name the files in time order; was the clock of the run set back?",
             )
 
-    def _accept(
-        self,
-        section: int,
-        events: Events,
-        rows: NDArray[np.int64],
-        scores: NDArray[np.float64],
-        source: str,
-    ) -> None:
+    def _accept(self, section: int, piece: Piece, scores: NDArray[np.float64], source: str) -> None:
         if self._open is not None and self._open.section != section:
             self._close()
         if self._open is None:
@@ -301,18 +267,18 @@ class _Accepting:
         assert current is not None
         settings = self.run.settings
         passes = scores > current.threshold if settings.is_strict else scores >= current.threshold
-        chosen = np.flatnonzero(passes)
+        chosen = np.flatnonzero(passes if piece.is_selected is None else passes & piece.is_selected)
         # Every so many-th accepted event of the whole run is kept.
         numbers = self._n_accepted + current.n_accepted + np.arange(len(chosen))
         chosen_kept = chosen[numbers % settings.prescale == 0]
-        current.n_events += len(rows)
+        current.n_events += len(piece.rows)
         current.n_accepted += len(chosen)
         if len(chosen_kept):
             current.kept.append(
                 AcceptedEvents(
-                    events=np.asarray(taken(events, chosen_kept), np.float32),
+                    events=np.asarray(taken(piece.events, chosen_kept), np.float32),
                     sections=np.full(len(chosen_kept), section, np.int64),
-                    rows=rows[chosen_kept],
+                    rows=piece.rows[chosen_kept],
                     scores=scores[chosen_kept],
                     thresholds=np.full(len(chosen_kept), current.threshold),
                     sources=np.full(len(chosen_kept), source),

@@ -141,6 +141,7 @@ def cluster_events(
     n_toys: int = 10_000,
     seed: int = 1,
     is_shape_only: bool = False,
+    varied: Sequence[Path] = (),
 ) -> ClusterReport:
     """Cluster accepted events and compare them with an expectation.
 
@@ -155,6 +156,9 @@ def cluster_events(
         Global p-value below which a cluster is unexpected.
     is_shape_only : bool
         Whether the number of accepted events is taken as it is.
+    varied : sequence of Path
+        The expectation with systematic variations, each in a folder. The data are compared with
+        each as with `expected`; only what is unexpected beside all of them is unexpected.
 
     Raises
     ------
@@ -166,11 +170,17 @@ def cluster_events(
             f"{n_toys:,} toys cannot give a p-value below {level:g}",
             fix=f"--toys {int(np.ceil(1 / level)):,} at least",
         )
+
+    def compared_with(pool: Pool) -> _Compared:
+        generator = np.random.default_rng(seed)
+        is_aside = generator.random(len(pool.expected)) < ASIDE_SHARE
+        return _compare(run, pool, is_aside, n_toys, seed, generator, is_shape_only=is_shape_only)
+
     run, pool = read_pool(folder, expected)
-    generator = np.random.default_rng(seed)
-    is_aside = generator.random(len(pool.expected)) < ASIDE_SHARE
-    compared = _compare(run, pool, is_aside, n_toys, seed, generator, is_shape_only=is_shape_only)
-    return _report(run, pool, compared, level=level, n_toys=n_toys, seed=seed)
+    others = {str(path): compared_with(read_pool(folder, [path])[1]) for path in varied}
+    envelope = {name: other.excess.global_p for name, other in others.items()}
+    compared = compared_with(pool)
+    return _report(run, pool, compared, envelope, level=level, n_toys=n_toys, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -237,19 +247,28 @@ def _compare(
 
 
 def _report(
-    run: TriggerRun, pool: Pool, compared: _Compared, *, level: float, n_toys: int, seed: int
+    run: TriggerRun,
+    pool: Pool,
+    compared: _Compared,
+    envelope: dict[str, float],
+    *,
+    level: float,
+    n_toys: int,
+    seed: int,
 ) -> ClusterReport:
     excess, cells = compared.excess, compared.cells
+    largest_p = max(excess.global_p, *envelope.values(), 0.0)
     best = int(np.argmin(excess.local_p)) if len(cells.names) else None
-    is_found = best is not None and excess.global_p <= level
+    is_found = best is not None and largest_p <= level
     order = np.argsort(excess.local_p, kind="stable")
     names = tuple(one.name for one in compared.features.observables)
     report = ClusterReport(
         team=run.settings.team,
         challenge=run.settings.challenge,
-        verdict=_verdict(excess, compared, best if is_found else None),
+        verdict=_verdict(excess, compared, envelope, best if is_found else None),
         level=level,
         global_p=excess.global_p,
+        varied_p=envelope,
         n_toys=n_toys,
         seed=seed,
         parameters={
@@ -278,11 +297,15 @@ def _report(
     )
 
 
-def _verdict(excess: Excess, compared: _Compared, best: int | None) -> str:
+def _verdict(
+    excess: Excess, compared: _Compared, envelope: dict[str, float], best: int | None
+) -> str:
     p = f"{excess.global_p:.2g}"
+    if envelope:
+        p += f", {max(envelope.values()):.2g} with a variation"
     if best is None:
         return f"nothing unexpected, global p = {p}"
-    sigma = float(-ndtri(excess.global_p))
+    sigma = float(-ndtri(max(excess.global_p, *envelope.values(), 0.0)))
     expected = excess.n_expected[best] * compared.scale
     return (
         f"cluster {compared.cells.names[best]} is unexpected: {excess.n_observed[best]:,} events "

@@ -94,6 +94,9 @@ class ClusterReport(Value):
         Exposure of the data over that of data and simulation; None: only shapes were compared.
     global_p : float
         Of the most unexpected of all clusters, all of them searched.
+    varied_p : mapping of folder to float
+        The same beside each systematic variation of the expectation; a cluster is unexpected if
+        the largest of all is below `level`.
     level : float
         Below it a cluster is unexpected.
     unexpected : str or None
@@ -108,6 +111,7 @@ class ClusterReport(Value):
     verdict: Text
     level: Probability
     global_p: Probability
+    varied_p: dict[str, Probability] = Field(default_factory=dict)
     n_toys: Count
     seed: int
     parameters: dict[str, str]

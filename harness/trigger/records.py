@@ -64,6 +64,8 @@ class TriggerSettings(Value):
         One of so many accepted events is kept.
     input_rate_hz : float or None
         Events of the stream in a second: turns shares into rates.
+    variation : str or None
+        How the events were varied before they were scored.
     """
 
     team: Name
@@ -77,6 +79,7 @@ class TriggerSettings(Value):
     section_column: str | None = None
     prescale: Annotated[int, Field(ge=1)] = 1
     input_rate_hz: Positive | None = None
+    variation: Name | None = None
 
 
 class ReadSource(Value):

@@ -25,7 +25,7 @@ from harness.trigger.accept import run_trigger
 from harness.trigger.entry import TriggerEntry, find_entry, point_at
 from harness.trigger.folder import held
 from harness.trigger.records import Steering, TriggerRun, TriggerSettings
-from harness.trigger.stream import SECTION_COLUMN, EventSourceOf, Following, sources_of
+from harness.trigger.stream import SECTION_COLUMN, EventSourceOf, Following, sources_of, varied
 
 DEFAULT_FPR = 1e-3
 # Where the sources do not say sections; at FPR 1e-3 ten of them are accepted.
@@ -50,6 +50,8 @@ class TriggerRequest:
         Cuts sections, whatever the sources say.
     follow_s : float or None
         The last source is followed until no new file came for so long.
+    variation : str or None
+        See `harness.trigger.stream.varied`.
     """
 
     entry: str
@@ -68,6 +70,7 @@ class TriggerRequest:
     section_column: str | None = None
     section_events: int | None = None
     follow_s: float | None = None
+    variation: str | None = None
     isolation: IsolationKind = "bwrap"
 
 
@@ -101,6 +104,9 @@ def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) 
             column=request.section_column,
             following=following,
         )
+        if request.variation is not None:
+            name, rules = request.variation, entry.challenge
+            sources = (varied(source, name, rules) for source in sources)
         first = next(sources)
         settings = settings_of(request, entry, first)
         score = program_score(entry.program, workspace)
@@ -161,6 +167,7 @@ def settings_of(
         section_column=column if has_sections else None,
         prescale=request.prescale,
         input_rate_hz=request.input_rate_hz,
+        variation=request.variation,
     )
 
 

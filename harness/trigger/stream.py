@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
-from harness.challenge import PARTS, Challenge, EventLayout, Part
+from harness.challenge import PARTS, Challenge, EventLayout, Part, mix64
 from harness.data import hdf5
 from harness.data.events import open_store
 from harness.data.manifest import Manifest
@@ -20,8 +21,9 @@ from harness.data.structure import StructureCheck
 from harness.data.tables.columns import arrange
 from harness.data.tables.opening import READERS, opened_table
 from harness.data.tables.source import Source
+from harness.data.variations import event_variations, vary_events, why_not
 from harness.errors import DataError, UsageError
-from harness.submission.events import Events, positive_zeros
+from harness.submission.events import Events, SparseEvents, positive_zeros
 
 # The dataset, or the column, that says the luminosity section of each event.
 SECTION_COLUMN = "lumi_section"
@@ -46,11 +48,26 @@ class Piece:
         Their positions in the source, from 0; rising.
     sections : int64 array, shape (n,), or None
         Where the source says them.
+    is_selected : bool array, shape (n,), or None
+        Which events passed the preselection of their data set; None: all. Others are events of the
+        stream that are never accepted.
     """
 
     events: Events
     rows: NDArray[np.int64]
     sections: NDArray[np.int64] | None
+    is_selected: NDArray[np.bool_] | None = None
+
+    def part(self, start: int, stop: int) -> Piece:
+        """Return consecutive events; nothing is copied."""
+        cut = slice(start, stop)
+        events = self.events
+        return Piece(
+            events=events.part(start, stop) if isinstance(events, SparseEvents) else events[cut],
+            rows=self.rows[cut],
+            sections=None if self.sections is None else self.sections[cut],
+            is_selected=None if self.is_selected is None else self.is_selected[cut],
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +146,30 @@ def sources_of(
             yield _file(path, challenge.layout, column)
         else:
             yield _cached(name, found, challenge, manifest)
+
+
+def varied(source: EventSourceOf, name: str, challenge: Challenge) -> EventSourceOf:
+    """Return a source whose events are varied as `harness score --stress` varies them.
+
+    Raises
+    ------
+    UsageError
+        There is no such variation, or the events have not what it needs.
+    """
+    known = {one.name: one for one in event_variations()}
+    if name not in known:
+        raise UsageError(f"no variation {name!r}", expected=f"one of {', '.join(known)}")
+    if reason := why_not(known[name], challenge):
+        raise UsageError(f"events of {challenge.name} cannot be varied so: {reason}")
+
+    def read() -> Iterator[Piece]:
+        key = int.from_bytes(blake3(source.name.encode()).digest()[:8], "little")
+        for piece in source.read():
+            hashes = mix64(piece.rows.astype(np.uint64) ^ np.uint64(key))
+            found = vary_events(known[name], np.asarray(piece.events), hashes, challenge)
+            yield replace(piece, events=found.events, is_selected=found.is_selected)
+
+    return replace(source, read=read)
 
 
 def _files(folder: Path, following: Following | None) -> Iterator[Path]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,19 @@ def test_kill_9_at_fifty_moments_loses_and_doubles_nothing(tmp_path):
 
     assert n_killed > 40
     assert_same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_an_event_that_fails_the_preselection_counts_and_is_never_accepted(tmp_path):
+    plain = source("a.h5", 200)
+
+    def read():
+        for piece in plain.read():
+            yield replace(piece, is_selected=piece.rows % 2 == 0)
+
+    done = run(tmp_path, [replace(plain, read=read)], settings(threshold=0.0))
+
+    assert (done.n_events, done.n_accepted) == (200, 100)
+    assert (content(tmp_path)[0].rows % 2 == 0).all()
 
 
 def test_constants_fit_each_other():

@@ -139,6 +139,24 @@ def test_without_a_signal_nothing_is_unexpected(tmp_path, expectation):
     assert (report.unexpected, report.trigger, report.typical) == (None, None, ())
 
 
+def test_what_a_variation_of_the_expectation_explains_is_not_unexpected(tmp_path, expectation):
+    """The data are as a variation of the simulation has them: MET is a fifth larger."""
+    more = make_events(4_000, seed=26)
+    more[:, 0, 0] *= 1.2
+    other = make_events(6_000, seed=27)
+    other[:, 0, 0] *= 1.2
+    data, varied = accepted(tmp_path / "data", more), accepted(tmp_path / "varied", other)
+
+    alone = cluster_events(data, [expectation], n_toys=1_000)
+    both = cluster_events(data, [expectation], n_toys=1_000, varied=[varied])
+
+    assert "is unexpected" in alone.verdict
+    assert both.global_p == alone.global_p <= alone.level
+    assert both.varied_p[str(varied)] > both.level
+    assert both.verdict.startswith("nothing unexpected")
+    assert both.unexpected is None
+
+
 def test_the_same_seed_gives_the_same_report(tmp_path, expectation):
     folder = accepted(tmp_path, make_events(4_000, seed=23))
     one, other = (cluster_events(folder, [expectation], n_toys=800, seed=4) for _ in range(2))

@@ -11,7 +11,7 @@ import pytest
 
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, UsageError
-from harness.trigger.stream import Following, sources_of
+from harness.trigger.stream import Following, sources_of, varied
 from tests.events import LAYOUT, make_events, write_hdf5
 
 MANIFEST = load_manifest()
@@ -147,6 +147,21 @@ def test_a_file_that_comes_late_is_refused(tmp_path):
     following = Following(idle_s=5.0, sleep=sleep, clock=lambda: now)
     with pytest.raises(DataError, match=r"came after 05\.h5"):
         opened(folder, following=following)
+
+
+def test_a_varied_source_keeps_its_rows_and_says_what_passes_the_preselection(tmp_path):
+    write_hdf5(tmp_path / "a.h5", make_events(400))
+    (nominal,) = opened(tmp_path / "a.h5")
+    changed = varied(nominal, "jet_scale_up", SAMPLE)
+
+    (piece,), (before,) = list(changed.read()), list(nominal.read())
+
+    np.testing.assert_array_equal(piece.rows, before.rows)
+    assert piece.is_selected is not None
+    assert 0 < piece.is_selected.sum() < 400
+    assert (np.asarray(piece.events)[:, 9, 0] >= np.asarray(before.events)[:, 9, 0]).all()
+    with pytest.raises(UsageError, match="no variation 'earthquake'"):
+        varied(nominal, "earthquake", SAMPLE)
 
 
 def test_layout_of_the_toys_is_that_of_the_sample():
