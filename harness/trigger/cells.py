@@ -12,10 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtrc
 
+# The partition of one cell that holds all events.
+ALL = "all"
 # Partitions by k-means, from coarse to fine: a signal of unknown size fills a cell of one of them.
 N_CELLS = (4, 8, 16, 32, 64)
 # Fewer events in a cell than these, on average, and a finer partition is left out.
 _EVENTS_PER_CELL = 40
+# Each number of clusters is found from so many starts of k-means, and all are searched: the result
+# depends less on the seed. Trials are corrected by the toys, which know that they overlap.
+N_STARTS = 5
 # HDBSCAN's time grows faster than the events do.
 MOST_FOR_DENSITY = 20_000
 DENSITY_MIN_SIZE = 15
@@ -29,7 +34,7 @@ class Cells:
     Attributes
     ----------
     names : tuple of str
-        Of each cell: its partition and its number, as ``kmeans-16/3`` or ``hdbscan/0``.
+        Of each cell: its partition and its number, as ``kmeans-16-1/3`` or ``hdbscan/0``.
     atoms : int64 array, shape (n_events,)
         The atom of each event: events of one atom are in the same cells.
     members : bool array, shape (n_atoms, n_cells)
@@ -68,12 +73,14 @@ def find_cells(points: NDArray[np.float64], *, seed: int) -> Cells:
     from sklearn.cluster import HDBSCAN, KMeans
 
     # All events together are a cell: a change of the rate alone.
-    labels: list[tuple[str, NDArray[np.int64]]] = [("all", np.zeros(len(points), np.int64))]
+    labels: list[tuple[str, NDArray[np.int64]]] = [(ALL, np.zeros(len(points), np.int64))]
     n_distinct = len(np.unique(points, axis=0))
     for n_cells in N_CELLS:
         if n_cells * _EVENTS_PER_CELL <= n_distinct:
-            found = KMeans(n_cells, random_state=seed, n_init=1).fit(points).labels_
-            labels.append((f"kmeans-{n_cells}", found.astype(np.int64)))
+            for start in range(N_STARTS):
+                means = KMeans(n_cells, random_state=seed * N_STARTS + start, n_init=1)
+                name = f"kmeans-{n_cells}-{start + 1}"
+                labels.append((name, means.fit(points).labels_.astype(np.int64)))
     if 2 * DENSITY_MIN_SIZE < len(points) <= MOST_FOR_DENSITY:
         found = HDBSCAN(min_cluster_size=DENSITY_MIN_SIZE, copy=True).fit(points).labels_
         labels.append(("hdbscan", found.astype(np.int64)))

@@ -19,7 +19,15 @@ from harness.card.figures import Interval
 from harness.card.records import Distribution
 from harness.data.observables import Chunk, count_in_bins
 from harness.errors import DataError, UsageError
-from harness.trigger.cells import DENSITY_MIN_SIZE, Cells, Excess, find_cells, measure_excess
+from harness.trigger.cells import (
+    ALL,
+    DENSITY_MIN_SIZE,
+    N_STARTS,
+    Cells,
+    Excess,
+    find_cells,
+    measure_excess,
+)
 from harness.trigger.cluster_records import Cluster, ClusterReport, DedicatedTrigger, TypicalEvent
 from harness.trigger.cuts import propose_trigger
 from harness.trigger.features import Features, features_of, standard_of
@@ -258,8 +266,8 @@ def _report(
 ) -> ClusterReport:
     excess, cells = compared.excess, compared.cells
     largest_p = max(excess.global_p, *envelope.values(), 0.0)
-    best = int(np.argmin(excess.local_p)) if len(cells.names) else None
-    is_found = best is not None and largest_p <= level
+    best = _most_unexpected(cells, excess, level)
+    is_found = largest_p <= level
     order = np.argsort(excess.local_p, kind="stable")
     names = tuple(one.name for one in compared.features.observables)
     report = ClusterReport(
@@ -272,7 +280,7 @@ def _report(
         n_toys=n_toys,
         seed=seed,
         parameters={
-            "k-means": "scikit-learn KMeans, n_init 1, seed as above",
+            "k-means": f"scikit-learn KMeans, {N_STARTS} starts each, seed as above",
             "HDBSCAN": f"scikit-learn HDBSCAN, min_cluster_size {DENSITY_MIN_SIZE}",
             "features": "log(1 + |x|) of those with a unit, standardised on "
             f"{ASIDE_SHARE:.0%} of the expectation, which is not counted",
@@ -285,7 +293,7 @@ def _report(
         clusters=tuple(_cluster(int(cell), compared) for cell in order),
         warnings=run.warnings,
     )
-    if not is_found or best is None:
+    if not is_found:
         return report
     return report.model_copy(
         update={
@@ -295,6 +303,19 @@ def _report(
             "trigger": _dedicated(run, pool, compared, best, seed),
         }
     )
+
+
+def _most_unexpected(cells: Cells, excess: Excess, level: float) -> int:
+    """Return the cell with the smallest local p, a cluster rather than all events.
+
+    Where the number of all events is what is most unexpected, the best cluster is shown in its
+    place if it alone, its p-value times the number of cells, is below `level`.
+    """
+    best = int(np.argmin(excess.local_p))
+    is_part = np.array([not name.startswith(f"{ALL}/") for name in cells.names])
+    own = np.where(is_part, excess.local_p, np.inf)
+    part = int(np.argmin(own))
+    return part if own[part] * len(cells.names) <= level else best
 
 
 def _verdict(
