@@ -230,6 +230,7 @@ def cluster(
     type=click.Choice(["dead_region", "hot_cell", "noise", "pt_scale", "pile_up"]),
     help="Put this fault into the events from the middle section on.",
 )
+@click.option("--out", type=FOLDER, help="Write watch.json and watch.html here.")
 @manifest_option
 @json_option
 def watch(
@@ -239,6 +240,7 @@ def watch(
     per_day: float,
     section_s: float,
     trial: str | None,
+    out: Path | None,
     manifests: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -247,7 +249,9 @@ def watch(
     Rate, maps of occupancy, multiplicities, spectra and the score are watched.
     """
     from harness.data.manifest import load_manifest
+    from harness.files import write_json, write_whole
     from harness.trigger.folder import read_run
+    from harness.trigger.page import watch_page
     from harness.trigger.trials import fault_of
     from harness.trigger.view import watch_view
     from harness.trigger.watch import watch_folder
@@ -259,4 +263,7 @@ def watch(
     report = watch_folder(
         folder, reference, per_day=per_day, section_s=section_s, fault=fault, trial=trial
     )
+    if out is not None:
+        write_whole(out / "watch.html", watch_page(report).encode())
+        write_json(out / "watch.json", report)
     print_result(report, watch_view(report), as_json=as_json)

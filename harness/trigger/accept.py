@@ -115,7 +115,7 @@ def threshold_of(share: float, steering: Steering) -> float:
     Examples
     --------
     >>> steering = Steering(target=0.01, shares=(1e-4, 1e-2), thresholds=(9.0, 1.0))
-    >>> threshold_of(1e-3, steering)
+    >>> round(threshold_of(1e-3, steering), 6)
     5.0
     """
     logs = [math.log(one) for one in steering.shares]

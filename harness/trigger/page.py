@@ -1,13 +1,15 @@
-"""The report of `harness cluster` as one HTML page that needs no other file and no other host."""
+"""Reports of `harness cluster` and `watch` as HTML pages that need no other file and no host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.card.html import table_html, text_html
 from harness.card.records import Distribution
 from harness.card.terminal import with_interval
 from harness.trigger.cluster_records import ClusterReport, DedicatedTrigger
+from harness.trigger.properties import N_ETA, N_PHI
+from harness.trigger.watch_records import Alarm, WatchReport
 
 _STYLE = (
     "body{font-family:sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -22,17 +24,35 @@ _WIDTH, _HEIGHT = 280, 120
 def cluster_page(report: ClusterReport) -> str:
     """Write the page of a report; whatever others may have named is escaped."""
     title = f"{report.team} on {report.challenge}: after the trigger"
+    parts = [_clusters(report), *_found(report)]
+    return _page(title, report.verdict, _how(report), report.warnings, parts)
+
+
+def watch_page(report: WatchReport) -> str:
+    """Write the page of a report of the watch: each alarm with its sentence and its pictures."""
+    title = f"{report.team} on {report.challenge}: is it the detector?"
+    how = (
+        f"{sum(report.n_tests.values()):,} properties of {report.n_events:,} events in "
+        f"{report.n_sections:,} sections beside {report.n_reference:,} events of the reference. At "
+        f"most {report.alarms_per_day:g} false alarms are expected in a day."
+    )
+    if report.trial is not None:
+        how += f" The fault {report.trial} was put in from section {report.trial_from} on."
+    parts = [_alarm(alarm) for alarm in report.alarms]
+    return _page(title, report.verdict, how, report.warnings, parts)
+
+
+def _page(title: str, verdict: str, how: str, warnings: Sequence[str], parts: Sequence[str]) -> str:
     return "\n".join(
         [
             "<!doctype html>",
             f'<html lang="en"><head><meta charset="utf-8"><title>{text_html(title)}</title>',
             f"<style>{_STYLE}</style></head><body>",
             f"<h1>{text_html(title)}</h1>",
-            f"<p><strong>{text_html(report.verdict)}</strong></p>",
-            f"<p>{text_html(_how(report))}</p>",
-            *(f"<p>{text_html(f'Warning: {one}')}</p>" for one in report.warnings),
-            _clusters(report),
-            *_found(report),
+            f"<p><strong>{text_html(verdict)}</strong></p>",
+            f"<p>{text_html(how)}</p>",
+            *(f"<p>{text_html(f'Warning: {one}')}</p>" for one in warnings),
+            *parts,
             "</body></html>",
             "",
         ]
@@ -142,3 +162,57 @@ def _spectrum(one: Distribution) -> str:
         f'<polyline points="{line}" fill="none" stroke="#333"/></svg>'
         f"<figcaption>{text_html(caption)}</figcaption></figure>"
     )
+
+
+def _alarm(alarm: Alarm) -> str:
+    """Write an alarm: its sentence, its trend, and the map of a kind of object."""
+    figures = [_trend(alarm)]
+    if alarm.map:
+        figures.append(_map(alarm))
+    return f"<h2>{text_html(alarm.sentence)}</h2>{''.join(figures)}"
+
+
+def _trend(alarm: Alarm) -> str:
+    """Draw counts per event over the sections, and what is expected."""
+    highest = max(*alarm.trend, alarm.expected_trend) or 1.0
+    step = _WIDTH / max(len(alarm.trend), 1)
+    line = " ".join(
+        f"{(place + side) * step:.1f},{_HEIGHT * (1 - value / highest):.1f}"
+        for place, value in enumerate(alarm.trend)
+        for side in (0, 1)
+    )
+    level = _HEIGHT * (1 - alarm.expected_trend / highest)
+    caption = f"counts per event over the sections, 0 to {highest:.3g}; dashed: expected"
+    return (
+        f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img">'
+        f'<polyline points="{line}" fill="none" stroke="#1f77b4"/>'
+        f'<line x1="0" x2="{_WIDTH}" y1="{level:.1f}" y2="{level:.1f}" stroke="#333" '
+        f'stroke-dasharray="4"/></svg><figcaption>{text_html(caption)}</figcaption></figure>'
+    )
+
+
+def _map(alarm: Alarm) -> str:
+    """Draw a map of occupancy: blue where there is less than expected, red where there is more."""
+    side = _HEIGHT / N_ETA
+    cells = "".join(
+        f'<rect x="{place % N_PHI * side:.1f}" y="{(N_ETA - 1 - place // N_PHI) * side:.1f}" '
+        f'width="{side:.1f}" height="{side:.1f}" fill="{_colour(ratio)}"/>'
+        for place, ratio in enumerate(alarm.map)
+    )
+    caption = f"{alarm.what}: phi -3.1 to 3.1 across, eta -4 to 4 upwards; blue less, red more"
+    return (
+        f'<figure><svg width="{_HEIGHT}" height="{_HEIGHT}" role="img">{cells}</svg>'
+        f"<figcaption>{text_html(caption)}</figcaption></figure>"
+    )
+
+
+def _colour(ratio: float) -> str:
+    """Return a colour from blue (nothing) over white (as expected) to red (twice or more).
+
+    Examples
+    --------
+    >>> _colour(0.0), _colour(1.0), _colour(3.0)
+    ('rgb(0,0,255)', 'rgb(255,255,255)', 'rgb(255,0,0)')
+    """
+    pale = round(255 * max(0.0, 1 - abs(min(ratio, 2.0) - 1)))
+    return f"rgb({pale},{pale},255)" if ratio < 1 else f"rgb(255,{pale},{pale})"

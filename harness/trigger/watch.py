@@ -28,6 +28,7 @@ from harness.trigger.watch_records import Alarm, WatchReport
 FAMILIES = ("rate", "occupancy", "spectrum")
 # Cells beside one that raised an alarm belong to its region from so many standard deviations on.
 _REGION_DEVIATION = 3.5
+_MOST_GROUPS = 100
 Fault = Callable[[AcceptedEvents], AcceptedEvents]
 
 
@@ -232,7 +233,25 @@ def _alarm(
         observed=observed,
         expected=expected,
         p=raised.p,
+        trend=_trend(counts, watched.trials),
+        expected_trend=share,
+        map=_ratios(watched, start) if family == "occupancy" else (),
     )
+
+
+def _trend(counts: NDArray[np.int64], trials: NDArray[np.int64]) -> tuple[float, ...]:
+    """Return counts per event over groups of consecutive sections."""
+    groups = np.array_split(np.arange(len(counts)), min(len(counts), _MOST_GROUPS))
+    return tuple(float(counts[some].sum() / max(trials[some].sum(), 1)) for some in groups)
+
+
+def _ratios(watched: Watched, start: int) -> tuple[float, ...]:
+    """Return counts of every cell since a section over those that are expected."""
+    counts = watched.counts[start:].sum(axis=0)
+    scale = watched.trials[start:].sum() / watched.reference_trials
+    expected = watched.reference * scale
+    ratios = np.divide(counts, expected, out=np.where(counts > 0, 10.0, 1.0), where=expected > 0)
+    return tuple(np.round(ratios, 3).tolist())
 
 
 def _how_much(observed: int, expected: float, raised: Raised) -> str:

@@ -24,6 +24,13 @@ class Alarm(Value):
         Events with the property since then, and what the reference leads to expect.
     p : float
         When it was raised, in one of all tests.
+    trend : tuple of float
+        Counts per event, over groups of consecutive sections, at most 100 of them.
+    expected_trend : float
+        What the reference leads to expect.
+    map : tuple of float
+        Of a map of occupancy, row by row in eta: counts since then over expected ones; 1 where
+        nothing is expected or seen.
     """
 
     family: Literal["rate", "occupancy", "spectrum"]
@@ -34,6 +41,9 @@ class Alarm(Value):
     observed: Count
     expected: Annotated[float, Field(ge=0)]
     p: Probability
+    trend: tuple[float, ...] = Field(default=(), max_length=100)
+    expected_trend: float = 0.0
+    map: tuple[float, ...] = ()
 
 
 class WatchReport(Value):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from harness.trigger.alarms import (
     raise_alarms,
 )
 from harness.trigger.folder import AcceptedEvents, held
+from harness.trigger.page import watch_page
 from harness.trigger.properties import Properties, properties_of
 from harness.trigger.trials import TRIALS, fault_of
 from harness.trigger.watch import watch_folder
@@ -121,6 +124,23 @@ def test_a_fault_is_found_and_named_within_twenty_sections(
     assert report.trial_from <= first.raised < N_SECTIONS
     assert abs(first.since - report.trial_from) <= 2
     assert f"since section {first.since}" in first.sentence
+
+
+def test_the_page_shows_each_alarm_with_its_pictures(good, reference):
+    report = watch_folder(good, reference, fault=fault_of("dead_region", SAMPLE), trial="x")
+    page = watch_page(report)
+    jets = next(alarm for alarm in report.alarms if alarm.what == "jet")
+
+    assert all(escape(alarm.sentence) in page for alarm in report.alarms)
+    assert page.count("<svg") == len(report.alarms) + sum(bool(one.map) for one in report.alarms)
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=|https?://|url\(", page)
+    # Phi from 0 to 20 degrees is the ninth column: it lacks what the others have.
+    ratios = np.reshape(jets.map, (16, 16))
+    assert np.median(ratios[:, 8]) < 0.5
+    assert np.median(ratios) > 0.7
+    before, after = np.array_split(jets.trend, 2)
+    assert before.mean() > 1.5 * after.mean()
 
 
 def test_a_scale_of_pt_moves_every_filled_slot_and_no_other():
