@@ -115,12 +115,15 @@ class Excess:
         Of an excess in each cell alone.
     global_p : float
         That the smallest local p of any cell is as small, on expectation alone.
+    is_smallest : bool
+        Whether it is the smallest that so many toys can give.
     """
 
     n_observed: NDArray[np.int64]
     n_expected: NDArray[np.int64]
     local_p: NDArray[np.float64]
     global_p: float
+    is_smallest: bool
 
 
 def measure_excess(
@@ -177,6 +180,7 @@ def measure_excess(
         n_expected=n_every - n_observed,
         local_p=local_p,
         global_p=(1 + n_below) / (1 + n_toys),
+        is_smallest=n_below == 0,
     )
 
 

@@ -327,10 +327,12 @@ def _verdict(
     if best is None:
         return f"nothing unexpected, global p = {p}"
     sigma = float(-ndtri(max(excess.global_p, *envelope.values(), 0.0)))
+    # No toy was as extreme: more of them could give a smaller value.
+    at_least = "at least " if excess.is_smallest else ""
     expected = excess.n_expected[best] * compared.scale
     return (
         f"cluster {compared.cells.names[best]} is unexpected: {excess.n_observed[best]:,} events "
-        f"observed, {expected:.1f} expected, global p = {p} ({sigma:.1f} sigma)"
+        f"observed, {expected:.1f} expected, global p = {p} ({at_least}{sigma:.1f} sigma)"
     )
 
 

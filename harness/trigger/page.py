@@ -33,8 +33,8 @@ def watch_page(report: WatchReport) -> str:
     title = f"{report.team} on {report.challenge}: is it the detector?"
     how = (
         f"{sum(report.n_tests.values()):,} properties of {report.n_events:,} events in "
-        f"{report.n_sections:,} sections beside {report.n_reference:,} events of the reference. At "
-        f"most {report.alarms_per_day:g} false alarms are expected in a day."
+        f"{report.n_sections:,} sections beside {report.n_reference:,} events of the reference. "
+        f"Expected false alarms in a day: at most {report.alarms_per_day:g}."
     )
     if report.trial is not None:
         how += f" The fault {report.trial} was put in from section {report.trial_from} on."
@@ -174,15 +174,16 @@ def _alarm(alarm: Alarm) -> str:
 
 def _trend(alarm: Alarm) -> str:
     """Draw counts per event over the sections, and what is expected."""
-    highest = max(*alarm.trend, alarm.expected_trend) or 1.0
+    low, high = min(*alarm.trend, alarm.expected_trend), max(*alarm.trend, alarm.expected_trend)
+    span = (high - low) or 1.0
     step = _WIDTH / max(len(alarm.trend), 1)
     line = " ".join(
-        f"{(place + side) * step:.1f},{_HEIGHT * (1 - value / highest):.1f}"
+        f"{(place + side) * step:.1f},{_HEIGHT * (high - value) / span:.1f}"
         for place, value in enumerate(alarm.trend)
         for side in (0, 1)
     )
-    level = _HEIGHT * (1 - alarm.expected_trend / highest)
-    caption = f"counts per event over the sections, 0 to {highest:.3g}; dashed: expected"
+    level = _HEIGHT * (high - alarm.expected_trend) / span
+    caption = f"counts per event over the sections, {low:.3g} to {high:.3g}; dashed: expected"
     return (
         f'<figure><svg width="{_WIDTH}" height="{_HEIGHT}" role="img">'
         f'<polyline points="{line}" fill="none" stroke="#1f77b4"/>'

@@ -29,6 +29,8 @@ FAMILIES = ("rate", "occupancy", "spectrum")
 # Cells beside one that raised an alarm belong to its region from so many standard deviations on.
 _REGION_DEVIATION = 3.5
 _MOST_GROUPS = 100
+# Cells with fewer counts, expected and seen, are drawn as expected.
+_SEEN = 10
 Fault = Callable[[AcceptedEvents], AcceptedEvents]
 
 
@@ -250,7 +252,8 @@ def _ratios(watched: Watched, start: int) -> tuple[float, ...]:
     counts = watched.counts[start:].sum(axis=0)
     scale = watched.trials[start:].sum() / watched.reference_trials
     expected = watched.reference * scale
-    ratios = np.divide(counts, expected, out=np.where(counts > 0, 10.0, 1.0), where=expected > 0)
+    is_seen = np.maximum(counts, expected) >= _SEEN
+    ratios = np.divide(counts, np.maximum(expected, 1.0), out=np.ones(len(expected)), where=is_seen)
     return tuple(np.round(ratios, 3).tolist())
 
 

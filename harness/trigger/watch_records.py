@@ -30,7 +30,7 @@ class Alarm(Value):
         What the reference leads to expect.
     map : tuple of float
         Of a map of occupancy, row by row in eta: counts since then over expected ones; 1 where
-        nothing is expected or seen.
+        fewer than ten are expected and seen.
     """
 
     family: Literal["rate", "occupancy", "spectrum"]
