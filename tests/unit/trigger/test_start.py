@@ -93,7 +93,7 @@ def test_a_card_without_its_program_and_a_program_of_another_card_are_refused(tm
     with pytest.raises(UsageError, match="is no card, and has none"):
         found_by("nobody", tmp_path)
     with pytest.raises(UsageError, match="no scores of a firmware"):
-        found_by("", tmp_path)
+        found_by("flow", tmp_path)
 
 
 def test_the_program_beside_a_card_is_the_one_that_the_card_names(tmp_path, entry):
