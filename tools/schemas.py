@@ -21,18 +21,24 @@ from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
 from harness.files import schema_text
 from harness.submission.declaration import Spec
+from harness.trigger.cluster_records import ClusterReport
+from harness.trigger.records import TriggerRun
+from harness.trigger.watch_records import WatchReport
 from tools.pages import ROOT, asks_for_check, write_or_check
 
 SCHEMAS = ROOT / "docs" / "schemas"
 MODELS: Mapping[str, type[BaseModel]] = {
     "board": Board,
     "attempt": Attempt,
+    "cluster": ClusterReport,
     "decisions": Decisions,
     "manifest": Manifest,
     "receipt": Receipt,
     "score_card": ScoreCard,
     "submission": Spec,
     "summary": Summary,
+    "trigger": TriggerRun,
+    "watch": WatchReport,
 }
 
 

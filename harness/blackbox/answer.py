@@ -19,15 +19,15 @@ from harness.blackbox.box import Box, find_box
 from harness.blackbox.reading import ATTRIBUTES
 from harness.blackbox.result import DeclaredFigures, write_result
 from harness.card.files import newest_card, read_card
-from harness.card.records import Figure, Firmware, IsolationKind, NotMeasured, ScoreCard
+from harness.card.records import Figure, IsolationKind, NotMeasured, ScoreCard
 from harness.challenge import Challenge
 from harness.data import hdf5
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.data.unpack import unpack_events
 from harness.errors import DataError, IntegrityError, InvalidSubmissionError, UsageError
-from harness.files import check_new, file_checksum
-from harness.firmware.artefacts import PROGRAM
+from harness.files import check_new
+from harness.firmware.artefacts import kept_program
 from harness.firmware.interpret import score_by_program
 from harness.metrics.scores import rank_samples
 from harness.metrics.working_point import set_cut
@@ -269,7 +269,9 @@ def _score(
     workspace: Workspace,
     progress: Callable[[str], None],
 ) -> tuple[Arithmetic, NDArray[np.float64]]:
-    program = _kept_program(entrant)
+    program = None
+    if entrant.card is not None and entrant.card_path is not None:
+        program = kept_program(entrant.card, entrant.card_path)
     if program is not None:
         path = score_by_program(program, events, workspace)
         return "firmware", read_scores(path, n_events)
@@ -285,16 +287,3 @@ def _score(
     batch = Batch(events=events, n_events=n_events, at_once=scorer.at_once)
     (scores,), _ = score_batches(workspace, scorer, [batch], "score", progress)
     return ("open" if is_open else "float"), scores
-
-
-def _kept_program(entrant: _Entrant) -> Path | None:
-    """Find the firmware's program beside the card, if it is the one that the card names."""
-    if entrant.card is None or entrant.card_path is None:
-        return None
-    firmware = entrant.card.firmware
-    if not isinstance(firmware, Firmware) or isinstance(entrant.card.firmware_physics, NotMeasured):
-        return None
-    named = {artefact.name: artefact.sha256 for artefact in firmware.artefacts}
-    path = entrant.card_path.with_suffix("") / PROGRAM
-    is_sound = path.is_file() and file_checksum(path) == f"sha256:{named.get(PROGRAM)}"
-    return path if is_sound else None

@@ -303,14 +303,14 @@ def parse_card(content: bytes, *, source: str) -> ScoreCard:
     )
 
 
-def newest_card(folder: Path, digest: str) -> Path | None:
-    """Find the newest card in a team's folder that was made from exactly these files."""
+def newest_card(folder: Path, digest: str | None = None) -> Path | None:
+    """Find the newest card in a team's folder, of all or of those made from exactly these files."""
     found: dict[Path, ScoreCard] = {}
     for path in folder.glob(f"*{CARD_SUFFIX}"):
         # What is no card is passed over.
         with suppress(DataError):
             card = read_card(path)
-            if card.submission.digest == digest:
+            if digest is None or card.submission.digest == digest:
                 found[path] = card
     return max(found, key=lambda path: (found[path].order, path), default=None)
 

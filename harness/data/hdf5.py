@@ -88,6 +88,18 @@ def read_chunks(
             yield form.read(piece)
 
 
+def has_dataset(path: Path, name: str) -> bool:
+    """Tell whether a file holds a dataset of this name beside its events.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or the dataset lies in another file.
+    """
+    with opened(path) as file:
+        return own_dataset(file, name) is not None
+
+
 def read_ids(path: Path, n_events: int) -> NDArray[np.int64] | None:
     """Read the number of each event, shape (n_events,); None if the file holds none.
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import zstandard
 
+from harness.card.records import NotMeasured, ScoreCard
 from harness.errors import UsageError
-from harness.files import make_folder
+from harness.files import file_checksum, make_folder
 
 # Names of the program and of hls4ml's project among the kept files.
 PROGRAM = "program.json.zst"
@@ -27,6 +28,21 @@ def _keep_one(source: Path, target: Path) -> Path:
     if target.suffix == ".zst":
         return compress(source, target)
     return Path(shutil.copyfile(source, target))
+
+
+def program_digest(card: ScoreCard) -> str | None:
+    """Return the digest of the program that a card's scores were made by; None if there is none."""
+    if isinstance(card.firmware, NotMeasured) or isinstance(card.firmware_physics, NotMeasured):
+        return None
+    named = {artefact.name: artefact.sha256 for artefact in card.firmware.artefacts}
+    return f"sha256:{named[PROGRAM]}" if PROGRAM in named else None
+
+
+def kept_program(card: ScoreCard, path: Path) -> Path | None:
+    """Find the program beside the card at `path`, if it is the one that the card names."""
+    program, digest = path.with_suffix("") / PROGRAM, program_digest(card)
+    is_sound = digest is not None and program.is_file() and file_checksum(program) == digest
+    return program if is_sound else None
 
 
 def compress(source: Path, target: Path) -> Path:

@@ -143,7 +143,9 @@ def commands_of(page: str) -> list[tuple[Command, list[str]]]:
     return found
 
 
-@pytest.mark.parametrize(("page", "n_least"), [("participate.md", 9), ("organise.md", 8)])
+@pytest.mark.parametrize(
+    ("page", "n_least"), [("participate.md", 9), ("organise.md", 8), ("after-the-trigger.md", 10)]
+)
 def test_every_command_and_option_of_a_page_exists(page, n_least):
     commands = commands_of((DOCS / page).read_text(encoding="utf-8"))
 
@@ -160,7 +162,7 @@ def test_every_command_of_the_group_ci_that_organisers_need_is_explained():
     assert {name for name in group.commands if f"harness ci {name}" not in page} == set()
 
 
-@pytest.mark.parametrize("page", ["participate.md", "organise.md"])
+@pytest.mark.parametrize("page", ["participate.md", "organise.md", "after-the-trigger.md"])
 def test_the_inline_options_of_a_page_exist(page):
     commands: list[Command] = [cli, *cli.commands.values()]
     commands += [
@@ -172,7 +174,7 @@ def test_the_inline_options_of_a_page_exist(page):
     assert told <= known | {"--help"}
 
 
-@pytest.mark.parametrize("page", ["participate.md", "organise.md"])
+@pytest.mark.parametrize("page", ["participate.md", "organise.md", "after-the-trigger.md"])
 def test_every_page_that_a_page_names_is_there(page):
     text = (DOCS / page).read_text(encoding="utf-8")
     for name in re.findall(r"\]\(([\w./]+)(?:#[\w-]+)?\)", text):

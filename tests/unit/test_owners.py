@@ -75,6 +75,7 @@ OWNERS: dict[str, str] = {
     "harness/simulate/level1/parts.py": "parts that this run wrote",
     "harness/simulate/level1/release.py": "files that it writes",
     "harness/simulate/pileup.py": "the library of soft events: damaged is made again",
+    "harness/trigger/folder.py": "files that it writes",
     "leaderboard_app/settings.py": "settings that the command passed on",
     "leaderboard_app/state.py": "settings that the command passed on",
     "leaderboard_app/packing.py": "JSON that was written some lines above",

@@ -1,0 +1,301 @@
+"""The files of a run of a trigger: accepted events, sections, and how far the run is.
+
+``accepted/section-N.parquet`` and ``sections/section-N.parquet`` hold a chunk of sections, of which
+N is the first; ``trigger.json`` is the `TriggerRun`, written after them. The columns of the first:
+
+========= ================== ===================================================================
+section   int64              luminosity section
+source    dictionary(string) where the event came from
+row       int64              its position there, from 0
+score     float64            exact score of the firmware; higher = more anomalous
+threshold float64            that it passed
+event     list of float32    all numbers of the event, flattened as the layout has them
+========= ================== ===================================================================
+
+Those of the second are the fields of `harness.trigger.records.Section`; the interval is two
+columns, ``share_low`` and ``share_high``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from harness.data.level1.streams import opened
+from harness.errors import DataError, UsageError
+from harness.files import disk_fault, make_folder, read_json, remove_parts, replacing, write_json
+from harness.trigger.records import Section, TriggerRun, TriggerSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STATE = "trigger.json"
+ACCEPTED, SECTIONS = "accepted", "sections"
+# A state with the names of many thousand files.
+_MAX_STATE_BYTES = 64 * 1024**2
+_BATCH_ROWS = 16_384
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AcceptedEvents:
+    """Some accepted events.
+
+    Attributes
+    ----------
+    events : float32 array, shape (n, *layout.shape)
+    sections, rows : int64 arrays, shape (n,)
+    scores, thresholds : float64 arrays, shape (n,)
+    sources : array of text, shape (n,)
+    """
+
+    events: NDArray[np.float32]
+    sections: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    thresholds: NDArray[np.float64]
+    sources: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.scores)
+
+
+def join_accepted(parts: Sequence[AcceptedEvents], shape: tuple[int, ...]) -> AcceptedEvents:
+    """Put accepted events one after the other; `shape` is that of one event."""
+    return AcceptedEvents(
+        events=np.concatenate([np.zeros((0, *shape), np.float32), *(one.events for one in parts)]),
+        sections=np.concatenate([np.zeros(0, np.int64), *(one.sections for one in parts)]),
+        rows=np.concatenate([np.zeros(0, np.int64), *(one.rows for one in parts)]),
+        scores=np.concatenate([np.zeros(0), *(one.scores for one in parts)]),
+        thresholds=np.concatenate([np.zeros(0), *(one.thresholds for one in parts)]),
+        sources=np.concatenate([np.zeros(0, "U1"), *(one.sources for one in parts)]),
+    )
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make the folder of a run and hold it: no second run writes into it meanwhile.
+
+    Raises
+    ------
+    UsageError
+        Another run holds it.
+    EnvironmentFaultError
+        It cannot be written.
+    """
+    for each in (folder, folder / ACCEPTED, folder / SECTIONS):
+        make_folder(each)
+    lock = FileLock(folder / f"{STATE}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(
+            "another run is writing into this folder",
+            where=str(folder),
+            fix="wait until it ends, or name another folder by --out",
+        ) from error
+    except OSError as error:
+        raise disk_fault(folder, error) from error
+    try:
+        for each in (folder, folder / ACCEPTED, folder / SECTIONS):
+            remove_parts(each)
+        yield
+    finally:
+        lock.release()
+
+
+def begin(folder: Path, settings: TriggerSettings) -> TriggerRun:
+    """Return the state of a folder, to go on from; a new one if it is empty.
+
+    Raises
+    ------
+    UsageError
+        The folder was begun with other settings.
+    """
+    if not (folder / STATE).exists():
+        return TriggerRun(settings=settings)
+    run = read_run(folder)
+    if run.settings == settings:
+        return run
+    before, now = run.settings.model_dump(mode="json"), settings.model_dump(mode="json")
+    changed = [name for name in now if before[name] != now[name]]
+    raise UsageError(
+        f"the folder holds a run with another {', '.join(changed)}",
+        where=str(folder),
+        expected="the settings that it was begun with",
+        fix="name another folder by --out, or remove this one",
+    )
+
+
+def write_chunk(
+    folder: Path, accepted: AcceptedEvents, sections: Sequence[Section], run: TriggerRun
+) -> None:
+    """Write the files of a chunk of sections, then the state that counts them.
+
+    Raises
+    ------
+    EnvironmentFaultError
+        The disk is full, or not writable; the state before is kept.
+    """
+    name = part_name(sections[0].section)
+    _write(folder / ACCEPTED / name, _accepted_table(accepted))
+    _write(folder / SECTIONS / name, _sections_table(sections))
+    write_state(folder, run)
+
+
+def write_state(folder: Path, run: TriggerRun) -> None:
+    """Write how far a run is."""
+    write_json(folder / STATE, run)
+
+
+def part_name(first_section: int) -> str:
+    """Name the file of a chunk by its first section; names are in the order of time.
+
+    Examples
+    --------
+    >>> part_name(412)
+    'section-0000000000000412.parquet'
+    """
+    return f"section-{first_section:016d}.parquet"
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    from pyarrow import parquet
+
+    with replacing(path) as part:
+        parquet.write_table(table, part, compression="zstd")
+
+
+def _accepted_table(accepted: AcceptedEvents) -> pa.Table:
+    import pyarrow as pa
+
+    n_values = int(np.prod(accepted.events.shape[1:]))
+    flat = pa.array(np.ascontiguousarray(accepted.events, np.float32).reshape(-1), pa.float32())
+    columns = {
+        "section": pa.array(accepted.sections, pa.int64()),
+        "source": pa.array(accepted.sources.tolist(), pa.string()).dictionary_encode(),
+        "row": pa.array(accepted.rows, pa.int64()),
+        "score": pa.array(accepted.scores, pa.float64()),
+        "threshold": pa.array(accepted.thresholds, pa.float64()),
+        "event": pa.FixedSizeListArray.from_arrays(flat, n_values),
+    }
+    return pa.table(columns)
+
+
+def _sections_table(sections: Sequence[Section]) -> pa.Table:
+    import pyarrow as pa
+
+    def column(name: str, kind: pa.DataType) -> pa.Array:
+        return pa.array([getattr(one, name) for one in sections], kind)
+
+    whole, real = pa.int64(), pa.float64()
+    kinds = {"section": whole, "n_events": whole, "n_accepted": whole, "n_kept": whole}
+    columns = {name: column(name, kind) for name, kind in kinds.items()}
+    columns["share"] = column("share", real)
+    columns["share_low"] = pa.array([one.interval.lower for one in sections], real)
+    columns["share_high"] = pa.array([one.interval.upper for one in sections], real)
+    columns["threshold"] = column("threshold", real)
+    columns["prescale"] = column("prescale", whole)
+    return pa.table(columns)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def read_run(folder: Path) -> TriggerRun:
+    """Read the state of a folder of accepted events.
+
+    Raises
+    ------
+    DataError
+        It is none.
+    """
+    return read_json(
+        folder / STATE,
+        TriggerRun,
+        max_bytes=_MAX_STATE_BYTES,
+        expected="a folder that harness trigger wrote",
+        fix="harness trigger ENTRY EVENTS... --out FOLDER",
+    )
+
+
+def read_accepted(folder: Path, run: TriggerRun) -> Iterator[AcceptedEvents]:
+    """Read the accepted events of the sections that the state counts, in order.
+
+    Raises
+    ------
+    DataError
+        A file is missing or damaged.
+    """
+    n_found = 0
+    for path in _parts(folder / ACCEPTED, run):
+        with opened(path) as file:
+            _check_columns(path, file, ("section", "source", "row", "score", "threshold", "event"))
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+                n_found += len(batch)
+                yield _accepted(batch, run.settings.layout.shape)
+    if n_found != run.n_kept:
+        raise DataError(
+            f"its files hold {n_found:,} accepted events",
+            where=str(folder / ACCEPTED),
+            expected=f"{run.n_kept:,}, as {STATE} says",
+            fix="a file was removed or changed: run harness trigger into a new folder",
+        )
+
+
+def read_all(folder: Path, run: TriggerRun) -> AcceptedEvents:
+    """Read all accepted events of a folder at once."""
+    return join_accepted(list(read_accepted(folder, run)), run.settings.layout.shape)
+
+
+def read_sections(folder: Path, run: TriggerRun) -> dict[str, NDArray[np.float64]]:
+    """Read the columns of all sections that the state counts, each of shape (n_sections,)."""
+    tables: list[dict[str, NDArray[np.float64]]] = []
+    names = ("section", "n_events", "n_accepted", "n_kept", "threshold", "prescale")
+    for path in _parts(folder / SECTIONS, run):
+        with opened(path) as file:
+            _check_columns(path, file, names)
+            table = file.read(columns=list(names), use_threads=False)
+            tables.append({name: np.asarray(table[name], np.float64) for name in names})
+    return {name: np.concatenate([np.zeros(0), *(one[name] for one in tables)]) for name in names}
+
+
+def _parts(folder: Path, run: TriggerRun) -> list[Path]:
+    """List the files whose first section the state counts."""
+    if run.last_section is None:
+        return []
+    return [path for path in sorted(folder.glob("section-*.parquet"))
+            if path.name <= part_name(run.last_section)]  # fmt: skip
+
+
+def _check_columns(path: Path, file: pa.parquet.ParquetFile, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in file.schema_arrow.names]
+    if missing:
+        raise DataError(
+            f"it has no column {missing[0]}",
+            where=str(path),
+            expected="a file that harness trigger wrote",
+        )
+
+
+def _accepted(batch: pa.RecordBatch, shape: tuple[int, ...]) -> AcceptedEvents:
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    flat = np.asarray(columns["event"].flatten(), np.float32)
+    return AcceptedEvents(
+        events=flat.reshape(len(batch), *shape),
+        sections=np.asarray(columns["section"], np.int64),
+        rows=np.asarray(columns["row"], np.int64),
+        scores=np.asarray(columns["score"], np.float64),
+        thresholds=np.asarray(columns["threshold"], np.float64),
+        sources=np.asarray(columns["source"].to_pylist(), np.str_),
+    )

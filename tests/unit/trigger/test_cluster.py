@@ -1,0 +1,206 @@
+"""Clusters: the global p-value is uniform on expectation alone, and a signal is found."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, kstest
+
+from harness.errors import DataError, UsageError
+from harness.trigger.accept import run_trigger
+from harness.trigger.cells import find_cells, measure_excess
+from harness.trigger.cluster import cluster_events
+from harness.trigger.folder import held, read_run
+from harness.trigger.page import cluster_page
+from tests.events import make_events
+from tests.trigger_streams import met_score, settings, source
+
+SHARE = 0.4
+
+
+def accepted(folder: Path, events, **changes) -> Path:
+    """Run a trigger that accepts a fifth of made-up events."""
+    given = settings(**{"threshold": 40.0, "section_events": 10_000, **changes})
+    with held(folder):
+        run_trigger([source("a.h5", events, piece=5_000)], given, met_score, folder)
+    return folder
+
+
+def signal_events(n_events: int) -> np.ndarray:
+    """Events with large MET and six hard jets close to each other, and nothing else."""
+    generator = np.random.default_rng(8)
+    events = np.zeros((n_events, 19, 3), np.float32)
+    events[:, 0, 0] = generator.normal(150.0, 5.0, n_events)
+    events[:, 9:15, 0] = -np.sort(-generator.normal(120.0, 5.0, (n_events, 6)), axis=1)
+    events[:, 9:15, 1:] = generator.uniform(-1.0, 1.0, (n_events, 6, 2))
+    return events
+
+
+@pytest.fixture(scope="module")
+def expectation(tmp_path_factory) -> Path:
+    return accepted(tmp_path_factory.mktemp("expected"), make_events(6_000, seed=21))
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory, expectation):
+    events = np.concatenate([make_events(4_000, seed=22), signal_events(60)])
+    folder = accepted(tmp_path_factory.mktemp("data"), events, input_rate_hz=1000.0)
+    return cluster_events(folder, [expectation], n_toys=2_000)
+
+
+def p_values(n_trials: int, *, is_shape_only: bool, seed: int) -> np.ndarray:
+    """Global p-values of trials in which the labels are drawn by lot."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for trial in range(n_trials):
+        points = generator.standard_normal((400, 3)) * [1.0, 1.0, 0.2]
+        points[:, 1] = np.exp(points[:, 1])
+        is_observed = generator.random(len(points)) < SHARE
+        excess = measure_excess(
+            find_cells(points, seed=trial),
+            is_observed,
+            observed_share=None if is_shape_only else SHARE,
+            n_toys=199,
+            generator=generator,
+        )
+        found.append(excess.global_p)
+    return np.array(found)
+
+
+def assert_uniform(found: np.ndarray) -> None:
+    assert kstest(found, "uniform").pvalue > 0.01
+    for level in (0.05, 0.2):
+        n_below = int((found <= level).sum())
+        assert binomtest(n_below, len(found), level).pvalue > 0.005
+
+
+@pytest.mark.parametrize("is_shape_only", [False, True])
+def test_the_global_p_value_is_uniform_on_expectation_alone_reduced(is_shape_only):
+    assert_uniform(p_values(25, is_shape_only=is_shape_only, seed=3))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_global_p_value_of_whole_reports_is_uniform_in_200_trials(tmp_path):
+    found = []
+    for trial in range(200):
+        observed = accepted(tmp_path / f"data{trial}", make_events(2_000, seed=1_000 + trial))
+        expected = accepted(tmp_path / f"mc{trial}", make_events(3_000, seed=5_000 + trial))
+        found.append(cluster_events(observed, [expected], n_toys=999, seed=trial).global_p)
+    assert_uniform(np.array(found))
+
+
+def test_the_local_p_value_of_one_cell_is_the_binomial_one():
+    """All events in one place: ten of them, four of which were observed."""
+    is_observed = np.arange(10) < 4
+    excess = measure_excess(
+        find_cells(np.zeros((10, 2)), seed=1),
+        is_observed,
+        observed_share=0.25,
+        n_toys=20_000,
+        generator=np.random.default_rng(1),
+    )
+
+    by_hand = binomtest(4, 10, 0.25, alternative="greater").pvalue
+    assert excess.local_p.tolist() == [pytest.approx(by_hand)]
+    assert excess.global_p == pytest.approx(by_hand, abs=0.015)
+
+
+def test_a_signal_is_found_and_gets_cuts_that_select_it(found):
+    assert "is unexpected" in found.verdict
+    assert found.global_p < 0.00135
+    best = found.clusters[0]
+    assert best.name == found.unexpected
+    assert best.n_observed >= 50
+    assert best.expected_interval.lower <= best.expected <= best.expected_interval.upper
+    proposed = found.trigger
+    assert proposed is not None
+    assert all(len(cuts) <= 3 for cuts in proposed.rules)
+    assert proposed.efficiency.share > 0.8
+    assert proposed.background.share < 0.05
+    assert proposed.rate_hz is not None
+    low, rate, high = proposed.rate_hz
+    assert low <= rate <= high
+    assert rate == pytest.approx(1000.0 * proposed.input_share)
+    assert len(found.typical) == 10
+    assert min(event.row for event in found.typical) >= 4_000
+
+
+def test_without_a_signal_nothing_is_unexpected(tmp_path, expectation):
+    folder = accepted(tmp_path, make_events(4_000, seed=23))
+
+    report = cluster_events(folder, [expectation], n_toys=1_000)
+
+    assert report.verdict == f"nothing unexpected, global p = {report.global_p:.2g}"
+    assert (report.unexpected, report.trigger, report.typical) == (None, None, ())
+
+
+def test_what_a_variation_of_the_expectation_explains_is_not_unexpected(tmp_path, expectation):
+    """The data are as a variation of the simulation has them: MET is a fifth larger."""
+    more = make_events(4_000, seed=26)
+    more[:, 0, 0] *= 1.2
+    other = make_events(6_000, seed=27)
+    other[:, 0, 0] *= 1.2
+    data, varied = accepted(tmp_path / "data", more), accepted(tmp_path / "varied", other)
+
+    alone = cluster_events(data, [expectation], n_toys=1_000)
+    both = cluster_events(data, [expectation], n_toys=1_000, varied=[varied])
+
+    assert "is unexpected" in alone.verdict
+    assert both.global_p == alone.global_p <= alone.level
+    assert both.varied_p[str(varied)] > both.level
+    assert both.verdict.startswith("nothing unexpected")
+    assert both.unexpected is None
+
+
+def test_the_same_seed_gives_the_same_report(tmp_path, expectation):
+    folder = accepted(tmp_path, make_events(4_000, seed=23))
+    one, other = (cluster_events(folder, [expectation], n_toys=800, seed=4) for _ in range(2))
+    assert one == other
+
+
+def test_the_page_needs_no_other_host_and_escapes_names(found):
+    hostile = found.typical[0].model_copy(update={"source": "<script>alert(1)</script>"})
+    page = cluster_page(found.model_copy(update={"typical": (hostile,)}))
+
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=|https?://|url\(", page)
+    assert found.verdict in page
+    assert page.count("<svg") == len(found.spectra)
+
+
+def test_the_report_is_json_that_is_read_again(found):
+    again = type(found).model_validate_json(found.model_dump_json())
+    assert again == found
+    assert json.loads(found.model_dump_json())["unexpected"] == found.unexpected
+
+
+def test_an_expectation_that_is_too_small_says_what_is_needed(tmp_path, expectation):
+    few = accepted(tmp_path, make_events(300, seed=24))
+    with pytest.raises(DataError, match="the expectation holds") as raised:
+        cluster_events(expectation, [few])
+    assert "times as many" in raised.value.problems[0].fix
+
+
+def test_an_expectation_of_another_trigger_and_too_few_toys_are_refused(tmp_path, expectation):
+    given = settings(threshold=40.0).model_copy(update={"program": "sha256:1"})
+    with held(tmp_path):
+        run_trigger([source("a.h5", 3_000)], given, met_score, tmp_path)
+    with pytest.raises(UsageError, match="its program is another"):
+        cluster_events(expectation, [tmp_path])
+    with pytest.raises(UsageError, match="toys cannot give"):
+        cluster_events(expectation, [expectation], n_toys=100)
+
+
+def test_a_lower_threshold_of_the_expectation_is_raised_to_that_of_the_data(tmp_path, expectation):
+    folder = accepted(tmp_path, make_events(8_000, seed=25), threshold=60.0)
+
+    report = cluster_events(folder, [expectation], n_toys=800, level=0.01)
+
+    assert report.threshold == 60.0
+    assert report.n_observed == read_run(folder).n_kept
+    assert report.n_simulated < read_run(expectation).n_kept / 2
