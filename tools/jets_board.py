@@ -53,6 +53,8 @@ def columns(card: ScoreCard) -> Iterator[tuple[str, str]]:
     if not isinstance(physics, NotMeasured):
         for name, auc in physics.auc.items():
             yield f"AUC, {name}", with_interval(auc.value, auc.interval, digits=4)
+        for name, share in (physics.accuracy or {}).items():
+            yield f"accuracy, {name}", with_interval(share.value, share.interval, digits=4)
         if physics.merit is not None and physics.merit.merit.kind != "auc":
             yield from _merit(physics.merit)
         else:

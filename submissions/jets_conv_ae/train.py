@@ -32,12 +32,12 @@ def train(settings: kit.Settings) -> None:
         training=(training, training),
         validation=(validation, validation),
         loss="mse",
-        learning_rate=1e-3,
-        batch_size=128,
+        learning_rate=2e-3,
+        batch_size=32,
     )
     # Without the state of the optimiser.
     keras.Model(model.inputs, model.outputs).save_weights(settings.output)
 
 
 if __name__ == "__main__":
-    jets.run(train, output=WEIGHTS, description=__doc__, challenge=jets.ANOMALY, n_epochs=8)
+    jets.run(train, output=WEIGHTS, description=__doc__, challenge=jets.ANOMALY, n_epochs=10)
