@@ -127,9 +127,7 @@ def _plan_timing(request: FirmwareRequest, pipeline: PipelineReport | None) -> T
         )
     estimated_ns = request.period_ns(pipeline.logic_ns)
     return Timing(
-        latency_cycles=_estimate(
-            request.latency_of(pipeline.n_stages), _PLAN_SOURCE
-        ),
+        latency_cycles=_estimate(request.latency_of(pipeline.n_stages), _PLAN_SOURCE),
         interval_cycles=_estimate(1, _PLAN_SOURCE),
         clock_period_ns=_estimate(max(request.target.clock_period_ns, estimated_ns), _PLAN_SOURCE),
         source=_PLAN_SOURCE,

@@ -209,7 +209,7 @@ def _width(op: Op) -> int:
 
 def _signed_width(op: Op) -> int:
     """Return the bits of a word that also has a sign: an unsigned one needs a zero above it."""
-    return _width(op) + (op.qint.min >= 0)
+    return _width(op) + int(op.qint.min >= 0)
 
 
 def _added(low: float, high: float, width: int) -> tuple[float, float]:
