@@ -34,6 +34,7 @@ from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, reused, shared_columns
 from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
 from leaderboard_app.views.answers import answer_sections
+from leaderboard_app.views.common import low_statistics_notes
 from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.headline import headline_html
@@ -234,10 +235,9 @@ def _title(made: Ranking) -> str:
 
 
 def _notes(board: Board) -> list[Markup]:
-    if not board.synthetic:
-        return []
     text = synthetic_note(is_of_collisions=board.is_of_collisions)
-    return [_safe(note_html(Note(text=text, tone="warn")))]
+    notes = [Note(text=text, tone="warn")] if board.synthetic else []
+    return [_safe(note_html(note)) for note in (*notes, *low_statistics_notes(board))]
 
 
 def _write_trade_off(writer: _Writer, board: Board) -> Path:

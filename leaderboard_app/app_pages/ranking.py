@@ -20,10 +20,11 @@ from leaderboard_app.blocks import Note
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
+from leaderboard_app.views.common import low_statistics_notes
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.published import published_tables
-from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
+from leaderboard_app.views.ranking_table import board_notes, declared_tables
 
 
 def show() -> None:

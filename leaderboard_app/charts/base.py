@@ -32,6 +32,8 @@ ACCENT = "#0072b2"
 ALERT = "#d55e00"
 LABEL = 13
 TITLE = 14
+# What is said of a figure that rests on so few events that it is hardly known.
+FEW = "low statistics"
 # How many specifications are kept: every kind of chart for a dozen palettes.
 N_SPECS = 256
 
@@ -65,6 +67,16 @@ class Palette:
             "name:N",
             scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
             legend=self._legend(symbol, label) if has_legend else None,
+        )
+
+    def stroke(self, *, has_legend: bool = True) -> alt.Stroke:
+        """Encode the field ``name`` by the colour of a symbol's outline."""
+        import altair as alt
+
+        return alt.Stroke(
+            "name:N",
+            scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
+            legend=self._legend() if has_legend else None,
         )
 
     def dash(self, *, has_legend: bool = True, label: str | None = None) -> alt.StrokeDash:
@@ -212,6 +224,14 @@ def _sparse_axis(title: str, form: str) -> alt.Axis:
     leading = "toNumber(slice(format(datum.value, '.0e'), 0, 1))"
     labels = f"indexof([1, 2, 5], {leading}) < 0 ? '' : {form}"
     return axis(title, labelExpr=labels, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
+
+
+def hollow_if_few() -> alt.FillOpacityValue:
+    """Leave the symbol of a row hollow whose field ``statistics`` is `FEW`."""
+    import altair as alt
+
+    is_few = {"test": f"datum.statistics === '{FEW}'", "value": 0}
+    return alt.FillOpacityValue(1, condition=is_few)
 
 
 def interval_tips(level: str = "95 %") -> list[alt.Tooltip]:

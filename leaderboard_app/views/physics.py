@@ -185,7 +185,8 @@ def _loss_section(subject: Subject) -> Section:
         for name, point in zip(names, points, strict=True):
             if isinstance(point, WorkingPoint):
                 rate = point.rates[signal]
-                values.append(measured(title, name, rate.tpr, rate.interval))
+                is_low = point.is_low_statistics
+                values.append(measured(title, name, rate.tpr, rate.interval, is_low=is_low))
         rows.append([title, *_loss_cells(fixed, exact, signal, fpr)])
     return Section(
         title="Lost between float and firmware",

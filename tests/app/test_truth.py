@@ -109,6 +109,14 @@ def test_low_statistics_are_marked_where_such_a_figure_is_shown(visit, server: S
     expect(table(page).first.get_by_text("low stat.").first).to_be_visible()
     expect(page.get_by_text("Low statistics at FPR 1e-6")).to_be_visible()
 
+    page.get_by_role("link", name="Trade-off").click()
+
+    settled(page, "Trade-off")
+    charts_drawn(page, 1)
+    expect(page.get_by_text("Low statistics at FPR 1e-6")).to_be_visible()
+    symbols = page.locator("[data-testid=stVegaLiteChart] path[aria-label*='low statistics']")
+    expect(symbols.first).to_have_attribute("fill-opacity", "0")
+
 
 def test_a_comparison_is_of_ratios_on_a_log_axis_and_of_percentage_points(visit, server: Server):
     names = [f"team_{i:03d}" for i in range(1, 7)]
