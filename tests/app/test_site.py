@@ -16,7 +16,8 @@ from playwright.sync_api import expect
 from harness.board.boards import Boards
 from harness.board.rows import Board
 from harness.errors import EnvironmentFaultError
-from leaderboard_app import packing, static_site
+from leaderboard_app import packing, site_pages
+from leaderboard_app.site_writer import in_script
 from leaderboard_app.static_site import export_site
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
 from tests.boxes import make_opened, write_opened
@@ -209,11 +210,11 @@ def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
 def test_packed_data_never_end_their_script():
     for i in range(3000):
         packed = packing.packed([i, "x" * (i % 7)])
-        shown = static_site._in_script(packed)
+        shown = in_script(packed)
         assert "</" not in shown
         assert "<!" not in shown
         assert shown.replace(" ", "") == packed
-    assert static_site._in_script("a</script><!--") == "a< /script>< !--"
+    assert in_script("a</script><!--") == "a< /script>< !--"
 
 
 # In a browser, from the disk.
@@ -314,7 +315,7 @@ def test_the_merit_of_each_entry_is_compared_with_its_neighbours(site):
 
 
 def test_with_many_entries_the_nearest_in_rank_are_compared(tmp_path, monkeypatch):
-    monkeypatch.setattr(static_site, "N_BESIDE", 3)
+    monkeypatch.setattr(site_pages, "N_BESIDE", 3)
     write_board(make_board(8), tmp_path / "results")
     boards = Boards(tmp_path / "results")
     export_site(boards, tmp_path / "site")

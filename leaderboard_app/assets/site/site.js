@@ -88,23 +88,26 @@ function chartOf(figure, sets) {
   };
 }
 
-/* The colours of a chart for a talk or a paper: dark ink on white paper, whatever the theme. The
-   app has the same in charts/printing.py. */
+/* A chart for a talk or a paper: dark ink on white paper, whatever the theme. How it looks there,
+   `boardPrint`, is written beside the specifications: charts/printing.py says it. */
 function inked(part) {
   if (Array.isArray(part)) return part.map(inked);
   if (part && typeof part === "object") {
     return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, inked(value)]));
   }
-  return part === "currentColor" ? "#111111" : part;
+  return part === "currentColor" ? boardPrint.ink : part;
 }
 
 function printed(figure, sets) {
-  const line = "#d5d5d5";
+  const line = boardPrint.line;
   const chart = inked(chartOf(figure, sets));
   const axis = { ...chart.config.axis, gridColor: line, domainColor: line, tickColor: line };
   delete chart.usermeta;
   return {
-    ...chart, width: 640, background: "white", config: { ...chart.config, font: "sans-serif", axis },
+    ...chart,
+    width: boardPrint.width,
+    background: boardPrint.paper,
+    config: { ...chart.config, font: boardPrint.font, axis },
   };
 }
 
@@ -116,7 +119,7 @@ async function saved(figure, sets, kind) {
   });
   const link = document.createElement("a");
   link.download = `${document.title.replace(/[^A-Za-z0-9]+/g, "_")}.${kind}`;
-  link.href = await view.toImageURL(kind, kind === "png" ? 3 : 1);
+  link.href = await view.toImageURL(kind, kind === "png" ? boardPrint.scale : 1);
   link.click();
   view.finalize();
 }
