@@ -7,10 +7,10 @@ from functools import lru_cache
 from html import escape
 
 from harness.card.html import text_html
-from leaderboard_app.blocks import Cell, Code, Facts, Links, Note, Picture, Table
+from leaderboard_app.blocks import Cell, Code, Facts, Links, Note, Picture, Table, Until
 
 
-def block_html(block: Facts | Table | Note | Links | Code) -> str:
+def block_html(block: Facts | Table | Note | Links | Until | Code) -> str:
     """Write a block that is no chart."""
     match block:
         case Facts():
@@ -21,6 +21,8 @@ def block_html(block: Facts | Table | Note | Links | Code) -> str:
             return note_html(block)
         case Links():
             return links_html(block)
+        case Until():
+            return f"<p class='lb-lead'>{text_html(block.title)}: {time_html(block.when)}</p>"
         case Code():
             return code_html(block)
 
@@ -62,6 +64,19 @@ def links_html(links: Links) -> str:
         for text, address in links.items
     )
     return f"<p class='lb-note lb-plain'>{text_html(links.title)}: {items}</p>"
+
+
+def time_html(when: str) -> str:
+    """Write a time in UTC; `assets/clock.js` adds it in the visitor's time zone, and what is left.
+
+    Examples
+    --------
+    >>> time_html("2026-03-01T18:00:00Z")
+    '<time class="lb-until" datetime="2026-03-01T18:00:00Z">2026-03-01 18:00 UTC</time>'
+    """
+    day, _, hour = when.rstrip("Z").partition("T")
+    said = text_html(f"{day} {hour[:5]} UTC")
+    return f'<time class="lb-until" datetime="{escape(when)}">{said}</time>'
 
 
 def code_html(code: Code) -> str:

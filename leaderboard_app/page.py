@@ -30,6 +30,7 @@ LINKS = {
     "submission": "Submission",
     "compare": "Compare",
     "data": "Data",
+    "status": "Status",
     "answers": "Black boxes",
     "take_part": "How to take part",
 }

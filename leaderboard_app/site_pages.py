@@ -1,7 +1,8 @@
-"""Pages of the static site beside the boards: comparisons, the data, answers to black boxes."""
+"""Pages of the static site beside the boards: comparisons, data, status, answers to black boxes."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -17,6 +18,8 @@ from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
 from leaderboard_app.views.answers import answer_sections
 from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
+from leaderboard_app.views.status import TITLE as STATUS_TITLE
+from leaderboard_app.views.status import status_sections
 from leaderboard_app.views.subject import subject_of
 
 # Entries that an entry is compared with on its page: those nearest in rank. All pairs of 500
@@ -69,6 +72,26 @@ def write_data(writer: Writer, board: Board, summary: DataSummary) -> Path:
         beside=None,
         data=in_script(packed(shared_columns(data))),
         scripts=["assets/specs.js", "assets/site.js"],
+    )
+
+
+def write_status(writer: Writer, snapshot: Snapshot, board: Board, made: Ranking) -> Path:
+    """Write where a contest stands at this moment; its clock goes on in the browser."""
+    name = board.challenge
+    queues = writer.boards.queues().get(name, ())
+    shown = status_sections(made, snapshot.entries[name], queues, datetime.now(UTC))
+    return write_page(
+        writer,
+        "entry.html",
+        Path(name) / "status.html",
+        board,
+        title=f"{STATUS_TITLE}: {visible(board.title)}",
+        heading=STATUS_TITLE,
+        by="As it was when these pages were written",
+        sections=[section_of(writer, one, []) for one in shown],
+        beside=None,
+        data="",
+        scripts=["assets/clock.js", "assets/site.js"],
     )
 
 

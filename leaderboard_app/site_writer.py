@@ -17,6 +17,7 @@ from leaderboard_app.blocks import Block, Picture, Section
 from leaderboard_app.markup import block_html
 from leaderboard_app.packing import Shared, figure_data, reused
 from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
+from leaderboard_app.views.status import TITLE as STATUS_TITLE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -67,7 +68,7 @@ def write_page(writer: Writer, template: str, place: Path, board: Board, **conte
     ]
     if board.challenge in writer.described:
         nav.append(("Data", f"{board.challenge}/data.html"))
-    nav.append((ANSWERS_TITLE, ANSWERS))
+    nav += [(STATUS_TITLE, f"{board.challenge}/status.html"), (ANSWERS_TITLE, ANSWERS)]
     text = writer.templates.get_template(template).render(
         policy=POLICY,
         root=root,

@@ -32,7 +32,7 @@ from leaderboard_app.blocks import Note
 from leaderboard_app.charts.printing import PRINT
 from leaderboard_app.markup import block_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, shared_columns
-from leaderboard_app.site_pages import write_answers, write_compare, write_data
+from leaderboard_app.site_pages import write_answers, write_compare, write_data, write_status
 from leaderboard_app.site_writer import (
     ASSETS,
     Writer,
@@ -124,6 +124,7 @@ def _write_challenge(
     write_text(writer.folder / name / "model.js", f'const boardModel = "{packed(model)}";\n')
     pages = [_write_ranking(writer, snapshot, made, name, Path(name) / "index.html")]
     pages.append(_write_trade_off(writer, board))
+    pages.append(write_status(writer, snapshot, board, made[name]))
     if name in snapshot.summaries:
         pages.append(write_data(writer, board, snapshot.summaries[name]))
     entries = snapshot.entries[name]
@@ -163,7 +164,7 @@ def _write_ranking(
             *(safe(note_html(note)) for note in board_notes(board)),
         ],
         others=others,
-        scripts=["assets/table.js", f"{name}/model.js", "assets/site.js"],
+        scripts=["assets/table.js", "assets/clock.js", f"{name}/model.js", "assets/site.js"],
     )
 
 
@@ -281,7 +282,7 @@ def _write_assets(writer: Writer) -> None:
     write_text(assets / "specs.js", text)
     styles = _joined("site/site.css", "table.css", "blocks.css")
     write_text(assets / "site.css", styles)
-    for name in ("table.js", "site/site.js", "icon.svg"):
+    for name in ("table.js", "clock.js", "site/site.js", "icon.svg"):
         write_text(assets / Path(name).name, _joined(name))
 
 

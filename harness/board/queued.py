@@ -1,9 +1,9 @@
 """What a queue of submissions is doing, as it writes it down itself beside the cards.
 
-Each queue has a file of its own for each challenge, ``results/.queue/<challenge>.<queue>.state``,
-and writes it whole every few seconds while it works. It is the state of a machine, not a result: no index of cards
-reads it, and no board's branch keeps it. What a run said is not in it, as a run on private data may
-say anything.
+Each queue has a file of its own for each challenge, ``results/.queue/<challenge>@<queue>.state``,
+and writes it whole every few seconds while it works. It is the state of a machine, not a result: no
+index of cards reads it, and no board's branch keeps it. What a run said is not in it, as a run on
+private data may say anything.
 """
 
 from __future__ import annotations

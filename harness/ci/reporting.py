@@ -163,10 +163,10 @@ def _forget(results: Path, challenge: str, now: datetime) -> None:
     """Remove the words about a challenge, unless a queue still works on it."""
     states = read_queues(results).get(challenge, ())
     if not any(one.ended is None and not one.is_silent(now) for one in states):
-        for path in (results / FOLDER).glob(f"{challenge}.*{SUFFIX}"):
+        for path in (results / FOLDER).glob(f"{challenge}@*{SUFFIX}"):
             remove(path)
 
 
 def _path(results: Path, challenge: str) -> Path:
     host = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:40]
-    return results / FOLDER / f"{challenge}.{host}-{os.getpid()}{SUFFIX}"
+    return results / FOLDER / f"{challenge}@{host}-{os.getpid()}{SUFFIX}"

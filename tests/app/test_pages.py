@@ -29,7 +29,10 @@ from tests.cards import (
     write_board,
 )
 
-PAGES = ("ranking", "trade_off", "submission", "compare", "data", "answers", "take_part")
+PAGES = (
+    *("ranking", "trade_off", "submission", "compare"),
+    *("data", "status", "answers", "take_part"),
+)
 
 
 @pytest.fixture

@@ -267,3 +267,4 @@ const boardPlace = document.getElementById("board");
 if (boardPlace) showBoard(boardPlace);
 const packedFigures = document.getElementById("figures");
 if (packedFigures) showFigures(packedFigures);
+if (typeof showTimes === "function") showTimes(document);
