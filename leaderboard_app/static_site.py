@@ -273,12 +273,9 @@ def _entry_page(
 def _write_assets(writer: Writer) -> None:
     assets = writer.folder / "assets"
     write_text(assets / "vega.js", _vega())
-    specs, data = (
-        json.dumps(shared.known, separators=(",", ":"), ensure_ascii=False)
-        for shared in (writer.specs, writer.data)
-    )
-    parts = {"boardSpecs": specs, "boardData": data, "boardPrint": json.dumps(asdict(PRINT))}
-    text = "".join(f"const {name} = {part};\n" for name, part in parts.items())
+    shared = packed({"specs": writer.specs.known, "data": writer.data.known})
+    paper = json.dumps(asdict(PRINT))
+    text = f'const boardShared = "{shared}";\nconst boardPrint = {paper};\n'
     write_text(assets / "specs.js", text)
     styles = _joined("site/site.css", "table.css", "blocks.css")
     write_text(assets / "site.css", styles)

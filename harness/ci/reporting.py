@@ -1,6 +1,7 @@
 """A queue writes down what it is doing, for the board's page: `harness.board.queued`.
 
-That is worth no failure: where it cannot be written, the queue goes on without.
+That is worth no failure: where it cannot be written, the queue goes on without. A queue that begins
+nothing says nothing: the words of the last one that did stay.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ class Report:
         Where runs write their logs, from which their stages are read; None: they run elsewhere.
     entries : list of QueuedEntry
         One for each request.
+    has_begun : bool
+        A request was begun: there is something to say.
     """
 
     requests: Sequence[ScoringRequest]
@@ -61,6 +64,7 @@ class Report:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     started: str = ""
     entries: list[QueuedEntry] = field(default_factory=list)
+    has_begun: bool = False
     is_new: bool = True
     heard: float = 0.0
 
@@ -73,6 +77,10 @@ class Report:
 
     def watched(self, number: int) -> ScoringRequest:
         """Return a request that is begun now, with where its log goes."""
+        if not self.has_begun:
+            self.has_begun = True
+            for challenge in {one.challenge for one in self.requests}:
+                _forget(self.results, challenge, self.clock())
         self._set(number, "running")
         if self.logs is None:
             return self.requests[number]
@@ -89,6 +97,8 @@ class Report:
 
     def beat(self, *, is_last: bool = False) -> None:
         """Write down how it stands, if that changed or nothing was said for a while."""
+        if not self.has_begun:
+            return
         for number, entry in enumerate(self.entries):
             if entry.state == "running" and (stage := self._stage(number)) != entry.stage:
                 self.entries[number] = entry.model_copy(update={"stage": stage})
@@ -141,7 +151,7 @@ class Report:
 def reported(
     requests: Sequence[ScoringRequest], results: Path, *, is_here: bool
 ) -> Iterator[Report]:
-    """Report on a queue while it works; words of queues that have ended are forgotten.
+    """Report on a queue while it works; when it begins, it forgets the words of those that ended.
 
     Parameters
     ----------
@@ -150,13 +160,10 @@ def reported(
     """
     with scratch_folder() as scratch:
         report = Report(requests=requests, results=results, logs=scratch if is_here else None)
-        for challenge in {one.challenge for one in requests}:
-            _forget(results, challenge, report.clock())
         try:
             yield report
         finally:
-            if requests:
-                report.beat(is_last=True)
+            report.beat(is_last=True)
 
 
 def _forget(results: Path, challenge: str, now: datetime) -> None:

@@ -12,7 +12,6 @@ from harness.board.order import Ranking
 from harness.board.phases import phases_of
 from harness.board.public import hidden_signals
 from harness.board.queued import QueueState, State, listed
-from harness.challenge import utc
 from leaderboard_app.blocks import Block, Facts, Note, Section, Table, Until
 
 TITLE = "Status"
@@ -66,7 +65,7 @@ def _phase_section(contest: Contest, entries: Sequence[Entry], now: datetime) ->
             )
             for one in phases
         ],
-        caption=f"Times in UTC; as of {utc(now)}",
+        caption="Times in UTC",
         words=frozenset({3}),
     )
     return Section(title="Deadline and phases", blocks=(*until, table))

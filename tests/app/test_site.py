@@ -35,10 +35,20 @@ def pages(site: Path) -> list[Path]:
     return sorted(site.rglob("*.html"))
 
 
+def unpacked(text: str) -> dict:
+    return json.loads(zlib.decompress(base64.b85decode(text.replace(" ", ""))))
+
+
+def shared(site: Path) -> dict:
+    """What charts of several pages have in common."""
+    text = (site / "assets" / "specs.js").read_text(encoding="utf-8")
+    return unpacked(text.partition('"')[2].partition('"')[0])
+
+
 def figures(page: Path) -> list[dict]:
     text = page.read_text(encoding="utf-8")
     packed = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL).group(1)
-    return json.loads(zlib.decompress(base64.b85decode(packed.replace(" ", ""))))["figures"]
+    return unpacked(packed)["figures"]
 
 
 def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, results):
@@ -132,15 +142,14 @@ def test_the_board_is_there_as_json_with_its_schema_and_as_csv(site):
 
 
 def test_every_chart_has_its_specification_and_a_text(site):
-    specs = (site / "assets" / "specs.js").read_text(encoding="utf-8")
-    known = json.loads(specs.split("\n")[0].removeprefix("const boardSpecs = ").rstrip(";"))
+    known = shared(site)
     for page in (site / "sample" / "trade-off.html", *site.glob("sample/entries/*.html")):
         text = page.read_text(encoding="utf-8")
         drawn = figures(page)
         assert len(re.findall(r'<figure data-figure="\d+"', text)) == len(drawn)
-        shared = json.loads(specs.split("\n")[1].removeprefix("const boardData = ").rstrip(";"))
-        assert all(len(shared.get(figure["alt"], figure["alt"])) > 20 for figure in drawn)
-        assert all(figure["spec"] in known for figure in drawn)
+        data = known["data"]
+        assert all(len(data.get(figure["alt"], figure["alt"])) > 20 for figure in drawn)
+        assert all(figure["spec"] in known["specs"] for figure in drawn)
 
 
 def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
@@ -154,6 +163,7 @@ def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
         board = (folder / "sample" / "board.json").read_text(encoding="utf-8")
         assert ("h⁰" in page) is is_private
         assert ('"h0"' in board) is is_private
+        assert ("h\u2070" in json.dumps(shared(folder), ensure_ascii=False)) is is_private
 
 
 def test_a_second_export_replaces_the_first_and_leaves_other_files(results, tmp_path):
@@ -205,6 +215,15 @@ def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
     export_site(Boards(tmp_path / "results"), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
     assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 17_500
+
+
+def test_a_page_of_an_entry_loads_less_than_300_kb_until_a_chart_is_seen(site):
+    for page in site.glob("sample/entries/*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r'(?:src|href)="((?:\.\./)*assets/[^"]+)"', text)
+        assert loaded
+        sizes = [(page.parent / name).stat().st_size for name in loaded]
+        assert page.stat().st_size + sum(sizes) < 300_000
 
 
 def test_packed_data_never_end_their_script():

@@ -51,6 +51,10 @@ async function showBoard(place) {
 
 /* Charts: a specification of the site, and the page's own data by columns. */
 
+/* What several charts of the site have in common: unpacked with a page's first chart. */
+let boardSpecs = {};
+let boardData = {};
+
 /* What several pages have is named by a string, what several charts of a page by a number. */
 function known(value, shared) {
   if (typeof value === "number") return shared[value];
@@ -216,6 +220,7 @@ async function drawFigure(place, figure, shared) {
 }
 
 async function showFigures(packed) {
+  ({ specs: boardSpecs, data: boardData } = await unpacked(boardShared));
   const { figures, columns } = await unpacked(packed.textContent);
   const places = [...document.querySelectorAll("figure[data-figure]")];
   const draw = (place) => drawFigure(place, figures[Number(place.dataset.figure)], columns);

@@ -58,6 +58,15 @@ def test_the_next_queue_forgets_the_words_of_one_that_ended_and_only_of_its_chal
     assert kept.exists()
 
 
+def test_a_queue_that_begins_nothing_leaves_the_words_of_the_last_one(settings):
+    score_handed([handed("a")], settings)
+    (path,) = (settings.results / FOLDER).iterdir()
+    before = path.read_bytes()
+    (again,) = score_handed([handed("a")], settings)
+    assert again.status == "known"
+    assert path.read_bytes() == before
+
+
 def test_a_queue_that_cannot_write_its_words_scores_all_the_same(settings):
     settings.results.mkdir(parents=True)
     (settings.results / FOLDER).write_text("a file where the folder would be")
