@@ -268,10 +268,10 @@ def zero_x(name: str) -> alt.LayerChart:
     import altair as alt
 
     x = alt.X("x:Q")
-    rule = of(name).mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(x=x)
+    rule = of(name).mark_rule(aria=False, color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(x=x)
     text = (
         of(name)
-        .mark_text(fontSize=LABEL, color=INK, baseline="top", dy=5)
+        .mark_text(aria=False, fontSize=LABEL, color=INK, baseline="top", dy=5)
         .encode(x=x, y=alt.value("height"), text=alt.value("0"))
     )
     drawn: alt.LayerChart = rule + text
@@ -283,10 +283,10 @@ def zero_y(name: str) -> alt.LayerChart:
     import altair as alt
 
     y = alt.Y("y:Q")
-    rule = of(name).mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(y=y)
+    rule = of(name).mark_rule(aria=False, color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(y=y)
     text = (
         of(name)
-        .mark_text(fontSize=LABEL, color=INK, align="right", dx=-5)
+        .mark_text(aria=False, fontSize=LABEL, color=INK, align="right", dx=-5)
         .encode(x=alt.value(0), y=y, text=alt.value("0"))
     )
     drawn: alt.LayerChart = rule + text

@@ -137,11 +137,10 @@ def _newest_section(made: Ranking, entries: Sequence[Entry]) -> Section:
     counting = {one.entry.key for one in made.listed}
     rows = [
         (
-            made.contest.team_of(one),
+            made.contest.team_of(one) + (" (newest)" if i == 0 else ""),
             one.card.created,
             one.card.submission.title,
             ranks.get(one.key, "not ranked" if one.key in counting else "older card"),
-            "newest" if i == 0 else "",
         )
         for i, one in enumerate(newest)
     ]
@@ -149,7 +148,7 @@ def _newest_section(made: Ranking, entries: Sequence[Entry]) -> Section:
         title="Newest cards",
         blocks=(
             Table(
-                columns=("Team", "Scored", "Title", "Rank", ""),
+                columns=("Team", "Scored", "Title", "Rank"),
                 rows=rows,
                 caption="Times in UTC",
                 words=frozenset({2}),
