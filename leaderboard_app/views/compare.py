@@ -261,7 +261,7 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
         return text
 
     return Table(
-        columns=("", *names),
+        columns=("Cost", *names),
         rows=[
             row("Title", lambda card: card.submission.title),
             row("Latency", figure("latency_ns", "ns")),
