@@ -70,6 +70,7 @@ def write_data(writer: Writer, board: Board, summary: DataSummary) -> Path:
         by=visible(summary.title),
         sections=[section_of(writer, section, data) for section in sections],
         beside=None,
+        contents="",
         data=in_script(packed(shared_columns(data))),
         scripts=["assets/specs.js", "assets/site.js"],
     )
@@ -90,6 +91,7 @@ def write_status(writer: Writer, snapshot: Snapshot, board: Board, made: Ranking
         by="As it was when these pages were written",
         sections=[section_of(writer, one, []) for one in shown],
         beside=None,
+        contents="",
         data="",
         scripts=["assets/clock.js", "assets/site.js"],
     )
@@ -107,6 +109,7 @@ def write_answers(writer: Writer, snapshot: Snapshot, front: Board) -> Path:
         by="",
         sections=[section_of(writer, one, []) for one in answer_sections(snapshot.answers)],
         beside=None,
+        contents="",
         data="",
         scripts=[],
     )

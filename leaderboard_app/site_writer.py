@@ -14,7 +14,7 @@ from harness.board.boards import Boards
 from harness.board.rows import Board
 from harness.card.text import visible
 from leaderboard_app.blocks import Block, Picture, Section
-from leaderboard_app.markup import block_html
+from leaderboard_app.markup import block_html, heading_html
 from leaderboard_app.packing import Shared, figure_data, reused
 from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
 from leaderboard_app.views.status import TITLE as STATUS_TITLE
@@ -90,7 +90,7 @@ def _compare_link(board: Board) -> list[tuple[str, str]]:
 def section_of(writer: Writer, section: Section, data: list[JsonValue]) -> Mapping[str, object]:
     """Make what the template of sections shows; the data of charts are added to `data`."""
     return {
-        "title": visible(section.title),
+        "heading": safe(heading_html(section.title) if section.title else ""),
         "lead": visible(section.lead),
         "is_wide": section.columns > 1,
         "blocks": [drawn_block(writer, block, data) for block in section.blocks],

@@ -28,9 +28,9 @@ from harness.board.values import to_csv
 from harness.card.records import ScoreCard
 from harness.card.text import visible
 from harness.errors import EnvironmentFaultError, HarnessError, attempt
-from leaderboard_app.blocks import Note
+from leaderboard_app.blocks import Note, Section
 from leaderboard_app.charts.printing import PRINT
-from leaderboard_app.markup import block_html, note_html
+from leaderboard_app.markup import block_html, contents_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, shared_columns
 from leaderboard_app.site_pages import write_answers, write_compare, write_data, write_status
 from leaderboard_app.site_writer import (
@@ -234,27 +234,22 @@ def _write_moved(writer: Writer, board: Board, old: str, new: str) -> Path:
 
 
 def _write_entry(writer: Writer, board: Board, subject: Subject) -> Path:
-    data: list[JsonValue] = []
-    shown = [section_of(writer, section, data) for section in submission_sections(subject)]
-    return _entry_page(writer, board, subject, shown, data)
+    return _entry_page(writer, board, subject, submission_sections(subject))
 
 
 def _write_without(writer: Writer, board: Board, subject: Subject, error: HarnessError) -> Path:
     """Write the page of an entry that cannot be drawn: the others must not wait for it."""
     reason = f"This entry cannot be drawn: {error.problems[0].what}"
-    block = block_html(Note(text=reason, tone="warn"))
-    section = {"title": "", "lead": "", "is_wide": False, "blocks": [safe(block)]}
-    return _entry_page(writer, board, subject, [section], [])
+    section = Section(title="", blocks=(Note(text=reason, tone="warn"),))
+    return _entry_page(writer, board, subject, [section])
 
 
 def _entry_page(
-    writer: Writer,
-    board: Board,
-    subject: Subject,
-    sections: Sequence[Mapping[str, object]],
-    data: list[JsonValue],
+    writer: Writer, board: Board, subject: Subject, sections: Sequence[Section]
 ) -> Path:
     said = subject.card.submission
+    data: list[JsonValue] = []
+    shown = [section_of(writer, one, data) for one in sections]
     return write_page(
         writer,
         "entry.html",
@@ -263,7 +258,8 @@ def _entry_page(
         title=f"{visible(said.title)} ({subject.team})",
         heading=visible(said.title),
         by=f"{subject.team}, {said.division} division, scored {subject.card.created}",
-        sections=sections,
+        sections=shown,
+        contents=safe(contents_html(sections)),
         beside=f"{board.challenge}/compare/{subject.team}.html",
         data=in_script(packed(shared_columns(data))),
         scripts=["assets/specs.js", "assets/site.js"],

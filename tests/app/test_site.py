@@ -209,12 +209,13 @@ def test_no_card_and_no_place_are_told(results, tmp_path):
 
 
 def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
-    # A page has a dozen charts, their figures, the team's history and how to cite the entry: 500 of
-    # them take less than 9 MB beside the charts' library (0.9 MB) and the board itself.
+    # A page has a dozen charts, their figures, a table of contents, the team's history and how to
+    # cite the entry: 500 of them take less than 10 MB beside the charts' library (0.9 MB), what
+    # charts share (0.1 MB) and the board itself.
     write_board(make_board(12), tmp_path / "results")
     export_site(Boards(tmp_path / "results"), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
-    assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 17_500
+    assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 19_000
 
 
 def test_a_page_of_an_entry_loads_less_than_300_kb_until_a_chart_is_seen(site):
@@ -362,4 +363,25 @@ def test_a_chart_of_the_site_is_saved_in_colours_for_white_paper(visit, site, tm
     assert "currentColor" not in text
     assert "#111111" in text
     assert (tmp_path / "Compare_team_004.png").read_bytes().startswith(b"\x89PNG")
+    assert seen.problems == []
+
+
+@pytest.mark.browser
+def test_an_entry_has_a_table_of_contents_and_its_digest_is_copied_by_a_press(visit, site):
+    seen = visit((site / "sample" / "entries" / "team_004.html").as_uri())
+    page = seen.page
+    links = page.locator(".lb-contents a")
+    titles = page.locator("main h2").all_inner_texts()
+    assert links.all_inner_texts() == titles
+    links.get_by_text("Provenance", exact=True).click()
+    expect(page.locator("#provenance")).to_be_in_viewport()
+
+    code = page.locator(".lb-code", has_text="Digest of the submission, whole")
+    code.locator("summary").click()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    code.get_by_role("button", name="Copy").click()
+    expect(code.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == code.locator("pre").inner_text()
+    assert copied.startswith("sha256:")
     assert seen.problems == []

@@ -268,6 +268,23 @@ async function showFigures(packed) {
   follow();
 }
 
+/* Text that is copied as a whole, such as a digest: a button copies it. */
+function offerCopies() {
+  if (!navigator.clipboard) return;
+  for (const code of document.querySelectorAll(".lb-code")) {
+    const text = code.querySelector("pre");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    });
+    code.append(button);
+  }
+}
+
+offerCopies();
 const boardPlace = document.getElementById("board");
 if (boardPlace) showBoard(boardPlace);
 const packedFigures = document.getElementById("figures");
