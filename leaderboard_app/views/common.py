@@ -140,6 +140,18 @@ def working_intervals(physics: Physics, signal: str) -> list[CurvePoint]:
     ]
 
 
+def small_rate(value: float) -> str:
+    """Write a small rate to three digits, as a power of ten.
+
+    Examples
+    --------
+    >>> small_rate(9.174e-6), small_rate(1e-4), small_rate(0.0)
+    ('9.17e-6', '1.00e-4', '0')
+    """
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}" if value else "0"
+
+
 def measured(
     row: str, name: str, value: float, span: Interval | Span, *, is_low: bool = False
 ) -> Measured:

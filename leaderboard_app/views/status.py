@@ -16,8 +16,8 @@ from leaderboard_app.blocks import Block, Facts, Note, Section, Table, Until
 
 TITLE = "Status"
 NO_QUEUE = (
-    "No queue has scored here lately. `harness ci score --all` and `harness ci publish` write down "
-    "beside the cards what they are doing, and this page shows it."
+    "No queue has scored here lately. While a queue works (harness ci score --all, or harness ci "
+    "publish), this page shows what it is doing."
 )
 _STATES: Mapping[State, str] = {
     "queued": "Queued",

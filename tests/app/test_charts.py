@@ -255,6 +255,25 @@ def test_working_points_have_the_symbol_of_their_curve():
     assert [row["symbol"] for row in picture.datasets["points"]] == ["circle", "square"]
 
 
+def test_the_score_has_its_ticks_at_round_numbers():
+    edges = [0.0, *(4.63 * 1.3**i for i in range(40))]
+    picture = charts.score_histogram(
+        edges, {"a": [3] * (len(edges) - 1)}, Palette(names=("a",)), threshold=None
+    )
+    ticks, labels = picture.parameters["ticks"], picture.parameters["labels"]
+    assert len(ticks) == len(labels) == 9
+    assert ticks == sorted(ticks)
+    assert labels[0] == "0"
+    for tick, label in zip(ticks, labels, strict=True):
+        digits = re.sub(r"e.*|[.\-]", "", label).strip("0")
+        assert len(digits) <= 2, label
+        i = min(int(tick), len(edges) - 2)
+        at = edges[i] + (tick - i) * (edges[i + 1] - edges[i])
+        assert at == pytest.approx(float(label))
+    for label in labels[1:3]:
+        assert f">{label}<" in to_svg(picture).decode()
+
+
 def test_figures_of_low_statistics_are_hollow_and_say_so():
     def entry(team: str, *, is_low: bool) -> TradePoint:
         return TradePoint(

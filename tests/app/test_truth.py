@@ -72,6 +72,8 @@ def test_few_accepted_events_are_counted_in_the_legend(visit, server: Server):
     page = visit(f"{server.url}submission?challenge=sample&team=team_004").page
     settled(page, "Submission")
     charts_drawn(page, 10)
+    scores = page.locator("[data-testid=stVegaLiteChart][aria-label*='Distribution of the score']")
+    expect(scores.locator(".role-axis-label text", has_text="0").first).to_be_visible()
     accepted = page.locator("[data-testid=stVegaLiteChart][aria-label*='normalised to 1']").nth(1)
     expect(accepted).to_have_attribute("aria-label", pattern("Background \\(10 events\\)"))
     expect(accepted.get_by_text("Background (N = 10)")).to_be_visible()
