@@ -124,6 +124,14 @@ class Links:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Until:
+    """A time in UTC, shown also in the visitor's time zone, with what is left until then."""
+
+    title: str
+    when: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Code:
     """Text to be copied as it is."""
 
@@ -131,7 +139,7 @@ class Code:
     text: str
 
 
-Block = Picture | Facts | Table | Note | Links | Code
+Block = Picture | Facts | Table | Note | Links | Until | Code
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 
 from harness.card.html import text_html
-from leaderboard_app.blocks import Cell, Code, Facts, Links, Note, Picture, Table
+from leaderboard_app.blocks import Cell, Code, Facts, Links, Note, Picture, Section, Table, Until
+
+# A page with fewer sections needs no table of contents.
+_MANY_SECTIONS = 4
 
 
-def block_html(block: Facts | Table | Note | Links | Code) -> str:
+def block_html(block: Facts | Table | Note | Links | Until | Code) -> str:
     """Write a block that is no chart."""
     match block:
         case Facts():
@@ -21,6 +25,8 @@ def block_html(block: Facts | Table | Note | Links | Code) -> str:
             return note_html(block)
         case Links():
             return links_html(block)
+        case Until():
+            return f"<p class='lb-lead'>{text_html(block.title)}: {time_html(block.when)}</p>"
         case Code():
             return code_html(block)
 
@@ -62,6 +68,46 @@ def links_html(links: Links) -> str:
         for text, address in links.items
     )
     return f"<p class='lb-note lb-plain'>{text_html(links.title)}: {items}</p>"
+
+
+def time_html(when: str) -> str:
+    """Write a time in UTC; `assets/clock.js` adds it in the visitor's time zone, and what is left.
+
+    Examples
+    --------
+    >>> time_html("2026-03-01T18:00:00Z")
+    '<time class="lb-until" datetime="2026-03-01T18:00:00Z">2026-03-01 18:00 UTC</time>'
+    """
+    day, _, hour = when.rstrip("Z").partition("T")
+    said = text_html(f"{day} {hour[:5]} UTC")
+    return f'<time class="lb-until" datetime="{escape(when)}">{said}</time>'
+
+
+def anchor_of(title: str) -> str:
+    """Return the anchor of a section on its page.
+
+    Examples
+    --------
+    >>> anchor_of("Rate by pile-up"), anchor_of("")
+    ('rate-by-pile-up', '')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def heading_html(title: str) -> str:
+    """Write the heading of a section, with its anchor."""
+    return f"<h2 class='lb-h2' id='{escape(anchor_of(title))}'>{text_html(title)}</h2>"
+
+
+def contents_html(sections: Sequence[Section]) -> str:
+    """Write links to the sections of a page; nothing where there are few."""
+    titles = [one.title for one in sections if anchor_of(one.title)]
+    if len(titles) < _MANY_SECTIONS:
+        return ""
+    links = "".join(
+        f'<li><a href="#{escape(anchor_of(title))}">{text_html(title)}</a>' for title in titles
+    )
+    return f'<nav class="lb-contents" aria-label="Sections of this page"><ul>{links}</ul></nav>'
 
 
 def code_html(code: Code) -> str:

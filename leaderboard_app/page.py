@@ -19,7 +19,7 @@ from harness.errors import DataError
 from leaderboard_app.address import carried, choose
 from leaderboard_app.blocks import Block, Code, Note, Picture, Section, Table
 from leaderboard_app.charts.printing import to_pdf, to_png, to_svg
-from leaderboard_app.markup import block_html, figures_html, note_html, table_html
+from leaderboard_app.markup import block_html, figures_html, heading_html, note_html, table_html
 from leaderboard_app.state import Shelf
 
 PAGES = Path(__file__).parent / "app_pages"
@@ -30,6 +30,7 @@ LINKS = {
     "submission": "Submission",
     "compare": "Compare",
     "data": "Data",
+    "status": "Status",
     "answers": "Black boxes",
     "take_part": "How to take part",
 }
@@ -127,7 +128,7 @@ def show_sections(sections: Sequence[Section], *, key: str) -> None:
     for i, section in enumerate(sections):
         head = ""
         if section.title:
-            head += f"<h2 class='lb-h2'>{text_html(section.title)}</h2>"
+            head += heading_html(section.title)
         if section.lead:
             head += f"<p class='lb-lead'>{text_html(section.lead)}</p>"
         if section.columns == 1:

@@ -16,6 +16,7 @@ from harness.board.entry import Entry
 from harness.board.headline import Headline, headline_of
 from harness.board.index import Snapshot
 from harness.board.order import Ranking
+from harness.board.queued import QueueState
 from harness.board.rows import Board, board_of
 from leaderboard_app.blocks import Section
 from leaderboard_app.settings import Settings, read_settings
@@ -64,7 +65,8 @@ class Shelf:
         self._models: _Kept[str] = _Kept()
         self._sections: _Kept[list[Section]] = _Kept()
         self._headlines: _Kept[Headline] = _Kept()
-        self._looked = -1e9
+        self._queues: dict[str, tuple[QueueState, ...]] = {}
+        self._looked = self._asked = -1e9
         self._snapshot: Snapshot | None = None
         self._lock = Lock()
 
@@ -77,6 +79,13 @@ class Shelf:
                 if self._snapshot is not before:
                     _rest()
             return self._snapshot
+
+    def queues(self) -> dict[str, tuple[QueueState, ...]]:
+        """Return what queues wrote down, at most a second old; it changes no version of cards."""
+        with self._lock:
+            if time.monotonic() - self._asked > _LOOK_EVERY_S:
+                self._queues, self._asked = self._opened.queues(), time.monotonic()
+            return self._queues
 
     def ranking(self, snapshot: Snapshot, challenge: str) -> Ranking:
         """Rank the cards of a challenge."""

@@ -13,6 +13,7 @@ from harness.board.contest import Rulebook
 from harness.board.entry import Entry
 from harness.board.index import CardIndex, Snapshot
 from harness.board.order import Ranking, rank
+from harness.board.queued import QueueState, read_queues
 from harness.challenge import Challenge
 
 OPENED = "opened"
@@ -72,10 +73,18 @@ class Boards:
 
     def _shown(self, found: Snapshot) -> dict[str, tuple[Entry, ...]]:
         """Leave out the challenges that show nothing until they are opened."""
-        if self.is_private:
-            return dict(found.entries)
-        closed = {one.name for one in self._challenges.values() if one.private == "until_open"}
+        closed = self._closed()
         return {name: cards for name, cards in found.entries.items() if name not in closed}
+
+    def _closed(self) -> set[str]:
+        if self.is_private:
+            return set()
+        return {one.name for one in self._challenges.values() if one.private == "until_open"}
+
+    def queues(self) -> dict[str, tuple[QueueState, ...]]:
+        """Return what queues of these results wrote down of the challenges that are shown."""
+        found = read_queues(self.results)
+        return {name: found[name] for name in found if name not in self._closed()}
 
     def rulebook(self, snapshot: Snapshot, challenge: str) -> Rulebook:
         """Return what rules a challenge, whether it has cards or not.

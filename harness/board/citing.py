@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import re
 
+from harness.board.latex import latex_text
 from harness.card.records import ScoreCard
-from harness.card.text import visible
 
 _ARXIV = re.compile(r"arxiv:\s*([a-z-]+(?:\.[A-Z]{2})?/\d{7}|\d{4}\.\d{4,5})(v\d+)?", re.IGNORECASE)
 _DOI = re.compile(r"(?:doi:\s*)?(10\.\d{4,9}/[-._;()/:A-Za-z0-9]+)", re.IGNORECASE)
-# Signs that mean something to LaTeX.
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    **{sign: f"\\{sign}" for sign in "$&#%_"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
 
 
 def reference_link(text: str) -> str | None:
@@ -43,17 +34,13 @@ def bibtex(card: ScoreCard, team: str) -> str:
     """Write an entry as BibTeX: who made it, what it is, on which challenge, and its digest."""
     said, challenge = card.submission, card.challenge
     fields = {
-        "author": " and ".join(f"{{{_latex(name)}}}" for name in said.authors),
-        "title": f"{{{_latex(said.title)}}}",
+        "author": " and ".join(f"{{{latex_text(name)}}}" for name in said.authors),
+        "title": f"{{{latex_text(said.title)}}}",
         "year": card.created[:4],
-        "howpublished": f"Entry {_latex(team)} of the challenge {_latex(challenge.name)} "
-        f"{_latex(challenge.version)}, scored {card.created}",
-        "note": f"Digest {_latex(said.digest)}, scorer version {card.scorer_version}",
+        "howpublished": f"Entry {latex_text(team)} of the challenge {latex_text(challenge.name)} "
+        f"{latex_text(challenge.version)}, scored {card.created}",
+        "note": f"Digest {latex_text(said.digest)}, scorer version {card.scorer_version}",
     }
     key = re.sub(r"[^A-Za-z0-9]", "", f"{team}{card.created[:10]}")
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
     return "\n".join([f"@misc{{{key},", *lines, "}"])
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in visible(text))

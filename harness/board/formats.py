@@ -234,6 +234,12 @@ def signal_cell(row: BoardRow, signal: str) -> RateCell | SignalCell | NotMeasur
     return (row.merits or row.rates).get(signal)
 
 
+def rests_on_few(row: BoardRow, signals: Iterable[str]) -> bool:
+    """Tell whether the shown figure of one of `signals` has low statistics."""
+    cells = (signal_cell(row, name) for name in signals)
+    return any(isinstance(one, RateCell | SignalCell) and one.is_low_statistics for one in cells)
+
+
 def figures_text(board: Board) -> str:
     """Say what a board's columns of signals show: ``TPR at FPR 1e-5``."""
     merit = board.ranked_merit

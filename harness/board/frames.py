@@ -10,7 +10,6 @@ from harness.board.index import Snapshot
 from harness.board.order import Unranked
 from harness.board.rows import Board, board_of, row_of
 from harness.board.values import table_values
-from harness.card.records import NotMeasured
 from harness.card.text import visible
 from harness.errors import UsageError
 
@@ -47,15 +46,11 @@ def _values(board: Board) -> list[Values]:
     """Return the rows of a board, each figure by the name of its column."""
     header, rows = table_values(board)
     found: list[Values] = []
-    for row, cells in zip(board.rows, rows, strict=True):
-        values: Values = {}
-        for name, cell in zip(header, cells, strict=True):
-            values[name] = visible(cell) if isinstance(cell, str) else cell
-            if name == "merit":
-                merit = None if isinstance(row.merit, NotMeasured) else row.merit
-                values["merit_lower"] = None if merit is None else merit.lower
-                values["merit_upper"] = None if merit is None else merit.upper
-        found.append(values)
+    for cells in rows:
+        named = zip(header, cells, strict=True)
+        found.append(
+            {name: visible(cell) if isinstance(cell, str) else cell for name, cell in named}
+        )
     return found
 
 

@@ -147,6 +147,18 @@ def is_comparable_signal(physics: Physics, contest: Contest, signal: str) -> boo
     return is_measured and has_replicates(physics, contest, signal)
 
 
+def rests_on_few(physics: Physics, contest: Contest, signals: Sequence[str]) -> bool:
+    """Tell whether the figure of one of `signals` has low statistics: it is hardly known."""
+    if contest.merit.at_working_point:
+        point = point_at(physics, contest.working_point)
+        return not isinstance(point, NotMeasured) and point.is_low_statistics
+    found = measured_merits(physics, contest)
+    if isinstance(found, NotMeasured):
+        return False
+    merits = (found.get(name) for name in signals)
+    return any(isinstance(one, SignalMerit) and one.is_low_statistics for one in merits)
+
+
 def is_better(found: PairedComparison, contest: Contest) -> bool:
     """Tell whether the first of two compared figures is the better one."""
     return (found.difference < 0) == contest.merit.smaller_is_better

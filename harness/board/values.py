@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable
 
 from harness.board.added import AddedFigures
-from harness.board.formats import columns, has_added, signal_cell, signal_column
+from harness.board.formats import columns, has_added, rests_on_few, signal_cell, signal_column
 from harness.board.rows import Board, BoardRow, RateCell, SignalCell
 from harness.card.records import NotMeasured
 from harness.card.text import spreadsheet_text
@@ -37,7 +37,7 @@ def table_values(board: Board) -> tuple[list[str], list[list[str | float | int |
         for edge in ("lower", "upper")
     ]
     extra = ["best_rank", "worst_rank", "division", "card", *intervals, "reasons", "same_network"]
-    extra += ["learning", "method"]
+    extra += ["learning", "method", "signals_seen", "merit_lower", "merit_upper", "low_statistics"]
     extra += _added_names(board) + _rate_names(board)
     details = board.details
     extra += list(_DETAILS) if details is not None else []
@@ -47,7 +47,8 @@ def table_values(board: Board) -> tuple[list[str], list[list[str | float | int |
         values += [row.best_rank, row.worst_rank, row.division, row.card]
         values += _interval_values(row, board.signals)
         values += ["; ".join(row.reasons), "; ".join(row.same_network)]
-        values += [row.learning, row.method]
+        values += [row.learning, row.method, row.signals_seen, *_merit_values(row)]
+        values.append(rests_on_few(row, board.signals))
         values += _added_values(row, board) + _rate_values(board)
         if details is not None:
             known = details.entries[place]
@@ -62,6 +63,12 @@ _DETAILS = (
     *("authors", "description", "references"),
     *("received", "scorer_version", "deadline", "decisions"),
 )
+
+
+def _merit_values(row: BoardRow) -> list[float | None]:
+    """Return the interval of the merit."""
+    merit = row.merit
+    return [None, None] if isinstance(merit, NotMeasured) else [merit.lower, merit.upper]
 
 
 def _interval_values(row: BoardRow, signals: Iterable[str]) -> list[float | None]:

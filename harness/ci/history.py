@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.board import decisions
+from harness.board import decisions, queued
 from harness.board.boards import OPENED
 from harness.board.index import SUMMARY_NAME
 from harness.board.public import hidden_signals
@@ -27,7 +27,7 @@ BRANCH = "board"
 _MAX_FILE_BYTES = 64 * MIB
 _MAX_NAMED = 20
 # Never committed: raw scores are large, the rest is temporary.
-_LEFT_OUT = (f"*{SCORES_SUFFIX}", ".lock", "*.lock", "*.part")
+_LEFT_OUT = (f"*{SCORES_SUFFIX}", ".lock", "*.lock", "*.part", f"{queued.FOLDER}/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ class ScoringRequest:
         What the scoring may take.
     deadline : float or None
         When the budget of the whole queue is used up [s since 1970].
+    log : Path or None
+        Where the run writes its log, for who watches it; None: where it works.
     """
 
     team: str
@@ -62,6 +64,7 @@ class ScoringRequest:
     has_firmware: bool = True
     limit_s: float = DEFAULT_LIMIT_S
     deadline: float | None = None
+    log: Path | None = None
 
     @property
     def challenge(self) -> str:
@@ -111,7 +114,7 @@ def score_request(request: ScoringRequest) -> ScoringOutcome:
         except InvalidSubmissionError as error:
             return ScoringOutcome(exit_code=error.exit_code, message=str(error), wall_s=0.0)
         limit_s = min(request.limit_s, left_s)
-        code, message = _run(_command(request, folder, place), place, limit_s)
+        code, message = _run(_command(request, folder, place), place, limit_s, request.log)
         run = ScoringOutcome(exit_code=code, message=message, wall_s=time.monotonic() - started)
         if code == ExitCode.LIMIT and left_s < request.limit_s and run.wall_s >= left_s:
             message = f"not finished: the budget of the whole run left {left_s:,.0f} s for it"
@@ -132,9 +135,11 @@ def _command(request: ScoringRequest, folder: Path, place: Path) -> list[str]:
     return command if request.has_firmware else [*command, "--no-firmware"]
 
 
-def _run(command: list[str], place: Path, limit_s: float) -> tuple[int, str]:
+def _run(
+    command: list[str], place: Path, limit_s: float, log: Path | None = None
+) -> tuple[int, str]:
     """Run the scorer in a session of its own; return its exit code and the end of its log."""
-    log = place / "log"
+    log = log or place / "log"
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command,

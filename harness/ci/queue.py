@@ -27,6 +27,7 @@ from harness.challenge import instant, utc
 from harness.ci.claims import Claims, claim_key
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, Scoring, cut, failed
 from harness.ci.process import ScoringOutcome, ScoringRequest, score_request
+from harness.ci.reporting import Report, reported
 from harness.ci.turns import Turn, holder_of, try_turn
 from harness.ci.workers import Workers, open_workers
 from harness.errors import DataError, ExitCode, HarnessError, attempt
@@ -86,7 +87,11 @@ def score_all(
     list of Scoring
         In the order of `requests`.
     """
-    with open_workers(jobs, cluster) as workers:
+    done: dict[int, Scoring] = {}
+    with (
+        open_workers(jobs, cluster) as workers,
+        reported(requests, results, is_here=cluster is None) as report,
+    ):
         line = _Line(
             requests=requests,
             results=results,
@@ -99,8 +104,11 @@ def score_all(
             progress=progress,
             index=CardIndex(results, is_private=True),
             waiting=deque(range(len(requests))),
+            report=report,
         )
-        done = dict(line.go())
+        for number, scoring in line.go():
+            done[number] = scoring
+            report.end(number, scoring)
     return [done[number] for number in range(len(requests))]
 
 
@@ -198,6 +206,7 @@ class _Line:
     progress: Callable[[str], None]
     index: CardIndex
     waiting: deque[int]
+    report: Report
     running: dict[Future[ScoringOutcome], int] = field(default_factory=dict)
     elsewhere: list[int] = field(default_factory=list)
     named: set[int] = field(default_factory=set)
@@ -211,6 +220,7 @@ class _Line:
         try:
             while self.waiting or self.running or self.elsewhere:
                 yield from self._begin()
+                self.report.beat()
                 if self.running:
                     yield from self._end_some()
                 elif self.elsewhere:
@@ -237,7 +247,7 @@ class _Line:
                     continue
                 self.progress(f"{self.requests[number].team}: is scored now")
             self.attempts[number] += 1
-            future = self.workers.executor.submit(self.score, self.requests[number])
+            future = self.workers.executor.submit(self.score, self.report.watched(number))
             self.running[future] = number
 
     def _lock_of(self, number: int) -> Path:
@@ -278,6 +288,7 @@ class _Line:
             scoring = self._outcome(number, future)
             if scoring.is_fault_of_platform and self.attempts[number] < MAX_ATTEMPTS:
                 self.waiting.append(number)
+                self.report.wait(number)
                 self.progress(
                     f"{scoring.team}: the platform failed ({scoring.exit_code}), tried again"
                 )

@@ -17,13 +17,15 @@ from harness.challenge import point_text
 from leaderboard_app import page
 from leaderboard_app.address import entry_address, keep_view
 from leaderboard_app.blocks import Note
+from leaderboard_app.clock import show_clock
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
 from leaderboard_app.table import show_table
+from leaderboard_app.views.common import low_statistics_notes
 from leaderboard_app.views.headline import headline_html
 from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.published import published_tables
-from leaderboard_app.views.ranking_table import board_notes, declared_tables, low_statistics_notes
+from leaderboard_app.views.ranking_table import board_notes, declared_tables
 
 
 def show() -> None:
@@ -42,7 +44,8 @@ def show() -> None:
     with right:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
-    st.html(headline_html(shown.headline(snapshot, challenge)))
+    headline = shown.headline(snapshot, challenge)
+    st.html(headline_html(headline))
     if board.synthetic:
         page.synthetic_note(board)
     if fpr != contest.working_point:
@@ -81,6 +84,8 @@ def show() -> None:
         st.html(table_html(beside))
     st.html("".join(note_html(note) for note in board_notes(board)))
     page.show_unreadable(snapshot)
+    if headline.deadline is not None:
+        show_clock()
     page.watch(shown, snapshot)
 
 

@@ -10,6 +10,7 @@ from harness.card.html import text_html
 from harness.card.text import visible
 from leaderboard_app import page
 from leaderboard_app.address import choose
+from leaderboard_app.markup import contents_html
 from leaderboard_app.state import Shelf, shelf
 
 
@@ -34,7 +35,10 @@ def show() -> None:
         f"{entry.card.submission.division} division, scored {text_html(entry.card.created)}</p>"
     )
     _downloads(shown, challenge, entry)
-    page.show_sections(shown.sections(snapshot, challenge, entry), key=entry.key)
+    sections = shown.sections(snapshot, challenge, entry)
+    if contents_html(sections):
+        st.html(contents_html(sections))
+    page.show_sections(sections, key=entry.key)
     page.watch(shown, snapshot)
 
 

@@ -10,6 +10,7 @@ from leaderboard_app import page
 from leaderboard_app.address import choose, entry_address
 from leaderboard_app.markup import note_html, table_html
 from leaderboard_app.state import shelf
+from leaderboard_app.views.common import low_statistics_notes
 from leaderboard_app.views.published import published_firmware
 from leaderboard_app.views.trade_off import (
     COSTS,
@@ -44,6 +45,8 @@ def show() -> None:
         )
     if board.synthetic:
         page.synthetic_note(board)
+    for note in low_statistics_notes(board):
+        st.html(note_html(note))
     href = partial(entry_address, challenge)
     page.show_picture(trade_off_picture(board, cost, efficiency, href), key="trade-off")
     st.html("".join(note_html(note) for note in trade_off_notes(board)))

@@ -6,6 +6,7 @@ export default function mount(component) {
   if (parentElement.boardVersion === data.version) return;
   const model = JSON.parse(data.model);
   parentElement.boardVersion = data.version;
+  model.arrived = arrivedOf(parentElement, model.rows.map((row) => row.id));
   let target = parentElement.querySelector(".board-root");
   if (!target) {
     target = document.createElement("div");
@@ -37,6 +38,12 @@ export default function mount(component) {
   };
   parentElement.boardFollow = follow;
   window.addEventListener("popstate", follow);
+}
+
+/* Cards that were not there when the page was opened. */
+function arrivedOf(place, ids) {
+  if (!place.boardFirst) place.boardFirst = new Set(ids);
+  return new Set(ids.filter((id) => !place.boardFirst.has(id)));
 }
 
 function viewInAddress(keys) {

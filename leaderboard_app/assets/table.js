@@ -125,6 +125,7 @@ function boardTable(root, model, hooks) {
       link.href = row.href;
       box.append(link);
       for (const tag of cell.tags || []) box.append(node("span", "tag", tag));
+      if (hasArrived(row)) box.append(node("span", "tag", "new"));
       const title = node("span", "title");
       title.append(node("bdi", "", cell.s));
       title.title = cell.s;
@@ -342,8 +343,14 @@ function boardTable(root, model, hooks) {
     }
   }
 
+  /* Cards that came while the page was open. */
+  function hasArrived(row) {
+    return Boolean(model.arrived) && model.arrived.has(row.id);
+  }
+
   function drawRow(row) {
     const line = node("tr", row.ranked ? "ranked" : "unranked");
+    if (hasArrived(row)) line.classList.add("arrived");
     line.dataset.id = row.id;
     for (const column of shownColumns()) line.append(drawCell(column, row.cells[column.key], row));
     return line;

@@ -8,19 +8,21 @@ page's theme. Each chart comes with its figures as a table.
 
 from __future__ import annotations
 
-from leaderboard_app.charts.base import Palette
+from leaderboard_app.charts.base import FEW, Palette
 from leaderboard_app.charts.distributions import composition, distribution, score_histogram
 from leaderboard_app.charts.events import event_display, image_display, occupancy, sums_of_images
 from leaderboard_app.charts.firmware import PartUse, resources, stages
 from leaderboard_app.charts.intervals import Measured, Moment, dots, history
 from leaderboard_app.charts.mass import Band, bands, means, spectrum
 from leaderboard_app.charts.rates import by_condition, rates
-from leaderboard_app.charts.roc import Curve, roc
+from leaderboard_app.charts.roc import Curve, CurvePoint, roc
 from leaderboard_app.charts.trade_off import Mark, TradePoint, trade_off
 
 __all__ = [
+    "FEW",
     "Band",
     "Curve",
+    "CurvePoint",
     "Mark",
     "Measured",
     "Moment",

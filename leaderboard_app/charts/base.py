@@ -32,6 +32,8 @@ ACCENT = "#0072b2"
 ALERT = "#d55e00"
 LABEL = 13
 TITLE = 14
+# What is said of a figure that rests on so few events that it is hardly known.
+FEW = "low statistics"
 # How many specifications are kept: every kind of chart for a dozen palettes.
 N_SPECS = 256
 
@@ -65,6 +67,16 @@ class Palette:
             "name:N",
             scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
             legend=self._legend(symbol, label) if has_legend else None,
+        )
+
+    def stroke(self, *, has_legend: bool = True) -> alt.Stroke:
+        """Encode the field ``name`` by the colour of a symbol's outline."""
+        import altair as alt
+
+        return alt.Stroke(
+            "name:N",
+            scale=alt.Scale(domain=self._names(), range=self._values(COLOURS, GREY)),
+            legend=self._legend() if has_legend else None,
         )
 
     def dash(self, *, has_legend: bool = True, label: str | None = None) -> alt.StrokeDash:
@@ -214,6 +226,14 @@ def _sparse_axis(title: str, form: str) -> alt.Axis:
     return axis(title, labelExpr=labels, tickCount=6, labelOverlap="greedy", gridOpacity=0.45)
 
 
+def hollow_if_few() -> alt.FillOpacityValue:
+    """Leave the symbol of a row hollow whose field ``statistics`` is `FEW`."""
+    import altair as alt
+
+    is_few = {"test": f"datum.statistics === '{FEW}'", "value": 0}
+    return alt.FillOpacityValue(1, condition=is_few)
+
+
 def interval_tips(level: str = "95 %") -> list[alt.Tooltip]:
     """Show an interval when the pointer is over it."""
     import altair as alt
@@ -248,10 +268,10 @@ def zero_x(name: str) -> alt.LayerChart:
     import altair as alt
 
     x = alt.X("x:Q")
-    rule = of(name).mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(x=x)
+    rule = of(name).mark_rule(aria=False, color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(x=x)
     text = (
         of(name)
-        .mark_text(fontSize=LABEL, color=INK, baseline="top", dy=5)
+        .mark_text(aria=False, fontSize=LABEL, color=INK, baseline="top", dy=5)
         .encode(x=x, y=alt.value("height"), text=alt.value("0"))
     )
     drawn: alt.LayerChart = rule + text
@@ -263,10 +283,10 @@ def zero_y(name: str) -> alt.LayerChart:
     import altair as alt
 
     y = alt.Y("y:Q")
-    rule = of(name).mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(y=y)
+    rule = of(name).mark_rule(aria=False, color=GREY, strokeDash=[2, 3], strokeWidth=1).encode(y=y)
     text = (
         of(name)
-        .mark_text(fontSize=LABEL, color=INK, align="right", dx=-5)
+        .mark_text(aria=False, fontSize=LABEL, color=INK, align="right", dx=-5)
         .encode(x=alt.value(0), y=y, text=alt.value("0"))
     )
     drawn: alt.LayerChart = rule + text

@@ -31,9 +31,9 @@ from leaderboard_app.charts.base import (
     of,
     rule_text,
 )
+from leaderboard_app.charts.places import place_of, round_ticks, short_text
 
 AxisKind = Literal["log", "count", "linear"]
-_N_TICKS = 8
 # Bins whose outer edges have a larger ratio than this are drawn on a log axis.
 _WIDE = 50.0
 
@@ -48,10 +48,11 @@ def score_histogram(
     """Draw the shares of events in each bin of the score, on a log axis.
 
     The bins are of unequal width (linear near the bulk, logarithmic far from it), so they are set
-    side by side and the axis shows the score at some of their edges.
+    side by side and the axis shows where some round numbers lie among them.
     """
     n = len(edges) - 1
-    place = None if threshold is None else _place(edges, threshold)
+    place = None if threshold is None else place_of(edges, threshold)
+    ticks = round_ticks(edges)
     marks: list[Row] = [] if place is None else [{"x": place, "text": "threshold"}]
     return Picture(
         spec=_score_spec(palette, n, place is not None and place > n / 2),
@@ -63,7 +64,12 @@ def score_histogram(
             ],
             "marks": marks,
         },
-        parameters={"edges": [_short(edge) for edge in edges], "events": _totals(counts)},
+        parameters={
+            "edges": [short_text(edge) for edge in edges],
+            "events": _totals(counts),
+            "ticks": list(ticks),
+            "labels": list(ticks.values()),
+        },
         height=420,
         alt="Distribution of the score for " + ", ".join(counts) + ", each normalised to 1.",
         fields={"share": "Share", "name": "Events", "x": "Score from"},
@@ -74,8 +80,11 @@ def score_histogram(
 def _score_spec(palette: Palette, n_bins: int, is_left: bool) -> Spec:  # noqa: FBT001 - a key
     import altair as alt
 
-    ticks = list(range(0, n_bins + 1, max(1, n_bins // _N_TICKS)))
-    x_axis = axis("Score (higher = more anomalous)", values=ticks, labelExpr="edges[datum.value]")
+    x_axis = axis(
+        "Score (higher = more anomalous)",
+        values=alt.ExprRef("ticks"),
+        labelExpr="labels[indexof(ticks, datum.value)]",
+    )
     steps = (
         of("steps")
         .transform_calculate(y=_HEIGHT)
@@ -135,21 +144,6 @@ def _end(name: str, x: float, y: float) -> Row:
 
 # The height of a row of `_outline`; null breaks the line.
 _HEIGHT = "isValid(datum.share) ? datum.share : datum.end"
-
-
-def _short(value: float) -> str:
-    text = f"{value:.3g}" if 100 <= abs(value) < 10_000 else f"{value:.2g}"
-    return text.replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
-
-
-def _place(edges: Sequence[float], value: float) -> float:
-    """Where `value` lies among the bins, as a fraction of their number."""
-    if value <= edges[0]:
-        return 0.0
-    for i, (low, high) in enumerate(pairwise(edges)):
-        if value <= high:
-            return i + (value - low) / (high - low)
-    return float(len(edges) - 1)
 
 
 def distribution(

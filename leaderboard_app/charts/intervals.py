@@ -12,6 +12,7 @@ from harness.challenge import instant
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
     ACCENT,
+    FEW,
     GREY,
     N_SPECS,
     Palette,
@@ -19,6 +20,7 @@ from leaderboard_app.charts.base import (
     Spec,
     axis,
     finish,
+    hollow_if_few,
     interval_tips,
     log_axis,
     of,
@@ -31,13 +33,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
-    """A value with its interval: one dot in a row named `row`, of the kind `name`."""
+    """A value with its interval: one dot in a row named `row`, of the kind `name`.
+
+    Attributes
+    ----------
+    is_low : bool
+        It rests on so few events that it is hardly known: its dot is hollow.
+    """
 
     row: str
     name: str
     value: float
     lower: float
     upper: float
+    is_low: bool = False
 
 
 def dots(
@@ -50,28 +59,41 @@ def dots(
 ) -> Picture:
     """Draw values with their intervals as dots in rows; `reference` is a vertical line.
 
-    On a log axis a value of 0 stands at the left end, which is labelled 0 and set apart.
+    On a log axis a value of 0 stands at the left end, which is labelled 0 and set apart. A dot of
+    low statistics is hollow.
     """
     order = tuple(dict.fromkeys(value.row for value in values))
     room = 110 if len(palette.names) > 1 else 70
     floor = _floor(values)
     has_zero = is_log and any(value.value <= 0 for value in values)
+    has_few = any(value.is_low for value in values)
     return Picture(
         spec=_dots_spec(palette, title, is_log, reference is not None, has_zero),
         datasets={
-            "values": [_row(value) for value in values],
+            "values": [_row(value, has_few=has_few) for value in values],
             **({} if reference is None else {"references": [{"x": reference}]}),
             **({"zeros": [{"x": floor}]} if has_zero else {}),
         },
         height=len(order) * max(34, 20 * len(palette.names)) + room,
-        alt=f"{title} with 95 % intervals for " + ", ".join(order) + ".",
+        alt=f"{title} with 95 % intervals for "
+        + ", ".join(order)
+        + (". Hollow dots have low statistics." if has_few else "."),
         parameters={"floor": floor if is_log else -1e300},
-        fields={"row": "Row", "name": "Of", "x": "Value", "lower": "95 % from", "upper": "to"},
+        fields={
+            "row": "Row",
+            "name": "Of",
+            "x": "Value",
+            "lower": "95 % from",
+            "upper": "to",
+            **({"statistics": "Statistics"} if has_few else {}),
+        },
     )
 
 
-def _row(value: Measured) -> Row:
+def _row(value: Measured, *, has_few: bool) -> Row:
+    few = {"statistics": FEW if value.is_low else "enough"} if has_few else {}
     return {
+        **few,
         "row": value.row,
         "name": value.name,
         "x": value.value,
@@ -121,7 +143,15 @@ def _dots_spec(
         )
     )
     shape = palette.shape(has_legend=has_legend)
-    symbols = _symbols(x=alt.X("at:Q", scale=scale), y=y, yOffset=offset, color=colour, shape=shape)
+    symbols = _symbols(
+        x=alt.X("at:Q", scale=scale),
+        y=y,
+        yOffset=offset,
+        color=colour,
+        shape=shape,
+        stroke=palette.stroke(has_legend=has_legend),
+        fillOpacity=hollow_if_few(),
+    )
     behind = [references] * has_reference + [zero_x("zeros")] * has_zero
     return finish(alt.layer(*behind, whiskers, symbols))
 

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
+    FEW,
     GREY,
     N_SPECS,
     Palette,
     Row,
     Spec,
     finish,
+    hollow_if_few,
     log_axis,
     of,
     own_symbol,
@@ -28,13 +30,24 @@ LOWEST_TPR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class CurvePoint:
+    """A working point of a curve; one of low statistics is hollow."""
+
+    fpr: float
+    tpr: float
+    lower: float
+    upper: float
+    is_low: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Curve:
-    """A ROC curve, and its working points as (FPR, TPR, lower, upper)."""
+    """A ROC curve, and its working points."""
 
     name: str
     fpr: Sequence[float]
     tpr: Sequence[float]
-    points: Sequence[tuple[float, float, float, float]] = ()
+    points: Sequence[CurvePoint] = ()
 
 
 def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Picture:
@@ -51,15 +64,16 @@ def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Pict
     points: list[Row] = [
         {
             "name": curve.name,
-            "x": x,
-            "y": y,
-            "lower": lower,
-            "upper": upper,
+            "x": point.fpr,
+            "y": point.tpr,
+            "lower": point.lower,
+            "upper": point.upper,
+            "statistics": FEW if point.is_low else None,
             "symbol": palette.symbol_of(curve.name),
         }
         for curve in curves
-        for x, y, lower, upper in curve.points
-        if x >= LOWEST_FPR
+        for point in curve.points
+        if point.fpr >= LOWEST_FPR
     ]
     return Picture(
         spec=_spec(palette),
@@ -71,8 +85,15 @@ def roc(curves: Sequence[Curve], palette: Palette, *, height: int = 420) -> Pict
         height=height,
         alt="ROC curves on logarithmic axes, from a false positive rate of 1e-6, one for each of "
         + ", ".join(curve.name for curve in curves)
-        + ". The dotted diagonal is a score that tells nothing.",
-        fields={"name": "Curve", "x": "FPR", "y": "TPR", "lower": "95 % from", "upper": "to"},
+        + ". The dotted diagonal is a score that tells nothing. Hollow points have low statistics.",
+        fields={
+            "name": "Curve",
+            "x": "FPR",
+            "y": "TPR",
+            "lower": "95 % from",
+            "upper": "to",
+            "statistics": "Statistics",
+        },
     )
 
 
@@ -113,7 +134,8 @@ def _spec(palette: Palette) -> Spec:
         )
     )
     whiskers = points.mark_rule(strokeWidth=1.5).encode(**span)
-    return finish(alt.layer(chance, band, lines, whiskers, _dots(x, y, colour)))
+    dots = _dots(x, y, colour).encode(stroke=palette.stroke())
+    return finish(alt.layer(chance, band, lines, whiskers, dots))
 
 
 def _dots(x: alt.X, y: alt.Y, colour: alt.Color) -> alt.Chart:
@@ -128,12 +150,14 @@ def _dots(x: alt.X, y: alt.Y, colour: alt.Color) -> alt.Chart:
             y=y,
             color=colour,
             shape=own_symbol(),
+            fillOpacity=hollow_if_few(),
             tooltip=[
                 alt.Tooltip("name:N", title="curve"),
                 alt.Tooltip("x:Q", title="working point FPR", format=".0e"),
                 alt.Tooltip("y:Q", title="TPR", format=".3~e"),
                 alt.Tooltip("lower:Q", title="95 % from", format=".3~e"),
                 alt.Tooltip("upper:Q", title="to", format=".3~e"),
+                alt.Tooltip("statistics:N", title="statistics"),
             ],
         )
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from leaderboard_app.blocks import Picture
 from leaderboard_app.charts.base import (
     ALERT,
+    FEW,
     GREY,
     INK,
     LABEL,
@@ -20,6 +21,7 @@ from leaderboard_app.charts.base import (
     Spec,
     count_axis,
     finish,
+    hollow_if_few,
     interval_tips,
     legend_of,
     log_axis,
@@ -44,7 +46,7 @@ _LETTER, _LINE, _ASIDE, _ABOVE, _SYMBOL = 7.5, 16.0, 9.0, 9.0, 6.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TradePoint:
-    """One entry: a cost on x, an efficiency on y with its interval."""
+    """One entry: a cost on x, an efficiency on y with its interval; hollow if `is_low`."""
 
     team: str
     title: str
@@ -56,6 +58,7 @@ class TradePoint:
     is_ranked: bool
     is_front: bool
     is_supervised: bool = False
+    is_low: bool = False
     href: str = ""
 
 
@@ -104,6 +107,7 @@ def trade_off(
         f"{len(front)} of them are on the front that no other entry beats in both.",
         fields={
             "status": "Status",
+            "statistics": "Statistics",
             "team": "Team",
             "title": "Title",
             "rank": "Rank",
@@ -147,6 +151,7 @@ def _row(point: TradePoint, place: float) -> Row:
         "lower": point.lower,
         "upper": point.upper,
         "status": _status(point),
+        "statistics": FEW if point.is_low else "enough",
         "href": point.href,
     }
 
@@ -291,6 +296,8 @@ def _symbols(points: alt.Chart, x_title: str, y_title: str) -> alt.Chart:
         filled=True, size=110, opacity=0.65, cursor="pointer"
     ).encode(
         color=_status_colour(),
+        stroke=alt.Stroke("status:N", scale=_status_scale(), legend=legend_of(STATUS)),
+        fillOpacity=hollow_if_few(),
         shape=alt.Shape(
             "status:N",
             scale=alt.Scale(domain=list(STATUS), range=["circle", "square", "cross", "diamond"]),
@@ -304,6 +311,7 @@ def _symbols(points: alt.Chart, x_title: str, y_title: str) -> alt.Chart:
             alt.Tooltip("x:Q", title=x_title, format=",.6~g"),
             alt.Tooltip("y:Q", title=y_title, format=".3~g"),
             *interval_tips(),
+            alt.Tooltip("statistics:N", title="statistics"),
         ],
     )
     return drawn
@@ -331,8 +339,10 @@ def _names_on(side: Literal["left", "right"], x: alt.X, y: alt.Y) -> alt.Chart:
 def _status_colour() -> alt.Color:
     import altair as alt
 
-    return alt.Color(
-        "status:N",
-        scale=alt.Scale(domain=list(STATUS), range=[FRONT, "#56b4e9", GREY, ALERT]),
-        legend=legend_of(STATUS),
-    )
+    return alt.Color("status:N", scale=_status_scale(), legend=legend_of(STATUS))
+
+
+def _status_scale() -> alt.Scale:
+    import altair as alt
+
+    return alt.Scale(domain=list(STATUS), range=[FRONT, "#56b4e9", GREY, ALERT])

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from harness.board.comparison import Span
 from harness.board.entry import point_at, shown_physics, signals_of
-from harness.board.formats import amount, percent
-from harness.board.rows import BoardRow, titles_of
+from harness.board.formats import amount, figures_text, percent, rests_on_few
+from harness.board.rows import Board, BoardRow, titles_of
 from harness.card.records import (
     Distribution,
     Interval,
@@ -18,7 +18,7 @@ from harness.card.records import (
 )
 from harness.card.text import visible
 from leaderboard_app.blocks import Note
-from leaderboard_app.charts import Measured, Palette
+from leaderboard_app.charts import CurvePoint, Measured, Palette
 
 # Address of the page of (team, card).
 Href = Callable[[str, str], str]
@@ -125,23 +125,52 @@ def axis_title(one: Distribution) -> str:
     return f"{title} [{visible(one.unit)}]" if one.unit else title
 
 
-def working_intervals(physics: Physics, signal: str) -> list[tuple[float, float, float, float]]:
-    """Return the working points of one signal as (FPR, TPR, lower, upper)."""
+def working_intervals(physics: Physics, signal: str) -> list[CurvePoint]:
+    """Return the working points of one signal."""
     return [
-        (
-            point.fpr,
-            point.rates[signal].tpr,
-            point.rates[signal].interval.lower,
-            point.rates[signal].interval.upper,
+        CurvePoint(
+            fpr=point.fpr,
+            tpr=point.rates[signal].tpr,
+            lower=point.rates[signal].interval.lower,
+            upper=point.rates[signal].interval.upper,
+            is_low=point.is_low_statistics,
         )
         for point in physics.working_points
         if isinstance(point, WorkingPoint) and signal in point.rates
     ]
 
 
-def measured(row: str, name: str, value: float, span: Interval | Span) -> Measured:
-    """Make a dot of a chart from a value with its interval."""
-    return Measured(row=visible(row), name=name, value=value, lower=span.lower, upper=span.upper)
+def small_rate(value: float) -> str:
+    """Write a small rate to three digits, as a power of ten.
+
+    Examples
+    --------
+    >>> small_rate(9.174e-6), small_rate(1e-4), small_rate(0.0)
+    ('9.17e-6', '1.00e-4', '0')
+    """
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}" if value else "0"
+
+
+def measured(
+    row: str, name: str, value: float, span: Interval | Span, *, is_low: bool = False
+) -> Measured:
+    """Make a dot of a chart from a value with its interval; hollow if `is_low`."""
+    return Measured(
+        row=visible(row), name=name, value=value, lower=span.lower, upper=span.upper, is_low=is_low
+    )
+
+
+def low_statistics_notes(board: Board) -> list[Note]:
+    """Say that the figures shown rest on few events, where they do."""
+    if not any(rests_on_few(row, board.signals) for row in board.rows):
+        return []
+    where = figures_text(board).partition(" at ")[2] or "this point"
+    text = (
+        f"Low statistics at {where}: so few background events may pass that the threshold is "
+        "hardly known. Such figures are shown, and rank nobody."
+    )
+    return [Note(text=text, tone="warn")]
 
 
 def not_measured(what: str, missing: object) -> Note:

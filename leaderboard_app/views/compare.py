@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from harness.board.comparison import PairedComparison, Span
 from harness.board.contest import Contest, merit_of_rules
 from harness.board.entry import may_be_paired, shown_physics
 from harness.board.formats import DASH, EVIDENCE_TITLES, merit_text
-from harness.board.merit import compare_merit, compare_signal, is_better, is_comparable_signal
+from harness.board.merit import (
+    compare_merit,
+    compare_signal,
+    is_better,
+    is_comparable_signal,
+    rests_on_few,
+)
 from harness.board.rows import titles_of
 from harness.card.records import Figure, NotMeasured, Physics, ScoreCard
 from harness.card.text import visible
@@ -20,6 +26,11 @@ from leaderboard_app.blocks import Block, Note, Section, Table
 from leaderboard_app.charts import Curve, Measured, Palette
 from leaderboard_app.views.common import measured, with_unit, working_intervals
 from leaderboard_app.views.subject import Subject
+
+FEW_TEXT = (
+    "Low statistics: so few events may pass that the threshold of an entry is hardly known. Such "
+    "figures are marked, their dots are hollow, and they rank nobody."
+)
 
 
 def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
@@ -36,22 +47,14 @@ def compare_sections(subjects: Sequence[Subject]) -> list[Section]:
     sections = []
     comparable = _comparable(subjects)
     if not comparable:
-        sections.append(
-            Section(
-                title="",
-                blocks=(
-                    Note(
-                        text="These cards were scored on different data, at different working "
-                        "points or by different scorer versions: their figures stand side by side "
-                        "but are not compared.",
-                        tone="warn",
-                    ),
-                ),
-            )
+        text = (
+            "These cards were scored on different data, at different working points or by "
+            "different scorer versions: their figures stand side by side but are not compared."
         )
-    elif len(scored) > 1:
+        sections.append(_said(text, "warn"))
+    else:
         titles = {"": "Merit", **titles_of(subjects[0].card, contest.signals)}
-        sections.append(_difference_section(scored, contest, titles))
+        sections += _difference_sections(scored, contest, titles)
     sections.append(_roc_section(scored, palette))
     sections.append(Section(title="Costs", blocks=(_cost_table(names, subjects),)))
     return sections
@@ -65,10 +68,13 @@ def beside_sections(first: Subject, others: Sequence[Subject]) -> list[Section]:
         for subject in shown
         if (physics := shown_physics(subject.card)) is not None
     ]
-    if len(scored) < 2 or scored[0][1] is not first or not first.contest.signals:
-        note = Note(text="No other entry of this board can be compared with it.")
-        return [Section(title="", blocks=(note,))]
-    return [_difference_section(scored, first.contest, {"": "Merit"})]
+    if len(scored) < 2 or scored[0][1] is not first:
+        return [_said("No other entry of this board can be compared with it.")]
+    return _difference_sections(scored, first.contest, {"": "Merit"})
+
+
+def _said(text: str, tone: str = "plain") -> Section:
+    return Section(title="", blocks=(Note(text=text, tone=tone),))
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
@@ -89,40 +95,62 @@ def _comparable(subjects: Sequence[Subject]) -> bool:
     )
 
 
-def _difference_section(
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pair:
+    """One figure of an entry against that of the first; `found` is None where one has it not."""
+
+    name: str
+    title: str
+    found: PairedComparison | None
+    is_low: bool
+
+
+def _difference_sections(
     scored: Sequence[tuple[str, Subject, Physics]], contest: Contest, titles: Mapping[str, str]
-) -> Section:
+) -> list[Section]:
+    """Compare the others with the first, the one place where entries are paired."""
+    if len(scored) < 2:
+        return []
+    if not contest.signals:
+        return [_said("All signals are hidden: no figures are compared.")]
     (first_name, _, first), *others = scored
     found = [
-        (name, title, _comparison(physics, first, signal, contest))
+        _pair(name, title, (physics, first), signal, contest)
         for name, _, physics in others
         for signal, title in titles.items()
     ]
     table = Table(
         columns=("Entry", "Ratio", "95 %, paired", "Difference", "95 %, paired", "In words"),
-        rows=[_difference_row(name, title, one, first_name, contest) for name, title, one in found],
+        rows=[_difference_row(one, first_name, contest) for one in found],
         caption=f"{contest.merit.describe()} over that of {first_name}, and minus it"
         + (" in percentage points (pp)" if contest.merit.is_share else "")
         + "; each interval for this one comparison",
         words=frozenset({5}),
     )
     names = (first_name, *(name for name, *_ in others))
-    return Section(
-        title=f"Compared with {first_name}",
-        lead="Events that both accept cancel: the ratio is known better than either rate. "
-        "The ranks of the board are stricter, as they hold for all entries at once.",
-        blocks=(*_ratio_chart(found, names, contest.merit), table),
-    )
+    few = Note(text=FEW_TEXT, tone="warn")
+    return [
+        Section(
+            title=f"Compared with {first_name}",
+            lead="Events that both accept cancel: the ratio is known better than either rate. "
+            "The ranks of the board are stricter, as they hold for all entries at once.",
+            blocks=(
+                *[few] * any(one.is_low for one in found),
+                *_ratio_chart(found, names, contest.merit),
+                table,
+            ),
+        )
+    ]
 
 
-def _ratio_chart(
-    found: Sequence[tuple[str, str, PairedComparison | None]], names: Sequence[str], merit: Merit
-) -> list[Block]:
+def _ratio_chart(pairs: Sequence[_Pair], names: Sequence[str], merit: Merit) -> list[Block]:
     """Draw ratios to the first of `names`, which is the line at 1."""
     values = [
-        measured(title, name, one.ratio, one.ratio_span)
-        for name, title, one in found
-        if one is not None and isfinite(one.ratio) and isfinite(one.ratio_span.upper)
+        measured(one.title, one.name, found.ratio, found.ratio_span, is_low=one.is_low)
+        for one in pairs
+        if (found := one.found) is not None
+        and isfinite(found.ratio)
+        and isfinite(found.ratio_span.upper)
     ]
     if not values:
         return []
@@ -137,35 +165,32 @@ def _ratio_chart(
     return [charts.dots(values, Palette(names=tuple(names)), title=title, reference=1.0)]
 
 
-def _difference_row(
-    name: str, title: str, found: PairedComparison | None, first: str, contest: Contest
-) -> list[str]:
+def _difference_row(pair: _Pair, first: str, contest: Contest) -> list[str]:
+    named, found = f"{pair.name}, {pair.title}", pair.found
     if found is None:
-        return [f"{name}, {title}", DASH, DASH, DASH, DASH, "not comparable"]
+        return [named, DASH, DASH, DASH, DASH, "not comparable"]
     span = found.ratio_span
+    words = comparison_words(found, contest, pair.name, first)
     return [
-        f"{name}, {title}",
+        named,
         f"{found.ratio:.3g}" if isfinite(found.ratio) else DASH,
         f"{span.lower:.3g} to {span.upper:.3g}" if isfinite(span.upper) else DASH,
         _signed(found.difference, contest.merit),
         _span_text(found.difference_span, contest.merit),
-        comparison_words(found, contest, name, first),
+        f"{words}; {charts.FEW}" if pair.is_low else words,
     ]
 
 
-def _comparison(
-    physics: Physics, first: Physics, signal: str, contest: Contest
-) -> PairedComparison | None:
-    wanted = [signal] if signal else list(contest.signals)
-    if not wanted:
-        # All signals are hidden.
-        return None
-    for one in (physics, first):
-        if not all(is_comparable_signal(one, contest, name) for name in wanted):
-            return None
-    if signal:
-        return compare_signal(physics, first, signal, contest)
-    return compare_merit(physics, first, contest)
+def _pair(
+    name: str, title: str, both: tuple[Physics, Physics], signal: str, contest: Contest
+) -> _Pair:
+    """Compare one figure of `both`: that of a signal, or the merit, which is of all of them."""
+    wanted = [signal] if signal else contest.signals
+    found = None
+    if all(is_comparable_signal(one, contest, each) for one in both for each in wanted):
+        found = compare_signal(*both, signal, contest) if signal else compare_merit(*both, contest)
+    is_low = any(rests_on_few(one, contest, wanted) for one in both)
+    return _Pair(name=name, title=title, found=found, is_low=is_low)
 
 
 def comparison_words(found: PairedComparison, contest: Contest, name: str, other: str) -> str:
@@ -236,7 +261,7 @@ def _cost_table(names: Sequence[str], subjects: Sequence[Subject]) -> Table:
         return text
 
     return Table(
-        columns=("", *names),
+        columns=("Cost", *names),
         rows=[
             row("Title", lambda card: card.submission.title),
             row("Latency", figure("latency_ns", "ns")),

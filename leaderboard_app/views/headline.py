@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from html import escape
-
 from harness.board.headline import Headline
 from harness.card.html import text_html
+from leaderboard_app.markup import time_html
 
 
 def headline_html(headline: Headline) -> str:
     """Write the sentences above a board, the most important one the largest."""
     until = "no deadline"
     if headline.deadline is not None:
-        day, _, hour = headline.deadline.rstrip("Z").partition("T")
-        until = (
-            f'until <time datetime="{escape(headline.deadline)}">{text_html(day)} '
-            f"{text_html(hour[:5])} UTC</time>"
-        )
+        until = f"until {time_html(headline.deadline)}"
     return (
         '<div class="lb-headline">'
         f"<p class='lb-ranked'><b>Ranked:</b> {text_html(headline.ranked)}.</p>"

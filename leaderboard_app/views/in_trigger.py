@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.board.entry import point_at, shown_physics
 from harness.board.formats import DASH
-from harness.board.merit import measured_merits
+from harness.board.merit import measured_merits, rests_on_few
 from harness.board.rows import Board, titles_of
 from harness.card.figures import Interval
 from harness.card.in_trigger import (
@@ -33,17 +33,24 @@ _MAX_ALGORITHMS = 30
 
 
 def profile_section(subject: Subject) -> Section:
-    """Show what is ranked of every signal, best first, where there are many of them."""
+    """Show what is ranked of every signal, best first, where there are several."""
     card, contest = subject.card, subject.contest
     physics = shown_physics(card)
-    if physics is None or len(physics.auc) <= MANY_SIGNALS:
+    values = {} if physics is None else _figures(physics, subject)
+    if physics is None or len(values) < 2:
         return Section(title="")
-    values = _figures(physics, subject)
     titles = titles_of(card, list(values))
     first = 1 if contest.merit.smaller_is_better else -1
     order = sorted(values, key=lambda name: first * values[name][0])
     dots = [
-        Measured(row=visible(titles[name]), name="ranked", value=value, lower=low, upper=high)
+        Measured(
+            row=visible(titles[name]),
+            name="ranked",
+            value=value,
+            lower=low,
+            upper=high,
+            is_low=rests_on_few(physics, contest, [name]),
+        )
         for name in order
         for value, low, high in [values[name]]
     ]

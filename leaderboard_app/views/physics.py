@@ -30,6 +30,7 @@ from leaderboard_app.views.common import (
     not_measured,
     palette_of,
     process_titles,
+    small_rate,
     working_intervals,
 )
 from leaderboard_app.views.subject import Subject
@@ -152,7 +153,7 @@ def _point_table(card: ScoreCard, physics: Physics) -> Table:
                 named,
                 "low statistics" if point.is_low_statistics else "measured",
                 f"{point.n_passing:,} of {point.n_allowed:,} allowed",
-                f"{point.fpr_realised:.3g}",
+                small_rate(point.fpr_realised),
                 f"{'>' if point.is_strict else '≥'} {point.threshold:.6g}",
             ]
         )
@@ -185,7 +186,8 @@ def _loss_section(subject: Subject) -> Section:
         for name, point in zip(names, points, strict=True):
             if isinstance(point, WorkingPoint):
                 rate = point.rates[signal]
-                values.append(measured(title, name, rate.tpr, rate.interval))
+                is_low = point.is_low_statistics
+                values.append(measured(title, name, rate.tpr, rate.interval, is_low=is_low))
         rows.append([title, *_loss_cells(fixed, exact, signal, fpr)])
     return Section(
         title="Lost between float and firmware",
@@ -239,9 +241,9 @@ def rate_section(card: ScoreCard) -> Section:
         blocks=(
             Note(
                 text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
-                f"pass: {point.fpr_realised:.3g} per preselected event. {_asked_for(card)}The "
-                "share of collisions that passes the preselection is not known here: multiply by "
-                "it. Pile-up and detector are those of the data."
+                f"pass: {small_rate(point.fpr_realised)} per preselected event. {_asked_for(card)}"
+                "The share of collisions that passes the preselection is not known here: multiply "
+                "by it. Pile-up and detector are those of the data."
             ),
         ),
     )
@@ -258,7 +260,7 @@ def _khz_section(physics: Physics, point: WorkingPoint, khz: float) -> Section:
         blocks=(
             Note(
                 text=f"{point.n_passing:,} of {physics.n_background:,} test background events "
-                f"pass: {point.fpr_realised:.3g} per event. The rate of all events is the "
+                f"pass: {small_rate(point.fpr_realised)} per event. The rate of all events is the "
                 "challenge's."
             ),
         ),

@@ -20,6 +20,7 @@ from harness.board.formats import (
     has_added,
     merit_text,
     percent,
+    rests_on_few,
     signal_cell,
     signal_column,
 )
@@ -304,7 +305,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
             "s": visible(row.title),
             "tags": list(_tags(row)),
         },
-        "merit": _merit_cell(row, board.ranked_merit),
+        "merit": _merit_cell(row, board.ranked_merit, is_low=rests_on_few(row, board.signals)),
         "auc": _number_cell(row.mean_auc, ".3f"),
         "accuracy": _number_cell(
             NotMeasured(not_measured="not measured by this scoring")
@@ -387,7 +388,7 @@ def _rank_cell(row: BoardRow) -> JsonValue:
     return cell
 
 
-def _merit_cell(row: BoardRow, merit: Merit) -> JsonValue:
+def _merit_cell(row: BoardRow, merit: Merit, *, is_low: bool) -> JsonValue:
     if isinstance(row.merit, NotMeasured):
         return _missing(row.merit)
     cell: dict[str, JsonValue] = {"v": row.merit.value, "t": merit_text(merit, row.merit.value)}
@@ -397,9 +398,8 @@ def _merit_cell(row: BoardRow, merit: Merit) -> JsonValue:
         cell["tip"] = f"95 %: {lower} to {upper}"
     else:
         cell |= {"lo": row.merit.value, "hi": row.merit.value}
-    if row.arithmetic == "float":
-        cell["s"] = "float"
-    return cell
+    said = [*(["float"] if row.arithmetic == "float" else []), *(["low stat."] if is_low else [])]
+    return {**cell, "s": ", ".join(said)} if said else cell
 
 
 def _added_cell(found: AddedFigures | NotMeasured) -> JsonValue:
@@ -545,19 +545,6 @@ def declared_tables(board: Board) -> list[Table]:
     columns = ("Team", "Title", "Merit", *board.signals.values(), "Mean AUC")
     words = frozenset({1})
     return [Table(columns=columns, rows=rows, caption=DECLARED_TITLE, words=words)]
-
-
-def low_statistics_notes(board: Board) -> list[Note]:
-    """Say that the figures shown rest on few events, where they do."""
-    cells = [signal_cell(row, name) for row in board.rows for name in board.signals]
-    if not any(isinstance(one, RateCell | SignalCell) and one.is_low_statistics for one in cells):
-        return []
-    where = figures_text(board).partition(" at ")[2] or "this point"
-    text = (
-        f"Low statistics at {where}: so few background events may pass that the threshold is "
-        "hardly known. Such figures are shown, and rank nobody."
-    )
-    return [Note(text=text, tone="warn")]
 
 
 def board_notes(board: Board) -> list[Note]:

@@ -74,14 +74,14 @@ def _at(variation: Variation, fpr: float) -> StressedRate | None:
 def _table(made: list[Variation], merit: Merit | None) -> Table:
     rows = [
         [
-            one.title if index == 0 else "",
+            one.title,
             point_text(merit, rate.fpr).removeprefix("FPR "),
             interval_text(rate.fpr_realised, rate.interval.lower, rate.interval.upper),
             DASH if isinstance(rate.ratio, NotMeasured) else f"{rate.ratio:.3g}",
             DASH if rate.n_gained is None else f"+{rate.n_gained:,} −{rate.n_lost:,}",
         ]
         for one in made
-        for index, rate in enumerate(one.rates)
+        for rate in one.rates
     ]
     return Table(
         columns=(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.board.formats import METRIC_TITLES, amount, figure_of, figures_text, signal_cell
+from harness.board.formats import (
+    METRIC_TITLES,
+    amount,
+    figure_of,
+    figures_text,
+    rests_on_few,
+    signal_cell,
+)
 from harness.board.published import firmware_of_collisions
 from harness.board.rows import Board, BoardRow
 from harness.card.records import NotMeasured
@@ -68,7 +75,7 @@ def trade_off_picture(board: Board, cost: str, efficiency: str, href: Href) -> P
     points = [
         point
         for row in board.rows
-        if (point := _trade_point(row, cost, efficiency, href)) is not None
+        if (point := _trade_point(row, board, cost, efficiency, href)) is not None
     ]
     name = efficiencies(board)[efficiency]
     if efficiency == "merit":
@@ -110,7 +117,7 @@ def trade_off_notes(board: Board) -> list[Note]:
             "the line. Bars are 95 % intervals; a TPR of 0 lies on the lower edge, below its "
             "upper limit, and a cost of 0 on the left edge. Entries of equal cost are drawn up to "
             "1.5 % apart, so that their bars can be seen; the line is drawn at the costs "
-            "themselves. A point leads to the page of its entry."
+            "themselves. A hollow symbol has low statistics. A point leads to its entry's page."
         )
     ]
     if not isinstance(board.target, Target):
@@ -127,7 +134,9 @@ def trade_off_notes(board: Board) -> list[Note]:
     ]
 
 
-def _trade_point(row: BoardRow, cost: str, efficiency: str, href: Href) -> TradePoint | None:
+def _trade_point(
+    row: BoardRow, board: Board, cost: str, efficiency: str, href: Href
+) -> TradePoint | None:
     x = figure_of(getattr(row, COSTS[cost].field))
     cell = row.merit if efficiency == "merit" else signal_cell(row, efficiency)
     if x is None or cell is None or isinstance(cell, NotMeasured):
@@ -143,5 +152,6 @@ def _trade_point(row: BoardRow, cost: str, efficiency: str, href: Href) -> Trade
         is_ranked=row.rank is not None,
         is_front=row.is_pareto,
         is_supervised=row.learning == "supervised",
+        is_low=rests_on_few(row, board.signals if efficiency == "merit" else (efficiency,)),
         href=href(row.team, row.card),
     )

@@ -185,13 +185,13 @@ def visit(chromium) -> Iterator[Callable[..., Visit]]:
     contexts = []
 
     def open_page(
-        url: str, *, width: int = 1366, height: int = 768, scheme: str = "light"
+        url: str, *, width: int = 1366, height: int = 768, scheme: str = "light", zone: str = "UTC"
     ) -> Visit:
         context = chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme=scheme,
             accept_downloads=True,
-            timezone_id="UTC",
+            timezone_id=zone,
         )
         context.set_default_timeout(30_000)
         contexts.append(context)

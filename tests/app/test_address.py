@@ -166,3 +166,15 @@ def test_the_guide_does_not_take_overlapping_intervals_for_equal_entries(visit, 
     said = page.locator("[data-testid=stMain]").inner_text()
     assert "Overlapping intervals do not show" not in said
     assert "may overlap where the difference is resolved" in said
+
+
+def test_a_table_of_contents_leads_to_the_sections_and_leaves_the_page_as_it_is(
+    visit, server: Server
+):
+    page = visit(f"{server.url}submission?challenge=sample&team=team_004").page
+    settled(page, "Submission")
+    page.locator(".lb-contents a", has_text="Provenance").click()
+    expect(page.locator("#provenance")).to_be_in_viewport()
+    page.wait_for_timeout(1500)
+    expect(page.locator("#provenance")).to_be_in_viewport()
+    assert "team=team_004" in page.url

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from harness.board.index import CardIndex
 from leaderboard_app import charts
 from leaderboard_app.blocks import Picture
-from leaderboard_app.charts import Curve, Measured, Palette, TradePoint
+from leaderboard_app.charts import FEW, Curve, CurvePoint, Measured, Palette, TradePoint
 from leaderboard_app.charts.printing import to_pdf, to_svg
 from leaderboard_app.views.data import data_sections, event_options, event_picture
 from leaderboard_app.views.physics import fpr_span
@@ -247,10 +248,63 @@ def test_every_point_is_named_where_no_other_name_is():
 
 
 def test_working_points_have_the_symbol_of_their_curve():
-    curve = Curve(name="a", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=((1e-5, 1e-3, 1e-4, 1e-2),))
-    other = Curve(name="b", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=((1e-5, 1e-3, 1e-4, 1e-2),))
+    point = CurvePoint(fpr=1e-5, tpr=1e-3, lower=1e-4, upper=1e-2)
+    curve = Curve(name="a", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=(point,))
+    other = Curve(name="b", fpr=(1e-5, 1.0), tpr=(1e-3, 1.0), points=(point,))
     picture = charts.roc([curve, other], Palette(names=("a", "b")))
     assert [row["symbol"] for row in picture.datasets["points"]] == ["circle", "square"]
+
+
+def test_the_score_has_its_ticks_at_round_numbers():
+    edges = [0.0, *(4.63 * 1.3**i for i in range(40))]
+    picture = charts.score_histogram(
+        edges, {"a": [3] * (len(edges) - 1)}, Palette(names=("a",)), threshold=None
+    )
+    ticks, labels = picture.parameters["ticks"], picture.parameters["labels"]
+    assert len(ticks) == len(labels) == 9
+    assert ticks == sorted(ticks)
+    assert labels[0] == "0"
+    for tick, label in zip(ticks, labels, strict=True):
+        digits = re.sub(r"e.*|[.\-]", "", label).strip("0")
+        assert len(digits) <= 2, label
+        i = min(int(tick), len(edges) - 2)
+        at = edges[i] + (tick - i) * (edges[i + 1] - edges[i])
+        assert at == pytest.approx(float(label))
+    for label in labels[1:3]:
+        assert f">{label}<" in to_svg(picture).decode()
+
+
+def test_figures_of_low_statistics_are_hollow_and_say_so():
+    def entry(team: str, *, is_low: bool) -> TradePoint:
+        return TradePoint(
+            team=team, title="t", rank="1", x=10.0, y=1e-3, lower=1e-4, upper=1e-2,
+            is_ranked=True, is_front=False, is_low=is_low,
+        )  # fmt: skip
+
+    points = [entry("sure", is_low=False), entry("few", is_low=True)]
+    trade_off = charts.trade_off(points, x_title="Latency", y_title="TPR")
+    dots = charts.dots(
+        [
+            Measured(row="s", name=team, value=1e-3, lower=1e-4, upper=1e-2, is_low=team == "few")
+            for team in ("sure", "few")
+        ],
+        Palette(names=("sure", "few")),
+        title="TPR",
+    )
+    values = [
+        CurvePoint(fpr=fpr, tpr=1e-3, lower=1e-4, upper=1e-2, is_low=fpr < 1e-5)
+        for fpr in (1e-4, 1e-6)
+    ]
+    curve = Curve(name="sure", fpr=(1e-6, 1.0), tpr=(1e-3, 1.0), points=values)
+    roc = charts.roc([curve], Palette(names=("sure",)))
+    for picture in (trade_off, dots, roc):
+        said = [row["Statistics"] for row in picture.table() if row.get("95 % from")]
+        assert [one == FEW for one in said] == [False, True]
+        # An empty symbol is seen by its outline alone.
+        drawn = str(to_svg(picture))
+        assert drawn.count('fill-opacity="0"') == 1
+        (empty,) = re.findall(r'<path aria-label="[^"]*" [^>]*fill-opacity="0"[^>]*>', drawn)
+        assert 'stroke="#' in empty
 
 
 def test_the_interval_of_a_rate_is_that_of_an_order_statistic():

@@ -6,12 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from harness.board.decisions import Decision, add_decision
 from harness.board.public import public_part
-from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured
+from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured, ScoreCard
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
 from leaderboard_app.views.stress import stress_section
@@ -22,12 +23,16 @@ from tests.cards import (
     make_board,
     make_card,
     make_challenge,
+    make_physics,
     make_rulebook,
     make_summary,
     write_board,
 )
 
-PAGES = ("ranking", "trade_off", "submission", "compare", "data", "answers", "take_part")
+PAGES = (
+    *("ranking", "trade_off", "submission", "compare"),
+    *("data", "status", "answers", "take_part"),
+)
 
 
 @pytest.fixture
@@ -427,4 +432,21 @@ def test_entries_whose_signals_are_all_hidden_are_not_compared(open_page, tmp_pa
     query = {"challenge": "sample", "entries": ["anna", "bert"]}
     app = open_page(tmp_path, "compare", query=query)
     assert not app.exception
-    assert "not comparable" in html(app)
+    assert "All signals are hidden: no figures are compared." in html(app)
+
+
+def few_events(team: str, seed: int) -> ScoreCard:
+    """Make a card whose working point only five background events may pass."""
+    physics = make_physics(np.random.default_rng(seed), n_background=500_000)
+    return make_card(team, firmware_physics=physics)
+
+
+def test_comparisons_of_few_events_are_marked(open_page, tmp_path):
+    write_board([few_events("anna", 1), few_events("bert", 2)], tmp_path / "few")
+    query = {"challenge": "sample", "entries": ["anna", "bert"]}
+    marked = html(open_page(tmp_path / "few", "compare", query=query))
+    assert "Low statistics: so few events" in marked
+    assert marked.count("not resolved; low statistics") + marked.count("is better; low stat") >= 5
+
+    write_board([make_card("anna", seed=1), make_card("bert", seed=2)], tmp_path / "enough")
+    assert "; low statistics" not in html(open_page(tmp_path / "enough", "compare", query=query))

@@ -16,7 +16,8 @@ from playwright.sync_api import expect
 from harness.board.boards import Boards
 from harness.board.rows import Board
 from harness.errors import EnvironmentFaultError
-from leaderboard_app import packing, static_site
+from leaderboard_app import packing, site_pages
+from leaderboard_app.site_writer import in_script
 from leaderboard_app.static_site import export_site
 from tests.app.conftest import HOSTILE_TEXT, keep_screenshot
 from tests.boxes import make_opened, write_opened
@@ -34,10 +35,20 @@ def pages(site: Path) -> list[Path]:
     return sorted(site.rglob("*.html"))
 
 
+def unpacked(text: str) -> dict:
+    return json.loads(zlib.decompress(base64.b85decode(text.replace(" ", ""))))
+
+
+def shared(site: Path) -> dict:
+    """What charts of several pages have in common."""
+    text = (site / "assets" / "specs.js").read_text(encoding="utf-8")
+    return unpacked(text.partition('"')[2].partition('"')[0])
+
+
 def figures(page: Path) -> list[dict]:
     text = page.read_text(encoding="utf-8")
     packed = re.search(r'id="figures">(.*?)</script>', text, re.DOTALL).group(1)
-    return json.loads(zlib.decompress(base64.b85decode(packed.replace(" ", ""))))["figures"]
+    return unpacked(packed)["figures"]
 
 
 def test_there_is_a_page_for_the_ranking_the_trade_off_and_every_team(site, results):
@@ -131,15 +142,14 @@ def test_the_board_is_there_as_json_with_its_schema_and_as_csv(site):
 
 
 def test_every_chart_has_its_specification_and_a_text(site):
-    specs = (site / "assets" / "specs.js").read_text(encoding="utf-8")
-    known = json.loads(specs.split("\n")[0].removeprefix("const boardSpecs = ").rstrip(";"))
+    known = shared(site)
     for page in (site / "sample" / "trade-off.html", *site.glob("sample/entries/*.html")):
         text = page.read_text(encoding="utf-8")
         drawn = figures(page)
         assert len(re.findall(r'<figure data-figure="\d+"', text)) == len(drawn)
-        shared = json.loads(specs.split("\n")[1].removeprefix("const boardData = ").rstrip(";"))
-        assert all(len(shared.get(figure["alt"], figure["alt"])) > 20 for figure in drawn)
-        assert all(figure["spec"] in known for figure in drawn)
+        data = known["data"]
+        assert all(len(data.get(figure["alt"], figure["alt"])) > 20 for figure in drawn)
+        assert all(figure["spec"] in known["specs"] for figure in drawn)
 
 
 def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
@@ -153,6 +163,7 @@ def test_hidden_signals_are_in_the_site_only_for_the_organiser(tmp_path):
         board = (folder / "sample" / "board.json").read_text(encoding="utf-8")
         assert ("h⁰" in page) is is_private
         assert ('"h0"' in board) is is_private
+        assert ("h\u2070" in json.dumps(shared(folder), ensure_ascii=False)) is is_private
 
 
 def test_a_second_export_replaces_the_first_and_leaves_other_files(results, tmp_path):
@@ -198,22 +209,32 @@ def test_no_card_and_no_place_are_told(results, tmp_path):
 
 
 def test_a_page_of_an_entry_is_small_enough_for_boards_of_hundreds(tmp_path):
-    # A page has a dozen charts, their figures, the team's history and how to cite the entry: 500 of
-    # them take less than 9 MB beside the charts' library (0.9 MB) and the board itself.
+    # A page has a dozen charts, their figures, a table of contents, the team's history and how to
+    # cite the entry: 500 of them take less than 10 MB beside the charts' library (0.9 MB), what
+    # charts share (0.1 MB) and the board itself.
     write_board(make_board(12), tmp_path / "results")
     export_site(Boards(tmp_path / "results"), tmp_path / "site")
     entries = tmp_path / "site" / "sample" / "entries"
-    assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 17_500
+    assert sum(page.stat().st_size for page in entries.iterdir()) / 12 <= 19_000
+
+
+def test_a_page_of_an_entry_loads_less_than_300_kb_until_a_chart_is_seen(site):
+    for page in site.glob("sample/entries/*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r'(?:src|href)="((?:\.\./)*assets/[^"]+)"', text)
+        assert loaded
+        sizes = [(page.parent / name).stat().st_size for name in loaded]
+        assert page.stat().st_size + sum(sizes) < 300_000
 
 
 def test_packed_data_never_end_their_script():
     for i in range(3000):
         packed = packing.packed([i, "x" * (i % 7)])
-        shown = static_site._in_script(packed)
+        shown = in_script(packed)
         assert "</" not in shown
         assert "<!" not in shown
         assert shown.replace(" ", "") == packed
-    assert static_site._in_script("a</script><!--") == "a< /script>< !--"
+    assert in_script("a</script><!--") == "a< /script>< !--"
 
 
 # In a browser, from the disk.
@@ -314,7 +335,7 @@ def test_the_merit_of_each_entry_is_compared_with_its_neighbours(site):
 
 
 def test_with_many_entries_the_nearest_in_rank_are_compared(tmp_path, monkeypatch):
-    monkeypatch.setattr(static_site, "N_BESIDE", 3)
+    monkeypatch.setattr(site_pages, "N_BESIDE", 3)
     write_board(make_board(8), tmp_path / "results")
     boards = Boards(tmp_path / "results")
     export_site(boards, tmp_path / "site")
@@ -342,4 +363,25 @@ def test_a_chart_of_the_site_is_saved_in_colours_for_white_paper(visit, site, tm
     assert "currentColor" not in text
     assert "#111111" in text
     assert (tmp_path / "Compare_team_004.png").read_bytes().startswith(b"\x89PNG")
+    assert seen.problems == []
+
+
+@pytest.mark.browser
+def test_an_entry_has_a_table_of_contents_and_its_digest_is_copied_by_a_press(visit, site):
+    seen = visit((site / "sample" / "entries" / "team_004.html").as_uri())
+    page = seen.page
+    links = page.locator(".lb-contents a")
+    titles = page.locator("main h2").all_inner_texts()
+    assert links.all_inner_texts() == titles
+    links.get_by_text("Provenance", exact=True).click()
+    expect(page.locator("#provenance")).to_be_in_viewport()
+
+    code = page.locator(".lb-code", has_text="Digest of the submission, whole")
+    code.locator("summary").click()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    code.get_by_role("button", name="Copy").click()
+    expect(code.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == code.locator("pre").inner_text()
+    assert copied.startswith("sha256:")
     assert seen.problems == []

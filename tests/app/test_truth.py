@@ -72,6 +72,8 @@ def test_few_accepted_events_are_counted_in_the_legend(visit, server: Server):
     page = visit(f"{server.url}submission?challenge=sample&team=team_004").page
     settled(page, "Submission")
     charts_drawn(page, 10)
+    scores = page.locator("[data-testid=stVegaLiteChart][aria-label*='Distribution of the score']")
+    expect(scores.locator(".role-axis-label text", has_text="0").first).to_be_visible()
     accepted = page.locator("[data-testid=stVegaLiteChart][aria-label*='normalised to 1']").nth(1)
     expect(accepted).to_have_attribute("aria-label", pattern("Background \\(10 events\\)"))
     expect(accepted.get_by_text("Background (N = 10)")).to_be_visible()
@@ -108,6 +110,14 @@ def test_low_statistics_are_marked_where_such_a_figure_is_shown(visit, server: S
     page = visit(f"{server.url}?challenge=sample&fpr=1e-6").page
     expect(table(page).first.get_by_text("low stat.").first).to_be_visible()
     expect(page.get_by_text("Low statistics at FPR 1e-6")).to_be_visible()
+
+    page.get_by_role("link", name="Trade-off").click()
+
+    settled(page, "Trade-off")
+    charts_drawn(page, 1)
+    expect(page.get_by_text("Low statistics at FPR 1e-6")).to_be_visible()
+    symbols = page.locator("[data-testid=stVegaLiteChart] path[aria-label*='low statistics']")
+    expect(symbols.first).to_have_attribute("fill-opacity", "0")
 
 
 def test_a_comparison_is_of_ratios_on_a_log_axis_and_of_percentage_points(visit, server: Server):

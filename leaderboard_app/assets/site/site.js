@@ -51,6 +51,10 @@ async function showBoard(place) {
 
 /* Charts: a specification of the site, and the page's own data by columns. */
 
+/* What several charts of the site have in common: unpacked with a page's first chart. */
+let boardSpecs = {};
+let boardData = {};
+
 /* What several pages have is named by a string, what several charts of a page by a number. */
 function known(value, shared) {
   if (typeof value === "number") return shared[value];
@@ -88,23 +92,26 @@ function chartOf(figure, sets) {
   };
 }
 
-/* The colours of a chart for a talk or a paper: dark ink on white paper, whatever the theme. The
-   app has the same in charts/printing.py. */
+/* A chart for a talk or a paper: dark ink on white paper, whatever the theme. How it looks there,
+   `boardPrint`, is written beside the specifications: charts/printing.py says it. */
 function inked(part) {
   if (Array.isArray(part)) return part.map(inked);
   if (part && typeof part === "object") {
     return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, inked(value)]));
   }
-  return part === "currentColor" ? "#111111" : part;
+  return part === "currentColor" ? boardPrint.ink : part;
 }
 
 function printed(figure, sets) {
-  const line = "#d5d5d5";
+  const line = boardPrint.line;
   const chart = inked(chartOf(figure, sets));
   const axis = { ...chart.config.axis, gridColor: line, domainColor: line, tickColor: line };
   delete chart.usermeta;
   return {
-    ...chart, width: 640, background: "white", config: { ...chart.config, font: "sans-serif", axis },
+    ...chart,
+    width: boardPrint.width,
+    background: boardPrint.paper,
+    config: { ...chart.config, font: boardPrint.font, axis },
   };
 }
 
@@ -116,7 +123,7 @@ async function saved(figure, sets, kind) {
   });
   const link = document.createElement("a");
   link.download = `${document.title.replace(/[^A-Za-z0-9]+/g, "_")}.${kind}`;
-  link.href = await view.toImageURL(kind, kind === "png" ? 3 : 1);
+  link.href = await view.toImageURL(kind, kind === "png" ? boardPrint.scale : 1);
   link.click();
   view.finalize();
 }
@@ -213,6 +220,7 @@ async function drawFigure(place, figure, shared) {
 }
 
 async function showFigures(packed) {
+  ({ specs: boardSpecs, data: boardData } = await unpacked(boardShared));
   const { figures, columns } = await unpacked(packed.textContent);
   const places = [...document.querySelectorAll("figure[data-figure]")];
   const draw = (place) => drawFigure(place, figures[Number(place.dataset.figure)], columns);
@@ -260,7 +268,25 @@ async function showFigures(packed) {
   follow();
 }
 
+/* Text that is copied as a whole, such as a digest: a button copies it. */
+function offerCopies() {
+  if (!navigator.clipboard) return;
+  for (const code of document.querySelectorAll(".lb-code")) {
+    const text = code.querySelector("pre");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    });
+    code.append(button);
+  }
+}
+
+offerCopies();
 const boardPlace = document.getElementById("board");
 if (boardPlace) showBoard(boardPlace);
 const packedFigures = document.getElementById("figures");
 if (packedFigures) showFigures(packedFigures);
+if (typeof showTimes === "function") showTimes(document);

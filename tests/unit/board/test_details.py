@@ -6,18 +6,19 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from harness.board.contest import Rulebook
 from harness.board.decisions import Decisions, make_decision
 from harness.board.entry import Entry
 from harness.board.formats import to_json
-from harness.board.latex import to_latex
+from harness.board.latex import latex_interval, to_latex
 from harness.board.order import Ranking, rank
-from harness.board.rows import EVENT_NOTE, OTHER_SYNTHETIC_NOTE, board_of
+from harness.board.rows import EVENT_NOTE, OTHER_SYNTHETIC_NOTE, MeritCell, board_of
 from harness.board.values import to_csv
 from harness.card.records import ScoreCard
-from tests.cards import make_card, make_challenge
+from tests.cards import make_card, make_challenge, make_physics
 
 DAY = "2026-03-01T12:00:00Z"
 
@@ -107,7 +108,42 @@ def test_a_table_of_latex_has_every_cell_escaped(made: Ranking):
     for line in lines:
         assert line.count(" & ") == lines[0].count(" & ")
         assert "%" not in line.replace("\\%", "")
-    assert "LuaLaTeX" in text
+    assert "LuaLaTeX" not in text
+    board = board_of(made)
+    foreign = board.model_copy(update={"signals": dict.fromkeys(board.signals, "שלום")})
+    assert "LuaLaTeX" in to_latex(foreign)
+
+
+def test_a_table_of_latex_has_intervals_and_needs_no_letters_beyond_ascii():
+    board = board_of(ranking_of(make_card("ant", seed=1), make_card("bee", seed=2)))
+    text = to_latex(board)
+    assert text.isascii()
+    row = next(line for line in text.splitlines() if "& ant &" in line)
+    (merit,) = [one.merit for one in board.rows if one.team == "ant"]
+    assert isinstance(merit, MeritCell)
+    edges = (100 * edge for edge in (merit.value, merit.lower, merit.upper))
+    assert f"& {latex_interval(*edges)} &" in row
+    # The merit and each signal.
+    assert row.count("^{+") == 1 + len(board.signals)
+    assert text.count("[\\%]") == 1 + len(board.signals)
+
+
+def test_the_files_hold_the_interval_of_the_merit_what_was_declared_and_low_statistics():
+    few = make_physics(np.random.default_rng(1), n_background=500_000)
+    board = board_of(
+        ranking_of(make_card("ant", seed=1), make_card("bee", seed=2, firmware_physics=few))
+    )
+    header, *lines = csv.reader(io.StringIO(to_csv(board)))
+    rows = {line[1]: dict(zip(header, line, strict=True)) for line in lines}
+    assert [rows[team]["low_statistics"] for team in ("ant", "bee")] == ["False", "True"]
+    assert rows["ant"]["signals_seen"] == ""
+    ant = rows["ant"]
+    assert float(ant["merit_lower"]) < float(ant["merit"]) < float(ant["merit_upper"])
+
+
+def ranking_of(*cards: ScoreCard) -> Ranking:
+    entries = [Entry(key=f"{card.submission.team}/card", card=card) for card in cards]
+    return rank(entries, Rulebook().contest_of(entries))
 
 
 def test_a_board_of_other_events_speaks_of_no_preselection():

@@ -1,0 +1,115 @@
+"""Pages of the static site beside the boards: comparisons, data, status, answers to black boxes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from harness.board.index import Snapshot
+from harness.board.order import Ranking
+from harness.board.rows import Board
+from harness.card.records import DataSummary
+from harness.card.text import visible
+from leaderboard_app.packing import packed, shared_columns
+from leaderboard_app.site_writer import ANSWERS, Writer, in_script, section_of, write_page
+from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
+from leaderboard_app.views.answers import answer_sections
+from leaderboard_app.views.compare import beside_sections
+from leaderboard_app.views.data import data_sections, event_sections
+from leaderboard_app.views.status import TITLE as STATUS_TITLE
+from leaderboard_app.views.status import status_sections
+from leaderboard_app.views.subject import subject_of
+
+# Entries that an entry is compared with on its page: those nearest in rank. All pairs of 500
+# entries would be a quarter of a million; the app compares any two to six.
+N_BESIDE = 20
+
+
+def write_compare(writer: Writer, board: Board, made: Ranking) -> list[Path]:
+    """Write a page for each entry: its merit over that of the entries nearest in rank."""
+    listed = [subject_of(item.entry, made, ()) for item in made.listed]
+    place = Path(board.challenge) / "compare"
+    pages = []
+    for at, subject in enumerate(listed):
+        first = max(0, min(at - N_BESIDE // 2, len(listed) - N_BESIDE - 1))
+        beside = [one for one in listed[first : first + N_BESIDE + 1] if one is not subject]
+        data: list[JsonValue] = []
+        shown = [section_of(writer, one, data) for one in beside_sections(subject, beside)]
+        title = f"Compare: {subject.team}"
+        pages.append(
+            write_page(
+                *(writer, "compare.html", place / f"{subject.team}.html", board),
+                title=title,
+                heading=title,
+                by=visible(subject.card.submission.title),
+                entry=f"{board.challenge}/entries/{subject.team}.html",
+                n_others=len(listed) - 1,
+                n_beside=len(beside),
+                sections=shown,
+                references=[(one.team, (place / f"{one.team}.html").as_posix()) for one in listed],
+                data=in_script(packed(shared_columns(data))),
+                scripts=["assets/specs.js", "assets/site.js"],
+            )
+        )
+    return pages
+
+
+def write_data(writer: Writer, board: Board, summary: DataSummary) -> Path:
+    """Write the page of a challenge's events: those of the app, and one event of each process."""
+    data: list[JsonValue] = []
+    sections = [*data_sections(summary), *event_sections(summary)]
+    return write_page(
+        writer,
+        "entry.html",
+        Path(board.challenge) / "data.html",
+        board,
+        title=f"Data: {visible(summary.title)}",
+        heading="Data",
+        by=visible(summary.title),
+        sections=[section_of(writer, section, data) for section in sections],
+        beside=None,
+        contents="",
+        data=in_script(packed(shared_columns(data))),
+        scripts=["assets/specs.js", "assets/site.js"],
+    )
+
+
+def write_status(writer: Writer, snapshot: Snapshot, board: Board, made: Ranking) -> Path:
+    """Write where a contest stands at this moment; its clock goes on in the browser."""
+    name = board.challenge
+    queues = writer.boards.queues().get(name, ())
+    shown = status_sections(made, snapshot.entries[name], queues, datetime.now(UTC))
+    return write_page(
+        writer,
+        "entry.html",
+        Path(name) / "status.html",
+        board,
+        title=f"{STATUS_TITLE}: {visible(board.title)}",
+        heading=STATUS_TITLE,
+        by="As it was when these pages were written",
+        sections=[section_of(writer, one, []) for one in shown],
+        beside=None,
+        contents="",
+        data="",
+        scripts=["assets/clock.js", "assets/site.js"],
+    )
+
+
+def write_answers(writer: Writer, snapshot: Snapshot, front: Board) -> Path:
+    """Write the page of the black boxes of all challenges, of which some may have no card."""
+    return write_page(
+        writer,
+        "entry.html",
+        Path(ANSWERS),
+        front,
+        title=ANSWERS_TITLE,
+        heading=ANSWERS_TITLE,
+        by="",
+        sections=[section_of(writer, one, []) for one in answer_sections(snapshot.answers)],
+        beside=None,
+        contents="",
+        data="",
+        scripts=[],
+    )
