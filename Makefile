@@ -56,7 +56,8 @@ hostile: $(READY)  ## run the corpus of attacks and print which ones got through
 	$(BIN)/python -m tests.hostile.table
 
 browser: $(READY)  ## test the pages in a real Chromium; screenshots go to artifacts/
-	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser tests/app
+	LEADERBOARD_SCREENSHOTS=artifacts/screenshots $(BIN)/pytest -q -m browser \
+	  --numprocesses 2 --dist loadfile tests/app
 
 test-baselines: $(READY)  ## score every baseline on the small test challenge, run the longer notebook
 	$(BIN)/pytest -q -m slow tests/integration/test_baselines.py tests/integration/test_notebook.py \
