@@ -310,8 +310,14 @@ def test_without_events_the_design_is_made_and_compared_at_the_edges(tiny, tmp_p
 
 @pytest.mark.slow
 def test_a_missed_clock_deepens_the_pipeline(small, tmp_path, monkeypatch):
-    # The first plan is made for a clock far too slow; the netlist then misses the real one.
-    monkeypatch.setattr(build, "write_first", lambda *given: write_verilog(*given, 9.0))
+    # The first plan is made for a clock far too slow, and predicts that it keeps the real one; the
+    # netlist misses it.
+    def write_first(request, translation):
+        slow = write_verilog(request, translation, 9.0)
+        report = slow.report.model_copy(update={"logic_ns": request.logic_budget_ns})
+        return replace(slow, report=report)
+
+    monkeypatch.setattr(build, "write_first", write_first)
     target = TARGET.model_copy(update={"clock_period_ns": 3.0})
     runs = Runs()
 
