@@ -88,13 +88,17 @@ def test_every_page_is_valid_html(site):
 
 def test_links_are_relative_and_lead_to_files_of_the_site(site):
     for page in pages(site):
-        for link in re.findall(r'(?:href|src)="([^"]*)"', page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        for link in re.findall(r'(?:href|src)="([^"]*)"', text):
             if link.startswith(("https://doi.org/10.", "https://arxiv.org/abs/")):
                 continue
             parts = urlsplit(link)
             assert not parts.scheme
             assert not parts.netloc
             assert not link.startswith("/")
+            if link.startswith("#"):
+                assert f"id='{parts.fragment}'" in text
+                continue
             assert (page.parent / unquote(parts.path)).resolve().is_relative_to(site.resolve())
             assert (page.parent / unquote(parts.path)).is_file(), link
 
@@ -269,7 +273,8 @@ def test_a_row_leads_to_its_page_and_its_charts_tell_their_figures(visit, site):
     name = first.text_content()
     first.click()
     expect(page.locator(".by")).to_contain_text(name)
-    chart = page.locator("figure").first
+    # Below the profile over the signals.
+    chart = page.locator("figure").nth(1)
     # It is drawn when it is seen.
     chart.scroll_into_view_if_needed()
     expect(chart).to_have_attribute("aria-label", re.compile("ROC curves on logarithmic axes"))
