@@ -37,9 +37,10 @@ def train(settings: kit.Settings) -> None:
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
         learning_rate=4e-3,
         batch_size=256,
+        patience=10,
     )
     model.save_weights(settings.output)
 
 
 if __name__ == "__main__":
-    jets.run(train, output=WEIGHTS, description=__doc__, challenge=jets.ANOMALY, n_epochs=24)
+    jets.run(train, output=WEIGHTS, description=__doc__, challenge=jets.ANOMALY, n_epochs=80)
