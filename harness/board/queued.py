@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias, cast, get_args
 
 from pydantic import Field
 
@@ -31,9 +31,15 @@ _MAX_QUEUES = 100
 
 State: TypeAlias = Literal["queued", "running", "scored", "failed", "left"]
 STATES: tuple[State, ...] = ("queued", "running", "scored", "failed", "left")
-# A stage of a scoring, as its clock announces it.
-Stage = Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,39}$")]
-_ANNOUNCED = re.compile(r"^([a-z][a-z-]{0,39}): ", re.MULTILINE)
+# A stage of a scoring, as its clock announces it; no other word of a log is passed on.
+Stage: TypeAlias = Literal[
+    "data", "export", "reports", "precision", "cost", "score", "metrics", "checks",
+    "reconstruction", "unrounded", "firmware", "firmware-metrics", "rounded", "processor", "fresh",
+    "stress", "acceptance",
+]  # fmt: skip
+STAGES: tuple[Stage, ...] = get_args(Stage)
+_ANNOUNCED = re.compile(rf"^({'|'.join(STAGES)}): ", re.MULTILINE)
+MAX_ENTRIES = 10_000
 
 
 class QueuedEntry(Value):
@@ -71,7 +77,7 @@ class QueueState(Value):
     started: Utc
     written: Utc
     ended: Utc | None = None
-    entries: tuple[QueuedEntry, ...] = Field(default=(), max_length=10_000)
+    entries: tuple[QueuedEntry, ...] = Field(default=(), max_length=MAX_ENTRIES)
 
     def is_silent(self, now: datetime) -> bool:
         """Tell whether it ended without a word."""
@@ -106,10 +112,10 @@ def stage_in(log: str) -> Stage | None:
 
     Examples
     --------
-    >>> stage_in("data: open the sample\ndata: done in 0.1 s\nexport: network()\n  a line")
+    >>> stage_in("data: open the sample\ndata: done in 0.1 s\nexport: network()\nerror: a line")
     'export'
     """
-    announced = _ANNOUNCED.findall(log)
+    announced = cast("list[Stage]", _ANNOUNCED.findall(log))
     return announced[-1] if announced else None
 
 

@@ -14,13 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from harness.board.queued import (
     FOLDER,
+    MAX_ENTRIES,
     SUFFIX,
     QueuedEntry,
     QueueState,
+    Stage,
     State,
     read_queues,
     stage_in,
@@ -108,7 +111,7 @@ class Report:
             self.is_new, self.heard = False, time.monotonic()
             self._write(is_last=is_last)
 
-    def _set(self, number: int, state: State, stage: str | None = None) -> None:
+    def _set(self, number: int, state: State, stage: Stage | None = None) -> None:
         self.entries[number] = QueuedEntry(
             team=self.requests[number].team, state=state, stage=stage, since=utc(self.clock())
         )
@@ -118,7 +121,7 @@ class Report:
         assert self.logs is not None
         return self.logs / f"{number}.log"
 
-    def _stage(self, number: int) -> str | None:
+    def _stage(self, number: int) -> Stage | None:
         if self.logs is None:
             return None
         try:
@@ -141,7 +144,7 @@ class Report:
                 started=self.started,
                 written=now,
                 ended=now if is_last else None,
-                entries=tuple(entries),
+                entries=tuple(islice(entries, MAX_ENTRIES)),
             )
             with suppress(HarnessError, OSError):
                 write_json(_path(self.results, challenge), state)

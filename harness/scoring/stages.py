@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harness.board.queued import Stage
 from harness.card.records import StepUsage
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
@@ -40,7 +41,7 @@ class StageClock:
         self._before = _read_history(history).get(kind, {})
 
     @contextmanager
-    def stage(self, name: str, what: str) -> Iterator[list[Usage]]:
+    def stage(self, name: Stage, what: str) -> Iterator[list[Usage]]:
         """Time a stage; the block appends the usage of each sandboxed step that it ran."""
         self._progress(f"{name}: {what}{self._expected(name)}")
         started = time.monotonic()
@@ -99,7 +100,7 @@ class ScoringRun:
     clock: StageClock
 
     @contextmanager
-    def stage(self, name: str, what: str) -> Iterator[Workspace]:
+    def stage(self, name: Stage, what: str) -> Iterator[Workspace]:
         """Time a stage; it receives the workspace whose steps are counted for it."""
         with self.clock.stage(name, what) as usages:
             yield replace(self.workspace, usages=usages)

@@ -11,6 +11,9 @@ from harness.ci.intake import score_handed
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from tests.ci_stand_in import handed, score
 
+# What a scoring announces, with lines that a participant may have chosen.
+LOG = "data: open\ndata: done in 0.1 s\nscore: a secret of the run\nerror: it failed\nsecret: b\n"
+
 
 def words(results) -> dict[str, tuple[str, str | None]]:
     states = read_queues(results).get("sample", ())
@@ -26,7 +29,7 @@ def test_each_submission_is_queued_then_runs_in_a_stage_then_has_come_to_its_end
 
     def watched(request: ScoringRequest) -> ScoringOutcome:
         assert request.log is not None
-        request.log.write_text("data: open\ndata: done in 0.1 s\nscore: a secret of the run\n")
+        request.log.write_text(LOG)
         for _ in range(200):
             if words(settings.results).get(request.team) == ("running", "score"):
                 break
@@ -72,3 +75,10 @@ def test_a_queue_that_cannot_write_its_words_scores_all_the_same(settings):
     (settings.results / FOLDER).write_text("a file where the folder would be")
     (one,) = score_handed([handed("a")], settings)
     assert one.status == "scored"
+
+
+def test_more_submissions_than_a_state_holds_end_no_queue(settings, monkeypatch):
+    monkeypatch.setattr(reporting, "MAX_ENTRIES", 1)
+    first, second = score_handed([handed("a"), handed("b")], settings)
+    assert {first.status, second.status} == {"scored"}
+    assert set(words(settings.results)) == {"a"}
