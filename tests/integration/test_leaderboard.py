@@ -257,7 +257,8 @@ def test_the_documented_addresses_are_read_by_the_pages():
     pages = Path(leaderboard_app.__file__).parent
     sources = "".join(path.read_text("utf-8") for path in pages.rglob("*.py"))
     rows = re.findall(r"^\| \w[\w-]* \| `/(\w*)` \| (.*) \|$", PAGE, re.MULTILINE)
-    assert [path for path, _ in rows] == ["", "trade_off", "submission", "compare", "data"]
+    paths = ["", "trade_off", "submission", "compare", "data", "status"]
+    assert [path for path, _ in rows] == paths
     for path, told in rows:
         assert not path or f'"{path}": "' in sources
         for name in re.findall(r"`([a-z]+)`(?! rising)", told.replace("`lut` rising", "")):
