@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, UsageError
-from harness.trigger.folder import AcceptedEvents, join_accepted, read_all, read_run, read_sections
+from harness.trigger.folder import AcceptedEvents, join_accepted, read_run
+from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import TriggerRun
 
 # Accepted events of the expectation that are needed at least, and of the data.

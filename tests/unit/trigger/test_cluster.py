@@ -16,9 +16,10 @@ from harness.errors import DataError, UsageError
 from harness.trigger.accept import run_trigger
 from harness.trigger.cells import Excess, find_cells, measure_excess
 from harness.trigger.cluster import _verdict, cluster_events
-from harness.trigger.folder import held, read_all, read_run, read_sections
+from harness.trigger.folder import held, read_run
 from harness.trigger.page import cluster_page
 from harness.trigger.pool import read_pool
+from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import Steering
 from tests.events import make_events
 from tests.trigger_streams import met_score, settings, source
