@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import DataError
+from harness.files import open_regular
 
 # Processes that a message names.
 _MAX_NAMED = 3
@@ -25,12 +26,13 @@ def sharing(path: Path) -> Iterator[None]:
     Raises
     ------
     DataError
-        It cannot be opened, another program has it open for writing, or it changed meanwhile.
+        It cannot be opened, is no regular file, another program has it open for writing, or it
+        changed meanwhile.
     """
     import fcntl
 
     try:
-        stream = path.open("rb")
+        stream = open_regular(path)
     except OSError as error:
         raise _cannot_open(path, error) from error
     with stream:
@@ -65,7 +67,8 @@ def _cannot_open(path: Path, error: OSError) -> DataError:
     if isinstance(error, PermissionError):
         fix = f"let your account read it: chmod u+r {path}, or ask its owner"
         return DataError("you may not read it", where=str(path), fix=fix)
-    return DataError(f"it cannot be opened: {error.strerror or error}", where=str(path))
+    reason = error.strerror or str(error)
+    return DataError(f"it cannot be opened: {reason}", where=str(path), expected="a regular file")
 
 
 def _held(path: Path) -> DataError:

@@ -281,7 +281,7 @@ class _Accepting:
                     rows=piece.rows[chosen_kept],
                     scores=scores[chosen_kept],
                     thresholds=np.full(len(chosen_kept), current.threshold),
-                    sources=np.full(len(chosen_kept), source),
+                    sources=np.full(len(chosen_kept), source, np.object_),
                 )
             )
         self._check_held(current)

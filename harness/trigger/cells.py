@@ -61,7 +61,8 @@ def find_cells(points: NDArray[np.float64], *, seed: int) -> Cells:
     Parameters
     ----------
     points : float64 array, shape (n_events, n_features)
-        Standardised features of observed and expected events together.
+        Standardised features of observed and expected events together. Their order is not permuted,
+        and k-means picks its starts by position.
     seed : int
         Of k-means.
 

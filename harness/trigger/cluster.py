@@ -18,7 +18,7 @@ from harness.board.counts import count_interval
 from harness.card.figures import Interval
 from harness.card.records import Distribution
 from harness.data.observables import Chunk, count_in_bins
-from harness.errors import DataError, UsageError
+from harness.errors import UsageError
 from harness.trigger.cells import (
     ALL,
     DENSITY_MIN_SIZE,
@@ -31,114 +31,15 @@ from harness.trigger.cells import (
 from harness.trigger.cluster_records import Cluster, ClusterReport, DedicatedTrigger, TypicalEvent
 from harness.trigger.cuts import propose_trigger
 from harness.trigger.features import Features, features_of, standard_of
-from harness.trigger.folder import AcceptedEvents, join_accepted, read_all, read_run
+from harness.trigger.pool import Pool, read_pool
 from harness.trigger.records import TriggerRun
 
 # Part of the expectation that standardises the features.
 ASIDE_SHARE = 0.1
-# Accepted events of the expectation that are needed at least, and of the data.
-MIN_EXPECTED, MIN_OBSERVED = 200, 20
 # One-sided three standard deviations.
 THREE_SIGMA = 0.00135
 _N_TYPICAL = 10
 _LEVEL = 0.95
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pool:
-    """Observed and expected events with the same threshold.
-
-    Attributes
-    ----------
-    observed, expected : AcceptedEvents
-    origins : array of text, shape (len(expected),)
-        The folder of each expected event.
-    exposure, expected_exposure : float
-        Events of the two streams, over their prescales.
-    threshold : float
-        Scores below it are left out of both.
-    """
-
-    observed: AcceptedEvents
-    expected: AcceptedEvents
-    origins: NDArray[np.str_]
-    exposure: float
-    expected_exposure: float
-    threshold: float
-
-
-def read_pool(folder: Path, expected: Sequence[Path]) -> tuple[TriggerRun, Pool]:
-    """Read accepted events, and those of the expectation, from the highest of their thresholds on.
-
-    Raises
-    ------
-    UsageError
-        They were accepted by another entry, or by another challenge's.
-    DataError
-        There are too few of them; the message says how many are needed.
-    """
-    run = read_run(folder)
-    others = [read_run(each) for each in expected]
-    for path, other in zip(expected, others, strict=True):
-        for name in ("program", "challenge", "layout", "is_strict"):
-            if getattr(other.settings, name) != getattr(run.settings, name):
-                raise UsageError(
-                    f"its {name} is another than that of {folder}",
-                    where=str(path),
-                    expected="simulated events that went through the same trigger",
-                    fix="harness trigger with the same entry on simulated events",
-                )
-    observed = read_all(folder, run)
-    found = [read_all(path, other) for path, other in zip(expected, others, strict=True)]
-    thresholds = [each.thresholds.max(initial=-np.inf) for each in (observed, *found)]
-    threshold = float(max(thresholds))
-    observed = _from(observed, threshold)
-    found = [_from(each, threshold) for each in found]
-    joined = join_accepted(found, run.settings.layout.shape)
-    exposure = run.n_events / run.settings.prescale
-    exposures = sum(other.n_events / other.settings.prescale for other in others)
-    _check_numbers(observed, joined, exposures, expected)
-    pool = Pool(
-        observed=observed,
-        expected=joined,
-        origins=np.repeat([path.name for path in expected], [len(each) for each in found]),
-        exposure=exposure,
-        expected_exposure=exposures,
-        threshold=threshold,
-    )
-    return run, pool
-
-
-def _from(accepted: AcceptedEvents, threshold: float) -> AcceptedEvents:
-    """Leave out what a higher threshold rejects."""
-    keep = accepted.scores >= threshold
-    return AcceptedEvents(
-        events=accepted.events[keep],
-        sections=accepted.sections[keep],
-        rows=accepted.rows[keep],
-        scores=accepted.scores[keep],
-        thresholds=accepted.thresholds[keep],
-        sources=accepted.sources[keep],
-    )
-
-
-def _check_numbers(
-    observed: AcceptedEvents, expected: AcceptedEvents, exposure: float, folders: Sequence[Path]
-) -> None:
-    if len(observed) < MIN_OBSERVED:
-        raise DataError(
-            f"{len(observed):,} accepted events",
-            expected=f"at least {MIN_OBSERVED}",
-            fix="lower the threshold, or give the trigger more events",
-        )
-    if len(expected) < MIN_EXPECTED:
-        factor = MIN_EXPECTED / max(len(expected), 1)
-        raise DataError(
-            f"the expectation holds {len(expected):,} accepted events of {exposure:,.0f}",
-            where=", ".join(map(str, folders)),
-            expected=f"at least {MIN_EXPECTED}",
-            fix=f"simulate about {factor:.1f} times as many, {exposure * factor:,.0f} events",
-        )
 
 
 def cluster_events(
@@ -184,9 +85,8 @@ def cluster_events(
         is_aside = generator.random(len(pool.expected)) < ASIDE_SHARE
         return _compare(run, pool, is_aside, n_toys, seed, generator, is_shape_only=is_shape_only)
 
-    run, pool = read_pool(folder, expected)
-    others = {str(path): compared_with(read_pool(folder, [path])[1]) for path in varied}
-    envelope = {name: other.excess.global_p for name, other in others.items()}
+    run, pool = read_pool(folder, expected, alike=varied)
+    envelope = {str(path): compared_with(read_pool(folder, [path])[1]).excess for path in varied}
     compared = compared_with(pool)
     return _report(run, pool, compared, envelope, level=level, n_toys=n_toys, seed=seed)
 
@@ -258,14 +158,14 @@ def _report(
     run: TriggerRun,
     pool: Pool,
     compared: _Compared,
-    envelope: dict[str, float],
+    envelope: dict[str, Excess],
     *,
     level: float,
     n_toys: int,
     seed: int,
 ) -> ClusterReport:
     excess, cells = compared.excess, compared.cells
-    largest_p = max(excess.global_p, *envelope.values(), 0.0)
+    largest_p = max(one.global_p for one in (excess, *envelope.values()))
     best = _most_unexpected(cells, excess, level)
     is_found = largest_p <= level
     order = np.argsort(excess.local_p, kind="stable")
@@ -276,7 +176,7 @@ def _report(
         verdict=_verdict(excess, compared, envelope, best if is_found else None),
         level=level,
         global_p=excess.global_p,
-        varied_p=envelope,
+        varied_p={name: one.global_p for name, one in envelope.items()},
         n_toys=n_toys,
         seed=seed,
         parameters={
@@ -319,20 +219,23 @@ def _most_unexpected(cells: Cells, excess: Excess, level: float) -> int:
 
 
 def _verdict(
-    excess: Excess, compared: _Compared, envelope: dict[str, float], best: int | None
+    excess: Excess, compared: _Compared, envelope: dict[str, Excess], best: int | None
 ) -> str:
     p = f"{excess.global_p:.2g}"
     if envelope:
-        p += f", {max(envelope.values()):.2g} with a variation"
+        p += f", {max(one.global_p for one in envelope.values()):.2g} with a variation"
     if best is None:
         return f"nothing unexpected, global p = {p}"
-    sigma = float(-ndtri(max(excess.global_p, *envelope.values(), 0.0)))
-    # No toy was as extreme: more of them could give a smaller value.
-    at_least = "at least " if excess.is_smallest else ""
+    every = (excess, *envelope.values())
+    largest_p = max(one.global_p for one in every)
+    # No toy was as extreme beside any that decides: more of them could give a smaller value.
+    is_bound = all(one.is_smallest for one in every if one.global_p == largest_p)
+    at_least = "at least " if is_bound else ""
+    sigma = f"{at_least}{-ndtri(largest_p):.1f} sigma"
     expected = excess.n_expected[best] * compared.scale
     return (
         f"cluster {compared.cells.names[best]} is unexpected: {excess.n_observed[best]:,} events "
-        f"observed, {expected:.1f} expected, global p = {p} ({at_least}{sigma:.1f} sigma)"
+        f"observed, {expected:.1f} expected, global p = {p} ({sigma})"
     )
 
 

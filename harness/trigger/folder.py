@@ -9,15 +9,16 @@ source    dictionary(string) where the event came from
 row       int64              its position there, from 0
 score     float64            exact score of the firmware; higher = more anomalous
 threshold float64            that it passed
-event     list of float32    all numbers of the event, flattened as the layout has them
+event     list of float32    all numbers of the event, flattened as the layout has them; fixed size
 ========= ================== ===================================================================
 
 Those of the second are the fields of `harness.trigger.records.Section`; the interval is two
-columns, ``share_low`` and ``share_high``.
+columns, ``share_low`` and ``share_high``. `harness.trigger.reading` reads them.
 """
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +29,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from harness.data.level1.streams import opened
-from harness.errors import DataError, UsageError
-from harness.files import disk_fault, make_folder, read_json, remove_parts, replacing, write_json
+from harness.errors import UsageError
+from harness.files import PART_SUFFIX, disk_fault, make_folder, read_json, replacing, write_json
 from harness.trigger.records import Section, TriggerRun, TriggerSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ STATE = "trigger.json"
 ACCEPTED, SECTIONS = "accepted", "sections"
 # A state with the names of many thousand files.
 _MAX_STATE_BYTES = 64 * 1024**2
-_BATCH_ROWS = 16_384
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +51,8 @@ class AcceptedEvents:
     events : float32 array, shape (n, *layout.shape)
     sections, rows : int64 arrays, shape (n,)
     scores, thresholds : float64 arrays, shape (n,)
-    sources : array of text, shape (n,)
+    sources : object array of text, shape (n,)
+        Few different ones, each held once.
     """
 
     events: NDArray[np.float32]
@@ -60,7 +60,7 @@ class AcceptedEvents:
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
     thresholds: NDArray[np.float64]
-    sources: NDArray[np.str_]
+    sources: NDArray[np.object_]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -75,7 +75,7 @@ def join_accepted(parts: Sequence[AcceptedEvents], shape: tuple[int, ...]) -> Ac
         rows=np.concatenate([np.zeros(0, np.int64), *(one.rows for one in parts)]),
         scores=np.concatenate([np.zeros(0), *(one.scores for one in parts)]),
         thresholds=np.concatenate([np.zeros(0), *(one.thresholds for one in parts)]),
-        sources=np.concatenate([np.zeros(0, "U1"), *(one.sources for one in parts)]),
+        sources=np.concatenate([np.zeros(0, np.object_), *(one.sources for one in parts)]),
     )
 
 
@@ -89,13 +89,22 @@ def held(folder: Path) -> Iterator[None]:
     Raises
     ------
     UsageError
-        Another run holds it.
+        Another run holds it, or what lies in it is a link to another place.
     EnvironmentFaultError
         It cannot be written.
     """
+    locked = folder / f"{STATE}.lock"
+    for each in (folder / ACCEPTED, folder / SECTIONS, locked):
+        if each.is_symlink():
+            raise UsageError(
+                "it is a link",
+                where=str(each),
+                expected="a folder of harness trigger, whose files lie in it",
+                fix="name another folder by --out",
+            )
     for each in (folder, folder / ACCEPTED, folder / SECTIONS):
         make_folder(each)
-    lock = FileLock(folder / f"{STATE}.lock", timeout=0)
+    lock = FileLock(locked, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
@@ -107,25 +116,27 @@ def held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise disk_fault(folder, error) from error
     try:
-        for each in (folder, folder / ACCEPTED, folder / SECTIONS):
-            remove_parts(each)
         yield
     finally:
         lock.release()
 
 
 def begin(folder: Path, settings: TriggerSettings) -> TriggerRun:
-    """Return the state of a folder, to go on from; a new one if it is empty.
+    """Return the state of a folder that is held, to go on from; a new one if it is empty.
+
+    What a killed run left half written is removed.
 
     Raises
     ------
     UsageError
-        The folder was begun with other settings.
+        The folder was begun with other settings, or something else has the name of such a file.
     """
     if not (folder / STATE).exists():
+        _remove_parts(folder)
         return TriggerRun(settings=settings)
     run = read_run(folder)
     if run.settings == settings:
+        _remove_parts(folder)
         return run
     before, now = run.settings.model_dump(mode="json"), settings.model_dump(mode="json")
     changed = [name for name in now if before[name] != now[name]]
@@ -135,6 +146,28 @@ def begin(folder: Path, settings: TriggerSettings) -> TriggerRun:
         expected="the settings that it was begun with",
         fix="name another folder by --out, or remove this one",
     )
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove files of the names that `replacing` gives to those of a run, and nothing else."""
+    parts = [
+        *folder.glob(f"{STATE}{PART_SUFFIX}"),
+        *(folder / ACCEPTED).glob(f"section-*.parquet{PART_SUFFIX}"),
+        *(folder / SECTIONS).glob(f"section-*.parquet{PART_SUFFIX}"),
+    ]
+    for part in parts:
+        if not stat.S_ISREG(part.lstat().st_mode):
+            raise UsageError(
+                "it is no regular file",
+                where=str(part),
+                expected="a file that a killed run of harness trigger left",
+                fix="move it away, or name another folder by --out",
+            )
+    for part in parts:
+        try:
+            part.unlink()
+        except OSError as error:
+            raise disk_fault(part, error) from error
 
 
 def write_chunk(
@@ -209,9 +242,6 @@ def _sections_table(sections: Sequence[Section]) -> pa.Table:
     return pa.table(columns)
 
 
-# --- reading ------------------------------------------------------------------------------------
-
-
 def read_run(folder: Path) -> TriggerRun:
     """Read the state of a folder of accepted events.
 
@@ -226,76 +256,4 @@ def read_run(folder: Path) -> TriggerRun:
         max_bytes=_MAX_STATE_BYTES,
         expected="a folder that harness trigger wrote",
         fix="harness trigger ENTRY EVENTS... --out FOLDER",
-    )
-
-
-def read_accepted(folder: Path, run: TriggerRun) -> Iterator[AcceptedEvents]:
-    """Read the accepted events of the sections that the state counts, in order.
-
-    Raises
-    ------
-    DataError
-        A file is missing or damaged.
-    """
-    n_found = 0
-    for path in _parts(folder / ACCEPTED, run):
-        with opened(path) as file:
-            _check_columns(path, file, ("section", "source", "row", "score", "threshold", "event"))
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
-                n_found += len(batch)
-                yield _accepted(batch, run.settings.layout.shape)
-    if n_found != run.n_kept:
-        raise DataError(
-            f"its files hold {n_found:,} accepted events",
-            where=str(folder / ACCEPTED),
-            expected=f"{run.n_kept:,}, as {STATE} says",
-            fix="a file was removed or changed: run harness trigger into a new folder",
-        )
-
-
-def read_all(folder: Path, run: TriggerRun) -> AcceptedEvents:
-    """Read all accepted events of a folder at once."""
-    return join_accepted(list(read_accepted(folder, run)), run.settings.layout.shape)
-
-
-def read_sections(folder: Path, run: TriggerRun) -> dict[str, NDArray[np.float64]]:
-    """Read the columns of all sections that the state counts, each of shape (n_sections,)."""
-    tables: list[dict[str, NDArray[np.float64]]] = []
-    names = ("section", "n_events", "n_accepted", "n_kept", "threshold", "prescale")
-    for path in _parts(folder / SECTIONS, run):
-        with opened(path) as file:
-            _check_columns(path, file, names)
-            table = file.read(columns=list(names), use_threads=False)
-            tables.append({name: np.asarray(table[name], np.float64) for name in names})
-    return {name: np.concatenate([np.zeros(0), *(one[name] for one in tables)]) for name in names}
-
-
-def _parts(folder: Path, run: TriggerRun) -> list[Path]:
-    """List the files whose first section the state counts."""
-    if run.last_section is None:
-        return []
-    return [path for path in sorted(folder.glob("section-*.parquet"))
-            if path.name <= part_name(run.last_section)]  # fmt: skip
-
-
-def _check_columns(path: Path, file: pa.parquet.ParquetFile, names: Sequence[str]) -> None:
-    missing = [name for name in names if name not in file.schema_arrow.names]
-    if missing:
-        raise DataError(
-            f"it has no column {missing[0]}",
-            where=str(path),
-            expected="a file that harness trigger wrote",
-        )
-
-
-def _accepted(batch: pa.RecordBatch, shape: tuple[int, ...]) -> AcceptedEvents:
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    flat = np.asarray(columns["event"].flatten(), np.float32)
-    return AcceptedEvents(
-        events=flat.reshape(len(batch), *shape),
-        sections=np.asarray(columns["section"], np.int64),
-        rows=np.asarray(columns["row"], np.int64),
-        scores=np.asarray(columns["score"], np.float64),
-        thresholds=np.asarray(columns["threshold"], np.float64),
-        sources=np.asarray(columns["source"].to_pylist(), np.str_),
     )

@@ -6,11 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.card.figures import Count, Interval, Probability, Text
+from harness.card.figures import Interval, Probability, Text
 from harness.challenge import Name, Positive, Value
 from harness.challenge.layout import AnyLayout
 
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
+# Columns of int64; sections are read as float64, which holds whole numbers below 2^53.
+Events = Annotated[int, Field(ge=0, lt=2**63)]
+AtLeastOne = Annotated[int, Field(ge=1, lt=2**63)]
+SectionNumber = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Steering(Value):
@@ -75,9 +79,9 @@ class TriggerSettings(Value):
     threshold: Threshold | None = None
     is_strict: bool = False
     steering: Steering | None = None
-    section_events: Annotated[int, Field(ge=1)] | None = None
+    section_events: AtLeastOne | None = None
     section_column: str | None = None
-    prescale: Annotated[int, Field(ge=1)] = 1
+    prescale: AtLeastOne = 1
     input_rate_hz: Positive | None = None
     variation: Name | None = None
 
@@ -86,7 +90,7 @@ class ReadSource(Value):
     """A source of events that was read to its end."""
 
     name: str
-    n_events: Count
+    n_events: Events
 
 
 class Section(Value):
@@ -104,14 +108,14 @@ class Section(Value):
         `n_accepted` of `n_events`, before the prescale.
     """
 
-    section: int
-    n_events: Count
-    n_accepted: Count
-    n_kept: Count
+    section: SectionNumber
+    n_events: Events
+    n_accepted: Events
+    n_kept: Events
     share: Probability
     interval: Interval
     threshold: Threshold
-    prescale: Annotated[int, Field(ge=1)]
+    prescale: AtLeastOne
 
 
 class TriggerRun(Value):
@@ -137,13 +141,13 @@ class TriggerRun(Value):
     schema_version: Literal[1] = 1
     settings: TriggerSettings
     sources: tuple[ReadSource, ...] = ()
-    n_sections: Count = 0
-    n_events: Count = 0
-    n_accepted: Count = 0
-    n_kept: Count = 0
-    last_section: int | None = None
-    gaps: tuple[tuple[int, int], ...] = Field(default=(), max_length=100)
-    asked_share: Probability | None = None
+    n_sections: Events = 0
+    n_events: Events = 0
+    n_accepted: Events = 0
+    n_kept: Events = 0
+    last_section: SectionNumber | None = None
+    gaps: tuple[tuple[SectionNumber, SectionNumber], ...] = Field(default=(), max_length=100)
+    asked_share: Annotated[float, Field(gt=0, le=1)] | None = None
     is_complete: bool = False
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.card.records import IsolationKind
+from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import UsageError
 from harness.files import Progress, file_checksum, no_progress
@@ -19,7 +20,8 @@ from harness.firmware.artefacts import decompress
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.interpret import run_interpreter
 from harness.sandbox.scores import read_scores
-from harness.sandbox.workspace import Workspace, open_workspace
+from harness.sandbox.tried import open_tried_workspace
+from harness.sandbox.workspace import Workspace
 from harness.submission.events import Events, save_events
 from harness.trigger.accept import run_trigger
 from harness.trigger.entry import TriggerEntry, find_entry, point_at
@@ -87,7 +89,7 @@ def start_trigger(request: TriggerRequest, *, progress: Progress = no_progress) 
     """
     _check(request)
     manifest = load_manifest(*request.manifests)
-    with open_workspace(request.isolation) as workspace:
+    with open_tried_workspace(request.isolation, cache_root()) as workspace:
         entry = find_entry(
             request.entry,
             manifest,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ class Following:
     Attributes
     ----------
     idle_s : float
-        It ends when no new file came for so long.
+        It ends when no new file came, and none grew, for so long.
     sleep, clock : callable
         Of `time`; others in tests.
     """
@@ -179,16 +180,20 @@ def _files(folder: Path, following: Following | None) -> Iterator[Path]:
     while True:
         there = sorted(path for path in folder.iterdir() if path.name.lower().endswith(_endings()))
         new = [path for path in there if path not in given]
-        if following is not None:
-            new = [path for path in new if _is_whole(path, following)]
-        if given and new and new[0].name < given[-1].name:
+        # Files after one that still grows wait for it.
+        whole = (
+            new
+            if following is None
+            else list(takewhile(lambda path: _is_whole(path, following), new))
+        )
+        if given and whole and whole[0].name < given[-1].name:
             raise DataError(
                 f"it came after {given[-1].name}, which was read already",
-                where=str(new[0]),
+                where=str(whole[0]),
                 expected="files whose names rise in the order in which they come",
                 fix="name files by their first section, with leading zeros",
             )
-        for path in new:
+        for path in whole:
             given.append(path)
             yield path
         if following is None:
@@ -197,7 +202,7 @@ def _files(folder: Path, following: Following | None) -> Iterator[Path]:
             seen = following.clock()
         elif following.clock() - seen >= following.idle_s:
             break
-        else:
+        if not whole:
             following.sleep(_POLL_S)
     if not given:
         expected = f"files that end in one of {', '.join(_endings())}"
@@ -245,16 +250,34 @@ def _file(path: Path, layout: EventLayout, column: str | None) -> EventSourceOf:
 
 def _read_hdf5(path: Path, layout: EventLayout, column: str | None) -> Iterator[Piece]:
     n_events = hdf5.count_events(path, layout)
-    sections = None
-    if column is not None:
-        values = np.concatenate(list(hdf5.read_condition(path, column, n_events)))
-        sections = _whole_numbers(values, str(path), column)
+    beside = None if column is None else _Beside(hdf5.read_condition(path, column, n_events))
     check = StructureCheck(source=path.name, layout=layout)
     first = 0
     for events, classes in hdf5.read_chunks(path, layout):
         check.add(events, classes)
+        sections = None
+        if column is not None and beside is not None:
+            values = beside.take(len(events))
+            sections = _whole_numbers(values, str(path), column, first)
         yield _piece(positive_zeros(events), first, sections)
         first += len(events)
+
+
+@dataclass(slots=True)
+class _Beside:
+    """Numbers beside events, which come in other chunks than the events do."""
+
+    chunks: Iterator[NDArray[np.float64]]
+    _held: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+    def take(self, n_events: int) -> NDArray[np.float64]:
+        """Return the numbers of the next events, shape (n_events,); there are so many."""
+        parts = [self._held]
+        while sum(map(len, parts)) < n_events:
+            parts.append(next(self.chunks))
+        found = np.concatenate(parts)
+        self._held = found[n_events:]
+        return found[:n_events]
 
 
 def _has_column(path: Path, column: str) -> bool:
@@ -279,18 +302,13 @@ def _read_table(path: Path, layout: EventLayout, column: str | None) -> Iterator
             check.add(events)
             sections = None
             if column is not None and block.classes is not None:
-                sections = _whole_numbers(_numbers(block.classes), table.where, column)
-            yield _piece(positive_zeros(events), first, sections, is_whole=False)
+                sections = _whole_numbers(_numbers(block.classes), table.where, column, first)
+            yield _piece(positive_zeros(events), first, sections)
             first += len(events)
 
 
-def _piece(
-    events: Events, first: int, sections: NDArray[np.int64] | None, *, is_whole: bool = True
-) -> Piece:
-    """Make a piece; `sections` are those of the whole source or of the piece alone."""
+def _piece(events: Events, first: int, sections: NDArray[np.int64] | None) -> Piece:
     rows = np.arange(first, first + len(events), dtype=np.int64)
-    if sections is not None and is_whole:
-        sections = sections[first : first + len(events)]
     return Piece(events=events, rows=rows, sections=sections)
 
 
@@ -302,13 +320,16 @@ def _numbers(texts: NDArray[np.str_]) -> NDArray[np.float64]:
         return np.full(len(texts), np.nan)
 
 
-def _whole_numbers(values: NDArray[np.float64], where: str, column: str) -> NDArray[np.int64]:
+def _whole_numbers(
+    values: NDArray[np.float64], where: str, column: str, first: int
+) -> NDArray[np.int64]:
+    """Check sections; `first` is the position of the first of them in the source."""
     is_bad = ~(np.isfinite(values) & (values >= 0) & (values < 2**53) & (values == np.rint(values)))
     if is_bad.any():
         row = int(np.argmax(is_bad))
         raise DataError(
             f"{column} is {values[row]:g}",
-            where=f"{where}, event {row + 1:,}",
+            where=f"{where}, event {first + row + 1:,}",
             expected="a whole number that is not negative, for each event",
         )
     return values.astype(np.int64)

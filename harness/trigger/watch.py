@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.errors import DataError, UsageError
 from harness.trigger.alarms import SECTION_S, Raised, Watched, alarm_p, change_point, raise_alarms
-from harness.trigger.folder import AcceptedEvents, read_accepted, read_all, read_run, read_sections
+from harness.trigger.folder import AcceptedEvents, read_run
 from harness.trigger.properties import (
     ETA_EDGES,
     N_ETA,
@@ -22,6 +22,7 @@ from harness.trigger.properties import (
     Spectrum,
     properties_of,
 )
+from harness.trigger.reading import read_accepted, read_all, read_sections
 from harness.trigger.records import TriggerRun
 from harness.trigger.watch_records import Alarm, WatchReport
 
@@ -159,7 +160,7 @@ def _verdict(alarms: list[Alarm], n_sections: int) -> str:
 def _rate_alarms(watched: Watched, sections: NDArray[np.int64], cut: float) -> Iterator[Alarm]:
     for raised in raise_alarms(watched, cut):
         yield _alarm(
-            "rate", "rate", watched, raised, sections, [0], "the rate of accepted events is {}"
+            "rate", "rate", watched, raised, sections, [0], "the rate of accepted events is"
         )
 
 
@@ -213,7 +214,11 @@ def _alarm(
     members: list[int],
     sentence: str,
 ) -> Alarm:
-    """Say since when, and how much more or less there is; cells of a region are added up."""
+    """Say since when, and how much more or less there is; cells of a region are added up.
+
+    `sentence` begins the alarm's, up to its verb; names in it are those of the layout, whatever
+    they hold.
+    """
     counts = watched.counts[:, members].sum(axis=1)
     reference = int(watched.reference[members].sum())
     share = reference / max(watched.reference_trials, 1)
@@ -229,7 +234,7 @@ def _alarm(
     return Alarm(
         family=family,
         what=what,
-        sentence=f"{sentence.format(how)} ({observed:,} {counted}, {expected:,.0f} expected)",
+        sentence=f"{sentence} {how} ({observed:,} {counted}, {expected:,.0f} expected)",
         since=since,
         raised=int(sections[raised.at]),
         observed=observed,
@@ -270,7 +275,7 @@ def _how_much(observed: int, expected: float, raised: Raised) -> str:
 def _which(one: Spectrum, prop: int) -> str:
     unit = f" {one.unit}" if one.unit else ""
     title = one.title[:1].lower() + one.title[1:] if one.title[1:2].islower() else one.title
-    return f"events with {title} of at least {one.cuts[prop]:.4g}{unit} are {{}}"
+    return f"events with {title} of at least {one.cuts[prop]:.4g}{unit} are"
 
 
 # --- regions of a map ---------------------------------------------------------------------------
@@ -309,7 +314,7 @@ def _where(kind: str, region: list[int]) -> str:
     phi = "any phi"
     if len(columns) < N_PHI:
         phi = f"phi {PHI_EDGES[first]:.1f} to {PHI_EDGES[last + 1]:.1f}"
-    return f"{kind}s at {eta}, {phi} are {{}}"
+    return f"{kind}s at {eta}, {phi} are"
 
 
 def _turn(columns: list[int]) -> tuple[int, int]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from harness.card.files import newest_card, read_card
-from harness.trigger.folder import read_all, read_run
+from harness.trigger.folder import read_run
+from harness.trigger.reading import read_all
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(900)]
 

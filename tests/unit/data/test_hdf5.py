@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from harness.challenge import ADC2021_BYTES
+from harness.data import locks
 from harness.data.forms import MAX_CHUNK_BYTES
 from harness.data.hdf5 import count_events, read_chunks, read_ids
 from harness.errors import DataError, ExitCode
@@ -174,7 +175,7 @@ class TestBroken:
         def fail(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(Path, "open", fail)
+        monkeypatch.setattr(locks, "open_regular", fail)
         with pytest.raises(DataError, match=told):
             count_events(path, LAYOUT)
 

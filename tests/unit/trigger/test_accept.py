@@ -15,6 +15,7 @@ import pytest
 from harness.errors import DataError, UsageError
 from harness.trigger import accept, folder
 from harness.trigger.accept import next_share, run_trigger
+from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import Steering
 from tests.events import make_events
 from tests.trigger_streams import met_score, settings, source
@@ -27,8 +28,8 @@ def run(out: Path, sources, given=None, **options):
 
 def content(out: Path):
     state = folder.read_run(out)
-    accepted = folder.read_all(out, state)
-    sections = folder.read_sections(out, state)
+    accepted = read_all(out, state)
+    sections = read_sections(out, state)
     return accepted, sections
 
 
@@ -217,7 +218,7 @@ def test_a_disk_that_is_full_keeps_what_was_written(tmp_path, monkeypatch):
         patched.setattr(folder, "_write", full)
         with pytest.raises(Exception, match="cannot be written"):
             run(tmp_path, streams(), chunk_events=128)
-    assert len(folder.read_all(tmp_path, folder.read_run(tmp_path))) > 0
+    assert len(read_all(tmp_path, folder.read_run(tmp_path))) > 0
     run(tmp_path, streams(), chunk_events=128)
     run(tmp_path / "whole", streams())
     assert_same(tmp_path, tmp_path / "whole")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +14,13 @@ from scipy.stats import binomtest, kstest
 
 from harness.errors import DataError, UsageError
 from harness.trigger.accept import run_trigger
-from harness.trigger.cells import find_cells, measure_excess
-from harness.trigger.cluster import cluster_events
+from harness.trigger.cells import Excess, find_cells, measure_excess
+from harness.trigger.cluster import _verdict, cluster_events
 from harness.trigger.folder import held, read_run
 from harness.trigger.page import cluster_page
+from harness.trigger.pool import read_pool
+from harness.trigger.reading import read_all, read_sections
+from harness.trigger.records import Steering
 from tests.events import make_events
 from tests.trigger_streams import met_score, settings, source
 
@@ -204,3 +209,63 @@ def test_a_lower_threshold_of_the_expectation_is_raised_to_that_of_the_data(tmp_
     assert report.threshold == 60.0
     assert report.n_observed == read_run(folder).n_kept
     assert report.n_simulated < read_run(expectation).n_kept / 2
+
+
+def test_events_at_the_common_threshold_are_left_out_where_the_trigger_is_strict(tmp_path):
+    """Scores are whole: many events lie at the higher threshold itself, which rejected them."""
+    events = make_events(6_000, seed=28)
+    events[:, 0, 0] = np.round(events[:, 0, 0] / 10.0) * 10.0
+    high = accepted(tmp_path / "high", events, threshold=60.0, is_strict=True)
+    low = accepted(tmp_path / "low", events, threshold=40.0, is_strict=True)
+
+    _, pool = read_pool(high, [low])
+
+    assert (pool.observed.scores.min(), pool.expected.scores.min()) == (70.0, 70.0)
+    assert len(pool.observed) == len(pool.expected)
+
+
+def test_the_threshold_of_a_section_that_kept_nothing_counts(tmp_path, expectation):
+    """The third section follows one that accepts far too much: its threshold passes nothing."""
+    loud = make_events(3_000, seed=29)
+    loud[1_000:2_000, 0, 0] += 200.0
+    loud[2_000:, 0, 0] = 1.0
+    given = Steering(target=0.2, gain=1.0, shares=(0.05, 0.5), thresholds=(60.0, 20.0))
+    folder = accepted(tmp_path, loud, threshold=None, steering=given, section_events=1_000)
+    run = read_run(folder)
+    thresholds = read_sections(folder, run)["threshold"]
+    kept = read_all(folder, run).thresholds
+    assert thresholds.max() > kept.max()
+
+    _, pool = read_pool(folder, [expectation])
+
+    assert pool.threshold == thresholds.max()
+
+
+def test_expectations_with_different_prescales_are_refused(tmp_path, expectation):
+    """Put together they would be another mixture than their streams are."""
+    data = accepted(tmp_path / "data", make_events(4_000, seed=23))
+    other = accepted(tmp_path / "other", make_events(4_000, seed=24), prescale=2)
+
+    for options in (
+        {"expected": [expectation, other]},
+        {"expected": [expectation], "varied": [other]},
+    ):
+        with pytest.raises(UsageError, match="its prescale is 2") as raised:
+            cluster_events(data, n_toys=800, **options)
+        assert raised.value.problems[0].where == str(other)
+        assert "--prescale 1" in raised.value.problems[0].fix
+
+
+def test_a_p_value_is_a_bound_only_if_that_of_each_comparison_that_decides_is():
+    """The variation decides, and its toys were as extreme: more of them give no smaller value."""
+    nominal = Excess(
+        n_observed=np.array([30]), n_expected=np.array([10]), local_p=np.array([1e-9]),
+        global_p=1e-4, is_smallest=True,
+    )  # fmt: skip
+    resolved = replace(nominal, global_p=1e-3, is_smallest=False)
+    compared = SimpleNamespace(scale=1.0, cells=SimpleNamespace(names=("all/0",)))
+
+    assert "(at least 3.7 sigma)" in _verdict(nominal, compared, {}, 0)
+    assert "(at least 3.7 sigma)" in _verdict(nominal, compared, {"up": nominal}, 0)
+    assert "(3.1 sigma)" in _verdict(nominal, compared, {"up": resolved}, 0)
+    assert "(3.1 sigma)" in _verdict(resolved, compared, {"up": nominal}, 0)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness.card.files import newest_card, read_card
 from harness.card.records import WorkingPoint
+from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
-from harness.errors import IntegrityError, UsageError
+from harness.errors import EnvironmentFaultError, IntegrityError, UsageError
 from harness.files import file_checksum
 from harness.firmware.artefacts import PROGRAM, compress, kept_program, program_digest
+from harness.trigger import start
 from harness.trigger.entry import TriggerEntry, find_entry
 from harness.trigger.start import TriggerRequest, settings_of
 from tests.trigger_streams import source
@@ -78,6 +81,26 @@ def test_a_rate_is_steered_between_the_working_points_of_the_card(entry):
 def found_by(named: str, tmp_path: Path, **options) -> TriggerEntry:
     given = {"results": RESULTS, "challenge": "sample", "program": None, **options}
     return find_entry(named, MANIFEST, scratch=tmp_path, **given)
+
+
+def test_the_sandbox_is_tried_before_anything_is_opened(monkeypatch, tmp_path):
+    """As before all that reads what a team sent in; docs/security.md."""
+    asked = []
+
+    @contextmanager
+    def untried(kind, cache):
+        asked.append((kind, cache))
+        raise EnvironmentFaultError("a guard does not hold")
+        yield
+
+    monkeypatch.setattr(start, "open_tried_workspace", untried)
+    request = TriggerRequest(entry="team_x", events=("sample:lq",), out=tmp_path / "out")
+
+    with pytest.raises(EnvironmentFaultError, match="a guard does not hold"):
+        start.start_trigger(request)
+
+    assert asked == [("bwrap", cache_root())]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_card_without_its_program_and_a_program_of_another_card_are_refused(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.data import hdf5
 from harness.data.manifest import load_manifest
 from harness.errors import DataError, HarnessError, UsageError
 from harness.trigger.stream import Following, sources_of, varied
@@ -147,6 +148,76 @@ def test_a_file_that_comes_late_is_refused(tmp_path):
     following = Following(idle_s=5.0, sleep=sleep, clock=lambda: now)
     with pytest.raises(DataError, match=r"came after 05\.h5"):
         opened(folder, following=following)
+
+
+def test_a_whole_file_waits_for_an_earlier_one_that_still_grows(tmp_path):
+    """The first file is written for longer than a quiet folder is waited for."""
+    write_hdf5(tmp_path / "spare.h5", make_events(5))
+    content = (tmp_path / "spare.h5").read_bytes()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "01.h5").write_bytes(content[:100])
+    shutil.copy(tmp_path / "spare.h5", folder / "02.h5")
+    now = 0.0
+
+    def sleep(seconds):
+        nonlocal now
+        now += seconds
+        if now < 6.0:
+            with (folder / "01.h5").open("ab") as file:
+                file.write(b"\0")
+        elif (folder / "01.h5").read_bytes() != content:
+            (folder / "01.h5").write_bytes(content)
+
+    following = Following(idle_s=3.0, sleep=sleep, clock=lambda: now)
+    names = [source.name for source in opened(folder, following=following)]
+
+    assert [name[-5:] for name in names] == ["01.h5", "02.h5"]
+    assert now < 15.0
+
+
+def test_sections_are_read_beside_the_events_and_not_before_them(tmp_path, monkeypatch):
+    """They come in chunks of their own."""
+    events, n_given = make_events(30), 0
+    write_hdf5(tmp_path / "a.h5", events)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["lumi_section"] = np.arange(30)
+
+    def chunks_of_events(*_):
+        yield from ((events[first : first + 10], None) for first in (0, 10, 20))
+
+    def chunks_of_sections(*_):
+        nonlocal n_given
+        for first in range(0, 30, 6):
+            n_given += 6
+            yield np.arange(first, first + 6, dtype=np.float64)
+
+    monkeypatch.setattr(hdf5, "read_chunks", chunks_of_events)
+    monkeypatch.setattr(hdf5, "read_condition", chunks_of_sections)
+    (source,) = opened(tmp_path / "a.h5")
+    found, given = [], []
+    for piece in source.read():
+        found += piece.sections.tolist()
+        given.append(n_given)
+
+    assert found == list(range(30))
+    assert given == [12, 24, 30]
+
+
+def test_a_section_that_is_no_number_is_named_by_its_place_in_the_file(tmp_path, monkeypatch):
+    values = np.arange(30.0)
+    values[25] = 0.5
+    events = make_events(30)
+    write_hdf5(tmp_path / "a.h5", events)
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        file["lumi_section"] = values
+    pieces = [(events[:20], None), (events[20:], None)]
+    monkeypatch.setattr(hdf5, "read_chunks", lambda *_: iter(pieces))
+
+    with pytest.raises(DataError, match=r"lumi_section is 0\.5") as raised:
+        read(opened(tmp_path / "a.h5")[0])
+
+    assert raised.value.problems[0].where.endswith("event 26")
 
 
 def test_a_varied_source_keeps_its_rows_and_says_what_passes_the_preselection(tmp_path):

@@ -27,9 +27,9 @@ from harness.trigger.alarms import (
 )
 from harness.trigger.folder import AcceptedEvents, held
 from harness.trigger.page import watch_page
-from harness.trigger.properties import Properties, properties_of
+from harness.trigger.properties import Properties, Spectrum, properties_of
 from harness.trigger.trials import TRIALS, fault_of
-from harness.trigger.watch import watch_folder
+from harness.trigger.watch import _alarm, _which, watch_folder
 from tests.events import LAYOUT, make_events
 from tests.trigger_streams import met_score, settings, source
 
@@ -182,6 +182,26 @@ def test_a_reference_with_other_settings_and_an_unknown_trial_are_refused(tmp_pa
         watch_folder(good, other)
     with pytest.raises(UsageError, match="no trial 'earthquake'"):
         fault_of("earthquake", SAMPLE)
+
+
+@pytest.mark.parametrize("unit", ["m^{2}", "{", "{0.__class__}"])
+def test_braces_in_a_unit_are_text(unit):
+    spectrum = Spectrum(name="area", title="Area", unit=unit, cuts=np.array([3.0]))
+    counts = np.concatenate([np.full(10, 20), np.full(10, 60)])
+    watched = Watched(
+        counts=counts[:, None], trials=np.full(20, 100), reference=np.array([2_000]),
+        reference_trials=10_000,
+    )  # fmt: skip
+    (raised,) = raise_alarms(watched, 1e-5)
+
+    alarm = _alarm(
+        "spectrum", "area", watched, raised, np.arange(20), [0], _which(spectrum, raised.prop)
+    )
+
+    assert alarm.sentence == (
+        f"events with area of at least 3 {unit} are 3 times as many since section 10 "
+        "(600 events, 200 expected)"
+    )
 
 
 # --- false alarms -------------------------------------------------------------------------------
