@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.board.queued import SUFFIX
 from harness.card.files import SCORES_SUFFIX, read_card, read_scores
 from harness.sandbox.bubblewrap import find_bwrap
 from tests.events import make_events, write_hdf5
@@ -87,11 +88,15 @@ class Killed:
         return cards
 
     def strays(self) -> list[str]:
-        """Return what lies in the results besides cards, scores with a card, and the lock."""
+        """Return what lies in the results besides cards with their scores, locks and states."""
         cards = self.cards()
         own = {path.name for card in cards for path in (card, card.with_suffix(SCORES_SUFFIX))}
         found = self.results.rglob("*")
-        return [path.name for path in found if path.is_file() and path.name not in own | {".lock"}]
+        return [
+            path.name
+            for path in found
+            if path.is_file() and path.name not in own | {".lock"} and path.suffix != SUFFIX
+        ]
 
     def assert_no_process_is_left(self) -> None:
         """Look for the children seen before the end, and for any with our paths as arguments."""
