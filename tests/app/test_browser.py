@@ -255,10 +255,11 @@ def test_every_chart_has_words_and_its_figures_for_those_who_cannot_see_it(visit
     names = drawn.evaluate_all("charts => charts.map(c => c.getAttribute('aria-label') || '')")
     assert all(len(name) > 20 for name in names)
     assert tables.count() == len(names)
-    first = tables.first
-    first.locator("summary").focus()
+    # Behind the profile over the few signals.
+    second = tables.nth(1)
+    second.locator("summary").focus()
     page.keyboard.press("Enter")
-    expect(first.locator("tbody tr").nth(20)).to_be_visible()
+    expect(second.locator("tbody tr").nth(20)).to_be_visible()
     unnamed = page.evaluate(
         "() => [...document.querySelectorAll('img, button, a, input, select')].filter(e =>"
         " !(e.innerText || e.getAttribute('aria-label') || e.alt || e.title)).length"
