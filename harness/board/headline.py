@@ -120,7 +120,9 @@ def _certainty_text(board: Board) -> str:
 def _entries_text(board: Board) -> str:
     n = len(board.rows)
     n_own = sum(row.is_baseline for row in board.rows)
+    # Where it stands above, "among 4 of 10 entries" is of the ranked ones.
+    ranked = "" if board.n_ranked == n else f", {board.n_ranked} of them ranked"
     if not n_own:
-        return f"{n} entr{'y' if n == 1 else 'ies'}"
+        return f"{n} entr{'y' if n == 1 else 'ies'}{ranked}"
     teams = f"{n - n_own} of teams" if n > n_own else "none of a team yet"
-    return f"{n} entries: {n_own} baselines of the maintainers, {teams}"
+    return f"{n} entries{ranked}: {n_own} baselines of the maintainers, {teams}"

@@ -31,7 +31,7 @@ def test_what_is_ranked_who_leads_and_how_sure_is_seen_without_scrolling(visit, 
     expect(said).to_contain_text(re.compile(r"leads with .* %: .* times the second"))
     expect(said).to_contain_text("times today's simple cuts")
     expect(said).to_contain_text(re.compile(r"(Not sure|Sure): "))
-    expect(said).to_contain_text("entries; no deadline")
+    expect(said).to_contain_text("entries, 10 of them ranked; no deadline")
     for seen in (said, rows.first):
         box = seen.bounding_box()
         assert box["y"] + box["height"] < 768
