@@ -97,7 +97,7 @@ def into_cache(folder: Path, n_jets: int) -> tuple[float, float]:
     columns = TableColumns(coordinates="e_px_py_pz", n_constituents=200, widths=(800,))
     file = DataFile(name=path.name, role="background", process="qcd", title="QCD")
     like = load_manifest().challenge(CHALLENGE)
-    stated = like.model_dump(exclude={"targets", "split", "files", "ranking"})
+    stated = like.model_dump(exclude={"targets", "split", "files", "ranking", "mass"})
     challenge = Challenge.model_validate(
         {
             **stated,
