@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -68,18 +69,32 @@ def choose_challenge(snapshot: Snapshot) -> str | None:
         st.code("harness score submissions/team_x", language="bash")
         show_unreadable(snapshot)
         return None
-    titles = titles_of(snapshot)
-    chosen = choose(
-        "Challenge",
-        names,
-        key="challenge",
-        label_of=lambda name: f"{visible(titles[name])} ({name})",
-    )
+    chosen = choose_of(snapshot, names)
     if isinstance(snapshot.decisions.get(chosen), DataError):
         st.error("The organiser's decisions cannot be read, so nothing is ranked.")
         show_unreadable(snapshot)
         return None
     return chosen
+
+
+def choose_of(
+    snapshot: Snapshot, names: Sequence[str], *, width: int | Literal["stretch"] = "stretch"
+) -> str:
+    """Let the visitor choose one of these challenges, by its title where a card or summary has it.
+
+    Parameters
+    ----------
+    width : int or str
+        Of the box, in pixels.
+    """
+    titles = titles_of(snapshot)
+    return choose(
+        "Challenge",
+        names,
+        key="challenge",
+        label_of=lambda name: f"{visible(titles.get(name, name))} ({name})",
+        width=width,
+    )
 
 
 def titles_of(snapshot: Snapshot) -> dict[str, str]:

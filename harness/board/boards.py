@@ -83,8 +83,9 @@ class Boards:
 
     def queues(self) -> dict[str, tuple[QueueState, ...]]:
         """Return what queues of these results wrote down of the challenges that are shown."""
+        closed = self._closed()
         found = read_queues(self.results)
-        return {name: found[name] for name in found if name not in self._closed()}
+        return {name: found[name] for name in found if name not in closed}
 
     def rulebook(self, snapshot: Snapshot, challenge: str) -> Rulebook:
         """Return what rules a challenge, whether it has cards or not.

@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from harness.board.counts import count_interval
 from harness.card.figures import Interval
 from harness.card.records import Distribution
-from harness.data.observables import Chunk, count_in_bins
+from harness.data.observables import distributions
 from harness.errors import UsageError
 from harness.trigger.cells import (
     ALL,
@@ -277,22 +277,8 @@ def _spectra(
 ) -> tuple[Distribution, ...]:
     """Count the events of a cluster, observed and all simulated ones, in fixed bins."""
     holds = compared.cells.holds(cell)[compared.is_observed]
-    layout = run.settings.layout
-    found = Chunk(layout, pool.observed.events[holds])
-    every = Chunk(layout, pool.expected.events)
-    return tuple(
-        Distribution(
-            name=one.name,
-            title=one.title,
-            unit=one.unit,
-            edges=one.edges,
-            counts={
-                "observed": tuple(count_in_bins(one, found).tolist()),
-                "expected": tuple(count_in_bins(one, every).tolist()),
-            },
-        )
-        for one in compared.features.observables
-    )
+    events = {"observed": [pool.observed.events[holds]], "expected": [pool.expected.events]}
+    return distributions(run.settings.layout, events)
 
 
 def _typical(pool: Pool, compared: _Compared, cell: int) -> tuple[TypicalEvent, ...]:

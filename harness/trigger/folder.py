@@ -257,3 +257,29 @@ def read_run(folder: Path) -> TriggerRun:
         expected="a folder that harness trigger wrote",
         fix="harness trigger ENTRY EVENTS... --out FOLDER",
     )
+
+
+def check_same(
+    one: tuple[Path, TriggerRun],
+    other: tuple[Path, TriggerRun],
+    names: Sequence[str],
+    *,
+    expected: str,
+    fix: str,
+) -> None:
+    """Check that two folders were made with the same settings of these names.
+
+    Raises
+    ------
+    UsageError
+        One of them differs; `expected` and `fix` go into it.
+    """
+    (folder, run), (path, compared) = one, other
+    for name in names:
+        if getattr(compared.settings, name) != getattr(run.settings, name):
+            raise UsageError(
+                f"its {name} is another than that of {folder}",
+                where=str(path),
+                expected=expected,
+                fix=fix,
+            )

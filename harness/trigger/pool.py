@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import DataError, UsageError
-from harness.trigger.folder import AcceptedEvents, join_accepted, read_run
+from harness.trigger.folder import AcceptedEvents, check_same, join_accepted, read_run
 from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import TriggerRun
 
@@ -67,7 +67,13 @@ def read_pool(
     run = read_run(folder)
     others = [read_run(each) for each in expected]
     for path, other in zip(expected, others, strict=True):
-        _check_same(run, folder, other, path)
+        check_same(
+            (folder, run),
+            (path, other),
+            ("program", "challenge", "layout", "is_strict"),
+            expected="simulated events that went through the same trigger",
+            fix="harness trigger with the same entry on simulated events",
+        )
     _check_prescales(
         [*zip(expected, others, strict=True), *((one, read_run(one)) for one in alike)]
     )
@@ -96,17 +102,6 @@ def read_pool(
         threshold=threshold,
     )
     return run, pool
-
-
-def _check_same(run: TriggerRun, folder: Path, other: TriggerRun, path: Path) -> None:
-    for name in ("program", "challenge", "layout", "is_strict"):
-        if getattr(other.settings, name) != getattr(run.settings, name):
-            raise UsageError(
-                f"its {name} is another than that of {folder}",
-                where=str(path),
-                expected="simulated events that went through the same trigger",
-                fix="harness trigger with the same entry on simulated events",
-            )
 
 
 def _check_prescales(folders: Sequence[tuple[Path, TriggerRun]]) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError
 from harness.trigger.alarms import SECTION_S, Raised, Watched, alarm_p, change_point, raise_alarms
-from harness.trigger.folder import AcceptedEvents, read_run
+from harness.trigger.folder import AcceptedEvents, check_same, read_run
 from harness.trigger.properties import (
     ETA_EDGES,
     N_ETA,
@@ -23,7 +23,6 @@ from harness.trigger.properties import (
     properties_of,
 )
 from harness.trigger.reading import read_accepted, read_all, read_sections
-from harness.trigger.records import TriggerRun
 from harness.trigger.watch_records import Alarm, WatchReport
 
 FAMILIES = ("rate", "occupancy", "spectrum")
@@ -65,7 +64,13 @@ def watch_folder(
         A folder is none, or holds no events.
     """
     run, other = read_run(folder), read_run(reference)
-    _check_same(run, other, reference)
+    check_same(
+        (folder, run),
+        (reference, other),
+        ("program", "challenge", "layout", "threshold", "is_strict", "steering"),
+        expected="a reference of the same entry with the same settings",
+        fix="harness trigger with the same options on events of a time known to be good",
+    )
     known = read_all(reference, other)
     properties = properties_of(run.settings.layout, known)
     expected = properties.count([known], np.unique(known.sections))
@@ -106,17 +111,6 @@ def watch_folder(
         trial_from=None if fault is None else middle,
         warnings=run.warnings,
     )
-
-
-def _check_same(run: TriggerRun, other: TriggerRun, reference: Path) -> None:
-    for name in ("program", "challenge", "layout", "threshold", "is_strict", "steering"):
-        if getattr(other.settings, name) != getattr(run.settings, name):
-            raise UsageError(
-                f"its {name} is another",
-                where=str(reference),
-                expected="a reference of the same entry with the same settings",
-                fix="harness trigger with the same options on events of a time known to be good",
-            )
 
 
 def _with_fault(

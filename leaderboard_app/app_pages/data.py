@@ -49,14 +49,7 @@ def show() -> None:
         page.show_unreadable(snapshot)
         page.watch(shown, snapshot)
         return
-    titles = page.titles_of(snapshot)
-    challenge = choose(
-        "Challenge",
-        names,
-        key="challenge",
-        label_of=lambda name: f"{visible(titles[name])} ({name})",
-        width=420,
-    )
+    challenge = page.choose_of(snapshot, names, width=420)
     if challenge not in snapshot.summaries:
         st.info("No summary of the events of this challenge yet. Write one with:")
         st.code(f"harness data describe {challenge}", language="bash")

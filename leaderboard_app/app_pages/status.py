@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from harness.board.index import Snapshot
-from harness.card.text import visible
 from harness.errors import DataError
 from leaderboard_app import page
-from leaderboard_app.address import choose
 from leaderboard_app.clock import show_clock
 from leaderboard_app.state import Shelf, shelf
 from leaderboard_app.views.status import TITLE, status_sections
@@ -28,14 +26,7 @@ def show() -> None:
         page.show_unreadable(snapshot)
         page.watch(shown, snapshot)
         return
-    titles = page.titles_of(snapshot)
-    challenge = choose(
-        "Challenge",
-        names,
-        key="challenge",
-        label_of=lambda name: f"{visible(titles.get(name, name))} ({name})",
-        width=420,
-    )
+    challenge = page.choose_of(snapshot, names, width=420)
     if isinstance(snapshot.decisions.get(challenge), DataError):
         st.error("The organiser's decisions cannot be read, so nothing is ranked.")
     else:

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.board.boards import Boards
 from harness.card.records import ScoreCard
 from leaderboard_app import serve
 from leaderboard_app.settings import VARIABLE, Settings
+from leaderboard_app.static_site import export_site
 from tests.cards import make_board, make_card, make_challenge, make_summary, write_board
 
 APP = Path(serve.APP)
@@ -57,6 +59,14 @@ def results(tmp_path_factory) -> Path:
     )
     (folder / "sample" / "summary.json").write_text(make_summary().model_dump_json())
     (folder / "sample" / "team_003" / "broken.json").write_text('{"schema_version": 7}')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(results: Path, tmp_path_factory) -> Path:
+    """The static site of these cards."""
+    folder = tmp_path_factory.mktemp("site") / "site"
+    export_site(Boards(results), folder)
     return folder
 
 

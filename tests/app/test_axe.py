@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
-from harness.board.boards import Boards
-from leaderboard_app.static_site import export_site
 from tests.app.conftest import Server
 from tests.app.test_browser import charts_drawn, settled, table
 
@@ -29,13 +26,6 @@ LIVE = {
     "Compare": "compare?challenge=sample",
     "Status": "status?challenge=sample",
 }
-
-
-@pytest.fixture(scope="module")
-def site(results, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("axe") / "site"
-    export_site(Boards(results), folder)
-    return folder
 
 
 def violations(page: Page) -> list[str]:

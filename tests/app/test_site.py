@@ -24,13 +24,6 @@ from tests.boxes import make_opened, write_opened
 from tests.cards import make_board, make_card, make_challenge, write_board
 
 
-@pytest.fixture(scope="module")
-def site(results, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("site") / "site"
-    export_site(Boards(results), folder)
-    return folder
-
-
 def pages(site: Path) -> list[Path]:
     return sorted(site.rglob("*.html"))
 
