@@ -439,6 +439,32 @@ def make_folder(folder: Path, *, fix: str = _FIX) -> None:
         raise disk_fault(folder, error, fix=fix) from error
 
 
+@contextmanager
+def held_alone(lock: Path, *, what: str, where: Path, fix: str) -> Iterator[None]:
+    """Keep other runs from `what`, as long as the file `lock` is held; nobody waits for it.
+
+    Raises
+    ------
+    UsageError
+        Another run holds it.
+    EnvironmentFaultError
+        The disk keeps no locks.
+    """
+    from filelock import FileLock, Timeout  # slow to import, and few commands need it
+
+    held = FileLock(lock, timeout=0)
+    try:
+        held.acquire()
+    except Timeout as error:
+        raise UsageError(f"another run is {what}", where=str(where), fix=fix) from error
+    except OSError as error:
+        raise disk_fault(where, error) from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
 def check_space(folder: Path, n_bytes: int) -> None:
     """Compare the free space of the disk of `folder` with the bytes to be written.
 

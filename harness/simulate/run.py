@@ -7,9 +7,7 @@ lock keeps two runs from writing the same file.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -17,11 +15,18 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 
 from harness.challenge import Value
 from harness.errors import DataError, UsageError
-from harness.files import Progress, check_space, make_folder, no_progress, read_json, write_json
+from harness.files import (
+    Progress,
+    check_space,
+    held_alone,
+    make_folder,
+    no_progress,
+    read_json,
+    write_json,
+)
 from harness.simulate.chunk import ChunkReport
 from harness.simulate.generator import import_pythia
 from harness.simulate.libraries import (
@@ -74,7 +79,12 @@ def simulate(
     out = out.expanduser().absolute()
     make_folder(out.parent)
     parts = out.with_name(f"{out.name}.parts")
-    with _owning(out):
+    with held_alone(
+        out.with_name(f".{out.name}.lock"),
+        what="writing this file",
+        where=out,
+        fix="wait for it, or name another file",
+    ):
         there = _already_there(plan, out)
         if there is not None:
             return there
@@ -91,21 +101,6 @@ def simulate(
             progress("write", plan.n_events, plan.n_events, "events")
         shutil.rmtree(parts)
     return Simulated(path=out, provenance=provenance, n_resumed=n_resumed)
-
-
-@contextmanager
-def _owning(out: Path) -> Iterator[None]:
-    """Keep other runs from writing `out`."""
-    try:
-        held = FileLock(out.with_name(f".{out.name}.lock")).acquire(timeout=0)
-    except Timeout as error:
-        raise UsageError(
-            "another run is writing this file",
-            where=str(out),
-            fix="wait for it, or name another file",
-        ) from error
-    with held:
-        yield
 
 
 def _already_there(plan: SimulationPlan, out: Path) -> Simulated | None:

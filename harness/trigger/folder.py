@@ -26,11 +26,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
-from harness.files import PART_SUFFIX, disk_fault, make_folder, read_json, replacing, write_json
+from harness.files import (
+    PART_SUFFIX,
+    disk_fault,
+    held_alone,
+    make_folder,
+    read_json,
+    replacing,
+    write_json,
+)
 from harness.trigger.records import Section, TriggerRun, TriggerSettings
 
 if TYPE_CHECKING:
@@ -104,21 +111,13 @@ def held(folder: Path) -> Iterator[None]:
             )
     for each in (folder, folder / ACCEPTED, folder / SECTIONS):
         make_folder(each)
-    lock = FileLock(locked, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise UsageError(
-            "another run is writing into this folder",
-            where=str(folder),
-            fix="wait until it ends, or name another folder by --out",
-        ) from error
-    except OSError as error:
-        raise disk_fault(folder, error) from error
-    try:
+    with held_alone(
+        locked,
+        what="writing into this folder",
+        where=folder,
+        fix="wait until it ends, or name another folder by --out",
+    ):
         yield
-    finally:
-        lock.release()
 
 
 def begin(folder: Path, settings: TriggerSettings) -> TriggerRun:
