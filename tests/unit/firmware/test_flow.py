@@ -359,11 +359,12 @@ def test_no_deeper_pipeline_is_made_for_an_operation_that_is_too_slow_alone(monk
 
     def synthesise(_, __, verilog):
         made.append(verilog)
-        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63))
+        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63, wired_ns=2.6))
 
     monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
     request = SimpleNamespace(
         logic_budget_ns=2.5,
+        part_of_clock=lambda logic_ns, _: logic_ns / 2.5,
         chosen_stages=None,
         progress=print,
         settings=SimpleNamespace(max_attempts=4),
@@ -377,9 +378,15 @@ def test_no_deeper_pipeline_is_made_for_an_operation_that_is_too_slow_alone(monk
 
 def test_a_pipeline_of_a_chosen_latency_stays_as_deep_as_it_is(monkeypatch):
     plan = SimpleNamespace(report=SimpleNamespace(n_stages=3, logic_ns=2.5))
-    slow = SimpleNamespace(report=SimpleNamespace(logic_ns=4.0))
+    slow = SimpleNamespace(report=SimpleNamespace(logic_ns=4.0, wired_ns=5.0))
     monkeypatch.setattr(closing, "synthesise_verilog", lambda *_: slow)
-    request = SimpleNamespace(logic_budget_ns=2.5, chosen_stages=3, progress=print, settings=QUICK)
+    request = SimpleNamespace(
+        logic_budget_ns=2.5,
+        part_of_clock=lambda logic_ns, _: logic_ns / 2.5,
+        chosen_stages=3,
+        progress=print,
+        settings=QUICK,
+    )
 
     closed = closing.close_timing(request, None, None, plan)
 
@@ -457,12 +464,14 @@ def test_a_netlist_slower_than_its_plan_is_made_with_a_deeper_pipeline(monkeypat
 
     def synthesise(_, __, verilog):
         made.append(verilog)
-        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63 if len(made) == 1 else 2.4))
+        logic_ns = 2.63 if len(made) == 1 else 2.4
+        return SimpleNamespace(report=SimpleNamespace(logic_ns=logic_ns, wired_ns=2.6))
 
     monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
     monkeypatch.setattr(closing, "write_verilog", lambda *_: plans[1])
     request = SimpleNamespace(
         logic_budget_ns=2.5,
+        part_of_clock=lambda logic_ns, _: logic_ns / 2.5,
         chosen_stages=None,
         progress=print,
         settings=SimpleNamespace(max_attempts=4),

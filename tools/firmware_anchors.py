@@ -1,0 +1,235 @@
+"""Compare the estimate of the clock period with routed public designs whose Verilog is public too.
+
+python -m tools.firmware_anchors REPOSITORIES NETLISTS
+
+REPOSITORIES holds a copy of each repository of `ANCHORS`, in a folder `owner+name`. Each design is
+mapped by Yosys with the script of backend `rtl`, except that memories stay memories, and timed as
+backend `rtl` times its own netlists. NETLISTS keeps what Yosys made: a design that is there is not
+mapped again. The figures are kept in benchmarks/results/firmware_accuracy.json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import JsonValue
+
+from harness.firmware.reports.vivado import parse_timing, parse_utilisation
+from harness.firmware.rtl import yosys
+from harness.firmware.rtl.netlist import Netlist
+from harness.firmware.rtl.timing import time_netlist
+from harness.firmware.tools import run_tool
+from tools.firmware_accuracy import KEPT
+from tools.routed_paths import GRADE_FACTORS
+
+SYNTHESIS_SECONDS = 3_600.0
+
+Row: TypeAlias = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Anchor:
+    """A routed design, and the Verilog that it was made of.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        Verilog files, or patterns of them.
+    timing, use : str
+        Vivado's reports after routing.
+    has_dsp : bool
+        Whether products may become DSP slices, as the vendor's tool decided.
+    has_clock : bool
+        Without one, the design is a single path from its inputs to its outputs.
+    """
+
+    name: str
+    repository: str
+    top: str
+    sources: tuple[str, ...]
+    timing: str
+    use: str
+    part: str
+    grade: str
+    has_dsp: bool = True
+    has_clock: bool = True
+
+
+_GELATO = (
+    "L1AD/HLS/FiorDiLatte_DenseBN_Topo2A_trigger_VAE_GAN_LUT_NoData/hls_component/"
+    "Topo2A_AD_proj/hls/impl/verilog"
+)
+_CALYX = (
+    "runs/2022-07-06-1704-full/vivado-eval/xilinx-ultrascale-plus-vivado-eval/"
+    "vivado-synth-opt-place-route"
+)
+# Those that have a clocked path of LUTs or carries; in the others a DSP slice with its own
+# registers, which backend `rtl` never makes, limits the clock, or nothing does.
+_CALYX_DESIGNS = (
+    "if",
+    "if-static-different-latencies",
+    "inlining",
+    "invoke-memory",
+    "lpm",
+    "no-matches",
+    "seq",
+    "sqrt",
+    "std-fp-sdiv",
+    "std-sdiv",
+    "while",
+)
+
+
+def calyx(name: str) -> Anchor:
+    """Return a design of Calyx's tests that lakeroad's authors routed."""
+    return Anchor(
+        name=f"Calyx {name}",
+        repository="gussmith23/lakeroad-evaluation",
+        top="main",
+        sources=(f"{_CALYX}/{name}.futil-vanilla.v",),
+        timing=f"{_CALYX}/{name}.futil-vanilla-timing-route.v",
+        use=f"{_CALYX}/{name}.futil-vanilla-util-route.v",
+        part="xczu3eg",
+        grade="-1",
+    )
+
+
+ANCHORS = (
+    Anchor(
+        name="GELATO, variational autoencoder of an anomaly trigger",
+        repository="max-cohen54/AD_trigger_training",
+        top="Topo2A_AD_proj",
+        sources=(f"{_GELATO}/*.v",),
+        timing=f"{_GELATO}/report/Topo2A_AD_proj_timing_paths_routed.rpt",
+        use=f"{_GELATO}/report/Topo2A_AD_proj_utilization_routed.rpt",
+        part="xcvu9p",
+        grade="-2",
+        has_dsp=False,
+        has_clock=False,
+    ),
+    Anchor(
+        name="simple_cnn, convolution of 3 × 3",
+        repository="vivek1192/cnnAccelerator",
+        top="simple_cnn",
+        sources=(
+            "rtl/core/booth_mult.v",
+            "rtl/core/relu.v",
+            "rtl/core/max_pool.v",
+            "rtl/layers/conv_layer.v",
+            "rtl/top/simple_cnn.v",
+        ),
+        timing="syn/reports/timing_route.rpt",
+        use="syn/reports/utilization_route.rpt",
+        part="xczu7ev",
+        grade="-2",
+    ),
+    *(calyx(name) for name in _CALYX_DESIGNS),
+)
+
+
+def verilog_of(anchor: Anchor, folder: Path) -> str:
+    """Return a design's Verilog in one text.
+
+    What simulation alone needs is cut out: Calyx gives each wire a first value, which Yosys takes
+    as a second driver.
+    """
+    files = [path for pattern in anchor.sources for path in sorted(folder.glob(pattern))]
+    text = "\n".join(path.read_text() for path in files)
+    text = re.sub(r"(?m)^\s*initial begin\n(?:\s*\w+ = [^;]*;\n)+\s*end\n", "\n", text)
+    return re.sub(r"(?m)^\s*string \w+;.*$", "", text)
+
+
+def map_design(anchor: Anchor, folder: Path, build: Path) -> Netlist:
+    """Map a design by Yosys, unless it is there, and return its netlist."""
+    netlist = build / "netlist.json"
+    if not netlist.exists():
+        build.mkdir(parents=True, exist_ok=True)
+        (build / "design.v").write_text(verilog_of(anchor, folder))
+        shutil.copyfile(Path(yosys.__file__).with_name("adders.v"), build / "adders.v")
+        script = yosys.synthesis_script(has_dsp=anchor.has_dsp)
+        script = script.replace(f"-top {yosys.TOP} ", f"-top {anchor.top} ")
+        (build / "synthesis.ys").write_text(script.replace(" -nobram -nolutram", ""))
+        command, _, environment = yosys.yosys_command()
+        run_tool(
+            [*command, "synthesis.ys"],
+            name="yosys",
+            folder=build,
+            timeout_s=SYNTHESIS_SECONDS,
+            environment=environment,
+        )
+    return Netlist.from_json(json.loads(netlist.read_text()), anchor.top)
+
+
+def measure(anchor: Anchor, repositories: Path, netlists: Path) -> Row:
+    """Return what was routed, what Yosys makes of the same Verilog, and the two periods."""
+    folder = repositories / anchor.repository.replace("/", "+")
+    used = parse_utilisation((folder / anchor.use).read_text(), "utilization_routed.rpt")
+    routed_ns = parse_timing((folder / anchor.timing).read_text()).achieved_period_ns
+    netlist = map_design(anchor, folder, netlists / re.sub(r"\W+", "_", anchor.name))
+    kinds = Counter(cell.kind for cell in netlist.cells)
+    n_lut = sum(n for kind, n in kinds.items() if kind.startswith("LUT") or kind == "INV")
+    if anchor.has_clock:  # ports have no constraint: only paths between registers count
+        netlist = replace(netlist, inputs=(), outputs=())
+    timed = time_netlist(netlist, n_lut)
+    factor = GRADE_FACTORS[anchor.grade]
+    return {
+        "name": anchor.name,
+        "repository": anchor.repository,
+        "part": anchor.part + anchor.grade,
+        "routed": {**used.used, "carry8": used.carry8, "period_ns": round(routed_ns, 3)},
+        "lut": n_lut,
+        "ff": sum(n for kind, n in kinds.items() if kind.startswith("FD")),
+        "carry8": kinds["CARRY8"] + kinds["CARRY4"] / 2,
+        "dsp": kinds["DSP48E2"],
+        "period_ns": round(timed.wired_ns * factor, 3),
+        "period_by_share_ns": round(2 * timed.logic_ns, 3),
+        "untimed": dict(timed.untimed),
+    }
+
+
+def spread(rows: Sequence[Mapping[str, JsonValue]], name: str) -> tuple[float, float, float]:
+    """Return the lowest, the median and the highest ratio of an estimate to the routed period."""
+    ratios = sorted(ratio(row, name) for row in rows)
+    return ratios[0], statistics.median(ratios), ratios[-1]
+
+
+def ratio(row: Mapping[str, JsonValue], name: str = "period_ns") -> float:
+    """Return estimated over routed period."""
+    routed, estimate = row["routed"], row[name]
+    if not isinstance(routed, dict) or not isinstance(estimate, int | float):
+        raise TypeError(f"{row['name']} has no periods")
+    return estimate / float(str(routed["period_ns"]))
+
+
+def measured(repositories: Path, netlists: Path) -> Iterator[Row]:
+    """Yield the row of each anchor, and say which could not be made."""
+    for anchor in ANCHORS:
+        try:
+            yield measure(anchor, repositories, netlists)
+        except Exception as error:  # noqa: BLE001  one design must not hide the others
+            print(f"{anchor.name}: {str(error)[-200:]}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure the anchors, and keep them beside the other figures of accuracy."""
+    folders = [Path(name) for name in (sys.argv[1:] if arguments is None else arguments)]
+    if len(folders) != 2 or not folders[0].is_dir():
+        print(__doc__)
+        return 2
+    document = json.loads(KEPT.read_text("utf-8"))
+    document["anchors"] = list(measured(*folders))
+    KEPT.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
