@@ -17,13 +17,13 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from pydantic import JsonValue
 
+from harness.firmware.wires import WireDelays
 from tools.pages import ROOT
 
 KEPT = ROOT / "benchmarks" / "results" / "routed_paths.json"
@@ -288,18 +288,14 @@ def nets_of(path: RoutedPath) -> Iterator[Net]:
 
 # --- The fit --------------------------------------------------------------------------------------
 
-Fit: TypeAlias = Sequence[float]
+
+def general_ns(fit: WireDelays, net: Net) -> float:
+    """Return the delay of a general net on its path's grade."""
+    delay_ns = fit.general_ns(net.driver, net.fan_out, net.path.n_lut)
+    return delay_ns * GRADE_FACTORS[net.path.grade]
 
 
-def general_ns(fit: Fit, net: Net) -> float:
-    """Return the delay of a general net on its path's grade; the form is that of `wire_ns`."""
-    sum_ns, other_ns, per_fan_out_ns, per_size = fit
-    base_ns = sum_ns if net.driver in ("sum", "dsp") else other_ns
-    base_ns += per_fan_out_ns * math.log(min(net.fan_out, MAX_FAN_OUT))
-    return base_ns * (1 + per_size * net.path.n_lut / 1e5) * GRADE_FACTORS[net.path.grade]
-
-
-def fit_general(nets: Sequence[Net]) -> list[float]:
+def fit_general(nets: Sequence[Net]) -> WireDelays:
     """Fit the general nets by least squares; each repository counts as much as any other.
 
     Repositories with at most ten nets count a quarter.
@@ -309,13 +305,26 @@ def fit_general(nets: Sequence[Net]) -> list[float]:
     counts = Counter(net.path.repository for net in nets)
     weights = [1 / math.sqrt(n) / (1 if n > 10 else 2) for n in map(counts.__getitem__, _of(nets))]
 
-    def misses(fit: Fit) -> list[float]:
+    def misses(values: Sequence[float]) -> list[float]:
+        fit = _wires(values)
         return [
             weight * (general_ns(fit, net) - net.delay_ns) / GRADE_FACTORS[net.path.grade]
             for weight, net in zip(weights, nets, strict=True)
         ]
 
-    return [float(value) for value in least_squares(misses, [0.4, 0.18, 0.04, 0.5]).x]
+    return _wires(least_squares(misses, [0.4, 0.18, 0.04, 0.5]).x)
+
+
+def rounded(fit: WireDelays) -> dict[str, JsonValue]:
+    """Return the constants of a fit to four digits."""
+    return {name: round(value, 4) for name, value in asdict(fit).items()}
+
+
+def _wires(values: Sequence[float]) -> WireDelays:
+    sum_ns, other_ns, per_fan_out_ns, per_size = map(float, values)
+    return WireDelays(
+        sum_ns=sum_ns, other_ns=other_ns, per_fan_out_ns=per_fan_out_ns, per_size=per_size
+    )
 
 
 def _of(nets: Iterable[Net]) -> Iterator[str]:
@@ -334,7 +343,9 @@ def fitted(nets: Iterable[Net]) -> list[Net]:
     ]
 
 
-def path_ratios(path: RoutedPath, fit: Fit, dedicated: Mapping[str, float]) -> tuple[float, float]:
+def path_ratios(
+    path: RoutedPath, fit: WireDelays, dedicated: Mapping[str, float]
+) -> tuple[float, float]:
     """Return predicted over routed delay of a path: by nets, and by half of it for routing.
 
     The delays of its cells are those of the report in both. A net that is neither dedicated nor
@@ -373,7 +384,7 @@ def left_out(paths: Sequence[RoutedPath]) -> Iterator[dict[str, JsonValue]]:
             yield {
                 "left_out": fold,
                 "n_paths": len(ratios),
-                "fit": [round(value, 4) for value in fit],
+                "fit": rounded(fit),
                 "by_nets": [round(nets, 3) for nets, _ in ratios],
                 "by_share": [round(share, 3) for _, share in ratios],
             }
@@ -455,7 +466,11 @@ def summarise(paths: Sequence[RoutedPath]) -> dict[str, JsonValue]:
             (f"from {net.driver}", net.path.grade, net.delay_ns) for net in fitted(nets)
         ),
         "n_general_left_out": sum(net.is_general for net in nets) - len(fitted(nets)),
-        "fit": [round(value, 4) for value in fit_general(fitted(nets))],
+        "fit": rounded(fit_general(fitted(nets))),
+        "fit_without": {
+            name: rounded(fit_general([net for net in fitted(nets) if net.path.repository != name]))
+            for name in (source.repository for source in SOURCES)
+        },
         "left_out": folds,
         "ratios": {
             name: spread([r for fold in folds for r in fold[name]])  # type: ignore[union-attr, misc]

@@ -25,7 +25,7 @@ from harness.firmware.rtl.netlist import (
     has_registers,
     lut_inputs,
 )
-from harness.firmware.wires import ROUTED_CELLS, Driver, Sink, wire_ns
+from harness.firmware.wires import ROUTED_CELLS, ROUTED_WIRES, Driver, Sink, WireDelays
 
 # Clock buffers and what is no cell at all.
 _UNTIMED = NO_CELLS | {"BUFG", "BUFGCE"}
@@ -62,7 +62,7 @@ class LongestPath:
     untimed: Mapping[str, int] = field(default_factory=dict)
 
 
-def time_netlist(netlist: Netlist, n_lut: int = 0) -> LongestPath:
+def time_netlist(netlist: Netlist, n_lut: int = 0, wires: WireDelays = ROUTED_WIRES) -> LongestPath:
     """Find the longest path from a register or an input to a register or an output.
 
     Parameters
@@ -70,13 +70,15 @@ def time_netlist(netlist: Netlist, n_lut: int = 0) -> LongestPath:
     netlist : Netlist
     n_lut : int
         LUTs of the design: the wires of a large one are longer.
+    wires : WireDelays
+        Other delays than those that all routed paths gave.
 
     Raises
     ------
     NetlistError
         There is a combinational loop.
     """
-    wired = _longest(netlist, _Graph(cells=ROUTED_CELLS, wires=_Wires.of(netlist, n_lut)))
+    wired = _longest(netlist, _Graph(cells=ROUTED_CELLS, wires=_Wires.of(netlist, n_lut, wires)))
     return replace(_longest(netlist, _Graph(cells=PLANNED_CELLS)), wired_ns=wired.logic_ns)
 
 
@@ -109,9 +111,10 @@ class _Wires:
     drivers: Mapping[Bit, Driver]
     fan_out: Mapping[Bit, int]
     n_lut: int
+    delays: WireDelays
 
     @classmethod
-    def of(cls, netlist: Netlist, n_lut: int) -> _Wires:
+    def of(cls, netlist: Netlist, n_lut: int, delays: WireDelays) -> _Wires:
         drivers: dict[Bit, Driver] = {}
         fan_out: Counter[Bit] = Counter(netlist.outputs)
         for cell in netlist.cells:
@@ -121,11 +124,11 @@ class _Wires:
                     fan_out.update(cell.bits(port))
                 else:
                     drivers.update(dict.fromkeys(cell.bits(port), driver))
-        return cls(drivers=drivers, fan_out=fan_out, n_lut=n_lut)
+        return cls(drivers=drivers, fan_out=fan_out, n_lut=n_lut, delays=delays)
 
     def delay_ns(self, bit: Bit, sink: Sink) -> float:
         driver = self.drivers.get(bit, "port")
-        return wire_ns(driver, sink, max(1, self.fan_out[bit]), self.n_lut)
+        return self.delays.delay_ns(driver, sink, max(1, self.fan_out[bit]), self.n_lut)
 
 
 def _driver(kind: str, port: str) -> Driver | None:

@@ -87,12 +87,39 @@ def test_every_event_is_scored_by_the_program(made, small_program):
     )
 
 
-def test_the_period_is_as_known_as_routing_is(made):
+def test_a_clock_that_the_upper_edge_keeps_needs_no_band(made):
     period, latency = made[0].report.clock_period_ns, made[0].report.latency_ns
-    # Cells of 2.05 ns and routing of 61 % of the path; of 37 %, the target's clock is kept.
-    assert period.band.lower == period.value == 5.0
-    assert 5.0 < period.band.upper < 5.5
-    assert latency.band.upper == made[0].report.latency_cycles.value * period.band.upper
+    # Cells of 2.05 ns would have had a band beyond 5 ns with 61 % of the path for routing.
+    assert "cells and wires of the longest path take" in period.source
+    assert (period.value, period.band, latency.band) == (5.0, None, None)
+
+
+def test_a_period_with_wires_has_the_band_of_the_routed_designs():
+    request = ask((None, None), None, None)
+
+    period_ns, band = request.netlist_period(2.0, 4.5)
+
+    assert (period_ns, band.lower, band.upper) == pytest.approx((4.5, 4.5 * 0.74, 4.5 * 1.25))
+
+
+def test_a_family_without_routed_designs_keeps_the_allowance():
+    request = ask((None, None), None, None, target=TARGET.model_copy(update={"part": "xc7a35t"}))
+
+    assert request.netlist_period(2.0, 4.5) == (
+        request.period_ns(2.0),
+        request.period_band(2.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("logic_ns", "wired_ns", "taken"),
+    [(2.5, 4.0, 1.0), (2.0, 5.5, 1.1), (3.0, 4.0, 1.2)],
+    ids=["planned exactly", "slow by its wires", "slow by its plan"],
+)
+def test_a_pipeline_is_too_slow_by_its_plan_or_by_its_wires(logic_ns, wired_ns, taken):
+    request = ask((None, None), None, None)
+
+    assert request.part_of_clock(logic_ns, wired_ns) == pytest.approx(taken)
 
 
 @pytest.mark.parametrize(
