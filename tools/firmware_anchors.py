@@ -15,10 +15,9 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -288,20 +287,6 @@ def measure(anchor: Anchor, repositories: Path, netlists: Path) -> Row:
         "period_by_share_ns": round(2 * timed.logic_ns, 3),
         "untimed": dict(timed.untimed),
     }
-
-
-def spread(rows: Sequence[Mapping[str, JsonValue]], name: str) -> tuple[float, float, float]:
-    """Return the lowest, the median and the highest ratio of an estimate to the routed period."""
-    ratios = sorted(ratio(row, name) for row in rows)
-    return ratios[0], statistics.median(ratios), ratios[-1]
-
-
-def ratio(row: Mapping[str, JsonValue], name: str = "period_ns") -> float:
-    """Return estimated over routed period."""
-    routed, estimate = row["routed"], row[name]
-    if not isinstance(routed, dict) or not isinstance(estimate, int | float):
-        raise TypeError(f"{row['name']} has no periods")
-    return estimate / float(str(routed["period_ns"]))
 
 
 def measured(repositories: Path, netlists: Path) -> Iterator[Row]:

@@ -105,10 +105,7 @@ def test_a_period_with_wires_has_the_band_of_the_routed_designs():
 def test_a_family_without_routed_designs_keeps_the_allowance():
     request = ask((None, None), None, None, target=TARGET.model_copy(update={"part": "xc7a35t"}))
 
-    assert request.netlist_period(2.0, 4.5) == (
-        request.period_ns(2.0),
-        request.period_band(2.0),
-    )
+    assert request.netlist_period(2.0, 4.5) == (request.period_ns(2.0), request.period_band(2.0))
 
 
 @pytest.mark.parametrize(
