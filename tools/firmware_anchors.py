@@ -29,6 +29,7 @@ from harness.firmware.rtl import yosys
 from harness.firmware.rtl.netlist import Netlist
 from harness.firmware.rtl.timing import time_netlist
 from harness.firmware.tools import run_tool
+from harness.firmware.translate.verilog import TOP
 from harness.firmware.wires import WireDelays
 from tools.firmware_accuracy import KEPT
 from tools.routed_paths import GRADE_FACTORS
@@ -227,7 +228,7 @@ def script_of(anchor: Anchor) -> str:
     if anchor.is_routed_netlist:
         return _READ_NETLIST.format(top=anchor.top)
     script = yosys.synthesis_script(has_dsp=anchor.has_dsp)
-    script = script.replace(f"-top {yosys.TOP} ", f"-top {anchor.top} ")
+    script = script.replace(f"-top {TOP} ", f"-top {anchor.top} ")
     return script.replace(" -nobram -nolutram", "")
 
 

@@ -16,10 +16,11 @@ import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from harness.firmware.wires import WireDelays
@@ -62,7 +63,7 @@ def fit_general(nets: Sequence[Net]) -> WireDelays:
     counts = Counter(net.path.repository for net in nets)
     weights = [1 / math.sqrt(n) / (1 if n > 10 else 2) for n in map(counts.__getitem__, _of(nets))]
 
-    def misses(values: Sequence[float]) -> list[float]:
+    def misses(values: NDArray[np.float64], /) -> list[float]:
         fit = _wires(values)
         return [
             weight * (general_ns(fit, net) - net.delay_ns) / GRADE_FACTORS[net.path.grade]
@@ -77,7 +78,7 @@ def rounded(fit: WireDelays) -> dict[str, JsonValue]:
     return {name: round(value, 4) for name, value in asdict(fit).items()}
 
 
-def _wires(values: Sequence[float]) -> WireDelays:
+def _wires(values: NDArray[np.float64]) -> WireDelays:
     sum_ns, other_ns, per_fan_out_ns, per_size = map(float, values)
     return WireDelays(
         sum_ns=sum_ns, other_ns=other_ns, per_fan_out_ns=per_fan_out_ns, per_size=per_size
@@ -119,7 +120,27 @@ def path_ratios(
     return by_nets / whole_ns, 2 * cells_ns / whole_ns
 
 
-def left_out(paths: Sequence[RoutedPath]) -> Iterator[dict[str, JsonValue]]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """How paths were predicted that were left out: predicted over routed delay of each."""
+
+    left_out: str
+    fit: WireDelays
+    by_nets: list[float]
+    by_share: list[float]
+
+    def row(self) -> JsonValue:
+        """Return what is kept of it."""
+        return {
+            "left_out": self.left_out,
+            "n_paths": len(self.by_nets),
+            "fit": rounded(self.fit),
+            "by_nets": [round(value, 3) for value in self.by_nets],
+            "by_share": [round(value, 3) for value in self.by_share],
+        }
+
+
+def left_out(paths: Sequence[RoutedPath]) -> Iterator[LeftOut]:
     """Yield how well paths are predicted by a fit without their repository.
 
     The one repository with large designs gives the growth with size: it is left out by variants of
@@ -138,13 +159,12 @@ def left_out(paths: Sequence[RoutedPath]) -> Iterator[dict[str, JsonValue]]:
             if _is_of_a_pipeline(path) and path.n_lut >= 0
         ]
         if ratios:
-            yield {
-                "left_out": fold,
-                "n_paths": len(ratios),
-                "fit": rounded(fit),
-                "by_nets": [round(nets, 3) for nets, _ in ratios],
-                "by_share": [round(share, 3) for _, share in ratios],
-            }
+            yield LeftOut(
+                left_out=fold,
+                fit=fit,
+                by_nets=[by_nets for by_nets, _ in ratios],
+                by_share=[by_share for _, by_share in ratios],
+            )
 
 
 def _fold(path: RoutedPath) -> str:
@@ -228,10 +248,10 @@ def summarise(paths: Sequence[RoutedPath]) -> dict[str, JsonValue]:
             name: rounded(fit_general([net for net in fitted(nets) if net.path.repository != name]))
             for name in (source.repository for source in SOURCES)
         },
-        "left_out": folds,
+        "left_out": [fold.row() for fold in folds],
         "ratios": {
-            name: spread([r for fold in folds for r in fold[name]])  # type: ignore[union-attr, misc]
-            for name in ("by_nets", "by_share")
+            "by_nets": spread([value for fold in folds for value in fold.by_nets]),
+            "by_share": spread([value for fold in folds for value in fold.by_share]),
         },
     }
 
@@ -244,7 +264,7 @@ def _source_row(source: Source, paths: Sequence[RoutedPath]) -> JsonValue:
         "licence": source.licence,
         "n_designs": len({path.design for path in own}),
         "n_paths": len(own),
-        "grades": sorted({path.grade for path in own}),
+        "grades": [*sorted({path.grade for path in own})],
     }
 
 

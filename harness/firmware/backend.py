@@ -75,7 +75,7 @@ class FirmwareSettings:
     max_lut : int
         A network that da4ml's cost model puts above this many LUTs is not synthesised.
     routing_share : float
-        Share of a path that is allowed for routing.
+        Share of a path that is allowed for routing in a plan, and in a family without wires.
     has_dsp : bool
         Whether multipliers of two variables may become DSP slices.
     has_hls4ml : bool

@@ -1,4 +1,4 @@
-"""Paths of a timing report are read line by line; a fit gives back what made-up nets were made of."""
+"""Paths of a timing report are read line by line; a fit finds what made-up nets were made of."""
 
 from __future__ import annotations
 
