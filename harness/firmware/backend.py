@@ -20,6 +20,7 @@ from harness.errors import (
 from harness.firmware.delays import ROUTED_SHARES, ROUTING_SHARE, logic_budget_ns, period_ns
 from harness.firmware.parts import part_of
 from harness.firmware.tools import system_tools
+from harness.firmware.wires import ROUTED_BAND, WIRED_FAMILIES
 from harness.sandbox.step import GIB, Limits, StepResult
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class FirmwareSettings:
     max_lut : int
         A network that da4ml's cost model puts above this many LUTs is not synthesised.
     routing_share : float
-        Share of a path that is allowed for routing.
+        Share of a path that is allowed for routing in a plan, and in a family without wires.
     has_dsp : bool
         Whether multipliers of two variables may become DSP slices.
     has_hls4ml : bool
@@ -210,14 +211,41 @@ class FirmwareRequest:
         )
 
     def period_ns(self, logic_ns: float) -> float:
-        """Return the clock period of a path whose cells would take `logic_ns` on UltraScale+."""
+        """Return the clock period of a plan whose cells would take `logic_ns` on UltraScale+."""
         return period_ns(logic_ns, self.settings.routing_share, self.family)
 
     def period_band(self, logic_ns: float) -> Band:
-        """Return what the period would be by the shares of routing in routed designs."""
+        """Return what a plan's period would be by the shares of routing in routed designs."""
         shares = (self.settings.routing_share, *ROUTED_SHARES)
         periods = [period_ns(logic_ns, share, self.family) for share in shares]
         return Band(lower=min(periods), upper=max(periods))
+
+    def netlist_period(self, logic_ns: float, wired_ns: float) -> tuple[float, Band]:
+        """Return the clock period of a finished netlist, and its band.
+
+        Parameters
+        ----------
+        logic_ns : float
+            What the cells of its longest path would take, as pipelines are planned.
+        wired_ns : float
+            What cells and wires of its longest path take on UltraScale+ of grade -2.
+        """
+        if self.family not in WIRED_FAMILIES:
+            return self.period_ns(logic_ns), self.period_band(logic_ns)
+        low, high = ROUTED_BAND
+        return wired_ns, Band(lower=low * wired_ns, upper=high * wired_ns)
+
+    def part_of_clock(self, logic_ns: float, wired_ns: float) -> float:
+        """Return how much of what it may take the longest path takes: at most 1 keeps the clock.
+
+        Neither the plan, nor the period with wires, nor the upper edge of its band may take more.
+        """
+        period_ns, band = self.netlist_period(logic_ns, wired_ns)
+        return max(
+            logic_ns / self.logic_budget_ns,
+            period_ns / self.target.clock_period_ns,
+            band.upper / self.target.max_interval_ns,
+        )
 
     @property
     def words(self) -> JsonValue:

@@ -1,18 +1,21 @@
-"""Delays of cells, and the allowance for wires: the constants behind every clock period.
+"""Delays of cells, and the allowance for wires, by which pipelines are planned.
 
-The delays of cells are what Vivado 2021.2 reported along the worst paths of placed and of routed
-designs on a Zynq UltraScale+ of the slowest speed grade: for each arc the mean or the median,
-whichever is longer, over 407 public timing reports (xczu3eg-sbva484-1; repository
+A finished netlist of UltraScale+ is timed by the cells and wires of `harness.firmware.wires`.
+
+The delays of cells here are what Vivado 2021.2 reported along the worst paths of placed and of
+routed designs on a Zynq UltraScale+ of the slowest speed grade: for each arc the mean or the
+median, whichever is longer, over 407 public timing reports (xczu3eg-sbva484-1; repository
 gussmith23/lakeroad-evaluation, folder ``runs``). A VU9P of grade -2 has the same cells and is
-faster. Without a placement there are no wires to time, so a share of each path is allowed for
-routing. In the 108 reports of routed designs above, routing took 37 % of all the worst paths' time
-and 61 % of the worst path's; half is allowed here. The result is an estimate, and is reported so.
+faster. For planning, a share of each path is allowed for routing. In the 108 reports of routed
+designs above, routing took 37 % of all the worst paths' time and 61 % of the worst path's; half is
+allowed here. The result is an estimate, and is reported so.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from harness.challenge import Family
 
@@ -54,6 +57,44 @@ DSP_PRODUCT_NS = 0.059
 DSP_ALU_NS = 0.699
 DSP_OUTPUT_NS = 0.159
 DSP_COMBINATIONAL_NS = DSP_INPUT_NS + DSP_MULTIPLY_NS + DSP_PRODUCT_NS + DSP_ALU_NS + DSP_OUTPUT_NS
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CellDelays:
+    """Delays of the cells of a netlist in ns, by their input and output."""
+
+    clock_to_q_ns: float
+    setup_d_ns: float
+    setup_ce_ns: float
+    setup_r_ns: float
+    lut_ns: float
+    wide_mux_ns: float
+    carry_s_to_o_ns: float
+    carry_s_to_co_ns: float
+    carry_di_to_o_ns: float
+    carry_di_to_co_ns: float
+    carry_ci_to_o_ns: float
+    carry_ci_to_co_ns: float
+    carry_chain_ns: float
+    dsp_ns: float
+
+
+PLANNED_CELLS = CellDelays(
+    clock_to_q_ns=CLOCK_TO_Q_NS,
+    setup_d_ns=SETUP_D_NS,
+    setup_ce_ns=SETUP_CE_NS,
+    setup_r_ns=SETUP_R_NS,
+    lut_ns=LUT_NS,
+    wide_mux_ns=WIDE_MUX_NS,
+    carry_s_to_o_ns=CARRY_S_TO_O_NS,
+    carry_s_to_co_ns=CARRY_S_TO_CO_NS,
+    carry_di_to_o_ns=CARRY_DI_TO_O_NS,
+    carry_di_to_co_ns=CARRY_DI_TO_CO_NS,
+    carry_ci_to_o_ns=CARRY_CI_TO_O_NS,
+    carry_ci_to_co_ns=CARRY_CI_TO_CO_NS,
+    carry_chain_ns=CARRY_CHAIN_NS,
+    dsp_ns=DSP_COMBINATIONAL_NS,
+)
 
 # Signed words that one DSP48E2 multiplies, and the bits of a part where Yosys takes several.
 DSP_BITS = (18, 27)

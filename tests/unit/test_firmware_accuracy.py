@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
+from dataclasses import asdict
 
 import pytest
 
 from harness.firmware.rtl.netlist import Netlist, NetlistError
 from harness.firmware.translate.verilog import TOP
+from harness.firmware.wires import ROUTED_BAND, ROUTED_CELLS, ROUTED_WIRES
 from tools import firmware_accuracy as page
 from tools import firmware_measure as measure
 
@@ -65,6 +69,52 @@ def test_ratio_and_rank_correlation_by_hand():
     assert page.spread(rows) == (
         "3 networks: ratio 0.90 to 1.50, median 1.20; rank correlation (Spearman) 0.500.\n"
     )
+
+
+def test_the_band_on_a_card_is_that_of_the_routed_designs(document):
+    assert page.band(document["anchors"]) == ROUTED_BAND
+    low, high = ROUTED_BAND
+    for text in (TEXT, (page.ROOT / "docs" / "firmware.md").read_text("utf-8")):
+        assert f"{low} to {high}" in " ".join(text.split())
+
+
+def test_the_wires_of_a_netlist_are_those_of_the_fit():
+    paths = json.loads(page.PATHS.read_text())
+
+    for name, value in asdict(ROUTED_WIRES).items():
+        assert value == pytest.approx(paths["fit"][name], abs=6e-4), name
+    for name, value in asdict(ROUTED_CELLS).items():
+        arc = name.removesuffix("_ns")
+        if arc in paths["cells"] and arc != "carry_chain":
+            assert value == pytest.approx(paths["cells"][arc]["-2"]["mean"], abs=6e-4), name
+
+
+def test_a_delay_for_each_net_is_closer_than_a_share_of_the_path(document):
+    """Both on paths and on netlists that were left out of the fit; else the share had stayed."""
+    ratios = json.loads(page.PATHS.read_text())["ratios"]
+    assert ratios["by_nets"]["log_sd"] < ratios["by_share"]["log_sd"]
+    for netlists in (["Yosys"], ["Vivado"], ["Yosys", "Vivado"]):
+        rows = [row for row in document["anchors"] if row["netlist"] in netlists]
+        nets, share = (
+            statistics.pstdev(math.log(page.period_ratio(row, name)) for row in rows)
+            for name in ("period_ns", "period_by_share_ns")
+        )
+        assert nets < share, netlists
+
+
+def test_six_designs_or_more_have_a_routed_period(document):
+    designs = {row["name"].split(",")[0] for row in document["anchors"]}
+
+    assert len(designs) >= 6
+
+
+def test_the_ratio_of_a_period_by_hand():
+    row = {"name": "a", "period_ns": 4.0, "routed": {"period_ns": 5.0}}
+
+    assert page.period_ratio(row) == pytest.approx(0.8)
+    # Of routed over estimated 1.25 and 1.0: the 5th and the 95th percentile.
+    rows = [row, {"name": "b", "period_ns": 3.0, "routed": {"period_ns": 3.0}}]
+    assert page.band(rows) == (1.01, 1.24)
 
 
 def netlist(*registers: tuple[int, int]) -> Netlist:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from harness.errors import LimitError
@@ -40,6 +41,7 @@ def close_timing(
     """
     budget_ns = request.logic_budget_ns
     best: Closed | None = None
+    least = math.inf
     verilog, planned_ns = first, budget_ns
     for attempt in range(1, request.settings.max_attempts + 1):
         request.progress(f"synthesis {attempt}: {verilog.report.n_stages} pipeline stages")
@@ -51,16 +53,17 @@ def close_timing(
             request.progress(f"synthesis {attempt}: {error}; the one before stands")
             break
         logic_ns = mapped.report.logic_ns
-        if best is None or logic_ns < best.mapped.report.logic_ns:
-            best = Closed(mapped=mapped, n_attempts=attempt)
-        if logic_ns <= budget_ns or request.chosen_stages is not None:
+        taken = request.part_of_clock(logic_ns, mapped.report.wired_ns)
+        if best is None or taken < least:
+            best, least = Closed(mapped=mapped, n_attempts=attempt), taken
+        if taken <= 1 or request.chosen_stages is not None:
             return Closed(mapped=mapped, n_attempts=attempt)
         # The predicted time of a plan is over the budget only where a single operation's is.
         slowest_ns = verilog.report.logic_ns
         if slowest_ns > budget_ns and logic_ns <= _ABOUT * slowest_ns:
             request.progress("one operation alone takes longer than the clock allows")
             break
-        planned_ns *= 0.98 * budget_ns / logic_ns
+        planned_ns *= 0.98 / taken
         deeper = deepen(request, translation, verilog, planned_ns)
         if deeper is None:
             break  # single operations take longer than the clock allows

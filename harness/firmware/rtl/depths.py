@@ -78,7 +78,7 @@ def _most_promising(
 def _describe(request: FirmwareRequest, mapped: Mapped) -> TriedDepth:
     report = mapped.report
     cycles = request.latency_of(mapped.verilog.report.n_stages)
-    period_ns = request.period_ns(report.logic_ns)
+    period_ns, _ = request.netlist_period(report.logic_ns, report.wired_ns)
     return TriedDepth(
         latency_cycles=cycles,
         clock_period_ns=period_ns,
@@ -91,7 +91,8 @@ def _describe(request: FirmwareRequest, mapped: Mapped) -> TriedDepth:
 
 def smallest_latency_note(request: FirmwareRequest, tried: tuple[TriedDepth, ...]) -> str:
     """Say which of the pipelines that were tried has the smallest latency."""
-    slower = request.period_band(1.0).upper / request.period_ns(1.0)
+    period_ns, band = request.netlist_period(1.0, 1.0)
+    slower = band.upper / period_ns
     limit_ns = request.target.max_interval_ns / slower
     allowed = [one for one in tried if one.clock_period_ns <= limit_ns]
     if not allowed:

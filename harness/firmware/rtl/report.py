@@ -14,6 +14,7 @@ from harness.firmware.rtl.simulation import SimulatedVerilog
 from harness.firmware.rtl.synthesis import SynthesisReport
 from harness.firmware.translate.fixed_layers import INPUT_WORDS
 from harness.firmware.translate.translation import TraceReport
+from harness.firmware.wires import WIRED_FAMILIES
 
 _COUNTED = {
     "both": "input and output register",
@@ -66,7 +67,7 @@ def _timing(
 ) -> Timing:
     waveform = simulated.waveform
     source = f"{simulated.verilator}, seen in the simulation of the Verilog"
-    estimated_ns = request.period_ns(synthesis.logic_ns)
+    estimated_ns, band = request.netlist_period(synthesis.logic_ns, synthesis.wired_ns)
     return Timing(
         latency_cycles=Figure(
             value=waveform.latency_cycles - request.target.n_uncounted_registers,
@@ -78,15 +79,15 @@ def _timing(
             value=max(request.target.clock_period_ns, estimated_ns),
             evidence="estimate",
             source=_period_source(request, synthesis, estimated_ns),
-            band=_clocked_band(request, synthesis.logic_ns),
+            band=_clocked_band(request, band),
         ),
         source="cycles as simulated, times the clock period",
     )
 
 
-def _clocked_band(request: FirmwareRequest, logic_ns: float) -> Band | None:
+def _clocked_band(request: FirmwareRequest, band: Band) -> Band | None:
     """Return the band of the clock period; None where the target's clock is kept at either end."""
-    slowest, band = request.target.clock_period_ns, request.period_band(logic_ns)
+    slowest = request.target.clock_period_ns
     if band.upper <= slowest:
         return None
     return Band(lower=max(slowest, band.lower), upper=band.upper)
@@ -97,12 +98,17 @@ def _period_source(
 ) -> str:
     target_ns = request.target.clock_period_ns
     outcome = "met" if estimated_ns <= target_ns else "missed"
-    scale = DELAY_SCALE[request.family]
-    slower = "" if scale == 1 else f" × {scale:g} for a part of the {request.family}"
+    if request.family in WIRED_FAMILIES:
+        made_of = f"cells and wires of the longest path take {estimated_ns:.2f} ns"
+    else:
+        made_of = (
+            f"cells {synthesis.logic_ns:.2f} ns × {DELAY_SCALE[request.family]:g} for a part of "
+            f"the {request.family} and {request.settings.routing_share:.0%} of the path allowed "
+            f"for routing make {estimated_ns:.2f} ns"
+        )
     return (
-        f"static timing of the netlist: cells {synthesis.logic_ns:.2f} ns{slower} and "
-        f"{request.settings.routing_share:.0%} of the path allowed for routing make "
-        f"{estimated_ns:.2f} ns; the target's clock of {target_ns:g} ns is {outcome}"
+        f"static timing of the netlist: {made_of}; the target's clock of {target_ns:g} ns is "
+        f"{outcome}"
     )
 
 

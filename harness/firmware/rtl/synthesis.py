@@ -42,7 +42,9 @@ class SynthesisReport(Value):
     cells : mapping of str to int
         All cells by kind.
     logic_ns : float
-        Delay of the cells of the longest path.
+        Delay of the cells of the longest path, as it is planned by.
+    wired_ns : float
+        Of the path that is longest with its wires: delay of cells and wires, by routed designs.
     path : tuple of str
         The cells along it.
     untimed : mapping of str to int
@@ -58,6 +60,7 @@ class SynthesisReport(Value):
     carry8: Count
     cells: dict[str, Count]
     logic_ns: Amount
+    wired_ns: Amount
     path: tuple[Text, ...]
     n_endpoints: Count
     untimed: dict[str, Count]
@@ -190,7 +193,7 @@ def examine_netlist(netlist: Netlist, check: str) -> Report:
         if "logic loop" in check:
             raise NetlistError("it has a combinational loop")
         resources = count_resources(netlist)
-        timing = time_netlist(netlist)
+        timing = time_netlist(netlist, resources.lut)
     except NetlistError as error:
         raise IntegrityError(
             f"the synthesised netlist cannot be used: {error}",

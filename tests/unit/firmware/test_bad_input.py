@@ -87,6 +87,7 @@ def test_words_that_are_too_short_for_ordinary_events_are_named(tmp_path):
         carry8=0,
         cells={},
         logic_ns=1.0,
+        wired_ns=1.0,
         path=(),
         n_endpoints=1,
         untimed={},

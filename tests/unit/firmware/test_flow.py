@@ -87,12 +87,36 @@ def test_every_event_is_scored_by_the_program(made, small_program):
     )
 
 
-def test_the_period_is_as_known_as_routing_is(made):
+def test_a_clock_that_the_upper_edge_keeps_needs_no_band(made):
     period, latency = made[0].report.clock_period_ns, made[0].report.latency_ns
-    # Cells of 2.05 ns and routing of 61 % of the path; of 37 %, the target's clock is kept.
-    assert period.band.lower == period.value == 5.0
-    assert 5.0 < period.band.upper < 5.5
-    assert latency.band.upper == made[0].report.latency_cycles.value * period.band.upper
+    # Cells of 2.05 ns would have had a band beyond 5 ns with 61 % of the path for routing.
+    assert "cells and wires of the longest path take" in period.source
+    assert (period.value, period.band, latency.band) == (5.0, None, None)
+
+
+def test_a_period_with_wires_has_the_band_of_the_routed_designs():
+    request = ask((None, None), None, None)
+
+    period_ns, band = request.netlist_period(2.0, 4.5)
+
+    assert (period_ns, band.lower, band.upper) == pytest.approx((4.5, 4.5 * 0.74, 4.5 * 1.25))
+
+
+def test_a_family_without_routed_designs_keeps_the_allowance():
+    request = ask((None, None), None, None, target=TARGET.model_copy(update={"part": "xc7a35t"}))
+
+    assert request.netlist_period(2.0, 4.5) == (request.period_ns(2.0), request.period_band(2.0))
+
+
+@pytest.mark.parametrize(
+    ("logic_ns", "wired_ns", "taken"),
+    [(2.5, 4.0, 1.0), (2.0, 5.5, 1.1), (3.0, 4.0, 1.2)],
+    ids=["planned exactly", "slow by its wires", "slow by its plan"],
+)
+def test_a_pipeline_is_too_slow_by_its_plan_or_by_its_wires(logic_ns, wired_ns, taken):
+    request = ask((None, None), None, None)
+
+    assert request.part_of_clock(logic_ns, wired_ns) == pytest.approx(taken)
 
 
 @pytest.mark.parametrize(
@@ -359,11 +383,12 @@ def test_no_deeper_pipeline_is_made_for_an_operation_that_is_too_slow_alone(monk
 
     def synthesise(_, __, verilog):
         made.append(verilog)
-        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63))
+        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63, wired_ns=2.6))
 
     monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
     request = SimpleNamespace(
         logic_budget_ns=2.5,
+        part_of_clock=lambda logic_ns, _: logic_ns / 2.5,
         chosen_stages=None,
         progress=print,
         settings=SimpleNamespace(max_attempts=4),
@@ -377,9 +402,15 @@ def test_no_deeper_pipeline_is_made_for_an_operation_that_is_too_slow_alone(monk
 
 def test_a_pipeline_of_a_chosen_latency_stays_as_deep_as_it_is(monkeypatch):
     plan = SimpleNamespace(report=SimpleNamespace(n_stages=3, logic_ns=2.5))
-    slow = SimpleNamespace(report=SimpleNamespace(logic_ns=4.0))
+    slow = SimpleNamespace(report=SimpleNamespace(logic_ns=4.0, wired_ns=5.0))
     monkeypatch.setattr(closing, "synthesise_verilog", lambda *_: slow)
-    request = SimpleNamespace(logic_budget_ns=2.5, chosen_stages=3, progress=print, settings=QUICK)
+    request = SimpleNamespace(
+        logic_budget_ns=2.5,
+        part_of_clock=lambda logic_ns, _: logic_ns / 2.5,
+        chosen_stages=3,
+        progress=print,
+        settings=QUICK,
+    )
 
     closed = closing.close_timing(request, None, None, plan)
 
@@ -457,12 +488,14 @@ def test_a_netlist_slower_than_its_plan_is_made_with_a_deeper_pipeline(monkeypat
 
     def synthesise(_, __, verilog):
         made.append(verilog)
-        return SimpleNamespace(report=SimpleNamespace(logic_ns=2.63 if len(made) == 1 else 2.4))
+        logic_ns = 2.63 if len(made) == 1 else 2.4
+        return SimpleNamespace(report=SimpleNamespace(logic_ns=logic_ns, wired_ns=2.6))
 
     monkeypatch.setattr(closing, "synthesise_verilog", synthesise)
     monkeypatch.setattr(closing, "write_verilog", lambda *_: plans[1])
     request = SimpleNamespace(
         logic_budget_ns=2.5,
+        part_of_clock=lambda logic_ns, _: logic_ns / 2.5,
         chosen_stages=None,
         progress=print,
         settings=SimpleNamespace(max_attempts=4),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from harness.firmware import delays
@@ -125,3 +128,48 @@ def test_half_of_a_path_is_allowed_for_routing():
     assert period_ns(2.0) == pytest.approx(4.0)
     assert period_ns(3.0, routing_share=0.25) == pytest.approx(4.0)
     assert delays.ROUTING_SHARE == 0.5
+
+
+def test_a_register_straight_to_a_register_has_one_wire():
+    timed = time_netlist(netlist(flop("a", 10, 20), flop("b", 20, 23)))
+
+    assert timed.wired_ns == pytest.approx(0.079 + 0.168)
+
+
+def test_the_wires_of_an_adder_are_short_inside_and_long_to_the_next():
+    """Register, LUT, two carry blocks, LUT, register; from the tables of `wires`, by hand."""
+    cells = (
+        flop("a", 10, 20),
+        lut("l", [20], 21),
+        carry("low", "0", [21, "0", "0", "0"], ["x"] * 4, ["x", "x", "x", 31]),
+        carry("high", 31, ["0"] * 4, [41, "x", "x", "x"], ["x"] * 4),
+        lut("m", [41], 42),
+        flop("b", 42, 50),
+    )
+
+    timed = time_netlist(netlist(*cells))
+
+    first = 0.079 + 0.168 + 0.097 + 0.015 + 0.147
+    second = 0.013 + 0.067 + 0.348 + 0.097 + 0.053
+    assert timed.wired_ns == pytest.approx(first + second)
+    # No wire is in the measure by which pipelines are planned.
+    assert timed.logic_ns == pytest.approx(0.093 + 0.107 + 0.238 + 0.129 + 0.107)
+
+
+def test_a_wire_grows_with_its_sinks_and_with_the_design():
+    branches = [lut(f"l{i}", [20], 100 + i) for i in range(3)]
+    cells = (flop("a", 10, 20), *branches, flop("b", 100, 23))
+
+    few, many = (time_netlist(netlist(*cells), n_lut) for n_lut in (0, 200_000))
+
+    general = 0.168 + 0.035 * math.log(3)
+    assert few.wired_ns == pytest.approx(0.079 + general + 0.097 + 0.053)
+    assert many.wired_ns == pytest.approx(few.wired_ns + general * 0.61)
+
+
+def test_a_wire_from_or_to_a_port_takes_no_time():
+    inside = netlist(lut("l", [2], 3))
+
+    timed = time_netlist(replace(inside, inputs=(2,), outputs=(3,)))
+
+    assert timed.wired_ns == pytest.approx(0.097)
