@@ -24,7 +24,7 @@ from harness.board.merit import compare_merit, merit_of
 from harness.board.order import rank
 from harness.board.rows import AmountCell, Board, BoardRow, MeritCell, RateCell, board_of
 from harness.card.files import read_card
-from harness.card.records import NotMeasured, Physics, ScoreCard
+from harness.card.records import Compression, NotMeasured, Physics, ScoreCard
 from tools.baselines import SEED_SPREAD, TEAMS, TRAININGS
 from tools.pages import ROOT, asks_for_check, fill, table, write_or_check
 from tools.sizes import SUBMISSIONS, read_sizes
@@ -32,7 +32,10 @@ from tools.sizes import SUBMISSIONS, read_sizes
 PAGE = ROOT / "docs" / "baselines.md"
 RESULTS = ROOT / "results" / "sample"
 CUTS = ("met_cut", "lepton_pt_cut", "ht_cut")
-SIZES = ("dense_vae_mu2", *(team for team in read_sizes() if team.startswith("dense_vae_mu2_")))
+PRUNED = tuple(team for team, size in read_sizes().items() if "pruned" in json.loads(size.size))
+UNPRUNED = "dense_vae_mu2"
+_OTHER_SIZES = (team for team in read_sizes() if team.startswith("dense_vae_mu2_"))
+SIZES = ("dense_vae_mu2", *(team for team in _OTHER_SIZES if team not in PRUNED))
 # Their network without quantisers.
 FLOAT_TWIN = "vae_mu2_float"
 Seed: TypeAlias = Mapping[str, Mapping[str, float]]
@@ -186,6 +189,33 @@ def _size(team: str, row: BoardRow) -> list[str]:
     ]
 
 
+def _pruning(known: Baselines) -> str:
+    header = (
+        *("entry", "pruned", "zero weights", "bits per weight", "LUT", "ns", "TPR [%]"),
+        f"by `{UNPRUNED}`",
+    )
+    return table(header, [_pruned(known, team) for team in (UNPRUNED, *PRUNED)])
+
+
+def _pruned(known: Baselines, team: str) -> list[str]:
+    row, cost = known.rows[team], known.cards[team].cost
+    found = None if isinstance(cost, NotMeasured) else cost.compression
+    size = json.loads((SUBMISSIONS / team / "size.json").read_text(encoding="utf-8"))
+    zeros = bits = DASH
+    if isinstance(found, Compression):
+        zeros, bits = f"{100 * found.zero_share:.1f} %", f"{found.bits_per_weight:.2f}"
+    return [
+        f"`{team}`",
+        f"{100 * size.get('pruned', 0):g} %",
+        zeros,
+        bits,
+        amount_text(row.lut),
+        amount_text(row.latency_ns),
+        rate_text(row.merit),
+        DASH if team == UNPRUNED else comparison_text(known.compare(team, UNPRUNED)),
+    ]
+
+
 def _seeds(known: Baselines, spread: Mapping[str, Sequence[Seed]]) -> str:
     merits = {
         team: [merit_of(seed["tpr"], known.contest) for seed in seeds]
@@ -235,6 +265,7 @@ def write_page(page: str, known: Baselines) -> str:
         "areas": _areas(known),
         "costs": _costs(known, trainings),
         "sizes": _sizes(known),
+        "pruning": _pruning(known),
         "seeds": _seeds(known, spread),
     }
     return fill(page, blocks)

@@ -33,6 +33,8 @@ class Size:
     ----------
     base : str
         Folder of the model.
+    training : str
+        Folder of the `train.py`, where it is another one than the base's.
     title, description : str
         In place of the base's.
     size : str
@@ -45,6 +47,7 @@ class Size:
     title: str
     description: str
     size: str
+    training: str = ""
     signals_seen: str = ""
 
 
@@ -58,16 +61,17 @@ def recipe_files(submissions: Path = SUBMISSIONS) -> dict[Path, str]:
     """Return the text of every file that the recipe makes."""
     files = {}
     for team, size in read_sizes(submissions).items():
-        for name, text in _folder(team, size, submissions / size.base):
+        for name, text in _folder(team, size, submissions):
             files[submissions / team / name] = text
     for team, other in SAME_TRAINING.items():
         files[submissions / team / "train.py"] = _read(submissions / other / "train.py")
     return files
 
 
-def _folder(team: str, size: Size, base: Path) -> Iterator[tuple[str, str]]:
-    for name in ("model.py", "train.py"):
-        yield name, _read(base / name)
+def _folder(team: str, size: Size, submissions: Path) -> Iterator[tuple[str, str]]:
+    base = submissions / size.base
+    yield "model.py", _read(base / "model.py")
+    yield "train.py", _read(submissions / (size.training or size.base) / "train.py")
     yield "size.json", f"{size.size}\n"
     yield "submission.yaml", declare(team, size, _read(base / "submission.yaml"))
 

@@ -225,6 +225,25 @@ class Physics(Value):
         raise KeyError(fpr)
 
 
+class Compression(Value):
+    """The weights that values are multiplied by (the kernels), after quantisation.
+
+    Attributes
+    ----------
+    n_weights, n_zero : int
+        All of them, and those that are zero.
+    zero_share : float
+        The second by the first.
+    bits_per_weight : float
+        Mean width of those that are not zero, sign bit included; 0 if all are zero.
+    """
+
+    n_weights: Count
+    n_zero: Count
+    zero_share: Probability
+    bits_per_weight: float = Field(ge=0)
+
+
 class Cost(Value):
     """What one event costs the network.
 
@@ -242,6 +261,8 @@ class Cost(Value):
         Bit operations: sum over multiplications of the product of the operands' widths.
     weight_bits : int
         Bits to store all weights at their own widths.
+    compression : Compression, NotMeasured or None
+        The zeros among the weights and the bits of the others. Older cards have none.
     """
 
     n_parameters: Count
@@ -253,6 +274,9 @@ class Cost(Value):
     macs: Count | NotMeasured
     bops: Count | NotMeasured
     weight_bits: Count | NotMeasured
+    compression: Compression | NotMeasured | None = Field(
+        default=None, exclude_if=lambda found: found is None
+    )
 
 
 class ProcessorUse(Value):

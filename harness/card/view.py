@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from harness.card.compression import compression_rows
 from harness.card.declared import declared_facts
 from harness.card.in_hardware import hardware_rows
 from harness.card.mass_view import mass_view, second_simulation_view
@@ -229,6 +230,7 @@ def _cost_view(cost: Cost | NotMeasured) -> RenderableType:
         ("MACs", _count(cost.macs)),
         ("bit operations", _count(cost.bops)),
         ("weight bits", _count(cost.weight_bits)),
+        *compression_rows(cost),
     ]
     if cost.uncounted_operations:
         names = ", ".join(f"{name} x{n}" for name, n in cost.uncounted_operations.items())

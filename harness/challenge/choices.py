@@ -106,15 +106,25 @@ class FirmwareChoices(Value):
         ('chosen: products of two values in LUTs, not in DSP slices',)
         >>> FirmwareChoices(strategy="resource", reuse_factor=4).describe(has_netlist=False)
         ("chosen of hls4ml's flow: strategy resource, reuse factor 4",)
+        >>> FirmwareChoices(latency_cycles=8).describe(has_netlist=False)
+        ("chosen, but not used, as the vendor's tool plans the pipeline: a latency of 8 cycles",)
         """
         return tuple(self._said(has_netlist=has_netlist))
 
     def _said(self, *, has_netlist: bool) -> Iterator[str]:
-        if has_netlist and self.products == "fabric":
-            yield "chosen: products of two values in LUTs, not in DSP slices"
-        if has_netlist and self.latency_cycles is not None:
+        of_netlist = []
+        if self.products == "fabric":
+            of_netlist.append("products of two values in LUTs, not in DSP slices")
+        if self.latency_cycles is not None:
             cycles = "1 cycle" if self.latency_cycles == 1 else f"{self.latency_cycles} cycles"
-            yield f"chosen: a latency of {cycles}"
+            of_netlist.append(f"a latency of {cycles}")
+        if has_netlist:
+            yield from (f"chosen: {one}" for one in of_netlist)
+        elif of_netlist:
+            yield (
+                "chosen, but not used, as the vendor's tool plans the pipeline: "
+                f"{'; '.join(of_netlist)}"
+            )
         default = FirmwareChoices()
         said = []
         if self.strategy != default.strategy:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
-from harness.card.records import Cost
+from harness.card.records import Compression, Cost
 from harness.cost.graph import GraphFlops, count_graph
 from harness.cost.operations import count_operations
 from harness.errors import HarnessFaultError, IntegrityError, Problem
@@ -117,6 +117,7 @@ def cost_of(model: keras.Model) -> Cost:
         macs=operations.macs,
         bops=operations.bops,
         weight_bits=operations.weight_bits,
+        compression=operations.compression,
     )
 
 
@@ -254,7 +255,17 @@ def _contradictions(cost: Cost) -> Iterator[str]:
         yield f"{cost.flops} FLOPs, but {sum(cost.flops_by_operation.values())} by operation"
     if cost.n_trainable > cost.n_parameters:
         yield f"{cost.n_trainable} trainable of {cost.n_parameters} parameters"
+    if isinstance(cost.compression, Compression):
+        yield from _impossible_shares(cost.compression, cost.n_parameters)
     figures = (cost.n_parameters, cost.flops, cost.macs, cost.bops, cost.weight_bits)
     counts = [figure for figure in figures if isinstance(figure, int)]
     if any(value > _MAX_COUNT for value in counts):
         yield f"a count of {max(counts)}"
+
+
+def _impossible_shares(found: Compression, n_parameters: int) -> Iterator[str]:
+    """Say what cannot be true of the kernels of a network."""
+    if found.n_weights > n_parameters:
+        yield f"{found.n_weights} weights in kernels of {n_parameters} parameters"
+    if abs(found.zero_share * found.n_weights - found.n_zero) > 0.5:
+        yield f"{found.n_zero} of {found.n_weights} weights zero, a share of {found.zero_share:g}"

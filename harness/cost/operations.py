@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.card.records import NotMeasured
+from harness.card.records import Compression, NotMeasured
+from harness.cost.compression import measure_compression
 from harness.cost.products import count_products
 from harness.cost.weights import count_weight_bits, parameters
 
@@ -26,6 +27,8 @@ class Operations:
         Multiplications per event and their bit operations; see `harness.cost.products`.
     weight_bits : int or NotMeasured
         Bits to store all weights, each at its own width; see `harness.cost.weights`.
+    compression : Compression or NotMeasured
+        The zeros among the weights and the bits of the others; see `harness.cost.compression`.
     """
 
     n_parameters: int
@@ -33,6 +36,7 @@ class Operations:
     macs: int | NotMeasured
     bops: int | NotMeasured
     weight_bits: int | NotMeasured
+    compression: Compression | NotMeasured
 
 
 def count_operations(model: keras.Model) -> Operations:
@@ -48,4 +52,5 @@ def count_operations(model: keras.Model) -> Operations:
         macs=products if isinstance(products, NotMeasured) else products.macs,
         bops=products if isinstance(products, NotMeasured) else products.bops,
         weight_bits=count_weight_bits(model),
+        compression=measure_compression(model),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 # Layers of HGQ2 whose kernel and bias have a quantiser each; batch normalisation is folded in.
-_WITH_KERNEL = frozenset(
+WITH_KERNEL = frozenset(
     {"QDense", "QBatchNormDense", "QEinsumDense", "QEinsumDenseBatchnorm", "QConv1D", "QConv2D"}
 )
 
@@ -46,7 +46,7 @@ def count_weight_bits(model: keras.Model) -> int | NotMeasured:
     total = 0
     unknown: list[str] = []
     for layer in all_layers(model):
-        own = [weight for weight in _own_weights(layer) if id(weight) in counted]
+        own = [weight for weight in own_weights(layer) if id(weight) in counted]
         stored = _stored_bits(layer, own) if own else 0
         if stored is None:
             unknown.append(named(layer))
@@ -69,7 +69,7 @@ def _bookkeeping(layer: keras.layers.Layer) -> list[keras.Variable]:
     return []
 
 
-def _own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
+def own_weights(layer: keras.layers.Layer) -> list[keras.Variable]:
     """Weights of a layer that belong to none of its sublayers."""
     sublayers = layer._flatten_layers(include_self=False)  # noqa: SLF001 - no public access
     below = {id(weight) for sublayer in sublayers for weight in sublayer.weights}
@@ -82,14 +82,14 @@ def _stored_bits(layer: keras.layers.Layer, own: Sequence[keras.Variable]) -> in
     if name == "QBatchNormalization":
         shape = tuple(layer.moving_mean.shape)
         return _sum_bits((layer.kq, shape), (layer.bq, shape))
-    if name in _WITH_KERNEL:
+    if name in WITH_KERNEL:
         pairs = [(layer.kq, tuple(layer.kernel.shape))]
         if layer.bias is not None:
             pairs.append((layer.bq, tuple(layer.bias.shape)))
         return _sum_bits(*pairs)
     if type(layer).__module__.startswith("hgq."):
         return None
-    return sum(_n_values(weight) * _bits_of_type(str(weight.dtype)) for weight in own)
+    return sum(_n_values(weight) * bits_of_type(str(weight.dtype)) for weight in own)
 
 
 def _sum_bits(*pairs: tuple[keras.layers.Layer, tuple[int, ...]]) -> int:
@@ -102,6 +102,6 @@ def _n_values(weight: keras.Variable) -> int:
     return math.prod(tuple(weight.shape))
 
 
-def _bits_of_type(dtype: str) -> int:
+def bits_of_type(dtype: str) -> int:
     """Bits of a weight that no quantiser rounds."""
     return 16 if dtype == "bfloat16" else 8 * np.dtype(dtype).itemsize

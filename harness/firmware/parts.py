@@ -83,8 +83,7 @@ def find_part(name: str) -> Part:
     >>> find_part("VU13P").device
     'xcvu13p'
     """
-    device = normalise_part(name).partition("-")[0]
-    device = _ALIASES.get(device, device)
+    device = _device_of(name)
     for part in PARTS:
         if part.device == device:
             return part
@@ -96,6 +95,22 @@ def find_part(name: str) -> Part:
         fix="name a known part, or state what this one holds: "
         "totals: {family: 7series, lut: 20800, ff: 41600, dsp: 90, bram18: 100}",
     )
+
+
+def is_known(name: str) -> bool:
+    """Say whether a part is one of `PARTS`.
+
+    Examples
+    --------
+    >>> is_known("vu9p"), is_known("xcku115-flvb2104-2-e")
+    (True, False)
+    """
+    return _device_of(name) in {part.device for part in PARTS}
+
+
+def _device_of(name: str) -> str:
+    device = normalise_part(name).partition("-")[0]
+    return _ALIASES.get(device, device)
 
 
 def part_of(target: Target) -> Part:

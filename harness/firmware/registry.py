@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from typing import cast
 
 from harness.errors import UsageError
-from harness.firmware.backend import Backend
+from harness.firmware.backend import Backend, FirmwareSettings
 
 ENTRY_POINT_GROUP = "harness.firmware"
 BUILT_IN: Mapping[str, str] = {
@@ -21,8 +21,10 @@ BUILT_IN: Mapping[str, str] = {
     "vitis": "harness.firmware.vendor.build:build_vitis",
     "vivado": "harness.firmware.vendor.build:build_vivado",
 }
-# Backends that go on to place and route.
+# Backends that go on to place and route; their tools plan the pipeline.
 IMPLEMENTING = ("vitis", "vivado")
+# Backends that synthesise pipelines of several depths.
+SEARCHING = ("rtl",)
 
 
 def backend_names() -> tuple[str, ...]:
@@ -31,13 +33,16 @@ def backend_names() -> tuple[str, ...]:
     return (*BUILT_IN, *(name for name in others if name not in BUILT_IN))
 
 
-def check_backend(name: str, *, has_implementation: bool) -> None:
+def check_backend(
+    name: str, *, has_implementation: bool, settings: FirmwareSettings | None = None
+) -> None:
     """Refuse a backend that cannot do what is asked, before anything that takes long.
 
     Raises
     ------
     UsageError
-        There is none of that name, or it does not place and route.
+        There is none of that name, it does not place and route, or it cannot make a pipeline of
+        the depth that the settings name.
     EnvironmentFaultError
         A tool that it needs is missing.
     """
@@ -49,10 +54,30 @@ def check_backend(name: str, *, has_implementation: bool) -> None:
             expected=" or ".join(f"--backend {name}" for name in IMPLEMENTING),
             fix="leave --impl out, or name one of these",
         )
+    if settings is not None:
+        _check_depth(name, settings)
     if name in IMPLEMENTING:
         from harness.firmware.vendor.build import require_tools
 
         require_tools(name, has_implementation=has_implementation)
+
+
+def _check_depth(name: str, settings: FirmwareSettings) -> None:
+    """Refuse a depth of the pipeline that a built-in backend would not heed."""
+    if settings.has_latency_search and name in BUILT_IN and name not in SEARCHING:
+        raise UsageError(
+            f"backend {name} does not synthesise pipelines of other depths",
+            where="--smallest-latency",
+            expected=" or ".join(f"--backend {name}" for name in SEARCHING),
+            fix="leave --smallest-latency out",
+        )
+    if settings.latency_cycles is not None and name in IMPLEMENTING:
+        raise UsageError(
+            f"backend {name} cannot choose a latency: the vendor's tool plans the pipeline",
+            where="--latency-cycles",
+            expected="--backend rtl or --backend estimate",
+            fix="leave --latency-cycles out",
+        )
 
 
 def load_backend(name: str) -> Backend:

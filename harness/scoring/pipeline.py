@@ -144,7 +144,7 @@ def score(
         rules = public_challenge(refuse_closed(rules))
     if has_firmware and not is_quick and submission.spec.division == "trigger" and rules.fpga:
         require_extra()
-        check_backend(backend, has_implementation=has_implementation)
+        check_backend(backend, has_implementation=has_implementation, settings=settings)
     if not is_quick:
         cards.check_results(Path(results), 0)
     root = cache_root(None if cache is None else Path(cache))

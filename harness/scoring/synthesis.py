@@ -93,7 +93,7 @@ def synthesise_submission(
     """
     submission = read_submission(folder, progress)
     _refuse_without_network(submission)
-    check_backend(backend, has_implementation=has_implementation)
+    check_backend(backend, has_implementation=has_implementation, settings=settings)
     rules = chosen_challenges(submission.spec, load_manifest(*manifests), challenge)[0]
     target = _target(fpga_of(rules), part, clock_period_ns)
     with open_tried_workspace(isolation, cache_root(cache)) as workspace:

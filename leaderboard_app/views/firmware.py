@@ -11,6 +11,7 @@ from harness.board.eligibility import (
     requirements,
 )
 from harness.board.formats import DASH, EVIDENCE_TITLES, amount, percent
+from harness.card.compression import compression_rows
 from harness.card.in_hardware import hardware_rows
 from harness.card.records import Figure, Firmware, NotMeasured, ProcessorUse, ScoreCard
 from harness.card.text import visible
@@ -244,6 +245,7 @@ def cost_section(card: ScoreCard) -> Section:
         ("Multiply-accumulates", _count(cost.macs)),
         ("Bit operations", _count(cost.bops)),
         ("Weight bits", _count(cost.weight_bits)),
+        *((name.capitalize(), value) for name, value in compression_rows(cost)),
     ]
     if cost.uncounted_operations:
         listed = ", ".join(f"{name} ×{n:,}" for name, n in cost.uncounted_operations.items())

@@ -231,6 +231,61 @@ class Proxies(keras.callbacks.Callback):
                 logs[f"auc_{name}"] = float(roc_auc_score(labels, values))
 
 
+class Pruning(keras.callbacks.Callback):
+    """Sets the weights of least magnitude to zero while the network trains, and keeps them there.
+
+    The kernels of the network are cut together: one threshold for all. The share grows by the cubic
+    schedule of M. Zhu and S. Gupta (arXiv:1710.01878), s(t) = S (1 - (1 - t)^3), over the first
+    half of the training; over the second half what is left trains without the rest.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Its trained kernels are pruned; a decoder that is no part of it is not.
+    share : float
+        S, of the weights of all these kernels.
+    n_epochs : int
+        Of the whole training.
+    """
+
+    def __init__(self, network: keras.Model, share: float, n_epochs: int) -> None:
+        super().__init__()
+        self.kernels = [
+            weight for weight in network.trainable_weights if weight.path.endswith("/kernel")
+        ]
+        self.share, self.half = share, max(1, n_epochs // 2)
+        self.masks: list[NDArray[np.float32]] = []
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Remember the epoch, which the schedule counts by."""
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Choose what is zero, as long as the share grows."""
+        passed = (self.epoch + batch / self.params["steps"]) / self.half
+        if passed < 1 or not self.masks or batch == 0:
+            self.choose(self.share * (1 - (1 - min(1.0, passed)) ** 3))
+            self.apply()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        """Keep zero what the step has moved."""
+        self.apply()
+
+    def choose(self, share: float) -> None:
+        """Mask the weights of least magnitude of all kernels."""
+        sizes = [np.abs(np.asarray(kernel)) for kernel in self.kernels]
+        every = np.sort(np.concatenate([size.ravel() for size in sizes]))
+        n_zero = round(share * every.size)
+        threshold = every[n_zero - 1] if n_zero else -1.0
+        self.masks = [(size > threshold).astype(np.float32) for size in sizes]
+
+    def apply(self) -> None:
+        """Multiply the kernels by their masks."""
+        for kernel, mask in zip(self.kernels, self.masks, strict=True):
+            kernel.assign(kernel * mask)
+
+
 def overlay(events: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """Lay each event over another one: objects together by falling pT, MET added as vectors."""
     first = events.reshape(len(events), -1, 3)

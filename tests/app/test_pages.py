@@ -12,7 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from harness.board.decisions import Decision, add_decision
 from harness.board.public import public_part
-from harness.card.records import IsolationRecord, IsolationTrial, NotMeasured, ScoreCard
+from harness.card.records import (
+    Compression,
+    IsolationRecord,
+    IsolationTrial,
+    NotMeasured,
+    ScoreCard,
+)
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
 from leaderboard_app.views.stress import stress_section
@@ -289,6 +295,18 @@ def test_a_bar_for_each_variation_stands_beside_the_nominal_rate(open_page, tmp_
         "electron efficiency −10 %",
     ]
     assert picture.datasets["references"][0]["nominal"] == 10 / 1_090_000
+
+
+def test_a_submission_shows_how_far_its_weights_are_compressed(open_page, tmp_path):
+    card = make_card("pruned")
+    found = Compression(n_weights=2_384, n_zero=1_788, zero_share=0.75, bits_per_weight=4.25)
+    cost = card.cost.model_copy(update={"compression": found})
+    write_board([card.model_copy(update={"cost": cost})], tmp_path)
+
+    text = html(open_page(tmp_path, "submission"))
+
+    assert "75 % of 2,384" in text
+    assert "Bits per weight" in text
 
 
 def test_a_submission_shows_how_many_scores_of_its_firmware_differ(open_page, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,66 @@ def test_a_scoring_by_a_backend_that_is_not_there_is_told_before_any_work(
 ):
     toy = ("--challenge", "toy", "--manifest", harness.manifest)
     assert_told(harness("score", folder, *toy, *arguments), code, said)
+
+
+# As a tool is installed: a folder with `bin`, which the step sees whole. They find the reports
+# that they leave beside it.
+HLS = """#!/bin/sh
+here=$(dirname "$(dirname "$0")")
+test -f build_prj.tcl || exit 3
+mkdir -p anomaly_prj/solution1/syn/report
+cp "$here/reports/csynth.xml" anomaly_prj/solution1/syn/report/anomaly_csynth.xml
+"""
+VIVADO = """#!/bin/sh
+here=$(dirname "$(dirname "$0")")
+grep -q route_design implement.tcl || exit 3
+cp "$here"/reports/*.rpt .
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> dict[str, str]:
+    """Stand-ins of the vendor's tools; the environment in which they are on PATH."""
+    (tmp_path / "vendor/bin").mkdir(parents=True)
+    reports = tmp_path / "vendor/reports"
+    reports.mkdir()
+    (reports / "csynth.xml").write_bytes(golden.csynth_xml())
+    (reports / "utilization_routed.rpt").write_text(golden.utilisation_rpt())
+    (reports / "timing_routed.rpt").write_text(golden.timing_rpt())
+    for name, text in {"vitis_hls": HLS, "vivado_hls": HLS, "vivado": VIVADO}.items():
+        program = tmp_path / "vendor/bin" / name
+        program.write_text(text)
+        program.chmod(0o755)
+    return {"PATH": f"{tmp_path / 'vendor/bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "by_option", "evidence"),
+    [("vitis", False, "post_route"), ("vivado", True, "csynth")],
+)
+def test_a_scoring_takes_the_firmware_of_a_vendor_s_tool(
+    harness: CommandLine, folder: Path, installed, backend, by_option, evidence
+):
+    """Through the sandbox; on a machine of a queue the environment names the backend."""
+    environment = {**installed, **({} if by_option else {"HARNESS_BACKEND": backend})}
+    arguments = ["--backend", backend] if by_option else ["--impl"]
+    toy = ("--challenge", "toy", "--manifest", harness.manifest)
+    done = harness("score", folder, *toy, *arguments, "--json", env=environment)
+
+    assert done.returncode == 0, done.stderr
+    card = json.loads(done.stdout)
+    firmware = card["firmware"]
+    assert firmware["backend"] == backend
+    assert not firmware["is_handed_in"]
+    assert (firmware["lut"]["evidence"], firmware["latency_cycles"]["evidence"]) == (
+        evidence,
+        "csynth",
+    )
+    witnesses = {name for one in firmware["agreements"] for name in one["witnesses"]}
+    assert {"hls4ml's compiled C simulation", "the quantised Keras graph"} <= witnesses
+    assert all(one["n_different"] == 0 for one in firmware["agreements"])
+    assert "auc" in card["firmware_physics"]
 
 
 @pytest.mark.parametrize("arguments", [["--clock", "0"], ["--time-limit", "-1"]])

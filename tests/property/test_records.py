@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from harness.card.records import (
     Auc,
     Check,
+    Compression,
     Cost,
     Figure,
     Interval,
@@ -71,6 +72,13 @@ physics = st.builds(
         max_size=2,
     ),
 )
+compressions = st.builds(
+    Compression,
+    n_weights=counts,
+    n_zero=counts,
+    zero_share=st.floats(0, 1),
+    bits_per_weight=st.floats(0, 64),
+)
 costs = st.builds(
     Cost,
     n_parameters=counts,
@@ -82,6 +90,7 @@ costs = st.builds(
     macs=st.one_of(counts, reasons),
     bops=st.one_of(counts, reasons),
     weight_bits=st.one_of(counts, reasons),
+    compression=st.one_of(st.none(), reasons, compressions),
 )
 checks = st.builds(
     Check,

@@ -144,6 +144,25 @@ def test_the_text_says_what_the_least_number_of_integer_bits_changes(known, team
     assert f"- `{team}_i8` by `{team}`: {ratio}, {word}." in TEXT
 
 
+def test_the_text_says_what_pruning_buys(known):
+    base = known.rows[pages.UNPRUNED]
+    rows = [known.rows[team] for team in pages.PRUNED]
+    shares = [known.cards[team].cost.compression.zero_share for team in pages.PRUNED]
+    spans = [known.compare(team, pages.UNPRUNED).ratio_span for team in pages.PRUNED]
+
+    assert [0.5 <= shares[0] < 0.6, 0.75 <= shares[1] < 0.8, 0.9 <= shares[2] < 0.95] == [True] * 3
+    assert not any(is_worse(known, team, pages.UNPRUNED) for team in pages.PRUNED)
+    luts = [f"{row.lut.value / base.lut.value:.2f}" for row in rows]
+    times = [f"{row.latency_ns.value:g}" for row in rows]
+    assert (
+        f"Pruned by 50 %, 75 % and 90 %, the netlist takes {luts[0]}, {luts[1]} and {luts[2]} of "
+        f"the LUTs, and {times[0]}, {times[1]} and {times[2]} ns in place of "
+        f"{base.latency_ns.value:g} ns. The TPR of {named(pages.PRUNED)} is not resolved to be "
+        f"worse. Not resolved is not equal: the intervals allow ratios from "
+        f"{min(span.lower for span in spans):.2f} to {max(span.upper for span in spans):.2f}."
+    ) in SAID
+
+
 def test_the_text_has_the_luts_of_the_convolutions(known):
     luts = {team: f"{row.lut.value:,.0f}" for team, row in known.rows.items() if "cnn" in team}
 

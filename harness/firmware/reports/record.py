@@ -8,15 +8,16 @@ so: whether it counts is the organiser's policy.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from harness.card.files import describe_file
 from harness.card.records import Figure, Firmware, NotMeasured
-from harness.challenge import Evidence, Target
+from harness.challenge import Evidence, PartTotals, Target
 from harness.firmware.artefacts import compress, pack
-from harness.firmware.parts import part_of
-from harness.firmware.record import Measured, Timing, make_record, resource_figures
+from harness.firmware.parts import is_known, part_of
+from harness.firmware.record import RESOURCES, Measured, Timing, make_record, resource_figures
 from harness.firmware.reports.design import CODE, PORTS, check_code, check_ports
 from harness.firmware.reports.folder import CONFIG, VendorReports, find_reports
 from harness.firmware.reports.source import Source
@@ -60,7 +61,8 @@ def read_reports(
         A report is damaged, of another design, part or version, or there are two solutions.
     """
     reports = find_reports(folder)
-    notes = list(_check_design(reports, target))
+    target, said = _with_totals(target, reports)
+    notes = [*said, *_check_design(reports, target)]
     unchecked = [CODE]
     n_inputs = math.prod(parse_graph(graph.read_text()).input_shape) if graph is not None else None
     if n_inputs is None or not check_ports(reports.csynth, n_inputs):
@@ -79,6 +81,22 @@ def read_reports(
     )
     compress(archive, kept)
     return record.model_copy(update={"artefacts": (describe_file(kept),)})
+
+
+def _with_totals(target: Target, reports: VendorReports) -> tuple[Target, tuple[str, ...]]:
+    """Take the totals of a part that is not known from the reports, and say so."""
+    if target.totals is not None or is_known(target.part):
+        return target, ()
+    held = (reports.utilisation or reports.csynth).available
+    if not all(held.get(name) for name in ("lut", "ff")):
+        raise Source("reports").refusal(f"they do not say how much {target.part} holds")
+    is_7series = re.match(r"xc7|xa7|xq7", target.part.lower()) is not None
+    totals = PartTotals(
+        family="7series" if is_7series else "ultrascale+",
+        **{name: held.get(name, 0) for name in RESOURCES},
+    )
+    note = f"what {target.part} holds is taken from the reports: the part is not known here"
+    return target.model_copy(update={"totals": totals}), (note,)
 
 
 def _check_design(reports: VendorReports, target: Target) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.card.records import FixedWidths, NotMeasured
+from harness.card.records import Compression, FixedWidths, NotMeasured
 from harness.card.view import card_view, synthesis_view
 from tests.cards import make_card
 from tests.terminal import draw
@@ -59,6 +59,18 @@ def test_the_same_figures_are_shown_once():
 
     assert shown.count("test background events") == 1
     assert "the same figures as the firmware's" in shown
+
+
+def test_how_far_the_weights_are_compressed_is_shown_and_an_older_card_says_that_it_is_not():
+    card = make_card()
+    found = Compression(n_weights=2_384, n_zero=1_788, zero_share=0.75, bits_per_weight=4.25)
+    pruned = card.cost.model_copy(update={"compression": found})
+    shown = draw(card_view(card.model_copy(update={"cost": pruned})))
+
+    assert "│ zero weights    │ 75 % of 2,384 " in shown
+    assert "│ bits per weight │ 4.25 (mean of those that are not zero)" in shown
+    assert draw(card_view(card)).count("not measured: not recorded by this scoring") == 2
+    assert "compression" not in card.model_dump_json()
 
 
 def test_text_of_others_moves_no_cursor_and_ends_no_line():

@@ -229,7 +229,10 @@ GOOD = {
     "macs": 6,
     "bops": {"not_measured": "no rule for the multiplications of attn (QMultiHeadAttention)"},
     "weight_bits": 320,
+    "compression": {"n_weights": 6, "n_zero": 3, "zero_share": 0.5, "bits_per_weight": 4.5},
 }
+ALL_ZERO = {**GOOD["compression"], "n_zero": 6}
+MORE_THAN_THERE_ARE = {**GOOD["compression"], "n_weights": 12, "n_zero": 6}
 
 
 def test_a_report_is_read(tmp_path):
@@ -239,7 +242,15 @@ def test_a_report_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "forged", [{"flops": 1}, {"flops_by_operation": {}}, {"n_trainable": 11}, {"macs": 10**300}]
+    "forged",
+    [
+        {"flops": 1},
+        {"flops_by_operation": {}},
+        {"n_trainable": 11},
+        {"macs": 10**300},
+        {"compression": ALL_ZERO},
+        {"compression": MORE_THAN_THERE_ARE},
+    ],
 )
 def test_a_report_that_contradicts_itself_is_refused(forged, tmp_path):
     with pytest.raises(IntegrityError):

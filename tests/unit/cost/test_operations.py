@@ -20,7 +20,7 @@ from hgq.layers import (
 from hgq.quantizer import Quantizer, QuantizerConfig
 
 from harness import heads
-from harness.card.records import NotMeasured
+from harness.card.records import Compression, NotMeasured
 from harness.cost.flops import count_flops
 from harness.cost.layers import all_layers
 from harness.cost.operations import count_operations
@@ -87,6 +87,81 @@ def test_each_weight_counts_at_its_own_width():
     np.testing.assert_array_equal(bits(layer.kq, (2, 2)), widths)
     assert counted.bops == 6 * widths.sum()
     assert counted.weight_bits == widths.sum()
+
+
+def kernel_of(layer, values):
+    """Set the kernel of a layer and give its quantiser a width of each weight's own."""
+    layer.kernel.assign(np.array(values, dtype="float32"))
+
+
+def test_zeros_are_counted_after_rounding_and_the_bits_of_the_others_alone():
+    """Steps of 0.5: 1.5 stays, 0.2 and 0 become zero, -0.5 stays; widths 4, 4, 2 and 4."""
+    inputs, close = network((2,))
+    layer = dense(2)
+    model = close(layer(inputs))
+    kernel_of(layer, [[1.5, 0.2], [0.0, -0.5]])
+    layer.kq.quantizer._f.assign(np.array([[1.0, 1.0], [-1.0, 1.0]], dtype="float32"))
+    # Zeros of biases, and a bias that is none, do not count.
+    layer.bias.assign(np.array([0.0, 1.0], dtype="float32"))
+
+    assert count_operations(model).compression == Compression(
+        n_weights=4, n_zero=2, zero_share=0.5, bits_per_weight=4.0
+    )
+
+
+def test_floats_take_the_bits_of_their_type_and_only_true_zeros_count():
+    inputs, close = network((2,))
+    layer = keras.layers.Dense(2)
+    model = close(layer(inputs))
+    layer.kernel.assign([[1e-30, 0.0], [0.5, 2.0]])
+
+    assert count_operations(model).compression == Compression(
+        n_weights=4, n_zero=1, zero_share=0.25, bits_per_weight=32.0
+    )
+
+
+def test_the_ones_of_a_score_head_are_no_weights_to_prune():
+    inputs, close = network((2,))
+    layer = dense(2)
+    model = close(heads.sum_of_squares(layer(inputs), word="fixed<11,8>"))
+    kernel_of(layer, [[0.0, 0.0], [0.0, 1.0]])
+
+    found = count_operations(model).compression
+    assert (found.n_weights, found.n_zero) == (4, 3)
+
+
+def test_without_a_trained_kernel_all_kernels_count():
+    """As in a network that was imported, whose layers train no more."""
+    inputs, close = network((2,))
+    layer = dense(2, trainable=False)
+    model = close(layer(inputs))
+    kernel_of(layer, [[0.0, 1.0], [1.0, 1.0]])
+
+    assert count_operations(model).compression.zero_share == 0.25
+
+
+def test_a_network_of_zeros_alone_has_no_bits():
+    inputs, close = network((2,))
+    layer = dense(2)
+    model = close(layer(inputs))
+    kernel_of(layer, [[0.0, 0.0], [0.0, 0.0]])
+
+    assert count_operations(model).compression == Compression(
+        n_weights=4, n_zero=4, zero_share=1.0, bits_per_weight=0.0
+    )
+
+
+def test_the_compression_of_what_has_no_kernel_is_not_measured():
+    inputs, close = network((2,))
+    found = count_operations(close(keras.layers.Add()([inputs, inputs]))).compression
+    assert found == NotMeasured(not_measured="no value is multiplied by a weight of a kernel")
+
+
+def test_the_kernels_of_an_attention_count():
+    """Four projections: 4 -> 2 for query, key and value, 2 -> 4 back."""
+    inputs, close = network((3, 4))
+    counted = count_operations(close(QMultiHeadAttention(1, 2, fuse="none")(inputs, inputs)))
+    assert counted.compression.n_weights == 4 * 4 * 2
 
 
 def test_the_dense_autoencoder_of_the_challenge():

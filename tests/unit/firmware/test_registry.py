@@ -10,6 +10,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.firmware import registry
+from harness.firmware.backend import FirmwareSettings
 
 LIST = """
 import sys
@@ -50,3 +51,25 @@ def test_another_package_can_add_a_backend_and_cannot_replace_one(monkeypatch):
 def test_an_unknown_backend_lists_the_known():
     with pytest.raises(UsageError, match="rtl or estimate or vitis or vivado"):
         registry.load_backend("quartus")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "said"),
+    [
+        ("vitis", {"latency_cycles": 8}, "--latency-cycles"),
+        ("vivado", {"has_latency_search": True}, "--smallest-latency"),
+        ("estimate", {"has_latency_search": True}, "--smallest-latency"),
+    ],
+)
+def test_a_depth_of_the_pipeline_that_a_backend_would_not_heed_is_refused(name, settings, said):
+    with pytest.raises(UsageError, match=said):
+        registry.check_backend(
+            name, has_implementation=False, settings=FirmwareSettings(**settings)
+        )
+
+
+def test_the_netlist_of_harness_may_have_any_depth():
+    settings = FirmwareSettings(latency_cycles=8, has_latency_search=True)
+    registry.check_backend("rtl", has_implementation=False, settings=settings)
+    settings = FirmwareSettings(latency_cycles=8)
+    registry.check_backend("estimate", has_implementation=False, settings=settings)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from harness.card.records import Agreement, Figure
+from harness.challenge import Budget, PartTotals
 from harness.errors import InvalidSubmissionError, UsageError
 from harness.firmware.artefacts import compress, decompress
 from harness.firmware.reports.design import CODE, PORTS
@@ -183,6 +184,34 @@ def test_another_part_is_refused(folder):
     path.write_bytes(golden.csynth_xml(part="xczu9eg-ffvb1156-2-e"))
 
     assert "xczu9eg" in refused(folder)
+
+
+@pytest.mark.parametrize("is_routed", [False, True])
+def test_a_part_that_is_not_known_takes_its_totals_from_the_reports(tmp_path, is_routed):
+    part = "xcku115-flvb2104-2-e"
+    (tmp_path / "csynth.xml").write_bytes(golden.csynth_xml(part=part))
+    if is_routed:
+        text = golden.utilisation_rpt().replace(golden.PART, part)
+        (tmp_path / "utilization_routed.rpt").write_text(text.replace("1182240", "663360"))
+    target = TARGET.model_copy(update={"part": part, "budget": Budget()})
+
+    report = read_reports(tmp_path, target=target)
+
+    assert report.available["lut"] == (663_360 if is_routed else 1_182_240)
+    assert report.target.part == part
+    assert any(f"what {part} holds is taken from the reports" in note for note in report.notes)
+    lut = next(row for row in report.verdicts if row.requirement == "lut")
+    assert lut.limit == report.available["lut"]
+
+
+def test_what_a_challenge_states_of_a_part_stands_before_the_reports(folder):
+    totals = PartTotals(family="7series", lut=99_999, ff=99_999, dsp=100, bram18=100)
+    target = TARGET.model_copy(update={"totals": totals, "budget": Budget()})
+
+    report = read_reports(folder, target=target)
+
+    assert report.available["lut"] == 99_999
+    assert not any("taken from the reports" in note for note in report.notes)
 
 
 def test_another_part_in_the_configuration_is_refused(folder):

@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 
 from harness.card.records import Figure, Firmware
+from harness.challenge import FirmwareChoices
 from harness.errors import EnvironmentFaultError, IntegrityError, LimitError
 from harness.firmware.backend import FirmwareSettings
 from harness.firmware.registry import check_backend
 from harness.firmware.vendor import build
 from harness.firmware.vendor.tool import run_vendor_tool
-from tests.firmware_bench import direct_step, every_pair, make_firmware, make_project
+from tests.firmware_bench import ask, direct_step, every_pair, make_firmware, make_project
 from tests.golden.firmware import make_reports as golden
 
 HLS = """#!{python}
@@ -61,11 +62,10 @@ reports = pathlib.Path({reports!r})
 (folder / "anomaly_csynth.xml").write_bytes((reports / (mode or "good")).read_bytes())
 """
 VIVADO = """#!{python}
-import os, pathlib, sys, time
+import pathlib, sys
 assert sys.argv[1:3] == ["-mode", "batch"], sys.argv
 assert "route_design" in pathlib.Path("implement.tcl").read_text()
 reports = pathlib.Path({reports!r})
-time.sleep(float(os.environ.get("STAND_IN_VIVADO_S", "0")))
 for name in ("utilization_synth.rpt", "utilization_routed.rpt", "timing_routed.rpt"):
     pathlib.Path(name).write_bytes((reports / name).read_bytes())
 """
@@ -121,6 +121,7 @@ def test_the_whole_backend_makes_a_record_of_csynth_evidence(tiny, tools, tmp_pa
         backend="vitis",
         settings=FirmwareSettings(n_workers=1),
         has_implementation=True,
+        choices=FirmwareChoices(products="fabric", latency_cycles=9),
     )
 
     report = result.report
@@ -132,6 +133,10 @@ def test_the_whole_backend_makes_a_record_of_csynth_evidence(tiny, tools, tmp_pa
     assert (report.lut.value, report.lut.evidence) == (18_250, "post_route")
     assert (report.clock_period_ns.value, report.clock_period_ns.evidence) == (5.0, "post_route")
     assert any("initiation interval of 2" in note for note in report.notes)
+    # hls4ml has no such choices, so the card says that they had no effect.
+    (unused,) = (note for note in report.notes if note.startswith("chosen, but not used"))
+    assert "products of two values in LUTs" in unused
+    assert "a latency of 9 cycles" in unused
     assert len(report.agreements) == 2
     assert np.fromfile(result.scores).tolist() == [2 * a + b for a in range(8) for b in range(8)]
     assert {"anomaly_csynth.xml", "utilization_routed.rpt"} <= {
@@ -160,6 +165,28 @@ def test_only_the_vendor_s_step_may_see_the_machine_and_only_if_permitted(
     assert len(seeing) >= 3
     assert not any(seeing.values())
     assert any("name and network" in note for note in report.notes) is is_permitted
+
+
+@pytest.mark.parametrize(("has_vivado", "n_tools"), [(False, 1), (True, 2)])
+def test_each_tool_has_the_stated_time_and_memory(
+    tiny, project, tools, tmp_path, has_vivado, n_tools
+):
+    """C synthesis, place and route run one after the other, each within the limit of a tool."""
+    seen = []
+
+    def run(step, folder):
+        seen.append((step.limits, step.request["timeout_s"]))
+        return direct_step(step, folder)
+
+    settings = FirmwareSettings(vendor_wall_s=5_000.0, vendor_memory_bytes=3 * 2**30)
+    request = ask(tiny, None, tmp_path, settings=settings, run_step=run)
+    hls, vivado = (Path(shutil.which(name)) for name in ("vitis_hls", "vivado"))
+    build._synthesise(request, project, hls, vivado if has_vivado else None)
+
+    ((limits, timeout_s),) = seen
+    assert timeout_s == 5_000
+    assert n_tools * 5_000 <= limits.wall_s < n_tools * 5_000 + 500
+    assert limits.memory_bytes == 3 * 2**30
 
 
 def test_the_reports_come_back(project, tools, tmp_path):
