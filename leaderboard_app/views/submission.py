@@ -139,12 +139,12 @@ def _provenance_section(card: ScoreCard) -> Section:
         ("Data", f"{card.challenge.name} {card.challenge.version}, seed {card.challenge.seed}"),
         ("Scorer version", str(card.scorer_version)),
         ("Harness", card.environment.harness),
-        ("Code", f"submissions/{card.submission.team} at the revision below"),
-        ("Revision", git.not_measured if isinstance(git, NotMeasured) else git[:12]),
+        ("Revision", git.not_measured if isinstance(git, NotMeasured) else said_revision(git)),
         ("Platform", f"{card.environment.platform}, Python {card.environment.python}"),
     ]
     blocks: list[Block] = [
         Facts(rows=rows),
+        Links(title="Code of the entry", items=[_code_link(card)]),
         Code(title="Digest of the submission, whole", text=card.submission.digest),
     ]
     if isinstance(card.checks, NotMeasured):
@@ -167,6 +167,26 @@ def _provenance_section(card: ScoreCard) -> Section:
             )
         )
     return Section(title="Provenance", blocks=tuple(blocks))
+
+
+def _code_link(card: ScoreCard) -> tuple[str, str | None]:
+    """Return what is said of the folder that was scored, and where it can be read."""
+    team, source = card.submission.team, card.submission.source
+    if source is None:
+        return f"submissions/{team}, with the digest below; the card names no commit", None
+    return f"submissions/{team} at commit {source.commit[:12]}", source.folder_page(team)
+
+
+def said_revision(revision: str) -> str:
+    """Shorten the revision of harness; that it was changed since is kept.
+
+    Examples
+    --------
+    >>> said_revision("2f7f55221b12008c9b322c358a6899169ec61e21-dirty")
+    '2f7f55221b12, with changes'
+    """
+    commit, changed, _ = revision.partition("-dirty")
+    return commit[:12] + (", with changes" if changed else "")
 
 
 def said_digest(digest: str) -> str:
