@@ -109,8 +109,11 @@ def see(browser: Browser, url: str, empty_url: str) -> Seen:
 
 
 def page_bytes(browser: Browser, path: Path) -> tuple[int, int]:
-    """Return the bytes that a page of the static site takes: opened, and when all was seen."""
-    with _page(browser) as page:
+    """Return the bytes that a page of the static site takes: before a chart is seen, and with all.
+
+    A window of 200 pixels shows the title alone.
+    """
+    with _page(browser, height=200) as page:
         files: set[str] = set()
         page.on("request", lambda request: files.add(request.url.partition("#")[0]))
         page.goto(path.as_uri())
@@ -130,8 +133,8 @@ def _size(urls: Sequence[str] | set[str]) -> int:
 
 
 @contextmanager
-def _page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1366, "height": 768})
+def _page(browser: Browser, *, height: int = 768) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1366, "height": height})
     page = context.new_page()
     page.set_default_timeout(_WAIT_MS)
     page.add_init_script(_SHIFTS)

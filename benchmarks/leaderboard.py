@@ -224,7 +224,7 @@ def report(
     if entry_bytes is not None:
         opened, whole = (n / 1e3 for n in entry_bytes)
         conditions |= {"entry with all charts": f"{whole:.0f} kB"}
-        goals.append(_at_most("static page of an entry, opened", opened, 300, " kB"))
+        goals.append(_at_most("static page of an entry before a chart is seen", opened, 300, " kB"))
     return Report(
         name="leaderboard",
         title=f"Leaderboard with {n_cards} cards",
