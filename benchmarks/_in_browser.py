@@ -6,7 +6,7 @@ import re
 import shutil
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +27,12 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
-# Calls what the visitor does and waits for the frame after the one in which it is drawn.
+# Does what the visitor does and waits for the frame after the one in which it is drawn.
 _UNTIL_DRAWN = """
 (element, act) => new Promise((done) => {
-  const started = performance.now();
   if (act === null) element.click();
   else { element.value = act; element.dispatchEvent(new Event("input", { bubbles: true })); }
-  requestAnimationFrame(() => setTimeout(() => done((performance.now() - started) / 1000)));
+  requestAnimationFrame(() => setTimeout(done));
 })
 """
 
@@ -49,7 +48,8 @@ class Seen:
     shift : float
         Largest sum of the layout shifts of an opening.
     typed_s, sorted_s : float
-        Longest time that a letter that all teams have, or a click on a heading, takes to be drawn.
+        Longest time that a letter that all teams have, or a click on a heading, takes to be drawn:
+        processor seconds of the page's own thread, as a busy machine would add its waiting.
     point_s : float
         From the choice of another working point to its figures.
     """
@@ -95,9 +95,11 @@ def see(browser: Browser, url: str, empty_url: str) -> Seen:
         page.goto(ranking)
         page.locator(_ROWS).first.wait_for()
         page.wait_for_timeout(1_000)
-        typed = [_drawn_s(page, "input[type=search]", text) for text in ("t", "", "te", "") * 2]
-        titles = ("Merit", "Team", "LUT", "Latency")
-        sortings = [_drawn_s(page, f"thead button:has-text('{one}')", None) for one in titles]
+        clock = _thread_clock(page)
+        texts = ("t", "", "te", "") * 2
+        typed = [_drawn_s(page, "input[type=search]", text, clock) for text in texts]
+        heads = [f"thead button:has-text('{one}')" for one in ("Merit", "Team", "LUT", "Latency")]
+        sortings = [_drawn_s(page, head, None, clock) for head in heads]
     return Seen(
         empty_s=statistics.median(empty),
         content_s=statistics.median(opened),
@@ -153,8 +155,22 @@ def _opening(browser: Browser, url: str, content: str) -> tuple[float, float]:
         return content_s, float(page.evaluate("window.shifted"))
 
 
-def _drawn_s(page: Page, selector: str, act: str | None) -> float:
-    return float(page.locator(f".board {selector}").first.evaluate(_UNTIL_DRAWN, act))
+def _thread_clock(page: Page) -> Callable[[], float]:
+    """Return a function that tells the processor seconds that the page's thread has used."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def used_s() -> float:
+        found = session.send("Performance.getMetrics")["metrics"]
+        return next(float(one["value"]) for one in found if one["name"] == "TaskDuration")
+
+    return used_s
+
+
+def _drawn_s(page: Page, selector: str, act: str | None, clock: Callable[[], float]) -> float:
+    before = clock()
+    page.locator(f".board {selector}").first.evaluate(_UNTIL_DRAWN, act)
+    return clock() - before
 
 
 def _points_s(browser: Browser, url: str) -> list[float]:
