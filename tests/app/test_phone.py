@@ -104,3 +104,17 @@ def test_legends_are_not_cut(visit, server: Server, name):
                 .filter(t => t.getBoundingClientRect().right > edge).map(t => t.textContent); })"""
     )
     assert cut == []
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_all_chosen_entries_are_seen_in_the_box_of_the_comparison(visit, server: Server, width):
+    query = "&".join(f"entries=team_{i:03d}" for i in range(1, 7))
+    page = visit(f"{server.url}compare?challenge=sample&{query}", width=width, height=844).page
+    settled(page, "Compare")
+    box = page.locator("[data-testid=stMultiSelect]").bounding_box()
+    tags = page.locator("[data-testid=stMultiSelectTagsContainer] button")
+    assert tags.count() == 6
+    for place in tags.evaluate_all("all => all.map(one => one.getBoundingClientRect().toJSON())"):
+        assert box["x"] <= place["left"]
+        assert place["right"] <= box["x"] + box["width"] - 40
+        assert place["bottom"] <= box["y"] + box["height"]
