@@ -10,7 +10,7 @@ from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
 from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
 from harness.card.records import NotMeasured, ScoreCard
-from harness.card.text import visible
+from harness.card.text import visible, without_exceptions
 from leaderboard_app.blocks import Block, Code, Facts, Links, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
@@ -64,11 +64,11 @@ def _standing_section(subject: Subject) -> Section:
         notes[:0] = _place_notes(place)
     elif isinstance(place, Unranked):
         lead = "Not ranked."
-        notes = [*(Note(text=reason, tone="bad") for reason in place.reasons), *notes]
+        notes = [*_reasons(place.reasons), *notes]
     else:
         lead = "An older scoring: a later card of this team counts on the board."
         reasons = reasons_against(subject.entry, subject.contest)
-        notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
+        notes = [*_reasons(reasons), *notes]
     if card.submission.is_supervised:
         notes.append(Note(text=SUPERVISED_TEXT, tone="warn"))
     else:
@@ -80,6 +80,10 @@ def _standing_section(subject: Subject) -> Section:
         notes.append(Note(text=text, tone="warn"))
     notes += [Note(text=warning, tone="warn") for warning in card.warnings]
     return Section(title="", lead=lead, blocks=tuple(notes))
+
+
+def _reasons(reasons: Sequence[str]) -> list[Note]:
+    return [Note(text=without_exceptions(reason), tone="bad") for reason in reasons]
 
 
 def _place_notes(place: Ranked) -> list[Note]:

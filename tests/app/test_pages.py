@@ -281,6 +281,23 @@ def test_the_page_says_which_guards_of_the_sandbox_were_tried(open_page, tmp_pat
     assert "bwrap; 2 guards tried at 2026-11-28T12:00:00Z, all hold; memory &lt;b&gt;" in text
 
 
+def test_no_page_shows_what_an_exception_of_a_library_said(open_page, tmp_path):
+    said = "layer 'x' (Dense): cannot be traced: AssertionError: Expected shape (57,)\n  to do: y"
+    card = make_card("team_a", firmware=NotMeasured(not_measured=said))
+    write_board([card, make_card("team_b")], tmp_path / "results")
+    export_site(Boards(tmp_path / "results"), tmp_path / "site")
+    entry = (tmp_path / "site" / "sample" / "entries" / "team_a.html").read_text(encoding="utf-8")
+    query = {"challenge": "sample", "team": "team_a"}
+    for text in (
+        entry,
+        html(open_page(tmp_path / "results", "submission", query=query)),
+        shown(open_page(tmp_path / "results")),
+    ):
+        assert "cannot be traced" in text
+        assert "AssertionError" not in text
+        assert "Expected shape" not in text
+
+
 def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):
     nothing = NotMeasured(not_measured="it failed")
     card = make_card(
