@@ -9,6 +9,7 @@ from contextlib import suppress
 from harness.errors import DataError
 from leaderboard_app.log import bound_log
 from leaderboard_app.serve import APP
+from leaderboard_app.shell import send_style_first
 
 
 def main() -> None:
@@ -18,6 +19,7 @@ def main() -> None:
     from streamlit.web import cli
 
     keep_to_itself()
+    send_style_first()
     threading.Thread(target=_warm_up, daemon=True).start()
     sys.argv = ["streamlit", "run", str(APP), *sys.argv[1:]]
     cli.main(prog_name="streamlit")

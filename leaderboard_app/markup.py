@@ -12,6 +12,8 @@ from leaderboard_app.blocks import Cell, Code, Facts, Links, Note, Picture, Sect
 
 # A page with fewer sections needs no table of contents.
 _MANY_SECTIONS = 4
+# A cell of more letters takes several lines on a phone.
+_LONG_TEXT = 30
 
 
 def block_html(block: Facts | Table | Note | Links | Until | Code) -> str:
@@ -45,10 +47,22 @@ def table_html(table: Table) -> str:
     head = "".join(f"<th>{text_html(name)}" for name in table.columns)
     body = "".join(_row_html(row) for row in table.rows)
     words = "".join(f" lb-words{i}" for i in sorted(table.words))
+    words += "".join(f" lb-long{i}" for i in _long_columns(table))
     return (
         f'<div class="lb-scroll" tabindex="0"><table class="lb-table{words}">{caption}'
         f"<thead><tr>{head}<tbody>{body}</table></div>"
     )
+
+
+def _long_columns(table: Table) -> list[int]:
+    """Return which columns hold a text that takes several lines, and room for some words each.
+
+    `assets/blocks.css` knows those of the first eight columns.
+    """
+    ranges = range(1, len(table.columns))
+    return [
+        i for i in ranges if any(len(row[i]) > _LONG_TEXT for row in table.rows if i < len(row))
+    ]
 
 
 def _row_html(row: Sequence[str]) -> str:

@@ -24,7 +24,6 @@ from leaderboard_app.markup import block_html, figures_html, heading_html, note_
 from leaderboard_app.state import Shelf
 
 PAGES = Path(__file__).parent / "app_pages"
-ASSETS = Path(__file__).parent / "assets"
 LINKS = {
     "ranking": "Ranking",
     "trade_off": "Trade-off",
@@ -38,16 +37,11 @@ LINKS = {
 
 
 def begin(title: str) -> None:
-    """Set up a page: the look of its blocks, the links to the others, and its title."""
-    st.html(f"<style>{_asset('blocks.css')}{_asset('app.css')}</style>")
+    """Set up a page: the links to the others, and its title."""
     with st.container(horizontal=True, gap="small", key="pages"):
         for name, label in LINKS.items():
             st.page_link(PAGES / f"{name}.py", label=label, query_params=carried())
     st.title(title, anchor=False)
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")
 
 
 def watch(shelf: Shelf, snapshot: Snapshot) -> None:

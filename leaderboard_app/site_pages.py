@@ -13,11 +13,21 @@ from harness.board.rows import Board
 from harness.card.records import DataSummary
 from harness.card.text import visible
 from leaderboard_app.packing import packed, shared_columns
-from leaderboard_app.site_writer import ANSWERS, Writer, in_script, section_of, write_page
+from leaderboard_app.site_writer import (
+    ANSWERS,
+    TAKE_PART,
+    Writer,
+    in_script,
+    safe,
+    section_of,
+    write_page,
+)
 from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
 from leaderboard_app.views.answers import answer_sections
 from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
+from leaderboard_app.views.guide import TITLE as GUIDE_TITLE
+from leaderboard_app.views.guide import glossary_text, guide_text
 from leaderboard_app.views.status import TITLE as STATUS_TITLE
 from leaderboard_app.views.status import status_sections
 from leaderboard_app.views.subject import subject_of
@@ -111,5 +121,24 @@ def write_answers(writer: Writer, snapshot: Snapshot, front: Board) -> Path:
         beside=None,
         contents="",
         data="",
+        scripts=[],
+    )
+
+
+def write_take_part(writer: Writer, front: Board) -> Path:
+    """Write the participant's guide and the glossary."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    glossary = glossary_text()
+    return write_page(
+        writer,
+        "guide.html",
+        Path(TAKE_PART),
+        front,
+        title=GUIDE_TITLE,
+        heading=GUIDE_TITLE,
+        guide=safe(parser.render(guide_text())),
+        glossary=safe(parser.render(glossary)),
         scripts=[],
     )

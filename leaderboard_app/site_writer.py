@@ -17,6 +17,7 @@ from leaderboard_app.blocks import Block, Picture, Section
 from leaderboard_app.markup import block_html, heading_html
 from leaderboard_app.packing import Shared, figure_data, reused
 from leaderboard_app.views.answers import TITLE as ANSWERS_TITLE
+from leaderboard_app.views.guide import TITLE as GUIDE_TITLE
 from leaderboard_app.views.status import TITLE as STATUS_TITLE
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parent / "assets"
 ANSWERS = "answers.html"
+TAKE_PART = "take-part.html"
 POLICY = (
     "default-src 'none'; script-src 'self' file:; style-src 'self' 'unsafe-inline' file:; "
     "img-src 'self' data: file:; base-uri 'none'; form-action 'none'"
@@ -68,7 +70,11 @@ def write_page(writer: Writer, template: str, place: Path, board: Board, **conte
     ]
     if board.challenge in writer.described:
         nav.append(("Data", f"{board.challenge}/data.html"))
-    nav += [(STATUS_TITLE, f"{board.challenge}/status.html"), (ANSWERS_TITLE, ANSWERS)]
+    nav += [
+        (STATUS_TITLE, f"{board.challenge}/status.html"),
+        (ANSWERS_TITLE, ANSWERS),
+        (GUIDE_TITLE, TAKE_PART),
+    ]
     text = writer.templates.get_template(template).render(
         policy=POLICY,
         root=root,

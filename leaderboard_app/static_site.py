@@ -32,7 +32,13 @@ from leaderboard_app.blocks import Note, Section
 from leaderboard_app.charts.printing import PRINT
 from leaderboard_app.markup import block_html, contents_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, shared_columns
-from leaderboard_app.site_pages import write_answers, write_compare, write_data, write_status
+from leaderboard_app.site_pages import (
+    write_answers,
+    write_compare,
+    write_data,
+    write_status,
+    write_take_part,
+)
 from leaderboard_app.site_writer import (
     ASSETS,
     Writer,
@@ -107,6 +113,7 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
     front = snapshot.by_front[0]
     pages.append(_write_ranking(writer, snapshot, made, front, Path("index.html")))
     pages.append(write_answers(writer, snapshot, board_of(made[front])))
+    pages.append(write_take_part(writer, board_of(made[front])))
     _write_assets(writer)
     write_text(folder / "schema.json", json.dumps(json_schema(), indent=1))
     return pages

@@ -88,7 +88,7 @@ def declare(team: str, size: Size, base: str) -> str:
         r"^description: >\n(  .*\n)+": f"description: >\n{indent(size.description, '  ')}",
     }
     if size.signals_seen:
-        fields[r"\nis_supervised:"] = f" {indent(size.signals_seen, '  ').strip()}\nis_supervised:"
+        fields[r"\ntrained_on:"] = f" {indent(size.signals_seen, '  ').strip()}\ntrained_on:"
     for pattern, field in fields.items():
         base = re.sub(pattern, field.replace("\\", "\\\\"), base, flags=re.MULTILINE)
     return base

@@ -21,6 +21,7 @@ from harness.card.figures import UnreachedWorkingPoint as UnreachedWorkingPoint
 from harness.card.html import table_html
 from harness.card.in_trigger import Drift, MenuGain, MenuSummary, Stability
 from harness.card.mass import MassFigures
+from harness.card.source import SourceCommit
 from harness.challenge import (
     AnyTarget,
     Evidence,
@@ -774,6 +775,8 @@ class Submitted(Value):
         Kinds of data that the weights were made from; empty: not stated.
     received : str or None
         When the organiser received it, which counts for the deadline; None: when it was scored.
+    source : SourceCommit or None
+        Where the scored folder can be read; None where nobody knows a commit that holds it.
     """
 
     team: Name
@@ -792,6 +795,7 @@ class Submitted(Value):
     licence: Text
     digest: Digest
     received: Utc | None = None
+    source: SourceCommit | None = Field(default=None, exclude_if=lambda source: source is None)
 
     @property
     def stated_learning(self) -> Learning | None:

@@ -28,6 +28,8 @@ _ESCAPES = re.compile(
     r"|(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
+# The name of an exception, and what it said up to the end of the line.
+_EXCEPTION = re.compile(r":? ?\b[A-Za-z_.]*(?:Error|Exception)\b(?:: ?[^\n]*)?")
 # What begins an order to a forge's runner, at the beginning of a line.
 _ORDER = re.compile(r"^(\s*)::", re.MULTILINE)
 # Spreadsheets read a cell that begins so as a formula, even after spaces.
@@ -66,6 +68,17 @@ def logged(text: str) -> str:
      : :add-mask::x ## [group]
     """
     return _ORDER.sub(r"\1: :", plain(text)).replace("##[", "## [")
+
+
+def without_exceptions(text: str) -> str:
+    r"""Leave out what a library's exception said, which helps the author and no visitor.
+
+    Examples
+    --------
+    >>> without_exceptions("layer 'x': cannot be traced: AssertionError: (3, 4) != ()\n  to do: y")
+    "layer 'x': cannot be traced\n  to do: y"
+    """
+    return _EXCEPTION.sub("", text)
 
 
 def is_readable(text: str) -> bool:

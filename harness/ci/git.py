@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.card.source import repository_page
 from harness.errors import EnvironmentFaultError, UsageError
 
 MIB = 1024**2
@@ -291,6 +292,11 @@ class Repository:
             It is larger than `max_bytes`.
         """
         return self.run("cat-file", "blob", name, max_bytes=max_bytes)[1]
+
+    def page(self) -> str | None:
+        """Return the page of the forge that it was cloned from; None where it names none."""
+        code, answer = self.run("config", "--get", "remote.origin.url", allowed=(0, 1))
+        return repository_page(_decode(answer)) if code == 0 else None
 
     def commit_times(self, name: str, path: str) -> list[tuple[str, int]]:
         """List the commits of the first-parent history that changed `path`, newest first.

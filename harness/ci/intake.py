@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.board.public import public_part
 from harness.card.files import CARD_SUFFIX, read_card
+from harness.card.source import SourceCommit
 from harness.challenge import Challenge, is_name
 from harness.ci.artefact import CARDS_FOLDER, SUMMARY_NAME
 from harness.ci.claims import Claims
@@ -94,6 +95,7 @@ class SubmittedFiles:
     team: str
     files: dict[str, bytes]
     received: str | None = None
+    source: SourceCommit | None = None
     problem: HarnessError | None = None
 
 
@@ -253,6 +255,7 @@ def prepare(handed: SubmittedFiles, settings: ScoringSettings) -> ScoringRequest
         files={str(path): handed.files[str(path)] for path in submission.files},
         manifests=tuple(path.read_bytes() for path in manifests_beside(*settings.manifests)),
         received=handed.received,
+        source=handed.source,
         has_firmware=settings.has_firmware,
         limit_s=settings.limit_s,
         deadline=settings.deadline,

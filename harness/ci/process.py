@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, SCORES_SUFFIX
+from harness.card.source import SourceCommit
 from harness.card.text import plain
 from harness.challenge import Challenge
 from harness.ci.documents import MAX_MESSAGE_CHARACTERS, cut
@@ -47,6 +48,8 @@ class ScoringRequest:
         Manifests beside the shipped one, the earlier ones first.
     received : str or None
         When it was handed in, for the card.
+    source : SourceCommit or None
+        Which commit holds it, for the card.
     limit_s : float
         What the scoring may take.
     deadline : float or None
@@ -61,6 +64,7 @@ class ScoringRequest:
     files: Mapping[str, bytes]
     manifests: Sequence[bytes] = ()
     received: str | None = None
+    source: SourceCommit | None = None
     has_firmware: bool = True
     limit_s: float = DEFAULT_LIMIT_S
     deadline: float | None = None

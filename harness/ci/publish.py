@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.board.decisions import read_decisions
 from harness.board.index import CardIndex
 from harness.board.teams import Teams
+from harness.card.source import SourceCommit
 from harness.challenge import is_name, utc
 from harness.ci.documents import Scoring, Summary, failed
 from harness.ci.folders import SUBMISSIONS
@@ -169,13 +170,16 @@ def read_branch(
             fix="git fetch --unshallow; in a workflow: fetch-depth: 0",
         )
     times = receipts(repository.first_parents(commit), int((now or datetime.now(UTC)).timestamp()))
+    page = repository.page()
     handed = []
     for entry in repository.entries(f"{commit}:{SUBMISSIONS}"):
         if not (entry.is_folder and is_name(entry.path)):
             continue
         merge, _ = repository.commit_times(commit, f"{SUBMISSIONS}/{entry.path}")[0]
         received = utc(datetime.fromtimestamp(times[merge], UTC))
-        handed.append(read_tree(repository, entry.path, entry.object, received=received))
+        one = read_tree(repository, entry.path, entry.object, received=received)
+        source = None if page is None else SourceCommit(repository=page, commit=merge)
+        handed.append(replace(one, source=source))
     return handed
 
 

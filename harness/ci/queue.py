@@ -149,7 +149,9 @@ def _handed_in_again(
         return known.key
     path = results / request.challenge / f"{known.key}{cards.CARD_SUFFIX}"
     card = cards.read_card(path)
-    said = card.submission.model_copy(update={"received": request.received})
+    said = card.submission.model_copy(
+        update={"received": request.received, "source": request.source}
+    )
     again = card.model_copy(update={"submission": said, "created": utc(datetime.now(UTC))})
     made = cards.write_again(cards.number_card(again, results), path, results)
     return f"{request.team}/{made.name.removesuffix(cards.CARD_SUFFIX)}"
@@ -404,5 +406,7 @@ def _checked(request: ScoringRequest, content: bytes) -> ScoreCard:
     if reason := flaw_of(card):
         raise DataError(f"the parts of the worker's card contradict each other: {reason}")
     # What a card says of that itself does not count: the organiser's side knows it.
-    handed_in = card.submission.model_copy(update={"received": request.received})
+    handed_in = card.submission.model_copy(
+        update={"received": request.received, "source": request.source}
+    )
     return card.model_copy(update={"submission": handed_in})

@@ -27,13 +27,17 @@ from leaderboard_app.views.in_trigger import known_menu
 from leaderboard_app.views.published import published_tables
 from leaderboard_app.views.ranking_table import board_notes, declared_tables
 
+# A table of fewer rows is not as high as a window.
+_MANY_ROWS = 10
+
 
 def show() -> None:
     """Show the ranking of one challenge."""
     shown = shelf()
     snapshot = shown.snapshot()
     page.begin("Leaderboard")
-    left, right, _ = st.columns([3, 2, 4], vertical_alignment="bottom", gap="medium")
+    with st.container(key="choices"):
+        left, right, _ = st.columns([3, 2, 4], vertical_alignment="bottom", gap="medium")
     with left:
         challenge = page.choose_challenge(snapshot)
     if challenge is None:
@@ -45,7 +49,8 @@ def show() -> None:
         fpr = page.choose_point(snapshot, challenge, contest)
     board = shown.board(snapshot, challenge, fpr)
     headline = shown.headline(snapshot, challenge)
-    st.html(headline_html(headline))
+    with st.container(key="headline"):
+        st.html(headline_html(headline))
     if board.synthetic:
         page.synthetic_note(board)
     if fpr != contest.working_point:
@@ -62,17 +67,19 @@ def show() -> None:
     for note in low_statistics_notes(board):
         st.html(note_html(note))
 
-    changed = show_table(
-        shown.model(
-            snapshot,
-            challenge,
-            fpr,
-            partial(entry_address, challenge),
-            compare="compare?" + urlencode({"challenge": challenge}) + "&",
-        ),
-        version=f"{snapshot.version} {challenge} {fpr}",
-        key=f"table-{challenge}",
-    )
+    # Its place is kept until it is drawn, so that nothing moves then: see `assets/app.css`.
+    with st.container(key="table" if len(board.rows) >= _MANY_ROWS else "table-few"):
+        changed = show_table(
+            shown.model(
+                snapshot,
+                challenge,
+                fpr,
+                partial(entry_address, challenge),
+                compare="compare?" + urlencode({"challenge": challenge}) + "&",
+            ),
+            version=f"{snapshot.version} {challenge} {fpr}",
+            key=f"table-{challenge}",
+        )
     if changed is not None:
         keep_view(dict(parse_qsl(changed)))
     _downloads(board)

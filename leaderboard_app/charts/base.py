@@ -126,10 +126,18 @@ def own_symbol() -> alt.Shape:
     return alt.Shape("symbol:N", scale=None, legend=None)
 
 
-# Longer names stand three in a row.
-_LONG_NAME = 12
-# Writes a name of a legend with its number of events, of the parameter ``events``.
-COUNTED = "datum.label + ' (N = ' + format(events[datum.label], ',') + ')'"
+# A narrower chart, such as on a phone, leaves out what would not fit [pixels].
+NARROW = 420
+# Writes a name of a legend with its number of events, of the parameter ``events``; in a narrow
+# chart a number of five digits or more is rounded to three.
+COUNTED = (
+    "datum.label + ' (N = ' + format(events[datum.label], "
+    f"width < {NARROW} && events[datum.label] > 9999 ? '.3~s' : ',') + ')'"
+)
+# Pixels of a letter of a legend, of its symbol with the room around it, of the axis on the left
+# that a legend may use too; letters of a number of events.
+_LETTER, _SYMBOL, _AXIS = 6.5, 28, 40
+_COUNT, _SHORT_COUNT = 17, 11
 
 
 def legend_of(
@@ -147,11 +155,20 @@ def legend_of(
         labelColor=INK,
         labelLimit=260,
         labelExpr=alt.Undefined if label is None else label,
-        columns=3 if label or max(map(len, names), default=0) > _LONG_NAME else 6,
+        columns=alt.ExprRef(_columns(names, has_counts=label is not None)),
         symbolStrokeWidth=2.5,
         symbolOpacity=1,
         symbolSize=120,
     )
+
+
+def _columns(names: Sequence[str], *, has_counts: bool) -> str:
+    """Write how many names stand in a row of a legend: as many as the chart is wide for."""
+    longest = sorted(map(len, names), reverse=True)[:2]
+    letters = sum(longest) / max(len(longest), 1)
+    count = f"(width < {NARROW} ? {_SHORT_COUNT} : {_COUNT})" if has_counts else "0"
+    each = f"({_SYMBOL} + {_LETTER} * ({letters:g} + {count}))"
+    return f"clamp(floor((width + {_AXIS}) / {each}), 1, {max(len(names), 1)})"
 
 
 def of(name: str) -> alt.Chart:
@@ -244,22 +261,25 @@ def interval_tips(level: str = "95 %") -> list[alt.Tooltip]:
     ]
 
 
-def rule_text(name: str, *, is_left: bool) -> alt.Chart:
-    """Write the texts of a data set beside its vertical lines, at the top of the chart."""
+def rule_text(name: str, *, is_left: bool, least_width: int = 0) -> alt.Chart:
+    """Write the texts of a data set beside its vertical lines, at the top of the chart.
+
+    Parameters
+    ----------
+    least_width : int
+        A narrower chart has no room for them [pixels].
+    """
     import altair as alt
 
-    drawn: alt.Chart = (
-        of(name)
-        .mark_text(
-            fontSize=LABEL,
-            color=INK,
-            opacity=0.8,
-            baseline="top",
-            align="right" if is_left else "left",
-            dx=-6 if is_left else 6,
-        )
-        .encode(x=alt.X("x:Q"), y=alt.value(4), text=alt.Text("text:N"))
-    )
+    rows = of(name).transform_filter(f"width >= {least_width}") if least_width else of(name)
+    drawn: alt.Chart = rows.mark_text(
+        fontSize=LABEL,
+        color=INK,
+        opacity=0.8,
+        baseline="top",
+        align="right" if is_left else "left",
+        dx=-6 if is_left else 6,
+    ).encode(x=alt.X("x:Q"), y=alt.value(4), text=alt.Text("text:N"))
     return drawn
 
 

@@ -23,6 +23,8 @@ from leaderboard_app.charts.base import (
 )
 
 MISSING = "met"
+# What the field writes for a kind of object; others by their names.
+SYMBOLS = {MISSING: "MET", "electron": "e", "muon": "μ", "tau": "τ", "photon": "γ", "egamma": "e/γ"}
 
 
 def occupancy(shares: Mapping[str, Sequence[float]], palette: Palette, *, title: str) -> Picture:
@@ -75,20 +77,23 @@ def event_display(
 ) -> Picture:
     """Draw the objects of one event (kind, pT, eta, phi) in the eta-phi plane.
 
-    Each of `kinds` has its colour and symbol, the same in every event.
+    Each of `kinds` has its colour and symbol, the same in every event. The first are in front, such
+    as electrons before jets, as the same electron is often a jet as well.
 
     The area of a symbol goes with its pT. The missing transverse momentum has no eta: it is a
     line at its phi.
     """
+    from_behind = sorted(objects, key=lambda one: -kinds.index(one[0]))
     rows: list[Row] = [
-        {"name": kind, "pt": pt, "x": eta, "y": phi} for kind, pt, eta, phi in objects
+        {"name": SYMBOLS.get(kind, kind), "pt": pt, "x": eta, "y": phi}
+        for kind, pt, eta, phi in from_behind
     ]
     listed = "; ".join(f"{kind} of {pt:.0f} GeV" for kind, pt, _, _ in objects)
     return Picture(
-        spec=_event_spec(tuple(kinds)),
+        spec=_event_spec(tuple(SYMBOLS.get(kind, kind) for kind in kinds)),
         datasets={
-            "missing": [row for row in rows if row["name"] == MISSING],
-            "objects": [row for row in rows if row["name"] != MISSING],
+            "missing": [row for row in rows if row["name"] == SYMBOLS[MISSING]],
+            "objects": [row for row in rows if row["name"] != SYMBOLS[MISSING]],
         },
         height=430,
         alt=f"One event in the eta-phi plane: {listed}.",

@@ -39,8 +39,10 @@ STATUS = ("on the Pareto front", "ranked", "not ranked", "supervised control")
 # cost: their intervals can be seen, and no point seems to have another cost.
 _APART = 0.004
 _FARTHEST = 0.015
-# A chart of usual size and its labels, in pixels: labels that would overlap in it are left out.
-_WIDTH, _HEIGHT = 1000.0, 390.0
+# Charts of a wide window, of a small one and of a phone, from which width on each is meant, and
+# labels, in pixels: labels that would overlap are left out.
+_WIDTHS = {720: 1000.0, 420: 560.0, 0: 250.0}
+_HEIGHT = 390.0
 _LETTER, _LINE, _ASIDE, _ABOVE, _SYMBOL = 7.5, 16.0, 9.0, 9.0, 6.0
 
 
@@ -97,7 +99,11 @@ def trade_off(
         datasets={
             "points": rows,
             "front": front,
-            "names": _names(named, points, across, upward),
+            "names": [
+                {**row, "from": least, "to": most}
+                for least, most in _spans()
+                for row in _names(named, points, across, upward, width=_WIDTHS[least])
+            ],
             "limits": [{"x": one.x, "text": one.text} for one in marks if one.is_limit],
             "zeros": [{"y": upward[0]}] if any(point.y <= 0 for point in points) else [],
             "published": [{"x": one.x, "text": one.text} for one in marks if not one.is_limit],
@@ -178,25 +184,34 @@ def _corner(point: TradePoint, left: float) -> Row:
     return {"x": max(point.x, left), "y": point.y, "team": point.team}
 
 
+def _spans() -> list[tuple[int, int]]:
+    """Return from which width on labels are placed for a chart, and below which."""
+    ends = sorted(_WIDTHS)
+    return list(zip(ends, [*ends[1:], 100_000], strict=True))
+
+
 def _names(
     named: Sequence[TradePoint],
     points: Sequence[TradePoint],
     across: tuple[float, float],
     upward: tuple[float, float],
+    *,
+    width: float,
 ) -> list[Row]:
     """Label points to the right or to the left, where no other label or, if it can be, point is."""
-    symbols = [_pixels(point, across, upward) for point in points]
+    symbols = [_pixels(point, across, upward, width) for point in points]
     taken: list[_Box] = []
     rows: list[Row] = []
     for point in named:
+        at = _pixels(point, across, upward, width)
         boxes = {
-            side: _Box.of_label(_pixels(point, across, upward), len(point.team), is_left=is_left)
+            side: _Box.of_label(at, len(point.team), is_left=is_left)
             for side, is_left in (("right", False), ("left", True))
         }
         free = {
             side: box
             for side, box in boxes.items()
-            if box.left > 0 and box.right < _WIDTH and not any(box.meets(one) for one in taken)
+            if box.left > 0 and box.right < width and not any(box.meets(one) for one in taken)
         }
         if not free:
             continue
@@ -230,13 +245,13 @@ class _Box:
 
 
 def _pixels(
-    point: TradePoint, across: tuple[float, float], upward: tuple[float, float]
+    point: TradePoint, across: tuple[float, float], upward: tuple[float, float], width: float
 ) -> tuple[float, float]:
     x, y = (
         math.log(max(value, low) / low) / math.log(high / low)
         for value, (low, high) in ((point.x, across), (point.y, upward))
     )
-    return x * _WIDTH, y * _HEIGHT
+    return x * width, y * _HEIGHT
 
 
 def _domain(values: Sequence[float], *, has_zero: bool = False) -> tuple[float, float]:
@@ -284,7 +299,10 @@ def _spec(
     published = (
         of("published").mark_rule(color=GREY, strokeDash=[2, 3], strokeWidth=1.5).encode(x=x)
     )
-    texts = (rule_text("limits", is_left=True), rule_text("published", is_left=False))
+    texts = (
+        rule_text("limits", is_left=True),
+        rule_text("published", is_left=False, least_width=720),
+    )
     zero = zero_y("zeros")
     return finish(alt.layer(zero, whiskers, front, limits, published, symbols, *names, *texts))
 
@@ -322,7 +340,7 @@ def _names_on(side: Literal["left", "right"], x: alt.X, y: alt.Y) -> alt.Chart:
 
     drawn: alt.Chart = (
         of("names")
-        .transform_filter(f"datum.side == '{side}'")
+        .transform_filter(f"datum.side == '{side}' && width >= datum.from && width < datum.to")
         .mark_text(
             align="left" if side == "right" else "right",
             dx=_ASIDE if side == "right" else -_ASIDE,

@@ -16,7 +16,7 @@ from harness.card.records import (
     ScoreCard,
     WorkingPoint,
 )
-from harness.card.text import visible
+from harness.card.text import visible, without_exceptions
 from leaderboard_app.blocks import Note
 from leaderboard_app.charts import CurvePoint, Measured, Palette
 
@@ -175,5 +175,6 @@ def low_statistics_notes(board: Board) -> list[Note]:
 
 def not_measured(what: str, missing: object) -> Note:
     """Say that something was not measured, and why."""
-    reason = missing.not_measured if isinstance(missing, NotMeasured) else "unknown"
+    said = missing.not_measured if isinstance(missing, NotMeasured) else "unknown"
+    reason = without_exceptions(said)
     return Note(text=f"{what}: not measured, {reason}", tone="warn")

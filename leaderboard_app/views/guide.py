@@ -1,11 +1,31 @@
-"""The participant's guide of docs/ as a page of the app."""
+"""The participant's guide of docs/ as a page of the app and of the static site."""
 
 from __future__ import annotations
 
 import re
 
+from leaderboard_app.settings import GLOSSARY, GUIDE
+
+TITLE = "How to take part"
+BRIEF = """
+1. Make a submission that scores as it is: `harness new my_team`, then run its `train.py`.
+2. Change `model.py`: `network()` returns a Keras network from an event to its anomaly score.
+3. Check it in seconds: `harness validate submissions/my_team`.
+4. Score it: `harness score submissions/my_team`. The card appears here within seconds.
+"""
+
 _COMMENT = re.compile(r"<!--.*?-->\n?", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
+
+
+def guide_text() -> str:
+    """Return the guide as Markdown, or its short form where docs/ is not installed."""
+    return guide_page(GUIDE.read_text(encoding="utf-8")) if GUIDE.is_file() else BRIEF
+
+
+def glossary_text() -> str:
+    """Return the glossary as Markdown; empty where docs/ is not installed."""
+    return guide_page(GLOSSARY.read_text(encoding="utf-8")) if GLOSSARY.is_file() else ""
 
 
 def guide_page(text: str) -> str:

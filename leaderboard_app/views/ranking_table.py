@@ -37,7 +37,7 @@ from harness.board.rows import (
 )
 from harness.card.declared import NOT_STATED
 from harness.card.records import NotMeasured
-from harness.card.text import visible
+from harness.card.text import visible, without_exceptions
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table
 from leaderboard_app.views.common import MANY_SIGNALS, Href, class_text
@@ -347,7 +347,7 @@ def _model_row(row: BoardRow, at: int, board: Board, href: Href, order: Sequence
         "ranked": row.rank is not None,
         "facets": dict(_facets(row)),
         "words": " ".join(words).lower(),
-        "reasons": [visible(reason) for reason in row.reasons],
+        "reasons": [visible(without_exceptions(reason)) for reason in row.reasons],
         "cells": cells,
     }
 
@@ -443,7 +443,7 @@ def _counts(cell: RateCell | SignalCell) -> str:
 
 
 def _missing(cell: NotMeasured) -> JsonValue:
-    return {"v": None, "t": DASH, "tip": visible(cell.not_measured)}
+    return {"v": None, "t": DASH, "tip": visible(without_exceptions(cell.not_measured))}
 
 
 def _number_cell(value: float | NotMeasured, form: str) -> JsonValue:

@@ -10,7 +10,7 @@ from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
 from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
 from harness.card.records import NotMeasured, ScoreCard
-from harness.card.text import visible
+from harness.card.text import visible, without_exceptions
 from leaderboard_app.blocks import Block, Code, Facts, Links, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections
 from leaderboard_app.views.common import class_text, not_measured
@@ -64,11 +64,11 @@ def _standing_section(subject: Subject) -> Section:
         notes[:0] = _place_notes(place)
     elif isinstance(place, Unranked):
         lead = "Not ranked."
-        notes = [*(Note(text=reason, tone="bad") for reason in place.reasons), *notes]
+        notes = [*_reasons(place.reasons), *notes]
     else:
         lead = "An older scoring: a later card of this team counts on the board."
         reasons = reasons_against(subject.entry, subject.contest)
-        notes = [*(Note(text=reason, tone="bad") for reason in reasons), *notes]
+        notes = [*_reasons(reasons), *notes]
     if card.submission.is_supervised:
         notes.append(Note(text=SUPERVISED_TEXT, tone="warn"))
     else:
@@ -80,6 +80,10 @@ def _standing_section(subject: Subject) -> Section:
         notes.append(Note(text=text, tone="warn"))
     notes += [Note(text=warning, tone="warn") for warning in card.warnings]
     return Section(title="", lead=lead, blocks=tuple(notes))
+
+
+def _reasons(reasons: Sequence[str]) -> list[Note]:
+    return [Note(text=without_exceptions(reason), tone="bad") for reason in reasons]
 
 
 def _place_notes(place: Ranked) -> list[Note]:
@@ -139,12 +143,12 @@ def _provenance_section(card: ScoreCard) -> Section:
         ("Data", f"{card.challenge.name} {card.challenge.version}, seed {card.challenge.seed}"),
         ("Scorer version", str(card.scorer_version)),
         ("Harness", card.environment.harness),
-        ("Code", f"submissions/{card.submission.team} at the revision below"),
-        ("Revision", git.not_measured if isinstance(git, NotMeasured) else git[:12]),
+        ("Revision", git.not_measured if isinstance(git, NotMeasured) else said_revision(git)),
         ("Platform", f"{card.environment.platform}, Python {card.environment.python}"),
     ]
     blocks: list[Block] = [
         Facts(rows=rows),
+        Links(title="Code of the entry", items=[_code_link(card)]),
         Code(title="Digest of the submission, whole", text=card.submission.digest),
     ]
     if isinstance(card.checks, NotMeasured):
@@ -167,6 +171,26 @@ def _provenance_section(card: ScoreCard) -> Section:
             )
         )
     return Section(title="Provenance", blocks=tuple(blocks))
+
+
+def _code_link(card: ScoreCard) -> tuple[str, str | None]:
+    """Return what is said of the folder that was scored, and where it can be read."""
+    team, source = card.submission.team, card.submission.source
+    if source is None:
+        return f"submissions/{team}, with the digest below; the card names no commit", None
+    return f"submissions/{team} at commit {source.commit[:12]}", source.folder_page(team)
+
+
+def said_revision(revision: str) -> str:
+    """Shorten the revision of harness; that it was changed since is kept.
+
+    Examples
+    --------
+    >>> said_revision("2f7f55221b12008c9b322c358a6899169ec61e21-dirty")
+    '2f7f55221b12, with changes'
+    """
+    commit, changed, _ = revision.partition("-dirty")
+    return commit[:12] + (", with changes" if changed else "")
 
 
 def said_digest(digest: str) -> str:

@@ -18,6 +18,7 @@ PAGES = {
     "compare": "sample/compare/team_004.html",
     "data": "sample/data.html",
     "status": "sample/status.html",
+    "guide": "take-part.html",
 }
 LIVE = {
     "Leaderboard": "?challenge=sample",

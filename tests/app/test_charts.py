@@ -313,3 +313,28 @@ def test_the_interval_of_a_rate_is_that_of_an_order_statistic():
     assert low == pytest.approx(1 - 0.975 ** (1 / 1000))
     assert high == pytest.approx(1 - 0.025 ** (1 / 1000))
     assert fpr_span(0, 1000) == (0.0, pytest.approx(high))
+
+
+def test_electrons_lie_before_jets_and_have_the_symbols_of_the_field():
+    objects = [("met", 40.0, 0.0, 1.0), ("electron", 30.0, 0.5, 0.5), ("jet", 35.0, 0.5, 0.5)]
+    picture = charts.event_display(objects, kinds=("met", "electron", "muon", "jet"))
+    # What is drawn later lies before what was drawn earlier.
+    assert [row["name"] for row in picture.datasets["objects"]] == ["jet", "e"]
+    assert [row["name"] for row in picture.datasets["missing"]] == ["MET"]
+    assert "electron of 30 GeV" in picture.alt
+
+
+def test_the_names_of_a_trade_off_are_placed_for_each_width_of_it():
+    points = [
+        TradePoint(
+            team=f"a_team_of_{i:02d}", title="", rank="1", x=20.0 + i, y=1e-3 * (i + 1),
+            lower=None, upper=None, is_ranked=True, is_front=False,
+        )
+        for i in range(12)
+    ]  # fmt: skip
+    names = charts.trade_off(points, x_title="x", y_title="y").datasets["names"]
+    shown = {
+        least: {row["team"] for row in names if row["from"] == least} for least in (0, 420, 720)
+    }
+    assert 0 < len(shown[0]) < len(shown[720])
+    assert shown[0] <= {point.team for point in points}

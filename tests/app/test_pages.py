@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from harness.board.boards import Boards
 from harness.board.decisions import Decision, add_decision
 from harness.board.public import public_part
 from harness.card.records import (
@@ -19,8 +20,10 @@ from harness.card.records import (
     NotMeasured,
     ScoreCard,
 )
+from harness.card.source import SourceCommit
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings
+from leaderboard_app.static_site import export_site
 from leaderboard_app.views.stress import stress_section
 from tests.app.conftest import APP, HOSTILE_TEXT, hostile_card
 from tests.boxes import make_opened, write_opened
@@ -247,6 +250,32 @@ def test_an_entry_is_cited_where_a_visitor_opens_it(open_page, results):
     assert any(one.value.startswith("@") for one in page.code)
 
 
+def test_an_entry_leads_to_its_references_and_to_its_folder_at_the_commit(open_page, tmp_path):
+    card = make_card("team_a")
+    commit = "1f" * 20
+    source = SourceCommit(repository="https://forge.example/owner/name", commit=commit)
+    said = {"references": ("arXiv:2108.03986", "doi:10.1093/restud/rdad006", "a talk")}
+    linked = card.submission.model_copy(update={**said, "source": source})
+    other = make_card("team_b")
+    write_board([card.model_copy(update={"submission": linked}), other], tmp_path / "results")
+
+    export_site(Boards(tmp_path / "results"), tmp_path / "site")
+
+    query = {"challenge": "sample", "team": "team_a"}
+    live = html(open_page(tmp_path / "results", "submission", query=query))
+    entry = (tmp_path / "site" / "sample" / "entries" / "team_a.html").read_text(encoding="utf-8")
+    for text in (live, entry):
+        links = dict(re.findall(r'<a href="([^"]*)" rel="[^"]*"[^>]*>(.*?)</a>', text))
+        folder = f"https://forge.example/owner/name/tree/{commit}/submissions/team_a"
+        assert "submissions/team_a at commit 1f1f1f1f1f1f" in links[folder]
+        assert "https://arxiv.org/abs/2108.03986" in links
+        assert "https://doi.org/10.1093/restud/rdad006" in links
+        assert not any("talk" in said for said in links.values())
+    text = html(open_page(tmp_path / "results", "submission", query={**query, "team": "team_b"}))
+    assert "the card names no commit" in text
+    assert "/tree/" not in text
+
+
 def test_the_page_says_which_guards_of_the_sandbox_were_tried(open_page, tmp_path):
     guards = {"network": "no sockets", "host": "no name"}
     trial = IsolationTrial(tried="2026-11-28T12:00:00Z", guards=guards)
@@ -256,6 +285,23 @@ def test_the_page_says_which_guards_of_the_sandbox_were_tried(open_page, tmp_pat
     text = html(open_page(tmp_path, "submission"))
 
     assert "bwrap; 2 guards tried at 2026-11-28T12:00:00Z, all hold; memory &lt;b&gt;" in text
+
+
+def test_no_page_shows_what_an_exception_of_a_library_said(open_page, tmp_path):
+    said = "layer 'x' (Dense): cannot be traced: AssertionError: Expected shape (57,)\n  to do: y"
+    card = make_card("team_a", firmware=NotMeasured(not_measured=said))
+    write_board([card, make_card("team_b")], tmp_path / "results")
+    export_site(Boards(tmp_path / "results"), tmp_path / "site")
+    entry = (tmp_path / "site" / "sample" / "entries" / "team_a.html").read_text(encoding="utf-8")
+    query = {"challenge": "sample", "team": "team_a"}
+    for text in (
+        entry,
+        html(open_page(tmp_path / "results", "submission", query=query)),
+        shown(open_page(tmp_path / "results")),
+    ):
+        assert "cannot be traced" in text
+        assert "AssertionError" not in text
+        assert "Expected shape" not in text
 
 
 def test_a_card_with_nothing_measured_still_has_a_page(open_page, tmp_path):

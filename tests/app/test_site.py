@@ -68,6 +68,14 @@ def test_the_site_shows_answers_to_boxes_once_they_are_opened(site, tmp_path):
     assert "<script>window" not in text
 
 
+def test_the_site_says_how_to_take_part(site):
+    guide = (site / "take-part.html").read_text(encoding="utf-8")
+    for text in ("harness new", "<table>", "<h2>Glossary</h2>", "<code>"):
+        assert text in guide
+    entry = (site / "sample" / "entries" / "team_004.html").read_text(encoding="utf-8")
+    assert '<a href="../../take-part.html">How to take part</a>' in entry
+
+
 def test_every_page_is_valid_html(site):
     for page in pages(site):
         html5lib.HTMLParser(strict=True).parse(page.read_bytes())
@@ -83,7 +91,8 @@ def test_links_are_relative_and_lead_to_files_of_the_site(site):
     for page in pages(site):
         text = page.read_text(encoding="utf-8")
         for link in re.findall(r'(?:href|src)="([^"]*)"', text):
-            if link.startswith(("https://doi.org/10.", "https://arxiv.org/abs/")):
+            is_of_guide = page.name == "take-part.html" and link.startswith("https://")
+            if is_of_guide or link.startswith(("https://doi.org/10.", "https://arxiv.org/abs/")):
                 continue
             parts = urlsplit(link)
             assert not parts.scheme

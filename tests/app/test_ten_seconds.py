@@ -115,3 +115,26 @@ def test_the_table_of_500_teams_draws_fifty_at_a_time(visit):
     expect(rows).to_have_count(50)
     page.get_by_role("button", name="Latency").first.click()
     expect(rows).to_have_count(50)
+
+
+# As browsers define it: what moves without the visitor having done anything.
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_nothing_moves_while_the_ranking_comes(chromium, server: Server, width):
+    context = chromium.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.add_init_script(SHIFTS)
+    page.goto(f"{server.url}?challenge=sample")
+    table(page)
+    settled(page)
+    page.wait_for_timeout(1_000)
+    shifted = page.evaluate("window.shifted")
+    context.close()
+    assert shifted < 0.1

@@ -85,7 +85,8 @@ dense_vae_mu2_w2:
     assert json.loads((folder / "size.json").read_text())["hidden"] == [2]
     declared = (folder / "submission.yaml").read_text(encoding="utf-8")
     assert declared.startswith('team: dense_vae_mu2_w2\ntitle: "A title \\1"\nauthors:')
-    assert "description: >\n  Two lines\n  of text.\ntraining_data: >\n" in declared
+    described = "description: >\n  Two lines\n  of text.\n"
+    assert f"{described}method: vanilla_variational_autoencoder\ntraining_data: >\n" in declared
     base = (copy / "dense_vae_mu2" / "model.py").read_bytes()
     assert (folder / "model.py").read_bytes() == base
 

@@ -153,6 +153,22 @@ def test_the_branch_tells_the_submissions_and_when_they_came(tmp_path):
     assert one.received == datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def test_the_branch_names_the_commit_where_its_clone_names_the_page_of_a_forge(tmp_path):
+    repository = GitRepository.init(tmp_path / "r", submission("team_a"))
+    commit = repository.git("rev-parse", "main").strip()
+    repository.commit("main", {"README.md": b"later"})
+    (unknown,) = read_branch(repository.reader, "main")
+    assert unknown.source is None
+
+    page = "https://forge.example/owner/name"
+    remote = page.replace("https://", "https://ada:secret@") + ".git"
+    repository.git("remote", "add", "origin", remote)
+    (one,) = read_branch(repository.reader, "main")
+    # That of the folder, which also a later state of the branch holds.
+    assert one.source is not None
+    assert one.source.folder_page("team_a") == f"{page}/tree/{commit}/submissions/team_a"
+
+
 def test_a_shallow_clone_does_not_know_when_and_says_so(tmp_path):
     repository = GitRepository.init(tmp_path / "r", submission("team_a"))
     repository.commit("main", submission("team_b"))

@@ -10,6 +10,7 @@ import pytest
 
 from harness.card.files import read_card
 from harness.card.records import ScoreCard
+from harness.card.source import SourceCommit
 from harness.ci.intake import prepare, score_handed
 from harness.ci.process import ScoringOutcome, ScoringRequest
 from harness.ci.queue import SAVED_AFTER, score_all
@@ -131,6 +132,24 @@ def test_the_card_says_when_it_was_received(settings):
     run(settings, handed("team_a", received="2026-01-02T03:04:05Z"))
     (path,) = cards_of(settings, "team_a")
     assert read_card(path).submission.received == "2026-01-02T03:04:05Z"
+
+
+def test_the_card_names_the_commit_that_the_organiser_read_and_no_other(settings):
+    def claiming(request: ScoringRequest) -> ScoringOutcome:
+        made = score(request)
+        card = ScoreCard.model_validate_json(made.card or b"")
+        other = SourceCommit(repository="https://evil.example/a/b", commit="f" * 40)
+        said = card.submission.model_copy(update={"source": other})
+        content = card.model_copy(update={"submission": said}).model_dump_json()
+        return replace(made, card=content.encode())
+
+    known = SourceCommit(repository="https://forge.example/owner/name", commit="1" * 40)
+    run(settings, replace(handed("team_a"), source=known), score=claiming)
+    run(settings, handed("team_b"), score=claiming)
+    (path,) = cards_of(settings, "team_a")
+    assert read_card(path).submission.source == known
+    (path,) = cards_of(settings, "team_b")
+    assert read_card(path).submission.source is None
 
 
 def test_what_the_budget_is_used_up_for_is_not_begun(settings):
