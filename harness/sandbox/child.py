@@ -30,6 +30,8 @@ READ_BYTES = 1 << 16
 # How long the kernel may take to end all processes of a killed step.
 KILL_GRACE_S = 30.0
 MAX_INFO_BYTES = 1 << 16
+# How nice a step is that was started before its turn, from 0 to 19.
+PATIENT = 5
 # A program that ignores the error of a call receives a signal at these limits.
 LIMIT_OF_SIGNAL = {int(signal.SIGXFSZ): "file size", int(signal.SIGXCPU): "processor time"}
 # A step that used this much of its private memory when it died is taken to have died of it.
@@ -86,11 +88,37 @@ class Child:
     answer: bytearray = field(default_factory=bytearray)
     _info: bytearray = field(default_factory=bytearray)
     _root_pidfd: int | None = None
+    _is_killed: bool = False
 
     @property
     def is_ready(self) -> bool:
         """Whether the worker said that it is there."""
         return self.answer.startswith(READY)
+
+    # --- Before its turn ---
+
+    def send(self, line: bytes) -> None:
+        """Write the line that sets the step up; it fits into the pipe."""
+        # Of a step that has ended already, `follow` says why.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.pipes.request, line)
+
+    def give_way(self) -> None:
+        """Let other processes have the processor first, where they want it."""
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, PATIENT)
+
+    def abandon(self) -> None:
+        """Kill a step that was never followed, also one that bubblewrap is just making."""
+        if self._is_killed:
+            return
+        try:
+            if self.pipes.info is not None:
+                os.set_blocking(self.pipes.info, False)
+                for data in _available(self.pipes.info, MAX_INFO_BYTES):
+                    self._read_info(data)
+        finally:
+            self.kill()
 
     # --- Following it to its end ---
 
@@ -257,6 +285,7 @@ class Child:
         EnvironmentFaultError
             The kernel did not end them in time.
         """
+        self._is_killed = True
         if self._root_pidfd is not None:
             # The first process of the namespace: when it is gone, the kernel has ended the rest.
             with contextlib.suppress(ProcessLookupError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,9 +17,35 @@ from harness.files import make_folder
 from harness.sandbox.report import read_report
 from harness.sandbox.run import open_sandbox
 from harness.sandbox.scratch import scratch_folder
-from harness.sandbox.step import Limits, MalformedError, RunStep, Step, StepResult, Usage
+from harness.sandbox.step import (
+    Limits,
+    MalformedError,
+    RunStep,
+    StartedStep,
+    StartStep,
+    Step,
+    StepResult,
+    Usage,
+)
 
 Report = TypeVar("Report", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlyStep:
+    """A step that waits for its request, or whose turn has to come first.
+
+    Attributes
+    ----------
+    started : StartedStep or None
+        None where steps are not started early.
+    folder : Path
+        Where its outputs are.
+    """
+
+    step: Step
+    started: StartedStep | None
+    folder: Path
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +56,8 @@ class Workspace:
     ----------
     run_step : RunStep
         Runs one step: `Sandbox.run`.
+    start_step : StartStep, optional
+        Starts one early: `Sandbox.start`. Without it, every step is started at its turn.
     folder : Path
         Holds the folders of the steps, and what the parent makes for them.
     usages : list of Usage
@@ -39,6 +67,88 @@ class Workspace:
     run_step: RunStep
     folder: Path
     usages: list[Usage] = field(default_factory=list)
+    start_step: StartStep | None = None
+
+    @contextmanager
+    def start(
+        self,
+        name: str,
+        entry: str,
+        *,
+        warm_up: str,
+        inputs: Mapping[str, Path] | None = None,
+        later: tuple[str, ...] = (),
+        outputs: Mapping[str, int] | None = None,
+        limits: Limits | None = None,
+        is_patient: bool = False,
+    ) -> Iterator[EarlyStep]:
+        """Start a step before its turn; `run` gives it its request. On leaving it is ended.
+
+        Parameters
+        ----------
+        name, entry, warm_up, inputs, later, outputs, limits, is_patient
+            See `harness.sandbox.step.Step`.
+
+        Raises
+        ------
+        HarnessError
+            It cannot be started; see `harness.sandbox.step.RunStep`.
+        """
+        step = Step(
+            name=name,
+            entry=entry,
+            warm_up=warm_up,
+            inputs=inputs or {},
+            later=later,
+            outputs=outputs or {},
+            limits=limits or Limits(),
+            is_patient=is_patient,
+        )
+        folder = self.new_folder(name)
+        if self.start_step is None:
+            yield EarlyStep(step=step, started=None, folder=folder)
+            return
+        with self.start_step(step, folder) as started:
+            yield EarlyStep(step=step, started=started, folder=folder)
+
+    def finish(
+        self,
+        early: EarlyStep,
+        model: type[Report],
+        *,
+        request: Mapping[str, JsonValue] | None = None,
+        contents: Mapping[str, Path] | None = None,
+        progress: Callable[[int], None] | None = None,
+        printed: Callable[[str], None] | None = None,
+    ) -> StepResult[Report]:
+        """Give a step of `start` its request and its later inputs; check its report.
+
+        Parameters
+        ----------
+        contents : mapping of str to Path
+            A regular file for each of the later inputs.
+        model, request, progress, printed
+            As for `run`.
+
+        Raises
+        ------
+        HarnessError
+            As for `run`.
+        """
+        step = replace(early.step, request=request or {}, progress=progress, printed=printed)
+        contents = contents or {}
+        if early.started is not None:
+            return self._checked(step, model, early.started.finish(step, contents))
+        step = replace(step, inputs={**step.inputs, **contents}, later=(), warm_up="")
+        return self._checked(step, model, self.run_step(step, early.folder))
+
+    def _checked(
+        self, step: Step, model: type[Report], result: StepResult[dict[str, JsonValue]]
+    ) -> StepResult[Report]:
+        """Count what a step used, and check its report."""
+        self.usages.append(result.usage)
+        report = read_report(result.report, model, step.name)
+        return StepResult(report=report, outputs=result.outputs, usage=result.usage, log=result.log)
 
     def run(
         self,
@@ -91,10 +201,7 @@ class Workspace:
             printed=printed,
         )
         with _own_faults(step):
-            result = self.run_step(step, self.new_folder(name))
-            self.usages.append(result.usage)
-            report = read_report(result.report, model, name)
-        return StepResult(report=report, outputs=result.outputs, usage=result.usage, log=result.log)
+            return self._checked(step, model, self.run_step(step, self.new_folder(name)))
 
     def new_folder(self, name: str) -> Path:
         """Make an empty folder: `name` and a random ending.
@@ -138,4 +245,4 @@ def open_workspace(kind: IsolationKind) -> Iterator[Workspace]:
     """
     sandbox = open_sandbox(kind)
     with scratch_folder() as folder:
-        yield Workspace(run_step=sandbox.run, folder=folder)
+        yield Workspace(run_step=sandbox.run, start_step=sandbox.start, folder=folder)
