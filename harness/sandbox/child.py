@@ -30,8 +30,6 @@ READ_BYTES = 1 << 16
 # How long the kernel may take to end all processes of a killed step.
 KILL_GRACE_S = 30.0
 MAX_INFO_BYTES = 1 << 16
-# How nice a step is that was started before its turn, from 0 to 19.
-PATIENT = 5
 # A program that ignores the error of a call receives a signal at these limits.
 LIMIT_OF_SIGNAL = {int(signal.SIGXFSZ): "file size", int(signal.SIGXCPU): "processor time"}
 # A step that used this much of its private memory when it died is taken to have died of it.
@@ -103,10 +101,16 @@ class Child:
         with contextlib.suppress(BrokenPipeError):
             os.write(self.pipes.request, line)
 
-    def give_way(self) -> None:
-        """Let other processes have the processor first, where they want it."""
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, PATIENT)
+    def look_whether_ready(self) -> bool:
+        """Read what it said so far, without waiting; return whether it waits for its request."""
+        for fd, reader in (
+            (self.pipes.report, self._read_report),
+            (self.pipes.log, self._read_log),
+        ):
+            os.set_blocking(fd, False)
+            for data in _available(fd, READ_BYTES):
+                reader(data)
+        return self.is_ready or self.process.poll() is not None
 
     def abandon(self) -> None:
         """Kill a step that was never followed, also one that bubblewrap is just making."""

@@ -136,8 +136,6 @@ class Sandbox:
                 child = start_plain(step, scratch)
             stack.callback(child.pipes.close)
             stack.callback(child.abandon)
-            if step.is_patient:
-                child.give_way()
             child.send(setup_line(self.kind, step))
             yield Started(
                 kind=self.kind, child=child, inputs=inputs, files=files, folder=folder, later=later
@@ -155,13 +153,17 @@ class Started:
     folder: Path
     later: Mapping[str, Path]
 
+    def is_warm(self) -> bool:
+        """Whether it has nothing to do before it has its request: `StartedStep.is_warm`."""
+        return self.child.look_whether_ready()
+
     def finish(self, step: Step, contents: Mapping[str, Path]) -> StepResult[dict[str, JsonValue]]:
         """Give it its request and its later inputs; follow it to its end: `StartedStep.finish`."""
-        if contents.keys() != self.later.keys():
+        if unknown := contents.keys() - self.later.keys():
             raise UsageError(
-                f"the step {step.name} has not all of its later inputs",
-                where=", ".join(sorted(contents.keys() ^ self.later.keys())),
-                expected="a file for each, and no other",
+                f"the step {step.name} was started without these inputs",
+                where=", ".join(sorted(unknown)),
+                expected=f"only {', '.join(self.later) or 'none'} can come later",
             )
         for name, path in contents.items():
             fill_later(self.later[name], name, path)

@@ -80,8 +80,6 @@ class Step:
     warm_up : str
         ``package.module:function`` of the harness, called without arguments before the step has
         its request: what can be imported and made without any participant's file.
-    is_patient : bool
-        Whether it gives way to other processes: it was started before its turn.
     tools : tuple of Path
         Further host paths bound read-only at their own place (compilers, netlist tools).
     limits : Limits
@@ -110,7 +108,6 @@ class Step:
     outputs: Mapping[str, int] = field(default_factory=dict)
     later: tuple[str, ...] = ()
     warm_up: str = ""
-    is_patient: bool = False
     tools: tuple[Path, ...] = ()
     limits: Limits = field(default_factory=Limits)
     sees_host: bool = False
@@ -177,6 +174,10 @@ class RunStep(Protocol):
 class StartedStep(Protocol):
     """A step that was started before its request and its later inputs are known."""
 
+    def is_warm(self) -> bool:
+        """Whether it has nothing to do before it has its request."""
+        ...
+
     def finish(self, step: Step, contents: Mapping[str, Path]) -> StepResult[dict[str, JsonValue]]:
         """Give it its request and the `contents` of its later inputs; follow it to its end.
 
@@ -186,7 +187,7 @@ class StartedStep(Protocol):
             The step that was started, with its request; nothing else of it may differ but who is
             informed (`progress`, `observe`, `printed`).
         contents : mapping of str to Path
-            A regular file for each name of `Step.later`; it is copied.
+            Regular files by names of `Step.later`, which are copied; others stay empty.
 
         Raises
         ------

@@ -187,8 +187,8 @@ def main(report_fd: int, request_fd: int) -> None:
     with os.fdopen(os.dup(request_fd), "rb") as stream:
         setup = json.loads(stream.readline())
         set_up(setup)
-        _write(report_fd, READY)
         failure = warm_up(setup["warm_up"])
+        _write(report_fd, READY)
         line = stream.readline()
     if not line:
         # The parent has gone on without this step.

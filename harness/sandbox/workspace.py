@@ -47,6 +47,11 @@ class EarlyStep:
     started: StartedStep | None
     folder: Path
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether it has nothing to do before it has its request."""
+        return self.started is None or self.started.is_warm()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
@@ -80,13 +85,13 @@ class Workspace:
         later: tuple[str, ...] = (),
         outputs: Mapping[str, int] | None = None,
         limits: Limits | None = None,
-        is_patient: bool = False,
+        may_raise: tuple[type[HarnessError], ...] = (),
     ) -> Iterator[EarlyStep]:
         """Start a step before its turn; `run` gives it its request. On leaving it is ended.
 
         Parameters
         ----------
-        name, entry, warm_up, inputs, later, outputs, limits, is_patient
+        name, entry, warm_up, inputs, later, outputs, limits, may_raise
             See `harness.sandbox.step.Step`.
 
         Raises
@@ -102,7 +107,7 @@ class Workspace:
             later=later,
             outputs=outputs or {},
             limits=limits or Limits(),
-            is_patient=is_patient,
+            may_raise=may_raise,
         )
         folder = self.new_folder(name)
         if self.start_step is None:
@@ -126,7 +131,7 @@ class Workspace:
         Parameters
         ----------
         contents : mapping of str to Path
-            A regular file for each of the later inputs.
+            Regular files by names of the later inputs; others stay empty.
         model, request, progress, printed
             As for `run`.
 
@@ -137,10 +142,11 @@ class Workspace:
         """
         step = replace(early.step, request=request or {}, progress=progress, printed=printed)
         contents = contents or {}
-        if early.started is not None:
-            return self._checked(step, model, early.started.finish(step, contents))
-        step = replace(step, inputs={**step.inputs, **contents}, later=(), warm_up="")
-        return self._checked(step, model, self.run_step(step, early.folder))
+        with _own_faults(step):
+            if early.started is not None:
+                return self._checked(step, model, early.started.finish(step, contents))
+            step = replace(step, inputs={**step.inputs, **contents}, later=(), warm_up="")
+            return self._checked(step, model, self.run_step(step, early.folder))
 
     def _checked(
         self, step: Step, model: type[Report], result: StepResult[dict[str, JsonValue]]

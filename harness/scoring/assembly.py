@@ -31,6 +31,7 @@ from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
 from harness.scoring.acceptance import summarise_acceptance
 from harness.scoring.declared import DECLARED_NOTE
+from harness.scoring.early import EarlySteps
 from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
 from harness.scoring.measure import ScoredEvents, Scores
@@ -45,9 +46,19 @@ _NO_STRESS = NotMeasured(not_measured="not asked for: harness score --stress")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmissionRun(ScoringRun):
-    """One scoring of a submission: the submission, the events, and what was asked for."""
+    """One scoring of a submission: the submission, the events, and what was asked for.
+
+    Attributes
+    ----------
+    staged : Path
+        The files of the submission that steps see.
+    early : EarlySteps
+        The steps that are started before their turn.
+    """
 
     submission: Submission
+    staged: Path
+    early: EarlySteps
     store: EventStore
     isolation: IsolationRecord
     is_quick: bool

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -29,7 +30,7 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import Challenge, CpuTarget, Target
-from harness.cost.flops import count_cost
+from harness.cost.flops import count_cost, start_counting
 from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
@@ -42,14 +43,15 @@ from harness.firmware.registry import check_backend
 from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
 from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import require_extra
-from harness.sandbox import Workspace, open_sandbox, scratch_folder
+from harness.sandbox import EarlyStep, Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.tried import tried_isolation
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
 from harness.scoring.chosen import chosen_challenges
+from harness.scoring.early import EarlySteps
 from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
 from harness.scoring.fresh import compare_fresh, find_fresh
-from harness.scoring.integrity import Batch
+from harness.scoring.integrity import MAX_VARIANTS, Batch
 from harness.scoring.measure import (
     ScoredEvents,
     Scores,
@@ -63,7 +65,14 @@ from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.reconstruction import measure_reconstruction
 from harness.scoring.rounding import as_record, precision_of, with_rounding, with_unrounded
 from harness.scoring.score_files import read_score_file
-from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
+from harness.scoring.scorer import (
+    ExportedNetwork,
+    Scorer,
+    extract_network,
+    score_batches,
+    start_export,
+    start_scoring,
+)
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
 from harness.submission.declaration import Precision
@@ -153,21 +162,28 @@ def score(
     extent = "quick" if is_quick else "firmware" if has_firmware else "no-firmware"
     kind = f"{rules.name} {submission.spec.division} {extent}"
     clock = StageClock(progress=progress, history=root / "timings.json", kind=kind)
-    with scratch_folder() as scratch:
+    with scratch_folder() as scratch, ExitStack() as stack:
+        sandbox = open_sandbox(isolation)
+        workspace = Workspace(run_step=sandbox.run, start_step=sandbox.start, folder=scratch)
+        trial = tried_isolation(isolation, workspace, root)
+        staged = submission.stage(workspace.new_folder("submission"))
+        early = EarlySteps(stack=stack)
+        if submission.spec.division == "trigger":
+            early.planned["export"] = partial(start_export, workspace, staged)
+            early.advance()
         with clock.stage("data", f"open {rules.title}"):
             store, mixture = mix_events(rules, root, scratch, is_quick=is_quick)
         if not is_quick:
             # Scores of two arithmetics, of which compression saves little.
             cards.check_results(Path(results), 2 * BYTES_PER_SCORE * mixture.n_events)
-        sandbox = open_sandbox(isolation)
-        workspace = Workspace(run_step=sandbox.run, folder=scratch)
-        trial = tried_isolation(isolation, workspace, root)
         run = SubmissionRun(
             challenge=rules,
             mixture=mixture,
             workspace=workspace,
             clock=clock,
             submission=submission,
+            staged=staged,
+            early=early,
             store=store,
             isolation=sandbox.record.model_copy(update={"trial": trial}),
             is_quick=is_quick,
@@ -204,20 +220,19 @@ def mix_events(
 
 
 def _measure(run: SubmissionRun) -> Measurements:
-    staged = run.submission.stage(run.workspace.new_folder("submission"))
     if run.submission.spec.division == "declared":
-        return _measure_declared(run, staged)
+        return _measure_declared(run)
     is_open = run.submission.spec.division == "open"
-    return _measure_open(run, staged) if is_open else _measure_trigger(run, staged)
+    return _measure_open(run) if is_open else _measure_trigger(run)
 
 
-def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
+def _measure_declared(run: SubmissionRun) -> Measurements:
     """Measure what scores from a file are worth: the declared division."""
     why = NotMeasured(not_measured="its scores come from a file: there is no network")
     published = published_test(run.challenge, run.store.root)
     with run.stage("score", "read the scores that were handed in") as workspace:
         name = str(run.submission.spec.scores)
-        table = read_score_file(staged / name, published.n_events, workspace)
+        table = read_score_file(run.staged / name, published.n_events, workspace)
         every = published.separate(published.in_order(table.scores, table.ids, where=name))
         scores = {
             process: every[process][np.searchsorted(published.indices[process], chosen)]
@@ -232,10 +247,10 @@ def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
     return Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
 
 
-def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
+def _measure_open(run: SubmissionRun) -> Measurements:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
-    scorer = Scorer.of_open(staged, run.challenge.layout)
+    scorer = Scorer.of_open(run.staged, run.challenge.layout)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
     return _with_others(run, measured, scorer)
@@ -247,19 +262,37 @@ def _with_others(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
     return _with_stress(run, _with_fresh(run, measured, scorer), scorer)
 
 
-def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
+def _plan(run: SubmissionRun) -> None:
+    """Plan what starts while the plugin is exported: its scoring, its cost, its checks."""
+    events, n_events = run.mixture.path, run.mixture.n_events
+    planned = run.early.planned
+    planned["score"] = partial(start_scoring, run.workspace, "score", [events], n_events=n_events)
+    planned["cost"] = partial(start_counting, run.workspace)
+    if not run.is_quick:
+        planned["checks"] = partial(
+            start_scoring, run.workspace, "checks", [], n_later=MAX_VARIANTS, n_events=n_events
+        )
+
+
+def _measure_trigger(run: SubmissionRun) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
+    _plan(run)
     with run.stage("export", run.submission.source) as workspace:
         network = extract_network(
-            workspace, staged, run.challenge, run.clock.tell, run.submission.spec.model
+            workspace,
+            run.staged,
+            run.challenge,
+            run.clock.tell,
+            run.submission.spec.model,
+            early=run.early,
         )
     precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
     vendor = None if fpga is None else _read_vendor(run, network, fpga)
-    scorer = Scorer.of_network(network, run.challenge.layout)
+    scorer = Scorer.of_network(network, run.challenge.layout, run.early)
     # The cost looks at no event, so it is counted while the events are scored.
     with ThreadPoolExecutor(max_workers=1) as pool:
-        counting = pool.submit(_count_cost, run, network)
+        counting = pool.submit(_count_cost, run, network, run.early.take("cost"))
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
         cost = counting.result()
     said = (*scored.warnings, *scale_warnings(network.other_scales))
@@ -273,7 +306,7 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         reconstruction=_reconstruct(run, network),
     )
     if network.has_unrounded:
-        measured = with_unrounded(run, staged, measured)
+        measured = with_unrounded(run, run.staged, measured)
     if fpga is not None:
         measured = _with_firmware(run, network, fpga, measured, vendor, precision)
     elif run.is_quick and precision is not None:
@@ -305,9 +338,9 @@ def _with_processor(run: SubmissionRun, measured: Measurements, scorer: Scorer) 
     return replace(measured, processor=used)
 
 
-def _count_cost(run: SubmissionRun, network: ExportedNetwork) -> Cost:
+def _count_cost(run: SubmissionRun, network: ExportedNetwork, early: EarlyStep | None) -> Cost:
     with run.stage("cost", "FLOPs, bit operations, parameters") as workspace:
-        return count_cost(workspace, network.graph, network.weights)
+        return count_cost(workspace, network.graph, network.weights, early)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
