@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
@@ -29,6 +30,10 @@ from harness.sandbox.step import (
 )
 
 Report = TypeVar("Report", bound=BaseModel)
+
+
+class StoppedError(Exception):
+    """A step was ended because the run that it belongs to has failed; nobody is informed of it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +68,8 @@ class Workspace:
         Runs one step: `Sandbox.run`.
     start_step : StartStep, optional
         Starts one early: `Sandbox.start`. Without it, every step is started at its turn.
+    stop : Event, optional
+        Ends the step that runs as soon as it is set, from another thread.
     folder : Path
         Holds the folders of the steps, and what the parent makes for them.
     usages : list of Usage
@@ -73,6 +80,7 @@ class Workspace:
     folder: Path
     usages: list[Usage] = field(default_factory=list)
     start_step: StartStep | None = None
+    stop: Event | None = None
 
     @contextmanager
     def start(
@@ -142,11 +150,26 @@ class Workspace:
         """
         step = replace(early.step, request=request or {}, progress=progress, printed=printed)
         contents = contents or {}
+        step = self._stoppable(step)
         with _own_faults(step):
             if early.started is not None:
                 return self._checked(step, model, early.started.finish(step, contents))
             step = replace(step, inputs={**step.inputs, **contents}, later=(), warm_up="")
             return self._checked(step, model, self.run_step(step, early.folder))
+
+    def _stoppable(self, step: Step) -> Step:
+        """Let `stop` end a step: its progress is asked for several times a second."""
+        stop, tell = self.stop, step.progress
+        if stop is None:
+            return step
+
+        def progress(n_bytes: int) -> None:
+            if stop.is_set():
+                raise StoppedError
+            if tell is not None:
+                tell(n_bytes)
+
+        return replace(step, progress=progress)
 
     def _checked(
         self, step: Step, model: type[Report], result: StepResult[dict[str, JsonValue]]
@@ -206,6 +229,7 @@ class Workspace:
             observe=observe,
             printed=printed,
         )
+        step = self._stoppable(step)
         with _own_faults(step):
             return self._checked(step, model, self.run_step(step, self.new_folder(name)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,11 @@ class Acceptance:
 
 
 def summarise_acceptance(
-    store: EventStore, mixture: Mixture, scores: Mapping[str, NDArray[np.float64]], physics: Physics
+    store: EventStore,
+    mixture: Mixture,
+    scores: Mapping[str, NDArray[np.float64]],
+    physics: Physics,
+    every: Every | None = None,
 ) -> Acceptance:
     """Describe the events that pass at the challenge's working point.
 
@@ -54,13 +58,15 @@ def summarise_acceptance(
         Their scores; higher = more anomalous.
     physics : Physics
         What these scores are worth.
+    every : Every, optional
+        What `read_every` gave, if the events are read already.
     """
     challenge = store.challenge
     point = physics.at(challenge.working_point)
     if not isinstance(point, WorkingPoint):
         why = NotMeasured(not_measured=point.not_measured)
         return Acceptance(accepted=why, cuts=why)
-    every = _read_every(store, mixture, scores)
+    every = every or read_every(store, mixture)
     return Acceptance(
         accepted=_accepted(store, mixture, scores, physics, point, every),
         cuts=_cuts(challenge, mixture, physics, every),
@@ -68,7 +74,7 @@ def summarise_acceptance(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Every:
+class Every:
     """What one reading of all scored events gives.
 
     Attributes
@@ -83,21 +89,30 @@ class _Every:
     cut_values: Mapping[str, list[dict[str, NDArray[np.float64]]]]
 
 
-def _read_every(
-    store: EventStore, mixture: Mixture, scores: Mapping[str, NDArray[np.float64]]
-) -> _Every:
+def read_every(
+    store: EventStore, mixture: Mixture, is_stopped: Callable[[], bool] = lambda: False
+) -> Every:
+    """Read all scored events once; no score is needed.
+
+    Parameters
+    ----------
+    is_stopped : callable
+        Whether the rest of the events need not be read: the result is of no use then.
+    """
     layout = store.challenge.layout
     is_compared = _why_no_cuts(layout) is None
-    values: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in scores}
+    values: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in mixture.rows}
 
     def read(process: str) -> Iterator[Events]:
         for events in _chunks(store, process, mixture.indices[process]):
+            if is_stopped():
+                return
             if is_compared:
                 values[process].append(cut_values(np.asarray(events), layout))
             yield events
 
-    counts = distributions(layout, {name: read(name) for name in scores})
-    return _Every(counts=counts, cut_values=values)
+    counts = distributions(layout, {name: read(name) for name in mixture.rows})
+    return Every(counts=counts, cut_values=values)
 
 
 def _accepted(
@@ -106,7 +121,7 @@ def _accepted(
     scores: Mapping[str, NDArray[np.float64]],
     physics: Physics,
     point: WorkingPoint,
-    every: _Every,
+    every: Every,
 ) -> Accepted:
     passed = {
         name: mixture.indices[name][passing(values, point)] for name, values in scores.items()
@@ -132,7 +147,7 @@ def _why_no_cuts(layout: EventLayout) -> NotMeasured | None:
 
 
 def _cuts(
-    challenge: Challenge, mixture: Mixture, physics: Physics, every: _Every
+    challenge: Challenge, mixture: Mixture, physics: Physics, every: Every
 ) -> TriggerCuts | NotMeasured:
     if why := _why_no_cuts(challenge.layout):
         return why
@@ -148,7 +163,7 @@ def _cuts(
     return compare_with_cuts(physics, values, measure, fpr=challenge.working_point)
 
 
-def _cut_values(challenge: Challenge, every: _Every) -> dict[str, dict[str, NDArray[np.float64]]]:
+def _cut_values(challenge: Challenge, every: Every) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Join what the cuts look at, by process and observable."""
     columns: dict[str, dict[str, NDArray[np.float64]]] = {}
     for process, parts in every.cut_values.items():

@@ -29,7 +29,7 @@ from harness.data.events import EventStore
 from harness.firmware.backend import FirmwareSettings
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
-from harness.scoring.acceptance import summarise_acceptance
+from harness.scoring.acceptance import Every, summarise_acceptance
 from harness.scoring.declared import DECLARED_NOTE
 from harness.scoring.early import EarlySteps
 from harness.scoring.environment import describe_environment
@@ -89,6 +89,7 @@ class Measurements:
     precision: FixedWidths | None = None
     rounded_physics: Physics | None = None
     unrounded_physics: Physics | None = None
+    every: Every | None = None
 
     @property
     def that_count(self) -> tuple[Scores, Physics]:
@@ -109,7 +110,9 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
     has_cuts = run.store.challenge.layout.lacks("pt") is None
     cuts = ", and today's cuts at equal rate" if has_cuts else ""
     with run.stage("acceptance", f"what passes{cuts}"):
-        acceptance = summarise_acceptance(run.store, run.mixture, *measured.that_count)
+        acceptance = summarise_acceptance(
+            run.store, run.mixture, *measured.that_count, measured.every
+        )
     card = ScoreCard(
         created=utc(datetime.now(UTC)),
         is_official=not unofficial,

@@ -7,12 +7,12 @@ network is a step in a sandbox; what comes back is read as plain numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from harness.board.public import public_challenge
 from harness.card import files as cards
 from harness.card.records import (
     Cost,
-    Firmware,
     IsolationKind,
     NotMeasured,
     Physics,
@@ -36,20 +35,20 @@ from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
-from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
-from harness.firmware.backend import FirmwareRequest, FirmwareSettings
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.interpret import score_by_program
 from harness.firmware.registry import check_backend
-from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
-from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import require_extra
 from harness.sandbox import EarlyStep, Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.tried import tried_isolation
+from harness.scoring.acceptance import Every, read_every
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
+from harness.scoring.beside import beside
 from harness.scoring.chosen import chosen_challenges
 from harness.scoring.early import EarlySteps
-from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
+from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.fresh import compare_fresh, find_fresh
 from harness.scoring.integrity import MAX_VARIANTS, Batch
 from harness.scoring.measure import (
@@ -75,13 +74,9 @@ from harness.scoring.scorer import (
 )
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
+from harness.scoring.with_firmware import find_firmware, read_vendor, with_firmware
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
-
-# Every witness of the firmware sees the top hundredth of the background, and of each signal this
-# many events.
-_WITNESS_TAIL = 100
-_WITNESSES_OF_SIGNAL = 1_000
 
 
 def score(
@@ -288,13 +283,18 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         )
     precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
-    vendor = None if fpga is None else _read_vendor(run, network, fpga)
+    vendor = None if fpga is None else read_vendor(run, network, fpga)
     scorer = Scorer.of_network(network, run.challenge.layout, run.early)
-    # The cost looks at no event, so it is counted while the events are scored.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        counting = pool.submit(_count_cost, run, network, run.early.take("cost"))
+    with beside(n_threads=2) as others:
+        stoppable = replace(run, workspace=replace(run.workspace, stop=others.stop))
+        # What looks at no score is done while the events are scored.
+        looking = others.start(
+            _look_at_network, stoppable, network, run.early.take("cost"), fpga, precision
+        )
+        reading = others.start(_read_every, run, others.stop)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
-        cost = counting.result()
+        cost, made = looking.result()
+        every = reading.result()
     said = (*scored.warnings, *scale_warnings(network.other_scales))
     scored = replace(scored, warnings=said)
     measured = Measurements(
@@ -304,14 +304,37 @@ def _measure_trigger(run: SubmissionRun) -> Measurements:
         firmware=_no_firmware(run),
         precision=as_record(run, precision),
         reconstruction=_reconstruct(run, network),
+        every=every,
     )
     if network.has_unrounded:
         measured = with_unrounded(run, run.staged, measured)
     if fpga is not None:
-        measured = _with_firmware(run, network, fpga, measured, vendor, precision)
+        measured = with_firmware(run, network, fpga, measured, vendor, precision, made)
     elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
+
+
+def _look_at_network(
+    run: SubmissionRun,
+    network: ExportedNetwork,
+    early: EarlyStep | None,
+    fpga: Target | None,
+    precision: Precision | None,
+) -> tuple[Cost, FirmwareResult | None]:
+    """Count the cost of the network; find its firmware, if it was made before."""
+    cost = _count_cost(run, network, early)
+    if fpga is None:
+        return cost, None
+    return cost, find_firmware(run, network, fpga, precision)
+
+
+def _read_every(run: SubmissionRun, stop: Event) -> Every | None:
+    """Read the events for the acceptance, if one of the background can pass."""
+    n_background = len(run.mixture.rows_without(run.challenge.signals))
+    if run.is_quick or n_background * run.challenge.working_point < 1:
+        return None
+    return read_every(run.store, run.mixture, stop.is_set)
 
 
 def _reconstruct(run: SubmissionRun, network: ExportedNetwork) -> Reconstruction | None:
@@ -341,103 +364,6 @@ def _with_processor(run: SubmissionRun, measured: Measurements, scorer: Scorer) 
 def _count_cost(run: SubmissionRun, network: ExportedNetwork, early: EarlyStep | None) -> Cost:
     with run.stage("cost", "FLOPs, bit operations, parameters") as workspace:
         return count_cost(workspace, network.graph, network.weights, early)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Vendor:
-    """What a vendor's reports say, and the reports, packed."""
-
-    firmware: Firmware
-    reports: Path
-    folder: Path
-
-
-def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> _Vendor | None:
-    """Read the vendor's reports, if there are any, before anything that takes long."""
-    if run.reports is None:
-        return None
-    with run.stage("reports", "read the reports that were handed in") as workspace:
-        kept = workspace.new_folder("kept") / REPORTS
-        firmware = read_reports(
-            run.reports,
-            target=fpga,
-            graph=network.graph,
-            weights=network.weights,
-            workspace=workspace,
-            kept=kept,
-        )
-    return _Vendor(firmware=firmware, reports=kept, folder=run.reports)
-
-
-def _with_firmware(
-    run: SubmissionRun,
-    network: ExportedNetwork,
-    fpga: Target,
-    measured: Measurements,
-    vendor: _Vendor | None,
-    precision: Precision | None,
-) -> Measurements:
-    """Make the firmware, and evaluate the scores that it computes of the same events."""
-    is_rounded = precision is not None
-    with run.stage("firmware", "translate, simulate and synthesise") as workspace:
-        request = FirmwareRequest(
-            graph=network.graph,
-            weights=network.weights,
-            target=fpga,
-            events=run.mixture.path,
-            workspace=workspace,
-            precision=precision,
-            choices=run.submission.spec.firmware,
-            must_include=_witness_rows(run, measured.scored),
-            background=run.mixture.rows_without(run.challenge.signals),
-            network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
-            settings=run.settings or FirmwareSettings(),
-            has_implementation=run.has_implementation,
-            progress=run.clock.tell,
-        )
-        made = synthesise(request, backend=run.backend, cache_root=run.store.root / "firmware")
-        report, artefacts = made.report, made.artefacts
-        if vendor is not None and isinstance(report, Firmware):
-            kept = (path for path in artefacts if path.name == HLS4ML_PROJECT)
-            report = with_witnesses(
-                vendor.firmware,
-                report,
-                folder=vendor.folder,
-                project=next(kept, None),
-                workspace=workspace,
-            )
-            artefacts = (*artefacts, vendor.reports)
-    measured = replace(measured, firmware=report, artefacts=artefacts)
-    if made.scores is None:
-        if precision is not None and isinstance(report, Firmware):
-            # Too large to be translated: at fixed widths Keras gives the scores.
-            return with_rounding(run, network, measured, precision)
-        return measured
-    scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
-    with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
-        physics = evaluate_scores(
-            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside
-        )
-    compared = compare_arithmetics(
-        run.challenge, measured.scored.scores, scores, is_rounded=is_rounded
-    )
-    return replace(measured, firmware_scores=scores, firmware_physics=physics, compared=compared)
-
-
-def _witness_rows(run: SubmissionRun, scored: ScoredEvents) -> NDArray[np.int64]:
-    """Return the events that all witnesses of the firmware's scores must see.
-
-    They are the background of the highest scores, which sets the threshold, and some of each
-    signal.
-    """
-    chosen = []
-    for process, rows in run.mixture.rows.items():
-        if process in run.challenge.signals:
-            chosen.append(rows[:_WITNESSES_OF_SIGNAL])
-            continue
-        n_top = max(1, len(rows) // _WITNESS_TAIL)
-        chosen.append(rows[np.argpartition(scored.scores[process], -n_top)[-n_top:]])
-    return np.sort(np.concatenate(chosen))
 
 
 def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
