@@ -20,7 +20,7 @@ from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_with
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
 from harness.data.observables import distributions
-from harness.metrics.accepted import compare_with_cuts, cut_values, has_cuts, passing
+from harness.metrics.accepted import compare_with_cuts, cut_scores, cut_values, has_cuts, passing
 from harness.metrics.evaluate import BACKGROUND
 from harness.scoring.evaluation import evaluate_merged, merge_backgrounds
 from harness.submission.events import Events, taken
@@ -69,50 +69,64 @@ def summarise_acceptance(
     every = every or read_every(store, mixture)
     return Acceptance(
         accepted=_accepted(store, mixture, scores, physics, point, every),
-        cuts=_cuts(challenge, mixture, physics, every),
+        cuts=_cuts(challenge, physics, every),
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Every:
-    """What one reading of all scored events gives.
+    """What all scored events give without any score.
 
     Attributes
     ----------
     counts : tuple of Distribution
         Of all observables.
-    cut_values : mapping of process to list of mapping of observable to array
-        What the cuts look at, chunk by chunk; no chunk where there is nothing to compare with.
+    cut_values : mapping of process to mapping of observable to array
+        What the cuts look at; empty where there is nothing to compare with.
+    cuts : Physics or None
+        What the cuts are worth on the same events.
     """
 
     counts: tuple[Distribution, ...]
-    cut_values: Mapping[str, list[dict[str, NDArray[np.float64]]]]
+    cut_values: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    cuts: Physics | None
 
 
 def read_every(
     store: EventStore, mixture: Mixture, is_stopped: Callable[[], bool] = lambda: False
 ) -> Every:
-    """Read all scored events once; no score is needed.
+    """Read all scored events once, and measure the cuts; no score is needed.
 
     Parameters
     ----------
     is_stopped : callable
-        Whether the rest of the events need not be read: the result is of no use then.
+        Whether the rest need not be done: the result is of no use then.
     """
-    layout = store.challenge.layout
-    is_compared = _why_no_cuts(layout) is None
-    values: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in mixture.rows}
+    challenge = store.challenge
+    is_compared = _why_no_cuts(challenge.layout) is None
+    parts: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in mixture.rows}
 
     def read(process: str) -> Iterator[Events]:
         for events in _chunks(store, process, mixture.indices[process]):
             if is_stopped():
                 return
             if is_compared:
-                values[process].append(cut_values(np.asarray(events), layout))
+                parts[process].append(cut_values(np.asarray(events), challenge.layout))
             yield events
 
-    counts = distributions(layout, {name: read(name) for name in mixture.rows})
-    return Every(counts=counts, cut_values=values)
+    counts = distributions(challenge.layout, {name: read(name) for name in mixture.rows})
+    if not is_compared or is_stopped():
+        return Every(counts=counts, cut_values={}, cuts=None)
+    # Cuts are compared by their TPRs at the working point alone.
+    only = {"merit": None, "false_positive_rates": (challenge.working_point,)}
+    challenge = challenge.model_copy(update=only)
+    values = _joined(challenge, parts)
+    cuts = None
+    if values[BACKGROUND]:
+        hashes = merge_backgrounds(challenge, mixture.hashes)
+        # The scores of cuts have no arithmetic; it stands nowhere.
+        cuts = evaluate_merged(challenge, cut_scores(values), hashes, "float")
+    return Every(counts=counts, cut_values=values, cuts=cuts)
 
 
 def _accepted(
@@ -146,29 +160,22 @@ def _why_no_cuts(layout: EventLayout) -> NotMeasured | None:
     return None
 
 
-def _cuts(
-    challenge: Challenge, mixture: Mixture, physics: Physics, every: Every
-) -> TriggerCuts | NotMeasured:
+def _cuts(challenge: Challenge, physics: Physics, every: Every) -> TriggerCuts | NotMeasured:
     if why := _why_no_cuts(challenge.layout):
         return why
-    # Cuts are compared by their TPRs at the working point alone.
-    only = {"merit": None, "false_positive_rates": (challenge.working_point,)}
-    challenge = challenge.model_copy(update=only)
-    hashes = merge_backgrounds(challenge, mixture.hashes)
-
-    def measure(cut_scores: dict[str, NDArray[np.float64]]) -> Physics:
-        return evaluate_merged(challenge, cut_scores, hashes, physics.arithmetic)
-
-    values = _cut_values(challenge, every)
-    return compare_with_cuts(physics, values, measure, fpr=challenge.working_point)
+    return compare_with_cuts(
+        physics, every.cut_values, every.cuts or physics, fpr=challenge.working_point
+    )
 
 
-def _cut_values(challenge: Challenge, every: Every) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Join what the cuts look at, by process and observable."""
+def _joined(
+    challenge: Challenge, parts: Mapping[str, list[dict[str, NDArray[np.float64]]]]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Join what the cuts look at, chunk by chunk, by process and observable."""
     columns: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for process, parts in every.cut_values.items():
-        for name in parts[0]:
-            columns.setdefault(name, {})[process] = np.concatenate([part[name] for part in parts])
+    for process, chunks in parts.items():
+        for name in chunks[0]:
+            columns.setdefault(name, {})[process] = np.concatenate([one[name] for one in chunks])
     merged = {name: merge_backgrounds(challenge, column) for name, column in columns.items()}
     return {
         process: {name: column[process] for name, column in merged.items()}
