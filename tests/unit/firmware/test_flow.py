@@ -30,6 +30,7 @@ from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl import build, closing, depths
 from harness.firmware.rtl.simulation import VERILOG, simulate_verilog
 from harness.firmware.rtl.synthesis import synthesise_verilog
+from harness.firmware.synthesise import find_made
 from harness.firmware.translate import size
 from harness.firmware.translate.translation import translate
 from harness.firmware.translate.verilog import write_verilog
@@ -151,6 +152,33 @@ def test_the_same_events_in_another_order_are_only_interpreted_again(made, small
 
     assert runs.names == ["firmware-interpret"]
     np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[order])
+
+
+def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
+    made, small, tmp_path
+):
+    result, folder, events, _ = made
+    runs = Runs()
+
+    def find(rows, place: Path) -> FirmwareResult | None:
+        np.save(tmp_path / f"{place.name}.npy", rows)
+        request = ask(
+            small,
+            tmp_path / f"{place.name}.npy",
+            place,
+            run_step=runs,
+            settings=QUICK,
+            must_include=np.arange(3),
+        )
+        return find_made(request, cache_root=folder / "cache")
+
+    found = find(events, tmp_path / "found")
+
+    assert found is not None
+    assert found.report == result.report
+    np.testing.assert_array_equal(np.fromfile(found.scores), np.fromfile(result.scores))
+    assert find(events[:-1], tmp_path / "others") is None
+    assert runs.names == []
 
 
 @pytest.fixture(scope="module")
