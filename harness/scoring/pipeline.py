@@ -37,7 +37,6 @@ from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
 from harness.firmware.artefacts import PROGRAM
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
-from harness.firmware.interpret import score_by_program
 from harness.firmware.registry import check_backend
 from harness.firmware.tools import require_extra
 from harness.sandbox import EarlyStep, Workspace, open_sandbox, scratch_folder
@@ -74,7 +73,6 @@ from harness.scoring.scorer import (
 )
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
-from harness.scoring.with_firmware import find_firmware, read_vendor, with_firmware
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
 
@@ -271,6 +269,8 @@ def _plan(run: SubmissionRun) -> None:
 
 def _measure_trigger(run: SubmissionRun) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
+    from harness.scoring.with_firmware import read_vendor, with_firmware
+
     _plan(run)
     with run.stage("export", run.submission.source) as workspace:
         network = extract_network(
@@ -326,6 +326,8 @@ def _look_at_network(
     cost = _count_cost(run, network, early)
     if fpga is None:
         return cost, None
+    from harness.scoring.with_firmware import find_firmware
+
     return cost, find_firmware(run, network, fpga, precision)
 
 
@@ -429,4 +431,6 @@ def _score_by_scorer(
 def _score_by_program(
     workspace: Workspace, program: Path, events: Path, n_events: int
 ) -> NDArray[np.float64]:
+    from harness.firmware.interpret import score_by_program
+
     return read_scores(score_by_program(program, events, workspace), n_events)
