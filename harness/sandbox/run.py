@@ -168,8 +168,12 @@ class Started:
         for name, path in contents.items():
             fill_later(self.later[name], name, path)
         request = request_line(self.kind, step, self.inputs, self.files)
-        with _blame_on_a_full_disk(self.folder):
-            return _finish(step, self.child, request, self.files)
+        try:
+            with _blame_on_a_full_disk(self.folder):
+                return _finish(step, self.child, request, self.files)
+        finally:
+            for place in self.later.values():
+                place.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
