@@ -154,33 +154,6 @@ def test_the_same_events_in_another_order_are_only_interpreted_again(made, small
     np.testing.assert_array_equal(np.fromfile(again.scores), np.fromfile(result.scores)[order])
 
 
-def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
-    made, small, tmp_path
-):
-    result, folder, events, _ = made
-    runs = Runs()
-
-    def find(rows, place: Path) -> FirmwareResult | None:
-        np.save(tmp_path / f"{place.name}.npy", rows)
-        request = ask(
-            small,
-            tmp_path / f"{place.name}.npy",
-            place,
-            run_step=runs,
-            settings=QUICK,
-            must_include=np.arange(3),
-        )
-        return find_made(request, cache_root=folder / "cache")
-
-    found = find(events, tmp_path / "found")
-
-    assert found is not None
-    assert found.report == result.report
-    np.testing.assert_array_equal(np.fromfile(found.scores), np.fromfile(result.scores))
-    assert find(events[:-1], tmp_path / "others") is None
-    assert runs.names == []
-
-
 @pytest.fixture(scope="module")
 def kept(small, tmp_path_factory):
     """How an estimate was made that is in the cache."""
@@ -188,6 +161,28 @@ def kept(small, tmp_path_factory):
     given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": folder / "cache"}
     make(small, folder, **given)
     return given
+
+
+def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
+    kept, small, tmp_path
+):
+    runs = Runs()
+
+    def find(n_events: int) -> FirmwareResult | None:
+        events = tmp_path / f"{n_events}.npy"
+        np.save(events, kept["rows"][:n_events])
+        place = tmp_path / f"of {n_events}"
+        place.mkdir()
+        request = ask(small, events, place, run_step=runs, settings=QUICK)
+        return find_made(request, backend="estimate", cache_root=kept["cache_root"])
+
+    found = find(50)
+
+    assert found is not None
+    assert found.is_cached
+    assert len(np.fromfile(found.scores)) == 50
+    assert find(49) is None
+    assert runs.names == []
 
 
 @pytest.mark.parametrize(
