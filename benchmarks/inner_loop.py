@@ -23,7 +23,8 @@ from _table import Goal, Report, publish, read_options
 
 ROOT = Path(__file__).resolve().parents[1]
 NETWORK = ROOT / "submissions" / "team_x"
-PYTHON_ENTRY = ROOT / "submissions" / "ht_cut"
+# Of the open division: no step of it imports TensorFlow.
+PYTHON_ENTRY = ROOT / "submissions" / "control_random"
 HARNESS = (sys.executable, "-m", "harness")
 IMPORT = "import tensorflow"
 QUICK, PLAIN, CACHED, COLD, VALIDATE, HELP = (

@@ -27,7 +27,7 @@ from leaderboard_app.views.answers import answer_sections
 from leaderboard_app.views.compare import beside_sections
 from leaderboard_app.views.data import data_sections, event_sections
 from leaderboard_app.views.guide import TITLE as GUIDE_TITLE
-from leaderboard_app.views.guide import glossary_text, guide_text
+from leaderboard_app.views.guide import glossary_text, guide_page, guide_text
 from leaderboard_app.views.status import TITLE as STATUS_TITLE
 from leaderboard_app.views.status import status_sections
 from leaderboard_app.views.subject import subject_of
@@ -138,7 +138,7 @@ def write_take_part(writer: Writer, front: Board) -> Path:
         front,
         title=GUIDE_TITLE,
         heading=GUIDE_TITLE,
-        guide=safe(parser.render(guide_text())),
-        glossary=safe(parser.render(glossary)),
+        guide=safe(parser.render(guide_page(guide_text()))),
+        glossary=safe(parser.render(guide_page(glossary))),
         scripts=[],
     )

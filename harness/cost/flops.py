@@ -26,8 +26,9 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from pydantic import JsonValue
 
@@ -35,7 +36,7 @@ from harness.card.records import Compression, Cost
 from harness.cost.graph import GraphFlops, count_graph
 from harness.cost.operations import count_operations
 from harness.errors import HarnessFaultError, IntegrityError, Problem
-from harness.sandbox import Workspace
+from harness.sandbox import EarlyStep, Workspace
 from harness.sandbox.step import GIB, Limits
 
 if TYPE_CHECKING:
@@ -76,8 +77,36 @@ def count(
     return cost.model_dump(mode="json")
 
 
-def count_cost(workspace: Workspace, graph: Path, weights: Path) -> Cost:
+def warm_up() -> None:
+    """Do what `count` needs before any file: import Keras and keras-flops."""
+    from harness.submission.network import load_keras
+
+    load_keras()
+    _import_keras_flops()
+
+
+def start_counting(workspace: Workspace) -> AbstractContextManager[EarlyStep]:
+    """Start the counting before there is a network; `count_cost` gives it one."""
+    # No participant's code runs here: what breaks off is no fault of theirs.
+    return workspace.start(
+        "cost",
+        ENTRY,
+        warm_up="harness.cost.flops:warm_up",
+        later=("graph", "weights"),
+        limits=_LIMITS,
+        may_raise=(HarnessFaultError, IntegrityError),
+    )
+
+
+def count_cost(
+    workspace: Workspace, graph: Path, weights: Path, early: EarlyStep | None = None
+) -> Cost:
     """Count what an exported network costs, in a sandbox.
+
+    Parameters
+    ----------
+    early : EarlyStep, optional
+        What `start_counting` gave.
 
     Raises
     ------
@@ -88,16 +117,10 @@ def count_cost(workspace: Workspace, graph: Path, weights: Path) -> Cost:
     IntegrityError
         The report contradicts itself.
     """
-    inputs = {"graph": graph, "weights": weights}
-    # No participant's code runs here: what breaks off is no fault of theirs.
-    cost = workspace.run(
-        "cost",
-        ENTRY,
-        Cost,
-        inputs=inputs,
-        limits=_LIMITS,
-        may_raise=(HarnessFaultError, IntegrityError),
-    ).report
+    contents = {"graph": graph, "weights": weights}
+    with contextlib.ExitStack() as stack:
+        started = early or stack.enter_context(start_counting(workspace))
+        cost = workspace.finish(started, Cost, contents=contents).report
     if contradictions := tuple(_contradictions(cost)):
         raise IntegrityError(*(Problem(what=text, where="cost") for text in contradictions))
     return cost
@@ -151,12 +174,18 @@ def count_flops(model: keras.Model) -> GraphFlops:
 
 def profile(model: keras.Model) -> int:
     """Return what keras-flops counts for `model`, quantisers included."""
+    get_flops = _import_keras_flops()
+    with _silent_stdout():
+        return int(get_flops(_with_shapes(model)))
+
+
+def _import_keras_flops() -> Callable[[keras.Model], int]:
+    """Import keras-flops with a registration that keeps TensorFlow's own formulas."""
     from tensorflow.python.framework import ops
 
     with _replaced(ops, "RegisterStatistics", _register_if_new(ops.RegisterStatistics)):
         from keras_flops import get_flops
-    with _silent_stdout():
-        return int(get_flops(_with_shapes(model)))
+    return cast("Callable[[keras.Model], int]", get_flops)
 
 
 def _register_if_new(register: Callable[..., Decorator]) -> Callable[..., Decorator]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import sys
 from collections import Counter
@@ -15,7 +16,7 @@ from pydantic import Field, model_validator
 import harness
 from harness.challenge import Challenge, Name, Value
 from harness.errors import DataError, Problem, UsageError
-from harness.files import read_yaml
+from harness.files import decode_text, parse_yaml, read_bounded
 
 MANIFEST_NAME = "data_manifest.yaml"
 MANIFEST_VARIABLE = "HARNESS_MANIFEST"
@@ -95,16 +96,27 @@ def load_manifest(*paths: Path | None) -> Manifest:
     DataError
         The built-in manifest is missing or wrong.
     """
-    manifests = [read_yaml(built_in_manifest(), Manifest)]
+    manifests = [_read(built_in_manifest())]
     problems: list[Problem] = []
     for path in manifests_beside(*paths):
         try:
-            manifests += [] if path is None else [read_yaml(path, Manifest)]
+            manifests += [] if path is None else [_read(path)]
         except DataError as error:
             problems.extend(error.problems)
     if problems:
         raise UsageError(*problems)
     return _merge(manifests)
+
+
+def _read(path: Path) -> Manifest:
+    """Read a manifest; one that this process has parsed already is not parsed again."""
+    source = str(path)
+    return _parse(decode_text(read_bounded(path), source=source), source)
+
+
+@functools.lru_cache(maxsize=8)
+def _parse(text: str, source: str) -> Manifest:
+    return parse_yaml(text, Manifest, source=source)
 
 
 def manifests_beside(*paths: Path | None) -> tuple[Path, ...]:

@@ -66,14 +66,7 @@ def synthesise(
     UsageError
         The part or the backend is not known.
     """
-    part_of(request.target)
-    _check_latency(request)
-    build = load_backend(backend)
-    workspace = request.workspace
-    # Steps of this request lie in a folder of its own; the caller's workspace counts their usage.
-    request = replace(
-        request, workspace=replace(workspace, folder=workspace.new_folder("firmware"))
-    )
+    build, request = _prepare(request, backend)
     if cache_root is None:
         return _finish(build, request, backend)
     cache = Cache(cache_root)
@@ -84,8 +77,39 @@ def synthesise(
             result = _finish(build, request, backend)
             _store(cache, key, result, request)
             return result
-    request.progress("the firmware was made before: found by its digest")
     return _reuse(cache, key, entry, request)
+
+
+def find_made(
+    request: FirmwareRequest, *, backend: str = "rtl", cache_root: Path
+) -> FirmwareResult | None:
+    """Return the firmware of an exported network if it is in the cache; nothing is built.
+
+    Which events the witnesses must see (`must_include`, `network_scores`) changes nothing of what
+    was made before, so it need not be known yet.
+
+    Raises
+    ------
+    HarnessError
+        As for `synthesise`.
+    """
+    _, request = _prepare(request, backend)
+    cache = Cache(cache_root)
+    key = digest_of(_identity(request, backend))
+    with cache.locked(key):
+        entry = cache.find(key)
+        return None if entry is None else _reuse(cache, key, entry, request)
+
+
+def _prepare(request: FirmwareRequest, backend: str) -> tuple[Backend, FirmwareRequest]:
+    """Refuse what cannot be made; give the steps of the request a folder of their own."""
+    part_of(request.target)
+    _check_latency(request)
+    build = load_backend(backend)
+    # The caller's workspace counts the usage of the steps.
+    workspace = request.workspace
+    folder = workspace.new_folder("firmware")
+    return build, replace(request, workspace=replace(workspace, folder=folder))
 
 
 def _check_latency(request: FirmwareRequest) -> None:
@@ -194,6 +218,7 @@ def _scores_key(key: str, events: Path) -> str:
 
 def _reuse(cache: Cache, key: str, entry: Path, request: FirmwareRequest) -> FirmwareResult:
     """Copy an entry out of the cache, so that nobody works on the cache's own files."""
+    request.progress("the firmware was made before: found by its digest")
     report = Firmware.model_validate_json((entry / _REPORT).read_text())
     folder = request.folder / "artefacts"
     folder.mkdir()

@@ -8,7 +8,7 @@ once use up the rate. No signal takes part in setting them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +143,7 @@ def cut_thresholds(
 def compare_with_cuts(
     physics: Physics,
     values: Mapping[str, Mapping[str, NDArray[np.float64]]],
-    measure: Callable[[dict[str, NDArray[np.float64]]], Physics],
+    cuts: Physics,
     *,
     fpr: float,
 ) -> TriggerCuts | NotMeasured:
@@ -155,12 +155,11 @@ def compare_with_cuts(
         Of the entry.
     values : mapping of process to mapping of observable to array
         From `cut_values`, of the same test events.
-    measure : callable
-        Makes the `Physics` of scores by process, with the same hashes and seed as the entry's.
+    cuts : Physics
+        Of `cut_scores` of these values, with the same hashes and seed as the entry's.
     """
     if not values[BACKGROUND]:
         return NotMeasured(not_measured="the events have no object that the cuts look at")
-    cuts = measure(cut_scores(values))
     point = cuts.at(fpr)
     if isinstance(point, UnreachedWorkingPoint):
         return NotMeasured(not_measured=point.not_measured)

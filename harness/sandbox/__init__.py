@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from harness.sandbox.scores import read_scores
     from harness.sandbox.scratch import scratch_folder
     from harness.sandbox.tried import open_tried_workspace
-    from harness.sandbox.workspace import Workspace, open_workspace
+    from harness.sandbox.workspace import EarlyStep, Workspace, open_workspace
 
 __all__ = [
+    "EarlyStep",
     "Sandbox",
     "Workspace",
     "open_sandbox",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "EarlyStep": "workspace",
     "Sandbox": "run",
     "Workspace": "workspace",
     "open_sandbox": "run",

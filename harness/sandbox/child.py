@@ -86,11 +86,43 @@ class Child:
     answer: bytearray = field(default_factory=bytearray)
     _info: bytearray = field(default_factory=bytearray)
     _root_pidfd: int | None = None
+    _is_killed: bool = False
 
     @property
     def is_ready(self) -> bool:
         """Whether the worker said that it is there."""
         return self.answer.startswith(READY)
+
+    # --- Before its turn ---
+
+    def send(self, line: bytes) -> None:
+        """Write the line that sets the step up; it fits into the pipe."""
+        # Of a step that has ended already, `follow` says why.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.pipes.request, line)
+
+    def look_whether_ready(self) -> bool:
+        """Read what it said so far, without waiting; return whether it waits for its request."""
+        for fd, reader in (
+            (self.pipes.report, self._read_report),
+            (self.pipes.log, self._read_log),
+        ):
+            os.set_blocking(fd, False)
+            for data in _available(fd, READ_BYTES):
+                reader(data)
+        return self.is_ready or self.process.poll() is not None
+
+    def abandon(self) -> None:
+        """Kill a step that was never followed, also one that bubblewrap is just making."""
+        if self._is_killed:
+            return
+        try:
+            if self.pipes.info is not None:
+                os.set_blocking(self.pipes.info, False)
+                for data in _available(self.pipes.info, MAX_INFO_BYTES):
+                    self._read_info(data)
+        finally:
+            self.kill()
 
     # --- Following it to its end ---
 
@@ -257,6 +289,7 @@ class Child:
         EnvironmentFaultError
             The kernel did not end them in time.
         """
+        self._is_killed = True
         if self._root_pidfd is not None:
             # The first process of the namespace: when it is gone, the kernel has ended the rest.
             with contextlib.suppress(ProcessLookupError):

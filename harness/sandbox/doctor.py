@@ -14,7 +14,7 @@ from harness.sandbox import outside
 from harness.sandbox.bubblewrap import find_bwrap, version
 from harness.sandbox.control_group import find_base
 from harness.sandbox.look import LOOKING, Seen, TriedGuard, judge, look_around
-from harness.sandbox.run import COUNTED, MEASURED, request_line
+from harness.sandbox.run import COUNTED, MEASURED, request_line, setup_line
 from harness.sandbox.step import GIB, MIB, Limits, Step
 from harness.sandbox.workspace import Workspace, open_workspace
 
@@ -134,7 +134,8 @@ def _try_end() -> TriedGuard:
     step = Step(
         name="end", entry=f"{TRIAL}:loiter", request={"wall_s": LOOKING.wall_s}, limits=LOOKING
     )
-    dies = outside.dies_with_its_parent(step, request_line("bwrap", step, {}, []))
+    lines = setup_line("bwrap", step) + request_line("bwrap", step, {}, [])
+    dies = outside.dies_with_its_parent(step, lines)
     detail = "" if dies else "it went on after the process that started it was killed"
     claim = "a step dies with the harness"
     return TriedGuard(guard="end", claim=claim, is_held=dies, detail=detail)

@@ -33,7 +33,7 @@ from harness.sandbox import bindings, bubblewrap, outputs
 from harness.sandbox.advice import advise
 from harness.sandbox.child import Child, NotStartedError
 from harness.sandbox.control_group import ControlGroup, control_group, find_base, settings
-from harness.sandbox.inputs import find_inputs
+from harness.sandbox.inputs import create_later, fill_later, find_inputs
 from harness.sandbox.outputs import OutputFile
 from harness.sandbox.report import read_answer
 from harness.sandbox.scratch import scratch_folder
@@ -104,21 +104,76 @@ class Sandbox:
         UsageError
             The step is no step.
         """
+        with self.start(step, folder) as started:
+            return started.finish(step, {})
+
+    @contextlib.contextmanager
+    def start(self, step: Step, folder: Path) -> Iterator[Started]:
+        """Start `step` before its request is known; on leaving, nothing of it is alive.
+
+        Its sandbox is the same as that of any other step. It has its limits, calls its `warm_up`
+        and waits: no participant's code runs in it, and nothing that comes from one is in it,
+        unless it is among the `inputs`. The kernel ends it with the thread that calls this.
+
+        Raises
+        ------
+        HarnessError
+            As for `run`.
+        """
         _check(step)
         with contextlib.ExitStack() as stack:
             scratch = stack.enter_context(scratch_folder())
             uid = bubblewrap.unprivileged_uid() if self.kind == "bwrap" else None
             inputs = find_inputs(step, scratch if uid is not None else None)
+            later = create_later(step.later, scratch)
             files = outputs.create(folder, step.outputs, uid)
             stack.callback(outputs.close, files)
+            inputs = {**inputs, **later}
             if self.kind == "bwrap":
                 group = stack.enter_context(_group(self.groups, step.limits))
                 child = start_sandboxed(step, inputs, files, uid, group)
             else:
                 child = start_plain(step, scratch)
             stack.callback(child.pipes.close)
-            with _blame_on_a_full_disk(folder):
-                return _finish(step, child, request_line(self.kind, step, inputs, files), files)
+            stack.callback(child.abandon)
+            child.send(setup_line(self.kind, step))
+            yield Started(
+                kind=self.kind, child=child, inputs=inputs, files=files, folder=folder, later=later
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Started:
+    """A step in its sandbox, that waits for its request; `Sandbox.start` makes one."""
+
+    kind: IsolationKind
+    child: Child
+    inputs: Mapping[str, Path]
+    files: list[OutputFile]
+    folder: Path
+    later: Mapping[str, Path]
+
+    def is_warm(self) -> bool:
+        """Whether it has nothing to do before it has its request: `StartedStep.is_warm`."""
+        return self.child.look_whether_ready()
+
+    def finish(self, step: Step, contents: Mapping[str, Path]) -> StepResult[dict[str, JsonValue]]:
+        """Give it its request and its later inputs; follow it to its end: `StartedStep.finish`."""
+        if unknown := contents.keys() - self.later.keys():
+            raise UsageError(
+                f"the step {step.name} was started without these inputs",
+                where=", ".join(sorted(unknown)),
+                expected=f"only {', '.join(self.later) or 'none'} can come later",
+            )
+        for name, path in contents.items():
+            fill_later(self.later[name], name, path)
+        request = request_line(self.kind, step, self.inputs, self.files)
+        try:
+            with _blame_on_a_full_disk(self.folder):
+                return _finish(step, self.child, request, self.files)
+        finally:
+            for place in self.later.values():
+                place.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -242,40 +297,48 @@ def _try(sandbox: Sandbox) -> None:
 
 def _check(step: Step) -> None:
     """Refuse a step that the harness itself described wrongly."""
-    module, colon, function = step.entry.partition(":")
-    if not (module.startswith(ENTRY_PREFIX) and colon and function.isidentifier()):
-        raise UsageError(
-            f"{step.entry!r} is no entry of a step", expected="harness.some.module:function"
-        )
+    for entry in (step.entry, *filter(None, [step.warm_up])):
+        module, colon, function = entry.partition(":")
+        if not (module.startswith(ENTRY_PREFIX) and colon and function.isidentifier()):
+            raise UsageError(
+                f"{entry!r} is no entry of a step", expected="harness.some.module:function"
+            )
     if step.sees_host and step.entry not in MAY_SEE_HOST:
         raise UsageError(
             f"the step {step.name} asks for the machine's name and network",
             where=step.entry,
             expected=f"only {' or '.join(MAY_SEE_HOST)} may have them, for a licence",
         )
-    outputs.check_names({**step.inputs, **step.outputs})
+    outputs.check_names({**step.inputs, **dict.fromkeys(step.later), **step.outputs})
+
+
+def setup_line(kind: IsolationKind, step: Step) -> bytes:
+    """Return the line that the worker reads first: nothing of it comes from a participant."""
+    outer = str(bindings.package_folder().parent)
+    message = {
+        "package_root": bindings.PACKAGE_ROOT if kind == "bwrap" else outer,
+        "is_plain": kind == "none",
+        "rlimits": resource_limits(kind, step),
+        "warm_up": step.warm_up,
+    }
+    return json.dumps(message).encode() + b"\n"
 
 
 def request_line(
     kind: IsolationKind, step: Step, inputs: Mapping[str, Path], files: list[OutputFile]
 ) -> bytes:
-    """Return the line that the worker reads."""
+    """Return the line that the worker reads then: its work."""
     if kind == "bwrap":
-        package_root = bindings.PACKAGE_ROOT
         in_places = {name: f"{bindings.INPUTS}/{name}" for name in inputs}
         out_places = {name: f"{bindings.OUTPUTS}/{name}" for name in step.outputs}
     else:
-        package_root = str(bindings.package_folder().parent)
         in_places = {name: str(path) for name, path in inputs.items()}
         out_places = {file.path.name: str(file.path) for file in files}
     message = {
-        "package_root": package_root,
-        "is_plain": kind == "none",
         "entry": step.entry,
         "request": dict(step.request),
         "inputs": in_places,
         "outputs": out_places,
-        "rlimits": resource_limits(kind, step),
     }
     return json.dumps(message, allow_nan=False).encode() + b"\n"
 

@@ -7,6 +7,7 @@ runs one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -74,6 +75,11 @@ class Step:
         Files or folders bound read-only; the entry receives where they lie in the sandbox.
     outputs : mapping of str to int
         Files that the entry may write, with the most bytes that each may hold.
+    later : tuple of str
+        Further inputs, regular files whose contents do not exist yet when the step is started.
+    warm_up : str
+        ``package.module:function`` of the harness, called without arguments before the step has
+        its request: what can be imported and made without any participant's file.
     tools : tuple of Path
         Further host paths bound read-only at their own place (compilers, netlist tools).
     limits : Limits
@@ -100,6 +106,8 @@ class Step:
     request: Mapping[str, JsonValue] = field(default_factory=dict)
     inputs: Mapping[str, Path] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)
+    later: tuple[str, ...] = ()
+    warm_up: str = ""
     tools: tuple[Path, ...] = ()
     limits: Limits = field(default_factory=Limits)
     sees_host: bool = False
@@ -160,4 +168,38 @@ class RunStep(Protocol):
         HarnessError
             One of the step's `may_raise`, as the entry raised it.
         """
+        ...
+
+
+class StartedStep(Protocol):
+    """A step that was started before its request and its later inputs are known."""
+
+    def is_warm(self) -> bool:
+        """Whether it has nothing to do before it has its request."""
+        ...
+
+    def finish(self, step: Step, contents: Mapping[str, Path]) -> StepResult[dict[str, JsonValue]]:
+        """Give it its request and the `contents` of its later inputs; follow it to its end.
+
+        Parameters
+        ----------
+        step : Step
+            The step that was started, with its request; nothing else of it may differ but who is
+            informed (`progress`, `observe`, `printed`).
+        contents : mapping of str to Path
+            Regular files by names of `Step.later`, which are copied; others stay empty.
+
+        Raises
+        ------
+        HarnessError
+            As for `RunStep`.
+        """
+        ...
+
+
+class StartStep(Protocol):
+    """The function that starts a step early, and ends what it started on leaving."""
+
+    def __call__(self, step: Step, folder: Path) -> AbstractContextManager[StartedStep]:
+        """Start `step`; the process that calls must be the one that goes on."""
         ...

@@ -1,7 +1,9 @@
 """The child's side: the program that runs in a sandbox and calls one function of the harness.
 
 It is started by its path, not as a module, and imports nothing but the standard library and
-`harness.errors` until the step begins, so that a step costs little more than its own work.
+`harness.errors` until the step begins, so that a step costs little more than its own work. It reads
+two lines: one that sets it up, with its limits and what it should import, and one with its work. A
+step that is started early waits between the two.
 Nothing here is a guard: the participant's code may replace every line of it while it runs. What
 guards is the sandbox around it, and the parent, which checks all that it says.
 """
@@ -156,22 +158,42 @@ def _flush() -> None:
             continue
 
 
+def set_up(setup: Mapping[str, Any]) -> None:
+    """Prepare this process for any step: what it can import, how it ends, and its limits."""
+    sys.path.insert(0, setup["package_root"])
+    importlib.import_module("harness.errors")
+    importlib.import_module("harness.sandbox.lean_imports").import_lean_keras()
+    if setup["is_plain"]:
+        die_with_parent()
+    set_limits(setup["rlimits"])
+    # A line reaches the parent when it is printed, also if this process is killed later.
+    cast("io.TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)
+
+
+def warm_up(entry: str) -> Message | None:
+    """Call the function of the harness that makes the step's start; return how it failed."""
+    try:
+        if entry:
+            cast("Callable[[], object]", load_entry(entry))()
+    except BaseException as error:  # noqa: BLE001 the edge: it is reported for the step
+        return describe(error, ())
+    return None
+
+
 def main(report_fd: int, request_fd: int) -> None:
     """Read the request, run the step, answer the parent, and wait to be killed by it."""
     os.set_inheritable(report_fd, False)
     os.set_inheritable(request_fd, False)
     with os.fdopen(os.dup(request_fd), "rb") as stream:
-        message = json.loads(stream.readline())
-    sys.path.insert(0, message["package_root"])
-    importlib.import_module("harness.errors")
-    importlib.import_module("harness.sandbox.lean_imports").import_lean_keras()
-    if message["is_plain"]:
-        die_with_parent()
-    set_limits(message["rlimits"])
-    # A line reaches the parent when it is printed, also if this process is killed later.
-    cast("io.TextIOWrapper", sys.stdout).reconfigure(line_buffering=True)
-    _write(report_fd, READY)
-    answer = encode(call(message))
+        setup = json.loads(stream.readline())
+        set_up(setup)
+        failure = warm_up(setup["warm_up"])
+        _write(report_fd, READY)
+        line = stream.readline()
+    if not line:
+        # The parent has gone on without this step.
+        os._exit(0)
+    answer = encode(failure or call(json.loads(line)))
     _flush()
     _write(report_fd, answer)
     # The parent measures what was used while this process still lives, then ends it: no exit

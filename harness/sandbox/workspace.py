@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
@@ -17,9 +18,44 @@ from harness.files import make_folder
 from harness.sandbox.report import read_report
 from harness.sandbox.run import open_sandbox
 from harness.sandbox.scratch import scratch_folder
-from harness.sandbox.step import Limits, MalformedError, RunStep, Step, StepResult, Usage
+from harness.sandbox.step import (
+    Limits,
+    MalformedError,
+    RunStep,
+    StartedStep,
+    StartStep,
+    Step,
+    StepResult,
+    Usage,
+)
 
 Report = TypeVar("Report", bound=BaseModel)
+
+
+class StoppedError(Exception):
+    """A step was ended because the run that it belongs to has failed; nobody is informed of it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EarlyStep:
+    """A step that waits for its request, or whose turn has to come first.
+
+    Attributes
+    ----------
+    started : StartedStep or None
+        None where steps are not started early.
+    folder : Path
+        Where its outputs are.
+    """
+
+    step: Step
+    started: StartedStep | None
+    folder: Path
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether it has nothing to do before it has its request."""
+        return self.started is None or self.started.is_warm()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +66,10 @@ class Workspace:
     ----------
     run_step : RunStep
         Runs one step: `Sandbox.run`.
+    start_step : StartStep, optional
+        Starts one early: `Sandbox.start`. Without it, every step is started at its turn.
+    stop : Event, optional
+        Ends the step that runs as soon as it is set, from another thread.
     folder : Path
         Holds the folders of the steps, and what the parent makes for them.
     usages : list of Usage
@@ -39,6 +79,105 @@ class Workspace:
     run_step: RunStep
     folder: Path
     usages: list[Usage] = field(default_factory=list)
+    start_step: StartStep | None = None
+    stop: Event | None = None
+
+    @contextmanager
+    def start(
+        self,
+        name: str,
+        entry: str,
+        *,
+        warm_up: str,
+        inputs: Mapping[str, Path] | None = None,
+        later: tuple[str, ...] = (),
+        outputs: Mapping[str, int] | None = None,
+        limits: Limits | None = None,
+        may_raise: tuple[type[HarnessError], ...] = (),
+    ) -> Iterator[EarlyStep]:
+        """Start a step before its turn; `run` gives it its request. On leaving it is ended.
+
+        Parameters
+        ----------
+        name, entry, warm_up, inputs, later, outputs, limits, may_raise
+            See `harness.sandbox.step.Step`.
+
+        Raises
+        ------
+        HarnessError
+            It cannot be started; see `harness.sandbox.step.RunStep`.
+        """
+        step = Step(
+            name=name,
+            entry=entry,
+            warm_up=warm_up,
+            inputs=inputs or {},
+            later=later,
+            outputs=outputs or {},
+            limits=limits or Limits(),
+            may_raise=may_raise,
+        )
+        folder = self.new_folder(name)
+        if self.start_step is None:
+            yield EarlyStep(step=step, started=None, folder=folder)
+            return
+        with self.start_step(step, folder) as started:
+            yield EarlyStep(step=step, started=started, folder=folder)
+
+    def finish(
+        self,
+        early: EarlyStep,
+        model: type[Report],
+        *,
+        request: Mapping[str, JsonValue] | None = None,
+        contents: Mapping[str, Path] | None = None,
+        progress: Callable[[int], None] | None = None,
+        printed: Callable[[str], None] | None = None,
+    ) -> StepResult[Report]:
+        """Give a step of `start` its request and its later inputs; check its report.
+
+        Parameters
+        ----------
+        contents : mapping of str to Path
+            Regular files by names of the later inputs; others stay empty.
+        model, request, progress, printed
+            As for `run`.
+
+        Raises
+        ------
+        HarnessError
+            As for `run`.
+        """
+        step = replace(early.step, request=request or {}, progress=progress, printed=printed)
+        contents = contents or {}
+        step = self._stoppable(step)
+        with _own_faults(step):
+            if early.started is not None:
+                return self._checked(step, model, early.started.finish(step, contents))
+            step = replace(step, inputs={**step.inputs, **contents}, later=(), warm_up="")
+            return self._checked(step, model, self.run_step(step, early.folder))
+
+    def _stoppable(self, step: Step) -> Step:
+        """Let `stop` end a step: its progress is asked for several times a second."""
+        stop, tell = self.stop, step.progress
+        if stop is None:
+            return step
+
+        def progress(n_bytes: int) -> None:
+            if stop.is_set():
+                raise StoppedError
+            if tell is not None:
+                tell(n_bytes)
+
+        return replace(step, progress=progress)
+
+    def _checked(
+        self, step: Step, model: type[Report], result: StepResult[dict[str, JsonValue]]
+    ) -> StepResult[Report]:
+        """Count what a step used, and check its report."""
+        self.usages.append(result.usage)
+        report = read_report(result.report, model, step.name)
+        return StepResult(report=report, outputs=result.outputs, usage=result.usage, log=result.log)
 
     def run(
         self,
@@ -90,11 +229,9 @@ class Workspace:
             observe=observe,
             printed=printed,
         )
+        step = self._stoppable(step)
         with _own_faults(step):
-            result = self.run_step(step, self.new_folder(name))
-            self.usages.append(result.usage)
-            report = read_report(result.report, model, name)
-        return StepResult(report=report, outputs=result.outputs, usage=result.usage, log=result.log)
+            return self._checked(step, model, self.run_step(step, self.new_folder(name)))
 
     def new_folder(self, name: str) -> Path:
         """Make an empty folder: `name` and a random ending.
@@ -138,4 +275,4 @@ def open_workspace(kind: IsolationKind) -> Iterator[Workspace]:
     """
     sandbox = open_sandbox(kind)
     with scratch_folder() as folder:
-        yield Workspace(run_step=sandbox.run, folder=folder)
+        yield Workspace(run_step=sandbox.run, start_step=sandbox.start, folder=folder)

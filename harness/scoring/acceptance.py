@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, events_with
 from harness.data.events import EventStore
 from harness.data.mix import Mixture, read_rows
 from harness.data.observables import distributions
-from harness.metrics.accepted import compare_with_cuts, cut_values, has_cuts, passing
+from harness.metrics.accepted import compare_with_cuts, cut_scores, cut_values, has_cuts, passing
 from harness.metrics.evaluate import BACKGROUND
 from harness.scoring.evaluation import evaluate_merged, merge_backgrounds
 from harness.submission.events import Events, taken
@@ -40,7 +40,11 @@ class Acceptance:
 
 
 def summarise_acceptance(
-    store: EventStore, mixture: Mixture, scores: Mapping[str, NDArray[np.float64]], physics: Physics
+    store: EventStore,
+    mixture: Mixture,
+    scores: Mapping[str, NDArray[np.float64]],
+    physics: Physics,
+    every: Every | None = None,
 ) -> Acceptance:
     """Describe the events that pass at the challenge's working point.
 
@@ -54,50 +58,75 @@ def summarise_acceptance(
         Their scores; higher = more anomalous.
     physics : Physics
         What these scores are worth.
+    every : Every, optional
+        What `read_every` gave, if the events are read already.
     """
     challenge = store.challenge
     point = physics.at(challenge.working_point)
     if not isinstance(point, WorkingPoint):
         why = NotMeasured(not_measured=point.not_measured)
         return Acceptance(accepted=why, cuts=why)
-    every = _read_every(store, mixture, scores)
+    every = every or read_every(store, mixture)
     return Acceptance(
         accepted=_accepted(store, mixture, scores, physics, point, every),
-        cuts=_cuts(challenge, mixture, physics, every),
+        cuts=_cuts(challenge, physics, every),
     )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Every:
-    """What one reading of all scored events gives.
+class Every:
+    """What all scored events give without any score.
 
     Attributes
     ----------
     counts : tuple of Distribution
         Of all observables.
-    cut_values : mapping of process to list of mapping of observable to array
-        What the cuts look at, chunk by chunk; no chunk where there is nothing to compare with.
+    cut_values : mapping of process to mapping of observable to array
+        What the cuts look at; empty where there is nothing to compare with.
+    cuts : Physics or None
+        What the cuts are worth on the same events.
     """
 
     counts: tuple[Distribution, ...]
-    cut_values: Mapping[str, list[dict[str, NDArray[np.float64]]]]
+    cut_values: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    cuts: Physics | None
 
 
-def _read_every(
-    store: EventStore, mixture: Mixture, scores: Mapping[str, NDArray[np.float64]]
-) -> _Every:
-    layout = store.challenge.layout
-    is_compared = _why_no_cuts(layout) is None
-    values: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in scores}
+def read_every(
+    store: EventStore, mixture: Mixture, is_stopped: Callable[[], bool] = lambda: False
+) -> Every:
+    """Read all scored events once, and measure the cuts; no score is needed.
+
+    Parameters
+    ----------
+    is_stopped : callable
+        Whether the rest need not be done: the result is of no use then.
+    """
+    challenge = store.challenge
+    is_compared = _why_no_cuts(challenge.layout) is None
+    parts: dict[str, list[dict[str, NDArray[np.float64]]]] = {name: [] for name in mixture.rows}
 
     def read(process: str) -> Iterator[Events]:
         for events in _chunks(store, process, mixture.indices[process]):
+            if is_stopped():
+                return
             if is_compared:
-                values[process].append(cut_values(np.asarray(events), layout))
+                parts[process].append(cut_values(np.asarray(events), challenge.layout))
             yield events
 
-    counts = distributions(layout, {name: read(name) for name in scores})
-    return _Every(counts=counts, cut_values=values)
+    counts = distributions(challenge.layout, {name: read(name) for name in mixture.rows})
+    if not is_compared or is_stopped():
+        return Every(counts=counts, cut_values={}, cuts=None)
+    # Cuts are compared by their TPRs at the working point alone.
+    only = {"merit": None, "false_positive_rates": (challenge.working_point,)}
+    challenge = challenge.model_copy(update=only)
+    values = _joined(challenge, parts)
+    cuts = None
+    if values[BACKGROUND]:
+        hashes = merge_backgrounds(challenge, mixture.hashes)
+        # The scores of cuts have no arithmetic; it stands nowhere.
+        cuts = evaluate_merged(challenge, cut_scores(values), hashes, "float")
+    return Every(counts=counts, cut_values=values, cuts=cuts)
 
 
 def _accepted(
@@ -106,7 +135,7 @@ def _accepted(
     scores: Mapping[str, NDArray[np.float64]],
     physics: Physics,
     point: WorkingPoint,
-    every: _Every,
+    every: Every,
 ) -> Accepted:
     passed = {
         name: mixture.indices[name][passing(values, point)] for name, values in scores.items()
@@ -131,29 +160,22 @@ def _why_no_cuts(layout: EventLayout) -> NotMeasured | None:
     return None
 
 
-def _cuts(
-    challenge: Challenge, mixture: Mixture, physics: Physics, every: _Every
-) -> TriggerCuts | NotMeasured:
+def _cuts(challenge: Challenge, physics: Physics, every: Every) -> TriggerCuts | NotMeasured:
     if why := _why_no_cuts(challenge.layout):
         return why
-    # Cuts are compared by their TPRs at the working point alone.
-    only = {"merit": None, "false_positive_rates": (challenge.working_point,)}
-    challenge = challenge.model_copy(update=only)
-    hashes = merge_backgrounds(challenge, mixture.hashes)
-
-    def measure(cut_scores: dict[str, NDArray[np.float64]]) -> Physics:
-        return evaluate_merged(challenge, cut_scores, hashes, physics.arithmetic)
-
-    values = _cut_values(challenge, every)
-    return compare_with_cuts(physics, values, measure, fpr=challenge.working_point)
+    return compare_with_cuts(
+        physics, every.cut_values, every.cuts or physics, fpr=challenge.working_point
+    )
 
 
-def _cut_values(challenge: Challenge, every: _Every) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Join what the cuts look at, by process and observable."""
+def _joined(
+    challenge: Challenge, parts: Mapping[str, list[dict[str, NDArray[np.float64]]]]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Join what the cuts look at, chunk by chunk, by process and observable."""
     columns: dict[str, dict[str, NDArray[np.float64]]] = {}
-    for process, parts in every.cut_values.items():
-        for name in parts[0]:
-            columns.setdefault(name, {})[process] = np.concatenate([part[name] for part in parts])
+    for process, chunks in parts.items():
+        for name in chunks[0]:
+            columns.setdefault(name, {})[process] = np.concatenate([one[name] for one in chunks])
     merged = {name: merge_backgrounds(challenge, column) for name, column in columns.items()}
     return {
         process: {name: column[process] for name, column in merged.items()}

@@ -29,8 +29,9 @@ from harness.data.events import EventStore
 from harness.firmware.backend import FirmwareSettings
 from harness.metrics.evaluate import BACKGROUND
 from harness.metrics.working_point import tie_warnings
-from harness.scoring.acceptance import summarise_acceptance
+from harness.scoring.acceptance import Every, summarise_acceptance
 from harness.scoring.declared import DECLARED_NOTE
+from harness.scoring.early import EarlySteps
 from harness.scoring.environment import describe_environment
 from harness.scoring.evaluation import merge_backgrounds
 from harness.scoring.measure import ScoredEvents, Scores
@@ -45,9 +46,19 @@ _NO_STRESS = NotMeasured(not_measured="not asked for: harness score --stress")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SubmissionRun(ScoringRun):
-    """One scoring of a submission: the submission, the events, and what was asked for."""
+    """One scoring of a submission: the submission, the events, and what was asked for.
+
+    Attributes
+    ----------
+    staged : Path
+        The files of the submission that steps see.
+    early : EarlySteps
+        The steps that are started before their turn.
+    """
 
     submission: Submission
+    staged: Path
+    early: EarlySteps
     store: EventStore
     isolation: IsolationRecord
     is_quick: bool
@@ -78,6 +89,7 @@ class Measurements:
     precision: FixedWidths | None = None
     rounded_physics: Physics | None = None
     unrounded_physics: Physics | None = None
+    every: Every | None = None
 
     @property
     def that_count(self) -> tuple[Scores, Physics]:
@@ -98,7 +110,9 @@ def assemble_card(run: SubmissionRun, measured: Measurements) -> tuple[ScoreCard
     has_cuts = run.store.challenge.layout.lacks("pt") is None
     cuts = ", and today's cuts at equal rate" if has_cuts else ""
     with run.stage("acceptance", f"what passes{cuts}"):
-        acceptance = summarise_acceptance(run.store, run.mixture, *measured.that_count)
+        acceptance = summarise_acceptance(
+            run.store, run.mixture, *measured.that_count, measured.every
+        )
     card = ScoreCard(
         created=utc(datetime.now(UTC)),
         is_official=not unofficial,

@@ -35,6 +35,8 @@ from harness.scoring.symmetry import (
 )
 from harness.submission.events import Events, save_events
 
+# In so many ways events are scored again, at most: six that must give the same, three symmetries.
+MAX_VARIANTS = 9
 # Share of the compared events that are those of the highest scores.
 _TOP_SHARE = 0.25
 # Events at once in the comparisons: another batch size than any scoring's, and one that makes

@@ -7,11 +7,12 @@ network is a step in a sandbox; what comes back is read as plain numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ from harness.board.public import public_challenge
 from harness.card import files as cards
 from harness.card.records import (
     Cost,
-    Firmware,
     IsolationKind,
     NotMeasured,
     Physics,
@@ -29,27 +29,27 @@ from harness.card.records import (
     WorkingPoint,
 )
 from harness.challenge import Challenge, CpuTarget, Target
-from harness.cost.flops import count_cost
+from harness.cost.flops import count_cost, start_counting
 from harness.data.cache import cache_root
 from harness.data.events import EventStore, open_store
 from harness.data.manifest import load_manifest
 from harness.data.mix import Mixture, write_mixture
 from harness.data.published import published_test, refuse_closed
-from harness.firmware.artefacts import HLS4ML_PROJECT, PROGRAM
-from harness.firmware.backend import FirmwareRequest, FirmwareSettings
-from harness.firmware.interpret import score_by_program
+from harness.firmware.artefacts import PROGRAM
+from harness.firmware.backend import FirmwareResult, FirmwareSettings
 from harness.firmware.registry import check_backend
-from harness.firmware.reports.record import REPORTS, read_reports, with_witnesses
-from harness.firmware.synthesise import synthesise
 from harness.firmware.tools import require_extra
-from harness.sandbox import Workspace, open_sandbox, scratch_folder
+from harness.sandbox import EarlyStep, Workspace, open_sandbox, scratch_folder
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.tried import tried_isolation
+from harness.scoring.acceptance import Every, read_every
 from harness.scoring.assembly import QUICK_EVENTS, Measurements, SubmissionRun, assemble_card
+from harness.scoring.beside import beside
 from harness.scoring.chosen import chosen_challenges
-from harness.scoring.evaluation import compare_arithmetics, evaluate_scores
+from harness.scoring.early import EarlySteps
+from harness.scoring.evaluation import evaluate_scores
 from harness.scoring.fresh import compare_fresh, find_fresh
-from harness.scoring.integrity import Batch
+from harness.scoring.integrity import MAX_VARIANTS, Batch
 from harness.scoring.measure import (
     ScoredEvents,
     Scores,
@@ -63,16 +63,18 @@ from harness.scoring.readiness import refuse_wrong_rules
 from harness.scoring.reconstruction import measure_reconstruction
 from harness.scoring.rounding import as_record, precision_of, with_rounding, with_unrounded
 from harness.scoring.score_files import read_score_file
-from harness.scoring.scorer import ExportedNetwork, Scorer, extract_network, score_batches
+from harness.scoring.scorer import (
+    ExportedNetwork,
+    Scorer,
+    extract_network,
+    score_batches,
+    start_export,
+    start_scoring,
+)
 from harness.scoring.stages import StageClock
 from harness.scoring.stress import ScoreFile, has_second_simulation, measure_stress
 from harness.submission.declaration import Precision
 from harness.submission.validate import read_submission
-
-# Every witness of the firmware sees the top hundredth of the background, and of each signal this
-# many events.
-_WITNESS_TAIL = 100
-_WITNESSES_OF_SIGNAL = 1_000
 
 
 def score(
@@ -153,21 +155,28 @@ def score(
     extent = "quick" if is_quick else "firmware" if has_firmware else "no-firmware"
     kind = f"{rules.name} {submission.spec.division} {extent}"
     clock = StageClock(progress=progress, history=root / "timings.json", kind=kind)
-    with scratch_folder() as scratch:
+    with scratch_folder() as scratch, ExitStack() as stack:
+        sandbox = open_sandbox(isolation)
+        workspace = Workspace(run_step=sandbox.run, start_step=sandbox.start, folder=scratch)
+        trial = tried_isolation(isolation, workspace, root)
+        staged = submission.stage(workspace.new_folder("submission"))
+        early = EarlySteps(stack=stack)
+        if submission.spec.division == "trigger":
+            early.planned["export"] = partial(start_export, workspace, staged)
+            early.advance()
         with clock.stage("data", f"open {rules.title}"):
             store, mixture = mix_events(rules, root, scratch, is_quick=is_quick)
         if not is_quick:
             # Scores of two arithmetics, of which compression saves little.
             cards.check_results(Path(results), 2 * BYTES_PER_SCORE * mixture.n_events)
-        sandbox = open_sandbox(isolation)
-        workspace = Workspace(run_step=sandbox.run, folder=scratch)
-        trial = tried_isolation(isolation, workspace, root)
         run = SubmissionRun(
             challenge=rules,
             mixture=mixture,
             workspace=workspace,
             clock=clock,
             submission=submission,
+            staged=staged,
+            early=early,
             store=store,
             isolation=sandbox.record.model_copy(update={"trial": trial}),
             is_quick=is_quick,
@@ -204,20 +213,19 @@ def mix_events(
 
 
 def _measure(run: SubmissionRun) -> Measurements:
-    staged = run.submission.stage(run.workspace.new_folder("submission"))
     if run.submission.spec.division == "declared":
-        return _measure_declared(run, staged)
+        return _measure_declared(run)
     is_open = run.submission.spec.division == "open"
-    return _measure_open(run, staged) if is_open else _measure_trigger(run, staged)
+    return _measure_open(run) if is_open else _measure_trigger(run)
 
 
-def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
+def _measure_declared(run: SubmissionRun) -> Measurements:
     """Measure what scores from a file are worth: the declared division."""
     why = NotMeasured(not_measured="its scores come from a file: there is no network")
     published = published_test(run.challenge, run.store.root)
     with run.stage("score", "read the scores that were handed in") as workspace:
         name = str(run.submission.spec.scores)
-        table = read_score_file(staged / name, published.n_events, workspace)
+        table = read_score_file(run.staged / name, published.n_events, workspace)
         every = published.separate(published.in_order(table.scores, table.ids, where=name))
         scores = {
             process: every[process][np.searchsorted(published.indices[process], chosen)]
@@ -232,10 +240,10 @@ def _measure_declared(run: SubmissionRun, staged: Path) -> Measurements:
     return Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
 
 
-def _measure_open(run: SubmissionRun, staged: Path) -> Measurements:
+def _measure_open(run: SubmissionRun) -> Measurements:
     """Open division: physics alone, by the participant's own ``score(events)``."""
     why = NotMeasured(not_measured="an entry of the open division is Python, not a network")
-    scorer = Scorer.of_open(staged, run.challenge.layout)
+    scorer = Scorer.of_open(run.staged, run.challenge.layout)
     scored = score_mixture(run, scorer, has_checks=not run.is_quick)
     measured = Measurements(scored=scored, model_digest=why, cost=why, firmware=why)
     return _with_others(run, measured, scorer)
@@ -247,21 +255,46 @@ def _with_others(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> 
     return _with_stress(run, _with_fresh(run, measured, scorer), scorer)
 
 
-def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
+def _plan(run: SubmissionRun) -> None:
+    """Plan what starts while the plugin is exported: its scoring, its cost, its checks."""
+    events, n_events = run.mixture.path, run.mixture.n_events
+    planned = run.early.planned
+    planned["score"] = partial(start_scoring, run.workspace, "score", [events], n_events=n_events)
+    planned["cost"] = partial(start_counting, run.workspace)
+    if not run.is_quick:
+        planned["checks"] = partial(
+            start_scoring, run.workspace, "checks", [], n_later=MAX_VARIANTS, n_events=n_events
+        )
+
+
+def _measure_trigger(run: SubmissionRun) -> Measurements:
     """Trigger division: the exported network's physics, cost and firmware."""
+    from harness.scoring.with_firmware import read_vendor, with_firmware
+
+    _plan(run)
     with run.stage("export", run.submission.source) as workspace:
         network = extract_network(
-            workspace, staged, run.challenge, run.clock.tell, run.submission.spec.model
+            workspace,
+            run.staged,
+            run.challenge,
+            run.clock.tell,
+            run.submission.spec.model,
+            early=run.early,
         )
     precision = precision_of(run, network)
     fpga = run.challenge.fpga if run.has_firmware else None
-    vendor = None if fpga is None else _read_vendor(run, network, fpga)
-    scorer = Scorer.of_network(network, run.challenge.layout)
-    # The cost looks at no event, so it is counted while the events are scored.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        counting = pool.submit(_count_cost, run, network)
+    vendor = None if fpga is None else read_vendor(run, network, fpga)
+    scorer = Scorer.of_network(network, run.challenge.layout, run.early)
+    with beside(n_threads=2) as others:
+        stoppable = replace(run, workspace=replace(run.workspace, stop=others.stop))
+        # What looks at no score is done while the events are scored.
+        looking = others.start(
+            _look_at_network, stoppable, network, run.early.take("cost"), fpga, precision
+        )
+        reading = others.start(_read_every, run, others.stop)
         scored = score_mixture(run, scorer, has_checks=not run.is_quick)
-        cost = counting.result()
+        cost, made = looking.result()
+        every = reading.result()
     said = (*scored.warnings, *scale_warnings(network.other_scales))
     scored = replace(scored, warnings=said)
     measured = Measurements(
@@ -271,14 +304,39 @@ def _measure_trigger(run: SubmissionRun, staged: Path) -> Measurements:
         firmware=_no_firmware(run),
         precision=as_record(run, precision),
         reconstruction=_reconstruct(run, network),
+        every=every,
     )
     if network.has_unrounded:
-        measured = with_unrounded(run, staged, measured)
+        measured = with_unrounded(run, run.staged, measured)
     if fpga is not None:
-        measured = _with_firmware(run, network, fpga, measured, vendor, precision)
+        measured = with_firmware(run, network, fpga, measured, vendor, precision, made)
     elif run.is_quick and precision is not None:
         measured = with_rounding(run, network, measured, precision)
     return _with_others(run, measured, scorer)
+
+
+def _look_at_network(
+    run: SubmissionRun,
+    network: ExportedNetwork,
+    early: EarlyStep | None,
+    fpga: Target | None,
+    precision: Precision | None,
+) -> tuple[Cost, FirmwareResult | None]:
+    """Count the cost of the network; find its firmware, if it was made before."""
+    cost = _count_cost(run, network, early)
+    if fpga is None:
+        return cost, None
+    from harness.scoring.with_firmware import find_firmware
+
+    return cost, find_firmware(run, network, fpga, precision)
+
+
+def _read_every(run: SubmissionRun, stop: Event) -> Every | None:
+    """Read the events for the acceptance, if one of the background can pass."""
+    n_background = len(run.mixture.rows_without(run.challenge.signals))
+    if run.is_quick or n_background * run.challenge.working_point < 1:
+        return None
+    return read_every(run.store, run.mixture, stop.is_set)
 
 
 def _reconstruct(run: SubmissionRun, network: ExportedNetwork) -> Reconstruction | None:
@@ -305,106 +363,9 @@ def _with_processor(run: SubmissionRun, measured: Measurements, scorer: Scorer) 
     return replace(measured, processor=used)
 
 
-def _count_cost(run: SubmissionRun, network: ExportedNetwork) -> Cost:
+def _count_cost(run: SubmissionRun, network: ExportedNetwork, early: EarlyStep | None) -> Cost:
     with run.stage("cost", "FLOPs, bit operations, parameters") as workspace:
-        return count_cost(workspace, network.graph, network.weights)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Vendor:
-    """What a vendor's reports say, and the reports, packed."""
-
-    firmware: Firmware
-    reports: Path
-    folder: Path
-
-
-def _read_vendor(run: SubmissionRun, network: ExportedNetwork, fpga: Target) -> _Vendor | None:
-    """Read the vendor's reports, if there are any, before anything that takes long."""
-    if run.reports is None:
-        return None
-    with run.stage("reports", "read the reports that were handed in") as workspace:
-        kept = workspace.new_folder("kept") / REPORTS
-        firmware = read_reports(
-            run.reports,
-            target=fpga,
-            graph=network.graph,
-            weights=network.weights,
-            workspace=workspace,
-            kept=kept,
-        )
-    return _Vendor(firmware=firmware, reports=kept, folder=run.reports)
-
-
-def _with_firmware(
-    run: SubmissionRun,
-    network: ExportedNetwork,
-    fpga: Target,
-    measured: Measurements,
-    vendor: _Vendor | None,
-    precision: Precision | None,
-) -> Measurements:
-    """Make the firmware, and evaluate the scores that it computes of the same events."""
-    is_rounded = precision is not None
-    with run.stage("firmware", "translate, simulate and synthesise") as workspace:
-        request = FirmwareRequest(
-            graph=network.graph,
-            weights=network.weights,
-            target=fpga,
-            events=run.mixture.path,
-            workspace=workspace,
-            precision=precision,
-            choices=run.submission.spec.firmware,
-            must_include=_witness_rows(run, measured.scored),
-            background=run.mixture.rows_without(run.challenge.signals),
-            network_scores=None if is_rounded else run.mixture.join(measured.scored.scores),
-            settings=run.settings or FirmwareSettings(),
-            has_implementation=run.has_implementation,
-            progress=run.clock.tell,
-        )
-        made = synthesise(request, backend=run.backend, cache_root=run.store.root / "firmware")
-        report, artefacts = made.report, made.artefacts
-        if vendor is not None and isinstance(report, Firmware):
-            kept = (path for path in artefacts if path.name == HLS4ML_PROJECT)
-            report = with_witnesses(
-                vendor.firmware,
-                report,
-                folder=vendor.folder,
-                project=next(kept, None),
-                workspace=workspace,
-            )
-            artefacts = (*artefacts, vendor.reports)
-    measured = replace(measured, firmware=report, artefacts=artefacts)
-    if made.scores is None:
-        if precision is not None and isinstance(report, Firmware):
-            # Too large to be translated: at fixed widths Keras gives the scores.
-            return with_rounding(run, network, measured, precision)
-        return measured
-    scores = run.mixture.separate(read_scores(made.scores, run.mixture.n_events))
-    with run.stage("firmware-metrics", "AUC and TPR of the firmware's scores"):
-        physics = evaluate_scores(
-            run.challenge, scores, run.mixture.hashes, "firmware", run.mixture.beside
-        )
-    compared = compare_arithmetics(
-        run.challenge, measured.scored.scores, scores, is_rounded=is_rounded
-    )
-    return replace(measured, firmware_scores=scores, firmware_physics=physics, compared=compared)
-
-
-def _witness_rows(run: SubmissionRun, scored: ScoredEvents) -> NDArray[np.int64]:
-    """Return the events that all witnesses of the firmware's scores must see.
-
-    They are the background of the highest scores, which sets the threshold, and some of each
-    signal.
-    """
-    chosen = []
-    for process, rows in run.mixture.rows.items():
-        if process in run.challenge.signals:
-            chosen.append(rows[:_WITNESSES_OF_SIGNAL])
-            continue
-        n_top = max(1, len(rows) // _WITNESS_TAIL)
-        chosen.append(rows[np.argpartition(scored.scores[process], -n_top)[-n_top:]])
-    return np.sort(np.concatenate(chosen))
+        return count_cost(workspace, network.graph, network.weights, early)
 
 
 def _with_stress(run: SubmissionRun, measured: Measurements, scorer: Scorer) -> Measurements:
@@ -470,4 +431,6 @@ def _score_by_scorer(
 def _score_by_program(
     workspace: Workspace, program: Path, events: Path, n_events: int
 ) -> NDArray[np.float64]:
+    from harness.firmware.interpret import score_by_program
+
     return read_scores(score_by_program(program, events, workspace), n_events)

@@ -13,8 +13,6 @@ from harness.card.records import FixedWidths, NotMeasured
 from harness.challenge import Challenge
 from harness.data.events import EventStore
 from harness.firmware.backend import FirmwareRequest, UntranslatableError
-from harness.firmware.translate.ranges import N_EVENTS, choose_precision
-from harness.firmware.witnesses.graph import score_quantised
 from harness.sandbox import Workspace
 from harness.sandbox.scores import read_scores
 from harness.scoring.assembly import Measurements, SubmissionRun
@@ -61,11 +59,15 @@ def find_precision(
         events=None,
         workspace=replace(workspace, folder=folder),
     )
+    from harness.firmware.translate.ranges import choose_precision
+
     return choose_precision(request, path, n_features=rules.layout.shape[1])
 
 
 def training_part(store: EventStore, rules: Challenge) -> NDArray[np.float32]:
     """Return events of the training part of the background, and never one that is scored."""
+    from harness.firmware.translate.ranges import N_EVENTS
+
     n_each = -(-N_EVENTS // len(rules.processes("background")))
     parts = [store.select(name, "train")[:n_each] for name in rules.processes("background")]
     return np.concatenate([np.asarray(part, np.float32) for part in parts])
@@ -122,6 +124,8 @@ def with_rounding(
 
     A network that has no form at fixed widths keeps its other figures; the card says why.
     """
+    from harness.firmware.witnesses.graph import score_quantised
+
     if run.challenge.fpga is None:
         return measured
     with run.stage("rounded", "the network at fixed widths, in Keras") as workspace:

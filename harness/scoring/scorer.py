@@ -6,9 +6,12 @@ labels and, in the trigger division, sees no plugin.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,10 +21,11 @@ from pydantic import JsonValue
 
 from harness.challenge import ADC2021_BYTES, Challenge, EventLayout, Target, events_within
 from harness.errors import InvalidSubmissionError, Problem
-from harness.sandbox import Workspace
+from harness.sandbox import EarlyStep, Workspace
 from harness.sandbox.log import show_printed
 from harness.sandbox.scores import BYTES_PER_SCORE, read_scores
 from harness.sandbox.step import GIB, Limits, StepResult
+from harness.scoring.early import EarlySteps
 from harness.scoring.integrity import Batch, other_batch
 from harness.submission.export import FUNCTION, ExportReport
 from harness.submission.graph import MAX_GRAPH_BYTES, MAX_WEIGHTS_BYTES
@@ -30,6 +34,9 @@ from harness.submission.layers import WITHOUT_FIRMWARE
 from harness.submission.network import model_digest
 from harness.submission.open_scores import OPEN_CHUNK_EVENTS
 
+_EXPORT = "harness.submission.export:export_submission"
+_EXPORTED = {"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES}
+_IMPORT_KERAS = "harness.submission.network:load_keras"
 _EXPORT_LIMITS = Limits(wall_s=300.0, memory_bytes=6 * GIB)
 SCORE_LIMITS = Limits(wall_s=1800.0, cpu_s=7200.0, memory_bytes=8 * GIB)
 # A line of progress this often.
@@ -72,20 +79,29 @@ class Scorer:
         Events that it is given at once; fewer where they are larger than those of ADC2021.
     other_batch : int
         Events at once of the checks.
+    early : EarlySteps, optional
+        Holds the steps of this scorer that are started, by name; each serves once.
     """
 
     function: Literal["score_network", "score_open"]
     inputs: Mapping[str, Path]
     at_once: int
     other_batch: int
+    early: EarlySteps | None = None
 
     @classmethod
-    def of_network(cls, network: ExportedNetwork, layout: EventLayout) -> Scorer:
+    def of_network(
+        cls, network: ExportedNetwork, layout: EventLayout, early: EarlySteps | None = None
+    ) -> Scorer:
         """Return what scores by an exported network."""
         most = min(CHUNK_EVENTS, events_within(CHUNK_EVENTS * ADC2021_BYTES, layout.shape))
         inputs = {"graph": network.graph, "weights": network.weights}
         return cls(
-            function="score_network", inputs=inputs, at_once=most, other_batch=other_batch(layout)
+            function="score_network",
+            inputs=inputs,
+            at_once=most,
+            other_batch=other_batch(layout),
+            early=early,
         )
 
     @classmethod
@@ -113,6 +129,49 @@ class Scorer:
         return self.other_batch if self.function == "score_network" else self.at_once
 
 
+def start_export(workspace: Workspace, staged: Path) -> AbstractContextManager[EarlyStep]:
+    """Start sandbox A early: it has the submission, whose code runs when `extract_network` asks."""
+    return workspace.start(
+        "export",
+        _EXPORT,
+        warm_up=_IMPORT_KERAS,
+        inputs={"submission": staged},
+        outputs=_EXPORTED,
+        limits=_EXPORT_LIMITS,
+    )
+
+
+def start_scoring(
+    workspace: Workspace,
+    name: Literal["score", "checks"],
+    events: Sequence[Path],
+    n_later: int = 0,
+    n_events: int = 0,
+) -> AbstractContextManager[EarlyStep]:
+    """Start sandbox B early, before there is a network: no file of a participant is in it.
+
+    Parameters
+    ----------
+    events : sequence of Path
+        The events of the first batches.
+    n_later : int
+        Most batches whose events are made later.
+    n_events : int
+        Most events of one batch.
+    """
+    given = {f"events{index}": path for index, path in enumerate(events)}
+    n_batches = len(events) + n_later
+    return workspace.start(
+        name,
+        _ENTRIES["score_network"],
+        warm_up="harness.submission.inference:warm_up",
+        inputs=given,
+        later=("graph", "weights", *(f"events{index}" for index in range(len(events), n_batches))),
+        outputs={f"scores{index}": BYTES_PER_SCORE * n_events for index in range(n_batches)},
+        limits=SCORE_LIMITS,
+    )
+
+
 def extract_network(
     workspace: Workspace,
     staged: Path,
@@ -120,6 +179,7 @@ def extract_network(
     tell: Callable[[str], None] = lambda _: None,
     model: str | None = None,
     function: str = FUNCTION,
+    early: EarlySteps | None = None,
 ) -> ExportedNetwork:
     """Sandbox A: turn the plugin of a staged submission into a graph and weights.
 
@@ -131,6 +191,8 @@ def extract_network(
         The ONNX file of the submission that is its network, in place of a plugin.
     function : str
         The function of the plugin that makes the network.
+    early : EarlySteps, optional
+        May hold the step "export" of `start_export`; those that come next start meanwhile.
 
     Raises
     ------
@@ -139,16 +201,20 @@ def extract_network(
     HarnessError
         The step failed; see `harness.sandbox.step.RunStep`.
     """
-    made = workspace.run(
-        "export",
-        "harness.submission.export:export_submission",
-        ExportReport,
-        request={"event_shape": list(challenge.layout.shape), "model": model, "function": function},
-        inputs={"submission": staged},
-        outputs={"graph": MAX_GRAPH_BYTES, "weights": MAX_WEIGHTS_BYTES},
-        limits=_EXPORT_LIMITS,
-        printed=show_printed(tell, "model.py"),
-    )
+    early = early or EarlySteps(stack=contextlib.ExitStack())
+    started = early.take("export")
+    with contextlib.ExitStack() as stack:
+        made = workspace.finish(
+            started or stack.enter_context(start_export(workspace, staged)),
+            ExportReport,
+            request={
+                "event_shape": list(challenge.layout.shape),
+                "model": model,
+                "function": function,
+            },
+            progress=lambda _: early.advance(),
+            printed=show_printed(tell, "model.py"),
+        )
     if isinstance(challenge.target, Target) and function == FUNCTION:
         _refuse_without_firmware(made.report, challenge)
     graph, weights = made.outputs["graph"], made.outputs["weights"]
@@ -206,25 +272,43 @@ def score_batches(
         The scores of each batch, shape (n_events,); and what came back from the step.
     """
     files = {f"scores{index}": batch for index, batch in enumerate(batches)}
-    result = workspace.run(
-        name,
-        _ENTRIES[scorer.function],
-        ScoreReport,
-        request={
-            "jobs": _jobs(batches, may_be_constant=name != "score"),
-            "is_one_thread": is_one_thread,
-        },
-        inputs={
-            **scorer.inputs,
-            **{f"events{index}": batch.events for index, batch in enumerate(batches)},
-        },
-        outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
-        limits=SCORE_LIMITS,
-        progress=count_events(tell, sum(batch.n_events for batch in batches)),
-        printed=show_printed(show or tell, "model.py") if scorer.is_plugin else None,
-    )
+    request: dict[str, JsonValue] = {
+        "jobs": _jobs(batches, may_be_constant=name != "score"),
+        "is_one_thread": is_one_thread,
+    }
+    inputs = {
+        **scorer.inputs,
+        **{f"events{index}": batch.events for index, batch in enumerate(batches)},
+    }
+    count = count_events(tell, sum(batch.n_events for batch in batches))
+    early = scorer.early
+    if early is not None and (started := early.take(name)) is not None:
+        result = workspace.finish(
+            started,
+            ScoreReport,
+            request=request,
+            contents={place: path for place, path in inputs.items() if place in started.step.later},
+            progress=partial(_count_and_advance, count, early),
+        )
+    else:
+        result = workspace.run(
+            name,
+            _ENTRIES[scorer.function],
+            ScoreReport,
+            request=request,
+            inputs=inputs,
+            outputs={place: BYTES_PER_SCORE * batch.n_events for place, batch in files.items()},
+            limits=SCORE_LIMITS,
+            progress=count,
+            printed=show_printed(show or tell, "model.py") if scorer.is_plugin else None,
+        )
     scores = [read_scores(result.outputs[place], batch.n_events) for place, batch in files.items()]
     return scores, result
+
+
+def _count_and_advance(count: Callable[[int], None], early: EarlySteps, n_bytes: int) -> None:
+    count(n_bytes)
+    early.advance()
 
 
 def _jobs(batches: Sequence[Batch], *, may_be_constant: bool) -> list[JsonValue]:

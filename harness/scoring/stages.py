@@ -48,10 +48,13 @@ class StageClock:
         steps: list[Usage] = []
         yield steps
         wall_s = time.monotonic() - started
+        # A stage may come in two parts.
+        before = self.usage.get(name) or StepUsage(wall_s=0.0, cpu_s=0.0, peak_memory_bytes=0)
+        peaks = (step.peak_memory_bytes for step in steps)
         self.usage[name] = StepUsage(
-            wall_s=round(wall_s, 3),
-            cpu_s=round(sum(step.cpu_s for step in steps), 3),
-            peak_memory_bytes=max((step.peak_memory_bytes for step in steps), default=0),
+            wall_s=round(before.wall_s + wall_s, 3),
+            cpu_s=round(before.cpu_s + sum(step.cpu_s for step in steps), 3),
+            peak_memory_bytes=max((before.peak_memory_bytes, *peaks)),
         )
         self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
 

@@ -18,7 +18,6 @@ from harness.errors import InvalidSubmissionError, Problem
 from harness.submission.calls import models_in
 from harness.submission.contract import check_network
 from harness.submission.network import export_network, load_keras, model_digest, rebuild
-from harness.submission.onnx.network import build_network
 from harness.submission.plugin import blamed_on_submission, find_function, load_plugin
 
 if TYPE_CHECKING:
@@ -113,6 +112,8 @@ class _Source:
 
 def _source(folder: Path, onnx: str | None, name: str, event_shape: tuple[int, ...]) -> _Source:
     if onnx is not None:
+        from harness.submission.onnx.network import build_network
+
         scales: dict[str, None] = {}
 
         def note_scale(name: str) -> None:

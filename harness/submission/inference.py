@@ -8,6 +8,7 @@ bits for every chunk size and order; others differ by the order of their sums.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,6 +56,18 @@ class ScoreReport(Value):
     arithmetic: Literal["xla", "graph", ""] = ""
     input_overflow: OverflowReport | None = None
     is_input_modified: bool = False
+
+
+def warm_up() -> None:
+    """Do what `score_network` needs before any file: import Keras, start TensorFlow and XLA."""
+    # First: it keeps from TensorFlow, too, what `harness.sandbox.lean_imports` leaves out.
+    load_keras()
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((1,), tf.float32)]
+    # Where XLA cannot compile, `compile_network` says so.
+    with contextlib.suppress(tf.errors.OpError):
+        tf.function(tf.negative, input_signature=signature, jit_compile=True)(tf.zeros((1,)))
 
 
 def score_network(

@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import JsonValue
 
 from harness.errors import InvalidSubmissionError
+from harness.sandbox.lean_imports import frames_without_source
 from harness.submission.contract import check_rebuilt
 from harness.submission.functions import register_functions
 from harness.submission.graph import (
@@ -46,8 +47,10 @@ def load_keras() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    import hgq.layers  # noqa: F401  # registers its classes with Keras
+    import hgq.layers  # registers its classes with Keras
+    import hgq.utils.misc
 
+    frames_without_source(hgq.utils.misc)
     register_functions()
 
 

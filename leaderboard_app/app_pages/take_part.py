@@ -5,16 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from leaderboard_app import page
-from leaderboard_app.views.guide import TITLE, glossary_text, guide_text
+from leaderboard_app.views.guide import TITLE, glossary_text, guide_page, guide_text
 
 
 def show() -> None:
     """Show the guide of docs/, or the short form where docs/ is not installed."""
     page.begin(TITLE)
-    st.markdown(guide_text())
+    st.markdown(guide_page(guide_text()))
     if glossary := glossary_text():
         st.subheader("Glossary", anchor=False)
-        st.markdown(glossary)
+        st.markdown(guide_page(glossary))
 
 
 show()

@@ -19,13 +19,13 @@ _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 
 
 def guide_text() -> str:
-    """Return the guide as Markdown, or its short form where docs/ is not installed."""
-    return guide_page(GUIDE.read_text(encoding="utf-8")) if GUIDE.is_file() else BRIEF
+    """Return the guide of docs/, or its short form where docs/ is not installed."""
+    return GUIDE.read_text(encoding="utf-8") if GUIDE.is_file() else BRIEF
 
 
 def glossary_text() -> str:
-    """Return the glossary as Markdown; empty where docs/ is not installed."""
-    return guide_page(GLOSSARY.read_text(encoding="utf-8")) if GLOSSARY.is_file() else ""
+    """Return the glossary of docs/; empty where docs/ is not installed."""
+    return GLOSSARY.read_text(encoding="utf-8") if GLOSSARY.is_file() else ""
 
 
 def guide_page(text: str) -> str:

@@ -23,7 +23,7 @@ from harness.firmware.synthesise import synthesise
 from harness.firmware.translate import tracing
 from harness.sandbox.step import Usage
 from harness.sandbox.workspace import Workspace
-from harness.scoring import pipeline, trial
+from harness.scoring import pipeline, trial, with_firmware
 from harness.scoring.scorer import ExportedNetwork
 from harness.submission.network import load_keras
 from tests.events import make_events
@@ -83,15 +83,16 @@ def make_score(harness: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPat
             direct_step(step, place), usage=Usage(wall_s=1.0, cpu_s=1.0, peak_memory_bytes=1)
         )
 
-    sandbox = SimpleNamespace(run=timed, record=IsolationRecord(kind="bwrap"))
+    sandbox = SimpleNamespace(run=timed, start=None, record=IsolationRecord(kind="bwrap"))
     # It runs beside the scoring, which two steps in one process cannot.
     monkeypatch.setattr(pipeline, "_count_cost", lambda *_: NotMeasured(not_measured="left out"))
     monkeypatch.setattr(pipeline, "open_sandbox", lambda _: sandbox)
     # Without a sandbox there is nothing to try.
     untried = NotMeasured(not_measured="left out")
     monkeypatch.setattr(pipeline, "tried_isolation", lambda *_: untried)
+    monkeypatch.setattr(with_firmware, "find_made", lambda *_, **__: None)
     monkeypatch.setattr(
-        pipeline,
+        with_firmware,
         "synthesise",
         lambda request, **_: synthesise(request, backend="estimate", cache_root=None),
     )
@@ -100,7 +101,7 @@ def make_score(harness: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPat
     def run(network, *options: str, **declared: object) -> Result:
         graph, weights = export(network, folder / "network")
         exported = ExportedNetwork(graph=graph, weights=weights, digest=f"sha256:{'0' * 64}")
-        monkeypatch.setattr(pipeline, "extract_network", lambda *_: exported)
+        monkeypatch.setattr(pipeline, "extract_network", lambda *_, **__: exported)
         submission = write_submission(folder / "team_compared", **declared)
         toy = ("--challenge", "toy", "--manifest", str(harness.manifest))
         results = ("--results", str(folder / "results"))

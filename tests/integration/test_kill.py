@@ -157,6 +157,36 @@ def test_a_killed_scoring_leaves_a_whole_card_or_none_and_the_next_run_sweeps_up
     assert list(last.temporary.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def network(harness: CommandLine) -> Path:
+    """A submission whose scoring has steps that wait for its network."""
+    return write_submission(harness.folder / "subs" / "of_network" / "team_killed")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_step_is_left_that_waits_for_a_network(harness, network, tmp_path, number):
+    run = Killed(harness, network, tmp_path)
+    run.wait_for("export:")
+    # By now the export and the first step that waits for it are there, seldom the second.
+    end_s = time.monotonic() + 60
+    while len(_sandboxes(run.process.pid)) < 2 and time.monotonic() < end_s:
+        time.sleep(0.01)
+    assert len(_sandboxes(run.process.pid)) >= 2
+
+    run.end(number)
+
+    run.assert_no_process_is_left()
+    assert run.cards() == []
+    if number == signal.SIGINT:
+        assert list(run.temporary.iterdir()) == []
+
+
+def _sandboxes(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return [one for one in psutil.Process(pid).children() if one.name() == "bwrap"]
+    return []
+
+
 class KilledQueue(Killed):
     """A queue, whose scoring is a process of its own."""
 

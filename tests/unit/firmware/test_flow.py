@@ -30,6 +30,7 @@ from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl import build, closing, depths
 from harness.firmware.rtl.simulation import VERILOG, simulate_verilog
 from harness.firmware.rtl.synthesis import synthesise_verilog
+from harness.firmware.synthesise import find_made
 from harness.firmware.translate import size
 from harness.firmware.translate.translation import translate
 from harness.firmware.translate.verilog import write_verilog
@@ -184,6 +185,28 @@ def kept(small, tmp_path_factory):
     given = {"rows": plain_events(50, 6), "backend": "estimate", "cache_root": folder / "cache"}
     make(small, folder, **given)
     return given
+
+
+def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
+    kept, small, tmp_path
+):
+    runs = Runs()
+
+    def find(n_events: int) -> FirmwareResult | None:
+        events = tmp_path / f"{n_events}.npy"
+        np.save(events, kept["rows"][:n_events])
+        place = tmp_path / f"of {n_events}"
+        place.mkdir()
+        request = ask(small, events, place, run_step=runs, settings=QUICK)
+        return find_made(request, backend="estimate", cache_root=kept["cache_root"])
+
+    found = find(50)
+
+    assert found is not None
+    assert found.is_cached
+    assert len(np.fromfile(found.scores)) == 50
+    assert find(49) is None
+    assert runs.names == []
 
 
 @pytest.mark.parametrize(

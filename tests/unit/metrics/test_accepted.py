@@ -61,6 +61,11 @@ def measure(scores: dict[str, np.ndarray]):
     )
 
 
+def of_cuts(measure, values):
+    """Return what the cuts themselves are worth."""
+    return measure(acceptance.cut_scores(values))
+
+
 def test_the_cuts_look_at_leptons_missing_momentum_and_jets():
     #        met   electrons   mu   jets
     event = [35.0, 24.0, 3.0, 31.0, 50.0, 20.0, 0.0]
@@ -98,7 +103,7 @@ def test_the_cuts_are_those_that_a_slow_search_finds():
     n_allowed = int(FPR * 2_001)
 
     made = acceptance.compare_with_cuts(
-        measure(acceptance.cut_scores(values)), values, measure, fpr=FPR
+        of_cuts(measure, values), values, of_cuts(measure, values), fpr=FPR
     )
 
     # Lower all cuts together, one background event each at a time, while the rate allows it.
@@ -122,9 +127,9 @@ def test_the_cuts_are_those_that_a_slow_search_finds():
 
 def test_the_cuts_gain_nothing_over_themselves():
     values = sample()
-    itself = measure(acceptance.cut_scores(values))
+    itself = of_cuts(measure, values)
 
-    made = acceptance.compare_with_cuts(itself, values, measure, fpr=FPR)
+    made = acceptance.compare_with_cuts(itself, values, of_cuts(measure, values), fpr=FPR)
 
     gain = made.gain["far"]
     assert isinstance(gain, Gain)
@@ -136,7 +141,7 @@ def test_a_better_entry_gains_with_an_interval_that_says_so():
     scores = {name: columns["met"] for name, columns in values.items()}
     scores["far"] = scores["far"] + 1_000.0
 
-    made = acceptance.compare_with_cuts(measure(scores), values, measure, fpr=FPR)
+    made = acceptance.compare_with_cuts(measure(scores), values, of_cuts(measure, values), fpr=FPR)
 
     gain = made.gain["far"]
     assert gain.ratio == pytest.approx(1.0 / made.point.rates["far"].tpr)
@@ -145,12 +150,12 @@ def test_a_better_entry_gains_with_an_interval_that_says_so():
 
 def test_what_can_not_be_measured_says_why():
     values = sample()
-    physics = measure(acceptance.cut_scores(values))
+    physics = of_cuts(measure, values)
     nothing = {name: {} for name in values}
-    assert isinstance(acceptance.compare_with_cuts(physics, nothing, measure, fpr=FPR), NotMeasured)
+    assert isinstance(acceptance.compare_with_cuts(physics, nothing, physics, fpr=FPR), NotMeasured)
     values["never"] = {name: np.zeros(10) for name in values["near"]}
     made = acceptance.compare_with_cuts(
-        measure(acceptance.cut_scores(values)), values, measure, fpr=FPR
+        of_cuts(measure, values), values, of_cuts(measure, values), fpr=FPR
     )
     assert made.gain["never"] == NotMeasured(not_measured="the cuts accept no event of this signal")
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import importlib
+import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import harness
-from harness.sandbox.lean_imports import collector_waits, missing
+from harness.sandbox.lean_imports import collector_waits, frames_without_source, missing
 
 LOOKS = """\
 try:
@@ -107,3 +109,23 @@ def test_the_collector_is_back_after_a_fault_and_stays_off_where_it_was(collecto
     with collector_waits():
         pass
     assert not gc.isenabled()
+
+
+def test_frames_without_source_are_the_same_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("asks")
+    module.inspect = inspect  # type: ignore[attr-defined]
+    frames_without_source(module)
+    monkeypatch.setattr(inspect, "findsource", lambda _: pytest.fail("source is read"))
+
+    def ask(asked: ModuleType) -> list[inspect.FrameInfo]:
+        return asked.getouterframes(inspect.currentframe(), 0)
+
+    quick, plain = ask(module.inspect), ask(inspect)  # type: ignore[attr-defined]
+
+    about = [(one.filename, one.function) for one in plain]
+    assert [(one.filename, one.function) for one in quick] == about
+    assert [one.frame for one in quick[1:]] == [one.frame for one in plain[1:]]
+    assert quick[0].frame.f_locals["asked"] is module.inspect  # type: ignore[attr-defined]
+    # What else the module asks for is as it was, and nobody else has other frames.
+    assert module.inspect.signature is inspect.signature  # type: ignore[attr-defined]
+    assert inspect.getouterframes.__module__ == "inspect"

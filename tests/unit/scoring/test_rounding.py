@@ -9,6 +9,7 @@ import pytest
 
 from harness.card.records import NotMeasured
 from harness.firmware.backend import UntranslatableError
+from harness.firmware.witnesses import graph
 from harness.sandbox import Workspace
 from harness.scoring import rounding
 from harness.scoring.assembly import Measurements
@@ -20,7 +21,7 @@ def test_a_network_without_a_form_at_fixed_widths_keeps_its_figures(tmp_path, mo
     def refuse(_):
         raise UntranslatableError("has no form", where="layer 'gt'", fix="use arithmetic")
 
-    monkeypatch.setattr(rounding, "score_quantised", refuse)
+    monkeypatch.setattr(graph, "score_quantised", refuse)
     monkeypatch.setattr(rounding, "FirmwareRequest", SimpleNamespace)
     workspace = Workspace(run_step=pytest.fail, folder=tmp_path)
     run = SimpleNamespace(

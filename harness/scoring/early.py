@@ -1,0 +1,46 @@
+"""Steps that start before their turn: they import their libraries while another step works.
+
+Most of a step that holds a network is the import of TensorFlow and Keras. On two cores the next
+step can import while the plugin is exported. One step at a time does so, in the order in which
+they are needed, so that the step that works keeps its core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+
+from harness.sandbox import EarlyStep
+
+StartEarly = Callable[[], AbstractContextManager[EarlyStep]]
+
+
+@dataclass(kw_only=True, slots=True)
+class EarlySteps:
+    """The steps of one scoring that are started early.
+
+    They end with the thread that calls `advance`, which must be the one that goes on to the end.
+
+    Attributes
+    ----------
+    stack : ExitStack
+        Ends what is started.
+    planned : dict of str to callable
+        What starts each step that is not started yet, in the order in which they are needed.
+    """
+
+    stack: ExitStack
+    planned: dict[str, StartEarly] = field(default_factory=dict)
+    _started: dict[str, EarlyStep] = field(default_factory=dict)
+
+    def advance(self) -> None:
+        """Start the next step if those before it are ready for their request."""
+        if self.planned and all(step.is_warm for step in self._started.values()):
+            name = next(iter(self.planned))
+            self._started[name] = self.stack.enter_context(self.planned.pop(name)())
+
+    def take(self, name: str) -> EarlyStep | None:
+        """Return a step that was started, once; None for one that was not, and now never is."""
+        self.planned.pop(name, None)
+        return self._started.pop(name, None)
