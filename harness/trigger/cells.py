@@ -1,7 +1,8 @@
 """Clusters of events, found without knowing which events were observed and which simulated.
 
 That is what makes the p-values exact: under the expectation alone the labels are drawn by lot, so
-any clusters that do not look at them may be searched, however many.
+any clusters that do not look at them may be searched, however many. The order of the events says
+nothing either: they are clustered in the order of their values.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def find_cells(points: NDArray[np.float64], *, seed: int) -> Cells:
     Parameters
     ----------
     points : float64 array, shape (n_events, n_features)
-        Standardised features of observed and expected events together. Their order is not permuted,
-        and k-means picks its starts by position.
+        Standardised features of observed and expected events together. Their order changes
+        nothing: they are clustered in the order of their values, and equal ones are always in the
+        same cells.
     seed : int
         Of k-means.
 
@@ -75,16 +77,24 @@ def find_cells(points: NDArray[np.float64], *, seed: int) -> Cells:
 
     # All events together are a cell: a change of the rate alone.
     labels: list[tuple[str, NDArray[np.int64]]] = [(ALL, np.zeros(len(points), np.int64))]
-    n_distinct = len(np.unique(points, axis=0))
+    # -0.0 and 0.0 are equal: which of them comes first must not matter.
+    distinct, of_event, n_equal = np.unique(
+        points + 0.0, axis=0, return_inverse=True, return_counts=True
+    )
+    of_event = of_event.ravel()
+    ordered = np.repeat(distinct, n_equal, axis=0)
+    starts = np.cumsum(n_equal) - n_equal
+
+    def add(name: str, found: NDArray[np.int32]) -> None:
+        labels.append((name, found.astype(np.int64)[starts][of_event]))
+
     for n_cells in N_CELLS:
-        if n_cells * _EVENTS_PER_CELL <= n_distinct:
+        if n_cells * _EVENTS_PER_CELL <= len(distinct):
             for start in range(N_STARTS):
                 means = KMeans(n_cells, random_state=seed * N_STARTS + start, n_init=1)
-                name = f"kmeans-{n_cells}-{start + 1}"
-                labels.append((name, means.fit(points).labels_.astype(np.int64)))
+                add(f"kmeans-{n_cells}-{start + 1}", means.fit(ordered).labels_)
     if 2 * DENSITY_MIN_SIZE < len(points) <= MOST_FOR_DENSITY:
-        found = HDBSCAN(min_cluster_size=DENSITY_MIN_SIZE, copy=True).fit(points).labels_
-        labels.append(("hdbscan", found.astype(np.int64)))
+        add("hdbscan", HDBSCAN(min_cluster_size=DENSITY_MIN_SIZE, copy=True).fit(ordered).labels_)
     return _joined(labels)
 
 

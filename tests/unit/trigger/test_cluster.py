@@ -99,6 +99,27 @@ def test_the_global_p_value_of_whole_reports_is_uniform_in_200_trials(tmp_path):
     assert_uniform(np.array(found))
 
 
+def test_the_order_of_events_does_not_change_the_cells():
+    """Observed events are given first: k-means, which picks starts by position, must not see it."""
+    generator = np.random.default_rng(5)
+    points = generator.standard_normal((900, 3))
+    points[100:150] = points[:50]
+    points[200] = -0.0
+    points[300] = 0.0
+    order = generator.permutation(len(points))
+
+    found = find_cells(points, seed=2)
+    permuted = find_cells(points[order], seed=2)
+
+    assert len(found.names) > 100
+    assert permuted.names == found.names
+    np.testing.assert_array_equal(
+        permuted.members[permuted.atoms], found.members[found.atoms][order]
+    )
+    held = found.members[found.atoms]
+    np.testing.assert_array_equal(held[100:150], held[:50])
+
+
 def test_the_local_p_value_of_one_cell_is_the_binomial_one():
     """All events in one place: ten of them, four of which were observed."""
     is_observed = np.arange(10) < 4
