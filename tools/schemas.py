@@ -21,9 +21,9 @@ from harness.ci.ledger import Attempt
 from harness.data.manifest import Manifest
 from harness.files import schema_text
 from harness.submission.declaration import Spec
-from harness.trigger.cluster_records import ClusterReport
+from harness.board.cluster_report import ClusterReport
 from harness.trigger.records import TriggerRun
-from harness.trigger.watch_records import WatchReport
+from harness.board.watch_report import WatchReport
 from tools.pages import ROOT, asks_for_check, write_or_check
 
 SCHEMAS = ROOT / "docs" / "schemas"

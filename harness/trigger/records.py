@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from harness.board.streams import MOST_SOURCES, StreamSummary
 from harness.card.figures import Interval, Probability, Text
 from harness.challenge import Name, Positive, Value
 from harness.challenge.layout import AnyLayout
@@ -149,6 +150,16 @@ class TriggerRun(Value):
     gaps: tuple[tuple[SectionNumber, SectionNumber], ...] = Field(default=(), max_length=100)
     asked_share: Annotated[float, Field(gt=0, le=1)] | None = None
     is_complete: bool = False
+
+    @property
+    def stream(self) -> StreamSummary:
+        """What went through the trigger, for a report."""
+        return StreamSummary(
+            sources=tuple(one.name for one in self.sources[:MOST_SOURCES]),
+            n_sources=len(self.sources),
+            n_events=self.n_events,
+            n_accepted=self.n_accepted,
+        )
 
     @property
     def warnings(self) -> tuple[Text, ...]:

@@ -11,9 +11,9 @@ from harness.card.terminal import with_interval
 from harness.metrics.intervals import clopper_pearson
 
 if TYPE_CHECKING:
-    from harness.trigger.cluster_records import ClusterReport
+    from harness.board.cluster_report import ClusterReport
+    from harness.board.watch_report import WatchReport
     from harness.trigger.records import TriggerRun
-    from harness.trigger.watch_records import WatchReport
 
 
 def run_view(run: TriggerRun) -> Group:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.board.watch_report import Alarm, WatchReport
 from harness.errors import DataError
 from harness.trigger.alarms import SECTION_S, Raised, Watched, alarm_p, change_point, raise_alarms
 from harness.trigger.folder import AcceptedEvents, check_same, read_run
@@ -23,7 +24,6 @@ from harness.trigger.properties import (
     properties_of,
 )
 from harness.trigger.reading import read_accepted, read_all, read_sections
-from harness.trigger.watch_records import Alarm, WatchReport
 
 FAMILIES = ("rate", "occupancy", "spectrum")
 # Cells beside one that raised an alarm belong to its region from so many standard deviations on.
