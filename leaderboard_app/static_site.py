@@ -32,7 +32,13 @@ from leaderboard_app.blocks import Note, Section
 from leaderboard_app.charts.printing import PRINT
 from leaderboard_app.markup import block_html, contents_html, note_html
 from leaderboard_app.packing import Shared, figure_data, packed, shared_columns
-from leaderboard_app.site_pages import write_answers, write_compare, write_data, write_status
+from leaderboard_app.site_pages import (
+    write_answers,
+    write_compare,
+    write_data,
+    write_reports,
+    write_status,
+)
 from leaderboard_app.site_writer import (
     ASSETS,
     Writer,
@@ -99,6 +105,7 @@ def _write_site(boards: Boards, snapshot: Snapshot, folder: Path) -> list[Path]:
         data=Shared(),
         boards=boards,
         described=frozenset(snapshot.summaries),
+        reports=snapshot.reports,
     )
     made = {name: boards.ranking(snapshot, name) for name in snapshot.entries}
     pages = []
@@ -127,6 +134,7 @@ def _write_challenge(
     pages.append(write_status(writer, snapshot, board, made[name]))
     if name in snapshot.summaries:
         pages.append(write_data(writer, board, snapshot.summaries[name]))
+    pages += write_reports(writer, snapshot, board)
     entries = snapshot.entries[name]
     for item in made[name].listed:
         subject = subject_of(writer.boards.whole(name, item.entry), made[name], entries)

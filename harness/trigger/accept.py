@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.challenge import events_within
+from harness.challenge import Condition, events_within
 from harness.errors import DataError, UsageError
 from harness.files import Progress, no_progress
 from harness.metrics.intervals import clopper_pearson
@@ -131,6 +131,20 @@ class _OpenSection:
     n_events: int = 0
     n_accepted: int = 0
     kept: list[AcceptedEvents] = field(default_factory=list)
+    bins: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def count_bins(
+        self, conditions: Sequence[Condition], piece: Piece, chosen: NDArray[np.int64]
+    ) -> None:
+        """Count events and accepted ones by the bins of conditions; others say none."""
+        for one in conditions:
+            values = piece.beside.get(one.name)
+            if values is None:
+                continue
+            found = self.bins.setdefault(one.name, np.zeros((2, len(one.edges) - 1), np.int64))
+            for place, some in enumerate((values, values[chosen])):
+                bins = one.bins_of(some[np.isfinite(some)])
+                found[place] += np.bincount(bins, minlength=found.shape[1])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -273,6 +287,7 @@ class _Accepting:
         chosen_kept = chosen[numbers % settings.prescale == 0]
         current.n_events += len(piece.rows)
         current.n_accepted += len(chosen)
+        current.count_bins(settings.conditions, piece, chosen)
         if len(chosen_kept):
             current.kept.append(
                 AcceptedEvents(
@@ -326,6 +341,10 @@ class _Accepting:
                 interval=clopper_pearson(current.n_accepted, current.n_events),
                 threshold=current.threshold,
                 prescale=self.run.settings.prescale,
+                bins={
+                    name: (tuple(counts[0].tolist()), tuple(counts[1].tolist()))
+                    for name, counts in current.bins.items()
+                },
             )
         )
 

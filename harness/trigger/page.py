@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.board.cluster_report import ClusterReport, DedicatedTrigger
-from harness.board.watch_report import Alarm, WatchReport
+from harness.board.watch_report import NOT_KNOWN, Alarm, WatchReport
 from harness.card.html import table_html, text_html
 from harness.card.terminal import with_interval
 from harness.trigger.pictures import colours_html, event_svg, map_svg, spectrum_svg, trend_svg
@@ -37,8 +37,25 @@ def watch_page(report: WatchReport) -> str:
     )
     if report.trial is not None:
         how += f" The fault {report.trial} was put in from section {report.trial_from} on."
-    parts = [_alarm(alarm) for alarm in report.alarms]
+    parts = [*(_alarm(alarm) for alarm in report.alarms), _by_condition(report)]
     return _page(title, report.verdict, how, report.warnings, parts)
+
+
+def _by_condition(report: WatchReport) -> str:
+    """Show the rate by pile-up, or what else the challenge has, beside the reference."""
+    title = "Rate by condition, such as pile-up"
+    if not report.conditions:
+        return f"<p>{text_html(f'{title}: {NOT_KNOWN}')}</p>"
+    rows = [
+        (
+            f"{one.title} {one.label} {one.unit}".strip(),
+            f"{one.n_accepted:,} of {one.n_events:,}",
+            with_interval(one.rate, one.interval),
+            with_interval(one.reference_rate, one.reference_interval),
+        )
+        for one in report.conditions
+    ]
+    return table_html(title, ("bin", "accepted", "rate", "reference"), rows)
 
 
 def _page(title: str, verdict: str, how: str, warnings: Sequence[str], parts: Sequence[str]) -> str:

@@ -121,14 +121,7 @@ def _check_prescales(folders: Sequence[tuple[Path, TriggerRun]]) -> None:
 def _from(accepted: AcceptedEvents, threshold: float, *, is_strict: bool) -> AcceptedEvents:
     """Leave out what a higher threshold rejects."""
     keep = accepted.scores > threshold if is_strict else accepted.scores >= threshold
-    return AcceptedEvents(
-        events=accepted.events[keep],
-        sections=accepted.sections[keep],
-        rows=accepted.rows[keep],
-        scores=accepted.scores[keep],
-        thresholds=accepted.thresholds[keep],
-        sources=accepted.sources[keep],
-    )
+    return accepted.where(keep)
 
 
 def _check_numbers(

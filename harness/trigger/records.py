@@ -8,7 +8,7 @@ from pydantic import Field
 
 from harness.board.streams import MOST_SOURCES, StreamSummary
 from harness.card.figures import Interval, Probability, Text
-from harness.challenge import Name, Positive, Value
+from harness.challenge import Condition, Name, Positive, Value
 from harness.challenge.layout import AnyLayout
 
 Threshold = Annotated[float, Field(allow_inf_nan=False)]
@@ -71,6 +71,8 @@ class TriggerSettings(Value):
         Events of the stream in a second: turns shares into rates.
     variation : str or None
         How the events were varied before they were scored.
+    conditions : tuple of Condition
+        Of the challenge, that the first source says: events are counted by their bins.
     """
 
     team: Name
@@ -85,6 +87,9 @@ class TriggerSettings(Value):
     prescale: AtLeastOne = 1
     input_rate_hz: Positive | None = None
     variation: Name | None = None
+    conditions: tuple[Condition, ...] = Field(
+        default=(), exclude_if=lambda conditions: not conditions
+    )
 
 
 class ReadSource(Value):
@@ -107,6 +112,8 @@ class Section(Value):
         Of these, what the prescale leaves.
     share : float
         `n_accepted` of `n_events`, before the prescale.
+    bins : mapping of condition to pair of tuple of int
+        Events of the stream, and accepted ones, in each bin of a condition.
     """
 
     section: SectionNumber
@@ -117,6 +124,7 @@ class Section(Value):
     interval: Interval
     threshold: Threshold
     prescale: AtLeastOne
+    bins: dict[Name, tuple[tuple[Events, ...], tuple[Events, ...]]] = Field(default_factory=dict)
 
 
 class TriggerRun(Value):

@@ -170,6 +170,7 @@ def settings_of(
         prescale=request.prescale,
         input_rate_hz=request.input_rate_hz,
         variation=request.variation,
+        conditions=first.conditions,
     )
 
 
