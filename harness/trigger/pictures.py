@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from harness.board.watch_report import Alarm
+from harness.board.watch_report import N_ETA, Alarm
 from harness.card.html import text_html
 from harness.card.records import Distribution, EventObject, ExampleEvent
-from harness.trigger.properties import N_ETA, N_PHI
+from harness.trigger.properties import N_PHI
 
 _WIDTH, _HEIGHT = 280, 120
 # Of an event: eta beyond this is drawn at the edge.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.board.watch_report import Alarm, AlarmFamily, RateByCondition, WatchReport
+from harness.board.watch_report import N_ETA, Alarm, AlarmFamily, RateByCondition, WatchReport
 from harness.challenge import Condition
 from harness.errors import DataError
 from harness.metrics.intervals import clopper_pearson
@@ -18,7 +18,6 @@ from harness.trigger.folder import AcceptedEvents, check_same, read_run
 from harness.trigger.passes import Family, Traced
 from harness.trigger.properties import (
     ETA_EDGES,
-    N_ETA,
     N_PHI,
     PHI_EDGES,
     Counts,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 
 from leaderboard_app.blocks import Picture
-from leaderboard_app.charts.base import ACCENT, GREY, N_SPECS, Row, Spec, axis, finish, of
+from leaderboard_app.charts.base import ACCENT, GREY, N_SPECS, Row, Spec, axis, finish, number, of
 
 # Blue for less, white for as expected, red for more; the page's text says what is where.
 _LESS, _AS_EXPECTED, _MORE = "#2166ac", "#f7f7f7", "#b2182b"
@@ -70,7 +71,7 @@ def occupancy_map(
     """
     n_phi = len(ratios) // n_eta
     low, high = eta
-    step, turn = (high - low) / n_eta, 2 * 3.14159265 / n_phi
+    step, turn = (high - low) / n_eta, 2 * math.pi / n_phi
     rows: list[Row] = []
     for place, ratio in enumerate(ratios):
         row, column = divmod(place, n_phi)
@@ -78,12 +79,12 @@ def occupancy_map(
             {
                 "x": round(low + row * step, 3),
                 "x2": round(low + (row + 1) * step, 3),
-                "y": round(-3.14159265 + column * turn, 3),
-                "y2": round(-3.14159265 + (column + 1) * turn, 3),
+                "y": round(-math.pi + column * turn, 3),
+                "y2": round(-math.pi + (column + 1) * turn, 3),
                 "ratio": ratio,
             }
         )
-    worst = sorted(rows, key=lambda one: abs(float(str(one["ratio"])) - 1), reverse=True)[0]
+    worst = max(rows, key=lambda one: abs(number(one["ratio"]) - 1))
     return Picture(
         spec=_map_spec(),
         datasets={"cells": rows},

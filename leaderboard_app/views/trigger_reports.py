@@ -1,4 +1,4 @@
-"""Reports of entries that ran as triggers: is there something new, and is it the detector?"""
+"""Reports of entries that ran as triggers: what is new in their streams, and the detector."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ WATCH_LEAD = (
     "put into the events from the middle section on."
 )
 NOTHING = (
-    "No such report of this challenge yet. It is shown once its JSON file lies beside the cards"
+    "No such report of this challenge yet. Its JSON file, put into results/<challenge>/trigger, is "
+    "shown here"
 )
 _MOST_CLUSTERS, _MOST_ALARMS = 5, 3
 _SERIES = ("observed", "expected")
