@@ -73,9 +73,13 @@ def p_values(watched: Watched, window: int) -> tuple[NDArray[np.float64], NDArra
         found = counts[rows, columns]
         total = watched.reference_trials + trials[rows]
         marked = watched.reference[columns] + found
-        more = hypergeom.sf(found - 1, total, marked, trials[rows])
-        fewer = hypergeom.cdf(found, total, marked, trials[rows])
-        p[rows, columns] = np.where(deviation[rows, columns] > 0, more, fewer)
+        of_both = total, marked, trials[rows]
+        is_up = deviation[rows, columns] > 0
+        tail = np.ones(len(rows))
+        # Each tail is summed term by term: the one that is not asked for costs as much.
+        tail[is_up] = hypergeom.sf(found[is_up] - 1, *(one[is_up] for one in of_both))
+        tail[~is_up] = hypergeom.cdf(found[~is_up], *(one[~is_up] for one in of_both))
+        p[rows, columns] = tail
     return p, deviation > 0
 
 

@@ -17,6 +17,8 @@ PAGES = {
     "entry": "sample/entries/team_004.html",
     "compare": "sample/compare/team_004.html",
     "data": "sample/data.html",
+    "after": "sample/after-the-trigger.html",
+    "watch": "sample/watch.html",
     "status": "sample/status.html",
 }
 LIVE = {
@@ -24,6 +26,8 @@ LIVE = {
     "Trade-off": "trade_off?challenge=sample",
     "Submission": "submission?challenge=sample&team=team_004",
     "Compare": "compare?challenge=sample",
+    "After the trigger": "after_trigger?challenge=sample",
+    "Detector watch": "watch?challenge=sample",
     "Status": "status?challenge=sample",
 }
 

@@ -15,7 +15,10 @@ from tests.cards import SIGNALS, TARGET, make_board, make_card, make_firmware, w
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-PAGES = ("", "trade_off", "submission", "compare", "data", "status", "answers", "take_part")
+PAGES = (
+    *("", "trade_off", "submission", "compare", "data", "after_trigger", "watch", "status"),
+    *("answers", "take_part"),
+)
 
 
 def settled(page: Page, heading: str | None = None) -> None:

@@ -99,7 +99,7 @@ def test_the_change_point_is_where_the_share_changes():
     assert change_point(counts, np.full(42, 1_000), 0.05) == 30
 
 
-@pytest.mark.parametrize("n_block", [1, 7, 40, 300])
+@pytest.mark.parametrize("n_block", [7, 40, 300])
 def test_blocks_of_sections_give_what_all_of_them_at_once_give(n_block):
     """Windows reach over the ends of blocks; the change comes before, at and after them."""
     generator = np.random.default_rng(9)
