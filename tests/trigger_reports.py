@@ -12,11 +12,10 @@ from harness.board.cluster_report import (
     TypicalEvent,
 )
 from harness.board.streams import StreamSummary
-from harness.board.trigger_reports import TRIGGER_FOLDER
+from harness.board.trigger_reports import publish_report
 from harness.board.watch_report import Alarm, RateByCondition, WatchReport
 from harness.card.figures import Interval
 from harness.card.records import Distribution, EventObject, ExampleEvent
-from harness.files import make_folder, write_json
 
 BETWEEN = Interval(lower=0.1, upper=0.3, level=0.95, method="made up")
 
@@ -147,7 +146,4 @@ def make_watch_report(*, is_quiet: bool = False, what: str = "jet") -> WatchRepo
 
 def write_report(results: Path, name: str, report: ClusterReport | WatchReport) -> Path:
     """Write a report where a board finds it."""
-    path = results / report.challenge / TRIGGER_FOLDER / f"{name}.json"
-    make_folder(path.parent)
-    write_json(path, report)
-    return path
+    return publish_report(results, name, report)

@@ -11,8 +11,9 @@ from pathlib import Path
 from harness.board.cluster_report import ClusterReport
 from harness.board.watch_report import WatchReport
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES
-from harness.errors import DataError
-from harness.files import load_json, read_bounded, read_json
+from harness.challenge import is_name
+from harness.errors import DataError, UsageError
+from harness.files import load_json, make_folder, read_bounded, read_json, write_whole
 
 TRIGGER_FOLDER = "trigger"
 
@@ -23,6 +24,24 @@ class NamedReport:
 
     name: str
     report: ClusterReport | WatchReport
+
+
+def publish_report(results: Path, name: str, report: ClusterReport | WatchReport) -> Path:
+    """Write a report beside the cards, on one line as they are; return its path.
+
+    Raises
+    ------
+    UsageError
+        The name is none of a file.
+    """
+    if not is_name(name):
+        raise UsageError(
+            f"{name!r} is no name of a report",
+            expected="lower-case letters, digits, dots, hyphens and underscores",
+        )
+    path = results / report.challenge / TRIGGER_FOLDER / f"{name}{CARD_SUFFIX}"
+    make_folder(path.parent)
+    return write_whole(path, report.model_dump_json().encode() + b"\n")
 
 
 def read_report(path: Path) -> NamedReport | None:

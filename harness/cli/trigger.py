@@ -163,6 +163,13 @@ def trigger(
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of clusters and toys.")
 @click.option("--shape-only", is_flag=True, help="Take the number of accepted events as it is.")
+@click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
+@results_option
 @json_option
 def cluster(
     accepted: Path,
@@ -174,6 +181,8 @@ def cluster(
     n_toys: int,
     seed: int,
     shape_only: bool,
+    published: str | None,
+    results: Path,
     as_json: bool,
 ) -> None:
     """Cluster ACCEPTED events and compare them with those that simulation leads to expect.
@@ -181,6 +190,7 @@ def cluster(
     Both are folders of `harness trigger` with the same entry. The global p-value corrects for all
     clusters that were searched.
     """
+    from harness.board.trigger_reports import publish_report
     from harness.files import write_json, write_whole
     from harness.trigger.cluster import cluster_events
     from harness.trigger.page import cluster_page
@@ -198,6 +208,8 @@ def cluster(
     if out is not None:
         write_whole(out / "cluster.html", cluster_page(report).encode())
         write_json(out / "cluster.json", report)
+    if published is not None:
+        publish_report(results, published, report)
     print_result(report, cluster_view(report), as_json=as_json)
 
 
@@ -231,6 +243,13 @@ def cluster(
     help="Put this fault into the events from the middle section on.",
 )
 @click.option("--out", type=FOLDER, help="Write watch.json and watch.html here.")
+@click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
+@results_option
 @manifest_option
 @json_option
 def watch(
@@ -241,6 +260,8 @@ def watch(
     section_s: float,
     trial: str | None,
     out: Path | None,
+    published: str | None,
+    results: Path,
     manifests: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -248,6 +269,7 @@ def watch(
 
     Rate, maps of occupancy, multiplicities, spectra and the score are watched.
     """
+    from harness.board.trigger_reports import publish_report
     from harness.data.manifest import load_manifest
     from harness.files import write_json, write_whole
     from harness.trigger.folder import read_run
@@ -266,4 +288,6 @@ def watch(
     if out is not None:
         write_whole(out / "watch.html", watch_page(report).encode())
         write_json(out / "watch.json", report)
+    if published is not None:
+        publish_report(results, published, report)
     print_result(report, watch_view(report), as_json=as_json)

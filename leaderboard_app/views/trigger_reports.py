@@ -17,8 +17,8 @@ from leaderboard_app.views.common import axis_title
 
 AFTER_TITLE = "After the trigger"
 WATCH_TITLE = "Detector watch"
-AFTER_COMMAND = "harness cluster ACCEPTED --expected SIMULATED --out report"
-WATCH_COMMAND = "harness watch FOLDER --reference GOOD --out report"
+AFTER_COMMAND = "harness cluster ACCEPTED --expected SIMULATED --publish NAME"
+WATCH_COMMAND = "harness watch FOLDER --reference GOOD --publish NAME"
 AFTER_LEAD = (
     "An entry ran as a trigger on a stream of events. The accepted events are clustered together "
     "with those that simulation leads to expect, and the numbers in each cluster are compared. The "
@@ -29,10 +29,7 @@ WATCH_LEAD = (
     "those of a time that is known to be good. A report with a trial is a rehearsal: a fault was "
     "put into the events from the middle section on."
 )
-NOTHING = (
-    "No such report of this challenge yet. Its JSON file, put into results/<challenge>/trigger, is "
-    "shown here"
-)
+NOTHING = "No such report of this challenge yet. This command puts one beside the cards"
 _MOST_CLUSTERS, _MOST_ALARMS = 5, 3
 _SERIES = ("observed", "expected")
 
