@@ -67,6 +67,14 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     "--vary", "variation", help="Vary the events first, as --stress does, such as jet_scale_up."
 )
 @click.option("--program", type=FILE, help="Program of the firmware, if not beside the card.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Chunks of events that are scored at the same time.",
+)
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler, whose workers score.")
 @results_option
 @challenge_option
 @manifest_option
@@ -88,6 +96,8 @@ def trigger(
     follow_s: float | None,
     variation: str | None,
     program: Path | None,
+    jobs: int,
+    cluster: str | None,
     results: Path,
     challenge: str | None,
     manifests: tuple[Path, ...],
@@ -123,6 +133,8 @@ def trigger(
         follow_s=follow_s,
         variation=variation,
         isolation=isolation,
+        jobs=jobs,
+        cluster=cluster,
     )
     with progress_bars() as progress:
         run = start_trigger(request, progress=progress)
