@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.board.watch_report import N_ETA, Alarm, AlarmFamily, RateByCondition, WatchReport
-from harness.challenge import Condition
+from harness.board.watch_report import N_ETA, Alarm, AlarmFamily, WatchReport
 from harness.errors import DataError
-from harness.metrics.intervals import clopper_pearson
 from harness.trigger.alarms import SECTION_S, Raised, alarm_p
 from harness.trigger.folder import AcceptedEvents, check_same, read_run
 from harness.trigger.passes import Family, Traced
@@ -25,8 +23,8 @@ from harness.trigger.properties import (
     Spectrum,
     properties_of,
 )
-from harness.trigger.reading import read_accepted, read_all, read_bins, read_sections
-from harness.trigger.records import TriggerRun
+from harness.trigger.reading import read_accepted, read_all, read_sections
+from harness.trigger.watched_rates import Rate, rates_by, rates_of, read_conditions
 
 FAMILIES: tuple[AlarmFamily, ...] = ("rate", "occupancy", "spectrum")
 # Cells beside one that raised an alarm belong to its region from so many standard deviations on.
@@ -34,8 +32,6 @@ _REGION_DEVIATION = 3.5
 # Cells with fewer counts, expected and seen, are drawn as expected.
 _SEEN = 10
 Fault = Callable[[AcceptedEvents], AcceptedEvents]
-# Counts and trials of all sections.
-_Table = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def watch_folder(
@@ -82,8 +78,8 @@ def watch_folder(
     if not len(sections):
         raise DataError("it holds no sections", where=str(folder))
     middle = int(sections[len(sections) // 2])
-    conditions = _conditions(folder, run, reference, other)
-    rates = list(_rate_tables(table, other_table, conditions))
+    conditions = read_conditions(folder, run, reference, other)
+    rates = list(rates_of(table, other_table, conditions))
     n_tests = _n_tests(properties, rates)
     cuts = _cuts(n_tests, per_day, section_s)
 
@@ -111,7 +107,7 @@ def watch_folder(
         n_tests=n_tests,
         alarm_p=cuts,
         alarms=tuple(alarms),
-        conditions=tuple(bin_ for one, *counts in conditions for bin_ in _rates_by(one, *counts)),
+        conditions=tuple(bin_ for one, *counts in conditions for bin_ in rates_by(one, *counts)),
         trial=trial,
         trial_from=None if fault is None else middle,
         warnings=run.warnings,
@@ -131,7 +127,7 @@ def _with_fault(
         yield replace(part, events=events)
 
 
-def _n_tests(properties: Properties, rates: Sequence[_Rate]) -> dict[AlarmFamily, int]:
+def _n_tests(properties: Properties, rates: Sequence[Rate]) -> dict[AlarmFamily, int]:
     return {
         "rate": len(rates),
         "occupancy": len(properties.kinds) * N_ETA * N_PHI,
@@ -155,95 +151,10 @@ def _verdict(alarms: list[Alarm], n_sections: int) -> str:
     return f"{len(alarms):,} alarms, the first at section {alarms[0].raised:,}"
 
 
-# --- rates, and what they depend on ---------------------------------------------------------------
+# --- the families ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Rate:
-    """One count of some events of the stream.
-
-    Attributes
-    ----------
-    words : str
-        The beginning of its sentence.
-    now, reference : pair of int64 array, shape (n_sections,)
-        Counts, and the events that they are of.
-    """
-
-    what: str
-    words: str
-    now: _Table
-    reference: _Table
-
-
-def _conditions(
-    folder: Path, run: TriggerRun, reference: Path, other: TriggerRun
-) -> list[tuple[Condition, NDArray[np.int64], NDArray[np.int64]]]:
-    """Read the events by the bins of each condition that both folders know."""
-    return [
-        (one, read_bins(folder, run, one), read_bins(reference, other, one))
-        for one in run.settings.conditions
-        if one in other.settings.conditions
-    ]
-
-
-def _rate_tables(
-    table: Mapping[str, NDArray[np.float64]],
-    other: Mapping[str, NDArray[np.float64]],
-    conditions: Sequence[tuple[Condition, NDArray[np.int64], NDArray[np.int64]]],
-) -> Iterator[_Rate]:
-    """Give the rate of all events, that in each bin of a condition, and how full the bins are."""
-
-    def pair(one: Mapping[str, NDArray[np.float64]]) -> _Table:
-        return one["n_accepted"].astype(np.int64), one["n_events"].astype(np.int64)
-
-    yield _Rate(
-        what="rate", words="the rate of accepted events is", now=pair(table), reference=pair(other)
-    )
-    for one, now, before in conditions:
-        unit = f" {one.unit}" if one.unit else ""
-        for place, label in enumerate(one.bin_labels):
-            where = f"{one.title} {label}{unit}"
-            yield _Rate(
-                what=one.name,
-                words=f"the rate of accepted events at {where} is",
-                now=(now[1, :, place], now[0, :, place]),
-                reference=(before[1, :, place], before[0, :, place]),
-            )
-            yield _Rate(
-                what=one.name,
-                words=f"events with {where} are",
-                now=(now[0, :, place], now[0].sum(axis=1)),
-                reference=(before[0, :, place], before[0].sum(axis=1)),
-            )
-
-
-def _rates_by(
-    condition: Condition, now: NDArray[np.int64], before: NDArray[np.int64]
-) -> Iterator[RateByCondition]:
-    """Give the rate in each bin of a condition that holds events of both streams."""
-    found = zip(
-        condition.bin_labels, now.sum(axis=1).T.tolist(), before.sum(axis=1).T.tolist(), strict=True
-    )
-    for label, (n_events, n_accepted), (n_reference, n_passing) in found:
-        if n_events and n_reference:
-            yield RateByCondition(
-                condition=condition.name,
-                title=condition.title,
-                unit=condition.unit,
-                label=label,
-                n_events=n_events,
-                n_accepted=n_accepted,
-                rate=n_accepted / n_events,
-                interval=clopper_pearson(n_accepted, n_events),
-                reference_rate=n_passing / n_reference,
-                reference_interval=clopper_pearson(n_passing, n_reference),
-            )
-
-
-def _rate_alarms(
-    rates: Sequence[_Rate], sections: NDArray[np.int64], cut: float
-) -> Iterator[Alarm]:
+def _rate_alarms(rates: Sequence[Rate], sections: NDArray[np.int64], cut: float) -> Iterator[Alarm]:
     for one in rates:
         counts, trials = one.now
         reference, reference_trials = one.reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.board.cluster_report import ClusterReport, DedicatedTrigger, PassingShare
+from harness.board.formats import DASH
 from harness.board.streams import StreamSummary
 from harness.board.trigger_reports import NamedReport
 from harness.board.watch_report import ETA_RANGE, N_ETA, NOT_KNOWN, Alarm, WatchReport
@@ -50,18 +51,17 @@ def watch_reports(reports: Sequence[NamedReport]) -> list[tuple[str, WatchReport
 def after_sections(reports: Sequence[tuple[str, ClusterReport]]) -> list[Section]:
     """Lay out all reports of `harness cluster` of a challenge."""
     table = Table(
-        columns=("report", "entry", "accepted", "global p", "what was found"),
+        columns=("report", "accepted", "global p", "unexpected cluster"),
         rows=[
             (
                 visible(name),
-                one.team,
                 f"{one.n_observed:,}",
-                f"{one.global_p:.2g}",
-                visible(one.verdict),
+                f"{max(one.global_p, *one.varied_p.values(), 0.0):.2g}",
+                "none" if one.unexpected is None else visible(one.unexpected),
             )
             for name, one in reports
         ],
-        words=frozenset({1, 4}),
+        caption="All reports; of the global p-values the largest, variations included",
     )
     sections = [Section(title="", lead=AFTER_LEAD, blocks=(table,))]
     for name, one in reports:
@@ -155,7 +155,7 @@ def _trigger(found: DedicatedTrigger) -> Table:
     if found.rate_hz is not None:
         rows.append(("background rate", "{1:.3g} Hz [{0:.3g}, {2:.3g}]".format(*found.rate_hz)))
     return Table(
-        columns=("", "measured on events that did not choose the cuts"),
+        columns=("cuts", "measured on events that did not choose them"),
         rows=rows,
         caption="Proposed trigger, behind the one that accepted the events",
         words=frozenset({1}),
@@ -204,16 +204,16 @@ def watch_sections(reports: Sequence[tuple[str, WatchReport]]) -> list[Section]:
             (
                 visible(name),
                 one.trial or "none",
-                "" if one.trial_from is None else f"{one.trial_from:,}",
-                "" if first is None else f"{first.raised:,}",
+                DASH if one.trial_from is None else f"{one.trial_from:,}",
+                DASH if first is None else f"{first.raised:,}",
                 f"{len(one.alarms):,}",
-                visible(one.verdict if first is None else first.sentence),
             )
         )
     table = Table(
-        columns=("report", "trial", "from section", "first alarm at", "alarms", "first sentence"),
+        columns=("report", "trial", "from section", "first alarm at", "alarms"),
         rows=rows,
-        words=frozenset({1, 5}),
+        words=frozenset({1}),
+        caption="All reports",
     )
     sections = [Section(title="", lead=WATCH_LEAD, blocks=(table,))]
     return [*sections, *(_watch_section(name, one) for name, one in reports)]
@@ -246,7 +246,7 @@ def _watch_section(name: str, report: WatchReport) -> Section:
             Table(
                 columns=("further alarms", "raised at", "p"),
                 rows=[(visible(one.sentence), f"{one.raised:,}", f"{one.p:.2g}") for one in listed],
-                caption=f"{n_more:,} more alarms, the first {len(listed)} of them",
+                caption=f"{len(listed)} of {n_more:,} more alarms",
                 words=frozenset({0}),
             )
         )

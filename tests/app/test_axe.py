@@ -48,6 +48,8 @@ def test_the_static_site_can_be_read_by_everybody(visit, site, scheme):
     for name, path in PAGES.items():
         page.goto((site / path).as_uri())
         if page.locator("figure").count():
+            # Charts are drawn when they come near to what is seen.
+            page.locator("figure").first.scroll_into_view_if_needed()
             page.locator("figure svg").first.wait_for()
         else:
             page.locator("main").wait_for()
