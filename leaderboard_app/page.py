@@ -23,7 +23,6 @@ from leaderboard_app.blocks import Block, Code, Note, Picture, Section, Table
 from leaderboard_app.charts.printing import to_pdf, to_png, to_svg
 from leaderboard_app.markup import block_html, figures_html, heading_html, note_html, table_html
 from leaderboard_app.state import Shelf, shelf
-from leaderboard_app.views.trigger_reports import NOTHING
 
 T = TypeVar("T")
 
@@ -154,7 +153,7 @@ def show_reports(
     if found:
         show_sections(lay_out(found), key=key)
     else:
-        st.info(f"{NOTHING}:")
+        st.info("No such report of this challenge yet. This command puts one beside the cards:")
         st.code(command, language="bash")
     show_unreadable(snapshot)
     watch(shown, snapshot)

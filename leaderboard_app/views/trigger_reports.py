@@ -30,7 +30,6 @@ WATCH_LEAD = (
     "those of a time that is known to be good. A report with a trial is a rehearsal: a fault was "
     "put into the events from the middle section on."
 )
-NOTHING = "No such report of this challenge yet. This command puts one beside the cards"
 _MOST_CLUSTERS, _MOST_ALARMS = 5, 3
 _SERIES = ("observed", "expected")
 
