@@ -13,6 +13,7 @@ from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import MAX_CARD_BYTES
 from harness.card.records import Artefact
+from harness.errors import UsageError
 from tests.boxes import make_opened, write_opened
 from tests.cards import (
     make_board,
@@ -284,3 +285,10 @@ def test_reports_of_a_challenge_that_is_closed_are_not_shown(tmp_path):
 
     assert public.reports == {}
     assert list(private.reports) == ["sample"]
+
+
+@pytest.mark.parametrize("name", ["../x", "", "Two Words", "a/b"])
+def test_a_report_is_published_under_a_name_of_a_file_alone(tmp_path, name):
+    with pytest.raises(UsageError, match="no name of a report"):
+        write_report(tmp_path / "results", name, make_watch_report())
+    assert not list(tmp_path.rglob("*.json"))
