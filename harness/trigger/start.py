@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -165,6 +166,16 @@ class RemoteScore:
 
 
 def _check(request: TriggerRequest) -> None:
+    for name, value in (
+        ("--fpr", request.fpr),
+        ("--threshold", request.threshold),
+        ("--rate", request.rate_hz),
+        ("--input-rate", request.input_rate_hz),
+        ("--gain", request.gain),
+        ("--follow", request.follow_s),
+    ):
+        if value is not None and not math.isfinite(value):
+            raise UsageError(f"{name} is {value:g}", expected="a finite number")
     asked = [
         name
         for name, value in (
