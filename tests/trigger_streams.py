@@ -29,8 +29,10 @@ def source(
     *,
     sections: Sequence[int] | None = None,
     piece: int = 70,
+    beside: dict[str, NDArray[np.float64]] | None = None,
 ) -> EventSourceOf:
     """A source of events, or of so many made-up ones, read in pieces."""
+    said = beside or {}
     if isinstance(events, int):
         events = make_events(events, seed=len(name) + sum(map(ord, name)))
 
@@ -41,6 +43,7 @@ def source(
                 events=events[first:last],
                 rows=np.arange(first, last),
                 sections=None if sections is None else np.asarray(sections)[first:last],
+                beside={each: values[first:last] for each, values in said.items()},
             )
 
     return EventSourceOf(name=name, has_sections=sections is not None, read=read)

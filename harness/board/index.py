@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from harness.board.answers import OPENED_FOLDER, OpenedBox, by_opening, read_box
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
 from harness.board.public import public_part
+from harness.board.trigger_reports import TRIGGER_FOLDER, NamedReport, read_report
 from harness.card.consistency import flaw_of
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
@@ -53,6 +54,8 @@ class Snapshot:
         What the organiser decided, or why it cannot be read.
     answers : mapping of challenge to tuple of OpenedBox
         Black boxes that were opened, with all answers to them, by the time of their opening.
+    reports : mapping of challenge to tuple of NamedReport
+        Reports of `harness cluster` and `harness watch`, by their names.
     final : frozenset of challenge
         Those that were opened: their boards are final.
     default : str or None
@@ -65,6 +68,7 @@ class Snapshot:
     decisions: Mapping[str, Decisions | DataError] = field(default_factory=dict)
     unreadable: tuple[Unreadable, ...] = ()
     answers: Mapping[str, tuple[OpenedBox, ...]] = field(default_factory=dict)
+    reports: Mapping[str, tuple[NamedReport, ...]] = field(default_factory=dict)
     final: frozenset[str] = frozenset()
     default: str | None = None
 
@@ -92,7 +96,14 @@ class Snapshot:
         return found
 
 
-Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Unreadable
+Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | NamedReport | Unreadable
+
+
+# What lies in folders beside those of the teams.
+_READERS: Mapping[str, Callable[[Path], OpenedBox | NamedReport | None]] = {
+    OPENED_FOLDER: read_box,
+    TRIGGER_FOLDER: read_report,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +135,9 @@ class CardIndex:
     Parameters
     ----------
     results : Path
-        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json`` and answers to black
-        boxes, ``<challenge>/opened/<box>.json``; may be missing.
+        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json``, answers to black
+        boxes, ``<challenge>/opened/<box>.json``, and reports, ``<challenge>/trigger/<name>.json``;
+        may be missing.
     is_private : bool
         Keep the figures of hidden signals; without it they are dropped as a card is read.
     """
@@ -177,8 +189,10 @@ class CardIndex:
         try:
             if path.parent.parent == self._results:
                 return _read_summary(path)
-            if path.parent.name == OPENED_FOLDER and (box := read_box(path)) is not None:
-                return box
+            # A team may have the name of such a folder.
+            reader = _READERS.get(path.parent.name)
+            if reader is not None and (found := reader(path)) is not None:
+                return found
             return light_part(self._read_card(path, revealed))
         except DataError as error:
             reason = _newer_schema(path) or error.problems[0].what
@@ -200,6 +214,7 @@ class CardIndex:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
         boxes: dict[str, list[OpenedBox]] = {}
+        reports: dict[str, list[NamedReport]] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
             name = f"{challenge}/{FILE_NAME}"
@@ -215,6 +230,8 @@ class CardIndex:
                 summaries[found.challenge] = found
             elif isinstance(found, OpenedBox):
                 boxes.setdefault(found.challenge, []).append(found)
+            elif isinstance(found, NamedReport):
+                reports.setdefault(found.report.challenge, []).append(found)
             else:
                 key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"
                 entries.setdefault(found.challenge.name, []).append(Entry(key=key, card=found))
@@ -225,6 +242,7 @@ class CardIndex:
             decisions=self._known.decisions,
             unreadable=tuple(unreadable),
             answers={name: by_opening(some) for name, some in boxes.items()},
+            reports={name: tuple(some) for name, some in reports.items()},
         )
 
     def whole(self, challenge: str, entry: Entry) -> Entry:

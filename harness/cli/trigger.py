@@ -67,6 +67,14 @@ _POSITIVE = click.FloatRange(min=0, min_open=True)
     "--vary", "variation", help="Vary the events first, as --stress does, such as jet_scale_up."
 )
 @click.option("--program", type=FILE, help="Program of the firmware, if not beside the card.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Chunks of events that are scored at the same time.",
+)
+@click.option("--cluster", metavar="ADDRESS", help="A Dask scheduler, whose workers score.")
 @results_option
 @challenge_option
 @manifest_option
@@ -88,6 +96,8 @@ def trigger(
     follow_s: float | None,
     variation: str | None,
     program: Path | None,
+    jobs: int,
+    cluster: str | None,
     results: Path,
     challenge: str | None,
     manifests: tuple[Path, ...],
@@ -123,6 +133,8 @@ def trigger(
         follow_s=follow_s,
         variation=variation,
         isolation=isolation,
+        jobs=jobs,
+        cluster=cluster,
     )
     with progress_bars() as progress:
         run = start_trigger(request, progress=progress)
@@ -163,6 +175,13 @@ def trigger(
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Of clusters and toys.")
 @click.option("--shape-only", is_flag=True, help="Take the number of accepted events as it is.")
+@click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
+@results_option
 @json_option
 def cluster(
     accepted: Path,
@@ -174,6 +193,8 @@ def cluster(
     n_toys: int,
     seed: int,
     shape_only: bool,
+    published: str | None,
+    results: Path,
     as_json: bool,
 ) -> None:
     """Cluster ACCEPTED events and compare them with those that simulation leads to expect.
@@ -181,6 +202,7 @@ def cluster(
     Both are folders of `harness trigger` with the same entry. The global p-value corrects for all
     clusters that were searched.
     """
+    from harness.board.trigger_reports import publish_report
     from harness.files import write_json, write_whole
     from harness.trigger.cluster import cluster_events
     from harness.trigger.page import cluster_page
@@ -198,6 +220,8 @@ def cluster(
     if out is not None:
         write_whole(out / "cluster.html", cluster_page(report).encode())
         write_json(out / "cluster.json", report)
+    if published is not None:
+        publish_report(results, published, report)
     print_result(report, cluster_view(report), as_json=as_json)
 
 
@@ -231,6 +255,13 @@ def cluster(
     help="Put this fault into the events from the middle section on.",
 )
 @click.option("--out", type=FOLDER, help="Write watch.json and watch.html here.")
+@click.option(
+    "--publish",
+    "published",
+    metavar="NAME",
+    help="Write it beside the cards under this name: boards show it.",
+)
+@results_option
 @manifest_option
 @json_option
 def watch(
@@ -241,6 +272,8 @@ def watch(
     section_s: float,
     trial: str | None,
     out: Path | None,
+    published: str | None,
+    results: Path,
     manifests: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -248,6 +281,7 @@ def watch(
 
     Rate, maps of occupancy, multiplicities, spectra and the score are watched.
     """
+    from harness.board.trigger_reports import publish_report
     from harness.data.manifest import load_manifest
     from harness.files import write_json, write_whole
     from harness.trigger.folder import read_run
@@ -266,4 +300,6 @@ def watch(
     if out is not None:
         write_whole(out / "watch.html", watch_page(report).encode())
         write_json(out / "watch.json", report)
+    if published is not None:
+        publish_report(results, published, report)
     print_result(report, watch_view(report), as_json=as_json)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from harness.board.watch_report import NOT_KNOWN
 from harness.card.terminal import with_interval
 from harness.metrics.intervals import clopper_pearson
 
 if TYPE_CHECKING:
-    from harness.trigger.cluster_records import ClusterReport
+    from harness.board.cluster_report import ClusterReport
+    from harness.board.watch_report import WatchReport
     from harness.trigger.records import TriggerRun
-    from harness.trigger.watch_records import WatchReport
 
 
 def run_view(run: TriggerRun) -> Group:
@@ -63,6 +64,13 @@ def watch_view(report: WatchReport) -> Group:
         Text(f"{one.sentence}; raised at section {one.raised}, p = {one.p:.2g}")
         for one in report.alarms
     ]
+    if not report.conditions:
+        lines.append(Text(f"dependence on pile-up: {NOT_KNOWN}"))
+    for each in report.conditions:
+        where = f"{each.title} {each.label} {each.unit}".strip()
+        rate = with_interval(each.rate, each.interval)
+        before = with_interval(each.reference_rate, each.reference_interval)
+        lines.append(Text(f"rate at {where}: {rate}, reference {before}"))
     n_tests = sum(report.n_tests.values())
     lines.append(
         Text(

@@ -8,13 +8,23 @@ import time
 import pytest
 
 from harness.board import index as index_module
+from harness.board.boards import Boards
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import MAX_CARD_BYTES
 from harness.card.records import Artefact
+from harness.errors import UsageError
 from tests.boxes import make_opened, write_opened
-from tests.cards import make_board, make_card, make_firmware, make_summary, write_board
+from tests.cards import (
+    make_board,
+    make_card,
+    make_challenge,
+    make_firmware,
+    make_summary,
+    write_board,
+)
 from tests.effort import processor_s
+from tests.trigger_reports import make_cluster_report, make_watch_report, write_report
 
 
 @pytest.fixture
@@ -245,3 +255,40 @@ def test_five_hundred_cards_are_looked_through_in_a_small_part_of_the_time_of_re
 
     # An 80th of it: 15 ms of 1.2 s.
     assert looking_s < reading_s / 10
+
+
+def test_reports_after_the_trigger_are_found_beside_cards_of_a_team_of_the_folders_name(tmp_path):
+    write_board([make_card("trigger")], tmp_path)
+    found, quiet = make_cluster_report(), make_watch_report(is_quiet=True)
+    write_report(tmp_path, "b_found", found)
+    path = write_report(tmp_path, "a_quiet", quiet)
+    index = CardIndex(tmp_path)
+
+    snapshot = index.refresh()
+
+    assert [(one.name, one.report) for one in snapshot.reports["sample"]] == [
+        ("a_quiet", quiet),
+        ("b_found", found),
+    ]
+    assert [entry.card.submission.team for entry in snapshot.entries["sample"]] == ["trigger"]
+    path.write_text(quiet.model_copy(update={"challenge": "other"}).model_dump_json())
+    (one,) = [each for each in index.refresh().unreadable if "a_quiet" in each.name]
+    assert "lies in sample" in one.reason
+
+
+def test_reports_of_a_challenge_that_is_closed_are_not_shown(tmp_path):
+    write_report(tmp_path / "results", "found", make_cluster_report())
+    closed = make_challenge().model_copy(update={"private": "until_open"})
+
+    public = Boards(tmp_path / "results", [closed]).refresh()
+    private = Boards(tmp_path / "results", [closed], is_private=True).refresh()
+
+    assert public.reports == {}
+    assert list(private.reports) == ["sample"]
+
+
+@pytest.mark.parametrize("name", ["../x", "", "Two Words", "a/b"])
+def test_a_report_is_published_under_a_name_of_a_file_alone(tmp_path, name):
+    with pytest.raises(UsageError, match="no name of a report"):
+        write_report(tmp_path / "results", name, make_watch_report())
+    assert not list(tmp_path.rglob("*.json"))
