@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,6 +20,7 @@ from harness.board.answers import OPENED_FOLDER, OpenedBox, by_opening, read_box
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
 from harness.board.public import public_part
+from harness.board.reach import REACH_FOLDER, Reach, reach_of, read_reach
 from harness.card.consistency import flaw_of
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
 from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
@@ -92,7 +93,13 @@ class Snapshot:
         return found
 
 
-Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Unreadable
+# What is no card below a challenge, by its folder; None for a card, of a team of that name.
+_BESIDE_CARDS: Mapping[str, Callable[[Path], OpenedBox | Reach | None]] = {
+    OPENED_FOLDER: read_box,
+    REACH_FOLDER: read_reach,
+}
+
+Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Reach | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +131,9 @@ class CardIndex:
     Parameters
     ----------
     results : Path
-        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json`` and answers to black
-        boxes, ``<challenge>/opened/<box>.json``; may be missing.
+        Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json``, answers to black
+        boxes, ``<challenge>/opened/<box>.json``, and what `harness reach` measured,
+        ``<challenge>/reach/<team>.json``; may be missing.
     is_private : bool
         Keep the figures of hidden signals; without it they are dropped as a card is read.
     """
@@ -177,8 +185,9 @@ class CardIndex:
         try:
             if path.parent.parent == self._results:
                 return _read_summary(path)
-            if path.parent.name == OPENED_FOLDER and (box := read_box(path)) is not None:
-                return box
+            reader = _BESIDE_CARDS.get(path.parent.name)
+            if reader is not None and (found := reader(path)) is not None:
+                return found
             return light_part(self._read_card(path, revealed))
         except DataError as error:
             reason = _newer_schema(path) or error.problems[0].what
@@ -200,6 +209,7 @@ class CardIndex:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
         boxes: dict[str, list[OpenedBox]] = {}
+        reaches = [one for one in self._known.found.values() if isinstance(one, Reach)]
         unreadable = []
         for challenge, made in self._known.decisions.items():
             name = f"{challenge}/{FILE_NAME}"
@@ -215,9 +225,10 @@ class CardIndex:
                 summaries[found.challenge] = found
             elif isinstance(found, OpenedBox):
                 boxes.setdefault(found.challenge, []).append(found)
-            else:
+            elif isinstance(found, ScoreCard):
                 key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"
-                entries.setdefault(found.challenge.name, []).append(Entry(key=key, card=found))
+                entry = Entry(key=key, card=found, reach=reach_of(found, reaches))
+                entries.setdefault(found.challenge.name, []).append(entry)
         return Snapshot(
             version=version,
             entries={name: tuple(cards) for name, cards in entries.items()},
@@ -239,7 +250,7 @@ class CardIndex:
             card = self._read_card(path, self._known.revealed(challenge))
         except DataError:
             return entry
-        return Entry(key=entry.key, card=card)
+        return replace(entry, card=card)
 
     def path_of(self, challenge: str, entry: Entry) -> Path | None:
         """Find the file of an entry among the files that were found; never by its name alone."""
