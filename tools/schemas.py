@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from harness.board.decisions import Decisions
+from harness.board.reach import Reach
 from harness.board.rows import Board
 from harness.card.records import ScoreCard
 from harness.ci.documents import Summary
@@ -33,6 +34,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "cluster": ClusterReport,
     "decisions": Decisions,
     "manifest": Manifest,
+    "reach": Reach,
     "receipt": Receipt,
     "score_card": ScoreCard,
     "submission": Spec,

@@ -7,6 +7,7 @@ run that was killed goes on.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,6 @@ from harness.trigger.injection import TrialPool, draw_trial, is_found
 from harness.trigger.reach_pool import ReachPool, ReachStreams, read_streams
 from harness.trigger.reach_records import ReachRun, ReachSettings
 
-STATE = "reach.json"
 NO_SIGNAL = "no_signal"
 # Three of 2,223, the data among them, are just below 3 sigma: the level is used in full.
 N_TOYS = 2_222
@@ -70,13 +70,13 @@ def measure_reach(
 
     A trial draws which accepted background events are the data and which the expectation; their
     streams are exchangeable without a signal. It finds what `harness cluster` finds. The trials are
-    kept in ``reach.json`` of the folder of the data. The intervals are those of the trials, which
+    kept in ``reach-*.json`` of the folder of the data. The intervals are those of the trials, which
     share one pool of accepted events.
 
     Raises
     ------
     UsageError, DataError
-        See `read_streams`; or the folder holds trials of other events or options.
+        See `read_streams`; or so few toys cannot give a p-value of the level.
     """
     if 1 / (options.n_toys + 1) > options.level:
         raise UsageError(
@@ -85,12 +85,8 @@ def measure_reach(
         )
     pool = read_streams(streams)
     with held(streams.data):
-        trying = _Trying(
-            path=streams.data / STATE,
-            pool=pool.trials,
-            progress=progress,
-            run=_begin(streams.data / STATE, pool, options),
-        )
+        path, run = _begin(streams.data, pool, options)
+        trying = _Trying(path=path, pool=pool.trials, run=run, options=options, progress=progress)
         null = trying.without_signal()
         signals = {name: trying.with_signal(name) for name in streams.signals}
     n_found, n_trials = sum(one.n_found for one in null), sum(one.n_trials for one in null)
@@ -115,30 +111,29 @@ def measure_reach(
     )
 
 
-def _begin(path: Path, pool: ReachPool, options: ReachOptions) -> ReachRun:
-    """Return the trials that were made so far."""
+def _begin(folder: Path, pool: ReachPool, options: ReachOptions) -> tuple[Path, ReachRun]:
+    """Return the trials that were made so far, and their file; those of another signal are left."""
     settings = ReachSettings(
         program=pool.run.settings.program,
-        events=pool.digest,
+        background=pool.background,
         level=options.level,
         n_toys=options.n_toys,
-        n_trials=options.n_trials,
-        n_null=options.n_null,
         seed=options.seed,
     )
-    if not path.exists():
-        return ReachRun(settings=settings)
-    run = read_json(path, ReachRun, expected="trials of harness reach", fix=f"remove {path}")
-    if run.settings != settings:
-        before, now = run.settings.model_dump(), settings.model_dump()
-        changed = [name for name in now if before[name] != now[name]]
-        raise UsageError(
-            f"it holds trials with another {', '.join(changed)}",
-            where=str(path),
-            expected="the events and options that it was begun with",
-            fix="remove it: all trials are then made again",
-        )
-    return run
+    digest = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+    path = folder / f"reach-{digest[:16]}.json"
+    run = ReachRun(settings=settings)
+    if path.exists():
+        run = read_json(path, ReachRun, expected="trials of harness reach", fix=f"remove {path}")
+    same = {name for name, one in pool.signals.items() if run.signals.get(name) == one}
+    points = {
+        name: points
+        for name, points in run.points.items()
+        if name == NO_SIGNAL or name in same or name not in pool.signals
+    }
+    return path, run.model_copy(
+        update={"points": points, "signals": {**run.signals, **pool.signals}}
+    )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -148,11 +143,12 @@ class _Trying:
     path: Path
     pool: TrialPool
     run: ReachRun
+    options: ReachOptions
     progress: Progress
 
     def without_signal(self) -> tuple[TrialPoint, ...]:
         """Try without a signal."""
-        n_null = self.run.settings.n_null
+        n_null = self.options.n_null
         while (n_done := sum(one.n_trials for one in self._points(NO_SIGNAL))) < n_null:
             self._try(NO_SIGNAL, 0, min(_N_WITHOUT, n_null - n_done), n_null)
         return self._points(NO_SIGNAL)
@@ -160,7 +156,7 @@ class _Trying:
     def with_signal(self, name: str) -> SignalReach:
         """Try until the number that half of the trials find is known."""
         signal = self.pool.signals[name]
-        n_trials = self.run.settings.n_trials
+        n_trials = self.options.n_trials
         first = first_number(self.pool, name)
         if len(signal.values):
             while (
@@ -174,19 +170,19 @@ class _Trying:
 
     def _try(self, name: str, n_injected: int, n_trials: int, n_wanted: int) -> None:
         """Make the trials of one point and write them."""
-        points, settings = self._points(name), self.run.settings
+        points, options = self._points(name), self.options
         n_done = sum(one.n_trials for one in points)
         n_found = 0
         for number in range(n_trials):
             # Of the trial alone: a run that goes on makes the same ones.
-            generator = np.random.default_rng([settings.seed, *name.encode(), n_done + number])
+            generator = np.random.default_rng([options.seed, *name.encode(), n_done + number])
             trial = draw_trial(
                 self.pool,
                 generator,
                 signal=None if name == NO_SIGNAL else name,
                 n_injected=n_injected,
             )
-            n_found += is_found(self.pool, trial, level=settings.level, n_toys=settings.n_toys)
+            n_found += is_found(self.pool, trial, level=options.level, n_toys=options.n_toys)
             self.progress(f"trials {name}", n_done + number + 1, n_wanted, "trials")
         point = TrialPoint(n_injected=n_injected, n_found=n_found, n_trials=n_trials)
         self.run = self.run.model_copy(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,8 +60,8 @@ class ReachPool:
     n_observed, n_simulated : int
         Accepted events of the data and of the expectation.
     threshold : float
-    digest : str
-        SHA-256 of all that trials draw from.
+    background, signals : str and mapping of name to str
+        SHA-256 of what trials draw from.
     """
 
     run: TriggerRun
@@ -69,7 +69,8 @@ class ReachPool:
     n_observed: int
     n_simulated: int
     threshold: float
-    digest: str
+    background: str
+    signals: dict[str, str]
 
 
 def read_streams(streams: ReachStreams) -> ReachPool:
@@ -115,7 +116,17 @@ def read_streams(streams: ReachStreams) -> ReachPool:
         n_observed=len(pool.observed),
         n_simulated=len(pool.expected),
         threshold=pool.threshold,
-        digest=_digest(trials),
+        background=_digest(
+            (trials.exposure, trials.expected_exposure, *trials.varied),
+            [
+                part
+                for one in (trials.background, *trials.varied.values())
+                for part in (one.values, one.keys)
+            ],
+        ),
+        signals={
+            name: _digest((one.n_events,), [one.values]) for name, one in trials.signals.items()
+        },
     )
 
 
@@ -184,12 +195,8 @@ def _keys(accepted: AcceptedEvents) -> NDArray[np.uint64]:
     return mix64(accepted.rows.astype(np.uint64) ^ salt)
 
 
-def _digest(trials: TrialPool) -> str:
-    found = hashlib.sha256(f"{trials.exposure} {trials.expected_exposure}".encode())
-    for name, one in {"": trials.background, **trials.varied}.items():
-        for part in (name.encode(), one.values.tobytes(), one.keys.tobytes()):
-            found.update(part)
-    for name, signal in sorted(trials.signals.items()):
-        for part in (name.encode(), signal.values.tobytes(), str(signal.n_events).encode()):
-            found.update(part)
+def _digest(words: Sequence[object], arrays: Sequence[NDArray[np.generic]]) -> str:
+    found = hashlib.sha256(repr(words).encode())
+    for each in arrays:
+        found.update(np.ascontiguousarray(each).tobytes())
     return f"sha256:{found.hexdigest()}"

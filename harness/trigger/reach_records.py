@@ -12,24 +12,18 @@ from harness.challenge import Name, Value
 
 
 class ReachSettings(Value):
-    """Everything that decides the trials; they are continued with the same alone.
+    """Everything that decides the trials, but for the signals; others are trials of their own.
 
     Attributes
     ----------
-    events : str
-        SHA-256 of the accepted events that they draw from.
-    n_trials : int
-        Of each signal at least.
-    n_null : int
-        Without a signal.
+    background : str
+        SHA-256 of the accepted background events that they draw from.
     """
 
     program: str
-    events: str
+    background: str
     level: Probability
     n_toys: Annotated[int, Field(ge=1)]
-    n_trials: Annotated[int, Field(ge=1)]
-    n_null: Annotated[int, Field(ge=1)]
     seed: Annotated[int, Field(ge=0)]
 
 
@@ -38,10 +32,13 @@ class ReachRun(Value):
 
     Attributes
     ----------
+    signals : mapping of signal to str
+        SHA-256 of its accepted events.
     points : mapping of signal to tuple of TrialPoint
         In the order in which they were tried; under `NO_SIGNAL` those without one.
     """
 
     schema_version: Literal[1] = 1
     settings: ReachSettings
+    signals: dict[Name, str] = Field(default_factory=dict)
     points: dict[Name, tuple[TrialPoint, ...]] = Field(default_factory=dict)

@@ -206,11 +206,29 @@ def test_a_variation_of_other_events_is_refused(folders, streams):
         measure_reach(replace(streams, varied={"up": (streams.data, folders["other"])}))
 
 
-def test_other_options_do_not_go_on_with_the_same_trials(streams, monkeypatch):
+def test_more_trials_go_on_with_those_that_were_made(streams, folders, monkeypatch, tmp_path):
     known(monkeypatch)
-    measure_reach(streams, ReachOptions(n_null=5, n_trials=20))
+    few = measure_reach(streams, ReachOptions(n_null=5, n_trials=40))
+    made = known(monkeypatch)
 
-    with pytest.raises(UsageError, match="trials with another seed"):
-        measure_reach(streams, ReachOptions(n_null=5, n_trials=20, seed=2))
+    more = measure_reach(streams, ReachOptions(n_null=6, n_trials=80))
+
+    n_points = len(few.signals["lq"].points)
+    assert more.signals["lq"].points[:n_points] == few.signals["lq"].points
+    assert 30 < len(made) < 70
+
+    # Other events of a signal, or another seed, and its trials are made anew.
+    known(monkeypatch)
+    other = accept(tmp_path / "signal", signal_events(300), "signal")
+    changed = measure_reach(
+        replace(streams, signals={"lq": other}), ReachOptions(n_null=6, n_trials=40)
+    )
+    assert changed.signals["lq"].points[0] != few.signals["lq"].points[0]
+    made = known(monkeypatch)
+    measure_reach(streams, ReachOptions(n_null=5, n_trials=40, seed=2))
+    assert len(made) > 40
+
+
+def test_too_few_toys_for_the_level_are_refused(streams):
     with pytest.raises(UsageError, match="cannot give a p-value below"):
         measure_reach(streams, ReachOptions(n_toys=100))
