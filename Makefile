@@ -14,7 +14,7 @@ VARY ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup score test test-whole test-torch test-trees test-slow test-baselines check format bench hostile browser
 .PHONY: leaderboard schemas hackathon lock clean sample fuzz links firmware-accuracy baselines
-.PHONY: docs-baselines pictures jets-study fresh-events discovery
+.PHONY: docs-baselines pictures jets-study fresh-events discovery rounded-events
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 20
@@ -127,7 +127,10 @@ fresh-events: $(READY)  ## simulate background that no entry saw: hours; resumes
 # One entry a job: make -j2 discovery.
 discovery: $(ENTRIES:%=discovery-%)  ## measure how many signal events entries need (ENTRIES="a b"); resumes
 
-discovery-%: $(READY)
+rounded-events: $(READY)
+	@$(BIN)/python -m tools.discovery round "$(FRESH)"
+
+discovery-%: rounded-events
 	OMP_NUM_THREADS=1 $(BIN)/python -m tools.discovery run "$(FRESH)" $* --vary $(VARY)
 
 lock:  ## regenerate requirements.lock from pyproject.toml (needs uv)

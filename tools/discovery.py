@@ -1,12 +1,13 @@
 """Measure how many events of a signal ranked entries of the sample need for a discovery.
 
 python -m tools.discovery events FOLDER [--jobs J]        fresh background: hours; goes on
+python -m tools.discovery round FOLDER                    the events at the sample's precision
 python -m tools.discovery run FOLDER TEAM... [--vary V]   trigger, clusters, trials; goes on
 
 `events` makes background of the recipe of the sample with another seed, and background of another
-tune, and rounds both to the precision of the sample. `run` makes the program of each entry's
-firmware, runs it as a trigger on the test part of the sample, on all signals and on the fresh
-events, and writes results/sample/reach/TEAM.json.
+tune. `round` rounds those that are there, and have not been rounded yet. `run` makes the program of
+each entry's firmware, runs it as a trigger on the test part of the sample, on all signals and on
+the fresh events, and writes results/sample/reach/TEAM.json.
 """
 
 from __future__ import annotations
@@ -36,8 +37,14 @@ OTHER_TITLE = "background of tune A14"
 def make_events(folder: Path, n_jobs: int) -> None:
     """Make the fresh events in `folder`; finished files are left as they are."""
     simulate_runs((EXPECTED, OTHER_TUNE), folder, n_jobs)
+
+
+def round_events(folder: Path) -> None:
+    """Round fresh events that are there; those of the other tune may come later."""
+    if not (folder / EXPECTED.file_name).exists():
+        sys.exit(f"{folder / EXPECTED.file_name} is not there yet: make fresh-events")
     for run in (EXPECTED, OTHER_TUNE):
-        if not rounded_path(folder, run).exists():
+        if (folder / run.file_name).exists() and not rounded_path(folder, run).exists():
             write_rounded(folder / run.file_name, rounded_path(folder, run), run.n_events)
 
 
@@ -58,7 +65,7 @@ def write_rounded(source: Path, target: Path, n_events: int) -> None:
     )
 
 
-def measure(folder: Path, team: str, variations: Sequence[str]) -> None:
+def measure(folder: Path, team: str, variations: Sequence[str], options: Sequence[str]) -> None:
     """Measure one entry; what was done before is not done again."""
     program = folder / "programs" / team / "program.json"
     if not program.exists():
@@ -67,7 +74,7 @@ def measure(folder: Path, team: str, variations: Sequence[str]) -> None:
         vary = ("--vary", variation) if variation else ()
         harness("trigger", team, source, "--program", program, *vary,
                 "--challenge", CHALLENGE, "--out", folder / "accepted" / team / name)  # fmt: skip
-    harness(*reach_words(folder / "accepted" / team, variations))
+    harness(*reach_words(folder / "accepted" / team, variations), *options)
 
 
 def streams(folder: Path, variations: Sequence[str]) -> Iterator[tuple[str, str, str]]:
@@ -99,7 +106,7 @@ def reach_words(accepted: Path, variations: Sequence[str]) -> list[str | Path]:
         words += ["--other", f"{OTHER_TITLE}={accepted / 'other_tune'}"]
     for name in variations:
         words += ["--varied", name, accepted / f"data-{name}", accepted / f"expected-{name}"]
-    return [*words, "--results", ROOT / "results"]
+    return words
 
 
 def harness(*words: str | Path) -> None:
@@ -117,16 +124,28 @@ def main() -> None:
     making = commands.add_parser("events")
     making.add_argument("folder", type=Path)
     making.add_argument("--jobs", type=int, default=2)
+    rounding = commands.add_parser("round")
+    rounding.add_argument("folder", type=Path)
     running = commands.add_parser("run")
     running.add_argument("folder", type=Path)
     running.add_argument("teams", nargs="+")
     running.add_argument("--vary", nargs="*", default=[])
+    running.add_argument("--results", type=Path, default=ROOT / "results")
+    running.add_argument("--trials", type=int, default=150)
+    running.add_argument("--null-trials", type=int, default=200)
     arguments = parser.parse_args()
     folder = arguments.folder.absolute()
     if arguments.command == "events":
         make_events(folder, arguments.jobs)
+    if arguments.command == "round":
+        round_events(folder)
     for team in getattr(arguments, "teams", ()):
-        measure(folder, team, arguments.vary)
+        measure(folder, team, arguments.vary, _options(arguments))
+
+
+def _options(arguments: argparse.Namespace) -> list[str]:
+    trials = ("--trials", arguments.trials, "--null-trials", arguments.null_trials)
+    return list(map(str, (*trials, "--results", arguments.results.absolute())))
 
 
 if __name__ == "__main__":

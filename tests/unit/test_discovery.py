@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from harness.data import hdf5_writer
 from harness.data.sample_coding import dequantise, quantise
@@ -24,6 +26,20 @@ def test_fresh_events_have_the_precision_of_the_sample(tmp_path):
     assert np.array_equal(rounded, dequantise(quantise(events)))
     assert not np.array_equal(rounded, events)
     assert np.array_equal(rounded[..., 0] * 4, np.rint(rounded[..., 0] * 4))
+
+
+def test_the_other_tune_may_come_later(tmp_path, monkeypatch):
+    events = make_events(20, seed=3)
+    for run in ("EXPECTED", "OTHER_TUNE"):
+        monkeypatch.setattr(discovery, run, replace(getattr(discovery, run), n_events=20))
+    with pytest.raises(SystemExit, match="make fresh-events"):
+        discovery.round_events(tmp_path)
+
+    for n_rounded, run in enumerate((discovery.EXPECTED, discovery.OTHER_TUNE), 1):
+        hdf5_writer.write_events(tmp_path / run.file_name, LAYOUT, [events], n_events=20)
+        discovery.round_events(tmp_path)
+        assert len(list((tmp_path / "rounded").glob("*.h5"))) == n_rounded
+    assert "other_tune" in [name for name, _, _ in discovery.streams(tmp_path, [])]
 
 
 def test_each_variation_is_of_the_data_and_of_the_expectation(tmp_path):
