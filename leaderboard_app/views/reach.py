@@ -85,11 +85,14 @@ def _without_signal(found: Reach) -> list[Block]:
                 ),
                 rows=[_comparison_row(one, varied) for one in found.comparisons],
                 caption="Background as it is, compared with the expectation",
-                words=frozenset({0}),
+                words=frozenset({4 + len(varied)}),
             )
         )
     blocks += [
-        Note(text=f"{visible(one.title)} end in a discovery that is not there.", tone="warn")
+        Note(
+            text=f"Without a signal, {visible(one.title)} ends in a discovery that is not there.",
+            tone="warn",
+        )
         for one in found.comparisons
         if one.is_discovery
     ]

@@ -138,4 +138,4 @@ def test_a_false_discovery_is_said_on_the_page(tmp_path):
     *_, comparisons, warning = sections_of(tmp_path, "team_x")["Reach of a discovery"]
     assert comparisons.rows[0][-1] == "a false discovery"
     assert warning.tone == "warn"
-    assert warning.text.startswith("another tune end")
+    assert "another tune ends in a discovery that is not there" in warning.text
