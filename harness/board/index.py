@@ -93,8 +93,8 @@ class Snapshot:
         return found
 
 
-# What is no card below a challenge, by its folder; None for a card, of a team of that name.
-_BESIDE_CARDS: Mapping[str, Callable[[Path], OpenedBox | Reach | None]] = {
+# What lies in folders beside those of the teams; None for a card, of a team of that name.
+_READERS: Mapping[str, Callable[[Path], OpenedBox | Reach | None]] = {
     OPENED_FOLDER: read_box,
     REACH_FOLDER: read_reach,
 }
@@ -185,7 +185,7 @@ class CardIndex:
         try:
             if path.parent.parent == self._results:
                 return _read_summary(path)
-            reader = _BESIDE_CARDS.get(path.parent.name)
+            reader = _READERS.get(path.parent.name)
             if reader is not None and (found := reader(path)) is not None:
                 return found
             return light_part(self._read_card(path, revealed))
