@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from harness.board.cluster_report import ClusterReport
 from harness.board.decisions import Decisions
+from harness.board.reach import Reach
 from harness.board.rows import Board
 from harness.board.watch_report import WatchReport
 from harness.card.records import ScoreCard
@@ -33,6 +34,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "cluster": ClusterReport,
     "decisions": Decisions,
     "manifest": Manifest,
+    "reach": Reach,
     "receipt": Receipt,
     "score_card": ScoreCard,
     "submission": Spec,

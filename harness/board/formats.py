@@ -135,6 +135,11 @@ def has_added(board: Board) -> bool:
     return any(row.added is not None for row in board.rows)
 
 
+def reach_signals(board: Board) -> tuple[str, ...]:
+    """Return the signals of which some entry says how many events a discovery takes."""
+    return tuple(name for name in board.signals if any(name in row.reach for row in board.rows))
+
+
 def _added_columns(board: Board) -> list[Column]:
     """Return the column of what an entry adds to the menu, where there is one."""
     if not has_added(board):

@@ -20,6 +20,7 @@ from harness.board.answers import OPENED_FOLDER, OpenedBox, by_opening, read_box
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
 from harness.board.public import public_part
+from harness.board.reach import REACH_FOLDER, Reach, reach_of, read_reach
 from harness.board.trigger_reports import TRIGGER_FOLDER, NamedReport, read_report
 from harness.card.consistency import flaw_of
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
@@ -96,14 +97,14 @@ class Snapshot:
         return found
 
 
-Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | NamedReport | Unreadable
-
-
-# What lies in folders beside those of the teams.
-_READERS: Mapping[str, Callable[[Path], OpenedBox | NamedReport | None]] = {
+# What lies in folders beside those of the teams; None for a card, of a team of that name.
+_READERS: Mapping[str, Callable[[Path], OpenedBox | Reach | NamedReport | None]] = {
     OPENED_FOLDER: read_box,
+    REACH_FOLDER: read_reach,
     TRIGGER_FOLDER: read_report,
 }
+
+Found: TypeAlias = ScoreCard | DataSummary | OpenedBox | Reach | NamedReport | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ class CardIndex:
     ----------
     results : Path
         Holds ``<challenge>/<team>/<card>.json``, ``<challenge>/summary.json``, answers to black
-        boxes, ``<challenge>/opened/<box>.json``, and reports, ``<challenge>/trigger/<name>.json``;
+        boxes, ``<challenge>/opened/<box>.json``, what `harness reach` measured,
+        ``<challenge>/reach/<team>.json``, and reports, ``<challenge>/trigger/<name>.json``;
         may be missing.
     is_private : bool
         Keep the figures of hidden signals; without it they are dropped as a card is read.
@@ -214,6 +216,7 @@ class CardIndex:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
         boxes: dict[str, list[OpenedBox]] = {}
+        reaches = [one for one in self._known.found.values() if isinstance(one, Reach)]
         reports: dict[str, list[NamedReport]] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
@@ -232,9 +235,10 @@ class CardIndex:
                 boxes.setdefault(found.challenge, []).append(found)
             elif isinstance(found, NamedReport):
                 reports.setdefault(found.report.challenge, []).append(found)
-            else:
+            elif isinstance(found, ScoreCard):
                 key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"
-                entries.setdefault(found.challenge.name, []).append(Entry(key=key, card=found))
+                entry = Entry(key=key, card=found, reach=reach_of(found, reaches))
+                entries.setdefault(found.challenge.name, []).append(entry)
         return Snapshot(
             version=version,
             entries={name: tuple(cards) for name, cards in entries.items()},
@@ -257,7 +261,7 @@ class CardIndex:
             card = self._read_card(path, self._known.revealed(challenge))
         except DataError:
             return entry
-        return Entry(key=entry.key, card=card)
+        return replace(entry, card=card)
 
     def path_of(self, challenge: str, entry: Entry) -> Path | None:
         """Find the file of an entry among the files that were found; never by its name alone."""

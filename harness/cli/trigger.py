@@ -1,4 +1,4 @@
-"""Commands after the trigger: trigger, cluster, watch."""
+"""Commands after the trigger: trigger, cluster, watch, reach."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from harness.cli.options import (
     challenge_option,
     json_option,
     manifest_option,
+    pairs_of,
     results_option,
     unsafe_option,
 )
@@ -303,3 +304,93 @@ def watch(
     if published is not None:
         publish_report(results, published, report)
     print_result(report, watch_view(report), as_json=as_json)
+
+
+@click.command()
+@click.argument("data", type=FOLDER)
+@click.option(
+    "--expected", type=FOLDER, required=True, help="What it accepted of simulated background."
+)
+@click.option(
+    "--signal",
+    "signals",
+    multiple=True,
+    required=True,
+    metavar="NAME=FOLDER",
+    help="What it accepted of a signal; may be given again.",
+)
+@click.option(
+    "--other",
+    "others",
+    multiple=True,
+    metavar="TITLE=FOLDER",
+    help="Other background, compared in place of the data; may be given again.",
+)
+@click.option(
+    "--varied",
+    nargs=3,
+    multiple=True,
+    metavar="NAME DATA EXPECTED",
+    help="Both folders of background with a systematic variation; may be given again.",
+)
+@click.option(
+    "--trials",
+    "n_trials",
+    type=click.IntRange(min=1),
+    default=150,
+    show_default=True,
+    help="Of each signal.",
+)
+@click.option(
+    "--null-trials",
+    "n_null",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Without a signal.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of trials.")
+@click.option("--results", type=FOLDER, help="Write it beside the cards in this folder.")
+@json_option
+def reach(
+    data: Path,
+    *,
+    expected: Path,
+    signals: tuple[str, ...],
+    others: tuple[str, ...],
+    varied: tuple[tuple[str, str, str], ...],
+    n_trials: int,
+    n_null: int,
+    seed: int,
+    results: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure how many events of a signal `harness trigger` and `harness cluster` need to find it.
+
+    DATA and all other folders are those of `harness trigger` with one entry and one threshold. DATA
+    sets the exposure. A run that was killed goes on where it was: give the same command again.
+    """
+    from harness.board.reach import reach_path
+    from harness.cli.progress import progress_bars
+    from harness.files import write_json
+    from harness.trigger.reach import ReachOptions, measure_reach
+    from harness.trigger.reach_pool import ReachStreams
+    from harness.trigger.view import reach_view
+
+    streams = ReachStreams(
+        data=data,
+        expected=expected,
+        signals={
+            name: Path(path) for name, path in pairs_of("--signal", signals, "NAME=FOLDER").items()
+        },
+        others={
+            name: Path(path) for name, path in pairs_of("--other", others, "TITLE=FOLDER").items()
+        },
+        varied={name: (Path(first), Path(second)) for name, first, second in varied},
+    )
+    options = ReachOptions(n_trials=n_trials, n_null=n_null, seed=seed)
+    with progress_bars() as progress:
+        found = measure_reach(streams, options, progress=progress)
+    if results is not None:
+        write_json(reach_path(results, found.challenge, found.team), found)
+    print_result(found, reach_view(found), as_json=as_json)

@@ -206,7 +206,7 @@ def measure_excess(
     """
     n_observed, n_every = cells.count(is_observed), cells.count(np.ones(len(is_observed), bool))
     share = float(is_observed.mean()) if observed_share is None else observed_share
-    local_p = _local_p(n_observed, n_every, share)
+    local_p = excess_p(n_observed, n_every, share)
     smallest = local_p.min(initial=1.0)
     atoms = np.bincount(cells.atoms, minlength=len(cells.members))
     members = cells.members.astype(np.float64)
@@ -221,7 +221,7 @@ def measure_excess(
         else:
             drawn = generator.binomial(atoms, observed_share, (n_now, len(atoms)))
         counts = np.rint(drawn @ members)
-        toys = _local_p(counts, n_every, share).min(axis=1, initial=1.0)
+        toys = excess_p(counts, n_every, share).min(axis=1, initial=1.0)
         # Equal counts give equal p-values; rounding must not tell them apart.
         n_below += int((toys <= smallest * (1 + 1e-9)).sum())
     return Excess(
@@ -233,7 +233,7 @@ def measure_excess(
     )
 
 
-def _local_p(
+def excess_p(
     n_observed: NDArray[np.generic], n_every: NDArray[np.int64], share: float
 ) -> NDArray[np.float64]:
     """Return the probability of at least `n_observed` of `n_every` events; 1 of none."""

@@ -83,9 +83,9 @@ def read_pool(
     ]
     threshold = float(max(thresholds))
     is_strict = run.settings.is_strict
-    observed = _from(read_all(folder, run), threshold, is_strict=is_strict)
+    observed = from_threshold(read_all(folder, run), threshold, is_strict=is_strict)
     found = [
-        _from(read_all(path, other), threshold, is_strict=is_strict)
+        from_threshold(read_all(path, other), threshold, is_strict=is_strict)
         for path, other in zip(expected, others, strict=True)
     ]
     joined = join_accepted(found, run.settings.layout.shape)
@@ -118,8 +118,10 @@ def _check_prescales(folders: Sequence[tuple[Path, TriggerRun]]) -> None:
             )
 
 
-def _from(accepted: AcceptedEvents, threshold: float, *, is_strict: bool) -> AcceptedEvents:
-    """Leave out what a higher threshold rejects."""
+def from_threshold(
+    accepted: AcceptedEvents, threshold: float, *, is_strict: bool
+) -> AcceptedEvents:
+    """Leave out accepted events that a higher threshold rejects."""
     keep = accepted.scores > threshold if is_strict else accepted.scores >= threshold
     return accepted.where(keep)
 

@@ -18,6 +18,7 @@ from leaderboard_app.views.firmware import cost_section, firmware_sections, targ
 from leaderboard_app.views.in_trigger import added_section, profile_section, stability_sections
 from leaderboard_app.views.mass import mass_sections, second_section
 from leaderboard_app.views.physics import physics_sections, rate_section
+from leaderboard_app.views.reach import reach_section
 from leaderboard_app.views.reconstruction import reconstruction_section
 from leaderboard_app.views.stress import stress_section
 from leaderboard_app.views.subject import Subject
@@ -40,6 +41,7 @@ def submission_sections(subject: Subject) -> list[Section]:
         stress_section(subject.card),
         reconstruction_section(subject.card),
         *accepted_sections(subject.card),
+        reach_section(subject),
         *firmware_sections(subject),
         *target_sections(subject),
         cost_section(subject.card),

@@ -22,27 +22,13 @@ from harness.trigger.pool import read_pool
 from harness.trigger.reading import read_all, read_sections
 from harness.trigger.records import Steering
 from tests.events import make_events
-from tests.trigger_streams import met_score, settings, source
+from tests.trigger_streams import accept, met_score, settings, signal_events, source
 
 SHARE = 0.4
 
 
 def accepted(folder: Path, events, **changes) -> Path:
-    """Run a trigger that accepts a fifth of made-up events."""
-    given = settings(**{"threshold": 40.0, "section_events": 10_000, **changes})
-    with held(folder):
-        run_trigger([source("a.h5", events, piece=5_000)], given, met_score, folder)
-    return folder
-
-
-def signal_events(n_events: int) -> np.ndarray:
-    """Events with large MET and six hard jets close to each other, and nothing else."""
-    generator = np.random.default_rng(8)
-    events = np.zeros((n_events, 19, 3), np.float32)
-    events[:, 0, 0] = generator.normal(150.0, 5.0, n_events)
-    events[:, 9:15, 0] = -np.sort(-generator.normal(120.0, 5.0, (n_events, 6)), axis=1)
-    events[:, 9:15, 1:] = generator.uniform(-1.0, 1.0, (n_events, 6, 2))
-    return events
+    return accept(folder, events, "a.h5", **changes)
 
 
 @pytest.fixture(scope="module")
