@@ -32,7 +32,7 @@ import psutil
 from _table import Goal, Report, publish, read_options
 from inference import EVENT_SHAPE, TEAM, draw_events
 
-from harness.card.records import Figure, Firmware
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import Budget, Target
 from harness.firmware.backend import FirmwareRequest, FirmwareResult
 from harness.firmware.interpret import interpret_events

@@ -14,7 +14,7 @@ from harness.board.rows import Board, working_points
 from harness.board.rows import synthetic_note as note_on_synthetic
 from harness.board.trigger_reports import NamedReport
 from harness.card.html import text_html
-from harness.card.records import ScoredChallenge
+from harness.card.run import ScoredChallenge
 from harness.card.text import visible
 from harness.challenge import fpr_text, input_rate_khz, point_text
 from harness.errors import DataError

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from harness.board.index import Snapshot
 from harness.board.order import Ranking
 from harness.board.rows import Board
-from harness.card.records import DataSummary
+from harness.card.summary import DataSummary
 from harness.card.text import visible
 from leaderboard_app.packing import packed, shared_columns
 from leaderboard_app.site_writer import (

@@ -13,7 +13,7 @@ from harness.board.reach import (
     reach_path,
 )
 from harness.card.figures import Interval
-from harness.card.records import Artefact, Firmware
+from harness.card.hardware import Artefact, Firmware
 from harness.files import make_folder, write_json
 from tests.cards import make_firmware
 

@@ -14,8 +14,9 @@ from harness.board.cluster_report import (
 from harness.board.streams import StreamSummary
 from harness.board.trigger_reports import publish_report
 from harness.board.watch_report import Alarm, RateByCondition, WatchReport
+from harness.card.accepted import Distribution
 from harness.card.figures import Interval
-from harness.card.records import Distribution, EventObject, ExampleEvent
+from harness.card.summary import EventObject, ExampleEvent
 
 BETWEEN = Interval(lower=0.1, upper=0.3, level=0.95, method="made up")
 

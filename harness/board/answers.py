@@ -13,9 +13,9 @@ from typing import Annotated
 from pydantic import Field
 
 from harness.board.formats import DASH, percent
-from harness.card.figures import Interval, Probability
+from harness.card.figures import Count, Interval, Probability
 from harness.card.files import MAX_CARD_BYTES
-from harness.card.records import Count, Digest
+from harness.card.run import Digest
 from harness.challenge import Name, Positive, Utc, Value
 from harness.errors import DataError
 from harness.files import load_json, read_bounded, read_json

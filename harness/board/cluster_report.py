@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.board.streams import StreamSummary
+from harness.card.accepted import Distribution
 from harness.card.figures import Count, Interval, Probability, Text
-from harness.card.records import Distribution, ExampleEvent
+from harness.card.summary import ExampleEvent
 from harness.challenge import Name, Value
 
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 
 from harness.board.reach import Reach
 from harness.card.consistency import n_replicates
-from harness.card.records import (
-    NotMeasured,
-    Physics,
-    ScoreCard,
-    ScoredChallenge,
-    UnreachedWorkingPoint,
-    WorkingPoint,
-)
+from harness.card.figures import NotMeasured, UnreachedWorkingPoint
+from harness.card.physics import Physics, WorkingPoint
+from harness.card.records import ScoreCard
+from harness.card.run import ScoredChallenge
 from harness.challenge import AnyTarget, Challenge, Target, digest_of_key, fpr_text
 
 

@@ -21,7 +21,7 @@ from harness.board.rows import (
     SignalCell,
     describe_lead,
 )
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import markdown_text, visible
 from harness.challenge import (
     AGGREGATE_TITLES,

@@ -23,8 +23,11 @@ from harness.board.public import public_part
 from harness.board.reach import REACH_FOLDER, Reach, reach_of, read_reach
 from harness.board.trigger_reports import TRIGGER_FOLDER, NamedReport, read_report
 from harness.card.consistency import flaw_of
+from harness.card.figures import NotMeasured
 from harness.card.files import CARD_SUFFIX, MAX_CARD_BYTES, read_card
-from harness.card.records import SCHEMA_VERSION, DataSummary, NotMeasured, Physics, ScoreCard
+from harness.card.physics import Physics
+from harness.card.records import SCHEMA_VERSION, ScoreCard
+from harness.card.summary import DataSummary
 from harness.errors import DataError
 from harness.files import load_json, read_bounded, read_json
 

@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 
 from pydantic import BaseModel
 
-from harness.card.records import ScoreCard, ScoredChallenge
+from harness.card.records import ScoreCard
+from harness.card.run import ScoredChallenge
 from harness.challenge import Challenge, MassObservable, RankingRules, digest_of_key
 
 T = TypeVar("T")

@@ -13,9 +13,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.card.figures import Count, Interval, Probability, Text
+from harness.card.figures import Count, Interval, NotMeasured, Probability, Text
 from harness.card.files import MAX_CARD_BYTES
-from harness.card.records import Digest, NotMeasured, ScoreCard
+from harness.card.records import ScoreCard
+from harness.card.run import Digest
 from harness.challenge import Name, Positive, Value
 from harness.errors import DataError
 from harness.files import load_json, read_bounded, read_json

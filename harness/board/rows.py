@@ -16,20 +16,14 @@ from harness.board.details import BoardDetails, details_of
 from harness.board.entry import Entry, data_digest, point_at, shown_on, shown_physics
 from harness.board.merit import mean_auc, measured_merits, merit_at, merit_span
 from harness.board.order import Ranked, Ranking, Unranked
+from harness.card.costs import Cost, ProcessorUse
 from harness.card.declared import MAINTAINERS
+from harness.card.figures import NotMeasured
 from harness.card.files import CLOCK_TOLERANCE, CLOCK_WARNING
-from harness.card.records import (
-    Cost,
-    Division,
-    Figure,
-    Firmware,
-    IsolationKind,
-    NotMeasured,
-    Physics,
-    ProcessorUse,
-    ScoreCard,
-    SignalMerit,
-)
+from harness.card.hardware import Figure, Firmware
+from harness.card.physics import Physics, SignalMerit
+from harness.card.records import ScoreCard
+from harness.card.run import Division, IsolationKind
 from harness.challenge import (
     AnyTarget,
     CpuTarget,

@@ -16,7 +16,7 @@ from harness.board.formats import (
     signal_column,
 )
 from harness.board.rows import Board, BoardRow, RateCell, SignalCell
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import spreadsheet_text
 
 

@@ -21,7 +21,8 @@ from harness.board.eligibility import reasons_against
 from harness.board.entry import Entry, shown_physics
 from harness.board.formats import merit_text
 from harness.board.merit import merit_at
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.card.terminal import table
 from harness.card.text import plain
 from harness.challenge import AGGREGATE_TITLES

@@ -9,17 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from harness.card.records import (
-    Accepted,
-    Distribution,
-    Histogram,
-    MeasuredMerit,
-    Physics,
-    ScoreCard,
-    SignalMerit,
-    TriggerCuts,
-    WorkingPoint,
-)
+from harness.card.accepted import Accepted, Distribution, TriggerCuts
+from harness.card.physics import Histogram, MeasuredMerit, Physics, SignalMerit, WorkingPoint
+from harness.card.records import ScoreCard
 
 # No scoring gives a TPR / sqrt(FPR) beyond this: that takes 10^18 events.
 _MAX_FIGURE = 1e9

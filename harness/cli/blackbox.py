@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from harness.blackbox.seal import Secret
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
 
 _passphrase_option = click.option(
     "--passphrase-file",

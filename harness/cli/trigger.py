@@ -20,7 +20,7 @@ from harness.cli.options import (
 from harness.cli.output import print_result
 
 if TYPE_CHECKING:
-    from harness.card.records import IsolationKind
+    from harness.card.run import IsolationKind
 
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 

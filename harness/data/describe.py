@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import (
-    DataSummary,
-    Distribution,
-    EventObject,
-    ExampleEvent,
-    ExampleImage,
-    ImageSquares,
-    ProcessSummary,
-)
+from harness.card.accepted import Distribution
+from harness.card.images import ExampleImage, ImageSquares
+from harness.card.summary import DataSummary, EventObject, ExampleEvent, ProcessSummary
 from harness.challenge import DataFile, EventLayout, ImageLayout, Part
 from harness.data.events import EventStore
 from harness.data.observables import distributions

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 
 from pydantic import Field, JsonValue
 
-from harness.card.records import Band, Firmware, NotMeasured
+from harness.card.figures import Band, NotMeasured
+from harness.card.hardware import Firmware
 from harness.challenge import Family, FirmwareChoices, Target, Value
 from harness.errors import (
     EnvironmentFaultError,

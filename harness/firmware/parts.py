@@ -20,7 +20,7 @@ class Part:
     part : str
         The full part number that vendor tools are given when the challenge names the device.
     available : mapping of str to int
-        Totals by the names that `harness.card.records.Firmware` uses.
+        Totals by the names that `harness.card.hardware.Firmware` uses.
     family : str
         Whose cells it has, and their delays (`harness.firmware.delays`).
     """

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from harness.card.figures import NotMeasured
 from harness.card.files import describe_file
-from harness.card.records import Firmware, NotMeasured
+from harness.card.hardware import Firmware
 from harness.errors import InvalidSubmissionError
 from harness.files import file_checksum, package_version
 from harness.firmware.artefacts import PROGRAM, decompress

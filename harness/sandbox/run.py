@@ -20,7 +20,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from harness.card.records import IsolationKind, IsolationRecord
+from harness.card.run import IsolationKind, IsolationRecord
 from harness.errors import (
     EnvironmentFaultError,
     HarnessError,

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from harness.card.records import IsolationKind
+from harness.card.run import IsolationKind
 from harness.errors import HarnessError, HarnessFaultError, SubmissionError, harness_fault
 from harness.files import make_folder
 from harness.sandbox.report import read_report

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board.queued import Stage
-from harness.card.records import StepUsage
+from harness.card.run import StepUsage
 from harness.challenge import Challenge
 from harness.data.mix import Mixture
 from harness.errors import EnvironmentFaultError

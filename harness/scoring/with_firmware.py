@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.card.records import Firmware
+from harness.card.hardware import Firmware
 from harness.challenge import Target
 from harness.firmware.artefacts import HLS4ML_PROJECT
 from harness.firmware.backend import FirmwareRequest, FirmwareResult, FirmwareSettings

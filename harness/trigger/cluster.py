@@ -17,8 +17,8 @@ from scipy.special import ndtri
 from harness.board.cluster_report import Cluster, ClusterReport, DedicatedTrigger, TypicalEvent
 from harness.board.counts import count_interval
 from harness.board.streams import StreamSummary
+from harness.card.accepted import Distribution
 from harness.card.figures import Interval
-from harness.card.records import Distribution
 from harness.challenge.layout import AnyLayout
 from harness.data.describe import example_of
 from harness.data.observables import distributions

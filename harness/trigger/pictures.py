@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from harness.board.watch_report import N_ETA, Alarm
+from harness.card.accepted import Distribution
 from harness.card.html import text_html
-from harness.card.records import Distribution, EventObject, ExampleEvent
+from harness.card.summary import EventObject, ExampleEvent
 from harness.trigger.properties import N_PHI
 
 _WIDTH, _HEIGHT = 280, 120

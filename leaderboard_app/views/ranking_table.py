@@ -39,7 +39,7 @@ from harness.board.rows import (
     synthetic_note,
 )
 from harness.card.declared import NOT_STATED
-from harness.card.records import NotMeasured
+from harness.card.figures import NotMeasured
 from harness.card.text import visible, without_exceptions
 from harness.challenge import RESOURCE_TITLES, AnyTarget, CpuTarget, Merit, NoTarget, Target
 from leaderboard_app.blocks import Note, Table

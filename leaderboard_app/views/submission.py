@@ -9,7 +9,8 @@ from harness.board.eligibility import reasons_against
 from harness.board.order import Ranked, Unranked
 from harness.board.rows import synthetic_note, twin_text
 from harness.card.declared import SIGNALS_SEEN_TEXTS, declared_facts
-from harness.card.records import NotMeasured, ScoreCard
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
 from harness.card.text import visible, without_exceptions
 from leaderboard_app.blocks import Block, Code, Facts, Links, Note, Section, Table
 from leaderboard_app.views.acceptance import accepted_sections

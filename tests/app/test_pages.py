@@ -13,13 +13,10 @@ from streamlit.testing.v1 import AppTest
 from harness.board.boards import Boards
 from harness.board.decisions import Decision, add_decision
 from harness.board.public import public_part
-from harness.card.records import (
-    Compression,
-    IsolationRecord,
-    IsolationTrial,
-    NotMeasured,
-    ScoreCard,
-)
+from harness.card.costs import Compression
+from harness.card.figures import NotMeasured
+from harness.card.records import ScoreCard
+from harness.card.run import IsolationRecord, IsolationTrial
 from harness.card.source import SourceCommit
 from leaderboard_app.blocks import Picture
 from leaderboard_app.settings import Settings

@@ -12,7 +12,7 @@ from harness.board.boards import Boards
 from harness.board.entry import Entry
 from harness.board.index import CardIndex
 from harness.card.files import MAX_CARD_BYTES
-from harness.card.records import Artefact
+from harness.card.hardware import Artefact
 from harness.errors import UsageError
 from tests.boxes import make_opened, write_opened
 from tests.cards import (

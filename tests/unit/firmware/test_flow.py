@@ -14,7 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from harness.card.records import Figure, Firmware, NotMeasured
+from harness.card.figures import NotMeasured
+from harness.card.hardware import Figure, Firmware
 from harness.challenge import Budget, FirmwareChoices
 from harness.errors import (
     EnvironmentFaultError,

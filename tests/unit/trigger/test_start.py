@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.card.files import newest_card, read_card
-from harness.card.records import WorkingPoint
+from harness.card.physics import WorkingPoint
 from harness.data.cache import cache_root
 from harness.data.manifest import load_manifest
 from harness.errors import EnvironmentFaultError, IntegrityError, UsageError
