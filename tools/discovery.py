@@ -27,9 +27,9 @@ from tools.pages import ROOT
 from tools.sample_recipe import Run, simulate_runs
 
 CHALLENGE = "sample"
-EXPECTED = Run(process="background", file_name="background.h5", n_events=2_000_000, seed=20264)
+EXPECTED = Run(process="background", file_name="background.h5", n_events=1_090_000, seed=20264)
 OTHER_TUNE = Run(
-    process="background_a14", file_name="background_a14.h5", n_events=1_090_000, seed=20265
+    process="background_a14", file_name="background_a14.h5", n_events=545_000, seed=20265
 )
 OTHER_TITLE = "background of tune A14"
 
