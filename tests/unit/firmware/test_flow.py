@@ -104,6 +104,18 @@ def test_a_period_with_wires_has_the_band_of_the_routed_designs():
     assert (period_ns, band.lower, band.upper) == pytest.approx((4.5, 4.5 * 0.74, 4.5 * 1.25))
 
 
+@pytest.mark.parametrize(
+    ("part", "factor"), [("xczu3eg", 1.2), ("xcvu9p-flga2104-3-e", 0.88), ("vu9p", 1.0)]
+)
+def test_a_slower_grade_has_a_longer_period(part, factor):
+    request = ask((None, None), None, None, target=TARGET.model_copy(update={"part": part}))
+
+    period_ns, band = request.netlist_period(2.0, 4.5)
+
+    assert period_ns == pytest.approx(4.5 * factor)
+    assert band.upper == pytest.approx(4.5 * factor * 1.25)
+
+
 def test_a_family_without_routed_designs_keeps_the_allowance():
     request = ask((None, None), None, None, target=TARGET.model_copy(update={"part": "xc7a35t"}))
 
