@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,7 @@ from harness.errors import (
 )
 from harness.firmware.artefacts import export_project
 from harness.firmware.backend import FirmwareResult, FirmwareSettings
+from harness.firmware.cache import Cache
 from harness.firmware.interpret import interpret_all
 from harness.firmware.rtl import build, closing, depths
 from harness.firmware.rtl.simulation import VERILOG, simulate_verilog
@@ -220,6 +223,40 @@ def test_what_was_made_is_found_without_scores_and_nothing_is_made_of_the_rest(
     assert len(np.fromfile(found.scores)) == 50
     assert find(49) is None
     assert runs.names == []
+
+
+def test_looking_for_firmware_waits_for_nobody_who_makes_it(kept, small, tmp_path):
+    np.save(tmp_path / "events.npy", kept["rows"])
+    request = ask(small, tmp_path / "events.npy", tmp_path, settings=QUICK)
+    keys = {path.stem for path in kept["cache_root"].iterdir()}
+
+    with ThreadPoolExecutor() as pool, ExitStack() as held:
+        for key in keys:
+            held.enter_context(Cache(kept["cache_root"]).locked(key))
+        looking = pool.submit(find_made, request, backend="estimate", cache_root=kept["cache_root"])
+        try:
+            assert looking.result(timeout=30) is None
+        finally:
+            held.close()
+
+
+def test_nobody_waits_for_the_scores_of_firmware_that_was_found(kept, small, tmp_path):
+    cache = Cache(kept["cache_root"])
+    held: list[str] = []
+
+    def note_locks(step: Step, folder: Path):
+        for key in {path.stem for path in kept["cache_root"].iterdir()}:
+            with cache.locked_if_free(key) as is_free:
+                held.extend([] if is_free else [key])
+        return direct_step(step, folder)
+
+    np.save(tmp_path / "events.npy", kept["rows"][::-1])
+    request = ask(small, tmp_path / "events.npy", tmp_path, run_step=note_locks, settings=QUICK)
+    found = find_made(request, backend="estimate", cache_root=kept["cache_root"])
+
+    assert found is not None
+    # That of these scores in this order, not that of the design.
+    assert len(held) == 1
 
 
 @pytest.mark.parametrize(
