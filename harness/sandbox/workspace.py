@@ -57,6 +57,11 @@ class EarlyStep:
         """Whether it has nothing to do before it has its request."""
         return self.started is None or self.started.is_warm()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended before its turn: it is of no use any more."""
+        return self.started is not None and self.started.has_ended()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:

@@ -3,6 +3,9 @@
 Most of a step that holds a network is the import of TensorFlow and Keras. On two cores the next
 step can import while the plugin is exported. One step at a time does so, in the order in which
 they are needed, so that the step that works keeps its core.
+
+An early start only saves time. A step that cannot be started so, or that the machine ended while it
+waited, is started at its turn.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 
+from harness.errors import EnvironmentFaultError
 from harness.sandbox import EarlyStep
 
 StartEarly = Callable[[], AbstractContextManager[EarlyStep]]
@@ -38,9 +42,14 @@ class EarlySteps:
         """Start the next step if those before it are ready for their request."""
         if self.planned and all(step.is_warm for step in self._started.values()):
             name = next(iter(self.planned))
-            self._started[name] = self.stack.enter_context(self.planned.pop(name)())
+            try:
+                self._started[name] = self.stack.enter_context(self.planned.pop(name)())
+            except (EnvironmentFaultError, OSError):
+                # The machine has no room for one more process: none of the others fits either.
+                self.planned.clear()
 
     def take(self, name: str) -> EarlyStep | None:
-        """Return a step that was started, once; None for one that was not, and now never is."""
+        """Return a step that was started and waits, once; None for others, which now never are."""
         self.planned.pop(name, None)
-        return self._started.pop(name, None)
+        step = self._started.pop(name, None)
+        return None if step is None or step.has_ended else step

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
 
+from harness.errors import EnvironmentFaultError
+from harness.sandbox import EarlyStep
 from harness.scoring.beside import beside
 from harness.scoring.early import EarlySteps
 
@@ -20,6 +22,7 @@ class Step:
 
     name: str
     is_warm: bool = False
+    has_ended: bool = False
 
 
 @dataclass
@@ -76,6 +79,38 @@ def test_a_step_that_was_not_started_at_its_turn_never_is():
         assert early.take("score") is None
         early.advance()
         assert [*starts.made] == ["cost"]
+
+
+def test_a_step_that_the_machine_ended_while_it_waited_is_started_at_its_turn():
+    starts = Starts()
+    with ExitStack() as stack:
+        early = starts.plan(stack, "score")
+        early.advance()
+        starts.made["score"].has_ended = True
+
+        assert early.take("score") is None
+
+    assert starts.ended == ["score"]
+
+
+@pytest.mark.parametrize(
+    "fault", [EnvironmentFaultError("cannot start"), OSError(24, "Too many open files")]
+)
+def test_a_machine_without_room_for_an_early_start_goes_on_without(fault):
+    starts = Starts()
+
+    def fail() -> AbstractContextManager[EarlyStep]:
+        raise fault
+
+    with ExitStack() as stack:
+        early = starts.plan(stack, "score", "cost")
+        early.planned["score"] = fail
+        early.advance()
+        early.advance()
+
+        assert early.take("score") is None
+        assert early.take("cost") is None
+    assert starts.made == {}
 
 
 def test_work_beside_gives_its_result_or_what_it_raised():
