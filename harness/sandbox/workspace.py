@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,6 +62,13 @@ class EarlyStep:
     def has_ended(self) -> bool:
         """Whether it ended before its turn: it is of no use any more."""
         return self.started is not None and self.started.has_ended()
+
+    def fits(self, inputs: Mapping[str, Path], outputs: AbstractSet[str]) -> bool:
+        """Whether it has these inputs, or they can come later, and these outputs."""
+        return outputs <= self.step.outputs.keys() and all(
+            self.step.inputs.get(name) == path or name in self.step.later
+            for name, path in inputs.items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
