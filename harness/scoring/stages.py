@@ -49,11 +49,14 @@ class StageClock:
         Parameters
         ----------
         is_part : bool
-            Whether the rest of the stage comes later, unless `settle` says that there is none.
+            Whether the rest of the stage comes later, unless `settle` says that there is none. It
+            is not announced: the scoring is still at the stage beside which it runs.
         """
-        self._progress(f"{name}: {what}{'' if is_part else self._expected(name)}")
         if is_part:
             self._open.add(name)
+            self.tell(f"{name}: {what}")
+        else:
+            self._progress(f"{name}: {what}{self._expected(name)}")
         started = time.monotonic()
         steps: list[Usage] = []
         yield steps
@@ -68,7 +71,8 @@ class StageClock:
             cpu_s=round(before.cpu_s + sum(step.cpu_s for step in steps), 3),
             peak_memory_bytes=max((before.peak_memory_bytes, *peaks)),
         )
-        self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
+        if not is_part:
+            self._progress(f"{name}: done in {wall_s:.1f} s{self._left(name)}")
 
     def settle(self, name: Stage) -> None:
         """Say that a stage of which a part is done needs no more."""
