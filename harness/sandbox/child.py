@@ -114,8 +114,11 @@ class Child:
 
     @property
     def has_ended(self) -> bool:
-        """Whether its first process is gone."""
-        return self.process.poll() is not None
+        """Whether its first process has ended; it stays to be waited for, so its number is ours."""
+        if self.process.returncode is not None:
+            return True
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.process.pid, options) is not None
 
     def abandon(self) -> None:
         """Kill a step that was never followed, also one that bubblewrap is just making."""

@@ -191,6 +191,18 @@ def test_a_step_that_is_ended_while_it_waits_is_no_fault_of_the_submission(works
             workspace.finish(early, Found)
 
 
+def test_a_sandbox_that_failed_before_its_turn_says_why(workspace, start, monkeypatch):
+    def fail(*_: object, **__: object) -> list[str]:
+        return ["/bin/sh", "-c", "echo no namespaces >&2; exit 1"]
+
+    monkeypatch.setattr("harness.sandbox.bubblewrap.command", fail)
+    monkeypatch.setattr("harness.sandbox.start._worker_command", fail)
+    with start(workspace, "found = 1") as early:
+        wait_until(lambda: early.is_warm)
+        with pytest.raises(EnvironmentFaultError, match=r"did not start.*no namespaces"):
+            workspace.finish(early, Found)
+
+
 def test_a_step_that_cannot_be_started_leaves_no_descriptor(workspace, start, monkeypatch):
     def refuse(*_: object, **__: object) -> None:
         raise OSError(12, "Cannot allocate memory")
