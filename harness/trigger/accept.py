@@ -230,7 +230,12 @@ class _Accepting:
         """Wait for scores of the chunks that came first, until `n_left` are still to come."""
         while len(self._coming) > n_left:
             chunk, scores = self._coming.popleft()
-            self._take(chunk, scores())
+            try:
+                self._take(chunk, scores())
+            except BaseException:
+                # Nothing is taken behind a chunk that was not: the next run begins with that one.
+                self._coming.clear()
+                raise
 
     def _take(self, chunk: _Chunk, scores: NDArray[np.float64]) -> None:
         """Accept events of a chunk by their scores, and write the sections that it closes."""

@@ -340,6 +340,27 @@ def test_what_came_before_a_fault_is_kept_whoever_scored_it(tmp_path):
     assert files_of(tmp_path / "many") == files_of(tmp_path / "one")
 
 
+def test_a_chunk_that_could_not_be_scored_is_not_passed_over(tmp_path):
+    sources = [source("a.h5", 530), source("b.h5", 340)]
+    into(tmp_path / "one", sources)
+    scored = []
+
+    def failing(events):
+        scored.append(len(events))
+        if len(scored) == 2:
+            raise DataError("the sandbox was killed")
+        time.sleep(0.05)
+        return met_score(events)
+
+    with open_workers(4, None) as workers, pytest.raises(DataError, match="was killed"):
+        into(tmp_path / "many", sources, workers=workers, score=failing)
+    n_kept = folder.read_run(tmp_path / "many").n_events
+    assert n_kept <= scored[0]
+    with open_workers(4, None) as workers:
+        into(tmp_path / "many", sources, workers=workers)
+    assert_same(tmp_path / "many", tmp_path / "one")
+
+
 def test_the_workers_of_a_cluster_give_the_same_bytes(tmp_path):
     from distributed import LocalCluster
 
