@@ -79,14 +79,15 @@ def read_streams(streams: ReachStreams) -> ReachPool:
     Raises
     ------
     UsageError
-        Folders are of different entries or thresholds, or prescaled; or a variation is of other
-        events than the nominal folder.
+        Folders are of different entries or thresholds, or prescaled; a variation is of other
+        events than the nominal folder; or data and expectation name the same source.
     DataError
         There are too few events; or see `read_pool`.
     """
     run, pool = read_pool(streams.data, [streams.expected])
     expected_run = read_run(streams.expected)
     _check_threshold(streams.data, run)
+    _check_apart((streams.data, run), (streams.expected, expected_run))
     others = [streams.expected, *streams.signals.values(), *streams.others.values()]
     for path in [*others, *(one for pair in streams.varied.values() for one in pair)]:
         check_same(
@@ -144,6 +145,18 @@ def _check_threshold(folder: Path, run: TriggerRun) -> None:
             where=str(folder),
             expected="every accepted event",
             fix="harness trigger without --prescale",
+        )
+
+
+def _check_apart(data: tuple[Path, TriggerRun], expected: tuple[Path, TriggerRun]) -> None:
+    """Check that no event can be of both streams: trials know it by its source and row."""
+    names = [{one.name for one in run.sources} for _, run in (data, expected)]
+    for name in sorted(names[0] & names[1]):
+        raise UsageError(
+            f"{name} is a source of {data[0]} as well",
+            where=str(expected[0]),
+            expected="other events than those of the data",
+            fix="if they are other events, give harness trigger their whole paths",
         )
 
 
