@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.card.figures import Count, Interval, NotMeasured, Probability, Text
 from harness.card.files import MAX_CARD_BYTES
@@ -70,6 +70,12 @@ class FalseDiscovery(Value):
     n_found: Count
     n_trials: Annotated[int, Field(ge=1)]
     interval: Interval
+
+    @model_validator(mode="after")
+    def _are_some_of_them(self) -> FalseDiscovery:
+        if self.n_found > self.n_trials:
+            raise ValueError("more trials found something than there were")
+        return self
 
 
 class Comparison(Value):
@@ -137,6 +143,12 @@ class Reach(Value):
     signals: dict[Name, SignalReach]
     false_discovery: FalseDiscovery
     comparisons: tuple[Comparison, ...] = ()
+
+    @model_validator(mode="after")
+    def _says_every_variation(self) -> Reach:
+        if any(set(one.varied_p) != set(self.variations) for one in self.comparisons):
+            raise ValueError("a comparison has not one p-value of each variation")
+        return self
 
     def is_of(self, card: ScoreCard) -> bool:
         """Whether it was measured with the program that a card's scores were made by."""

@@ -276,6 +276,23 @@ def test_reports_after_the_trigger_are_found_beside_cards_of_a_team_of_the_folde
     assert "lies in sample" in one.reason
 
 
+def test_a_report_that_no_page_could_draw_is_left_out_with_the_reason(tmp_path):
+    found, watched = make_cluster_report(), make_watch_report()
+    (spectrum,) = found.spectra
+    spectra = (spectrum.model_copy(update={"counts": {"observed": (1,)}}),)
+    alarms = (watched.alarms[0].model_copy(update={"map": (1.0,) * 16 * 4_000}),)
+    write_report(tmp_path, "spectrum", found.model_copy(update={"spectra": spectra}))
+    write_report(tmp_path, "map", watched.model_copy(update={"alarms": alarms}))
+    write_report(tmp_path, "whole", found)
+
+    snapshot = CardIndex(tmp_path).refresh()
+
+    assert [one.name for one in snapshot.reports["sample"]] == ["whole"]
+    reasons = " ".join(one.reason for one in snapshot.unreadable)
+    assert "the counts of a spectrum do not fit its bins" in reasons
+    assert "at most 1024 items" in reasons
+
+
 def test_reports_of_a_challenge_that_is_closed_are_not_shown(tmp_path):
     write_report(tmp_path / "results", "found", make_cluster_report())
     closed = make_challenge().model_copy(update={"private": "until_open"})
