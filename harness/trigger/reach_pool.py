@@ -177,7 +177,7 @@ def _varied(
     data: tuple[Path, TriggerRun], expected: tuple[Path, TriggerRun], pair: tuple[Path, Path]
 ) -> BackgroundPool:
     """Read a variation of both streams, which must hold the same events."""
-    found = []
+    found, kinds = [], []
     for (nominal, nominal_run), path in zip((data, expected), pair, strict=True):
         run, accepted = _read(path)
         if run.sources != nominal_run.sources:
@@ -187,7 +187,15 @@ def _varied(
                 expected="the same events, varied",
                 fix="harness trigger --vary with the same EVENTS",
             )
+        kinds.append(run.settings.variation)
         found.append((features_of(run.settings.layout, accepted.events), accepted))
+    if kinds[0] != kinds[1]:
+        raise UsageError(
+            f"its variation is {kinds[1]}, that of {pair[0]} is {kinds[0]}",
+            where=str(pair[1]),
+            expected="one variation of both streams",
+            fix="name the two folders of one variation after --varied",
+        )
     return _background([features for features, _ in found], [accepted for _, accepted in found])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, EnvironmentFaultError, UsageError
 from harness.scoring.workers import open_workers
 from harness.trigger import accept, folder
 from harness.trigger.accept import run_trigger
@@ -359,6 +359,23 @@ def test_a_chunk_that_could_not_be_scored_is_not_passed_over(tmp_path):
     with open_workers(4, None) as workers:
         into(tmp_path / "many", sources, workers=workers)
     assert_same(tmp_path / "many", tmp_path / "one")
+
+
+@pytest.mark.parametrize("kind", ["KilledWorker", "FutureCancelledError"])
+def test_a_worker_of_a_cluster_that_is_lost_is_a_fault_of_the_machines(tmp_path, kind):
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    errors = {
+        "KilledWorker": KilledWorker("score", None, 3),
+        "FutureCancelledError": FutureCancelledError("score", "lost"),
+    }
+
+    def lost(events):
+        raise errors[kind]
+
+    with open_workers(2, None) as workers, pytest.raises(EnvironmentFaultError, match=kind):
+        into(tmp_path / "many", [source("a.h5", 530)], workers=workers, score=lost)
 
 
 def test_the_workers_of_a_cluster_give_the_same_bytes(tmp_path):

@@ -259,3 +259,12 @@ def test_the_comparisons_have_toys_for_a_level_beyond_three_sigma(streams, monke
     options = ReachOptions(level=9e-5, n_toys=12_000, n_null=1, n_trials=8)
     found = measure_reach(streams, options)
     assert all(one.global_p >= 1 / 12_001 for one in found.comparisons)
+
+
+def test_two_variations_are_not_taken_for_one(streams, monkeypatch, tmp_path):
+    known(monkeypatch)
+    events = make_events(4_000, seed=32)
+    up = accept(tmp_path / "up", make_events(2_000, seed=31), "data", variation="jet_scale_up")
+    down = accept(tmp_path / "down", events, "expected", variation="jet_scale_down")
+    with pytest.raises(UsageError, match="variation is jet_scale_down"):
+        measure_reach(replace(streams, varied={"jets": (up, down)}))
