@@ -185,8 +185,9 @@ def read_reach(path: Path) -> Reach | None:
 
 
 def reach_of(card: ScoreCard, found: Iterable[Reach]) -> Reach | None:
-    """Return what was measured with the program of a card; None where nothing was."""
-    return next((one for one in found if one.is_of(card)), None)
+    """Return what was measured with the program of a card, by its team first; None: nothing was."""
+    own = [one for one in found if one.is_of(card)]
+    return min(own, key=lambda one: (one.team != card.submission.team, one.team), default=None)
 
 
 def number_text(value: float) -> str:
