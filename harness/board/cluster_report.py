@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.board.streams import StreamSummary
 from harness.card.accepted import Distribution
+from harness.card.consistency import counts_fit
 from harness.card.figures import Count, Interval, Probability, Text
 from harness.card.summary import ExampleEvent
 from harness.challenge import Name, Value
@@ -151,3 +152,9 @@ class ClusterReport(Value):
     typical: tuple[TypicalEvent, ...] = Field(default=(), max_length=10)
     trigger: DedicatedTrigger | None = None
     warnings: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> ClusterReport:
+        if not all(map(counts_fit, self.spectra)):
+            raise ValueError("the counts of a spectrum do not fit its bins")
+        return self

@@ -19,7 +19,7 @@ from typing import TypeAlias
 from harness.board.answers import OPENED_FOLDER, OpenedBox, by_opening, read_box
 from harness.board.decisions import FILE_NAME, Decisions, read_decisions
 from harness.board.entry import Entry
-from harness.board.public import public_part
+from harness.board.public import hidden_signals, public_part, without_signals
 from harness.board.reach import REACH_FOLDER, Reach, reach_of, read_reach
 from harness.board.trigger_reports import TRIGGER_FOLDER, NamedReport, read_report
 from harness.card.consistency import flaw_of
@@ -151,6 +151,8 @@ class CardIndex:
         self._results = results
         self._is_private = is_private
         self._known = _Known()
+        # Names of the hidden signals of each challenge, as its cards have them.
+        self._hidden: dict[str, set[str]] = {}
         self._lock = threading.Lock()
         self._snapshot = Snapshot(version=0)
 
@@ -213,13 +215,24 @@ class CardIndex:
             )
         if reason := flaw_of(card):
             raise DataError(f"its parts contradict each other: {reason}")
+        self._hidden.setdefault(challenge, set()).update(hidden_signals(card.challenge))
         return card if self._is_private else public_part(card, revealed)
+
+    def _withheld(self, challenge: str) -> frozenset[str]:
+        """Names of the hidden signals that are not to be shown."""
+        if self._is_private:
+            return frozenset()
+        return frozenset(self._hidden.get(challenge, ())) - self._known.revealed(challenge)
 
     def _gather(self, version: int) -> Snapshot:
         entries: dict[str, list[Entry]] = {}
         summaries: dict[str, DataSummary] = {}
         boxes: dict[str, list[OpenedBox]] = {}
-        reaches = [one for one in self._known.found.values() if isinstance(one, Reach)]
+        reaches = [
+            without_signals(one, self._withheld(one.challenge))
+            for one in self._known.found.values()
+            if isinstance(one, Reach)
+        ]
         reports: dict[str, list[NamedReport]] = {}
         unreadable = []
         for challenge, made in self._known.decisions.items():
@@ -237,6 +250,8 @@ class CardIndex:
             elif isinstance(found, OpenedBox):
                 boxes.setdefault(found.challenge, []).append(found)
             elif isinstance(found, NamedReport):
+                if found.is_of_any(self._withheld(found.report.challenge)):
+                    continue
                 reports.setdefault(found.report.challenge, []).append(found)
             elif isinstance(found, ScoreCard):
                 key = f"{path.parent.name}/{path.name.removesuffix(CARD_SUFFIX)}"

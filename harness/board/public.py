@@ -51,6 +51,11 @@ def public_rules(rules: RankingRules, hidden: Collection[str]) -> RankingRules:
     return _without(rules, frozenset(hidden), frozenset())
 
 
+def without_signals(record: T, hidden: frozenset[str]) -> T:
+    """Return what was measured beside a card without figures of these signals."""
+    return _without(record, hidden, frozenset()) if hidden else record
+
+
 def public_challenge(challenge: Challenge) -> Challenge:
     """Return a challenge without its hidden signals, for whoever scores public events alone."""
     hidden = {file.process for file in challenge.files if file.role == "hidden"}

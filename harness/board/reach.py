@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from harness.card.figures import Count, Interval, NotMeasured, Probability, Text
 from harness.card.files import MAX_CARD_BYTES
@@ -70,6 +70,12 @@ class FalseDiscovery(Value):
     n_found: Count
     n_trials: Annotated[int, Field(ge=1)]
     interval: Interval
+
+    @model_validator(mode="after")
+    def _are_some_of_them(self) -> FalseDiscovery:
+        if self.n_found > self.n_trials:
+            raise ValueError("more trials found something than there were")
+        return self
 
 
 class Comparison(Value):
@@ -138,6 +144,12 @@ class Reach(Value):
     false_discovery: FalseDiscovery
     comparisons: tuple[Comparison, ...] = ()
 
+    @model_validator(mode="after")
+    def _says_every_variation(self) -> Reach:
+        if any(set(one.varied_p) != set(self.variations) for one in self.comparisons):
+            raise ValueError("a comparison has not one p-value of each variation")
+        return self
+
     def is_of(self, card: ScoreCard) -> bool:
         """Whether it was measured with the program that a card's scores were made by."""
         if card.challenge.name != self.challenge or isinstance(card.firmware, NotMeasured):
@@ -173,8 +185,9 @@ def read_reach(path: Path) -> Reach | None:
 
 
 def reach_of(card: ScoreCard, found: Iterable[Reach]) -> Reach | None:
-    """Return what was measured with the program of a card; None where nothing was."""
-    return next((one for one in found if one.is_of(card)), None)
+    """Return what was measured with the program of a card, by its team first; None: nothing was."""
+    own = [one for one in found if one.is_of(card)]
+    return min(own, key=lambda one: (one.team != card.submission.team, one.team), default=None)
 
 
 def number_text(value: float) -> str:

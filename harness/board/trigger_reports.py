@@ -5,6 +5,8 @@ They lie in ``results/<challenge>/trigger/<name>.json``; a board shows them unde
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +26,21 @@ class NamedReport:
 
     name: str
     report: ClusterReport | WatchReport
+
+    def is_of_any(self, signals: Collection[str]) -> bool:
+        """Whether a source of it is events of any of these signals of the challenge's data."""
+        report = self.report
+        streams = [report.data]
+        if isinstance(report, ClusterReport):
+            streams += report.expectation
+            sources = [one.source for one in report.typical]
+        else:
+            streams.append(report.reference)
+            sources = []
+        sources += [one for stream in streams for one in stream.sources]
+        # As in ``sample:lq@test[:200]``.
+        processes = {re.split(r"[@\[]", one)[0].rpartition(":")[2] for one in sources}
+        return not processes.isdisjoint(signals)
 
 
 def publish_report(results: Path, name: str, report: ClusterReport | WatchReport) -> Path:

@@ -14,6 +14,7 @@ from harness.challenge import Name, Value
 NOT_KNOWN = "not known, as not both streams say it of each event"
 # Of a map of occupancy.
 N_ETA, ETA_RANGE = 16, (-4.0, 4.0)
+_MOST_CELLS = 64 * N_ETA
 AlarmFamily = Literal["rate", "occupancy", "spectrum"]
 
 
@@ -73,7 +74,7 @@ class Alarm(Value):
     p: Probability
     trend: tuple[float, ...] = Field(default=(), max_length=100)
     expected_trend: float = 0.0
-    map: tuple[float, ...] = ()
+    map: tuple[float, ...] = Field(default=(), max_length=_MOST_CELLS)
 
 
 class WatchReport(Value):

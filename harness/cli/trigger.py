@@ -22,6 +22,8 @@ from harness.cli.output import print_result
 if TYPE_CHECKING:
     from harness.card.run import IsolationKind
 
+# Seeds of k-means are five times as large, and below 2**32.
+_SEED = click.IntRange(0, 2**29)
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
@@ -174,7 +176,7 @@ def trigger(
     show_default=True,
     help="Trials.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Of clusters and toys.")
+@click.option("--seed", type=_SEED, default=1, show_default=True, help="Of clusters and toys.")
 @click.option("--shape-only", is_flag=True, help="Take the number of accepted events as it is.")
 @click.option(
     "--publish",
@@ -349,7 +351,7 @@ def watch(
     show_default=True,
     help="Without a signal.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Of trials.")
+@click.option("--seed", type=_SEED, default=1, show_default=True, help="Of trials.")
 @click.option("--results", type=FOLDER, help="Write it beside the cards in this folder.")
 @json_option
 def reach(

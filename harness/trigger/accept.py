@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ from harness.challenge import Condition, events_within
 from harness.errors import DataError, HarnessError, UsageError
 from harness.files import Progress, no_progress
 from harness.metrics.intervals import clopper_pearson
-from harness.scoring.workers import Workers
+from harness.scoring.workers import Workers, result_of
 from harness.submission.events import Events, joined, taken
 from harness.trigger.folder import AcceptedEvents, begin, join_accepted, write_chunk, write_state
 from harness.trigger.records import ReadSource, Section, TriggerRun, TriggerSettings
@@ -153,7 +154,7 @@ class _Accepting:
     progress: Progress
     workers: Workers | None = None
     # Chunks whose scores are still to come, in the order of time.
-    _coming: deque[tuple[_Chunk, Callable[[], NDArray[np.float64]]]] = field(default_factory=deque)
+    _coming: deque[tuple[_Chunk, Future[NDArray[np.float64]]]] = field(default_factory=deque)
     _buffer: list[tuple[Piece, str]] = field(default_factory=list)
     _open: _OpenSection | None = None
     _closed: list[Section] = field(default_factory=list)
@@ -223,14 +224,19 @@ class _Accepting:
             self._take(chunk, self.score(events))
             return
         future = self.workers.executor.submit(self.score, events)
-        self._coming.append((chunk, future.result))
+        self._coming.append((chunk, future))
         self.take_scores(self.workers.room())
 
     def take_scores(self, n_left: int) -> None:
         """Wait for scores of the chunks that came first, until `n_left` are still to come."""
         while len(self._coming) > n_left:
-            chunk, scores = self._coming.popleft()
-            self._take(chunk, scores())
+            chunk, future = self._coming.popleft()
+            try:
+                self._take(chunk, result_of(future))
+            except BaseException:
+                # Nothing is taken behind a chunk that was not: the next run begins with that one.
+                self._coming.clear()
+                raise
 
     def _take(self, chunk: _Chunk, scores: NDArray[np.float64]) -> None:
         """Accept events of a chunk by their scores, and write the sections that it closes."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.board.reach import Comparison, FalseDiscovery, Reach, SignalReach, TrialPoint
+from harness.challenge import is_name
 from harness.errors import UsageError
 from harness.files import Progress, no_progress, read_json, write_json
 from harness.metrics.half_point import HalfPoint, half_point
@@ -25,10 +26,12 @@ from harness.trigger.injection import TrialPool, draw_trial, is_found
 from harness.trigger.reach_pool import ReachPool, ReachStreams, read_streams
 from harness.trigger.reach_records import ReachRun, ReachSettings
 
-NO_SIGNAL = "no_signal"
+NO_SIGNAL, THE_DATA = "no_signal", "the data"
 # Three of 2,223, the data among them, are just below 3 sigma: the level is used in full.
 N_TOYS = 2_222
 N_TRIALS, N_NULL = 150, 200
+# Toys of the comparisons that say a p-value, at least: those of a trial end at the level.
+N_COMPARED = 10_000
 # Trials of a point: while the number is looked for, near it, without a signal.
 _N_FIRST, _N_NEAR, _N_WITHOUT = 8, 15, 25
 # So many trials with all events there are, half of them not found, and it takes more.
@@ -76,8 +79,9 @@ def measure_reach(
     Raises
     ------
     UsageError, DataError
-        See `read_streams`; or so few toys cannot give a p-value of the level.
+        See `read_streams`; or so few toys cannot give a p-value of the level, or a name is none.
     """
+    _check_names(streams)
     if 1 / (options.n_toys + 1) > options.level:
         raise UsageError(
             f"{options.n_toys:,} toys cannot give a p-value below {options.level:g}",
@@ -109,6 +113,19 @@ def measure_reach(
         ),
         comparisons=tuple(_comparisons(streams, options)),
     )
+
+
+def _check_names(streams: ReachStreams) -> None:
+    """Check what the record will say, before the hours that it takes."""
+    for name in (*streams.signals, *streams.varied):
+        if not is_name(name) or name == NO_SIGNAL:
+            raise UsageError(
+                f"{name!r} cannot name a signal or a variation",
+                expected="lower-case letters, digits, dots, hyphens and underscores, not "
+                f"{NO_SIGNAL}",
+            )
+    if THE_DATA in streams.others:
+        raise UsageError(f"{THE_DATA!r} are compared already", fix="give --other another title")
 
 
 def _begin(folder: Path, pool: ReachPool, options: ReachOptions) -> tuple[Path, ReachRun]:
@@ -274,10 +291,10 @@ def reach_in(points: Sequence[TrialPoint], n_events: int, n_accepted: int) -> Si
 def _comparisons(streams: ReachStreams, options: ReachOptions) -> Iterator[Comparison]:
     """Compare the data as they are with the expectation, and what stands in for them."""
     varied = {name: expected for name, (_, expected) in streams.varied.items()}
-    for title, folder in {"the data": streams.data, **streams.others}.items():
+    for title, folder in {THE_DATA: streams.data, **streams.others}.items():
         report = cluster_events(
             folder, [streams.expected], level=options.level, seed=options.seed,
-            varied=tuple(varied.values()),
+            n_toys=max(options.n_toys, N_COMPARED), varied=tuple(varied.values()),
         )  # fmt: skip
         varied_p = {name: report.varied_p[str(path)] for name, path in varied.items()}
         every = next(one for one in report.clusters if one.name.startswith("all/"))

@@ -79,14 +79,15 @@ def read_streams(streams: ReachStreams) -> ReachPool:
     Raises
     ------
     UsageError
-        Folders are of different entries or thresholds, or prescaled; or a variation is of other
-        events than the nominal folder.
+        Folders are of different entries or thresholds, or prescaled; a variation is of other
+        events than the nominal folder; or data and expectation name the same source.
     DataError
         There are too few events; or see `read_pool`.
     """
     run, pool = read_pool(streams.data, [streams.expected])
     expected_run = read_run(streams.expected)
     _check_threshold(streams.data, run)
+    _check_apart((streams.data, run), (streams.expected, expected_run))
     others = [streams.expected, *streams.signals.values(), *streams.others.values()]
     for path in [*others, *(one for pair in streams.varied.values() for one in pair)]:
         check_same(
@@ -147,6 +148,18 @@ def _check_threshold(folder: Path, run: TriggerRun) -> None:
         )
 
 
+def _check_apart(data: tuple[Path, TriggerRun], expected: tuple[Path, TriggerRun]) -> None:
+    """Check that no event can be of both streams: trials know it by its source and row."""
+    names = [{one.name for one in run.sources} for _, run in (data, expected)]
+    for name in sorted(names[0] & names[1]):
+        raise UsageError(
+            f"{name} is a source of {data[0]} as well",
+            where=str(expected[0]),
+            expected="other events than those of the data",
+            fix="if they are other events, give harness trigger their whole paths",
+        )
+
+
 def _read(path: Path) -> tuple[TriggerRun, AcceptedEvents]:
     run = read_run(path)
     thresholds = read_sections(path, run)["threshold"]
@@ -164,7 +177,7 @@ def _varied(
     data: tuple[Path, TriggerRun], expected: tuple[Path, TriggerRun], pair: tuple[Path, Path]
 ) -> BackgroundPool:
     """Read a variation of both streams, which must hold the same events."""
-    found = []
+    found, kinds = [], []
     for (nominal, nominal_run), path in zip((data, expected), pair, strict=True):
         run, accepted = _read(path)
         if run.sources != nominal_run.sources:
@@ -174,7 +187,15 @@ def _varied(
                 expected="the same events, varied",
                 fix="harness trigger --vary with the same EVENTS",
             )
+        kinds.append(run.settings.variation)
         found.append((features_of(run.settings.layout, accepted.events), accepted))
+    if kinds[0] != kinds[1]:
+        raise UsageError(
+            f"its variation is {kinds[1]}, that of {pair[0]} is {kinds[0]}",
+            where=str(pair[1]),
+            expected="one variation of both streams",
+            fix="name the two folders of one variation after --varied",
+        )
     return _background([features for features, _ in found], [accepted for _, accepted in found])
 
 

@@ -74,6 +74,35 @@ def test_a_team_of_the_name_of_the_folder_and_a_record_of_another_challenge(tmp_
     assert len(index.refresh().unreadable) == 1
 
 
+def test_of_two_teams_with_one_program_each_shows_its_own_record(tmp_path):
+    teams = ("team_x", "team_y", "team_z")
+    cards = [make_card(team, firmware=firmware_of_program()) for team in teams]
+    write_board(cards, tmp_path)
+    # In either order of the files: the one of a team is not always the first.
+    write_reach(tmp_path, make_reach("team_y", seed=2))
+    write_reach(tmp_path, make_reach("team_x"))
+
+    entries = CardIndex(tmp_path).refresh().entries["sample"]
+
+    shown = {one.card.submission.team: one.reach.team for one in entries}
+    assert shown == {"team_x": "team_x", "team_y": "team_y", "team_z": "team_x"}
+
+
+def test_a_record_that_cannot_be_shown_is_left_out_with_the_reason(tmp_path):
+    write_both(tmp_path)
+    path = write_reach(tmp_path, make_reach(variations=("jet_scale_up", "jet_scale_down")))
+    snapshot = CardIndex(tmp_path).refresh()
+    (refused,) = snapshot.unreadable
+    assert "not one p-value of each variation" in refused.reason
+    assert all(one.reach is None for one in snapshot.entries["sample"])
+
+    false = make_reach().false_discovery.model_copy(update={"n_found": 201})
+    path = write_reach(tmp_path, make_reach(false_discovery=false))
+    (refused,) = CardIndex(tmp_path).refresh().unreadable
+    assert "than there were" in refused.reason
+    assert refused.name.endswith(path.name)
+
+
 def test_the_ranking_has_a_column_that_can_be_chosen(tmp_path):
     write_both(tmp_path)
     model = ranking_model(board_in(tmp_path), lambda team, _: team)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, EnvironmentFaultError, UsageError
 from harness.scoring.workers import open_workers
 from harness.trigger import accept, folder
 from harness.trigger.accept import run_trigger
@@ -338,6 +338,44 @@ def test_what_came_before_a_fault_is_kept_whoever_scored_it(tmp_path):
         into(tmp_path / "many", sources, workers=workers, **given)
     assert folder.read_run(tmp_path / "one").n_events > 400
     assert files_of(tmp_path / "many") == files_of(tmp_path / "one")
+
+
+def test_a_chunk_that_could_not_be_scored_is_not_passed_over(tmp_path):
+    sources = [source("a.h5", 530), source("b.h5", 340)]
+    into(tmp_path / "one", sources)
+    scored = []
+
+    def failing(events):
+        scored.append(len(events))
+        if len(scored) == 2:
+            raise DataError("the sandbox was killed")
+        time.sleep(0.05)
+        return met_score(events)
+
+    with open_workers(4, None) as workers, pytest.raises(DataError, match="was killed"):
+        into(tmp_path / "many", sources, workers=workers, score=failing)
+    n_kept = folder.read_run(tmp_path / "many").n_events
+    assert n_kept <= scored[0]
+    with open_workers(4, None) as workers:
+        into(tmp_path / "many", sources, workers=workers)
+    assert_same(tmp_path / "many", tmp_path / "one")
+
+
+@pytest.mark.parametrize("kind", ["KilledWorker", "FutureCancelledError"])
+def test_a_worker_of_a_cluster_that_is_lost_is_a_fault_of_the_machines(tmp_path, kind):
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    errors = {
+        "KilledWorker": KilledWorker("score", None, 3),
+        "FutureCancelledError": FutureCancelledError("score", "lost"),
+    }
+
+    def lost(events):
+        raise errors[kind]
+
+    with open_workers(2, None) as workers, pytest.raises(EnvironmentFaultError, match=kind):
+        into(tmp_path / "many", [source("a.h5", 530)], workers=workers, score=lost)
 
 
 def test_the_workers_of_a_cluster_give_the_same_bytes(tmp_path):

@@ -302,3 +302,17 @@ def test_a_p_value_is_a_bound_only_if_that_of_each_comparison_that_decides_is():
     assert "(at least 3.7 sigma)" in _verdict([nominal, nominal], compared, 0)
     assert "(3.1 sigma)" in _verdict([nominal, resolved], compared, 0)
     assert "(3.1 sigma)" in _verdict([resolved, nominal], compared, 0)
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_that_k_means_cannot_take_is_refused_before_anything_is_read(tmp_path, seed):
+    from click.testing import CliRunner
+
+    from harness.cli.trigger import cluster, reach
+
+    # FOLDER need not be there: the option is read first.
+    for command, more in ((cluster, []), (reach, ["--signal", "lq=there"])):
+        words = [str(tmp_path), "--expected", str(tmp_path), *more, "--seed", seed]
+        done = CliRunner().invoke(command, words)
+        assert done.exit_code == 2
+        assert "is not in the range" in done.output

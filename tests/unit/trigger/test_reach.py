@@ -232,3 +232,39 @@ def test_more_trials_go_on_with_those_that_were_made(streams, folders, monkeypat
 def test_too_few_toys_for_the_level_are_refused(streams):
     with pytest.raises(UsageError, match="cannot give a p-value below"):
         measure_reach(streams, ReachOptions(n_toys=100))
+
+
+@pytest.mark.parametrize("name", ["A to 4l", "no_signal"])
+def test_a_name_that_the_record_cannot_hold_is_refused_before_any_trial(
+    streams, folders, monkeypatch, name
+):
+    made = known(monkeypatch)
+    with pytest.raises(UsageError, match="cannot name a signal"):
+        measure_reach(replace(streams, signals={name: folders["signal"]}))
+    with pytest.raises(UsageError, match="cannot name a signal or a variation"):
+        measure_reach(replace(streams, varied={name: (streams.data, folders["expected"])}))
+    assert not made
+
+
+def test_data_and_expectation_that_name_the_same_source_are_refused(streams, monkeypatch, tmp_path):
+    known(monkeypatch)
+    # Their rows would have the same keys, and come to the same side in every trial.
+    alike = accept(tmp_path / "alike", make_events(4_000, seed=32), "data")
+    with pytest.raises(UsageError, match="data is a source of"):
+        measure_reach(replace(streams, expected=alike))
+
+
+def test_the_comparisons_have_toys_for_a_level_beyond_three_sigma(streams, monkeypatch):
+    known(monkeypatch)
+    options = ReachOptions(level=9e-5, n_toys=12_000, n_null=1, n_trials=8)
+    found = measure_reach(streams, options)
+    assert all(one.global_p >= 1 / 12_001 for one in found.comparisons)
+
+
+def test_two_variations_are_not_taken_for_one(streams, monkeypatch, tmp_path):
+    known(monkeypatch)
+    events = make_events(4_000, seed=32)
+    up = accept(tmp_path / "up", make_events(2_000, seed=31), "data", variation="jet_scale_up")
+    down = accept(tmp_path / "down", events, "expected", variation="jet_scale_down")
+    with pytest.raises(UsageError, match="variation is jet_scale_down"):
+        measure_reach(replace(streams, varied={"jets": (up, down)}))
